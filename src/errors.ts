@@ -1,0 +1,76 @@
+/**
+ * Every way in which hyper-nat fails, one code per cause. Code never matches message text: it matches
+ * {@link HyperNatError.code}. A message is one sentence that tells a person what happened and what to do.
+ */
+export type ErrorCode =
+  // Options and command line (exit code 2)
+  | 'BAD_OPTIONS'
+  | 'BAD_USAGE'
+  | 'BAD_PUBLIC_KEY'
+  | 'BAD_SECRET'
+  | 'UNSUPPORTED'
+  // Local machine (exit code 1)
+  | 'PORT_IN_USE'
+  | 'LISTEN_FAILED'
+  | 'DHT_UNREACHABLE'
+  | 'CLOSED'
+  // Reaching the server
+  | 'SERVER_NOT_FOUND'
+  | 'SERVER_UNREACHABLE'
+  | 'CONNECTION_LOST'
+  | 'SESSION_EXPIRED'
+  | 'GOODBYE'
+  // What the peer said, or should not have said
+  | 'WRONG_KEY'
+  | 'VERSION_MISMATCH'
+  | 'PROTOCOL_ERROR'
+  | 'TOO_MANY_SESSIONS'
+  | 'TOO_MANY_FLOWS'
+  | 'HANDSHAKE_TIMEOUT'
+  // One flow
+  | 'MAP_NOT_SHARED'
+  | 'TARGET_REFUSED'
+  | 'TARGET_UNREACHABLE'
+  | 'TARGET_TIMEOUT'
+  | 'FLOW_RESET'
+  | 'INTERNAL'
+
+/** An error with a documented cause. */
+export class HyperNatError extends Error {
+  readonly code: ErrorCode
+
+  /**
+   * @param code the documented cause
+   * @param message one sentence for a person: what happened and what to do
+   */
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'HyperNatError'
+    this.code = code
+  }
+}
+
+/** One thing that is wrong with the options, and where it stands. */
+export interface Fault {
+  /** Place in the options, as a person writes it: `schema[2].port`, or a flag: `--protocol`. */
+  readonly path: string
+  /** What is wrong and what would be right. */
+  readonly message: string
+}
+
+/** Options that cannot be used; holds every fault found, not just the first. */
+export class OptionsError extends HyperNatError {
+  readonly faults: readonly Fault[]
+
+  constructor(faults: readonly Fault[], code: 'BAD_OPTIONS' | 'BAD_USAGE' = 'BAD_OPTIONS') {
+    super(code, faults.map(f => (f.path ? `${f.path}: ${f.message}` : f.message)).join('\n'))
+    this.name = 'OptionsError'
+    this.faults = faults
+  }
+}
+
+/** The code of any thrown value: ours, the system's (`EADDRINUSE`) or `INTERNAL`. */
+export function codeOf(err: unknown): string {
+  if (err && typeof err === 'object' && 'code' in err && typeof err.code === 'string') return err.code
+  return 'INTERNAL'
+}

@@ -1,0 +1,32 @@
+import type { Proto } from './options/entry.js'
+
+/** A port map as events show it. */
+export interface ServerMapInfo {
+  proto: Proto
+  port: number
+  host: string
+}
+
+/** A client's port map as events show it; `localPort` is the port really bound. */
+export interface ClientMapInfo {
+  proto: Proto
+  port: number
+  localHost: string
+  localPort: number
+}
+
+/** How a session's packets travel. */
+export type PathKind = 'lan' | 'direct' | 'relayed'
+
+/**
+ * What a daemon tells the outside, one shape for the library's `event` and the CLI's `--json` lines. `publicKey` is the
+ * server's, in base58; `peer` is the other side's key, in base58.
+ */
+export type DaemonEvent =
+  | { event: 'ready'; mode: 'server'; publicKey: string; maps: ServerMapInfo[] }
+  | { event: 'ready'; mode: 'client'; publicKey: string; maps: ClientMapInfo[] }
+  | { event: 'waiting'; publicKey: string; code: string; message: string }
+  | { event: 'connected'; publicKey: string; peer: string; path: PathKind }
+  | { event: 'disconnected'; publicKey: string; peer: string; code: string }
+  | { event: 'warning'; code: string; message: string }
+  | { event: 'error'; code: string; message: string }

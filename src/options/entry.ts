@@ -1,0 +1,52 @@
+import type { Secret } from '../identity/secret.js'
+import type { Limits } from '../limits.js'
+
+/** How a port map's traffic is carried. */
+export type Proto = 'tcp' | 'udp' | 'tcpudp'
+
+/** One port map that this machine shares under a secret. */
+export interface ServerEntry {
+  readonly mode: 'server'
+  /** Where it was written, for error messages: `schema[2]`, or `-p 3000`. */
+  readonly path: string
+  readonly proto: Proto
+  /** The port that clients ask for, and the target's port: 1 to 65535. */
+  readonly port: number
+  /** The target: this machine or another on its LAN; IPv4, IPv6 or a name. */
+  readonly host: string
+  readonly secret: Secret
+}
+
+/** One port map that this machine opens to a server. */
+export interface ClientEntry {
+  readonly mode: 'client'
+  /** Where it was written, for error messages: `schema[2]`, or `-l 8080`. */
+  readonly path: string
+  readonly proto: Proto
+  /** The port at the server: 1 to 65535. */
+  readonly port: number
+  /** The port on this machine: 1 to 65535, or 0 for any free one. */
+  readonly localPort: number
+  /** The address on this machine to listen on. */
+  readonly localHost: string
+  /** The server's public key, 32 bytes. */
+  readonly publicKey: Uint8Array
+}
+
+export type Entry = ServerEntry | ClientEntry
+
+/** How this machine reaches the DHT. */
+export interface NetworkOptions {
+  /** `host:port` of DHT bootstrap nodes; undefined means the public DHT's. */
+  readonly bootstrap?: readonly string[]
+}
+
+/** A whole options.json (or its flags), checked and expanded: one entry per port map. */
+export interface Options {
+  readonly entries: readonly Entry[]
+  readonly network: NetworkOptions
+  /** Those of our numbers that the user changed. */
+  readonly limits: Partial<Limits>
+  /** Things that are allowed but unwise (a weak secret, ..): shown, never fatal. */
+  readonly warnings: readonly { path: string; message: string }[]
+}
