@@ -7,18 +7,108 @@ export interface Limits {
   udpIdleSeconds: number
   /** UDP flows per session; beyond it the one idle longest makes room. */
   udpFlows: number
+  /** Datagrams of one flow kept while there is no connection: the latest. */
+  udpPending: number
+  /** Bytes of such datagrams in all, per session. */
+  udpPendingBytes: number
+  /** How long such a datagram is worth sending. */
+  udpPendingMs: number
   /** TCP flows per session; beyond it a new one is reset. */
   tcpFlows: number
   /** Sessions per server key; beyond it a new client is turned away. */
   sessions: number
   /** Seconds that a session waits for its client to come back before its flows are reset (options: `resume`). */
   resumeSeconds: number
+
+  /** Bytes that a flow takes from its local socket before it pauses it. */
+  flowQueue: number
+  /** Largest window that a flow's reader can grow to. */
+  flowWindow: number
+  /** Bytes that all flows of a session may lend each other for windows beyond the first. */
+  sessionWindow: number
+  /** A reader that empties half its window within this time gets a larger one. */
+  windowGrowthMs: number
+  /** How long an acknowledgement that nobody waits for may be put off. */
+  ackDelayMs: number
+  /** Payload bytes that one message of the ordered stream carries at the most: what a small write may have to wait for. */
+  messageBytes: number
+  /** Bytes that one flow may send before the next flow's turn. */
+  quantum: number
+  /** Bytes handed to the encrypted stream and not sent yet; what is beyond waits where priorities still count. */
+  unsentBytes: number
+
+  /** Bytes of unfinished UDP payloads, per session. */
+  reassemblyBytes: number
+  /** How long the pieces of one UDP payload may take to come. */
+  reassemblyMs: number
+  /** Datagrams handed to the socket and not sent yet; beyond it new ones are dropped. */
+  unsentDatagrams: number
+
+  /** Between two pings of a session. */
+  pingMs: number
+  /** Between two pings once one is overdue. */
+  pingUrgentMs: number
+  /** A client that hears nothing for this long dials anew beside the old connection. */
+  silentMs: number
+  /** An end that hears nothing for this long gives the connection up. */
+  deadMs: number
+  /** How long the other side may take for its first message. */
+  greetingMs: number
+  /** How long one dial may take until the connection opens. */
+  dialMs: number
+  /** The first wait before dialling again, and what each further one is multiplied with. */
+  redialMs: number
+  redialFactor: number
+  /** The longest wait before dialling again: at first, and once the server has been away for `redialPatienceMs`. */
+  redialMaxMs: number
+  redialSlowMs: number
+  redialPatienceMs: number
+  /** How long a target may take to accept a TCP connection. */
+  targetMs: number
+  /** Between two tries to announce while no DHT node answers. */
+  announceRetryMs: number
+  /** How long closing may take before it is forced: unannouncing needs the network. */
+  closeMs: number
 }
+
+const KB = 1024
+const MB = 1024 * KB
 
 export const LIMITS: Limits = {
   udpIdleSeconds: 300,
   udpFlows: 1024,
-  tcpFlows: 1024,
+  udpPending: 8,
+  udpPendingBytes: 1 * MB,
+  udpPendingMs: 3000,
+  tcpFlows: 2048,
   sessions: 256,
-  resumeSeconds: 60
+  resumeSeconds: 60,
+
+  flowQueue: 256 * KB,
+  flowWindow: 4 * MB,
+  sessionWindow: 64 * MB,
+  windowGrowthMs: 250,
+  ackDelayMs: 250,
+  messageBytes: 64 * KB,
+  quantum: 16 * KB,
+  unsentBytes: 128 * KB,
+
+  reassemblyBytes: 4 * MB,
+  reassemblyMs: 2000,
+  unsentDatagrams: 2048,
+
+  pingMs: 1000,
+  pingUrgentMs: 400,
+  silentMs: 3000,
+  deadMs: 15_000,
+  greetingMs: 10_000,
+  dialMs: 15_000,
+  redialMs: 250,
+  redialFactor: 1.6,
+  redialMaxMs: 3000,
+  redialSlowMs: 15_000,
+  redialPatienceMs: 10 * 60_000,
+  targetMs: 15_000,
+  announceRetryMs: 2000,
+  closeMs: 2500
 }

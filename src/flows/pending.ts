@@ -1,0 +1,53 @@
+/**
+ * Datagrams that come while there is no connection: the latest few of each flow are kept for a moment, so that the first
+ * question of a game is answered, and a minute of stale ones is not sent in one burst.
+ */
+import b4a from 'b4a'
+import type { Limits } from '../limits.js'
+
+interface Waiting {
+  readonly payload: Uint8Array
+  readonly since: number
+}
+
+export class PendingDatagrams {
+  readonly #flows = new Map<number, Waiting[]>()
+  #bytes = 0
+
+  constructor(readonly limits: Pick<Limits, 'udpPending' | 'udpPendingBytes' | 'udpPendingMs'>) {}
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  add(flow: number, payload: Uint8Array, now: number): void {
+    let queue = this.#flows.get(flow)
+    if (!queue) this.#flows.set(flow, (queue = []))
+    queue.push({ payload: b4a.from(payload), since: now })
+    this.#bytes += payload.byteLength
+    if (queue.length > this.limits.udpPending) this.#drop(flow, queue)
+    for (const [oldest, waiting] of this.#flows) {
+      if (this.#bytes <= this.limits.udpPendingBytes) break
+      while (waiting.length > 0 && this.#bytes > this.limits.udpPendingBytes) this.#drop(oldest, waiting)
+    }
+  }
+
+  /** Takes everything out that is not too old, in the order of its flow. */
+  take(now: number): { flow: number; payload: Uint8Array }[] {
+    const taken: { flow: number; payload: Uint8Array }[] = []
+    for (const [flow, queue] of this.#flows) {
+      for (const { payload, since } of queue) {
+        if (now - since <= this.limits.udpPendingMs) taken.push({ flow, payload })
+      }
+    }
+    this.#flows.clear()
+    this.#bytes = 0
+    return taken
+  }
+
+  #drop(flow: number, queue: Waiting[]): void {
+    const dropped = queue.shift()
+    if (dropped) this.#bytes -= dropped.payload.byteLength
+    if (queue.length === 0) this.#flows.delete(flow)
+  }
+}

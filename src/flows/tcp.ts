@@ -1,0 +1,313 @@
+/**
+ * A `tcp` flow: absolute offsets, credit windows, FIN and reset over the session's ordered stream. Every byte is kept
+ * until the other side has acknowledged it, so that a session that lost its connection goes on where it was.
+ *
+ *              open                      both FINs received and acknowledged
+ *   (socket) ---------> OPEN ------------------------------------------------> DONE
+ *                         |  reset, by either side or the session's end         ^
+ *                         +-----------------------------------------------------+
+ */
+import type { ErrorCode } from '../errors.js'
+import type { Limits } from '../limits.js'
+import { protocolError } from '../session/bytes.js'
+import { INITIAL_WINDOW } from '../session/wire.js'
+import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
+
+export type TcpLimits = Pick<Limits, 'flowQueue' | 'flowWindow' | 'windowGrowthMs'>
+
+/** What a flow asks of its session. */
+export interface TcpCarrier {
+  /** The flow has something to send: DATA, or a FIN. */
+  ready(flow: TcpFlow): void
+  /** The flow wants to tell its window now. */
+  windowDue(flow: TcpFlow): void
+  /** The flow has received bytes; telling so can wait a little. */
+  windowSoon(flow: TcpFlow): void
+  /** Asks for `bytes` of the session's budget for windows beyond the first; false if it is used up. */
+  borrow(bytes: number): boolean
+  /** Gives back what was borrowed. */
+  giveBack(bytes: number): void
+  /** The flow is to be reset over there. */
+  sendReset(flow: TcpFlow, code: ErrorCode): void
+  /** The flow is finished and can be forgotten. */
+  done(flow: TcpFlow): void
+  now(): number
+}
+
+export class TcpFlow implements ByteFlow {
+  events: ByteFlowEvents = deafEvents
+
+  // Sending. Offsets: base <= acked.. <= next <= end; the chunks hold [base, end).
+  #chunks: Uint8Array[] = []
+  #base = 0
+  #next = 0
+  #end = 0
+  /** The chunk that holds `next`, and where it starts; found anew after a rewind. */
+  #cursor = 0
+  #cursorStart = 0
+  #credit = INITIAL_WINDOW
+  #finQueued = false
+  #finSent = false
+  #finAcked = false
+  #paused = false
+
+  // Receiving. Offsets: consumed <= received <= limit.
+  #received = 0
+  #consumed = 0
+  #window = INITIAL_WINDOW
+  #limit = INITIAL_WINDOW
+  #acked = 0
+  #finReceived = false
+  #finTold = false
+  #borrowed = 0
+  #grewAt: number
+
+  #done = false
+
+  constructor(
+    readonly id: number,
+    /** The session's number of the port map that the flow belongs to. */
+    readonly map: number,
+    readonly carrier: TcpCarrier,
+    readonly limits: TcpLimits
+  ) {
+    this.#grewAt = carrier.now()
+  }
+
+  // --- the local socket's side ---
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#done || this.#finQueued) return true
+    if (bytes.byteLength > 0) {
+      this.#chunks.push(bytes)
+      this.#end += bytes.byteLength
+      this.carrier.ready(this)
+    }
+    this.#paused = this.#end - this.#next > this.limits.flowQueue
+    return !this.#paused
+  }
+
+  end(): void {
+    if (this.#done || this.#finQueued) return
+    this.#finQueued = true
+    this.carrier.ready(this)
+  }
+
+  reset(code: ErrorCode): void {
+    if (this.#done) return
+    this.carrier.sendReset(this, code)
+    this.#finish()
+  }
+
+  consumed(size: number): void {
+    this.#consumed += size
+    if (this.#done) return
+    if (this.#limit - this.#consumed < this.#window / 2 && !this.#finReceived) {
+      this.#growWindow()
+      this.carrier.windowDue(this)
+    }
+  }
+
+  /** Doubles the window while the reader empties half of it faster than a slow path could fill it. */
+  #growWindow(): void {
+    const now = this.carrier.now()
+    const more = Math.min(this.#window, this.limits.flowWindow - this.#window)
+    if (now - this.#grewAt < this.limits.windowGrowthMs && more > 0 && this.carrier.borrow(more)) {
+      this.#window += more
+      this.#borrowed += more
+    }
+    this.#grewAt = now
+  }
+
+  // --- the session's side: sending ---
+
+  /** Whether DATA could go out now. */
+  get sendable(): number {
+    return this.#done ? 0 : Math.min(this.#end, this.#credit) - this.#next
+  }
+
+  /** Whether the FIN's turn has come. */
+  get finDue(): boolean {
+    return this.#finQueued && !this.#finSent && this.#next === this.#end && !this.#done
+  }
+
+  /** The offset of the next byte to send. */
+  get nextOffset(): number {
+    return this.#next
+  }
+
+  /** Copies the next `size` bytes (at most {@link sendable}) into a message being built. */
+  fill(out: Uint8Array, at: number, size: number): void {
+    let left = size
+    while (left > 0) {
+      const chunk = this.#chunks[this.#cursor]!
+      const from = this.#next - this.#cursorStart
+      const take = Math.min(left, chunk.byteLength - from)
+      out.set(from === 0 && take === chunk.byteLength ? chunk : chunk.subarray(from, from + take), at)
+      at += take
+      left -= take
+      this.#next += take
+      if (from + take === chunk.byteLength) {
+        this.#cursor++
+        this.#cursorStart += chunk.byteLength
+      }
+    }
+    if (this.#paused && this.#end - this.#next <= this.limits.flowQueue / 2) {
+      this.#paused = false
+      this.events.drain()
+    }
+  }
+
+  /** The FIN goes out now; returns its offset. */
+  takeFin(): number {
+    this.#finSent = true
+    return this.#end
+  }
+
+  // --- the session's side: receiving ---
+
+  /** DATA from the other side. Bytes that came before (over a connection that died) are passed over. */
+  onData(offset: number, bytes: Uint8Array): void {
+    if (this.#done) return
+    const end = offset + bytes.byteLength
+    if (offset > this.#received) throw protocolError('bytes out of order')
+    if (end > this.#limit) throw protocolError('more bytes than were asked for')
+    if (end <= this.#received) return
+    if (this.#finReceived) throw protocolError('bytes behind the end of a flow')
+    const fresh = offset === this.#received ? bytes : bytes.subarray(this.#received - offset)
+    this.#received = end
+    // What is not consumed yet is acknowledged all the same: it is ours to keep now.
+    if (this.#received - this.#acked >= this.#window / 4) this.carrier.windowDue(this)
+    else this.carrier.windowSoon(this)
+    this.events.data(fresh)
+  }
+
+  onFin(offset: number): void {
+    if (this.#done) return
+    if (this.#finReceived) return
+    if (offset !== this.#received) throw protocolError('an end of a flow that does not follow its bytes')
+    this.#finReceived = true
+    this.carrier.windowDue(this)
+    this.events.end()
+  }
+
+  onReset(code: ErrorCode): void {
+    if (this.#done) return
+    this.#finish()
+    this.events.reset(code)
+  }
+
+  onWindow(received: number, limit: number): void {
+    if (this.#done) return
+    if (received > this.#next + (this.#finSent ? 1 : 0))
+      throw protocolError('an acknowledgement of bytes never sent')
+    this.#release(received)
+    if (limit > this.#credit) {
+      const blocked = this.sendable <= 0
+      this.#credit = limit
+      if (blocked && this.sendable > 0) this.carrier.ready(this)
+    }
+  }
+
+  /** The window to tell: what has come (a FIN counts as one byte), and up to which offset more may come. */
+  takeWindow(): { received: number; limit: number } {
+    this.#acked = this.#received
+    this.#limit = Math.max(this.#limit, this.#consumed + this.#window)
+    const told = { received: this.position, limit: this.#limit }
+    if (this.#finReceived) {
+      this.#finTold = true
+      this.#finishIfBoth()
+    }
+    return told
+  }
+
+  /** How far this side has received; FIN counts as one byte. */
+  get position(): number {
+    return this.#received + (this.#finReceived ? 1 : 0)
+  }
+
+  /** Whether received bytes wait to be acknowledged. */
+  get unacknowledged(): boolean {
+    return !this.#done && this.#received !== this.#acked
+  }
+
+  get done(): boolean {
+    return this.#done
+  }
+
+  /** Bytes kept until they are acknowledged. */
+  get retained(): number {
+    return this.#end - this.#base
+  }
+
+  // --- the session's side: a new connection ---
+
+  /** Whether both directions had finished as far as this side can tell, so that a peer that forgot the flow is right. */
+  get settled(): boolean {
+    return this.#finReceived && this.#finSent
+  }
+
+  /** Goes back to where the other side says it got to; what it has is released, what it lacks is sent again. */
+  rewind(received: number): void {
+    if (this.#done) return
+    const sent = this.#next + (this.#finSent ? 1 : 0)
+    if (received > sent || received < this.#base) throw protocolError('a position that this flow never had')
+    this.#release(received)
+    if (this.#done) return
+    this.#next = Math.min(received, this.#end)
+    this.#cursor = 0
+    this.#cursorStart = this.#base
+    while (this.#cursor < this.#chunks.length) {
+      const size = this.#chunks[this.#cursor]!.byteLength
+      if (this.#cursorStart + size > this.#next) break
+      this.#cursorStart += size
+      this.#cursor++
+    }
+    if (this.#finQueued && received <= this.#end) this.#finSent = false
+    this.carrier.windowDue(this)
+    if (this.sendable > 0 || this.finDue) this.carrier.ready(this)
+  }
+
+  /** The other side has finished with the flow and forgotten it: so do we. */
+  settle(): void {
+    this.#finish()
+    this.events.close()
+  }
+
+  /** The session is over: the local socket is reset and the other side not told. */
+  abandon(code: ErrorCode): void {
+    this.onReset(code)
+  }
+
+  #release(received: number): void {
+    let whole = 0
+    let base = this.#base
+    while (whole < this.#chunks.length && base + this.#chunks[whole]!.byteLength <= received) {
+      base += this.#chunks[whole]!.byteLength
+      whole++
+    }
+    if (whole > 0) {
+      this.#chunks = whole === this.#chunks.length ? [] : this.#chunks.slice(whole)
+      this.#base = base
+      this.#cursor -= whole
+    }
+    if (this.#finSent && received > this.#end) {
+      this.#finAcked = true
+      this.#finishIfBoth()
+    }
+  }
+
+  #finishIfBoth(): void {
+    // Their FIN must have been acknowledged too, or they would keep the flow for ever.
+    if (!this.#finAcked || !this.#finTold || this.#done) return
+    this.#finish()
+    this.events.close()
+  }
+
+  #finish(): void {
+    this.#done = true
+    this.#chunks = []
+    this.carrier.giveBack(this.#borrowed)
+    this.carrier.done(this)
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * The table of a session's UDP flows, for either end: found by key, forgotten when idle, and bounded, the one idle longest
+ * making room.
+ */
+export type ForgetCause = 'idle' | 'full' | 'closed'
+
+interface Row<V> {
+  readonly value: V
+  activeAt: number
+}
+
+/** Activity within this time does not move a flow in the order of idleness: moving costs more than it tells. */
+const ORDER_GRAIN_MS = 1000
+
+export class UdpFlows<K, V> {
+  /** In the order of last activity, oldest first. */
+  readonly #rows = new Map<K, Row<V>>()
+
+  /**
+   * @param max flows at the most
+   * @param idleMs without a datagram either way until a flow is forgotten
+   * @param onforget hears of every flow that goes, and why
+   */
+  constructor(
+    readonly max: number,
+    readonly idleMs: number,
+    readonly onforget: (key: K, value: V, cause: ForgetCause) => void
+  ) {}
+
+  get size(): number {
+    return this.#rows.size
+  }
+
+  /** The flow, marked as active now. */
+  touch(key: K, now: number): V | undefined {
+    const row = this.#rows.get(key)
+    if (!row) return undefined
+    if (now - row.activeAt >= ORDER_GRAIN_MS) {
+      this.#rows.delete(key)
+      this.#rows.set(key, row)
+      row.activeAt = now
+    }
+    return row.value
+  }
+
+  add(key: K, value: V, now: number): void {
+    if (this.#rows.size >= this.max) {
+      const oldest = this.#rows.keys().next()
+      if (!oldest.done) this.#forget(oldest.value, 'full')
+    }
+    this.#rows.set(key, { value, activeAt: now })
+  }
+
+  delete(key: K): void {
+    this.#rows.delete(key)
+  }
+
+  /** Forgets the flows that have been idle for long enough. */
+  sweep(now: number): void {
+    for (const [key, row] of this.#rows) {
+      if (now - row.activeAt < this.idleMs) break
+      this.#forget(key, 'idle')
+    }
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    for (const key of [...this.#rows.keys()]) this.#forget(key, 'closed')
+  }
+
+  values(): V[] {
+    return [...this.#rows.values()].map(row => row.value)
+  }
+
+  #forget(key: K, cause: ForgetCause): void {
+    const row = this.#rows.get(key)!
+    this.#rows.delete(key)
+    this.onforget(key, row.value, cause)
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * The library: one DHT node that shares port maps under secrets and opens port maps to public keys. The daemon and the CLI
+ * are made of this.
+ */
+import { EventEmitter } from 'node:events'
+import b4a from 'b4a'
+import sodium from 'sodium-native'
+import { Client } from './client.js'
+import { systemClock } from './clock.js'
+import { HyperNatError } from './errors.js'
+import type { ClientMapInfo, DaemonEvent, ServerMapInfo } from './events.js'
+import { decodeKey } from './identity/encoding.js'
+import { keyPairOf } from './identity/keys.js'
+import { Secret } from './identity/secret.js'
+import { LIMITS, type Limits } from './limits.js'
+import { type Log, silentLog } from './log.js'
+import { Node } from './network/node.js'
+import type { Proto } from './options/entry.js'
+import { Server } from './server.js'
+
+export interface HyperNatOptions {
+  /** `host:port` of the DHT's bootstrap nodes; left out: the public DHT's. */
+  bootstrap?: readonly string[] | undefined
+  /** Those of our numbers to change. */
+  limits?: Partial<Limits>
+  /** Where diagnostics go; left out: nowhere. */
+  log?: Log
+}
+
+/** A port map to share. */
+export interface MapToShare {
+  proto: Proto
+  /** 1 to 65535: what clients ask for, and the target's port. */
+  port: number
+  /** The target's host; this machine if left out. */
+  host?: string
+}
+
+/** A port map to open. */
+export interface MapToOpen {
+  proto: Proto
+  /** The port at the server, 1 to 65535. */
+  port: number
+  /** The port here: 1 to 65535, or 0 for any free one; left out: the server's. */
+  localPort?: number
+  /** The address here to listen on; 127.0.0.1 if left out. */
+  localHost?: string
+  /** Where it was written, for error messages. */
+  path?: string
+}
+
+/** What {@link HyperNat.share} gives. */
+export interface Shared {
+  /** What to give to friends, in base58. */
+  readonly publicKey: string
+  close(): Promise<void>
+}
+
+/** What {@link HyperNat.open} gives. */
+export interface Opened {
+  /** The maps with the local ports that were bound. */
+  readonly maps: readonly ClientMapInfo[]
+  close(): Promise<void>
+}
+
+const LOOPBACK = '127.0.0.1'
+
+export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
+  readonly #limits: Limits
+  readonly #log: Log
+  readonly #node: Node
+  readonly #keyPair
+  readonly #parts = new Set<{ close(): Promise<void> }>()
+  #closing: Promise<void> | null = null
+
+  constructor(options: HyperNatOptions = {}) {
+    super()
+    this.#limits = { ...LIMITS, ...options.limits }
+    this.#log = options.log ?? silentLog
+    // Servers see this key; a fresh one per process ties nothing to anybody.
+    this.#keyPair = freshKeyPair()
+    this.#node = new Node(options.bootstrap ? { bootstrap: options.bootstrap } : {}, this.#limits, this.#log)
+  }
+
+  /**
+   * Shares port maps under a secret. Resolves when the server is announced.
+   * @throws HyperNatError BAD_SECRET, UNSUPPORTED, CLOSED
+   */
+  async share(what: { secret: string | Secret; maps: readonly MapToShare[] }): Promise<Shared> {
+    this.#check(what.maps)
+    const secret = what.secret instanceof Secret ? what.secret : new Secret(what.secret)
+    const server = new Server({
+      ...this.#common(),
+      keyPair: keyPairOf(secret),
+      maps: what.maps.map(({ proto, port, host = LOOPBACK }): ServerMapInfo => ({ proto, port, host }))
+    })
+    const handle = this.#keep(server)
+    await server.start()
+    return { publicKey: server.publicKey, close: handle }
+  }
+
+  /**
+   * Opens local ports that lead to a server's. Resolves when they are bound: the server may come later.
+   * @param what.publicKey as text (base58, hex, z-base-32) or 32 bytes
+   * @throws HyperNatError BAD_PUBLIC_KEY, PORT_IN_USE, LISTEN_FAILED, UNSUPPORTED, CLOSED
+   */
+  async open(what: { publicKey: string | Uint8Array; maps: readonly MapToOpen[] }): Promise<Opened> {
+    this.#check(what.maps)
+    const client = new Client({
+      ...this.#common(),
+      publicKey: typeof what.publicKey === 'string' ? decodeKey(what.publicKey) : what.publicKey,
+      keyPair: this.#keyPair,
+      entries: what.maps.map(map => ({
+        path: map.path ?? `${map.proto} ${map.port}`,
+        proto: map.proto,
+        port: map.port,
+        localPort: map.localPort ?? map.port,
+        localHost: map.localHost ?? LOOPBACK
+      }))
+    })
+    const handle = this.#keep(client)
+    await client.listen()
+    return { maps: client.start(), close: handle }
+  }
+
+  /** Says goodbye, unannounces, closes every socket. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await Promise.all([...this.#parts].map(part => part.close()))
+      await this.#node.close()
+    })()
+    return this.#closing
+  }
+
+  #keep(part: { close(): Promise<void> }): () => Promise<void> {
+    this.#parts.add(part)
+    return async () => {
+      this.#parts.delete(part)
+      await part.close()
+    }
+  }
+
+  #check(maps: readonly { proto: Proto; port: number }[]): void {
+    if (this.#closing) throw new HyperNatError('CLOSED', 'This node is closed.')
+    const early = maps.find(({ proto }) => proto === 'tcpudp')
+    if (early) {
+      throw new HyperNatError(
+        'UNSUPPORTED',
+        `tcpudp (port ${early.port}) comes with a later version: use tcp until then.`
+      )
+    }
+  }
+
+  #common() {
+    return {
+      node: this.#node,
+      clock: systemClock,
+      limits: this.#limits,
+      log: this.#log,
+      random: randomBytes,
+      emit: (event: DaemonEvent) => void this.emit('event', event)
+    }
+  }
+}
+
+function randomBytes(size: number): Uint8Array {
+  const bytes = b4a.allocUnsafeSlow(size)
+  sodium.randombytes_buf(bytes)
+  return bytes
+}
+
+function freshKeyPair() {
+  const publicKey = b4a.allocUnsafeSlow(sodium.crypto_sign_PUBLICKEYBYTES)
+  const secretKey = b4a.allocUnsafeSlow(sodium.crypto_sign_SECRETKEYBYTES)
+  sodium.crypto_sign_keypair(publicKey, secretKey)
+  return { publicKey, secretKey }
+}

@@ -1,0 +1,66 @@
+/**
+ * How guessable a secret looks. A server's public key is a check on guesses: whoever has the key hashes candidates at
+ * leisure, some 70,000 a second on one core, with nobody to slow them down, and a hit lets them pose as the server.
+ *
+ * Estimators with dictionaries (zxcvbn and its successors) were measured at 60 to 100 ms of start-up and several
+ * megabytes; a daemon that starts in 300 ms has no room for that. A length that counts words and patterns as the little
+ * they are worth, plus the secrets that stand in documentation, finds what people really type.
+ */
+
+/** Bits below which we warn: 2^56 guesses are months on a machine full of graphics cards. */
+const ENOUGH_BITS = 56
+
+/** Letters in a row from which on they are taken for a word. */
+const WORD_LETTERS = 4
+
+/** Bits per letter of a word, by what dictionary attacks need: 10,000 words of some 6 letters. */
+const WORD_BITS_PER_LETTER = 2.2
+
+/** Secrets of our own documentation, and the words that people start with; compared without case, digits and signs. */
+const COMMON = new Set(
+  (
+    'mysecret secret thisisaseretsecret thisisasecretsecret thisisasecret supersecret topsecret yoursecret changeme ' +
+    'password passwort passwd letmein qwerty qwertz asdf admin root test testing example hello server client game ' +
+    'minecraft factorio valheim terraria hypernat hyper friends'
+  ).split(' ')
+)
+
+/**
+ * Why `text` makes a poor secret, as the rest of a sentence that starts with "the secret"; undefined when it looks fine.
+ * Never contains the text.
+ */
+export function weaknessOf(text: string): string | undefined {
+  if (COMMON.has(text.toLowerCase().replace(/[^a-z]/g, '')) && text.length < 32) {
+    return 'is one of the first that anybody tries'
+  }
+  if (estimateBits(text) < ENOUGH_BITS) return text.length < 20 ? 'is short' : 'is made of words or a pattern'
+  return undefined
+}
+
+/** A rough count of the bits that an attacker who knows how people choose secrets has to guess. */
+export function estimateBits(text: string): number {
+  let bits = 0
+  // Digits, letters and the rest are guessed as runs: a word, a year, a sign.
+  for (const run of text.match(/[a-z]+|[A-Z][a-z]*|[0-9]+|[^a-zA-Z0-9]+/g) ?? []) bits += runBits(run)
+  return bits
+}
+
+function runBits(run: string): number {
+  const chars = [...run]
+  const fresh = chars.filter((char, i) => i === 0 || !follows(chars[i - 1]!, char)).length
+  // What merely repeats or counts on costs a bit to say so, not a character.
+  const patterned = fresh === chars.length ? 0 : 1
+  const code = run.charCodeAt(0)
+  if (code >= 48 && code <= 57) return fresh * Math.log2(10) + patterned
+  if (/^[a-zA-Z]/.test(run)) {
+    const perLetter = chars.length >= WORD_LETTERS ? WORD_BITS_PER_LETTER : Math.log2(26)
+    // A capital where a word starts is worth a bit.
+    return fresh * perLetter + (/^[A-Z]/.test(run) ? 1 : 0) + patterned
+  }
+  return fresh * (code > 127 ? 8 : Math.log2(33)) + patterned
+}
+
+/** True if `next` repeats `previous` or is its neighbour in the alphabet or among the digits. */
+function follows(previous: string, next: string): boolean {
+  return Math.abs(next.codePointAt(0)! - previous.codePointAt(0)!) <= 1
+}

@@ -1,0 +1,17 @@
+/** hyper-nat as a library: share ports under a secret, open ports to a public key. */
+export { Daemon } from './daemon.js'
+export { codeOf, type ErrorCode, type Fault, HyperNatError, OptionsError } from './errors.js'
+export type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo } from './events.js'
+export {
+  HyperNat,
+  type HyperNatOptions,
+  type MapToOpen,
+  type MapToShare,
+  type Opened,
+  type Shared
+} from './hyper-nat.js'
+export { decodeKey, encodeKey } from './identity/encoding.js'
+export { keyPairOf, randomSecret } from './identity/keys.js'
+export { Secret } from './identity/secret.js'
+export { LIMITS, type Limits } from './limits.js'
+export type { ClientEntry, Entry, NetworkOptions, Options, Proto, ServerEntry } from './options/entry.js'

@@ -1,0 +1,19 @@
+import net from 'node:net'
+import type { PathKind } from '../events.js'
+
+/** Addresses that do not leave the house: loopback, private (RFC 1918, RFC 4193) and link-local ones. */
+const HOME = new net.BlockList()
+HOME.addSubnet('127.0.0.0', 8, 'ipv4')
+HOME.addSubnet('10.0.0.0', 8, 'ipv4')
+HOME.addSubnet('172.16.0.0', 12, 'ipv4')
+HOME.addSubnet('192.168.0.0', 16, 'ipv4')
+HOME.addSubnet('169.254.0.0', 16, 'ipv4')
+HOME.addAddress('::1', 'ipv6')
+HOME.addSubnet('fc00::', 7, 'ipv6')
+HOME.addSubnet('fe80::', 10, 'ipv6')
+
+/** How packets to `host` travel. */
+export function pathOf(host: string | null): PathKind {
+  if (host === null) return 'direct'
+  return HOME.check(host, net.isIPv6(host) ? 'ipv6' : 'ipv4') ? 'lan' : 'direct'
+}

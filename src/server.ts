@@ -1,0 +1,248 @@
+/**
+ * One shared secret: announced once, with the port maps of all its entries; hears out clients, keeps their sessions, and
+ * joins their flows to the targets.
+ */
+import b4a from 'b4a'
+import type { Clock } from './clock.js'
+import type { ErrorCode } from './errors.js'
+import { codeOf, HyperNatError } from './errors.js'
+import type { DaemonEvent, ServerMapInfo } from './events.js'
+import type { TcpFlow } from './flows/tcp.js'
+import { UdpFlows } from './flows/udp.js'
+import { type ChildKeyPair, childKeyPair } from './identity/child.js'
+import { encodeKey, shortKey } from './identity/encoding.js'
+import type { KeyPair } from './identity/keys.js'
+import type { Limits } from './limits.js'
+import type { Log } from './log.js'
+import { type Announcement, type Node, OFFLINE } from './network/node.js'
+import { pathOf } from './network/path.js'
+import type { StreamLink } from './network/stream-link.js'
+import type { Hello, WireMap } from './session/frames.js'
+import { welcomeFrame } from './session/frames.js'
+import { greetClient, turnAway } from './session/greeting.js'
+import { Session } from './session/session.js'
+import { SESSION_ID_BYTES, VERSION } from './session/wire.js'
+import { dialTcp, joinTcp, targetCode } from './sockets/tcp.js'
+import { dialUdp, type UdpTarget } from './sockets/udp.js'
+
+/** A port map with the number that stands for it on the wire. */
+type SharedMap = ServerMapInfo & WireMap
+
+/** What a server is made of. */
+export interface ServerParts {
+  readonly node: Node
+  readonly keyPair: KeyPair
+  readonly maps: readonly ServerMapInfo[]
+  readonly clock: Clock
+  readonly limits: Limits
+  readonly log: Log
+  readonly random: (size: number) => Uint8Array
+  readonly emit: (event: DaemonEvent) => void
+}
+
+/** One client's session with its UDP flows. */
+class Guest {
+  readonly udp: UdpFlows<number, UdpTarget>
+  link: StreamLink | null = null
+
+  constructor(
+    readonly session: Session,
+    readonly key: Uint8Array,
+    limits: Limits,
+    onforget: (flow: number, target: UdpTarget, cause: string) => void
+  ) {
+    this.udp = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, onforget)
+  }
+}
+
+export class Server {
+  readonly publicKey: string
+  readonly #parts: ServerParts
+  readonly #announceKeys: ChildKeyPair
+  readonly #maps: readonly SharedMap[]
+  readonly #guests = new Map<string, Guest>()
+  readonly #greetings = new Set<() => void>()
+  #announcement: Announcement | null = null
+  #sweep: { cancel(): void } | null = null
+  #closed = false
+
+  constructor(parts: ServerParts) {
+    this.#parts = parts
+    this.publicKey = encodeKey(parts.keyPair.publicKey)
+    this.#announceKeys = childKeyPair(parts.keyPair)
+    this.#maps = parts.maps.map((map, index) => ({ ...map, id: index + 1 }))
+  }
+
+  /** Announces the server; resolves when it can be found. */
+  async start(): Promise<void> {
+    const { node, emit, clock, limits } = this.#parts
+    this.#announcement = await node.announce(
+      this.#announceKeys,
+      link => this.#onLink(link),
+      reached => {
+        if (reached) this.#parts.log.info('announced')
+        else emit({ event: 'warning', code: OFFLINE.code, message: OFFLINE.message })
+      }
+    )
+    if (this.#closed) return
+    const sweep = (): void => {
+      for (const guest of this.#guests.values()) guest.udp.sweep(clock.now())
+      this.#sweep = clock.after(Math.min(10_000, limits.udpIdleSeconds * 500), sweep)
+    }
+    sweep()
+    const maps = this.#parts.maps.map(({ proto, port, host }) => ({ proto, port, host }))
+    emit({ event: 'ready', mode: 'server', publicKey: this.publicKey, maps })
+  }
+
+  /** Says goodbye to its clients, so that they know at once, and unannounces. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#sweep?.cancel()
+    for (const giveUp of this.#greetings) giveUp()
+    for (const { session } of [...this.#guests.values()]) session.close('GOODBYE', 'The server was stopped.')
+    await this.#announcement?.close()
+  }
+
+  #onLink(link: StreamLink): void {
+    if (this.#closed) return link.destroy()
+    const { clock, limits, log } = this.#parts
+    const giveUp = greetClient(
+      { link, sharedKey: this.#parts.keyPair.publicKey, clock, timeoutMs: limits.greetingMs },
+      result => {
+        this.#greetings.delete(giveUp)
+        if (result instanceof HyperNatError) {
+          log.info({ peer: shortKey(link.remoteKey), code: result.code }, 'client turned away')
+        } else this.#onHello(link, result)
+      }
+    )
+    this.#greetings.add(giveUp)
+  }
+
+  #onHello(link: StreamLink, hello: Hello): void {
+    const { random, limits } = this.#parts
+    const resumed = hello.resume && this.#find(hello.resume.session, link.remoteKey)
+    if (!resumed && this.#guests.size >= limits.sessions) {
+      return turnAway(
+        link,
+        'TOO_MANY_SESSIONS',
+        'The server has as many guests as it takes: try again later.'
+      )
+    }
+    const guest = resumed ?? this.#admit(link)
+    guest.link = link
+    const sendKey = random(32)
+    const welcome = welcomeFrame({
+      version: VERSION,
+      session: guest.session.id,
+      datagramKey: sendKey,
+      maps: this.#maps,
+      resumed: resumed ? { highest: guest.session.highest, flows: guest.session.positions() } : null
+    })
+    const message = link.alloc(welcome.byteLength)
+    message.set(welcome)
+    link.write(message)
+    guest.session.attach({
+      link,
+      sendKey,
+      receiveKey: b4a.from(hello.datagramKey),
+      resumed: resumed ? { highest: 0, flows: hello.resume!.flows } : null
+    })
+  }
+
+  /** The session that a client comes back to; only the client whose key it was. */
+  #find(id: Uint8Array, key: Uint8Array): Guest | undefined {
+    const guest = this.#guests.get(b4a.toString(id, 'hex'))
+    return guest && b4a.equals(guest.key, key) ? guest : undefined
+  }
+
+  #admit(link: StreamLink): Guest {
+    const { clock, limits, log, random, emit } = this.#parts
+    const id = random(SESSION_ID_BYTES)
+    const name = b4a.toString(id, 'hex')
+    const peer = encodeKey(link.remoteKey)
+    const session = new Session(
+      'server',
+      id,
+      { clock, limits, defer: fn => setImmediate(fn) },
+      {
+        up: () => {
+          const path = pathOf(guest.link!.remoteHost)
+          emit({ event: 'connected', publicKey: this.publicKey, peer, path })
+        },
+        lost: code => emit({ event: 'disconnected', publicKey: this.publicKey, peer, code }),
+        ended: (code, reason) => {
+          const wasUp = guest.session.wasUp
+          this.#guests.delete(name)
+          guest.udp.clear()
+          log.debug({ peer: shortKey(peer), code, reason }, 'session ended')
+          if (wasUp) emit({ event: 'disconnected', publicKey: this.publicKey, peer, code })
+        },
+        silent: () => {},
+        open: flow => this.#onOpen(flow, peer),
+        udp: (map, flow, payload) => this.#onUdp(guest, map, flow, payload)
+      }
+    )
+    const guest = new Guest(session, b4a.from(link.remoteKey), limits, (flow, target, cause) => {
+      target.close()
+      if (cause === 'full') {
+        log.warn({ peer: shortKey(peer), flow }, 'too many UDP flows: the one idle longest made room')
+      }
+    })
+    this.#guests.set(name, guest)
+    return guest
+  }
+
+  #onOpen(flow: TcpFlow, peer: string): ErrorCode | null {
+    const { clock, limits, log } = this.#parts
+    const map = this.#maps.find(({ id, proto }) => id === flow.map && proto === 'tcp')
+    if (!map) return 'MAP_NOT_SHARED'
+    const socket = dialTcp(map.host, map.port)
+    const late = clock.after(limits.targetMs, () => {
+      socket.destroy(Object.assign(new Error('The target does not answer.'), { code: 'ETIMEDOUT' }))
+    })
+    socket.once('connect', () => late.cancel())
+    socket.once('close', () => late.cancel())
+    joinTcp(
+      socket,
+      flow,
+      err => {
+        if (!socket.remoteAddress && socket.bytesRead === 0 && socket.bytesWritten === 0) {
+          log.warn(
+            { peer: shortKey(peer), code: codeOf(err), target: `${map.host}:${map.port}` },
+            'the target could not be reached'
+          )
+          return targetCode(err)
+        }
+        return 'FLOW_RESET'
+      },
+      () => {}
+    )
+    return null
+  }
+
+  #onUdp(guest: Guest, mapId: number, flow: number, payload: Uint8Array): void {
+    const { clock, log } = this.#parts
+    const now = clock.now()
+    let target = guest.udp.touch(flow, now)
+    if (!target) {
+      const map = this.#maps.find(({ id, proto }) => id === mapId && proto === 'udp')
+      if (!map) return
+      let told = false
+      target = dialUdp(
+        map.host,
+        map.port,
+        answer => {
+          guest.udp.touch(flow, clock.now())
+          guest.session.sendUdp(mapId, flow, answer)
+        },
+        err => {
+          if (told) return
+          told = true
+          log.info({ code: codeOf(err), target: `${map.host}:${map.port}` }, 'the UDP target does not answer')
+        }
+      )
+      guest.udp.add(flow, target, now)
+    }
+    target.send(payload)
+  }
+}

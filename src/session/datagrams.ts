@@ -1,0 +1,116 @@
+/**
+ * One connection's datagram channel: packs records, seals, opens, puts fragments together. Records made in one turn of
+ * the event loop share a datagram where they fit.
+ */
+import type { Limits } from '../limits.js'
+import type { Link } from './link.js'
+import { Reassembly } from './reassembly.js'
+import { type Fragment, Packer, type RecordSink, readRecords } from './records.js'
+import { type DropCause, Opener, Sealer } from './seal.js'
+import { SEAL_BYTES } from './wire.js'
+
+/** What the session hears from the channel. */
+export interface DatagramEvents {
+  ping(id: number): void
+  pong(id: number): void
+  udp(map: number, flow: number, payload: Uint8Array): void
+  segment(flow: number, segment: Uint8Array): void
+  segmentReset(flow: number, code: number): void
+}
+
+export interface DatagramCounts {
+  sent: number
+  received: number
+  dropped: Record<DropCause, number>
+}
+
+export class Datagrams implements RecordSink {
+  readonly counts: DatagramCounts = { sent: 0, received: 0, dropped: { short: 0, forged: 0, replayed: 0 } }
+  readonly packer: Packer
+  readonly #sealer: Sealer
+  readonly #opener: Opener
+  readonly #reassembly: Reassembly
+  #flushQueued = false
+
+  /**
+   * @param sendKey drawn by us, sent in our greeting
+   * @param receiveKey drawn by the other side
+   * @param defer runs a function once, at the end of this turn of the event loop
+   */
+  constructor(
+    readonly link: Link,
+    sendKey: Uint8Array,
+    receiveKey: Uint8Array,
+    readonly events: DatagramEvents,
+    readonly limits: Limits,
+    readonly now: () => number,
+    readonly defer: (fn: () => void) => void
+  ) {
+    this.#sealer = new Sealer(sendKey)
+    this.#opener = new Opener(receiveKey)
+    this.#reassembly = new Reassembly(limits)
+    this.packer = new Packer(
+      () => this.size,
+      plain => {
+        this.counts.sent++
+        link.sendDatagram(this.#sealer.seal(plain))
+      }
+    )
+  }
+
+  /** Bytes of records that one datagram holds now. */
+  get size(): number {
+    return this.link.datagramSize() - SEAL_BYTES
+  }
+
+  /** What was packed goes out at the end of this turn. */
+  queue(): void {
+    if (this.#flushQueued || this.packer.empty) return
+    this.#flushQueued = true
+    this.defer(() => {
+      this.#flushQueued = false
+      this.packer.flush()
+    })
+  }
+
+  /**
+   * Takes one sealed datagram. One that is not the other side's, or not new, is counted and dropped.
+   * @returns whether it was authentic
+   * @throws HyperNatError PROTOCOL_ERROR when an authentic one makes no sense
+   */
+  receive(packet: Uint8Array): boolean {
+    const plain = this.#opener.open(packet)
+    if (typeof plain === 'string') {
+      this.counts.dropped[plain]++
+      return false
+    }
+    this.counts.received++
+    readRecords(plain, this)
+    return true
+  }
+
+  ping(id: number): void {
+    this.events.ping(id)
+  }
+
+  pong(id: number): void {
+    this.events.pong(id)
+  }
+
+  udp(map: number, flow: number, payload: Uint8Array): void {
+    this.events.udp(map, flow, payload)
+  }
+
+  fragment(fragment: Fragment): void {
+    const payload = this.#reassembly.add(fragment, this.now())
+    if (payload) this.events.udp(fragment.map, fragment.flow, payload)
+  }
+
+  segment(flow: number, segment: Uint8Array): void {
+    this.events.segment(flow, segment)
+  }
+
+  segmentReset(flow: number, code: number): void {
+    this.events.segmentReset(flow, code)
+  }
+}

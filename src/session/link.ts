@@ -1,0 +1,37 @@
+/** What a session hears from its link. */
+export interface LinkEvents {
+  /** One message of the ordered stream, whole; the view may be kept. */
+  message(message: Uint8Array): void
+  /** One datagram, as the other side sealed it; may be opened in place. */
+  datagram(packet: Uint8Array): void
+  /** {@link Link.room} has become positive. */
+  drain(): void
+  /** The connection is gone; nothing follows. */
+  close(code: string): void
+}
+
+/**
+ * One encrypted connection between a client and a server: the seam between the session, which is pure, and the network. The
+ * twin for tests is `test/support/memory-link.ts`.
+ */
+export interface Link {
+  /** The other side's key, proved by the Noise handshake. */
+  readonly remoteKey: Uint8Array
+  /** Binds what is said inside to this one handshake. */
+  readonly handshakeHash: Uint8Array
+  events: LinkEvents
+  /** A buffer of `size` bytes to build the next message in; the next {@link write} must bring it. */
+  alloc(size: number): Uint8Array
+  /** Sends the message built in the buffer that {@link alloc} gave. */
+  write(message: Uint8Array): void
+  /** Bytes that may be written now without queueing beyond our limit; 0 or less: wait for `drain`. */
+  room(): number
+  /** Bytes that one datagram holds on this path now, before sealing takes its part. */
+  datagramSize(): number
+  /** Sends one datagram; dropped when the socket is choked. */
+  sendDatagram(packet: Uint8Array): void
+  /** Sends what is written, then ends the connection. */
+  close(): void
+  /** Ends the connection now. */
+  destroy(): void
+}

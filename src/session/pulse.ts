@@ -1,0 +1,107 @@
+/**
+ * Notices silence, and measures the path: small pings in the datagram channel, from both ends. The timer is armed by
+ * {@link start} and re-armed by itself until {@link stop}.
+ */
+import type { Clock, Timer } from '../clock.js'
+import type { Limits } from '../limits.js'
+
+/** What is known of the path. Times in milliseconds. */
+export interface Quality {
+  /** Smoothed round trip (RFC 6298's gain of 1/8), or null before the first answer. */
+  rtt: number | null
+  /** Mean deviation between successive round trips (RFC 3550's gain of 1/16). */
+  jitter: number
+  /** Share of the last pings that were not answered, 0 to 1. */
+  loss: number
+}
+
+/** Pings remembered: what loss is counted over. */
+const REMEMBERED = 32
+
+export interface PulseEvents {
+  ping(id: number): void
+  /** Nothing was heard for `ms`; called at each beat of the silence. */
+  silent(ms: number): void
+}
+
+export class Pulse {
+  #timer: Timer | null = null
+  #heardAt: number
+  #nextId = 1
+  readonly #sent = new Map<number, number>()
+  readonly #answered: boolean[] = []
+  #rtt: number | null = null
+  #lastRtt = 0
+  #jitter = 0
+
+  constructor(
+    readonly clock: Clock,
+    readonly limits: Pick<Limits, 'pingMs' | 'pingUrgentMs'>,
+    readonly events: PulseEvents
+  ) {
+    this.#heardAt = clock.now()
+  }
+
+  start(): void {
+    this.#heardAt = this.clock.now()
+    this.#beat()
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+    this.#sent.clear()
+  }
+
+  /** Anything came from the other side. */
+  heard(): void {
+    this.#heardAt = this.clock.now()
+  }
+
+  /** The answer to a ping came. */
+  pong(id: number): void {
+    const sentAt = this.#sent.get(id)
+    if (sentAt === undefined) return
+    this.#sent.delete(id)
+    const rtt = this.clock.now() - sentAt
+    if (this.#rtt === null) this.#rtt = rtt
+    else {
+      this.#rtt += (rtt - this.#rtt) / 8
+      this.#jitter += (Math.abs(rtt - this.#lastRtt) - this.#jitter) / 16
+    }
+    this.#lastRtt = rtt
+    this.#note(true)
+  }
+
+  get quality(): Quality {
+    const lost = this.#answered.filter(answered => !answered).length
+    return {
+      rtt: this.#rtt,
+      jitter: this.#jitter,
+      loss: this.#answered.length === 0 ? 0 : lost / this.#answered.length
+    }
+  }
+
+  #beat(): void {
+    const now = this.clock.now()
+    const silence = now - this.#heardAt
+    const overdue = silence >= this.limits.pingMs * 1.5
+    for (const [id, sentAt] of this.#sent) {
+      if (now - sentAt < 2 * this.limits.pingMs) break
+      this.#sent.delete(id)
+      this.#note(false)
+    }
+    const id = this.#nextId++
+    this.#sent.set(id, now)
+    this.#timer = this.clock.after(overdue ? this.limits.pingUrgentMs : this.limits.pingMs, () =>
+      this.#beat()
+    )
+    this.events.ping(id)
+    if (overdue) this.events.silent(silence)
+  }
+
+  #note(answered: boolean): void {
+    this.#answered.push(answered)
+    if (this.#answered.length > REMEMBERED) this.#answered.shift()
+  }
+}

@@ -1,0 +1,393 @@
+/**
+ * One session: what a client and a server share, and what survives the connections that carry it.
+ *
+ *          attach               connection gone             grace over, close
+ *   NEW -----------> UP ---------------------------> LOST --------------------> ENDED
+ *                    |  ^                             |                           ^
+ *                    |  +-------- attach (resumed) ---+                           |
+ *                    +------------------- close, protocol error ------------------+
+ *
+ * Pure: a {@link Link}, a clock and randomness come from outside.
+ */
+import type { Clock, Timer } from '../clock.js'
+import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
+import { type TcpCarrier, TcpFlow } from '../flows/tcp.js'
+import type { Limits } from '../limits.js'
+import { protocolError } from './bytes.js'
+import { type DatagramEvents, Datagrams } from './datagrams.js'
+import {
+  closeFrame,
+  type FlowPosition,
+  type FrameSink,
+  openFrame,
+  pingFrame,
+  pongFrame,
+  readMessage,
+  resetFrame
+} from './frames.js'
+import { refuseGreetings } from './greeting.js'
+import type { Link } from './link.js'
+import { Outbox } from './outbox.js'
+import { Pulse, type Quality } from './pulse.js'
+import { INITIAL_WINDOW } from './wire.js'
+
+export type SessionState = 'new' | 'up' | 'lost' | 'ended'
+
+/** What the owner of a session hears from it. */
+export interface SessionEvents {
+  /** A connection carries the session: the first (`resumed` false) or a further one. */
+  up(resumed: boolean): void
+  /** The connection is gone; the session waits for another. */
+  lost(code: string): void
+  /** The session is over; its flows were reset. */
+  ended(code: ErrorCode, reason: string): void
+  /** Nothing was heard for `ms`, though we asked. */
+  silent(ms: number): void
+  /** The client opened a TCP flow on the port map `map` (server only); return an error code to refuse it. */
+  open(flow: TcpFlow): ErrorCode | null
+  /** A UDP payload came. The view is valid during the call only. */
+  udp(map: number, flow: number, payload: Uint8Array): void
+}
+
+/** The outside, as arguments. */
+export interface SessionOutside {
+  readonly clock: Clock
+  readonly limits: Limits
+  /** Runs a function once, at the end of this turn of the event loop. */
+  readonly defer: (fn: () => void) => void
+}
+
+/** A connection that has been greeted, and what the greeting said about a resumed session. */
+export interface Attachment {
+  readonly link: Link
+  readonly sendKey: Uint8Array
+  readonly receiveKey: Uint8Array
+  /** How far the other side got with each flow; null for a new session. */
+  readonly resumed: { readonly highest: number; readonly flows: readonly FlowPosition[] } | null
+}
+
+/** Pings on the ordered stream at the start of a connection: UDX finds the path's MTU with the data that it carries, and
+ * datagrams of games want it found before there is any. Ten steps of 32 bytes lead from 1200 to 1500. */
+const MTU_PINGS = 12
+
+export class Session {
+  readonly flows = new Map<number, TcpFlow>()
+  readonly #outbox: Outbox
+  readonly #pulse: Pulse
+  readonly #soon = new Set<TcpFlow>()
+  #soonTimer: Timer | null = null
+  #graceTimer: Timer | null = null
+  #state: SessionState = 'new'
+  #endedUp = false
+  #link: Link | null = null
+  #datagrams: Datagrams | null = null
+  #reading = false
+  #nextFlow = 1
+  #highest = 0
+  #lent = 0
+  #mtuPings = 0
+
+  constructor(
+    readonly role: 'client' | 'server',
+    /** The server's random name for the session. */
+    readonly id: Uint8Array,
+    readonly outside: SessionOutside,
+    readonly events: SessionEvents
+  ) {
+    this.#outbox = new Outbox(outside.limits)
+    this.#pulse = new Pulse(outside.clock, outside.limits, {
+      ping: ping => this.#record(datagrams => datagrams.packer.ping(ping)),
+      silent: ms => this.#onSilence(ms)
+    })
+  }
+
+  get state(): SessionState {
+    return this.#state
+  }
+
+  /** Whether a connection carried the session up to its end (or does now). */
+  get wasUp(): boolean {
+    return this.#state === 'up' || this.#endedUp
+  }
+
+  get quality(): Quality {
+    return this.#pulse.quality
+  }
+
+  get link(): Link | null {
+    return this.#link
+  }
+
+  /** What the datagram channel of the present connection has counted. */
+  get datagramCounts() {
+    return this.#datagrams?.counts ?? null
+  }
+
+  // --- connections ---
+
+  /** How far this side has received each flow: what a greeting says to resume. */
+  positions(): FlowPosition[] {
+    return [...this.flows.values()].map(flow => ({ flow: flow.id, received: flow.position }))
+  }
+
+  /** The highest flow that the other side has opened. */
+  get highest(): number {
+    return this.#highest
+  }
+
+  /** From now on this connection carries the session; the one before, if any, is dropped. */
+  attach({ link, sendKey, receiveKey, resumed }: Attachment): void {
+    if (this.#state === 'ended') return link.destroy()
+    this.#dropLink()
+    this.#graceTimer?.cancel()
+    this.#graceTimer = null
+    this.#link = link
+    this.#datagrams = new Datagrams(
+      link,
+      sendKey,
+      receiveKey,
+      this.#records,
+      this.outside.limits,
+      () => this.outside.clock.now(),
+      this.outside.defer
+    )
+    link.events = {
+      message: message => {
+        this.#pulse.heard()
+        this.#guard(link, () => readMessage(message, this.#frames))
+      },
+      datagram: packet => {
+        // Only what is authentic counts as heard: anybody can send a packet to an open port.
+        this.#guard(link, () => this.#datagrams!.receive(packet) && this.#pulse.heard())
+      },
+      drain: () => this.#flush(),
+      close: code => this.#onClose(link, code)
+    }
+    this.#state = 'up'
+    this.#pulse.start()
+    this.#guard(link, () => {
+      if (resumed) this.#reconcile(resumed.highest, resumed.flows)
+    })
+    if (this.#link !== link) return
+    this.events.up(resumed !== null)
+    if (this.role === 'client') {
+      this.#mtuPings = MTU_PINGS
+      this.#control(pingFrame(0))
+    }
+  }
+
+  /** Compares both sides' flows after a new connection: goes on with those that both know. */
+  #reconcile(highest: number, positions: readonly FlowPosition[]): void {
+    const theirs = new Map(positions.map(({ flow, received }) => [flow, received]))
+    for (const flow of [...this.flows.values()]) {
+      const received = theirs.get(flow.id)
+      if (received !== undefined) flow.rewind(received)
+      else if (this.role === 'client' && flow.id > highest) {
+        this.#outbox.control(openFrame(flow.id, flow.map, INITIAL_WINDOW))
+        flow.rewind(0)
+      } else if (flow.settled) flow.settle()
+      else flow.abandon('FLOW_RESET')
+    }
+  }
+
+  #dropLink(): void {
+    const link = this.#link
+    if (!link) return
+    this.#link = null
+    this.#datagrams = null
+    this.#pulse.stop()
+    this.#outbox.clear()
+    link.events = { message() {}, datagram() {}, drain() {}, close() {} }
+    link.destroy()
+  }
+
+  #onClose(link: Link, code: string): void {
+    if (this.#link !== link) return
+    this.#dropLink()
+    this.#state = 'lost'
+    const grace = this.outside.limits.resumeSeconds * 1000
+    if (grace > 0) this.#graceTimer = this.outside.clock.after(grace, () => this.#end('SESSION_EXPIRED', ''))
+    this.events.lost(code)
+    if (grace === 0) this.#end('SESSION_EXPIRED', '')
+  }
+
+  #onSilence(ms: number): void {
+    if (ms >= this.outside.limits.deadMs && this.#link) this.#onClose(this.#link, 'CONNECTION_LOST')
+    else this.events.silent(ms)
+  }
+
+  /** Tells the other side why, then ends. */
+  close(code: ErrorCode, reason = ''): void {
+    if (this.#state === 'ended') return
+    const link = this.#link
+    if (link) {
+      this.#link = null
+      link.events = { message() {}, datagram() {}, drain() {}, close() {} }
+      const frame = closeFrame(code, reason)
+      const message = link.alloc(frame.byteLength)
+      message.set(frame)
+      link.write(message)
+      link.close()
+    }
+    this.#end(code, reason)
+  }
+
+  #end(code: ErrorCode, reason: string): void {
+    if (this.#state === 'ended') return
+    this.#endedUp = this.#state === 'up'
+    this.#state = 'ended'
+    this.#dropLink()
+    this.#pulse.stop()
+    this.#graceTimer?.cancel()
+    this.#soonTimer?.cancel()
+    for (const flow of [...this.flows.values()]) flow.abandon(code === 'GOODBYE' ? 'FLOW_RESET' : code)
+    this.flows.clear()
+    this.events.ended(code, reason)
+  }
+
+  /** Runs what may find the other side at fault; then the session ends, and it is told. */
+  #guard(link: Link, run: () => void): void {
+    if (this.#link !== link) return
+    this.#reading = true
+    try {
+      run()
+    } catch (err) {
+      if (err instanceof HyperNatError) this.close(err.code, err.message)
+      else this.close('INTERNAL', err instanceof Error ? String(err.stack) : codeOf(err))
+    } finally {
+      this.#reading = false
+    }
+    this.#flush()
+  }
+
+  // --- flows, from the local side ---
+
+  /**
+   * Opens a TCP flow on the server's port map `map` (client only). Data may be written at once; if there is no connection
+   * now, it waits for the next.
+   * @throws HyperNatError TOO_MANY_FLOWS
+   */
+  openFlow(map: number): TcpFlow {
+    if (this.flows.size >= this.outside.limits.tcpFlows) {
+      throw new HyperNatError(
+        'TOO_MANY_FLOWS',
+        `There are ${this.flows.size} connections already: close some first.`
+      )
+    }
+    const flow = new TcpFlow(this.#nextFlow++, map, this.#carrier, this.outside.limits)
+    this.flows.set(flow.id, flow)
+    this.#control(openFrame(flow.id, map, INITIAL_WINDOW))
+    return flow
+  }
+
+  /** Sends one UDP payload (0 to 65,507 bytes); false if there is no connection, or it is too large. */
+  sendUdp(map: number, flow: number, payload: Uint8Array): boolean {
+    const datagrams = this.#datagrams
+    if (!datagrams) return false
+    const sent = datagrams.packer.udp(map, flow, payload)
+    datagrams.queue()
+    return sent
+  }
+
+  // --- what flows ask for ---
+
+  readonly #carrier: TcpCarrier = {
+    ready: flow => {
+      this.#outbox.ready(flow)
+      this.#flush()
+    },
+    windowDue: flow => {
+      this.#soon.delete(flow)
+      if (!this.#link) return
+      this.#outbox.windowDue(flow)
+      this.#flush()
+    },
+    windowSoon: flow => {
+      this.#soon.add(flow)
+      this.#soonTimer ??= this.outside.clock.after(this.outside.limits.ackDelayMs, () => this.#tellSoon())
+    },
+    borrow: bytes => {
+      if (this.#lent + bytes > this.outside.limits.sessionWindow) return false
+      this.#lent += bytes
+      return true
+    },
+    giveBack: bytes => {
+      this.#lent -= bytes
+    },
+    sendReset: (flow, code) => this.#control(resetFrame(flow.id, code)),
+    done: flow => {
+      this.flows.delete(flow.id)
+      this.#soon.delete(flow)
+      this.#outbox.forget(flow)
+    },
+    now: () => this.outside.clock.now()
+  }
+
+  #tellSoon(): void {
+    this.#soonTimer = null
+    if (this.#link) for (const flow of this.#soon) this.#outbox.windowDue(flow)
+    this.#soon.clear()
+    this.#flush()
+  }
+
+  #control(frame: Uint8Array): void {
+    if (!this.#link) return
+    this.#outbox.control(frame)
+    this.#flush()
+  }
+
+  #flush(): void {
+    if (this.#link && !this.#reading) this.#outbox.flush(this.#link)
+  }
+
+  #record(pack: (datagrams: Datagrams) => void): void {
+    if (!this.#datagrams) return
+    pack(this.#datagrams)
+    this.#datagrams.queue()
+  }
+
+  // --- from the other side ---
+
+  readonly #frames: FrameSink = {
+    ...refuseGreetings,
+    close: (code, reason) => this.#end(code, reason),
+    ping: id => this.#control(pongFrame(id)),
+    pong: () => {
+      if (this.#mtuPings-- > 0) this.#control(pingFrame(0))
+    },
+    open: (id, map, limit) => this.#onOpen(id, map, limit),
+    data: (id, offset, bytes) => this.#flow(id)?.onData(offset, bytes),
+    fin: (id, offset) => this.#flow(id)?.onFin(offset),
+    reset: (id, code) => this.#flow(id)?.onReset(code),
+    window: (id, received, limit) => this.#flow(id)?.onWindow(received, limit)
+  }
+
+  readonly #records: DatagramEvents = {
+    ping: id => this.#record(datagrams => datagrams.packer.pong(id)),
+    pong: id => this.#pulse.pong(id),
+    udp: (map, flow, payload) => this.events.udp(map, flow, payload),
+    segment: () => {},
+    segmentReset: () => {}
+  }
+
+  #onOpen(id: number, map: number, limit: number): void {
+    if (this.role !== 'server') throw protocolError('a flow opened from the wrong side')
+    if (id <= this.#highest) throw protocolError('a flow opened twice')
+    this.#highest = id
+    if (this.flows.size >= this.outside.limits.tcpFlows)
+      return this.#control(resetFrame(id, 'TOO_MANY_FLOWS'))
+    const flow = new TcpFlow(id, map, this.#carrier, this.outside.limits)
+    flow.onWindow(0, limit)
+    this.flows.set(id, flow)
+    const refused = this.events.open(flow)
+    if (refused) flow.reset(refused)
+  }
+
+  /** The flow of a frame; undefined for one that we have finished with, whose last frames were on their way. */
+  #flow(id: number): TcpFlow | undefined {
+    const flow = this.flows.get(id)
+    const known = this.role === 'server' ? id <= this.#highest : id < this.#nextFlow
+    if (!flow && (id === 0 || !known)) throw protocolError('a frame for a flow that was never opened')
+    return flow
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The wire's table of numbers: what both ends must agree on. A change here is a change of the protocol and goes with one in
+ * SPEC.md. Our own numbers (buffers, timers, limits) are in `limits.ts`.
+ */
+import type { ErrorCode } from '../errors.js'
+
+/** Version of the session protocol; the two ends must have the same. */
+export const VERSION = 1
+
+/** Name under which the announced key is derived from the shared one (`keypear`). */
+export const ANNOUNCE_NAME = 'hyper-nat/2/announce'
+
+/** Bytes of a key, of a proof and of the handshake hash's digest. */
+export const KEY_BYTES = 32
+
+/** Bytes of a session id. */
+export const SESSION_ID_BYTES = 16
+
+/** Frames of the ordered stream. */
+export const FRAME = {
+  HELLO: 0x01,
+  WELCOME: 0x02,
+  CLOSE: 0x03,
+  PING: 0x04,
+  PONG: 0x05,
+  OPEN: 0x10,
+  DATA: 0x11,
+  FIN: 0x12,
+  RESET: 0x13,
+  WINDOW: 0x14
+} as const
+
+/** Records inside a datagram. */
+export const RECORD = {
+  PING: 0x01,
+  PONG: 0x02,
+  UDP: 0x10,
+  FRAGMENT: 0x11,
+  SEGMENT: 0x12,
+  SEGMENT_RESET: 0x13
+} as const
+
+/** Protocols of port maps. */
+export const PROTO_CODE = { tcp: 1, udp: 2, tcpudp: 3 } as const
+
+/** Codes in CLOSE and RESET. */
+export const CLOSE_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
+  GOODBYE: 1,
+  WRONG_KEY: 2,
+  VERSION_MISMATCH: 3,
+  PROTOCOL_ERROR: 4,
+  TOO_MANY_SESSIONS: 5,
+  SESSION_EXPIRED: 6,
+  HANDSHAKE_TIMEOUT: 7,
+  FLOW_RESET: 16,
+  MAP_NOT_SHARED: 17,
+  TARGET_REFUSED: 18,
+  TARGET_UNREACHABLE: 19,
+  TARGET_TIMEOUT: 20,
+  TOO_MANY_FLOWS: 21,
+  INTERNAL: 31
+}
+
+/** Credit that each side of a flow has before the first WINDOW, bytes. */
+export const INITIAL_WINDOW = 256 * 1024
+
+/** Largest message of the ordered stream, bytes; a longer one is a protocol error. */
+export const MAX_MESSAGE = 256 * 1024
+
+/** Largest UDP payload that is carried, bytes (65,535 less the IP and UDP headers). */
+export const MAX_UDP_PAYLOAD = 65_507
+
+/** Fragments of one UDP payload at the most. */
+export const MAX_FRAGMENTS = 128
+
+/** Port maps that a server can name. */
+export const MAX_MAPS = 1024
+
+/** Bytes of text in a CLOSE at the most. */
+export const MAX_REASON = 512
+
+/** Bytes of the counter that opens a datagram. */
+export const COUNTER_BYTES = 8
+
+/** Bytes of a datagram's authentication tag (ChaCha20-Poly1305, RFC 8439). */
+export const TAG_BYTES = 16
+
+/** What sealing adds to a datagram, bytes. */
+export const SEAL_BYTES = COUNTER_BYTES + TAG_BYTES
+
+/** How far behind the newest counter a datagram may arrive, datagrams. */
+export const REPLAY_WINDOW = 8192
+
+const byNumber = new Map(Object.entries(CLOSE_CODE).map(([name, number]) => [number, name as ErrorCode]))
+
+/** The number of a code on the wire; INTERNAL's for one that has none. */
+export function closeNumber(code: ErrorCode): number {
+  return CLOSE_CODE[code] ?? CLOSE_CODE.INTERNAL!
+}
+
+/** The code of a number from the wire; PROTOCOL_ERROR for an unknown one. */
+export function closeCode(number: number): ErrorCode {
+  return byNumber.get(number) ?? 'PROTOCOL_ERROR'
+}

@@ -1,0 +1,144 @@
+/** Local TCP sockets: listening for a map's programs, dialling a map's target, and joining either to a flow. */
+import net from 'node:net'
+import b4a from 'b4a'
+import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
+import type { ByteFlow } from '../flows/byte-flow.js'
+
+/** A view smaller than this may pin a network buffer many times its size, so a socket that does not read gets a copy. */
+const WORTH_PINNING = 16 * 1024
+
+/** A socket that listens for a map's programs. */
+export interface Listener {
+  readonly port: number
+  close(): Promise<void>
+}
+
+/**
+ * Listens for TCP connections, half-open allowed.
+ * @param port 0 for any free one
+ * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED
+ */
+export async function listenTcp(
+  host: string,
+  port: number,
+  onconnection: (socket: net.Socket) => void
+): Promise<Listener> {
+  const sockets = new Set<net.Socket>()
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, socket => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    // Until it is joined to a flow, an error only closes it.
+    socket.on('error', () => {})
+    onconnection(socket)
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', err => reject(listenError(err, host, port, 'TCP')))
+    server.listen({ host, port, exclusive: true }, resolve)
+  })
+  // Out of file descriptors, say: the listener lives on, and tries again with the next connection.
+  server.on('error', () => {})
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    close: () =>
+      new Promise(resolve => {
+        server.close(() => resolve())
+        for (const socket of sockets) socket.destroy()
+      })
+  }
+}
+
+export function listenError(err: unknown, host: string, port: number, kind: string): HyperNatError {
+  const code = codeOf(err)
+  const where = `${net.isIPv6(host) ? `[${host}]` : host}:${port}`
+  if (code === 'EADDRINUSE') {
+    return new HyperNatError(
+      'PORT_IN_USE',
+      `${kind} port ${where} is in use by another program: close it, or choose another local port.`,
+      { cause: err }
+    )
+  }
+  if (code === 'EACCES') {
+    return new HyperNatError(
+      'LISTEN_FAILED',
+      `${kind} port ${where} may not be opened by this user: choose one above 1023.`,
+      { cause: err }
+    )
+  }
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return new HyperNatError(
+      'LISTEN_FAILED',
+      `${host} is not an address of this machine: use 127.0.0.1, say.`,
+      {
+        cause: err
+      }
+    )
+  }
+  return new HyperNatError('LISTEN_FAILED', `${kind} port ${where} could not be opened (${code}).`, {
+    cause: err
+  })
+}
+
+/** A connection to a map's target, which may still be under way: what is written meanwhile waits. */
+export function dialTcp(host: string, port: number): net.Socket {
+  return net.connect({ host, port, allowHalfOpen: true, noDelay: true })
+}
+
+/** Why a target could not be reached, as its flow's reset tells the other side. */
+export function targetCode(err: unknown): ErrorCode {
+  switch (codeOf(err)) {
+    case 'ECONNREFUSED':
+      return 'TARGET_REFUSED'
+    case 'ETIMEDOUT':
+      return 'TARGET_TIMEOUT'
+    default:
+      return 'TARGET_UNREACHABLE'
+  }
+}
+
+/**
+ * Joins a socket and a flow: bytes both ways under backpressure, half-close as half-close, reset as reset.
+ * @param onerror hears why the socket failed; gives the code for the other side
+ * @param onreset hears why the flow was reset
+ */
+export function joinTcp(
+  socket: net.Socket,
+  flow: ByteFlow,
+  onerror: (err: Error) => ErrorCode,
+  onreset: (code: ErrorCode) => void
+): void {
+  flow.events = {
+    data(bytes) {
+      if (socket.destroyed) return
+      const size = bytes.byteLength
+      const stalled = socket.writableLength > 0 && size < WORTH_PINNING
+      socket.write(stalled ? b4a.from(bytes) : bytes, () => flow.consumed(size))
+    },
+    end: () => socket.end(),
+    drain: () => socket.resume(),
+    reset(code) {
+      onreset(code)
+      reset(socket)
+    },
+    close: () => {
+      if (socket.writableEnded) return
+      socket.end()
+    }
+  }
+  socket.on('data', bytes => {
+    if (!flow.write(bytes)) socket.pause()
+  })
+  socket.on('end', () => flow.end())
+  socket.on('error', err => flow.reset(onerror(err)))
+  // A socket that closes without having said an end, or an error, was destroyed.
+  socket.on('close', () => {
+    if (!socket.readableEnded || !socket.writableFinished) flow.reset('FLOW_RESET')
+  })
+  socket.resume()
+}
+
+/** Ends a connection so that the program at its other end sees a reset, also where the connection is still under way. */
+export function reset(socket: net.Socket): void {
+  if (socket.destroyed) return
+  if (socket.connecting) socket.destroy()
+  else socket.resetAndDestroy()
+}

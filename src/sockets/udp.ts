@@ -1,0 +1,123 @@
+/** Local UDP sockets: one that hears all programs of a map, and one per flow towards a map's target. */
+import dgram from 'node:dgram'
+import dns from 'node:dns/promises'
+import net from 'node:net'
+import { codeOf } from '../errors.js'
+import { listenError } from './tcp.js'
+
+/** Asked of the kernel, which may give less: room for a burst while this process is busy. */
+const SOCKET_BUFFER = 4 * 1024 * 1024
+
+/** Datagrams kept while a target's name is looked up. */
+const MAX_WAITING = 64
+
+/** Addresses are literal: the look-up that dgram makes for each send is not needed. */
+const literal = ((host: string, _family: unknown, done: (err: null, host: string, family: number) => void) =>
+  done(null, host, net.isIPv6(host) ? 6 : 4)) as unknown as dgram.SocketOptions['lookup']
+
+/** A socket that hears all programs of a map. */
+export interface UdpListener {
+  readonly port: number
+  send(payload: Uint8Array, port: number, address: string): void
+  close(): Promise<void>
+}
+
+/**
+ * Listens for datagrams.
+ * @param port 0 for any free one
+ * @param onmessage gets each payload with its sender; the buffer may be kept
+ * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED
+ */
+export async function listenUdp(
+  host: string,
+  port: number,
+  onmessage: (payload: Uint8Array, from: dgram.RemoteInfo) => void
+): Promise<UdpListener> {
+  const socket = dgram.createSocket({ type: net.isIPv6(host) ? 'udp6' : 'udp4', lookup: literal })
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', err => reject(listenError(err, host, port, 'UDP')))
+    // A name, such as localhost, is looked up here once.
+    lookUp(host)
+      .then(address => socket.bind({ address, port, exclusive: true }, resolve))
+      .catch(err => reject(listenError(err, host, port, 'UDP')))
+  })
+  socket.removeAllListeners('error')
+  // A program that went away, as Windows reports it: nothing to do.
+  socket.on('error', () => {})
+  growBuffers(socket)
+  socket.on('message', onmessage)
+  return {
+    port: socket.address().port,
+    send: (payload, toPort, address) => socket.send(payload, toPort, address),
+    close: () => new Promise(resolve => socket.close(() => resolve()))
+  }
+}
+
+/** A socket of one flow towards the target. */
+export interface UdpTarget {
+  send(payload: Uint8Array): void
+  close(): void
+}
+
+/**
+ * A socket with a port of its own towards the target.
+ * @param onmessage gets the target's answers; the buffer may be kept
+ * @param onerror hears of each failure (the target's port is closed, its name is unknown, ..); the socket lives on
+ */
+export function dialUdp(
+  host: string,
+  port: number,
+  onmessage: (payload: Uint8Array) => void,
+  onerror: (err: Error) => void
+): UdpTarget {
+  let socket: dgram.Socket | null = null
+  let waiting: Uint8Array[] | null = []
+  let closed = false
+
+  const connect = (address: string): void => {
+    if (closed) return
+    const opening = dgram.createSocket({ type: net.isIPv6(address) ? 'udp6' : 'udp4', lookup: literal })
+    socket = opening
+    opening.on('error', onerror)
+    opening.on('message', onmessage)
+    opening.connect(port, address, () => {
+      growBuffers(opening)
+      for (const payload of waiting ?? []) opening.send(payload)
+      waiting = null
+    })
+  }
+  if (net.isIP(host)) connect(host)
+  else lookUp(host).then(connect, onerror)
+
+  return {
+    send(payload) {
+      if (waiting === null) socket!.send(payload)
+      else if (waiting.length < MAX_WAITING) waiting.push(Buffer.from(payload))
+    },
+    close() {
+      if (closed) return
+      closed = true
+      waiting = []
+      socket?.close()
+    }
+  }
+}
+
+async function lookUp(host: string): Promise<string> {
+  if (net.isIP(host)) return host
+  return (await dns.lookup(host, { order: 'ipv4first' })).address
+}
+
+function growBuffers(socket: dgram.Socket): void {
+  for (const grow of [
+    () => socket.setRecvBufferSize(SOCKET_BUFFER),
+    () => socket.setSendBufferSize(SOCKET_BUFFER)
+  ]) {
+    try {
+      grow()
+    } catch (err) {
+      // Some systems refuse what is above their limit instead of giving the most they have.
+      if (codeOf(err) !== 'ERR_SOCKET_BUFFER_SIZE') throw err
+    }
+  }
+}

@@ -1,0 +1,82 @@
+/** The part of hyperdht 6 and of what it hands out that we use; the package has no types of its own. */
+declare module 'hyperdht' {
+  import type { EventEmitter } from 'node:events'
+  import type SecretStream from '@hyperswarm/secret-stream'
+
+  namespace HyperDHT {
+    interface KeyPair {
+      publicKey: Uint8Array
+      secretKey?: Uint8Array
+    }
+
+    interface Address {
+      host: string
+      port: number
+    }
+
+    interface Options {
+      bootstrap?: readonly (string | Address)[]
+      host?: string
+      port?: number
+      ephemeral?: boolean
+      firewalled?: boolean
+      keyPair?: KeyPair
+      /** Milliseconds between empty messages of each connection, or false for none. */
+      connectionKeepAlive?: number | false
+    }
+
+    type CreateSecretStream = (isInitiator: boolean, rawStream: unknown, opts: object) => SecretStream
+
+    interface ServerOptions {
+      /** Called in the handshake; true turns the client away before it learns anything. */
+      firewall?: (remotePublicKey: Uint8Array, payload: unknown, address: Address) => boolean | Promise<boolean>
+      shareLocalAddress?: boolean
+      createSecretStream?: CreateSecretStream
+    }
+
+    interface ConnectOptions {
+      keyPair?: KeyPair
+      localConnection?: boolean
+      createSecretStream?: CreateSecretStream
+    }
+
+    interface Server extends EventEmitter {
+      listen(keyPair: KeyPair): Promise<Server>
+      /** Announces again soon. */
+      refresh(): void
+      close(): Promise<void>
+      readonly relayAddresses: Address[]
+    }
+  }
+
+  class HyperDHT extends EventEmitter {
+    constructor(opts?: HyperDHT.Options)
+    static keyPair(seed?: Uint8Array): HyperDHT.KeyPair
+    readonly host: string | null
+    readonly port: number
+    readonly destroyed: boolean
+    readonly online: boolean
+    readonly firewalled: boolean
+    address(): HyperDHT.Address
+    ready(): Promise<void>
+    fullyBootstrapped(): Promise<void>
+    connect(remotePublicKey: Uint8Array, opts?: HyperDHT.ConnectOptions): SecretStream
+    createServer(opts: HyperDHT.ServerOptions, onconnection: (stream: SecretStream) => void): HyperDHT.Server
+    destroy(opts?: { force?: boolean }): Promise<void>
+  }
+
+  export default HyperDHT
+}
+
+declare module 'hyperdht/testnet.js' {
+  import type HyperDHT from 'hyperdht'
+
+  interface Testnet {
+    nodes: HyperDHT[]
+    bootstrap: HyperDHT.Address[]
+    createNode(opts?: HyperDHT.Options): HyperDHT
+    destroy(): Promise<void>
+  }
+
+  export default function createTestnet(size?: number, opts?: { host?: string; port?: number }): Promise<Testnet>
+}

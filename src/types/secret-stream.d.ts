@@ -1,0 +1,42 @@
+/** The part of @hyperswarm/secret-stream 6 and of the UDX stream under it that we use. */
+declare module '@hyperswarm/secret-stream' {
+  import type { Duplex } from 'node:stream'
+  import type { EventEmitter } from 'node:events'
+
+  namespace SecretStream {
+    /** A udx-native stream. */
+    interface RawStream extends EventEmitter {
+      readonly mtu: number
+      /** Smoothed round trip, ms. */
+      readonly rtt: number
+      /** Bytes sent and not acknowledged, with headers. */
+      readonly inflight: number
+      readonly remoteHost: string | null
+      readonly remotePort: number
+      readonly remoteFamily: number
+      readonly destroying: boolean
+      /** Sends one message; resolves when the kernel has it. */
+      send(message: Uint8Array): Promise<boolean>
+      trySend(message: Uint8Array): void
+    }
+  }
+
+  class SecretStream extends EventEmitter {
+    constructor(isInitiator: boolean, rawStream: unknown, opts: object)
+    readonly publicKey: Uint8Array
+    readonly remotePublicKey: Uint8Array
+    readonly handshakeHash: Uint8Array
+    readonly rawStream: SecretStream.RawStream
+    readonly destroying: boolean
+    readonly destroyed: boolean
+    /** A buffer inside the next message, encrypted in place when it is written next. */
+    alloc(size: number): Uint8Array
+    write(message: Uint8Array): boolean
+    /** Resolves true when all that was written is acknowledged. */
+    flush(): Promise<boolean>
+    end(): void
+    destroy(err?: Error): void
+  }
+
+  export default SecretStream
+}
