@@ -244,7 +244,7 @@ export class Client {
     const session: Session = new Session(
       'client',
       id,
-      { clock, limits, defer: fn => setImmediate(fn) },
+      { clock, limits, defer: fn => setImmediate(fn), chance: Math.random },
       {
         up: () => {},
         lost: code => {
@@ -314,7 +314,7 @@ export class Client {
     const { log } = this.#parts
     if (map.remote === null) return reset(socket)
     try {
-      const flow = session.openFlow(map.remote)
+      const flow = map.proto === 'tcp' ? session.openFlow(map.remote) : session.tcpudp.open(map.remote)
       joinTcp(
         socket,
         flow,

@@ -84,10 +84,10 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 
   /**
    * Shares port maps under a secret. Resolves when the server is announced.
-   * @throws HyperNatError BAD_SECRET, UNSUPPORTED, CLOSED
+   * @throws HyperNatError BAD_SECRET, CLOSED
    */
   async share(what: { secret: string | Secret; maps: readonly MapToShare[] }): Promise<Shared> {
-    this.#check(what.maps)
+    this.#check()
     const secret = what.secret instanceof Secret ? what.secret : new Secret(what.secret)
     const server = new Server({
       ...this.#common(),
@@ -102,10 +102,10 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   /**
    * Opens local ports that lead to a server's. Resolves when they are bound: the server may come later.
    * @param what.publicKey as text (base58, hex, z-base-32) or 32 bytes
-   * @throws HyperNatError BAD_PUBLIC_KEY, PORT_IN_USE, LISTEN_FAILED, UNSUPPORTED, CLOSED
+   * @throws HyperNatError BAD_PUBLIC_KEY, PORT_IN_USE, LISTEN_FAILED, CLOSED
    */
   async open(what: { publicKey: string | Uint8Array; maps: readonly MapToOpen[] }): Promise<Opened> {
-    this.#check(what.maps)
+    this.#check()
     const client = new Client({
       ...this.#common(),
       publicKey: typeof what.publicKey === 'string' ? decodeKey(what.publicKey) : what.publicKey,
@@ -140,15 +140,8 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     }
   }
 
-  #check(maps: readonly { proto: Proto; port: number }[]): void {
+  #check(): void {
     if (this.#closing) throw new HyperNatError('CLOSED', 'This node is closed.')
-    const early = maps.find(({ proto }) => proto === 'tcpudp')
-    if (early) {
-      throw new HyperNatError(
-        'UNSUPPORTED',
-        `tcpudp (port ${early.port}) comes with a later version: use tcp until then.`
-      )
-    }
   }
 
   #common() {

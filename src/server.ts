@@ -7,7 +7,7 @@ import type { Clock } from './clock.js'
 import type { ErrorCode } from './errors.js'
 import { codeOf, HyperNatError } from './errors.js'
 import type { DaemonEvent, ServerMapInfo } from './events.js'
-import type { TcpFlow } from './flows/tcp.js'
+import type { ByteFlow } from './flows/byte-flow.js'
 import { UdpFlows } from './flows/udp.js'
 import { type ChildKeyPair, childKeyPair } from './identity/child.js'
 import { encodeKey, shortKey } from './identity/encoding.js'
@@ -163,7 +163,7 @@ export class Server {
     const session = new Session(
       'server',
       id,
-      { clock, limits, defer: fn => setImmediate(fn) },
+      { clock, limits, defer: fn => setImmediate(fn), chance: Math.random },
       {
         up: () => {
           const path = pathOf(guest.link!.remoteHost)
@@ -178,7 +178,7 @@ export class Server {
           if (wasUp) emit({ event: 'disconnected', publicKey: this.publicKey, peer, code })
         },
         silent: () => {},
-        open: flow => this.#onOpen(flow, peer),
+        open: (flow, proto) => this.#onOpen(flow, proto, peer),
         udp: (map, flow, payload) => this.#onUdp(guest, map, flow, payload)
       }
     )
@@ -192,9 +192,9 @@ export class Server {
     return guest
   }
 
-  #onOpen(flow: TcpFlow, peer: string): ErrorCode | null {
+  #onOpen(flow: ByteFlow, proto: 'tcp' | 'tcpudp', peer: string): ErrorCode | null {
     const { clock, limits, log } = this.#parts
-    const map = this.#maps.find(({ id, proto }) => id === flow.map && proto === 'tcp')
+    const map = this.#maps.find(map => map.id === flow.map && map.proto === proto)
     if (!map) return 'MAP_NOT_SHARED'
     const socket = dialTcp(map.host, map.port)
     const late = clock.after(limits.targetMs, () => {

@@ -20,6 +20,8 @@ export interface ByteFlowEvents {
  */
 export interface ByteFlow {
   readonly id: number
+  /** The session's number of the port map that the flow belongs to. */
+  readonly map: number
   /** Who hears of it; set before the first event can come (in the same turn as the flow was made). */
   events: ByteFlowEvents
   /** Takes bytes for the other side; the buffer then belongs to the flow. False: pause until `drain`. */

@@ -15,7 +15,8 @@ export interface DatagramEvents {
   pong(id: number): void
   udp(map: number, flow: number, payload: Uint8Array): void
   segment(flow: number, segment: Uint8Array): void
-  segmentReset(flow: number, code: number): void
+  /** The end of a turn in which something was packed or {@link Datagrams.queue} was called: pack what else is due. */
+  turn(): void
 }
 
 export interface DatagramCounts {
@@ -63,11 +64,12 @@ export class Datagrams implements RecordSink {
     return this.link.datagramSize() - SEAL_BYTES
   }
 
-  /** What was packed goes out at the end of this turn. */
+  /** What is packed in this turn goes out at its end. */
   queue(): void {
-    if (this.#flushQueued || this.packer.empty) return
+    if (this.#flushQueued) return
     this.#flushQueued = true
     this.defer(() => {
+      this.events.turn()
       this.#flushQueued = false
       this.packer.flush()
     })
@@ -108,9 +110,5 @@ export class Datagrams implements RecordSink {
 
   segment(flow: number, segment: Uint8Array): void {
     this.events.segment(flow, segment)
-  }
-
-  segmentReset(flow: number, code: number): void {
-    this.events.segmentReset(flow, code)
   }
 }

@@ -11,7 +11,6 @@ export interface RecordSink {
   udp(map: number, flow: number, payload: Uint8Array): void
   fragment(fragment: Fragment): void
   segment(flow: number, segment: Uint8Array): void
-  segmentReset(flow: number, code: number): void
 }
 
 /** A piece of a UDP payload that was too large for one datagram. */
@@ -64,9 +63,6 @@ export function readRecords(plain: Uint8Array, sink: RecordSink): void {
         sink.segment(flow, reader.bytes(reader.varint()))
         break
       }
-      case RECORD.SEGMENT_RESET:
-        sink.segmentReset(reader.varint(), reader.varint())
-        break
       default:
         throw protocolError(`a record of the unknown type ${type}`)
     }
@@ -169,13 +165,6 @@ export class Packer {
     at = writeVarint(out, at, length)
     out.set(segment, at)
     this.#at = at + length
-  }
-
-  segmentReset(flow: number, code: number): void {
-    this.#room(1 + varintSize(flow) + varintSize(code))
-    this.#buffer[this.#at++] = RECORD.SEGMENT_RESET
-    this.#at = writeVarint(this.#buffer, this.#at, flow)
-    this.#at = writeVarint(this.#buffer, this.#at, code)
   }
 
   #room(bytes: number): void {

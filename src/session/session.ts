@@ -11,7 +11,9 @@
  */
 import type { Clock, Timer } from '../clock.js'
 import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
+import type { ByteFlow } from '../flows/byte-flow.js'
 import { type TcpCarrier, TcpFlow } from '../flows/tcp.js'
+import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
 import { protocolError } from './bytes.js'
 import { type DatagramEvents, Datagrams } from './datagrams.js'
@@ -43,8 +45,8 @@ export interface SessionEvents {
   ended(code: ErrorCode, reason: string): void
   /** Nothing was heard for `ms`, though we asked. */
   silent(ms: number): void
-  /** The client opened a TCP flow on the port map `map` (server only); return an error code to refuse it. */
-  open(flow: TcpFlow): ErrorCode | null
+  /** The client opened a TCP connection by this protocol (server only); return an error code to refuse it. */
+  open(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null
   /** A UDP payload came. The view is valid during the call only. */
   udp(map: number, flow: number, payload: Uint8Array): void
 }
@@ -55,6 +57,8 @@ export interface SessionOutside {
   readonly limits: Limits
   /** Runs a function once, at the end of this turn of the event loop. */
   readonly defer: (fn: () => void) => void
+  /** Numbers from 0 to below 1; need not be secret. */
+  readonly chance: () => number
 }
 
 /** A connection that has been greeted, and what the greeting said about a resumed session. */
@@ -72,6 +76,7 @@ const MTU_PINGS = 12
 
 export class Session {
   readonly flows = new Map<number, TcpFlow>()
+  readonly tcpudp: TcpudpFlows
   readonly #outbox: Outbox
   readonly #pulse: Pulse
   readonly #soon = new Set<TcpFlow>()
@@ -95,6 +100,11 @@ export class Session {
     readonly events: SessionEvents
   ) {
     this.#outbox = new Outbox(outside.limits)
+    this.tcpudp = new TcpudpFlows(role, {
+      ...outside,
+      rtt: () => this.#pulse.quality.rtt,
+      open: flow => this.events.open(flow, 'tcpudp')
+    })
     this.#pulse = new Pulse(outside.clock, outside.limits, {
       ping: ping => this.#record(datagrams => datagrams.packer.ping(ping)),
       silent: ms => this.#onSilence(ms)
@@ -164,6 +174,7 @@ export class Session {
       close: code => this.#onClose(link, code)
     }
     this.#state = 'up'
+    this.tcpudp.bind(this.#datagrams)
     this.#pulse.start()
     this.#guard(link, () => {
       if (resumed) this.#reconcile(resumed.highest, resumed.flows)
@@ -195,6 +206,7 @@ export class Session {
     if (!link) return
     this.#link = null
     this.#datagrams = null
+    this.tcpudp.bind(null)
     this.#pulse.stop()
     this.#outbox.clear()
     link.events = { message() {}, datagram() {}, drain() {}, close() {} }
@@ -242,6 +254,7 @@ export class Session {
     this.#soonTimer?.cancel()
     for (const flow of [...this.flows.values()]) flow.abandon(code === 'GOODBYE' ? 'FLOW_RESET' : code)
     this.flows.clear()
+    this.tcpudp.abandon(code === 'GOODBYE' ? 'FLOW_RESET' : code)
     this.events.ended(code, reason)
   }
 
@@ -366,8 +379,8 @@ export class Session {
     ping: id => this.#record(datagrams => datagrams.packer.pong(id)),
     pong: id => this.#pulse.pong(id),
     udp: (map, flow, payload) => this.events.udp(map, flow, payload),
-    segment: () => {},
-    segmentReset: () => {}
+    segment: (flow, segment) => this.tcpudp.onSegment(flow, segment),
+    turn: () => this.tcpudp.turn()
   }
 
   #onOpen(id: number, map: number, limit: number): void {
@@ -379,7 +392,7 @@ export class Session {
     const flow = new TcpFlow(id, map, this.#carrier, this.outside.limits)
     flow.onWindow(0, limit)
     this.flows.set(id, flow)
-    const refused = this.events.open(flow)
+    const refused = this.events.open(flow, 'tcp')
     if (refused) flow.reset(refused)
   }
 

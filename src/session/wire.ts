@@ -36,8 +36,7 @@ export const RECORD = {
   PONG: 0x02,
   UDP: 0x10,
   FRAGMENT: 0x11,
-  SEGMENT: 0x12,
-  SEGMENT_RESET: 0x13
+  SEGMENT: 0x12
 } as const
 
 /** Protocols of port maps. */

@@ -1,0 +1,442 @@
+/**
+ * One TCP connection over unordered, unreliable datagrams: the protocol machine. Pure: time and randomness are
+ * arguments, segments leave by a callback. Diagrams and timers: ../ARQ.md.
+ *
+ *     local socket -> write() -> Sender -> output() -> session (seals) ~~~~> session (opens) -> input() -> Receiver -> read()
+ */
+import { HyperNatError } from '../../errors.js'
+import {
+  KEEP_ALIVE,
+  LINGER_MIN,
+  LINGER_PTOS,
+  OPEN_MAX,
+  RECEIVE_WINDOW_MAX,
+  RESET_REPEATS,
+  RESET_UNKNOWN_FLOW,
+  SEND_BUFFER_MAX,
+  WRITABLE_ROOM
+} from './constants.js'
+import { Receiver } from './receiver.js'
+import { ACK, decode, encodeReset, encodeResetAck, OPEN, PN, RESET, RESET_ACK, Segment } from './segment.js'
+import { Sender } from './sender.js'
+
+const NEVER = Number.POSITIVE_INFINITY
+
+/** See the diagram in ARQ.md; changed in one place, {@link Arq.become}. */
+export type ArqState =
+  /** Opener: nothing was acked yet. */
+  | 'opening'
+  /** Bytes go both ways. */
+  | 'open'
+  /** Our stream has ended and all of it is acked; the peer still sends. */
+  | 'ended-here'
+  /** The peer's stream has come to its end; we still send. */
+  | 'ended-there'
+  /** Both have ended, all is acked; a peer that missed the last ack is still answered. */
+  | 'lingering'
+  /** We aborted, and repeat it until the peer has heard. */
+  | 'resetting'
+  /** The flow can be forgotten. */
+  | 'closed'
+
+/** What an Arq needs of its surroundings. No method may throw. All but `output` are called last, and may call back. */
+export interface ArqHost {
+  /**
+   * Sends one segment: bytes `start` to `end` of `buffer`. They are valid only during the call. The `headroom` bytes
+   * before `start` are the caller's, for its own header. Must not call back into the Arq.
+   */
+  output(buffer: Uint8Array, start: number, end: number): void
+  /** read() has something new, or the peer's stream has ended. */
+  readable(): void
+  /** write(), which had refused bytes, takes some again. */
+  writable(): void
+  /** The peer has acked something for the first time: it knows the flow. Opener only. */
+  opened?(): void
+  /** The peer aborted; `code` is its reason. Nothing can be read or written any more. */
+  reset(code: number): void
+  /** Both streams have ended and are acknowledged; bytes may still lie unread. */
+  done?(): void
+  /** The flow can be forgotten: no more calls come, and strays may be answered by strayReply(). */
+  forget(): void
+}
+
+export interface ArqOptions {
+  /** Largest segment in bytes, header included; at least 200. */
+  mtu: number
+  /** Milliseconds on the clock of all further calls. */
+  now: number
+  /** Numbers from 0 to below 1. */
+  random: () => number
+  /** What the peer's session needs to open the flow, up to 64 bytes: makes this side the opener. */
+  open?: Uint8Array
+  /** Bytes to leave free before each segment; default 0. */
+  headroom?: number
+  /** Most bytes to keep for retransmission; default 8 MiB. */
+  sendBuffer?: number
+  /** Most bytes received and not consumed, 16 KiB and up; default 8 MiB. Memory is taken as needed. */
+  receiveWindow?: number
+  /** Round trip of the path in ms, if the session knows it: the first loss then costs less. */
+  rtt?: number
+  /** Silence in ms after which the peer is asked whether it knows the flow; 0 for never; default 60,000. */
+  keepAlive?: number
+}
+
+/** Figures of one flow, for display and tests. Times in ms, rates in bytes per ms. */
+export interface ArqStats {
+  state: ArqState
+  rtt: number
+  minRtt: number
+  lossRate: number
+  bandwidth: number
+  window: number
+  inFlight: number
+  segmentsSent: number
+  retransmits: number
+  losses: number
+  spurious: number
+  repeatedBytes: number
+  bytesAcked: number
+  bytesReceived: number
+  phase: string
+}
+
+export class Arq {
+  private current: ArqState
+  private readonly receiver: Receiver
+  private readonly sender: Sender
+  private readonly segment = new Segment()
+  private readonly keepAlive: number
+  private readonly writableRoom: number
+  private lingerAt = NEVER
+  private resetAt = NEVER
+  private resetCode = 0
+  private resetsLeft = 0
+  private keepAliveAt = NEVER
+  /** Something came in since the last update, at this time. */
+  private touchedAt = NEVER
+  private suspended = false
+  private wantsWrite = false
+  private readableNews = false
+  private openedNews = false
+  private doneNews = false
+  private resetNews = -1
+  private forgetNews = false
+  private readonly opener: boolean
+
+  constructor(
+    private readonly host: ArqHost,
+    options: ArqOptions
+  ) {
+    const { open } = options
+    if (open && open.length > OPEN_MAX) throw new HyperNatError('INTERNAL', 'An open payload is too long.')
+    this.opener = open !== undefined
+    this.current = open ? 'opening' : 'open'
+    this.receiver = new Receiver(options.receiveWindow ?? RECEIVE_WINDOW_MAX)
+    this.sender = new Sender(
+      (buffer, start, end) => host.output(buffer, start, end),
+      this.receiver,
+      options.mtu,
+      options.headroom ?? 0,
+      options.sendBuffer ?? SEND_BUFFER_MAX,
+      options.random,
+      open ?? null,
+      options.now
+    )
+    if (options.rtt !== undefined) {
+      this.sender.rtt.smoothed = options.rtt
+      this.sender.rtt.variation = options.rtt / 2
+    }
+    this.keepAlive = options.keepAlive ?? KEEP_ALIVE
+    this.writableRoom = Math.min(WRITABLE_ROOM, (options.sendBuffer ?? SEND_BUFFER_MAX) / 2)
+    this.touchedAt = options.now
+    this.heard(options.now)
+  }
+
+  get state(): ArqState {
+    return this.current
+  }
+
+  /** True when the peer's stream has ended and everything was read. */
+  get ended(): boolean {
+    return this.receiver.ended
+  }
+
+  /**
+   * Takes bytes to send and keeps a reference to them: do not change them afterwards. Sends at once what may be sent.
+   * @returns how many were taken; the caller offers the rest again after `writable`
+   */
+  write(bytes: Uint8Array, now: number): number {
+    if (!this.sends || this.sender.ended) return 0
+    const taken = Math.min(bytes.length, this.sender.room)
+    if (taken < bytes.length) this.wantsWrite = true
+    if (taken === 0) return 0
+    this.sender.outbox.push(taken === bytes.length ? bytes : bytes.subarray(0, taken))
+    this.flush(now)
+    return taken
+  }
+
+  /** Ends our stream after all bytes taken so far; the peer's goes on. */
+  end(now: number): void {
+    if (!this.sends || this.sender.ended) return
+    this.sender.ended = true
+    this.flush(now)
+  }
+
+  /** Aborts the flow in both directions. `code`: RESET_PROTOCOL or the session's own, 16 and up. */
+  reset(code: number, now: number): void {
+    if (this.current === 'lingering' || this.current === 'resetting' || this.current === 'closed') return
+    this.resetCode = code
+    this.resetsLeft = RESET_REPEATS
+    this.become('resetting', now)
+    this.sendReset(now)
+    this.tell()
+  }
+
+  /**
+   * Takes a segment of this flow. Call update() when the segments at hand have all been given.
+   * @throws HyperNatError `PROTOCOL_ERROR`: then reset(RESET_PROTOCOL), for the peer does not keep to the protocol
+   */
+  input(bytes: Uint8Array, now: number): void {
+    const { segment, sender, receiver } = this
+    if (this.current === 'closed') return
+    decode(bytes, segment)
+    this.heard(now)
+    if (segment.has(RESET)) this.onReset(segment.code, now)
+    else if (segment.has(RESET_ACK)) {
+      if (this.current === 'resetting') this.become('closed', now)
+    } else if (this.current !== 'resetting') {
+      this.touchedAt = now
+      if (segment.has(ACK)) {
+        if (this.current === 'opening') {
+          this.openedNews = true
+          sender.onAck(segment, now)
+          this.become('open', now)
+        } else sender.onAck(segment, now)
+      }
+      if (segment.has(PN)) {
+        if (segment.has(OPEN) && this.opener) throw protocolError('Both sides opened one flow.')
+        if (receiver.take(segment, bytes, now)) this.readableNews = true
+        if (this.current === 'lingering') this.lingerAt = now + this.lingerTime
+      }
+      this.settle(now)
+    }
+    this.tell()
+  }
+
+  /** Runs the timers that are due and sends what may be sent. Call it at {@link nextUpdate}, and after input(). */
+  update(now: number): void {
+    this.touchedAt = NEVER
+    if (this.suspended) return
+    if (this.current === 'resetting') {
+      if (now >= this.resetAt) this.sendReset(now)
+    } else if (this.current !== 'closed') {
+      if (now >= this.keepAliveAt) this.checkAlive(now)
+      this.sender.run(now)
+      if (now >= this.lingerAt) this.endLinger(now)
+    }
+    this.tell()
+  }
+
+  /** When update() must be called next, in ms; Infinity when nothing is due. It may lie in the past: then at once. */
+  nextUpdate(): number {
+    if (this.current === 'closed' || this.suspended) return NEVER
+    if (this.current === 'resetting') return this.resetAt
+    return Math.min(
+      this.touchedAt,
+      this.lingerAt,
+      this.keepAliveAt,
+      this.sender.nextDue(),
+      this.receiver.received.dueAt()
+    )
+  }
+
+  /**
+   * The next bytes in order, at most `max`; valid until consumed() was told of them. null: nothing now, or ever if
+   * {@link ended}.
+   */
+  read(max = NEVER): Uint8Array | null {
+    return this.receiver.inbox.read(max)
+  }
+
+  /** `bytes` of those that read() gave are done with: the peer may send as many more. */
+  consumed(bytes: number, now: number): void {
+    const { receiver, sender } = this
+    const closed = receiver.closedWindow
+    if (!receiver.consumed(bytes) || !this.hears) return
+    if (closed) sender.announceWindow()
+    else receiver.received.demand(now)
+    this.flush(now)
+  }
+
+  /** Sets the largest segment, header included. Segments sent already are cut anew if they must be sent again. */
+  setMtu(bytes: number): void {
+    this.sender.setMtu(bytes)
+  }
+
+  /** There is no path: send nothing and let no timer run until rebind(). Bytes are still taken, up to the buffer. */
+  suspend(): void {
+    this.suspended = true
+  }
+
+  /** The path under the flow was replaced: what was in flight is sent again, and round trip and rate learned anew. */
+  rebind(now: number): void {
+    this.suspended = false
+    if (this.current === 'closed') return
+    this.heard(now)
+    if (this.current === 'resetting') {
+      this.resetsLeft = RESET_REPEATS
+      this.sendReset(now)
+      this.tell()
+      return
+    }
+    this.sender.rebind(now)
+    if (this.current === 'lingering') this.lingerAt = now + this.lingerTime
+    this.flush(now)
+  }
+
+  get stats(): ArqStats {
+    const { sender, receiver } = this
+    const { recovery, congestion, rtt } = sender
+    return {
+      state: this.current,
+      rtt: rtt.smoothed,
+      minRtt: congestion.minRtt,
+      lossRate: recovery.lossRate,
+      bandwidth: congestion.bandwidth,
+      window: congestion.window,
+      inFlight: recovery.sent.bytesInFlight,
+      segmentsSent: sender.segmentsSent,
+      retransmits: sender.retransmits,
+      losses: recovery.losses,
+      spurious: recovery.spurious,
+      repeatedBytes: sender.thin.repeated,
+      bytesAcked: recovery.acknowledged,
+      bytesReceived: receiver.inbox.next,
+      phase: congestion.phase
+    }
+  }
+
+  /** The local side may still send. */
+  private get sends(): boolean {
+    return this.current === 'opening' || this.current === 'open' || this.current === 'ended-there'
+  }
+
+  private get hears(): boolean {
+    return this.current !== 'resetting' && this.current !== 'closed'
+  }
+
+  private get lingerTime(): number {
+    return Math.max(LINGER_MIN, LINGER_PTOS * this.sender.rtt.probeTimeout)
+  }
+
+  private flush(now: number): void {
+    if (!this.suspended) this.sender.flush(now)
+  }
+
+  private heard(now: number): void {
+    this.keepAliveAt = this.keepAlive > 0 ? now + this.keepAlive : NEVER
+  }
+
+  private checkAlive(now: number): void {
+    this.keepAliveAt = now + this.keepAlive
+    this.receiver.inbox.release()
+    if (this.current !== 'lingering') this.sender.pingDue = true
+  }
+
+  private onReset(code: number, now: number): void {
+    this.sender.emitBare(encodeResetAck())
+    if (this.current === 'resetting') {
+      this.become('closed', now)
+      return
+    }
+    // A peer that has forgotten a flow which had come to its end on both sides: only its last ack was lost.
+    const { sender, receiver } = this
+    const over = receiver.complete && sender.ended && sender.recovery.acknowledged >= sender.outbox.end
+    const graceful = this.current === 'lingering' || (code === RESET_UNKNOWN_FLOW && over)
+    if (!graceful) {
+      this.become('closed', now)
+      this.resetNews = code
+    } else if (this.current !== 'lingering') this.become('lingering', now)
+  }
+
+  private sendReset(now: number): void {
+    if (this.resetsLeft-- === 0) {
+      this.become('closed', now)
+      return
+    }
+    const { rtt } = this.sender
+    this.resetAt = now + rtt.probeTimeout
+    rtt.backoff++
+    if (!this.suspended) this.sender.emitBare(encodeReset(this.resetCode))
+  }
+
+  /** Moves on when a stream has come to its end. */
+  private settle(now: number): void {
+    if (this.current === 'opening' || this.current === 'lingering') return
+    const here = this.sender.complete
+    const there = this.receiver.complete
+    if (here && there) this.become('lingering', now)
+    else if (here) this.become('ended-here', now)
+    else if (there) this.become('ended-there', now)
+  }
+
+  private endLinger(now: number): void {
+    // Bytes that nobody has read yet keep the flow.
+    if (!this.receiver.ended) this.lingerAt = now + LINGER_MIN
+    else this.become('closed', now)
+  }
+
+  /** The one place that changes the state. */
+  private become(state: ArqState, now: number): void {
+    if (this.current === state) return
+    this.current = state
+    switch (state) {
+      case 'lingering':
+        this.lingerAt = now + this.lingerTime
+        this.sender.clear()
+        this.doneNews = true
+        break
+      case 'resetting':
+      case 'closed':
+        this.lingerAt = NEVER
+        this.resetAt = NEVER
+        this.sender.clear()
+        if (state === 'resetting' || !this.receiver.ended) this.receiver.clear()
+        if (state === 'closed') this.forgetNews = true
+        break
+    }
+  }
+
+  /** Tells the host what has changed; last in each call, for the host may call back. */
+  private tell(): void {
+    if (this.openedNews) {
+      this.openedNews = false
+      this.host.opened?.()
+    }
+    if (this.readableNews) {
+      this.readableNews = false
+      this.host.readable()
+    }
+    if (this.wantsWrite && this.sends && this.sender.room >= this.writableRoom) {
+      this.wantsWrite = false
+      this.host.writable()
+    }
+    if (this.doneNews) {
+      this.doneNews = false
+      this.host.done?.()
+    }
+    if (this.resetNews >= 0) {
+      const code = this.resetNews
+      this.resetNews = -1
+      this.host.reset(code)
+    }
+    if (this.forgetNews) {
+      this.forgetNews = false
+      this.host.forget()
+    }
+  }
+}
+
+function protocolError(message: string): HyperNatError {
+  return new HyperNatError('PROTOCOL_ERROR', message)
+}

@@ -1,0 +1,206 @@
+/**
+ * The ARQ's numbers, all of them. Times are milliseconds and sizes bytes unless a name says otherwise. The first part is
+ * the wire's: both ends must agree on it. The second part is ours: an end may choose others and still be understood.
+ */
+
+// --- The wire's ---------------------------------------------------------------------------------------------------------
+
+/** Longest opaque `open` payload: a map id, a port and some flags, repeated in each segment until the first ack. */
+export const OPEN_MAX = 64
+/**
+ * Bytes that either end may send before it has heard a window: the initial congestion window (RFC 6928: ten segments)
+ * with some room. No receiver may offer less, so the smallest window is this too.
+ */
+export const INITIAL_WINDOW = 16 * 1024
+/** Ack ranges that one segment may hold; more is a protocol error, so that decoding needs a fixed amount of memory. */
+export const RANGES_MAX = 64
+/** Ack delay travels in units of 1/8 ms: fine enough for a LAN, and one or two bytes long (RFC 9000 19.3 has 8 us). */
+export const ACK_DELAY_UNITS_PER_MS = 8
+/** Longest header: flags, number, open, ack block with its ranges, offset. Bounds the encoder's scratch buffer. */
+export const HEADER_MAX = 1 + 8 + 1 + OPEN_MAX + 8 + 8 + 2 + 8 * 2 * RANGES_MAX + 8 + 8 + 8
+/** Smallest `mtu` that may be set: header with open payload, a few ranges and some data still fit. */
+export const MTU_MIN = 200
+/** Reset code: the peer broke this protocol. */
+export const RESET_PROTOCOL = 1
+/** Reset code: a segment came for a flow that is not known (any more). */
+export const RESET_UNKNOWN_FLOW = 2
+/** Reset codes from here on mean what the session says. */
+export const RESET_SESSION_FIRST = 16
+
+// --- Ours: buffers ------------------------------------------------------------------------------------------------------
+
+/** Largest receive window: above 1 Gbit/s x 40 ms (5 MB). Memory is taken only as data lies unread or out of order. */
+export const RECEIVE_WINDOW_MAX = 8 * 1024 * 1024
+/** Receive window at first; doubles each time the peer says that it is held up while our reader keeps up. */
+export const RECEIVE_WINDOW_START = 256 * 1024
+/** First allocation for received bytes, and what an idle flow keeps at most. */
+export const INBOX_START = 32 * 1024
+/** Islands of bytes kept beyond a gap; a segment that would make one more is dropped, and comes again. */
+export const ISLANDS_MAX = 2048
+/** Most bytes kept unacknowledged by the sender: the peer's largest window, for as long as acks take. */
+export const SEND_BUFFER_MAX = 8 * 1024 * 1024
+/** Bytes that write() takes at least; above, it takes two congestion windows, so that memory follows need. */
+export const SEND_BUFFER_MIN = 128 * 1024
+/** A writer that was refused is called again once there is this much room, so that it is not called for crumbs. */
+export const WRITABLE_ROOM = 16 * 1024
+/** Writes up to this size are copied together, so that a thousand tiny writes do not keep a thousand buffers. */
+export const SMALL_WRITE = 512
+/** Size of the buffers that small writes are copied into. */
+export const SMALL_WRITE_SLAB = 4096
+/** Slots for sent packets at first; doubles as needed. */
+export const SENT_SLOTS_START = 64
+/** Slots for sent packets at most: 2 x 1 Gbit/s x 40 ms of 1200-byte packets, with room. */
+export const SENT_SLOTS_MAX = 32768
+
+// --- Ours: acks ---------------------------------------------------------------------------------------------------------
+
+/** A lone segment is acked after this at the latest; an answer of the local service within it carries the ack. */
+export const ACK_DELAY = 4
+/** From the second unacked segment on, acks keep this distance, so that one ack tells of many segments at high rates. */
+export const ACK_GAP = 1
+/** With this many unacked segments the ack goes at once, however soon after the last (RFC 9000 13.2.2 says 2). */
+export const ACK_EVERY = 12
+/** Acks that tell of a gap go at once but for this distance: under jitter each segment would otherwise have its own. */
+export const ACK_GAP_REORDER = 0.5
+/** Ranges in one ack: at 20 % loss they reach back 100 segments and more, so that many acks may be lost. */
+export const ACK_RANGES = 24
+
+// --- Ours: round trip and loss ------------------------------------------------------------------------------------------
+
+/** Round trip supposed before the first sample, for the first retransmission (RFC 6298 2.1 has 1 s, RFC 9002 333 ms). */
+export const RTT_INITIAL = 200
+/** Clock granularity G of RFC 6298; also the least distance of timers. */
+export const GRANULARITY = 1
+/** Longest probe timeout: a path that comes back is noticed within this. RFC 6298 2.5 allows a bound. */
+export const PTO_MAX = 2000
+/** Ack delay of the peer that a probe timeout allows for: ACK_DELAY and the coarseness of its timers. */
+export const PEER_ACK_DELAY = ACK_DELAY + 2
+/** Later packets after which a missing one is lost, until reordering has been seen (RFC 8985 6.2, RFC 9002 6.1.1). */
+export const REORDER_PACKETS = 3
+/** Share of the least round trip that a packet may be late before it is lost, at least (RFC 8985 6.2: 1/4). */
+export const REORDER_SHARE = 1 / 4
+/** Round trips without a spurious loss after which the reordering window shrinks again (RFC 8985 6.2: 16 recoveries). */
+export const REORDER_MEMORY_ROUNDS = 64
+/** Packets sent by an expired probe timeout from the second on; the first sends one (RFC 9002 6.2.4: up to two). */
+export const PROBES = 2
+/** Longest pause between probes of a closed window (RFC 9293 3.8.6.1); a lost window update is repeated anyway. */
+export const PERSIST_MAX = 5000
+
+// --- Ours: redundancy of thin flows -------------------------------------------------------------------------------------
+
+/** A flow is thin while its unacknowledged bytes fit in this many segments. */
+export const THIN_SEGMENTS = 2
+/** Earlier small segments repeated in a new one while loss is rare ... */
+export const THIN_REPEATS = 2
+/** ... and when loss was seen lately. */
+export const THIN_REPEATS_LOSSY = 3
+/** Loss counts as seen lately for this long. */
+export const LOSS_MEMORY = 15000
+/** A lone small segment is sent again after this share of a round trip when loss was seen lately ... */
+export const COPY_SHARE_LOSSY = 1 / 8
+/** ... within these bounds: sooner would fall into the same burst, later would cost what it is to save. */
+export const COPY_MIN_LOSSY = 3
+export const COPY_MAX_LOSSY = 10
+/** Without loss lately the copy waits for half a round trip, within these bounds: the first loss costs only that. */
+export const COPY_SHARE = 1 / 2
+export const COPY_MIN = 8
+export const COPY_MAX = 40
+/** Lone segments are sent a third time when more than this share of the packets is lost. */
+export const COPY_TWICE_LOSS = 0.08
+/** Repeated bytes per millisecond that a thin flow may cost (64 kB/s), and how many it may save up. */
+export const THIN_BUDGET_PER_MS = 64
+export const THIN_BUDGET_BURST = 8192
+
+// --- Ours: pacing -------------------------------------------------------------------------------------------------------
+
+/**
+ * Bytes that pacing and congestion control count for each segment besides its own: IP, UDP, flow id and seal. Without
+ * it, hundreds of one-byte segments would pass as next to nothing.
+ */
+export const PACKET_OVERHEAD = 60
+/** Packets that may leave at once before the first round-trip sample (RFC 6928). */
+export const INITIAL_PACKETS = 10
+/** A sender that was idle may send this much time's worth at once: the granularity of timers, twice. */
+export const PACE_BURST = 2
+/** A sender held back by the pacer catches up on this much time when its update comes late. */
+export const PACE_LATE = 12
+/** The pacer asks to be woken no more often than this, and then sends as much as has become due. */
+export const PACE_QUANTUM = 1
+/** Least burst in packets, whatever the rate. */
+export const PACE_PACKETS = 2
+
+// --- Ours: congestion control (draft-ietf-ccwg-bbr unless said otherwise) -----------------------------------------------
+
+/** Least congestion window in packets (BBRMinPipeCwnd). */
+export const WINDOW_MIN_PACKETS = 4
+/** Pacing gain of startup (BBRStartupPacingGain: 4 ln 2). */
+export const STARTUP_GAIN = 2.77
+/** Window gain of startup (BBRStartupCwndGain). */
+export const STARTUP_WINDOW_GAIN = 2
+/** Pacing gain of drain: empties within about a round trip what startup has queued. */
+export const DRAIN_GAIN = 0.5
+/** Startup ends when bandwidth has not grown by this factor ... */
+export const FULL_GROWTH = 1.25
+/** ... in so many rounds. */
+export const FULL_ROUNDS = 3
+/** Pacing gains of the phases of probe-bw. */
+export const UP_GAIN = 1.25
+export const DOWN_GAIN = 0.8
+export const CRUISE_GAIN = 1
+/** Window gain of probe-bw: room for delayed and aggregated acks; the queue that we may cause is bounded by it. */
+export const WINDOW_GAIN = 1.5
+/** In-flight share of the estimated pipe at which probing up has seen enough. */
+export const UP_TARGET = 1.25
+/** Cruise lasts this many round trips, plus up to as many again at random, so that flows do not probe in step ... */
+export const CRUISE_ROUNDS = 3
+/** ... but no longer than this. */
+export const CRUISE_MAX = 1500
+/** Rounds after which draining ends even if in flight is still above the target: jitter looks like a queue. */
+export const DOWN_ROUNDS_MAX = 3
+/** Loss above the path's own, as a share of what was sent, that means a full queue (BBRLossThresh). */
+export const LOSS_EXCESS = 0.02
+/** The same as a share of the path's own loss: chance alone moves a round's loss by about that. */
+export const LOSS_EXCESS_SHARE = 0.6
+/** Packets lost in a round below which its loss rate means nothing. */
+export const LOSS_PACKETS_MIN = 4
+/** Factor by which in flight shrinks after queue overflow (BBRBeta; CUBIC, RFC 9438, has 0.7 too). */
+export const BETA = 0.7
+/** Share of the long-term ceiling used outside of probing: headroom for newcomers (BBRHeadroom is 0.15). */
+export const HEADROOM = 0.9
+/** Round-trip mean up to which, against the least mean lately, the path counts as without a queue. */
+export const CLEAR_SHARE = 1.15
+export const CLEAR_SLACK = 1
+/** Memory of the path's own loss rate, in packets. */
+export const LOSS_RATE_PACKETS = 2000
+/** Largest loss rate that pacing makes up for by sending more. */
+export const LOSS_COMPENSATED_MAX = 0.1
+/** Memory of the least round trip (BBR: 10 s), after which in flight is cut for a moment to measure it anew. */
+export const MIN_RTT_MEMORY = 10000
+/** How long in flight stays cut (BBRProbeRTTDuration). */
+export const PROBE_RTT_TIME = 200
+/** In-flight share of the pipe meanwhile (BBRProbeRTTCwndGain). */
+export const PROBE_RTT_GAIN = 0.5
+/**
+ * A queue is another's, who does not make room for anybody (BBR version 1 keeps twice the pipe in flight), when of this
+ * many rounds and up to as many before ...
+ */
+export const STUBBORN_ROUNDS = 24
+/** ... this share ... */
+export const STUBBORN_SHARE = 0.85
+/** ... had a mean round trip above so many times the least. Flows of our kind stay below, CUBIC is so only at its top. */
+export const STUBBORN_QUEUE = 1.75
+/** Beside such a flow the window is so many times what keeps our share of the path as it is now. */
+export const STUBBORN_GAIN = 1.3
+/** Time's worth of bytes added to the window for acks that come in lumps. */
+export const LUMP_ALLOWANCE = 2
+
+// --- Ours: ends ---------------------------------------------------------------------------------------------------------
+
+/** How long a finished flow still answers a peer that missed the last ack (TCP's time-wait, RFC 9293 3.6.1) ... */
+export const LINGER_MIN = 3000
+/** ... and at least this many probe timeouts. */
+export const LINGER_PTOS = 4
+/** A reset that nobody confirms is repeated this often. */
+export const RESET_REPEATS = 6
+/** An idle flow asks this often whether the peer still knows it; 0 turns it off. */
+export const KEEP_ALIVE = 60000

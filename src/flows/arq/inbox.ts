@@ -1,0 +1,163 @@
+/** Received bytes: put in order, and kept until the reader has consumed them. Decoder -> inbox -> local socket. */
+import { INBOX_START, ISLANDS_MAX } from './constants.js'
+
+/**
+ * One ring of bytes, addressed by stream offset, that grows with what lies in it and never beyond the window. Bytes
+ * beyond a gap are "islands": sorted, disjoint, not touching.
+ */
+export class Inbox {
+  /** Offset before which everything has been received. */
+  next = 0
+  /** Offset before which everything was handed out by read(). */
+  handed = 0
+  /** Offset before which everything was consumed; ring space before it is free. */
+  consumed = 0
+  private ring: Uint8Array = new Uint8Array(0)
+  private mask = -1
+  private islandLow = new Float64Array(16)
+  private islandHigh = new Float64Array(16)
+  private islandCount = 0
+
+  /** Bytes held in memory for this flow. */
+  get capacity(): number {
+    return this.ring.length
+  }
+
+  get hasGap(): boolean {
+    return this.islandCount > 0
+  }
+
+  /** Offset after the last byte received, gaps or not. */
+  get highest(): number {
+    return this.islandCount > 0 ? this.islandHigh[this.islandCount - 1]! : this.next
+  }
+
+  /**
+   * Takes `length` bytes at `start` of `source` as the stream's bytes from `offset` on. Bytes known already are
+   * skipped. The caller has checked that all of them lie within the window.
+   * @returns false if there was no room to note one more island: the segment must then not be acknowledged
+   */
+  insert(offset: number, source: Uint8Array, start: number, length: number): boolean {
+    const end = offset + length
+    if (end <= this.next) return true
+    const from = offset < this.next ? this.next : offset
+    if (this.islandCount === 0 && from === this.next) {
+      this.copyIn(from, source, start + (from - offset), end - from)
+      this.next = end
+      return true
+    }
+    if (!this.noteIsland(from, end)) return false
+    this.copyIn(from, source, start + (from - offset), end - from)
+    if (this.islandLow[0]! <= this.next) {
+      this.next = this.islandHigh[0]!
+      this.islandLow.copyWithin(0, 1, this.islandCount)
+      this.islandHigh.copyWithin(0, 1, this.islandCount)
+      this.islandCount--
+    }
+    return true
+  }
+
+  /**
+   * The next bytes in order, up to `max`; they stay valid until consumed() has been told of them.
+   * @returns null when there are none
+   */
+  read(max: number): Uint8Array | null {
+    let length = this.next - this.handed
+    if (length === 0) return null
+    const at = this.handed & this.mask
+    if (at + length > this.ring.length) length = this.ring.length - at
+    if (length > max) length = max
+    this.handed += length
+    return this.ring.subarray(at, at + length)
+  }
+
+  /** Frees the memory of an empty inbox. */
+  release(): void {
+    if (this.consumed !== this.next || this.islandCount > 0) return
+    this.ring = new Uint8Array(0)
+    this.mask = -1
+  }
+
+  /** Frees everything, read or not. */
+  clear(): void {
+    this.islandCount = 0
+    this.handed = this.consumed = this.next
+    this.release()
+  }
+
+  private noteIsland(low: number, high: number): boolean {
+    const lows = this.islandLow
+    const highs = this.islandHigh
+    let count = this.islandCount
+    // New data mostly touches the last island or lies behind it; a retransmission mostly touches the first.
+    let i = count
+    if (count > 0 && low <= highs[count - 1]!) {
+      let a = 0
+      let b = count - 1
+      while (a < b) {
+        const m = (a + b) >> 1
+        if (highs[m]! < low) a = m + 1
+        else b = m
+      }
+      i = a
+    }
+    // i: the first island that ends at or after low.
+    if (i === count || lows[i]! > high) {
+      if (count === ISLANDS_MAX) return false
+      if (count === lows.length) this.growIslands()
+      this.islandLow.copyWithin(i + 1, i, count)
+      this.islandHigh.copyWithin(i + 1, i, count)
+      this.islandLow[i] = low
+      this.islandHigh[i] = high
+      this.islandCount = count + 1
+      return true
+    }
+    if (low < lows[i]!) lows[i] = low
+    let last = i
+    while (last + 1 < count && lows[last + 1]! <= high) last++
+    const end = highs[last]! > high ? highs[last]! : high
+    highs[i] = end
+    if (last > i) {
+      lows.copyWithin(i + 1, last + 1, count)
+      highs.copyWithin(i + 1, last + 1, count)
+      count -= last - i
+      this.islandCount = count
+    }
+    return true
+  }
+
+  private growIslands(): void {
+    const low = new Float64Array(this.islandLow.length * 2)
+    const high = new Float64Array(low.length)
+    low.set(this.islandLow)
+    high.set(this.islandHigh)
+    this.islandLow = low
+    this.islandHigh = high
+  }
+
+  private copyIn(offset: number, source: Uint8Array, start: number, length: number): void {
+    const need = offset + length - this.consumed
+    if (need > this.ring.length) this.grow(need)
+    const at = offset & this.mask
+    const first = Math.min(length, this.ring.length - at)
+    this.ring.set(source.subarray(start, start + first), at)
+    if (first < length) this.ring.set(source.subarray(start + first, start + length), 0)
+  }
+
+  private grow(need: number): void {
+    let size = Math.max(INBOX_START, this.ring.length)
+    while (size < need) size *= 2
+    const ring = new Uint8Array(size)
+    // Everything between consumed and consumed + old size may be live; chunks handed out keep the old ring alive.
+    const old = this.ring
+    for (let done = 0; done < old.length; ) {
+      const from = (this.consumed + done) & this.mask
+      const to = (this.consumed + done) & (size - 1)
+      const length = Math.min(old.length - done, old.length - from, size - to)
+      ring.set(old.subarray(from, from + length), to)
+      done += length
+    }
+    this.ring = ring
+    this.mask = size - 1
+  }
+}

@@ -1,0 +1,113 @@
+/** The receiving half of a flow: bytes in order, the end of the stream, the window, the acks. */
+import { HyperNatError } from '../../errors.js'
+import { INITIAL_WINDOW, RECEIVE_WINDOW_START } from './constants.js'
+import { Inbox } from './inbox.js'
+import { Received } from './received.js'
+import { BLOCKED, DATA, FIN, OPEN, type Segment } from './segment.js'
+
+export class Receiver {
+  readonly inbox = new Inbox()
+  readonly received = new Received()
+  /** The peer was told a window too small for a segment, and must be told reliably when it opens. */
+  closedWindow = false
+  /** Segments dropped because they lay outside the window. */
+  dropped = 0
+  private window: number
+  /** Offset after the stream's last byte; -1 while not known. */
+  private final = -1
+  /** Largest limit that the peer was told. */
+  private told = INITIAL_WINDOW
+  /** The window grows only once the peer has had time to use what it grew to last. */
+  private growAfter = 0
+
+  constructor(private readonly windowMax: number) {
+    this.window = Math.max(INITIAL_WINDOW, Math.min(windowMax, RECEIVE_WINDOW_START))
+  }
+
+  /** Everything up to the end of the stream has come. */
+  get complete(): boolean {
+    return this.final >= 0 && this.inbox.next === this.final
+  }
+
+  /** Stream units received without a gap: bytes, and one for the end. */
+  get cumulative(): number {
+    return this.complete ? this.final + 1 : this.inbox.next
+  }
+
+  /** Everything was read, to the end. */
+  get ended(): boolean {
+    return this.complete && this.inbox.handed === this.final
+  }
+
+  /** Offset up to which the peer may send. Never falls, for the window never shrinks. */
+  get limit(): number {
+    return Math.max(this.told, this.inbox.consumed + this.window)
+  }
+
+  /**
+   * Takes a segment that has a packet number.
+   * @returns true if there is something new to read, be it the end of the stream
+   * @throws HyperNatError `PROTOCOL_ERROR` when the end of the stream moves
+   */
+  take(segment: Segment, buf: Uint8Array, now: number): boolean {
+    const { inbox, received } = this
+    if (!segment.has(DATA)) {
+      received.add(segment.number, segment.has(OPEN) && !received.any, now)
+      return false
+    }
+    const end = segment.offset + segment.dataLength
+    const fin = segment.has(FIN)
+    this.checkEnd(end, fin)
+    if (end > this.limit) {
+      this.dropped++
+      return false
+    }
+    const before = inbox.next
+    const wasComplete = this.complete
+    if (!inbox.insert(segment.offset, buf, segment.dataStart, segment.dataLength)) {
+      this.dropped++
+      return false
+    }
+    if (fin) this.final = end
+    received.add(segment.number, fin, now)
+    if (segment.has(BLOCKED)) this.grow()
+    return inbox.next > before || this.complete !== wasComplete
+  }
+
+  /** `bytes` that read() handed out are done with. @returns true if the peer should be told of the window at once */
+  consumed(bytes: number): boolean {
+    const inbox = this.inbox
+    inbox.consumed = Math.min(inbox.consumed + bytes, inbox.handed)
+    if (this.final >= 0) return false
+    const opened = this.limit - this.told
+    if (this.closedWindow) return opened >= Math.min(this.window / 4, 16384)
+    return opened >= this.window / 2
+  }
+
+  /** Writes the ack block, see {@link Received.putAck}. */
+  putAck(buf: Uint8Array, at: number, room: number, now: number): number {
+    this.told = this.limit
+    this.closedWindow = this.told - this.inbox.next < INITIAL_WINDOW / 8
+    return this.received.putAck(buf, at, room, this.cumulative, this.told, now)
+  }
+
+  /** Drops what was not read: the flow was reset. */
+  clear(): void {
+    this.inbox.clear()
+  }
+
+  private checkEnd(end: number, fin: boolean): void {
+    const moved =
+      this.final >= 0 ? end > this.final || (fin && end !== this.final) : fin && end < this.inbox.highest
+    if (moved) throw new HyperNatError('PROTOCOL_ERROR', 'The peer moved the end of a stream.')
+  }
+
+  /** The peer is held up by the window: double it, unless it is our reader that is slow. */
+  private grow(): void {
+    const inbox = this.inbox
+    if (this.window >= this.windowMax || inbox.next < this.growAfter) return
+    if (inbox.next - inbox.consumed > this.window / 4) return
+    this.growAfter = inbox.next + this.window
+    this.window = Math.min(this.window * 2, this.windowMax)
+  }
+}

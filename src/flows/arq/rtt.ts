@@ -1,0 +1,50 @@
+/** Round-trip time: smoothed, varied, least; and the probe timeout that follows from it (RFC 6298, RFC 9002 6.2). */
+import { GRANULARITY, PEER_ACK_DELAY, PTO_MAX, RTT_INITIAL } from './constants.js'
+
+export class Rtt {
+  /** Last sample, less the peer's ack delay, in ms. */
+  latest = 0
+  /** Smoothed round trip in ms; before the first sample a guess. */
+  smoothed = RTT_INITIAL
+  variation = RTT_INITIAL / 2
+  /** Least sample of this path in ms; Infinity before the first. */
+  least = Number.POSITIVE_INFINITY
+  /** Doublings of the probe timeout: one for each that expired in a row. */
+  backoff = 0
+
+  get known(): boolean {
+    return this.least !== Number.POSITIVE_INFINITY
+  }
+
+  /** Takes a sample: time from sending to ack, and how much of it the peer says to have waited. */
+  sample(elapsed: number, ackDelay: number): void {
+    // A peer cannot make a round trip shorter than the least seen by claiming a long delay (RFC 9002 5.3).
+    let rtt = elapsed
+    const adjusted = elapsed - Math.min(ackDelay, PEER_ACK_DELAY)
+    if (!this.known || adjusted >= this.least) rtt = adjusted > 0 ? adjusted : elapsed
+    this.latest = rtt
+    if (!this.known) {
+      this.smoothed = rtt
+      this.variation = rtt / 2
+    } else {
+      this.variation += (Math.abs(this.smoothed - rtt) - this.variation) / 4
+      this.smoothed += (rtt - this.smoothed) / 8
+    }
+    if (rtt < this.least) this.least = rtt
+  }
+
+  /** Time in ms without an ack after which a probe is sent, doublings included. */
+  get probeTimeout(): number {
+    const base = this.smoothed + Math.max(4 * this.variation, GRANULARITY) + PEER_ACK_DELAY
+    return Math.min(base * 2 ** Math.min(this.backoff, 16), PTO_MAX)
+  }
+
+  /** Forgets the path. */
+  reset(): void {
+    this.latest = 0
+    this.smoothed = RTT_INITIAL
+    this.variation = RTT_INITIAL / 2
+    this.least = Number.POSITIVE_INFINITY
+    this.backoff = 0
+  }
+}

@@ -1,0 +1,372 @@
+/** The sending half of a flow: what goes into the next segment, and when it may leave. */
+import { Congestion } from './congestion.js'
+import { INITIAL_WINDOW, MTU_MIN, PACKET_OVERHEAD, PERSIST_MAX, PROBES, SEND_BUFFER_MIN } from './constants.js'
+import { Outbox } from './outbox.js'
+import { Pacer } from './pacer.js'
+import type { Receiver } from './receiver.js'
+import { Recovery } from './recovery.js'
+import { Rtt } from './rtt.js'
+import { ACK, BLOCKED, DATA, FIN, OPEN, PN, putVarint, type Segment } from './segment.js'
+import { HAS_OPEN, HAS_WINDOW, IS_COPY } from './sent.js'
+import { Thin } from './thin.js'
+
+const NEVER = Number.POSITIVE_INFINITY
+
+/** Takes a finished segment: bytes `start` to `end` of `buffer`, valid during the call. See ArqHost. */
+export type Output = (buffer: Uint8Array, start: number, end: number) => void
+
+export class Sender {
+  readonly outbox = new Outbox()
+  readonly rtt = new Rtt()
+  readonly recovery = new Recovery(this.rtt)
+  readonly pacer = new Pacer()
+  readonly thin = new Thin()
+  congestion: Congestion
+  /** Open payload while it must ride on each segment: until the first ack. */
+  open: Uint8Array | null
+  /** The local side has ended its stream. */
+  ended = false
+  /** A segment without data must go: to open the flow, to ask whether the peer is there, to tell of the window. */
+  pingDue = false
+  private pingFlags = 0
+  /** When a closed window is to be probed; Infinity while it is open or nothing waits for it. */
+  persistAt = NEVER
+  private persistPause = 0
+  /** Stream units sent at least once. */
+  unitsSent = 0
+  /** Offset up to which the peer takes bytes. */
+  limit = INITIAL_WINDOW
+  /** Packets and bytes of stream sent again because they were lost. */
+  retransmits = 0
+  segmentsSent = 0
+  private lastSentAt = Number.NEGATIVE_INFINITY
+  private heldByPacer = false
+  private buf: Uint8Array
+
+  constructor(
+    private readonly output: Output,
+    private readonly receiver: Receiver,
+    private mtu: number,
+    private readonly headroom: number,
+    private readonly sendBuffer: number,
+    private readonly random: () => number,
+    open: Uint8Array | null,
+    now: number
+  ) {
+    this.open = open
+    this.pingDue = open !== null
+    this.mtu = Math.max(MTU_MIN, mtu)
+    this.buf = new Uint8Array(headroom + this.mtu)
+    this.congestion = new Congestion(this.mtu, random, now)
+  }
+
+  setMtu(mtu: number): void {
+    this.mtu = Math.max(MTU_MIN, mtu)
+    this.buf = new Uint8Array(this.headroom + this.mtu)
+    this.congestion.setMtu(this.mtu)
+  }
+
+  /** Bytes that write() may take now. */
+  get room(): number {
+    const wanted = Math.max(SEND_BUFFER_MIN, 2 * this.congestion.window)
+    return Math.max(0, Math.min(this.sendBuffer, wanted) - (this.outbox.end - this.outbox.start))
+  }
+
+  /** Everything, the end of the stream included, is acknowledged. */
+  get complete(): boolean {
+    return this.ended && this.recovery.acknowledged > this.outbox.end
+  }
+
+  /** Takes the ack block of a segment. @throws HyperNatError `PROTOCOL_ERROR` */
+  onAck(segment: Segment, now: number): void {
+    const { recovery, rtt, congestion } = this
+    this.open = null
+    const fresh = recovery.onAck(segment, this.unitsSent, now)
+    if (segment.limit > this.limit) {
+      this.limit = segment.limit
+      this.persistAt = NEVER
+    }
+    this.outbox.free(Math.min(recovery.acknowledged, this.outbox.end))
+    if (recovery.acknowledged >= this.unitsSent) this.thin.cancel()
+    if (!fresh) return
+    recovery.detect(now)
+    const sample = recovery.delivery.finish(recovery.sent, recovery.roundTrip, rtt.least, now)
+    congestion.onAck(sample, now)
+    this.pacer.setRate(congestion.pacingRate, this.mtu)
+  }
+
+  /** When the next timer of the sending half is due. */
+  nextDue(): number {
+    const { recovery } = this
+    let at = Math.min(recovery.lossAt, this.thin.copyAt, this.persistAt)
+    if (recovery.lossAt === NEVER && recovery.sent.head >= 0) at = Math.min(at, this.probeAt())
+    if (this.heldByPacer) at = Math.min(at, this.pacer.wakeAt())
+    return at
+  }
+
+  /** Runs the timers that are due, then sends what may be sent. */
+  run(now: number): void {
+    const { recovery, thin } = this
+    if (now >= recovery.lossAt) recovery.detect(now)
+    if (recovery.lossAt === NEVER && recovery.sent.head >= 0 && now >= this.probeAt()) this.probe(now)
+    if (now >= this.persistAt) this.persist(now)
+    if (now >= thin.copyAt) this.copy(now)
+    this.flush(now)
+  }
+
+  /** Sends lost ranges, new bytes, and what is due without bytes. */
+  flush(now: number): void {
+    const { recovery, congestion, pacer } = this
+    const sent = recovery.sent
+    if (recovery.lostFlags !== 0) {
+      if ((recovery.lostFlags & HAS_OPEN) !== 0 && this.open) this.pingDue = true
+      if ((recovery.lostFlags & HAS_WINDOW) !== 0) this.announceWindow()
+      recovery.lostFlags = 0
+    }
+    this.heldByPacer = false
+    for (;;) {
+      const lost = recovery.peek()
+      if (lost < 0 && !this.hasNew()) {
+        if (sent.bytesInFlight < congestion.window) recovery.delivery.onAppLimited(sent.bytesInFlight)
+        pacer.onIdle()
+        break
+      }
+      if (sent.bytesInFlight >= congestion.window || !recovery.hasRoom) break
+      if (!pacer.mayLeave(now)) {
+        this.heldByPacer = true
+        break
+      }
+      if (lost >= 0) this.sendLost(lost, now)
+      else this.sendNew(now)
+    }
+    if (this.pingDue && recovery.hasRoom) this.sendPing(now)
+    this.armPersist(now)
+    if (this.receiver.received.dueAt() <= now) this.sendAck(now)
+  }
+
+  /** Tells the peer of the window, and again until it is acked. */
+  announceWindow(): void {
+    this.pingDue = true
+    this.pingFlags = HAS_WINDOW
+  }
+
+  /** The path was replaced: everything in flight is sent again, and the new path is learned from scratch. */
+  rebind(now: number): void {
+    this.recovery.abandon(now)
+    this.rtt.reset()
+    this.congestion = new Congestion(this.mtu, this.random, now)
+    this.pacer.reset()
+    this.pingDue = true
+    this.persistPause = 0
+    this.persistAt = NEVER
+  }
+
+  /** Forgets everything that was to be sent. */
+  clear(): void {
+    this.outbox.clear()
+    this.recovery.clear()
+    this.thin.cancel()
+    this.persistAt = NEVER
+    this.pingDue = false
+    this.heldByPacer = false
+  }
+
+  /** An ack alone. */
+  sendAck(now: number): void {
+    if (!this.receiver.received.any) return
+    const at = this.receiver.putAck(this.buf, this.headroom + 1, this.mtu - 1, now)
+    this.buf[this.headroom] = ACK
+    this.emit(at)
+  }
+
+  /** Sends a segment that is no packet: a reset, or its confirmation. */
+  emitBare(segment: Uint8Array): void {
+    this.buf.set(segment, this.headroom)
+    this.emit(this.headroom + segment.length)
+  }
+
+  private probeAt(): number {
+    return this.lastSentAt + this.rtt.probeTimeout
+  }
+
+  /** Units (bytes, or the end of the stream) that were never sent and may be. */
+  private hasNew(): boolean {
+    const { outbox, unitsSent } = this
+    if (unitsSent > outbox.end) return false
+    if (unitsSent === outbox.end) return this.ended
+    const open = this.limit - unitsSent
+    if (open <= 0) return false
+    // Do not fill a nearly closed window with crumbs (RFC 9293 3.8.6.2.1), unless nothing else is under way.
+    return open >= Math.min(this.mtu, outbox.end - unitsSent) || this.recovery.sent.head < 0
+  }
+
+  /** Writes everything before the stream offset. @returns the position after it */
+  private header(flags: number, now: number): number {
+    const { buf, receiver, open } = this
+    let at = putVarint(buf, this.headroom + 1, this.recovery.sent.next)
+    if (open) {
+      flags |= OPEN
+      buf[at++] = open.length
+      buf.set(open, at)
+      at += open.length
+    }
+    const { received } = receiver
+    if (received.any && (received.hasNews || this.unitsSent - this.recovery.acknowledged < this.mtu)) {
+      flags |= ACK
+      at = receiver.putAck(buf, at, Math.min(120, this.mtu >> 1), now)
+    }
+    buf[this.headroom] = flags
+    return at
+  }
+
+  /**
+   * Sends units `from` to at most `end`, as many as fit.
+   * @returns the offset after the last one sent
+   */
+  private sendRange(from: number, end: number, packetFlags: number, now: number): number {
+    const { outbox, buf, headroom } = this
+    let at = putVarint(buf, this.header(PN | DATA, now), from)
+    const room = headroom + this.mtu - at
+    const bytes = Math.min(Math.min(end, outbox.end) - from, room)
+    if (bytes > 0) outbox.copy(from, bytes, buf, at)
+    at += bytes
+    let units = bytes
+    if (end > outbox.end && from + bytes === outbox.end) {
+      buf[headroom]! |= FIN
+      units++
+    }
+    if (this.limit - from - bytes < this.congestion.window && !this.ended) buf[headroom]! |= BLOCKED
+    this.emitPacket(from, units, packetFlags, at, now)
+    return from + units
+  }
+
+  private sendLost(number: number, now: number): void {
+    const { recovery } = this
+    const sent = recovery.sent
+    const slot = number & sent.mask
+    const from = Math.max(sent.offset[slot]!, recovery.acknowledged)
+    let end = sent.offset[slot]! + sent.length[slot]!
+    this.retransmits++
+    recovery.shift()
+    // Neighbours that were lost too go along while there is room; what is left over is cut off below.
+    for (let next = recovery.peek(); next >= 0 && end - from < this.mtu; next = recovery.peek()) {
+      const nextSlot = next & sent.mask
+      const nextEnd = sent.offset[nextSlot]! + sent.length[nextSlot]!
+      if (sent.offset[nextSlot]! > end || nextEnd < from || nextEnd - from > this.mtu - 120) break
+      if (sent.offset[nextSlot]! < from) break
+      if (nextEnd > end) end = nextEnd
+      recovery.shift()
+    }
+    let at = from
+    do at = this.sendRange(at, end, 0, now)
+    while (at < end)
+  }
+
+  private sendNew(now: number): void {
+    const { outbox, recovery, thin, unitsSent, rtt } = this
+    const room = this.mtu - 60
+    const acknowledged = recovery.acknowledged
+    const available = Math.min(outbox.end, this.limit) - unitsSent
+    const end = this.ended && outbox.end <= this.limit ? outbox.end + 1 : Math.min(outbox.end, this.limit)
+    const small = available < room && unitsSent - acknowledged < 2 * room
+    if (!small) {
+      this.unitsSent = this.sendRange(unitsSent, end, 0, now)
+      thin.cancel()
+      return
+    }
+    const lossy = recovery.isLossy(now)
+    const from = thin.startOf(acknowledged, unitsSent, available, room, lossy, now)
+    this.unitsSent = Math.max(unitsSent, this.sendRange(from, end, 0, now))
+    thin.onSent(
+      unitsSent,
+      unitsSent - from,
+      acknowledged,
+      this.unitsSent,
+      room,
+      rtt.smoothed,
+      recovery.lossRate,
+      lossy,
+      now
+    )
+  }
+
+  private copy(now: number): void {
+    const { thin, recovery, unitsSent } = this
+    const from = Math.max(recovery.acknowledged, thin.copyFrom)
+    const lossy = recovery.isLossy(now)
+    if (!thin.takeCopy(unitsSent - from, this.rtt.smoothed, lossy, now)) return
+    if (!recovery.hasRoom || (from >= unitsSent && !this.open)) return
+    if (from >= unitsSent) this.sendPing(now)
+    else this.sendRange(from, unitsSent, IS_COPY, now)
+  }
+
+  /** Nothing was acked for a probe timeout: send something that is (RFC 9002 6.2.4). */
+  private probe(now: number): void {
+    const { recovery, rtt } = this
+    const sent = recovery.sent
+    rtt.backoff++
+    const oldest = sent.head
+    const newest = sent.tail
+    this.repeat(oldest, now)
+    if (rtt.backoff >= PROBES && newest !== oldest) this.repeat(newest, now)
+  }
+
+  private repeat(number: number, now: number): void {
+    const { recovery } = this
+    const sent = recovery.sent
+    if (!recovery.hasRoom) return
+    const slot = number & sent.mask
+    const from = Math.max(sent.offset[slot]!, recovery.acknowledged)
+    const end = sent.offset[slot]! + sent.length[slot]!
+    if (end > from) {
+      this.retransmits++
+      this.sendRange(from, end, IS_COPY, now)
+    } else this.sendPing(now)
+  }
+
+  private sendPing(now: number): void {
+    const flags = this.pingFlags | IS_COPY
+    this.pingFlags = 0
+    const at = this.header(PN, now)
+    const opening = this.open !== null
+    this.emitPacket(this.unitsSent, 0, flags, at, now)
+    if (opening && this.thin.copyAt === NEVER && this.segmentsSent === 1) {
+      this.thin.onSent(this.unitsSent, 0, this.unitsSent, this.unitsSent, 1, this.rtt.smoothed, 0, false, now)
+    }
+  }
+
+  private armPersist(now: number): void {
+    const waits =
+      this.unitsSent < this.outbox.end && this.limit <= this.unitsSent && this.recovery.sent.head < 0
+    if (!waits) {
+      this.persistAt = NEVER
+      this.persistPause = 0
+    } else if (this.persistAt === NEVER) {
+      this.persistPause = Math.min(
+        this.persistPause === 0 ? this.rtt.probeTimeout : 2 * this.persistPause,
+        PERSIST_MAX
+      )
+      this.persistAt = now + this.persistPause
+    }
+  }
+
+  private persist(now: number): void {
+    this.persistAt = NEVER
+    if (this.recovery.hasRoom) this.sendPing(now)
+  }
+
+  private emitPacket(offset: number, units: number, flags: number, at: number, now: number): void {
+    if (this.open) flags |= HAS_OPEN
+    const size = at - this.headroom + PACKET_OVERHEAD
+    this.recovery.onSent(offset, units, size, flags, now)
+    this.pacer.onSent(size, now)
+    this.lastSentAt = now
+    this.pingDue = false
+    this.emit(at)
+  }
+
+  private emit(at: number): void {
+    this.segmentsSent++
+    this.output(this.buf, this.headroom, at)
+  }
+}

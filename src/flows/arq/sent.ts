@@ -1,0 +1,155 @@
+/** The packets that were sent, by packet number: what each carried, when it left, and what became of it. */
+import { SENT_SLOTS_MAX, SENT_SLOTS_START } from './constants.js'
+
+/** What became of a packet. */
+export const FREE = 0
+/** Sent, not acked, not lost: counted as in flight. */
+export const FLYING = 1
+export const ACKED = 2
+/** Taken for lost; its bytes wait to be sent again. */
+export const LOST = 3
+/** Taken for lost, and its bytes left again under another number, or needed not to. */
+export const REPLACED = 4
+
+/** What a packet carried, besides stream units. */
+export const HAS_OPEN = 1
+export const HAS_WINDOW = 2
+/** It was sent while the sender had nothing more to send, so it says little about the path's bandwidth. */
+export const APP_LIMITED = 4
+/** It repeats bytes that may well have arrived: nothing waits for it. */
+export const IS_COPY = 8
+
+const NONE = -1
+
+/**
+ * A ring of parallel arrays: slot = number & mask. Packets in flight form a linked list in the order of sending, so
+ * that acks and losses are found without scanning; acked runs remember their start, so that an ack which repeats old
+ * ranges costs one step for each range.
+ */
+export class Sent {
+  /** Number of the next packet. */
+  next = 0
+  /** Oldest and newest packet in flight, or -1. */
+  head = NONE
+  tail = NONE
+  /** Bytes in flight, headers included. */
+  bytesInFlight = 0
+  mask = SENT_SLOTS_START - 1
+  /** Packets before this one were not moved when the ring last grew. */
+  private kept = 0
+
+  state = new Uint8Array(SENT_SLOTS_START)
+  flags = new Uint8Array(SENT_SLOTS_START)
+  size = new Uint16Array(SENT_SLOTS_START)
+  offset = new Float64Array(SENT_SLOTS_START)
+  /** Stream units: bytes, and one for the end of the stream. */
+  length = new Uint16Array(SENT_SLOTS_START)
+  sentAt = new Float64Array(SENT_SLOTS_START)
+  /** What the path had delivered and lost when this packet left: draft-ietf-ccwg-bbr 4.1.2. */
+  delivered = new Float64Array(SENT_SLOTS_START)
+  deliveredAt = new Float64Array(SENT_SLOTS_START)
+  firstSentAt = new Float64Array(SENT_SLOTS_START)
+  lost = new Float64Array(SENT_SLOTS_START)
+  inFlight = new Float64Array(SENT_SLOTS_START)
+  private runStart = new Float64Array(SENT_SLOTS_START)
+  private before = new Float64Array(SENT_SLOTS_START)
+  private after = new Float64Array(SENT_SLOTS_START)
+
+  /** True if one more packet can be noted while `oldestNeeded` (or -1) still has to be remembered. */
+  hasRoom(oldestNeeded: number): boolean {
+    let oldest = this.head
+    if (oldestNeeded !== NONE && (oldest === NONE || oldestNeeded < oldest)) oldest = oldestNeeded
+    if (oldest === NONE || this.next - oldest <= this.mask) return true
+    if (this.mask + 1 >= SENT_SLOTS_MAX) return false
+    this.grow()
+    return true
+  }
+
+  /** Least number whose slot is still its own. */
+  get floor(): number {
+    return Math.max(this.kept, this.next - this.mask - 1)
+  }
+
+  /** Notes that the packet `next` is sent; the caller fills in the delivery fields. @returns its slot */
+  add(offset: number, length: number, size: number, flags: number, now: number): number {
+    const number = this.next++
+    const slot = number & this.mask
+    this.state[slot] = FLYING
+    this.flags[slot] = flags
+    this.size[slot] = size
+    this.offset[slot] = offset
+    this.length[slot] = length
+    this.sentAt[slot] = now
+    this.before[slot] = this.tail
+    this.after[slot] = NONE
+    if (this.tail === NONE) this.head = number
+    else this.after[this.tail & this.mask] = number
+    this.tail = number
+    this.bytesInFlight += size
+    return slot
+  }
+
+  /** The packet sent after `number` among those in flight, or -1. `number` must be in flight. */
+  following(number: number): number {
+    return this.after[number & this.mask]!
+  }
+
+  /** Takes a packet in flight out of flight. */
+  land(number: number, state: number): void {
+    const slot = number & this.mask
+    const before = this.before[slot]!
+    const after = this.after[slot]!
+    if (before === NONE) this.head = after
+    else this.after[before & this.mask] = after
+    if (after === NONE) this.tail = before
+    else this.before[after & this.mask] = before
+    this.bytesInFlight -= this.size[slot]!
+    this.state[slot] = state
+    if (state === ACKED) this.runStart[slot] = number
+  }
+
+  /** Start of the run of acked packets that is known to end at `number`, which must be acked. */
+  runStartOf(number: number): number {
+    return this.runStart[number & this.mask]!
+  }
+
+  /** Notes that all packets from `low` to `high` are acked. */
+  noteRun(low: number, high: number): void {
+    const slot = high & this.mask
+    if (low < this.runStart[slot]!) this.runStart[slot] = low
+  }
+
+  /** Notes that a packet which was taken for lost is acked after all. */
+  revive(number: number): void {
+    const slot = number & this.mask
+    this.state[slot] = ACKED
+    this.runStart[slot] = number
+  }
+
+  private grow(): void {
+    const size = (this.mask + 1) * 2
+    const from = this.floor
+    const mask = this.mask
+    const next = this.next
+    const moved = <T extends Uint8Array | Uint16Array | Float64Array>(old: T, fresh: T): T => {
+      for (let n = from; n < next; n++) fresh[n & (size - 1)] = old[n & mask]!
+      return fresh
+    }
+    this.state = moved(this.state, new Uint8Array(size))
+    this.flags = moved(this.flags, new Uint8Array(size))
+    this.size = moved(this.size, new Uint16Array(size))
+    this.offset = moved(this.offset, new Float64Array(size))
+    this.length = moved(this.length, new Uint16Array(size))
+    this.sentAt = moved(this.sentAt, new Float64Array(size))
+    this.delivered = moved(this.delivered, new Float64Array(size))
+    this.deliveredAt = moved(this.deliveredAt, new Float64Array(size))
+    this.firstSentAt = moved(this.firstSentAt, new Float64Array(size))
+    this.lost = moved(this.lost, new Float64Array(size))
+    this.inFlight = moved(this.inFlight, new Float64Array(size))
+    this.runStart = moved(this.runStart, new Float64Array(size))
+    this.before = moved(this.before, new Float64Array(size))
+    this.after = moved(this.after, new Float64Array(size))
+    this.mask = size - 1
+    this.kept = from
+  }
+}

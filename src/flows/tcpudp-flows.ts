@@ -1,0 +1,127 @@
+/** The `tcpudp` flows of one session, and what they share: the path, its MTU, and the end of each turn. */
+import type { Clock } from '../clock.js'
+import { type ErrorCode, HyperNatError } from '../errors.js'
+import type { Limits } from '../limits.js'
+import { Reader, varintSize, writeVarint } from '../session/bytes.js'
+import type { Datagrams } from '../session/datagrams.js'
+import { segmentRoom } from '../session/records.js'
+import { openPayload, strayReply } from './arq/index.js'
+import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
+
+export interface TcpudpOutside {
+  readonly clock: Clock
+  readonly limits: Limits
+  /** Numbers from 0 to below 1; need not be secret. */
+  readonly chance: () => number
+  rtt(): number | null
+  /** A client opened a flow (server only); return an error code to refuse it. */
+  open(flow: TcpudpFlow): ErrorCode | null
+}
+
+export class TcpudpFlows {
+  readonly flows = new Map<number, TcpudpFlow>()
+  readonly #touched = new Set<TcpudpFlow>()
+  readonly #carrier: TcpudpCarrier
+  #datagrams: Datagrams | null = null
+  #size = 0
+  #next = 1
+
+  constructor(
+    readonly role: 'client' | 'server',
+    readonly outside: TcpudpOutside
+  ) {
+    this.#carrier = {
+      clock: outside.clock,
+      limits: outside.limits,
+      random: outside.chance,
+      // Without a path, what every path takes.
+      segmentSize: flow => segmentRoom(this.#datagrams?.size ?? 1100, flow),
+      rtt: () => outside.rtt(),
+      send: (flow, buffer, start, end) => {
+        this.#datagrams?.packer.segment(flow, buffer.subarray(start, end))
+        this.#datagrams?.queue()
+      },
+      touch: flow => {
+        this.#touched.add(flow)
+        this.#datagrams?.queue()
+      },
+      done: flow => {
+        this.flows.delete(flow.id)
+        this.#touched.delete(flow)
+      }
+    }
+  }
+
+  /**
+   * Opens a flow on the server's port map `map` (client only).
+   * @throws HyperNatError TOO_MANY_FLOWS
+   */
+  open(map: number): TcpudpFlow {
+    if (this.flows.size >= this.outside.limits.tcpFlows) {
+      throw new HyperNatError(
+        'TOO_MANY_FLOWS',
+        `There are ${this.flows.size} connections already: close some first.`
+      )
+    }
+    const payload = new Uint8Array(varintSize(map))
+    writeVarint(payload, 0, map)
+    return this.#add(this.#next++, map, payload)
+  }
+
+  /** A segment came. */
+  onSegment(id: number, segment: Uint8Array): void {
+    let flow = this.flows.get(id)
+    if (!flow) {
+      const open = this.role === 'server' ? openPayload(segment) : null
+      if (open === null || this.flows.size >= this.outside.limits.tcpFlows) return this.#stray(id, segment)
+      const reader = new Reader(open)
+      const map = reader.varint()
+      reader.done()
+      flow = this.#add(id, map)
+      const refused = this.outside.open(flow)
+      flow.input(segment)
+      if (refused) flow.reset(refused)
+    } else flow.input(segment)
+  }
+
+  /** The end of a turn of the event loop: flows that got something are brought up to date, all at once. */
+  turn(): void {
+    const size = this.#datagrams?.size ?? this.#size
+    if (size !== this.#size) {
+      this.#size = size
+      for (const flow of this.flows.values()) flow.resize()
+    }
+    for (const flow of this.#touched) flow.update()
+    this.#touched.clear()
+  }
+
+  /** From now on datagrams go this way; null: there is no path. */
+  bind(datagrams: Datagrams | null): void {
+    this.#datagrams = datagrams
+    this.#size = datagrams?.size ?? 0
+    for (const flow of this.flows.values()) {
+      if (datagrams) flow.rebind()
+      else flow.suspend()
+    }
+  }
+
+  /** The session is over. */
+  abandon(code: ErrorCode): void {
+    for (const flow of [...this.flows.values()]) flow.abandon(code)
+  }
+
+  #add(id: number, map: number, open?: Uint8Array): TcpudpFlow {
+    const flow = new TcpudpFlow(id, map, this.#carrier, open)
+    this.flows.set(id, flow)
+    if (!this.#datagrams) flow.suspend()
+    return flow
+  }
+
+  /** A segment of a flow that is not (or no longer) known is answered, so that the other side need not wait. */
+  #stray(id: number, segment: Uint8Array): void {
+    const reply = strayReply(segment)
+    if (!reply) return
+    this.#datagrams?.packer.segment(id, reply)
+    this.#datagrams?.queue()
+  }
+}

@@ -1,0 +1,209 @@
+/** A `tcpudp` flow: one TCP connection carried by an ARQ of its own over the session's datagrams. */
+import type { Clock, Timer } from '../clock.js'
+import { type ErrorCode, HyperNatError } from '../errors.js'
+import type { Limits } from '../limits.js'
+import { closeCode, closeNumber } from '../session/wire.js'
+import { Arq, type ArqHost, RESET_PROTOCOL, RESET_SESSION_FIRST } from './arq/index.js'
+import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
+
+/** What a flow asks of the others on its session. */
+export interface TcpudpCarrier {
+  readonly clock: Clock
+  readonly limits: Pick<Limits, 'flowWindow'>
+  readonly random: () => number
+  /** Largest segment for this flow now, bytes. */
+  segmentSize(flow: number): number
+  /** Round trip of the path, ms, if it is known. */
+  rtt(): number | null
+  /** Sends one segment; bytes `start` to `end`, valid during the call. */
+  send(flow: number, buffer: Uint8Array, start: number, end: number): void
+  /** The flow is to be brought up to date at the end of this turn. */
+  touch(flow: TcpudpFlow): void
+  /** The flow can be forgotten. */
+  done(flow: TcpudpFlow): void
+}
+
+export class TcpudpFlow implements ByteFlow {
+  events: ByteFlowEvents = deafEvents
+  readonly #arq: Arq
+  #timer: Timer | null = null
+  #timerAt = Number.POSITIVE_INFINITY
+  /** What the ARQ has not taken yet of the socket's last chunk. */
+  #rest: Uint8Array | null = null
+  #ending = false
+  #ended = false
+  #done = false
+
+  /** @param open what the server needs to open the flow; left out on the server's side */
+  constructor(
+    readonly id: number,
+    readonly map: number,
+    readonly carrier: TcpudpCarrier,
+    open?: Uint8Array
+  ) {
+    const host: ArqHost = {
+      output: (buffer, start, end) => carrier.send(id, buffer, start, end),
+      readable: () => this.#read(),
+      writable: () => this.#writeRest(),
+      reset: code => this.#onReset(code),
+      done: () => this.events.close(),
+      forget: () => this.#forget()
+    }
+    const rtt = carrier.rtt()
+    this.#arq = new Arq(host, {
+      mtu: carrier.segmentSize(id),
+      now: carrier.clock.now(),
+      random: carrier.random,
+      sendBuffer: carrier.limits.flowWindow,
+      receiveWindow: carrier.limits.flowWindow,
+      ...(open && { open }),
+      ...(rtt !== null && { rtt })
+    })
+    carrier.touch(this)
+  }
+
+  get stats() {
+    return this.#arq.stats
+  }
+
+  // --- the local socket's side ---
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#done || this.#ending || bytes.byteLength === 0) return true
+    const taken = this.#arq.write(bytes, this.carrier.clock.now())
+    if (taken < bytes.byteLength) this.#rest = bytes.subarray(taken)
+    this.#arm()
+    return this.#rest === null
+  }
+
+  end(): void {
+    if (this.#done || this.#ending) return
+    this.#ending = true
+    if (this.#rest === null) this.#arq.end(this.carrier.clock.now())
+    this.#arm()
+  }
+
+  reset(code: ErrorCode): void {
+    if (this.#done) return
+    this.events = deafEvents
+    this.#arq.reset(closeNumber(code), this.carrier.clock.now())
+    this.#arm()
+  }
+
+  consumed(size: number): void {
+    if (this.#done) return
+    this.#arq.consumed(size, this.carrier.clock.now())
+    this.#arm()
+  }
+
+  // --- the session's side ---
+
+  /** A segment came. One that breaks the protocol ends this flow only: it may be an old one's, or garbage. */
+  input(segment: Uint8Array): void {
+    if (this.#done) return
+    try {
+      this.#arq.input(segment, this.carrier.clock.now())
+      this.carrier.touch(this)
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      const { events } = this
+      this.#arq.reset(RESET_PROTOCOL, this.carrier.clock.now())
+      this.#arm()
+      this.events = deafEvents
+      events.reset('PROTOCOL_ERROR')
+    }
+  }
+
+  /** The turn's segments have all been given: timers run, and what may be sent is sent. */
+  update(): void {
+    if (this.#done) return
+    this.#arq.update(this.carrier.clock.now())
+    this.#arm()
+  }
+
+  /** Datagrams of another size fit the path now. */
+  resize(): void {
+    this.#arq.setMtu(this.carrier.segmentSize(this.id))
+  }
+
+  /** There is no path. */
+  suspend(): void {
+    this.#arq.suspend()
+    this.#disarm()
+  }
+
+  /** There is another path. */
+  rebind(): void {
+    this.resize()
+    this.#arq.rebind(this.carrier.clock.now())
+    this.carrier.touch(this)
+  }
+
+  /** The session is over. */
+  abandon(code: ErrorCode): void {
+    if (this.#done) return
+    const { events } = this
+    this.#forget()
+    events.reset(code)
+  }
+
+  // --- the ARQ's side ---
+
+  #read(): void {
+    for (;;) {
+      const bytes = this.#arq.read()
+      if (bytes === null) break
+      this.events.data(bytes)
+    }
+    if (this.#arq.ended && !this.#ended) {
+      this.#ended = true
+      this.events.end()
+    }
+  }
+
+  #writeRest(): void {
+    if (this.#rest !== null) {
+      const rest = this.#rest
+      const taken = this.#arq.write(rest, this.carrier.clock.now())
+      this.#rest = taken < rest.byteLength ? rest.subarray(taken) : null
+      if (this.#rest !== null) return
+    }
+    if (this.#ending) this.#arq.end(this.carrier.clock.now())
+    else this.events.drain()
+  }
+
+  #onReset(code: number): void {
+    const { events } = this
+    this.events = deafEvents
+    events.reset(code < RESET_SESSION_FIRST ? 'FLOW_RESET' : closeCode(code))
+  }
+
+  #forget(): void {
+    if (this.#done) return
+    this.#done = true
+    this.events = deafEvents
+    this.#rest = null
+    this.#disarm()
+    this.carrier.done(this)
+  }
+
+  /** One timer per flow, armed for when the ARQ wants to be called next; armed anew only for something earlier. */
+  #arm(): void {
+    if (this.#done) return
+    const at = this.#arq.nextUpdate()
+    if (at >= this.#timerAt || at === Number.POSITIVE_INFINITY) return
+    this.#timer?.cancel()
+    this.#timerAt = at
+    this.#timer = this.carrier.clock.after(Math.max(0, at - this.carrier.clock.now()), () => {
+      this.#timer = null
+      this.#timerAt = Number.POSITIVE_INFINITY
+      this.update()
+    })
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+    this.#timerAt = Number.POSITIVE_INFINITY
+  }
+}
