@@ -6,6 +6,8 @@ export type ErrorCode =
   // Options and command line (exit code 2)
   | 'BAD_OPTIONS'
   | 'BAD_USAGE'
+  | 'OPTIONS_NOT_FOUND'
+  | 'OPTIONS_UNREADABLE'
   | 'BAD_PUBLIC_KEY'
   | 'BAD_SECRET'
   | 'UNSUPPORTED'

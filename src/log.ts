@@ -1,3 +1,5 @@
+/** Diagnostics, to stderr: pino's interface, its JSON lines for machines or one plain line for people. */
+
 import pino from 'pino'
 
 /** The log: pino's own interface. People's text and events are the CLI's; this is for diagnostics, to stderr. */
@@ -5,3 +7,48 @@ export type Log = pino.Logger
 
 /** A log that keeps silent: the library's default. */
 export const silentLog: Log = pino({ enabled: false })
+
+export interface LogOptions {
+  /** The least that is written. */
+  readonly level: 'error' | 'warn' | 'info' | 'debug'
+  /** True for pino's JSON lines, false for text. */
+  readonly json: boolean
+  /** Takes one line with its line break. */
+  readonly write: (line: string) => void
+}
+
+/** A log that writes lines. Secrets mask themselves, whoever logs them. */
+export function createLog({ level, json, write }: LogOptions): Log {
+  return pino(
+    {
+      level,
+      // The process id and the host's name say nothing to a user, and a log may be shown to strangers.
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label }) },
+      // Stack traces are for those who asked for details.
+      serializers: { err: err => (level === 'debug' ? pino.stdSerializers.err(err) : brief(err)) }
+    },
+    { write: json ? write : line => write(plainLine(line)) }
+  )
+}
+
+function brief(err: unknown): unknown {
+  if (!(err instanceof Error)) return err
+  return { ...('code' in err && { code: err.code }), message: err.message }
+}
+
+/** `12:34:56 warn  message  key=value`, from one of pino's JSON lines; the time is UTC, as in the JSON. */
+function plainLine(line: string): string {
+  const { level, time, msg, ...rest } = JSON.parse(line) as Record<string, unknown>
+  const details = Object.entries(rest).map(([key, value]) => `  ${key}=${plainValue(value)}`)
+  return `${String(time).slice(11, 19)} ${String(level).padEnd(5)} ${msg ?? ''}${details.join('')}\n`
+}
+
+function plainValue(value: unknown): string {
+  if (typeof value === 'string' && /^[\x21-\x7e]+$/.test(value)) return value
+  return JSON.stringify(value).replace(
+    /[^\x20-\x7e]/g,
+    c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`
+  )
+}

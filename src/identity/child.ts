@@ -29,7 +29,8 @@ export interface ChildKeyPair {
 /** The child key pair of a server's own key pair under `name`. */
 export function childKeyPair(parent: KeyPair, name: string = ANNOUNCE): ChildKeyPair {
   const { publicKey, scalar, dh, sign } = new Keychain(parent).get(name)
-  if (!scalar || !dh || !sign) throw new HyperNatError('INTERNAL', 'a key pair gave a child without its scalar')
+  if (!scalar || !dh || !sign)
+    throw new HyperNatError('INTERNAL', 'a key pair gave a child without its scalar')
   return { publicKey, scalar, dh, sign }
 }
 

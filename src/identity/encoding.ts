@@ -44,7 +44,9 @@ export function decodeKey(text: string): Uint8Array {
   }
   const bytes = decodeByLength(key)
   if (!sodium.crypto_core_ed25519_is_valid_point(bytes)) {
-    throw bad('has the form of a public key but cannot be one; probably a character is wrong, copy it again')
+    throw bad(
+      'has the form of a public key but cannot be one; probably a character is wrong or missing, copy it again'
+    )
   }
   return bytes
 }
@@ -73,7 +75,9 @@ function decodeByLength(key: string): Uint8Array {
     throw bad(`is too short (${bytes.length} of ${KEY_BYTES} bytes); a character is missing, copy it again`)
   }
   if (bytes.length > KEY_BYTES) {
-    throw bad(`is too long (${bytes.length} bytes for ${KEY_BYTES}); a character is wrong or too many, copy it again`)
+    throw bad(
+      `is too long (${bytes.length} bytes for ${KEY_BYTES}); a character is wrong or too many, copy it again`
+    )
   }
   return bytes
 }
@@ -91,7 +95,9 @@ function refuseForeign(key: string, alphabet: string, encoding: string): void {
 
 /** Printable ASCII as it is, anything else as an escape: messages must not upset a console. */
 function quote(char: string): string {
-  return /^[\x20-\x7e]$/.test(char) ? `"${char}"` : `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`
+  return /^[\x20-\x7e]$/.test(char)
+    ? `"${char}"`
+    : `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`
 }
 
 function bad(what: string): HyperNatError {

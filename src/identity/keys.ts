@@ -28,7 +28,8 @@ export interface KeyPair {
  */
 export function seedOf(secret: Secret): Uint8Array {
   const text = secret.reveal()
-  if (text === '') throw new HyperNatError('BAD_SECRET', 'the secret is empty; give a long one that nobody guesses')
+  if (text === '')
+    throw new HyperNatError('BAD_SECRET', 'the secret is empty; give a long one that nobody guesses')
   const bytes = Buffer.from(text, 'utf8')
   const seed = Buffer.alloc(KEY_BYTES)
   sodium.crypto_generichash(seed, bytes)

@@ -16,21 +16,25 @@ const WORD_LETTERS = 4
 /** Bits per letter of a word, by what dictionary attacks need: 10,000 words of some 6 letters. */
 const WORD_BITS_PER_LETTER = 2.2
 
-/** Secrets of our own documentation, and the words that people start with; compared without case, digits and signs. */
+/** Secrets and placeholders of our documentation, old and new, and the words that people start with. */
 const COMMON = new Set(
   (
     'mysecret secret thisisaseretsecret thisisasecretsecret thisisasecret supersecret topsecret yoursecret changeme ' +
-    'password passwort passwd letmein qwerty qwertz asdf admin root test testing example hello server client game ' +
-    'minecraft factorio valheim terraria hypernat hyper friends'
+    'alongtextthatnobodyguesses anotherlongtextthatnobodyguesses password passwort passwd letmein qwerty qwertz ' +
+    'asdf admin root test testing example hello server client game minecraft factorio valheim terraria hypernat hyper friends'
   ).split(' ')
 )
+
+/** Blanks, digits and signs around such a word that do not make it another one: `Secret_2024!`. */
+const COMMON_EXTRAS = 6
 
 /**
  * Why `text` makes a poor secret, as the rest of a sentence that starts with "the secret"; undefined when it looks fine.
  * Never contains the text.
  */
 export function weaknessOf(text: string): string | undefined {
-  if (COMMON.has(text.toLowerCase().replace(/[^a-z]/g, '')) && text.length < 32) {
+  const letters = text.toLowerCase().replace(/[^a-z]/g, '')
+  if (COMMON.has(letters) && text.length - letters.length <= COMMON_EXTRAS) {
     return 'is one of the first that anybody tries'
   }
   if (estimateBits(text) < ENOUGH_BITS) return text.length < 20 ? 'is short' : 'is made of words or a pattern'

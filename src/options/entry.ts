@@ -9,6 +9,8 @@ export interface ServerEntry {
   readonly mode: 'server'
   /** Where it was written, for error messages: `schema[2]`, or `-p 3000`. */
   readonly path: string
+  /** What the owner calls it: free text, for people only. */
+  readonly name?: string
   readonly proto: Proto
   /** The port that clients ask for, and the target's port: 1 to 65535. */
   readonly port: number
@@ -22,6 +24,8 @@ export interface ClientEntry {
   readonly mode: 'client'
   /** Where it was written, for error messages: `schema[2]`, or `-l 8080`. */
   readonly path: string
+  /** What the owner calls it: free text, for people only. */
+  readonly name?: string
   readonly proto: Proto
   /** The port at the server: 1 to 65535. */
   readonly port: number
@@ -41,6 +45,18 @@ export interface NetworkOptions {
   readonly bootstrap?: readonly string[]
 }
 
+/** Something that is allowed but unwise. */
+export interface Warning {
+  /**
+   * `WEAK_SECRET`: guesses would find it; `FILE_READABLE`: other users of this machine can read a secret on disk.
+   */
+  readonly code: 'WEAK_SECRET' | 'FILE_READABLE'
+  /** Place in the options, as a person writes it: `schema[2].secret`, or a flag: `-s`. */
+  readonly path: string
+  /** Why it is unwise and what to do. */
+  readonly message: string
+}
+
 /** A whole options.json (or its flags), checked and expanded: one entry per port map. */
 export interface Options {
   readonly entries: readonly Entry[]
@@ -48,5 +64,5 @@ export interface Options {
   /** Those of our numbers that the user changed. */
   readonly limits: Partial<Limits>
   /** Things that are allowed but unwise (a weak secret, ..): shown, never fatal. */
-  readonly warnings: readonly { path: string; message: string }[]
+  readonly warnings: readonly Warning[]
 }

@@ -1,0 +1,50 @@
+/** `hyper-nat client`: open local ports that lead to a server's. */
+
+import { type Arguments, type Command, type Job, list, text } from './command.js'
+import type { Surroundings } from './console.js'
+import { bootstrapOf, protocolFlag } from './shared-flags.js'
+
+export const client: Command = {
+  name: 'client',
+  describe: "Open ports on this computer that lead to a server's",
+  flags: {
+    'remote-port': {
+      alias: 'r',
+      type: 'string',
+      array: true,
+      describe: 'Port(s) at the server: 80 or 80,443 or 27015-27020'
+    },
+    'local-port': {
+      alias: 'l',
+      type: 'string',
+      array: true,
+      describe: 'Port(s) on this computer, as many as -r (the same as -r); 0 for any free one'
+    },
+    ...protocolFlag,
+    'public-key': { alias: 'k', type: 'string', describe: 'The public key that the server shows' },
+    'local-host': { type: 'string', describe: 'The address to listen on (127.0.0.1)' }
+  },
+  examples: [
+    ['hyper-nat client -l 8080 -r 80 -k <publickey>', "local udp port 8080 leads to the server's port 80"],
+    [
+      'hyper-nat client -l 8080,8081 -r 80,443 --protocol udp,tcp -k <publickey>',
+      'one protocol for each port'
+    ],
+    ['hyper-nat client -r 27015-27020 --protocol tcp+udp -k <publickey>', 'the same ports as at the server']
+  ],
+  subject: () => 'hyper-nat client',
+  job
+}
+
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
+  const { clientOptions } = await import('../options/flags.js')
+  const options = clientOptions({
+    localPorts: list(args, 'local-port'),
+    remotePorts: list(args, 'remote-port'),
+    protocols: list(args, 'protocol'),
+    localHost: text(args, 'local-host'),
+    publicKey: text(args, 'public-key'),
+    bootstrap: bootstrapOf(args, around)
+  })
+  return { options }
+}

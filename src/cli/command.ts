@@ -1,0 +1,47 @@
+/** What a command of hyper-nat is to the program: its flags for yargs, and how they become options. */
+
+import type { Options as Flag } from 'yargs'
+import type { Options } from '../options/entry.js'
+import type { Surroundings } from './console.js'
+
+/** The command line after yargs: every value a string or a list of strings, never a number. */
+export type Arguments = Readonly<Record<string, unknown>>
+
+/** What a command runs. */
+export interface Job {
+  readonly options: Options
+  /** A secret made because none was given. */
+  readonly generatedSecret?: string
+}
+
+export interface Command {
+  /** The word on the command line; `$0` for the command that needs none. */
+  readonly name: string
+  readonly describe: string
+  readonly flags: Readonly<Record<string, Flag>>
+  readonly examples: readonly (readonly [line: string, what: string])[]
+  /** What the faults of its options are about: `hyper-nat server`, or the file's name. */
+  subject(args: Arguments): string
+  /**
+   * Collects the options from flags, environment and files.
+   * @throws HyperNatError when they cannot be used
+   */
+  job(args: Arguments, around: Surroundings): Promise<Job>
+}
+
+/** How a command is called: `hyper-nat server`. */
+export function commandLine(command: Command): string {
+  return command.name === '$0' ? 'hyper-nat' : `hyper-nat ${command.name}`
+}
+
+/** A flag that takes one text; undefined if it is not given. */
+export function text(args: Arguments, name: string): string | undefined {
+  const value = args[name]
+  return value === undefined ? undefined : String(value)
+}
+
+/** A flag that takes a list: repeated flags and several words (as PowerShell makes of `80,443`) go together. */
+export function list(args: Arguments, name: string): string | undefined {
+  const value = args[name]
+  return value === undefined ? undefined : [value].flat().join(',')
+}

@@ -1,0 +1,40 @@
+/** The seam between the command line and the process around it, with an in-memory twin in the tests. */
+
+import type { DaemonEvent } from '../events.js'
+import type { Log } from '../log.js'
+import type { Options } from '../options/entry.js'
+
+/** What the CLI uses of its process. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Columns of the terminal; undefined if stdout is none. */
+  readonly columns: number | undefined
+  /** Writes text as it is; line breaks are the caller's. */
+  readonly stdout: (text: string) => void
+  readonly stderr: (text: string) => void
+  /** Everything on stdin, for a secret that comes through a pipe. */
+  readonly readStdin: () => Promise<Uint8Array>
+  /** Resolves when the daemon shall end: a signal, or nobody reads stdout any more. */
+  readonly stopped: Promise<void>
+  /** How long a daemon may take to close before it is left behind, in milliseconds. */
+  readonly closeMs: number
+  /** Makes the daemon; loads it when called, as `--help` has no use for it. */
+  readonly daemon: (options: Options, log: Log) => Promise<RunningDaemon>
+}
+
+/** What the CLI uses of a daemon. */
+export interface RunningDaemon {
+  on(name: 'event', listener: (event: DaemonEvent) => void): unknown
+  start(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Exit codes, in one place. */
+export const EXIT = {
+  /** Done, or stopped by a signal. */
+  done: 0,
+  /** Failed while running. */
+  failed: 1,
+  /** Bad usage or bad options; nothing was started. */
+  usage: 2
+} as const

@@ -1,0 +1,59 @@
+/** A daemon's events as text for people, in ASCII: Windows consoles show nothing else reliably. */
+
+import type { ClientMapInfo, DaemonEvent, ServerMapInfo } from '../events.js'
+import { shortKey } from '../identity/encoding.js'
+import { inviteLine } from './invite.js'
+
+/** The events that are told on stdout. */
+type Told = Exclude<DaemonEvent, { event: 'error' | 'warning' }>
+
+/** Remembers which keys this process serves, as a session reads differently from its two ends. */
+export class EventText {
+  readonly #bootstrap: readonly string[]
+  readonly #served = new Set<string>()
+
+  /** @param bootstrap DHT nodes that the other side needs too */
+  constructor(bootstrap: readonly string[] = []) {
+    this.#bootstrap = bootstrap
+  }
+
+  /** One or more lines, the last with its line break. */
+  of(event: Told): string {
+    switch (event.event) {
+      case 'ready':
+        if (event.mode === 'client')
+          return event.maps.map(map => `${clientMap(map, event.publicKey)}\n`).join('')
+        this.#served.add(event.publicKey)
+        return this.#sharing(event.publicKey, event.maps)
+      case 'waiting':
+        return `Waiting for ${shortKey(event.publicKey)}: ${event.message}\n`
+      case 'connected':
+        return `${this.#peer(event)} connected (${event.path})\n`
+      case 'disconnected':
+        return `${this.#peer(event)} disconnected (${event.code})\n`
+    }
+  }
+
+  #sharing(publicKey: string, maps: readonly ServerMapInfo[]): string {
+    const lines = maps.map(({ proto, port, host }) => `  ${proto} port ${port} of ${host}\n`)
+    return (
+      `Sharing\n${lines.join('')}under the public key\n  ${publicKey}\n` +
+      `On the other machine run\n  ${inviteLine(publicKey, maps, this.#bootstrap)}\n`
+    )
+  }
+
+  #peer({ publicKey, peer }: { publicKey: string; peer: string }): string {
+    return this.#served.has(publicKey) && peer !== publicKey
+      ? `Client ${shortKey(peer)}`
+      : `Server ${shortKey(publicKey)}`
+  }
+}
+
+function clientMap({ localHost, localPort, proto, port }: ClientMapInfo, publicKey: string): string {
+  return `${hostPort(localHost, localPort)} (${proto}) -> port ${port} of ${shortKey(publicKey)}`
+}
+
+/** `127.0.0.1:8080`, `[::1]:8080`. */
+function hostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}

@@ -1,0 +1,53 @@
+/** `hyper-nat` without a command: run what ./options.json, or the file of `-c`, says. */
+
+import { type Arguments, type Command, type Job, text } from './command.js'
+import type { Surroundings } from './console.js'
+import { bootstrapOf } from './shared-flags.js'
+
+/** The file that is read when none is named. */
+export const DEFAULT_FILE = 'options.json'
+
+export const file: Command = {
+  name: '$0',
+  describe: 'Run the entries of ./options.json',
+  flags: {
+    config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' }
+  },
+  examples: [],
+  subject: args => text(args, 'config') ?? DEFAULT_FILE,
+  job
+}
+
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
+  const { readOptionsFile } = await import('../options/file.js')
+  return { options: await readOptionsFile(file.subject(args), bootstrapOf(args, around)) }
+}
+
+/** What somebody is told who starts hyper-nat with no command and no options.json. */
+export const FIRST_STEPS = `
+Share a port of this computer:
+
+  hyper-nat server -p 3000 --protocol tcp
+
+and run the line that it shows on the other one. Or write an ${DEFAULT_FILE} here, with one entry for each:
+
+  {
+    "schema": [
+      {
+        "mode": "server",
+        "proto": "udp",
+        "port": 7913,
+        "secret": "a long text that nobody guesses"
+      },
+      {
+        "mode": "client",
+        "proto": "tcp",
+        "port": 80,
+        "localPort": 8080,
+        "publicKey": "the public key that the other computer shows"
+      }
+    ]
+  }
+
+"server" entries share ports, "client" entries open them. hyper-nat --help tells the rest.
+`

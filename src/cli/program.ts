@@ -1,0 +1,112 @@
+/**
+ * argv to a command and its arguments, by yargs. yargs neither prints nor exits here, and coerces nothing: a secret of
+ * `0123` or `1e5` stays what was typed. What it does not know is collected, so that all of it is told at once.
+ */
+
+import yargs, { type Argv } from 'yargs'
+import type { Fault } from '../errors.js'
+import { client } from './client.js'
+import type { Arguments, Command } from './command.js'
+import { file } from './file.js'
+import { server } from './server.js'
+import { everyFlag } from './shared-flags.js'
+import { unknownArguments } from './unknown.js'
+import { version } from './version.js'
+
+const NAME = 'hyper-nat'
+const WIDEST = 110
+
+export const commands: readonly Command[] = [file, server, client]
+
+/** What a command line asks for. */
+export type Invocation =
+  /** Print this and be done: help, the version, a completion script. */
+  | { readonly kind: 'text'; readonly text: string }
+  /** Run a command, unless there are faults. */
+  | {
+      readonly kind: 'run'
+      readonly command: Command
+      readonly args: Arguments
+      readonly faults: readonly Fault[]
+    }
+
+/**
+ * Reads a command line.
+ * @param argv without the program's own name
+ * @param columns width of the terminal
+ */
+export async function parseArguments(argv: readonly string[], columns = 80): Promise<Invocation> {
+  let chosen: Command = file
+  let text = ''
+  const parser = build(columns, command => {
+    chosen = command
+  })
+  let refused: Error | undefined
+  // Help and completions arrive here in place of being printed; completions in several calls.
+  const args: Arguments = await parser.parseAsync(
+    joinDash(argv),
+    {},
+    (err: Error | undefined, _args: unknown, output: string) => {
+      if (output) text = output
+      if (err) refused = err
+    }
+  )
+  // yargs offers the command without a name by its placeholder.
+  if ('get-yargs-completions' in args) return { kind: 'text', text: text.replace(/^\$0.*\n?/gm, '') }
+  if (text !== '' && !refused) return { kind: 'text', text }
+  const faults = unknownArguments(args, chosen, commands)
+  if (refused) faults.push({ path: '', message: refused.message })
+  return { kind: 'run', command: chosen, args, faults }
+}
+
+/** yargs takes a lone dash for a word of its own, not for the value of the flag before it. */
+function joinDash(argv: readonly string[]): string[] {
+  const joined: string[] = []
+  for (const arg of argv) {
+    if (arg === '-' && joined.at(-1) === '--secret-file') joined[joined.length - 1] = '--secret-file=-'
+    else joined.push(arg)
+  }
+  return joined
+}
+
+function build(columns: number, choose: (command: Command) => void): Argv {
+  const parser = yargs()
+    .scriptName(NAME)
+    .usage('$0 [command] [flags]\n\nReach a port of another computer, directly and encrypted, through NATs.')
+    // Messages are in English only, so the language of the system must not translate half of them.
+    .locale('en')
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .parserConfiguration({
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'dot-notation': false,
+      'camel-case-expansion': false,
+      'boolean-negation': false
+    })
+    .options(everyFlag)
+  for (const command of commands) {
+    const usage = command.name === '$0' ? '$0' : command.name
+    parser.command(
+      usage,
+      command.describe,
+      builder => {
+        builder.options(command.flags)
+        // Here, not above: groups are shown in the order in which they are made.
+        builder.group(Object.keys(command.flags), 'Flags:')
+        builder.group([...Object.keys(everyFlag), 'help', 'version'], 'Flags of every command:')
+        for (const [line, what] of command.examples) builder.example(line, what)
+      },
+      () => choose(command)
+    )
+  }
+  return parser
+    .command('completion', 'Print a completion script for bash or zsh', {}, () => {
+      // Captured like help. The types do not know that the name of the program can be given.
+      ;(parser.showCompletionScript as (name: string, command: string) => unknown)(NAME, 'completion')
+    })
+    .version(version())
+    .help('help')
+    .alias('h', 'help')
+    .wrap(Math.min(columns, WIDEST))
+}

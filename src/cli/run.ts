@@ -1,0 +1,114 @@
+/**
+ * A command line from start to end: parse, collect options, run the daemon until it shall stop, give an exit code. It
+ * touches the process only through {@link Surroundings}.
+ */
+
+import { codeOf, HyperNatError, OptionsError } from '../errors.js'
+import type { Log } from '../log.js'
+import type { Options } from '../options/entry.js'
+import { type Arguments, commandLine, type Job } from './command.js'
+import { EXIT, type Surroundings } from './console.js'
+import { DEFAULT_FILE, FIRST_STEPS } from './file.js'
+import type { Output } from './output.js'
+import { type Invocation, parseArguments } from './program.js'
+import { isUnknownCommand } from './unknown.js'
+
+/** Errors that are in what the user gave, wherever they are found: exit code 2, nothing was started. */
+const USAGE_ERRORS: ReadonlySet<string> = new Set([
+  'BAD_OPTIONS',
+  'BAD_USAGE',
+  'OPTIONS_NOT_FOUND',
+  'OPTIONS_UNREADABLE',
+  'BAD_PUBLIC_KEY',
+  'BAD_SECRET',
+  'UNSUPPORTED'
+])
+
+/** Runs a command line (without the program's own name) to its end; resolves with the exit code. */
+export async function run(argv: readonly string[], around: Surroundings): Promise<number> {
+  const call = await parseArguments(argv, around.columns)
+  if (call.kind === 'text') {
+    around.stdout(`${call.text}\n`)
+    return EXIT.done
+  }
+  const { args } = call
+  const { JsonOutput, TextOutput } = await import('./output.js')
+  const voice = (bootstrap?: readonly string[]): Output =>
+    args.json ? new JsonOutput(around) : new TextOutput(around, Boolean(args.quiet), bootstrap)
+
+  const job = await collect(call, around, voice())
+  if (!job) return EXIT.usage
+  const output = voice(job.options.network.bootstrap)
+  for (const warning of job.options.warnings) output.warning(warning)
+  if (job.generatedSecret !== undefined) output.generatedSecret(job.generatedSecret)
+  return runDaemon(job.options, await makeLog(args, around), output, around)
+}
+
+/** The options, or undefined once it has been told why there are none. */
+async function collect(
+  { command, args, faults }: Extract<Invocation, { kind: 'run' }>,
+  around: Surroundings,
+  output: Output
+): Promise<Job | undefined> {
+  const name = commandLine(command)
+  let found = faults
+  try {
+    // With a word that is no command, nobody knows what the flags should be.
+    const job = isUnknownCommand(command, args) ? undefined : await command.job(args, around)
+    if (job && faults.length === 0) return job
+  } catch (err) {
+    if (!USAGE_ERRORS.has(codeOf(err))) throw err
+    if (faults.length === 0) {
+      const subject = command.subject(args)
+      output.failure(err, subject)
+      if (codeOf(err) === 'OPTIONS_NOT_FOUND' && subject === DEFAULT_FILE) output.advice(FIRST_STEPS)
+      return undefined
+    }
+    if (err instanceof OptionsError) found = [...faults, ...err.faults]
+  }
+  output.failure(new OptionsError(found, 'BAD_USAGE'), name)
+  output.advice(`${name} --help tells more\n`)
+  return undefined
+}
+
+async function makeLog({ quiet, json, verbose }: Arguments, around: Surroundings): Promise<Log> {
+  const { createLog } = await import('../log.js')
+  const loud = Number(verbose)
+  const level = loud > 1 ? 'debug' : loud > 0 ? 'info' : quiet ? 'error' : 'warn'
+  return createLog({ level, json: Boolean(json), write: around.stderr })
+}
+
+async function runDaemon(options: Options, log: Log, output: Output, around: Surroundings): Promise<number> {
+  const daemon = await around.daemon(options, log)
+  daemon.on('event', event => output.event(event))
+  let code: number = EXIT.done
+  try {
+    // Whichever comes first: a daemon that cannot reach the DHT must still stop when it is told to.
+    await Promise.race([daemon.start().then(() => around.stopped), around.stopped])
+  } catch (err) {
+    if (!(err instanceof HyperNatError)) throw err
+    output.failure(err, 'hyper-nat')
+    code = USAGE_ERRORS.has(err.code) ? EXIT.usage : EXIT.failed
+  }
+  log.info('closing')
+  await withinCloseTime(daemon.close(), log, around.closeMs)
+  return code
+}
+
+/** Waits for an orderly end, but not for long: whoever pressed Ctrl-C wants it to end. */
+async function withinCloseTime(closing: Promise<void>, log: Log, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(() => {
+      log.info('closing took too long; ended without it')
+      resolve()
+    }, ms)
+  })
+  try {
+    await Promise.race([closing, late])
+  } catch (err) {
+    log.warn({ err }, 'closing failed; ended without it')
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,66 @@
+/** Where a server's secret comes from: a flag, a file, stdin, the environment, or chance. */
+
+import { readFile } from 'node:fs/promises'
+import { OptionsError } from '../errors.js'
+import type { Warning } from '../options/entry.js'
+import type { Given } from '../options/flags.js'
+import { type Arguments, text } from './command.js'
+import type { Surroundings } from './console.js'
+
+/** A secret, whether it was made just now, and what is unwise about its file. */
+export interface SecretSource {
+  readonly secret: Given
+  readonly generated: boolean
+  readonly warning?: Warning | undefined
+}
+
+/**
+ * The secret of `hyper-nat server`. An empty one is returned as it is, for the check of all options to refuse: an unset
+ * variable in a script must not end in a new random identity.
+ * @throws OptionsError `BAD_USAGE` if two flags give one, `BAD_OPTIONS` if its file cannot be used
+ */
+export async function secretOf(args: Arguments, around: Surroundings): Promise<SecretSource> {
+  const flag = text(args, 'secret')
+  const path = text(args, 'secret-file')
+  if (flag !== undefined && path !== undefined) {
+    throw new OptionsError(
+      [{ path: '--secret-file', message: 'is given beside -s; give one of them' }],
+      'BAD_USAGE'
+    )
+  }
+  if (flag !== undefined) return { secret: { text: flag, place: '-s' }, generated: false }
+  if (path !== undefined) return fromFile(path, around)
+  const variable = around.env.HYPER_NAT_SECRET
+  if (variable !== undefined)
+    return { secret: { text: variable, place: 'HYPER_NAT_SECRET' }, generated: false }
+  const { randomSecret } = await import('../identity/keys.js')
+  return { secret: { text: randomSecret().reveal(), place: '-s' }, generated: true }
+}
+
+async function fromFile(path: string, around: Surroundings): Promise<SecretSource> {
+  const { decodeText, readableByOthers } = await import('../options/file.js')
+  try {
+    const stdin = path === '-'
+    const bytes = stdin ? await around.readStdin() : await readFile(path)
+    // Editors and echo end the line; that is not part of the secret.
+    const secret = decodeText(bytes).replace(/\r?\n$/, '')
+    if (/[\r\n]/.test(secret)) throw fault('holds more than one line; a secret is one')
+    return {
+      secret: { text: secret, place: '--secret-file' },
+      generated: false,
+      warning: stdin ? undefined : await readableByOthers(path)
+    }
+  } catch (err) {
+    if (err instanceof OptionsError) throw fault(err.faults[0]!.message)
+    const { code } = err as NodeJS.ErrnoException
+    throw fault(
+      code === 'ENOENT'
+        ? `names ${path}, which does not exist`
+        : `names ${path}, which cannot be read: ${code}`
+    )
+  }
+}
+
+function fault(message: string): OptionsError {
+  return new OptionsError([{ path: '--secret-file', message }])
+}

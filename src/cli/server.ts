@@ -1,0 +1,53 @@
+/** `hyper-nat server`: share ports under a secret. */
+
+import type { Warning } from '../options/entry.js'
+import { type Arguments, type Command, type Job, list, text } from './command.js'
+import type { Surroundings } from './console.js'
+import { secretOf } from './secret-source.js'
+import { bootstrapOf, protocolFlag } from './shared-flags.js'
+
+export const server: Command = {
+  name: 'server',
+  describe: 'Share ports of this computer, or of another on its LAN',
+  flags: {
+    port: {
+      alias: 'p',
+      type: 'string',
+      array: true,
+      describe: 'Port(s) to share: 3000 or 80,443 or 27015-27020'
+    },
+    ...protocolFlag,
+    secret: {
+      alias: 's',
+      type: 'string',
+      describe: 'What the public key comes from (or HYPER_NAT_SECRET); others see it in the process list'
+    },
+    'secret-file': { type: 'string', describe: 'A file that holds the secret; - for stdin' },
+    host: { type: 'string', describe: 'Where the ports are: an address or a name (127.0.0.1)' }
+  },
+  examples: [
+    ['hyper-nat server -p 3000 -s mysecret', 'share udp port 3000'],
+    ['hyper-nat server -p 3000,3001 --protocol udp,tcp -s mysecret', 'one protocol for each port'],
+    ['hyper-nat server -p 27015-27020 --protocol tcp+udp --secret-file key.txt', 'a range, both protocols'],
+    [
+      'hyper-nat server -p 80 --protocol tcp --host 192.168.1.20',
+      "another computer's port, under a new secret"
+    ]
+  ],
+  subject: () => 'hyper-nat server',
+  job
+}
+
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
+  const { serverOptions } = await import('../options/flags.js')
+  const { secret, generated, warning } = await secretOf(args, around)
+  const options = serverOptions({
+    ports: list(args, 'port'),
+    protocols: list(args, 'protocol'),
+    host: text(args, 'host'),
+    secret,
+    bootstrap: bootstrapOf(args, around)
+  })
+  const warnings: Warning[] = warning ? [...options.warnings, warning] : [...options.warnings]
+  return { options: { ...options, warnings }, ...(generated && { generatedSecret: secret.text }) }
+}

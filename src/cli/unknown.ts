@@ -1,0 +1,102 @@
+/** Words and flags that a command does not know, each with a guess at what was meant. */
+
+import type { Fault } from '../errors.js'
+import { guess } from '../options/guess.js'
+import { quote } from '../options/quote.js'
+import { type Arguments, type Command, commandLine } from './command.js'
+import { everyFlag } from './shared-flags.js'
+
+/** What yargs itself adds. */
+const BUILT_IN = ['_', '$0', 'help', 'h', 'version']
+
+/** Words of other programs, in lower case without separators, and the flags that they stand for. */
+const SYNONYMS: Record<string, string> = {
+  key: 'public-key',
+  serverkey: 'public-key',
+  password: 'secret',
+  local: 'local-port',
+  listen: 'local-port',
+  remote: 'remote-port',
+  bind: 'local-host',
+  address: 'host',
+  file: 'config',
+  options: 'config',
+  debug: 'verbose',
+  silent: 'quiet',
+  dht: 'bootstrap'
+}
+
+const COMMAND_SYNONYMS: Record<string, string> = {
+  host: 'server',
+  share: 'server',
+  connect: 'client',
+  join: 'client'
+}
+
+/** One fault for everything that `command` cannot use, and for flags that are given twice. */
+export function unknownArguments(args: Arguments, command: Command, commands: readonly Command[]): Fault[] {
+  const words = args._ as string[]
+  if (isUnknownCommand(command, args)) {
+    // The flags belong to the command that was meant; they would all be unknown here.
+    return [unknownCommand(words[0]!, commands)]
+  }
+  const faults: Fault[] = []
+  const own = flagNames(command)
+  const known = new Set([...BUILT_IN, ...own])
+  for (const key of Object.keys(args)) {
+    if (!known.has(key)) faults.push(unknownFlag(key, command, commands))
+  }
+  for (const word of words.slice(1)) {
+    faults.push({
+      path: shown(word),
+      message: 'belongs to no flag; a value that starts with a dash is given as --flag=-value'
+    })
+  }
+  return [...faults, ...repeated(args, command)]
+}
+
+/** True if there is a word where a command should be: yargs then runs the command that needs none. */
+export function isUnknownCommand(command: Command, args: Arguments): boolean {
+  return command.name === '$0' && (args._ as string[]).length > 0
+}
+
+function unknownCommand(word: string, commands: readonly Command[]): Fault {
+  const names = commands.map(command => command.name).filter(name => name !== '$0')
+  const meant = guess(word, [...names, 'completion'], COMMAND_SYNONYMS)
+  const hint = /\.jsonc?$/i.test(word)
+    ? `did you mean "-c ${word}"?`
+    : meant
+      ? `did you mean "${meant}"?`
+      : 'there are "server", "client" and "completion"; --help tells more'
+  return { path: shown(word), message: `is no command; ${hint}` }
+}
+
+function unknownFlag(key: string, command: Command, commands: readonly Command[]): Fault {
+  const path = key.length === 1 ? `-${key}` : `--${shown(key)}`
+  const owner = commands.find(other => other !== command && flagNames(other).includes(key))
+  const long = [...Object.keys(command.flags), ...Object.keys(everyFlag), 'help', 'version']
+  const meant = guess(key, long, SYNONYMS)
+  if (meant) return { path, message: `is unknown; did you mean --${meant}?` }
+  if (owner) return { path, message: `is unknown here; it belongs to ${commandLine(owner)}` }
+  return { path, message: `is unknown; ${commandLine(command)} --help lists the flags` }
+}
+
+function repeated(args: Arguments, command: Command): Fault[] {
+  return Object.entries({ ...everyFlag, ...command.flags }).flatMap(([name, flag]) => {
+    const value = args[name]
+    if (flag.type !== 'string' || flag.array || name === 'bootstrap' || !Array.isArray(value)) return []
+    const path = typeof flag.alias === 'string' ? `-${flag.alias}` : `--${name}`
+    return [{ path, message: `is given ${value.length} times; give it once` }]
+  })
+}
+
+function flagNames(command: Command): string[] {
+  return Object.entries({ ...everyFlag, ...command.flags }).flatMap(([name, flag]) =>
+    [name, flag.alias ?? []].flat()
+  )
+}
+
+/** Plain words as they are, anything else escaped in quotes. */
+function shown(word: string): string {
+  return /^[\x21-\x7e]+$/.test(word) ? word : quote(word)
+}

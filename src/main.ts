@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+/** The process around the command line: argv, streams, signals, exit code. The only place that ends the process. */
+
+import type { Surroundings } from './cli/console.js'
+import { EXIT } from './cli/console.js'
+import { run } from './cli/run.js'
+import { codeOf } from './errors.js'
+
+/** Whoever stops it waits 3 s at the most; closing must leave some of that for the output. In milliseconds. */
+const CLOSE_MS = 2700
+
+/** How long the last lines may take to leave through a pipe that is read slowly, in milliseconds. */
+const FLUSH_MS = 250
+
+/** Texts that must not leave the process, whatever an unexpected error says. */
+const secrets = new Set<string>()
+
+const stopped = new Promise<void>(resolve => {
+  let asked = false
+  // SIGHUP and SIGBREAK are how Windows says that the console closes, or that Ctrl-Break was pressed.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK'] as const) {
+    process.on(signal, () => {
+      if (asked) process.exit(EXIT.done)
+      asked = true
+      resolve()
+    })
+  }
+  // Nobody reads any more (`hyper-nat | head`): end as if asked to, without a word.
+  process.stdout.on('error', () => resolve())
+})
+process.stderr.on('error', () => {})
+process.on('uncaughtException', err => void crash(err))
+process.on('unhandledRejection', err => void crash(err))
+
+const around: Surroundings = {
+  env: process.env,
+  columns: process.stdout.columns || undefined,
+  stdout: text => void process.stdout.write(text),
+  stderr: text => void process.stderr.write(text),
+  readStdin,
+  stopped,
+  closeMs: CLOSE_MS,
+  async daemon(options, log) {
+    for (const entry of options.entries) if (entry.mode === 'server') secrets.add(entry.secret.reveal())
+    const { Daemon } = await import('./daemon.js')
+    return new Daemon(options, log)
+  }
+}
+
+try {
+  await exit(await run(process.argv.slice(2), around))
+} catch (err) {
+  await crash(err)
+}
+
+async function crash(err: unknown): Promise<void> {
+  const shown = err instanceof Error ? `${err.name}: ${err.message}` : String(err)
+  const code = codeOf(err) === 'INTERNAL' ? '' : ` (${codeOf(err)})`
+  process.stderr.write(`error INTERNAL: ${masked(shown).replace(/\s+/g, ' ')}${code}\n`)
+  await exit(EXIT.failed)
+}
+
+function masked(text: string): string {
+  let result = text
+  for (const secret of secrets) result = result.replaceAll(secret, '[secret]')
+  return result
+}
+
+/** Ends the process once its output has left; on some systems pipes are written in the background. */
+async function exit(code: number): Promise<void> {
+  const flushed = [process.stdout, process.stderr].map(
+    stream => new Promise<void>(resolve => void stream.write('', () => resolve()))
+  )
+  const late = new Promise(resolve => setTimeout(resolve, FLUSH_MS))
+  await Promise.race([Promise.all(flushed), late])
+  process.exit(code)
+}
+
+async function readStdin(): Promise<Uint8Array> {
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}

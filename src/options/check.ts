@@ -1,0 +1,208 @@
+/**
+ * From any value to {@link Options}: the one path that a file, flags and the library's callers all take.
+ *
+ *     value -> each entry judged alone (schema.ts) -> one entry per port map -> rules between entries (conflicts.ts)
+ *
+ * Nothing stops at the first fault: what is wrong in one entry does not keep the others from being judged.
+ */
+
+import type { z } from 'zod'
+import { type Fault, OptionsError } from '../errors.js'
+import { weaknessOf } from '../identity/strength.js'
+import type { Limits } from '../limits.js'
+import { bySecret, findConflicts, type Placed } from './conflicts.js'
+import type { ClientEntry, Options, ServerEntry, Warning } from './entry.js'
+import { guess } from './guess.js'
+import { filePlaces, type Places } from './places.js'
+import { formatPorts } from './ports.js'
+import { oneOf, quote } from './quote.js'
+import { clientEntry, serverEntry, topLevel, unknownEntry } from './schema.js'
+
+/**
+ * Checks and expands what an options.json holds.
+ * @param value the parsed JSON, or an object of the same shape
+ * @param places how to name places in faults; those of a file by default
+ * @throws OptionsError `BAD_OPTIONS` with every fault found
+ */
+export function checkOptions(value: unknown, places: Places = filePlaces): Options {
+  const faults: Fault[] = []
+  const top = topLevel.safeParse(value)
+  if (!top.success) faults.push(...faultsOf(top.error, [], topLevel.shape, places))
+
+  const placed = elementsOf(value).flatMap((raw, index) => checkEntry(raw, index, places, faults))
+  faults.push(...findConflicts(placed, places))
+  if (faults.length > 0 || !top.success) throw new OptionsError(distinct(faults))
+
+  const { network, udpIdle, resume } = top.data
+  const limits: Partial<Limits> = {
+    ...(udpIdle !== undefined && { udpIdleSeconds: udpIdle }),
+    ...(resume !== undefined && { resumeSeconds: resume })
+  }
+  return {
+    entries: placed.map(({ entry }) => entry),
+    network: network?.bootstrap ? { bootstrap: network.bootstrap } : {},
+    limits,
+    warnings: weakSecrets(placed, places)
+  }
+}
+
+function elementsOf(value: unknown): unknown[] {
+  const schema =
+    typeof value === 'object' && value !== null ? (value as { schema?: unknown }).schema : undefined
+  return Array.isArray(schema) ? schema : []
+}
+
+/** One element of `schema`: its port maps, or none and its faults added. */
+function checkEntry(raw: unknown, index: number, places: Places, faults: Fault[]): Placed[] {
+  const path = ['schema', index]
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    faults.push({
+      path: places.entry(index),
+      message: `is ${quote(raw)}; an entry is an object { "mode": .. }`
+    })
+    return []
+  }
+  const { mode } = raw as { mode?: unknown }
+  if (mode === 'server') {
+    const result = serverEntry.safeParse(raw)
+    if (result.success) return expandServer(result.data, index, places)
+    faults.push(...faultsOf(result.error, path, serverEntry.shape, places, clientEntry.shape))
+  } else if (mode === 'client') {
+    const result = clientEntry.safeParse(raw)
+    if (result.success) return expandClient(result.data, index, places, faults)
+    faults.push(...faultsOf(result.error, path, clientEntry.shape, places, serverEntry.shape))
+  } else {
+    faults.push({ path: places.field([...path, 'mode']), message: modeFault(mode, raw) })
+    const result = unknownEntry.safeParse(raw)
+    if (!result.success) faults.push(...faultsOf(result.error, path, unknownEntry.shape, places))
+  }
+  return []
+}
+
+function expandServer(
+  entry: z.output<typeof serverEntry>,
+  index: number,
+  places: Places
+): Placed<ServerEntry>[] {
+  const { mode, name, host, secret } = entry
+  const path = places.entry(index)
+  return entry.port.flatMap(port =>
+    entry.proto.map(proto => ({
+      index,
+      entry: { mode, path, ...(name !== undefined && { name }), proto, port, host, secret }
+    }))
+  )
+}
+
+function expandClient(
+  entry: z.output<typeof clientEntry>,
+  index: number,
+  places: Places,
+  faults: Fault[]
+): Placed<ClientEntry>[] {
+  const { mode, name, localHost, publicKey, port: ports } = entry
+  const localPorts = entry.localPort ?? ports
+  const anyFree = localPorts.length === 1 && localPorts[0] === 0
+  if (!anyFree && localPorts.length !== ports.length) {
+    faults.push({
+      path: places.field(['schema', index, 'localPort']),
+      message: `names ${count(localPorts)}, but ${places.field(['schema', index, 'port'])} names ${count(ports)}; give as many, or 0 for any free ones`
+    })
+    return []
+  }
+  const path = places.entry(index)
+  return ports.flatMap((port, i) =>
+    entry.proto.map(proto => ({
+      index,
+      entry: {
+        mode,
+        path,
+        ...(name !== undefined && { name }),
+        proto,
+        port,
+        localPort: anyFree ? 0 : localPorts[i]!,
+        localHost,
+        publicKey
+      }
+    }))
+  )
+}
+
+function count(ports: readonly number[]): string {
+  return `${ports.length} port${ports.length === 1 ? '' : 's'} (${formatPorts(ports)})`
+}
+
+function modeFault(mode: unknown, raw: object): string {
+  const expected = '"server" shares ports, "client" opens them'
+  if (mode !== undefined) {
+    const meant = typeof mode === 'string' ? guess(mode, ['server', 'client'], MODES) : undefined
+    return `is ${quote(mode)}${meant ? `; did you mean "${meant}"?` : ';'} ${expected}`
+  }
+  const meant = 'publicKey' in raw ? 'client' : 'secret' in raw ? 'server' : undefined
+  return `is missing${meant ? `, probably "${meant}"` : ''}; ${expected}`
+}
+
+const MODES = {
+  host: 'server',
+  share: 'server',
+  listen: 'server',
+  connect: 'client',
+  join: 'client',
+  guest: 'client'
+}
+
+/** What zod found, in our words and places; an unknown key each is a fault of its own. */
+function faultsOf(
+  error: z.ZodError,
+  base: readonly PropertyKey[],
+  shape: Record<string, unknown>,
+  places: Places,
+  otherMode: Record<string, unknown> = {}
+): Fault[] {
+  return error.issues.flatMap(issue => {
+    const path = [...base, ...issue.path]
+    if (issue.code !== 'unrecognized_keys') return [{ path: places.field(path), message: issue.message }]
+    // Inside `network` there is one key; everywhere else the keys are those of the shape itself.
+    const known = issue.path[0] === 'network' ? ['bootstrap'] : Object.keys(shape)
+    return issue.keys.map(key => ({
+      path: places.field([...path, key]),
+      message: unknownKey(key, known, key in otherMode)
+    }))
+  })
+}
+
+function unknownKey(key: string, known: readonly string[], ofOtherMode: boolean): string {
+  if (ofOtherMode) {
+    const mode = known.includes('secret') ? 'client' : 'server'
+    return `is not a key of this entry; only a ${mode} entry has it`
+  }
+  const meant = guess(key, known)
+  const expected = oneOf(known.filter(word => word !== '$schema').map(word => `"${word}"`))
+  return meant ? `is unknown; did you mean "${meant}"?` : `is unknown; the keys here are ${expected}`
+}
+
+function weakSecrets(placed: readonly Placed[], places: Places): Warning[] {
+  const warnings: Warning[] = []
+  for (const [text, { index }] of bySecret(placed)) {
+    const weakness = weaknessOf(text)
+    if (!weakness) continue
+    warnings.push({
+      code: 'WEAK_SECRET',
+      path: places.field(['schema', index, 'secret']),
+      message:
+        `the secret ${weakness}: anybody who has the public key can try guesses at leisure, many thousands a second, and ` +
+        'whoever finds it can pose as this server; use a long random one (hyper-nat server without a secret makes one), ' +
+        'and give your friends the public key that comes with it'
+    })
+  }
+  return warnings
+}
+
+/** Flags are spread over several entries, so one wrong flag shows several times. */
+export function distinct(faults: readonly Fault[]): Fault[] {
+  const seen = new Set<string>()
+  return faults.filter(({ path, message }) => {
+    const key = `${path}\n${message}`
+    return !seen.has(key) && seen.add(key)
+  })
+}

@@ -1,0 +1,106 @@
+/** Rules that span entries: what is each fine alone but cannot stand together. */
+
+import type { Fault } from '../errors.js'
+import type { ClientEntry, Entry, Proto, ServerEntry } from './entry.js'
+import { canonicalHost, hostsCollide } from './hosts.js'
+import type { Places } from './places.js'
+import { formatPorts } from './ports.js'
+
+/** An entry and the element of `schema` that it was expanded from. */
+export interface Placed<T extends Entry = Entry> {
+  readonly index: number
+  readonly entry: T
+}
+
+/** What two elements of `schema` both claim; collected, so that two equal ranges make one fault. */
+interface Clash {
+  readonly first: number
+  readonly second: number
+  readonly what: string
+  readonly ports: number[]
+}
+
+/**
+ * Port maps that exclude each other: two listeners on one local address and port, or one (proto, port) shared twice
+ * under one secret.
+ */
+export function findConflicts(placed: readonly Placed[], places: Places): Fault[] {
+  return [...localClashes(placed, places), ...sharedTwice(placed, places)]
+}
+
+function localClashes(placed: readonly Placed[], places: Places): Fault[] {
+  const seen = new Map<string, Placed<ClientEntry>[]>()
+  const clashes = new Map<string, Clash>()
+  for (const one of placed) {
+    if (!isClient(one) || one.entry.localPort === 0) continue
+    const { localPort, localHost, proto } = one.entry
+    const transport = transportOf(proto)
+    const listeners = seen.get(`${transport} ${localPort}`) ?? []
+    seen.set(`${transport} ${localPort}`, listeners)
+    const other = listeners.find(listener => hostsCollide(listener.entry.localHost, localHost))
+    listeners.push(one)
+    if (!other) continue
+    const also =
+      canonicalHost(other.entry.localHost) === canonicalHost(localHost)
+        ? ''
+        : ` (as ${other.entry.localHost})`
+    collect(clashes, other.index, one.index, `${transport} on ${localHost}${also}`, localPort)
+  }
+  return [...clashes.values()].map(({ first, second, what, ports }) => ({
+    path: places.field(['schema', second, 'localPort']),
+    message: `takes local port ${formatPorts(ports)}, ${what}, which ${owner(first, second, places)} already takes; choose another local port, or 0 for any free one`
+  }))
+}
+
+function sharedTwice(placed: readonly Placed[], places: Places): Fault[] {
+  const seen = new Map<string, number>()
+  const clashes = new Map<string, Clash>()
+  for (const { index, entry } of placed) {
+    if (entry.mode !== 'server') continue
+    const key = `${entry.proto} ${entry.port} ${entry.secret.reveal()}`
+    const first = seen.get(key)
+    if (first === undefined) seen.set(key, index)
+    else collect(clashes, first, index, entry.proto, entry.port)
+  }
+  return [...clashes.values()].map(({ first, second, what, ports }) => ({
+    path: places.field(['schema', second, 'port']),
+    message: `shares ${what} port ${formatPorts(ports)}, which ${owner(first, second, places)} already shares under the same secret; take one out, or give it another secret`
+  }))
+}
+
+function isClient(placed: Placed): placed is Placed<ClientEntry> {
+  return placed.entry.mode === 'client'
+}
+
+/** What a client listens with: programs speak TCP to a `tcpudp` map. */
+function transportOf(proto: Proto): 'tcp' | 'udp' {
+  return proto === 'udp' ? 'udp' : 'tcp'
+}
+
+function owner(first: number, second: number, places: Places): string {
+  return first === second ? 'this entry' : places.entry(first)
+}
+
+function collect(
+  clashes: Map<string, Clash>,
+  first: number,
+  second: number,
+  what: string,
+  port: number
+): void {
+  const key = `${first} ${second} ${what}`
+  const clash = clashes.get(key)
+  if (clash) clash.ports.push(port)
+  else clashes.set(key, { first, second, what, ports: [port] })
+}
+
+/** Server entries by their secret, in the order of the file; several entries may share one. */
+export function bySecret(placed: readonly Placed[]): Map<string, Placed<ServerEntry>> {
+  const first = new Map<string, Placed<ServerEntry>>()
+  for (const one of placed) {
+    if (one.entry.mode !== 'server') continue
+    const text = one.entry.secret.reveal()
+    if (!first.has(text)) first.set(text, one as Placed<ServerEntry>)
+  }
+  return first
+}

@@ -1,0 +1,86 @@
+/** options.json on disk: the only place of this room that touches the outside world. */
+
+import { readFile, stat } from 'node:fs/promises'
+import { HyperNatError, OptionsError } from '../errors.js'
+import { type Bootstrap, bootstrapPlaces, withBootstrap } from './bootstrap.js'
+import { checkOptions } from './check.js'
+import type { Options, Warning } from './entry.js'
+import { parseJson } from './json.js'
+import { filePlaces } from './places.js'
+
+/** Permission bits that let users other than the owner read a file. */
+const READABLE_BY_OTHERS = 0o044
+
+/**
+ * Checks and expands the text of an options.json. Comments and trailing commas are accepted.
+ * @param bootstrap nodes that go before those in the text
+ * @throws OptionsError `BAD_OPTIONS` with every fault found
+ */
+export function parseOptions(text: string, bootstrap?: Bootstrap): Options {
+  return checkOptions(withBootstrap(parseJson(text), bootstrap), bootstrapPlaces(filePlaces, bootstrap))
+}
+
+/**
+ * Reads, checks and expands an options.json in UTF-8 or, as Windows PowerShell writes it, UTF-16.
+ * @param path absolute, or relative to the working directory
+ * @param bootstrap nodes that go before those in the file
+ * @throws HyperNatError `OPTIONS_NOT_FOUND` if there is no such file, `OPTIONS_UNREADABLE` if it cannot be read
+ * @throws OptionsError `BAD_OPTIONS` with every fault found
+ */
+export async function readOptionsFile(path: string, bootstrap?: Bootstrap): Promise<Options> {
+  const options = parseOptions(await readText(path), bootstrap)
+  const holdsSecret = options.entries.some(entry => entry.mode === 'server')
+  const warning = holdsSecret ? await readableByOthers(path) : undefined
+  return warning ? { ...options, warnings: [...options.warnings, warning] } : options
+}
+
+/**
+ * A warning if other users of this machine can read the file; undefined where nobody can, and on Windows, whose
+ * permissions do not show in a file's mode.
+ */
+export async function readableByOthers(path: string): Promise<Warning | undefined> {
+  if (process.platform === 'win32') return undefined
+  const { mode } = await stat(path)
+  // Pipes and devices (`-c /dev/fd/3`) have no readers at rest.
+  if ((mode & 0o170000) !== 0o100000 || (mode & READABLE_BY_OTHERS) === 0) return undefined
+  return {
+    code: 'FILE_READABLE',
+    path,
+    message: `other users of this computer can read this file, and with it the secret; chmod 600 ${path}`
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return decodeText(await readFile(path))
+  } catch (cause) {
+    if (cause instanceof OptionsError) throw cause
+    const code = (cause as NodeJS.ErrnoException).code
+    if (code === 'ENOENT') throw new HyperNatError('OPTIONS_NOT_FOUND', `there is no file ${path}`, { cause })
+    throw new HyperNatError('OPTIONS_UNREADABLE', `cannot read ${path}: ${reason(code)}`, { cause })
+  }
+}
+
+/** Text of a file in UTF-8 with or without a byte order mark, or in UTF-16 with one. */
+export function decodeText(bytes: Uint8Array): string {
+  const encoding =
+    bytes[0] === 0xff && bytes[1] === 0xfe
+      ? 'utf-16le'
+      : bytes[0] === 0xfe && bytes[1] === 0xff
+        ? 'utf-16be'
+        : 'utf-8'
+  try {
+    // The decoder drops the byte order mark itself.
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes)
+  } catch {
+    throw new OptionsError([
+      { path: '', message: `not ${encoding.toUpperCase()} text; save the file as UTF-8` }
+    ])
+  }
+}
+
+function reason(code: string | undefined): string {
+  if (code === 'EACCES' || code === 'EPERM') return 'permission denied'
+  if (code === 'EISDIR') return 'it is a directory'
+  return code ?? 'unknown error'
+}

@@ -1,0 +1,201 @@
+/**
+ * The flags of `hyper-nat server` and `hyper-nat client`, turned into what a file would hold and judged by the same code;
+ * only the places in its faults are named after flags.
+ *
+ * Lists go together by position: `-l 8080,8081 -r 80,443 --protocol udp,tcp`. A range is one item with one protocol; a list
+ * that has as many protocols as ports after the ranges are written out is fine, too.
+ */
+
+import { type Fault, OptionsError } from '../errors.js'
+import { type Bootstrap, bootstrapPlaces, withBootstrap } from './bootstrap.js'
+import { checkOptions, distinct } from './check.js'
+import type { Options } from './entry.js'
+import type { Places } from './places.js'
+import { formatPorts, parsePorts, splitPorts } from './ports.js'
+
+/** A text, and the flag or environment variable that it came from. */
+export interface Given {
+  readonly text: string
+  readonly place: string
+}
+
+/** What the command line of `server` says, as text; undefined where a flag is not given. */
+export interface ServerFlags {
+  readonly ports?: string | undefined
+  readonly protocols?: string | undefined
+  readonly host?: string | undefined
+  readonly secret?: Given | undefined
+  readonly bootstrap?: Bootstrap | undefined
+}
+
+/** What the command line of `client` says, as text; undefined where a flag is not given. */
+export interface ClientFlags {
+  readonly localPorts?: string | undefined
+  readonly remotePorts?: string | undefined
+  readonly protocols?: string | undefined
+  readonly localHost?: string | undefined
+  readonly publicKey?: string | undefined
+  readonly bootstrap?: Bootstrap | undefined
+}
+
+/** One element of the raw `schema`; undefined values stand for absent keys. */
+type RawEntry = Record<string, unknown>
+
+/**
+ * Options of `hyper-nat server`.
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag
+ */
+export function serverOptions(flags: ServerFlags): Options {
+  const faults: Fault[] = []
+  const items = matchProtocols(portItems(flags.ports), flags.protocols, faults)
+  const schema = items.map(({ port, proto }) =>
+    present({ mode: 'server', port, proto, host: flags.host, secret: flags.secret?.text })
+  )
+  const names = { port: '-p', proto: '--protocol', host: '--host', secret: flags.secret?.place ?? '-s' }
+  return check(
+    schema,
+    flagPlaces(names, index => `-p ${items[index]!.port ?? ''}`),
+    flags.bootstrap,
+    faults
+  )
+}
+
+/**
+ * Options of `hyper-nat client`. Without `-l` the local ports are the server's.
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag
+ */
+export function clientOptions(flags: ClientFlags): Options {
+  const faults: Fault[] = []
+  const pairs = pairPorts(flags.localPorts, flags.remotePorts, faults)
+  const items = matchProtocols(pairs, flags.protocols, faults)
+  const schema = items.map(({ port, localPort, proto }) =>
+    present({
+      mode: 'client',
+      port,
+      localPort,
+      proto,
+      localHost: flags.localHost,
+      publicKey: flags.publicKey
+    })
+  )
+  const names = {
+    port: '-r',
+    localPort: '-l',
+    proto: '--protocol',
+    localHost: '--local-host',
+    publicKey: '-k'
+  }
+  const entry = (index: number): string => {
+    const { port, localPort } = items[index]!
+    // Any free port names no entry; the port at the server does.
+    return localPort === undefined || localPort === '0' ? `-r ${port ?? ''}` : `-l ${localPort}`
+  }
+  return check(schema, flagPlaces(names, entry), flags.bootstrap, faults)
+}
+
+function check(
+  schema: RawEntry[],
+  places: Places,
+  bootstrap: Bootstrap | undefined,
+  faults: readonly Fault[]
+): Options {
+  const named = bootstrapPlaces(places, bootstrap)
+  if (faults.length === 0) return checkOptions(withBootstrap({ schema }, bootstrap), named)
+  // Lists that do not fit together: what each item holds can be judged, but not what it has to do with the others.
+  const all = [...faults]
+  for (const [index, entry] of schema.entries()) {
+    try {
+      checkOptions(withBootstrap({ schema: [entry] }, bootstrap), {
+        ...named,
+        entry: () => named.entry(index)
+      })
+    } catch (err) {
+      if (!(err instanceof OptionsError)) throw err
+      all.push(...err.faults)
+    }
+  }
+  throw new OptionsError(distinct(all))
+}
+
+interface PortItem {
+  readonly port: string | undefined
+  readonly localPort?: string | undefined
+}
+
+interface Item extends PortItem {
+  readonly proto: string | undefined
+}
+
+/** A list's items as written; what cannot be read stays in one piece, for the check to say what is wrong. */
+function portItems(text: string | undefined): PortItem[] {
+  if (text === undefined || 'fault' in parsePorts(text)) return [{ port: text }]
+  return splitPorts(text).map(port => ({ port }))
+}
+
+function pairPorts(local: string | undefined, remote: string | undefined, faults: Fault[]): PortItem[] {
+  const there = parsePorts(remote)
+  const here = parsePorts(local ?? remote, 0)
+  if (local === undefined) return portItems(remote)
+  if ('fault' in there || 'fault' in here) return [{ port: remote, localPort: local }]
+  const [ports, localPorts] = [splitPorts(remote!), splitPorts(local)]
+  if (here.ports.length === 1 && here.ports[0] === 0) return ports.map(port => ({ port, localPort: '0' }))
+  if (here.ports.length !== there.ports.length) {
+    faults.push({
+      path: '-l',
+      message: `names ${here.ports.length} local ports (${formatPorts(here.ports)}), but -r names ${there.ports.length} (${formatPorts(there.ports)}); give as many, or -l 0 for any free ones`
+    })
+    return ports.map(port => ({ port }))
+  }
+  const alike =
+    ports.length === localPorts.length && ports.every((port, i) => size(port) === size(localPorts[i]!))
+  if (alike) return ports.map((port, i) => ({ port, localPort: localPorts[i]! }))
+  return there.ports.map((port, i) => ({ port: `${port}`, localPort: `${here.ports[i]}` }))
+}
+
+function size(item: string): number {
+  return portsOf(item, 0).length
+}
+
+function portsOf(text: string | undefined, smallest: 0 | 1 = 1): readonly number[] {
+  const result = parsePorts(text, smallest)
+  return 'ports' in result ? result.ports : []
+}
+
+/** Gives each item its protocol; no flag leaves it to the default. */
+function matchProtocols(items: readonly PortItem[], text: string | undefined, faults: Fault[]): Item[] {
+  if (text === undefined) return items.map(item => ({ ...item, proto: undefined }))
+  const words = text.split(/[\s,]+/).filter(word => word !== '')
+  if (words.length < 2) return items.map(item => ({ ...item, proto: words[0] ?? '' }))
+  if (words.length === items.length) return items.map((item, i) => ({ ...item, proto: words[i] }))
+  const single = items.flatMap(singlePorts)
+  if (words.length === single.length) return single.map((item, i) => ({ ...item, proto: words[i] }))
+  if (single.length > 0) {
+    faults.push({
+      path: '--protocol',
+      message: `names ${words.length} protocols (${words.join(',')}) for ${single.length} port${single.length === 1 ? '' : 's'}; give one for all, or one for each`
+    })
+  }
+  // Every word and every item once, so that what else is wrong with them is found in the same run.
+  const longest = Math.max(words.length, items.length)
+  return Array.from({ length: longest }, (_, i) => ({
+    ...items[i % items.length]!,
+    proto: words[i % words.length]
+  }))
+}
+
+/** An item with its ranges written out. */
+function singlePorts({ port, localPort }: PortItem): PortItem[] {
+  const localPorts = portsOf(localPort, 0)
+  return portsOf(port).map((one, i) => ({
+    port: `${one}`,
+    ...(localPort !== undefined && { localPort: `${localPorts[i] ?? localPorts[0]}` })
+  }))
+}
+
+function flagPlaces(names: Record<string, string>, entry: (index: number) => string): Places {
+  return { entry, field: path => names[String(path.at(-1))] ?? String(path.at(-1)) }
+}
+
+function present(entry: RawEntry): RawEntry {
+  return Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined))
+}

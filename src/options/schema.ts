@@ -1,0 +1,223 @@
+/**
+ * The shape of options.json in zod: what each key may hold, its default, and the message when it holds something else.
+ * The JSON Schema for editors is generated from here ({@link ./json-schema.ts}); rules that span entries are in
+ * `conflicts.ts`.
+ */
+
+import { z } from 'zod'
+import { decodeKey } from '../identity/encoding.js'
+import { Secret } from '../identity/secret.js'
+import { bootstrapFault, hostFault } from './hosts.js'
+import { PORT_MAX, PORTS_PATTERN, parsePorts } from './ports.js'
+import { PROTOS_PATTERN, parseProtos } from './protos.js'
+import { quote } from './quote.js'
+
+/** Where things are when nobody says otherwise: this machine. */
+const THIS_MACHINE = '127.0.0.1'
+
+/** Seconds in a day: an idle UDP flow that is kept longer is a leak. */
+const UDP_IDLE_MAX = 86_400
+const RESUME_MAX = 3600
+
+/** A zod error function from what is wrong with the value. */
+function says(fault: (value: unknown) => string): { error: (issue: { input?: unknown }) => string } {
+  return { error: issue => fault(issue.input) }
+}
+
+/** The message for a value that is not text at all; never shows a secret. */
+function notText(what: string, show = true): ReturnType<typeof says> {
+  return says(value => {
+    if (value === undefined) return `is missing; ${what}`
+    return `is ${show ? quote(value) : typeof value}, not text in quotes; ${what}`
+  })
+}
+
+function ports(smallest: 0 | 1, description: string) {
+  const fault = (value: unknown): string => {
+    const result = parsePorts(value, smallest)
+    return 'fault' in result ? result.fault : ''
+  }
+  return z
+    .union(
+      [
+        z.int(says(fault)).min(smallest, says(fault)).max(PORT_MAX, says(fault)),
+        z.string().regex(PORTS_PATTERN, says(fault))
+      ],
+      says(fault)
+    )
+    .meta({ description, examples: [3000, '3000', '80,443', '27015-27020'] })
+    .transform((value, ctx) => {
+      const result = parsePorts(value, smallest)
+      if ('ports' in result) return result.ports
+      ctx.addIssue({ code: 'custom', message: result.fault, input: value })
+      return z.NEVER
+    })
+}
+
+const protos = z
+  .string(notText('a protocol is "udp", "tcp" or "tcpudp"'))
+  .regex(
+    PROTOS_PATTERN,
+    says(value => {
+      const result = parseProtos(value)
+      return 'fault' in result ? result.fault : ''
+    })
+  )
+  .meta({
+    description: 'How the traffic is carried; several for the same port are joined by "+".',
+    examples: ['udp', 'tcp', 'tcpudp', 'tcp+udp']
+  })
+  .transform((value, ctx) => {
+    const result = parseProtos(value)
+    if ('protos' in result) return result.protos
+    ctx.addIssue({ code: 'custom', message: result.fault, input: value })
+    return z.NEVER
+  })
+  .prefault('udp')
+
+function host(description: string) {
+  return z
+    .string(notText(`an address such as "192.168.1.20", or a name; left out it is ${THIS_MACHINE}`))
+    .superRefine((value, ctx) => {
+      const message = hostFault(value)
+      if (message) ctx.addIssue({ code: 'custom', message, input: value })
+    })
+    .meta({ description })
+    .prefault(THIS_MACHINE)
+}
+
+const name = z
+  .string(notText('a name is free text'))
+  .meta({ description: 'What you call it: free text, shown to people.' })
+  .optional()
+
+const secret = z
+  .string(notText('a server needs its secret, the text that its public key comes from', false))
+  .min(1, { error: 'is empty; give a long one that nobody guesses' })
+  .meta({ description: "The text that the server's keys come from. Long, random, and never shared." })
+  .transform(text => new Secret(text))
+
+const publicKey = z
+  .string(notText('a client needs the public key that its server shows when it starts'))
+  .meta({
+    description: "The server's public key in base58, z-base-32 or hex, as the server shows it when it starts."
+  })
+  .transform((text, ctx) => {
+    try {
+      return decodeKey(text)
+    } catch (err) {
+      const message = (err as Error).message.replace(/^the public key /, '')
+      ctx.addIssue({ code: 'custom', message, input: text })
+      return z.NEVER
+    }
+  })
+
+const serverShape = {
+  mode: z.literal('server').meta({ description: 'Share ports of this machine, or of another on its LAN.' }),
+  name,
+  proto: protos,
+  port: ports(1, 'The port or ports to share: those of the target, and those that clients ask for.'),
+  host: host('Where the program listens whose port is shared: this machine, or another on its LAN.'),
+  secret
+}
+
+const clientShape = {
+  mode: z
+    .literal('client')
+    .meta({ description: "Open ports on this machine that lead to a server's ports." }),
+  name,
+  proto: protos,
+  port: ports(1, 'The port or ports at the server.'),
+  localPort: ports(
+    0,
+    'The port or ports on this machine, as many as in "port"; 0 for any free one. As "port" if left out.'
+  ).optional(),
+  localHost: host('The address on this machine to listen on; 0.0.0.0 or :: lets others on the LAN in.'),
+  publicKey
+}
+
+export const serverEntry = z.strictObject(serverShape)
+export const clientEntry = z.strictObject(clientShape)
+
+/** For an entry whose mode is wrong or missing: its other keys are still judged by what they hold. */
+export const unknownEntry = z
+  .strictObject({ ...serverShape, ...clientShape })
+  .partial()
+  .extend({ mode: z.unknown().optional() })
+
+const network = z
+  .strictObject(
+    {
+      bootstrap: z
+        .array(
+          z.string(notText('a node is "host:port"')).superRefine((value, ctx) => {
+            const message = bootstrapFault(value)
+            if (message) ctx.addIssue({ code: 'custom', message, input: value })
+          }),
+          says(value => `is ${quote(value)}; give a list such as ["203.0.113.7:49737"]`)
+        )
+        .min(1, { error: 'is an empty list; leave it out to use the public DHT' })
+        .meta({ description: 'host:port of the DHT nodes to start from; the public DHT if left out.' })
+        .optional()
+    },
+    says(value => `is ${quote(value)}; give an object such as { "bootstrap": ["203.0.113.7:49737"] }`)
+  )
+  .meta({ description: 'How this machine reaches the DHT.' })
+
+function seconds(min: number, max: number, description: string) {
+  const error = says(value => `is ${quote(value)}; give a number of seconds from ${min} to ${max}`)
+  return z.number(error).min(min, error).max(max, error).meta({ description }).optional()
+}
+
+const topShape = {
+  $schema: z
+    .unknown()
+    .meta({ description: 'For editors: where the JSON Schema of this file is.' })
+    .optional(),
+  network: network.optional(),
+  udpIdle: seconds(
+    1,
+    UDP_IDLE_MAX,
+    'Seconds without a datagram until a UDP conversation is forgotten (300).'
+  ),
+  resume: seconds(0, RESUME_MAX, 'Seconds that open connections wait for a lost path to come back (60).')
+}
+
+function schemaFault(value: unknown): string {
+  const what = 'a list of entries such as [{ "mode": "server", .. }]'
+  return value === undefined ? `is missing; it holds ${what}` : `is ${quote(value)}; it holds ${what}`
+}
+
+function topFault(value: unknown): string {
+  const example = '{ "schema": [ .. ] }'
+  return Array.isArray(value)
+    ? `is a list; write ${example} around it`
+    : `is ${quote(value)}; it holds ${example}`
+}
+
+/** The file without looking into its entries: each is judged alone, so that one fault does not hide the others. */
+export const topLevel = z.strictObject(
+  {
+    ...topShape,
+    schema: z.array(z.unknown(), says(schemaFault)).min(1, { error: 'is empty; it holds at least one entry' })
+  },
+  says(topFault)
+)
+
+/** The whole file, for the JSON Schema and for the type of what people write. */
+export const wholeFile = z.strictObject({
+  ...topShape,
+  schema: z
+    .array(z.discriminatedUnion('mode', [serverEntry, clientEntry]))
+    .min(1)
+    .meta({ description: 'The entries: each shares or opens a port, a list or a range of ports.' })
+})
+
+/** What options.json may hold, before defaults. */
+export type OptionsInput = z.input<typeof wholeFile>
+
+/** What flags are turned into, before anything is judged: the shape of a file, whatever its values. */
+export interface RawOptions {
+  schema: Record<string, unknown>[]
+  network?: { bootstrap?: unknown }
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { HyperNat, mainFile } from '../../support/hyper-nat.js'
+import { startTestnet } from '../../support/testnet.js'
+
+// Where there is no options.json.
+const cwd = mkdtempSync(join(tmpdir(), 'hyper-nat-main-'))
+process.on('exit', () => rmSync(cwd, { recursive: true, force: true }))
+
+/** Runs the program itself to its end. */
+async function main(args: string[], env: Record<string, string> = {}) {
+  const child = new HyperNat(args, { cwd, env })
+  child.input('')
+  return child.end()
+}
+
+test('no command and no options.json: what to write, exit code 2', async () => {
+  const { code, stdout, stderr } = await main([])
+  assert.equal(code, 2)
+  assert.equal(stdout, '')
+  assert.match(stderr, /there is no file options.json/)
+  assert.match(stderr, /hyper-nat server -p 3000/)
+  assert.match(stderr, /"mode": "server"(.|\n)*"mode": "client"/)
+  assert.match(stderr, /^[\x20-\x7e\n]+$/)
+})
+
+test('bad usage: exit code 2, every fault, nothing on stdout', async () => {
+  const { code, stdout, stderr } = await main(['server', '-p', '0', '--prot', 'tcp', '-s', ''])
+  assert.equal(code, 2)
+  assert.equal(stdout, '')
+  for (const place of ['-p', '--prot', '-s']) assert.ok(stderr.includes(`\n  ${place}: `), stderr)
+})
+
+test('bad options as JSON: exit code 2, only JSON on stdout, nothing on stderr', async () => {
+  writeFileSync(join(cwd, 'bad.json'), '{\n  "schema": [\n')
+  const { code, stdout, stderr } = await main(['-c', 'bad.json', '--json'])
+  assert.equal(code, 2)
+  assert.equal(stderr, '')
+  const { message, ...rest } = JSON.parse(stdout)
+  assert.deepEqual(rest, { event: 'error', code: 'BAD_OPTIONS', path: 'line 3, column 1' })
+  assert.match(message, /^not JSON/)
+})
+
+test('help and version: exit code 0', async () => {
+  const help = await main(['--help'])
+  assert.equal(help.code, 0)
+  assert.match(help.stdout, /Commands:/)
+  assert.equal(help.stderr, '')
+  assert.equal((await main(['--version'])).code, 0)
+})
+
+test('a reader that has gone ends it quietly', async () => {
+  const args = ['server', '-p', '1', '--bootstrap', '127.0.0.1:9']
+  const child = spawn(process.execPath, [mainFile, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  const [[code], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)])
+  assert.equal(code, 0, stderr)
+  assert.equal(stderr, '')
+})
+
+test('a second signal ends it at once', { skip: process.platform === 'win32' }, async t => {
+  // No DHT there: closing waits for answers that do not come.
+  const child = new HyperNat(['server', '-p', '1', '-s', 'mysecret', '-v', '--bootstrap', '127.0.0.1:9'], {
+    cwd
+  })
+  t.after(() => child.kill('SIGKILL'))
+  await child.says(/warning: -s: the secret is/)
+  child.kill('SIGINT')
+  await child.says(/info {2}closing/)
+  const before = performance.now()
+  child.kill('SIGINT')
+  assert.equal((await child.end()).code, 0)
+  assert.ok(performance.now() - before < 1500)
+})
+
+// Run inside the program: an error that nobody expects, once it is up.
+const SABOTAGE = `
+  const write = process.stdout.write
+  process.stdout.write = function (...args) {
+    if (String(args[0]).startsWith('Sharing')) queueMicrotask(() => { throw new TypeError('a bug near mysecret') })
+    return write.apply(this, args)
+  }`
+
+test('an unexpected error ends it with 1 and one line without secrets', async t => {
+  const testnet = await startTestnet(4)
+  t.after(() => testnet.close())
+  const args = ['server', '-p', '1', '-s', 'mysecret', '--bootstrap', testnet.bootstrap.join(',')]
+  const nodeArgs = ['--import', `data:text/javascript,${encodeURIComponent(SABOTAGE)}`]
+  const { code, stderr } = await new HyperNat(args, { cwd, nodeArgs }).end()
+  assert.equal(code, 1)
+  assert.match(stderr, /\nerror INTERNAL: TypeError: a bug near \[secret\]\n$/)
+})
+
+test('a signal ends it with 0, within 3 seconds', { skip: process.platform === 'win32' }, async t => {
+  const testnet = await startTestnet(4)
+  t.after(() => testnet.close())
+  const bootstrap = testnet.bootstrap.join(',')
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    const args = [
+      'server',
+      '-p',
+      '3000,3001',
+      '--protocol',
+      'udp,tcp',
+      '-s',
+      'mysecret',
+      '--bootstrap',
+      bootstrap
+    ]
+    const child = new HyperNat(args, { cwd })
+    t.after(() => child.kill('SIGKILL'))
+    const invite =
+      '-l "3000,3001" -r "3000,3001" --protocol "udp,tcp" -k EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
+    await child.says(new RegExp(`hyper-nat client ${invite} --bootstrap ${bootstrap}\n`))
+    const before = performance.now()
+    child.kill(signal)
+    const { code, signal: killedBy, stdout, stderr } = await child.end()
+    assert.deepEqual({ code, killedBy }, { code: 0, killedBy: null }, stderr)
+    assert.ok(performance.now() - before < 3500)
+    assert.doesNotMatch(stdout + stderr, /mysecret/)
+  }
+})

@@ -1,0 +1,83 @@
+import { EventEmitter } from 'node:events'
+import type { RunningDaemon, Surroundings } from '../../../src/cli/console.js'
+import { run } from '../../../src/cli/run.js'
+import type { DaemonEvent } from '../../../src/events.js'
+import type { Log } from '../../../src/log.js'
+import type { Options } from '../../../src/options/entry.js'
+
+/** A daemon that does as it is told by a test, in place of the one that reaches the network. */
+export class FakeDaemon extends EventEmitter implements RunningDaemon {
+  started = false
+  closed = false
+  /** What `start` and `close` do. */
+  onStart: () => Promise<void> = async () => {}
+  onClose: () => Promise<void> = async () => {}
+
+  async start(): Promise<void> {
+    this.started = true
+    await this.onStart()
+  }
+
+  async close(): Promise<void> {
+    this.closed = true
+    await this.onClose()
+  }
+
+  tell(event: DaemonEvent): void {
+    this.emit('event', event)
+  }
+}
+
+/** A process around the command line, in memory. */
+export class Memory implements Surroundings {
+  env: Record<string, string> = {}
+  columns = 100
+  closeMs = 60_000
+  out = ''
+  err = ''
+  stdin = ''
+  options: Options | undefined
+  log: Log | undefined
+  fake = new FakeDaemon()
+  stop: () => void = () => {}
+  readonly stopped = new Promise<void>(resolve => {
+    this.stop = resolve
+  })
+
+  stdout = (text: string): void => {
+    this.out += text
+  }
+  stderr = (text: string): void => {
+    this.err += text
+  }
+  readStdin = async (): Promise<Uint8Array> => Buffer.from(this.stdin)
+  daemon = async (options: Options, log: Log): Promise<RunningDaemon> => {
+    this.options = options
+    this.log = log
+    return this.fake
+  }
+
+  /** Every line of stdout as JSON. */
+  get events(): Record<string, unknown>[] {
+    return this.out
+      .split('\n')
+      .slice(0, -1)
+      .map(line => JSON.parse(line))
+  }
+}
+
+/** What a command line comes to when the daemon is stopped as soon as it has started. */
+export async function runOnce(
+  argv: readonly string[],
+  set: Partial<Memory> = {}
+): Promise<Memory & { code: number }> {
+  const memory = Object.assign(new Memory(), set)
+  memory.stop()
+  const code = await run(argv, memory)
+  return Object.assign(memory, { code })
+}
+
+/** Splits a command line as sh would: blanks separate, double quotes keep together. */
+export function words(line: string): string[] {
+  return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(match => match[1] ?? match[2]!)
+}

@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { inviteLine } from '../../../src/cli/invite.js'
+import { JsonOutput, type Output, TextOutput } from '../../../src/cli/output.js'
+import type { DaemonEvent } from '../../../src/events.js'
+import type { Proto } from '../../../src/options/entry.js'
+import { runOnce, words } from './memory.js'
+
+const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
+const PEER = 'DHUJWe9KAAYTYrFLZxkRRJTV76699omiQLAKPTPTmu6w'
+
+function text(events: DaemonEvent[], quiet = false, bootstrap: string[] = []): { out: string; err: string } {
+  const said = { out: '', err: '' }
+  const streams = { stdout: (s: string) => void (said.out += s), stderr: (s: string) => void (said.err += s) }
+  const output: Output = new TextOutput(streams, quiet, bootstrap)
+  for (const event of events) output.event(event)
+  assert.match(said.out + said.err, /^[\x20-\x7e\n]*$/)
+  return said
+}
+
+const serverReady: DaemonEvent = {
+  event: 'ready',
+  mode: 'server',
+  publicKey: KEY,
+  maps: [
+    { proto: 'udp', port: 3000, host: '127.0.0.1' },
+    { proto: 'tcp', port: 3001, host: 'nas' }
+  ]
+}
+const clientReady: DaemonEvent = {
+  event: 'ready',
+  mode: 'client',
+  publicKey: KEY,
+  maps: [
+    { proto: 'tcp', port: 80, localHost: '127.0.0.1', localPort: 8080 },
+    { proto: 'udp', port: 53, localHost: '::1', localPort: 5353 }
+  ]
+}
+const connected: DaemonEvent = { event: 'connected', publicKey: KEY, peer: PEER, path: 'direct' }
+const disconnected: DaemonEvent = {
+  event: 'disconnected',
+  publicKey: KEY,
+  peer: PEER,
+  code: 'CONNECTION_LOST'
+}
+
+test('a server shows its key, its ports and the line to paste', () => {
+  assert.equal(
+    text([serverReady]).out,
+    'Sharing\n' +
+      '  udp port 3000 of 127.0.0.1\n' +
+      '  tcp port 3001 of nas\n' +
+      'under the public key\n' +
+      `  ${KEY}\n` +
+      'On the other machine run\n' +
+      `  hyper-nat client -l "3000,3001" -r "3000,3001" --protocol "udp,tcp" -k ${KEY}\n`
+  )
+})
+
+test('a client shows where its ports lead', () => {
+  assert.equal(
+    text([clientReady]).out,
+    '127.0.0.1:8080 (tcp) -> port 80 of EPkmaN7v..\n[::1]:5353 (udp) -> port 53 of EPkmaN7v..\n'
+  )
+})
+
+test('sessions come and go, each end in its own words', () => {
+  assert.match(
+    text([serverReady, connected, disconnected]).out,
+    /Client DHUJWe9K\.\. connected \(direct\)\nClient DHUJWe9K\.\. disconnected \(CONNECTION_LOST\)\n$/
+  )
+  assert.match(text([clientReady, connected]).out, /Server EPkmaN7v\.\. connected \(direct\)\n$/)
+  const waiting: DaemonEvent = {
+    event: 'waiting',
+    publicKey: KEY,
+    code: 'SERVER_NOT_FOUND',
+    message: 'it is not up'
+  }
+  assert.equal(text([waiting]).out, 'Waiting for EPkmaN7v..: it is not up\n')
+})
+
+test('warnings and errors go to stderr; quiet leaves the errors', () => {
+  const events: DaemonEvent[] = [
+    serverReady,
+    { event: 'warning', code: 'SOME', message: 'careful' },
+    { event: 'error', code: 'MAP_NOT_SHARED', message: 'no such map' }
+  ]
+  assert.equal(text(events).err, 'warning SOME: careful\nerror MAP_NOT_SHARED: no such map\n')
+  assert.deepEqual(text(events, true), { out: '', err: 'error MAP_NOT_SHARED: no such map\n' })
+})
+
+test('JSON lines are the events as they are', () => {
+  let out = ''
+  const output = new JsonOutput({ stdout: s => void (out += s), stderr: () => assert.fail() })
+  const events = [serverReady, clientReady, connected, disconnected]
+  for (const event of events) output.event(event)
+  assert.deepEqual(
+    out
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line)),
+    events
+  )
+})
+
+const INVITES: [string, [Proto, number][], string[], string][] = [
+  ['one port', [['udp', 3000]], [], '-l 3000 -r 3000 --protocol udp'],
+  [
+    'one protocol for many',
+    [
+      ['tcp', 1],
+      ['tcp', 5]
+    ],
+    [],
+    '-l "1,5" -r "1,5" --protocol tcp'
+  ],
+  [
+    'neighbours',
+    [
+      ['udp', 27015],
+      ['udp', 27016],
+      ['udp', 27017]
+    ],
+    [],
+    '-l 27015-27017 -r 27015-27017 --protocol udp'
+  ],
+  [
+    'both protocols',
+    [
+      ['udp', 53],
+      ['tcp', 53],
+      ['tcp', 80]
+    ],
+    [],
+    '-l "53,80" -r "53,80" --protocol "tcp+udp,tcp"'
+  ],
+  [
+    'a range of both',
+    [
+      ['tcp', 5],
+      ['udp', 5],
+      ['tcp', 6],
+      ['udp', 6]
+    ],
+    [],
+    '-l 5-6 -r 5-6 --protocol tcp+udp'
+  ],
+  [
+    'tcp and tcpudp, which listen on the same',
+    [
+      ['tcp', 5],
+      ['tcpudp', 5]
+    ],
+    [],
+    '-l "5,0" -r "5,5" --protocol "tcp,tcpudp"'
+  ]
+]
+
+for (const [what, maps, bootstrap, expected] of INVITES) {
+  test(`invites: ${what}`, () => {
+    const line = inviteLine(
+      KEY,
+      maps.map(([proto, port]) => ({ proto, port })),
+      bootstrap
+    )
+    assert.equal(line, `hyper-nat client ${expected} -k ${KEY}`)
+  })
+}
+
+test('invites repeat the DHT that they are for', () => {
+  const line = inviteLine(KEY, [{ proto: 'udp', port: 1 }], ['127.0.0.1:49737', 'b:1'])
+  assert.equal(line, `hyper-nat client -l 1 -r 1 --protocol udp -k ${KEY} --bootstrap "127.0.0.1:49737,b:1"`)
+})
+
+test('an invite opens what is shared, whatever that is', async () => {
+  const map = fc.record({
+    proto: fc.constantFrom<Proto>('tcp', 'udp', 'tcpudp'),
+    // Few and near, so that neighbours and pairs are met.
+    port: fc.integer({ min: 1, max: 12 })
+  })
+  const maps = fc.uniqueArray(map, {
+    minLength: 1,
+    maxLength: 12,
+    selector: ({ proto, port }) => `${proto} ${port}`
+  })
+  await fc.assert(
+    fc.asyncProperty(maps, async maps => {
+      const line = inviteLine(KEY, maps, ['a:1'])
+      assert.doesNotMatch(line, /[$`\\%!^&|<>()']/)
+      const { code, err, options } = await runOnce(words(line).slice(1))
+      assert.equal(code, 0, `${line}\n${err}`)
+      const opened = options!.entries.map(({ proto, port }) => `${proto} ${port}`)
+      assert.deepEqual(opened.sort(), maps.map(({ proto, port }) => `${proto} ${port}`).sort(), line)
+      assert.deepEqual(options!.network.bootstrap, ['a:1'])
+    }),
+    { numRuns: 60 }
+  )
+})

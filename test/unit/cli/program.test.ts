@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { describe } from '../options/describe.js'
+import { runOnce, words } from './memory.js'
+
+const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
+const at = '127.0.0.1'
+const of = 'of EPkmaN7v..'
+
+// Every command line of the README of 1.1.3, then what is new.
+const LINES: [string, string[]][] = [
+  ['hyper-nat server -p 3000 -s mysecret', [`-p 3000: server udp 3000 at ${at}`]],
+  ['hyper-nat server -p 3000 --protocol tcpudp -s mysecret', [`-p 3000: server tcpudp 3000 at ${at}`]],
+  [
+    'hyper-nat server -p 3000,3001,3002 --protocol udp,tcp,tcpudp -s mysecret',
+    [
+      `-p 3000: server udp 3000 at ${at}`,
+      `-p 3001: server tcp 3001 at ${at}`,
+      `-p 3002: server tcpudp 3002 at ${at}`
+    ]
+  ],
+  ['hyper-nat client -l 8080 -r 80 -k <publickey>', [`-l 8080: client udp 80 from ${at} 8080 ${of}`]],
+  [
+    'hyper-nat client -l 8080 -r 80 --protocol tcpudp -k <publickey>',
+    [`-l 8080: client tcpudp 80 from ${at} 8080 ${of}`]
+  ],
+  [
+    'hyper-nat client -l 8080,8081 -r 80,443 --protocol udp,tcpudp -k <publickey>',
+    [`-l 8080: client udp 80 from ${at} 8080 ${of}`, `-l 8081: client tcpudp 443 from ${at} 8081 ${of}`]
+  ],
+  [
+    'hyper-nat server -p 3000,3001,3002 --protocol udp,tcp,udp -s mysecret',
+    [
+      `-p 3000: server udp 3000 at ${at}`,
+      `-p 3001: server tcp 3001 at ${at}`,
+      `-p 3002: server udp 3002 at ${at}`
+    ]
+  ],
+  [
+    'hyper-nat server --port 1 --port 2 --proto tcp --secret x --host nas',
+    ['-p 1: server tcp 1 at nas', '-p 2: server tcp 2 at nas']
+  ],
+  ['hyper-nat server -p3000 -s=mysecret', [`-p 3000: server udp 3000 at ${at}`]],
+  ['hyper-nat server -p=3000 --secret=--dashes', [`-p 3000: server udp 3000 at ${at}`]],
+  // What PowerShell makes of `-l 8080,8081` without quotes.
+  [
+    'hyper-nat client -l 8080 8081 -r 80 443 --protocol udp tcp -k <publickey>',
+    [`-l 8080: client udp 80 from ${at} 8080 ${of}`, `-l 8081: client tcp 443 from ${at} 8081 ${of}`]
+  ],
+  [
+    'hyper-nat client --local-port 0 --remote-port "80 81" --proto "tcp udp" --public-key <publickey> --local-host ::1',
+    [`-r 80: client tcp 80 from ::1 0 ${of}`, `-r 81: client udp 81 from ::1 0 ${of}`]
+  ]
+]
+
+for (const [line, expected] of LINES) {
+  test(line, async () => {
+    const { code, err, options, fake } = await runOnce(words(line.replace('<publickey>', KEY)).slice(1))
+    assert.equal(code, 0, err)
+    assert.ok(fake.started && fake.closed)
+    assert.deepEqual(describe(options!), expected)
+  })
+}
+
+for (const secret of ['0123', '1e5', '0x10', 'true', '-5', '12345678901234567890']) {
+  test(`the secret ${secret} stays what was typed`, async () => {
+    const { options } = await runOnce(['server', '-p', '1', '-s', secret])
+    const [entry] = options!.entries
+    assert.equal(entry?.mode === 'server' && entry.secret.reveal(), secret)
+  })
+}
+
+test('a public key of digits stays text', async () => {
+  const { code, err } = await runOnce(['client', '-r', '1', '-k', `${'0123456789'.repeat(6)}0123`])
+  assert.equal(code, 2)
+  assert.match(err, /-k: has the form of a public key but cannot be one/)
+})
+
+// [line, place and part of the message of each fault]
+const REFUSED: [string, [string, RegExp][]][] = [
+  ['sever -p 1', [['sever', /^is no command; did you mean "server"\?/]]],
+  ['join', [['join', /did you mean "client"/]]],
+  ['frobnicate', [['frobnicate', /there are "server", "client" and "completion"/]]],
+  ['my.json', [['my.json', /did you mean "-c my.json"\?/]]],
+  ['server -p 1 -s x --prot tcp', [['--prot', /^is unknown; did you mean --protocol\?/]]],
+  ['server -p 1 --secert x', [['--secert', /did you mean --secret\?/]]],
+  ['server -p 1 -s x -k y', [['-k', /^is unknown here; it belongs to hyper-nat client/]]],
+  ['server -p 1 -s x --frobnicate', [['--frobnicate', /^is unknown; hyper-nat server --help lists/]]],
+  ['server -p 1 -s x --no-json', [['--no-json', /^is unknown/]]],
+  ['server -p 1 -s x -s y', [['-s', /^is given 2 times; give it once/]]],
+  ['server -p 1 -s x foo', [['foo', /^belongs to no flag/]]],
+  [
+    'server -p 1 -s x -- foo bar',
+    [
+      ['foo', /^belongs to no flag/],
+      ['bar', /^belongs/]
+    ]
+  ],
+  ['server -p 1 -s', [['-s', /^is empty/]]],
+  ['server -p 1 -s x --secret-file y', [['--secret-file', /^is given beside -s; give one/]]],
+  ['server -p 1 --secret-file nowhere.txt', [['--secret-file', /^names nowhere.txt, which does not exist/]]],
+  ['server -p -s x', [['-p', /^is empty/]]],
+  [`client -r 1 -k ${KEY} -p 1`, [['-p', /^is unknown here; it belongs to hyper-nat server/]]],
+  [
+    'client',
+    [
+      ['-r', /^is missing/],
+      ['-k', /^is missing/]
+    ]
+  ],
+  [
+    'server -p 70000 -s x --prtocol tcp',
+    [
+      ['--prtocol', /did you mean --protocol/],
+      ['-p', /has "70000"/]
+    ]
+  ]
+]
+
+for (const [line, expected] of REFUSED) {
+  test(`refused: ${line}`, async () => {
+    const plain = await runOnce(words(line))
+    assert.equal(plain.code, 2)
+    assert.equal(plain.fake.started, false)
+    assert.equal(plain.out, '')
+    for (const [path] of expected) assert.ok(plain.err.includes(`\n  ${path}: `), plain.err)
+
+    const { code, events, err } = await runOnce([...words(line.replace(' --', ' --json --')), '--json'])
+    if (line.includes(' -- ')) return
+    assert.equal(code, 2)
+    assert.equal(err, '')
+    assert.equal(events.length, expected.length, JSON.stringify(events))
+    for (const [path, message] of expected) {
+      const event = events.find(event => event.path === path)
+      assert.match(String(event?.message), message)
+      assert.equal(event?.event, 'error')
+      assert.match(String(event?.code), /^BAD_(USAGE|OPTIONS)$/)
+    }
+  })
+}
+
+test('help, version and completion are text on stdout', async () => {
+  const help = await runOnce(['--help'])
+  assert.equal(help.code, 0)
+  assert.match(help.out, /hyper-nat server .*\n.*hyper-nat client/)
+  assert.match((await runOnce(['client', '-h'])).out, /--remote-port.*\n(.*\n)*.*--protocol, --proto/)
+  assert.match((await runOnce(['server', '--help'])).out, /--secret-file/)
+  assert.match((await runOnce(['--version'])).out, /^\d+\.\d+\.\d+\S*\n$/)
+  assert.match((await runOnce(['completion'])).out, /hyper-nat --get-yargs-completions/)
+  const words = (await runOnce(['--get-yargs-completions', 'hyper-nat', ''])).out.split('\n')
+  assert.ok(
+    words.includes('server') && words.includes('completion') && !words.some(word => word.startsWith('$0'))
+  )
+  for (const { out, err } of [help]) assert.match(out + err, /^[\x20-\x7e\n]+$/)
+})

@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { run } from '../../../src/cli/run.js'
+import { HyperNatError } from '../../../src/errors.js'
+import type { Options } from '../../../src/options/entry.js'
+import { FakeDaemon, Memory, runOnce } from './memory.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-cli-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+
+const SECRET = 'qm4jzr8tk3ow9yxa5hbdnc6e'
+
+function secretOf(options: Options | undefined): string | undefined {
+  const entry = options?.entries[0]
+  return entry?.mode === 'server' ? entry.secret.reveal() : undefined
+}
+
+function write(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, text, { mode: 0o600 })
+  return path
+}
+
+test('a secret comes from a file, without the end of its line', async () => {
+  for (const end of ['', '\n', '\r\n']) {
+    const path = write('secret.txt', `${SECRET}${end}`)
+    const { options, err } = await runOnce(['server', '-p', '1', '--secret-file', path])
+    assert.equal(secretOf(options), SECRET)
+    assert.equal(err, '')
+  }
+})
+
+test('a secret comes through stdin', async () => {
+  const { options } = await runOnce(['server', '-p', '1', '--secret-file', '-'], { stdin: `${SECRET}\n` })
+  assert.equal(secretOf(options), SECRET)
+})
+
+test('a secret comes from the environment, unless a flag gives one', async () => {
+  const env = { HYPER_NAT_SECRET: SECRET }
+  assert.equal(secretOf((await runOnce(['server', '-p', '1'], { env })).options), SECRET)
+  assert.equal(secretOf((await runOnce(['server', '-p', '1', '-s', 'other'], { env })).options), 'other')
+})
+
+for (const [what, args, set, place] of [
+  ['file', ['--secret-file', write('empty.txt', '\n')], {}, '--secret-file'],
+  ['stdin', ['--secret-file', '-'], { stdin: '' }, '--secret-file'],
+  ['environment', [], { env: { HYPER_NAT_SECRET: '' } }, 'HYPER_NAT_SECRET']
+] as const) {
+  test(`an empty secret is refused, from the ${what} too`, async () => {
+    const { code, err } = await runOnce(['server', '-p', '1', ...args], set)
+    assert.equal(code, 2)
+    assert.ok(err.includes(`${place}: is empty`), err)
+  })
+}
+
+test('a secret file of several lines is probably another file', async () => {
+  const { code, err } = await runOnce(['server', '-p', '1', '--secret-file', write('two.txt', 'one\ntwo\n')])
+  assert.equal(code, 2)
+  assert.match(err, /--secret-file: holds more than one line/)
+})
+
+test('without a secret one is made, and shown once', async () => {
+  const { code, options, out, err } = await runOnce(['server', '-p', '1'])
+  assert.equal(code, 0)
+  assert.equal(out.split(secretOf(options)!).length, 2)
+  assert.match(out, /Keep it/)
+  assert.equal(err, '')
+  const json = await runOnce(['server', '-p', '1', '--json'])
+  assert.deepEqual(
+    json.events.map(({ event, code, secret }) => ({ event, code, secret })),
+    [{ event: 'warning', code: 'GENERATED_SECRET', secret: secretOf(json.options) }]
+  )
+})
+
+test('a given secret is not shown', async () => {
+  const { out, err } = await runOnce(['server', '-p', '1', '-s', SECRET, '-vv'])
+  assert.doesNotMatch(out + err, new RegExp(SECRET))
+})
+
+test('a weak secret is warned of, unless one wants quiet', async () => {
+  const args = ['server', '-p', '1', '-s', 'mysecret']
+  assert.match((await runOnce(args)).err, /^warning: -s: the secret is one of the first that anybody tries: /)
+  assert.equal((await runOnce([...args, '--quiet'])).err, '')
+  const { events } = await runOnce([...args, '--json'])
+  assert.deepEqual([events[0]?.event, events[0]?.code, events[0]?.path], ['warning', 'WEAK_SECRET', '-s'])
+})
+
+test('bootstrap nodes: the flag before the environment before the file', async () => {
+  const schema = [{ mode: 'server', port: 1, secret: SECRET }]
+  const path = write('options.json', JSON.stringify({ schema, network: { bootstrap: ['file:1'] } }))
+  const env = { HYPER_NAT_BOOTSTRAP: 'env:2' }
+  const bootstrap = async (args: string[], set: Partial<Memory>) =>
+    (await runOnce(['-c', path, ...args], set)).options?.network.bootstrap
+  assert.deepEqual(await bootstrap([], {}), ['file:1'])
+  assert.deepEqual(await bootstrap([], { env }), ['env:2'])
+  assert.deepEqual(await bootstrap(['--bootstrap', 'flag:3,flag:4'], { env }), ['flag:3', 'flag:4'])
+})
+
+test('faults of a file are told with its name and their places', async () => {
+  const path = write('bad.json', '{ "schema": [{ "mode": "server", "port": 0, "secret": "" }] }')
+  const { code, err } = await runOnce(['--config', path])
+  assert.equal(code, 2)
+  assert.ok(err.startsWith(`${path}: 2 faults, nothing was started\n  schema[0].port: has 0`), err)
+  const { events } = await runOnce(['--config', path, '--json'])
+  assert.deepEqual(
+    events.map(({ event, code, path }) => ({ event, code, path })),
+    ['schema[0].port', 'schema[0].secret'].map(path => ({ event: 'error', code: 'BAD_OPTIONS', path }))
+  )
+})
+
+test('a file that is not there', async () => {
+  const { code, err } = await runOnce(['-c', join(folder, 'nowhere.json')])
+  assert.equal(code, 2)
+  assert.match(err, /^error OPTIONS_NOT_FOUND: there is no file .*nowhere.json\n$/)
+})
+
+test('runs until it is told to stop, then closes', async () => {
+  const memory = new Memory()
+  const running = run(['server', '-p', '1', '-s', SECRET], memory)
+  const started = new Promise<void>(resolve => {
+    memory.fake.onStart = async () => resolve()
+  })
+  await started
+  memory.fake.tell({
+    event: 'ready',
+    mode: 'server',
+    publicKey: 'KEY',
+    maps: [{ proto: 'udp', port: 1, host: '::1' }]
+  })
+  assert.match(memory.out, /udp port 1 of ::1\n/)
+  assert.equal(memory.fake.closed, false)
+  memory.stop()
+  assert.equal(await running, 0)
+  assert.equal(memory.fake.closed, true)
+})
+
+test('a stop during the start is heard', async () => {
+  const memory = new Memory()
+  memory.fake.onStart = () => new Promise(() => {})
+  const running = run(['server', '-p', '1', '-s', SECRET], memory)
+  memory.stop()
+  assert.equal(await running, 0)
+  assert.equal(memory.fake.closed, true)
+})
+
+test('a start that fails ends with 1, its cause told; with 2 if it was the options', async () => {
+  for (const [code, exit] of [
+    ['PORT_IN_USE', 1],
+    ['UNSUPPORTED', 2]
+  ] as const) {
+    const fail = () => {
+      const fake = new FakeDaemon()
+      fake.onStart = async () => {
+        throw new HyperNatError(code, 'port 1 of -p 1')
+      }
+      return fake
+    }
+    const args = ['server', '-p', '1', '-s', SECRET]
+    const text = Object.assign(new Memory(), { fake: fail() })
+    assert.equal(await run(args, text), exit)
+    assert.equal(text.err, `error ${code}: port 1 of -p 1\n`)
+    assert.equal(text.fake.closed, true)
+    const json = Object.assign(new Memory(), { fake: fail() })
+    assert.equal(await run([...args, '--json'], json), exit)
+    assert.deepEqual(json.events, [{ event: 'error', code, message: 'port 1 of -p 1' }])
+  }
+})
+
+test('an error that nobody expected is not swallowed', async () => {
+  const memory = new Memory()
+  memory.fake.onStart = async () => {
+    throw new TypeError('a bug')
+  }
+  await assert.rejects(run(['server', '-p', '1', '-s', SECRET], memory), TypeError)
+})
+
+test('closing that hangs or fails does not keep the process', async () => {
+  const hanging = new FakeDaemon()
+  hanging.onClose = () => new Promise(() => {})
+  const late = await runOnce(['server', '-p', '1', '-s', SECRET, '-v'], { fake: hanging, closeMs: 1 })
+  assert.equal(late.code, 0)
+  assert.match(late.err, /closing took too long/)
+  const failing = new FakeDaemon()
+  failing.onClose = async () => {
+    throw new Error('no network')
+  }
+  const failed = await runOnce(['server', '-p', '1', '-s', SECRET], { fake: failing })
+  assert.equal(failed.code, 0)
+  assert.match(failed.err, /closing failed; ended without it.*no network/)
+})
+
+test('the log: warnings unless told otherwise, as text or JSON, on stderr', async () => {
+  const lines = async (...flags: string[]) => {
+    const memory = await runOnce(['server', '-p', '1', '-s', SECRET, ...flags])
+    memory.err = ''
+    for (const level of ['error', 'warn', 'info', 'debug'] as const)
+      memory.log?.[level]({ port: 5 }, `some ${level}`)
+    assert.equal(memory.out, '')
+    return memory.err.split('\n').slice(0, -1)
+  }
+  assert.equal((await lines('--quiet')).length, 1)
+  assert.equal((await lines()).length, 2)
+  assert.equal((await lines('-v')).length, 3)
+  const all = await lines('-vv')
+  assert.equal(all.length, 4)
+  assert.match(all[1]!, /^\d\d:\d\d:\d\d warn {2}some warn {2}port=5$/)
+  const { time, ...rest } = JSON.parse((await lines('--json'))[1]!)
+  assert.deepEqual(rest, { level: 'warn', port: 5, msg: 'some warn' })
+  assert.ok(Date.parse(time) > 0)
+})

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { test } from 'node:test'
+import sodium from 'sodium-native'
+import { HyperNatError } from '../../../src/errors.js'
+import { ANNOUNCE, childKeyPair, childPublicKey } from '../../../src/identity/child.js'
+import { keyPairOf, randomSecret } from '../../../src/identity/keys.js'
+import { Secret } from '../../../src/identity/secret.js'
+import { startTestnet } from '../../support/testnet.js'
+
+const parent = keyPairOf(new Secret('mysecret'))
+
+test('the child under the announce name is pinned: other versions must find it', () => {
+  assert.equal(ANNOUNCE, 'hyper-nat/2/announce')
+  assert.equal(
+    childPublicKey(parent.publicKey).toString('hex'),
+    'fe4c797112844cd6fea9f3211c8f67c316657b9bcf7ab98e7bc2802b0cb417e9'
+  )
+})
+
+test('whoever has the public key derives the same child as its owner', () => {
+  for (const name of [ANNOUNCE, 'another name', '']) {
+    // An empty name is keypear's word for the parent itself.
+    const expected = name === '' ? Buffer.from(parent.publicKey) : childKeyPair(parent, name).publicKey
+    assert.deepEqual(childPublicKey(parent.publicKey, name), expected)
+  }
+})
+
+test('children of different names and of different parents differ', () => {
+  const other = keyPairOf(randomSecret())
+  const children = [
+    childPublicKey(parent.publicKey),
+    childPublicKey(parent.publicKey, 'another name'),
+    childPublicKey(other.publicKey),
+    parent.publicKey
+  ]
+  assert.equal(new Set(children.map(key => Buffer.from(key).toString('hex'))).size, children.length)
+})
+
+test('a plain Uint8Array is a public key, too', () => {
+  assert.deepEqual(childPublicKey(new Uint8Array(parent.publicKey)), childPublicKey(parent.publicKey))
+})
+
+test('a child signs, and its signature is ordinary ed25519', () => {
+  const child = childKeyPair(parent)
+  const message = Buffer.from('an announcement')
+  const signature = child.sign(message)
+  assert.equal(sodium.crypto_sign_verify_detached(signature, message, childPublicKey(parent.publicKey)), true)
+  assert.equal(sodium.crypto_sign_verify_detached(signature, message, parent.publicKey), false)
+})
+
+test('both sides of a Diffie-Hellman with children agree', () => {
+  const a = childKeyPair(keyPairOf(randomSecret()))
+  const b = childKeyPair(keyPairOf(randomSecret()))
+  assert.deepEqual(a.dh(b.publicKey), b.dh(a.publicKey))
+})
+
+test('what is no point of the curve has no child', () => {
+  assert.throws(
+    () => childPublicKey(Buffer.alloc(32, 7)),
+    (err: unknown) => err instanceof HyperNatError && err.code === 'BAD_PUBLIC_KEY'
+  )
+})
+
+test('hyperdht listens on a child and dials with one', async t => {
+  const testnet = await startTestnet(4)
+  t.after(() => testnet.close())
+  const DHT = createRequire(import.meta.url)('hyperdht')
+  const nodes = [0, 1].map(() => new DHT({ bootstrap: testnet.bootstrap, host: '127.0.0.1' }))
+  t.after(() => Promise.all(nodes.map(node => node.destroy({ force: true }))))
+
+  const guest = childKeyPair(keyPairOf(randomSecret()))
+  const server = nodes[0].createServer()
+  const accepted = once(server, 'connection')
+  await server.listen(childKeyPair(parent))
+  const socket = nodes[1].connect(childPublicKey(parent.publicKey), { keyPair: guest })
+  socket.on('error', () => {})
+  await once(socket, 'open')
+  const [incoming] = await accepted
+  incoming.on('error', () => {})
+
+  assert.deepEqual(Buffer.from(incoming.remotePublicKey), guest.publicKey)
+  socket.write('hello')
+  const [data] = await once(incoming, 'data')
+  assert.equal(data.toString(), 'hello')
+  socket.destroy()
+  incoming.destroy()
+})
