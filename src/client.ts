@@ -23,7 +23,6 @@ import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import { Backoff } from './network/backoff.js'
 import type { Node } from './network/node.js'
-import { pathOf } from './network/path.js'
 import type { StreamLink } from './network/stream-link.js'
 import type { ClientEntry } from './options/entry.js'
 import type { Welcome } from './session/frames.js'
@@ -85,7 +84,8 @@ export class Client {
   #giveUp: (() => void) | null = null
   #redial: Timer | null = null
   #sweep: Timer | null = null
-  #told: string | null = null
+  /** The causes of waiting that were told since the session was up last. */
+  readonly #told = new Set<ErrorCode>()
   #closed = false
 
   constructor(parts: ClientParts) {
@@ -203,8 +203,8 @@ export class Client {
   #onFailure(err: HyperNatError): void {
     if (this.#closed || this.#session?.state === 'up') return
     const { emit, clock } = this.#parts
-    if (this.#told !== err.code) {
-      this.#told = err.code
+    if (!this.#told.has(err.code)) {
+      this.#told.add(err.code)
       emit({ event: 'waiting', publicKey: this.publicKey, code: err.code, message: err.message })
     }
     this.#redial?.cancel()
@@ -213,7 +213,7 @@ export class Client {
 
   #onWelcome(link: StreamLink, welcome: Welcome, sendKey: Uint8Array): void {
     this.#backoff.reset()
-    this.#told = null
+    this.#told.clear()
     this.#redial?.cancel()
     if (!welcome.resumed) {
       // A new session, or a server that was restarted and does not know the old one.
@@ -228,15 +228,17 @@ export class Client {
       receiveKey: b4a.from(welcome.datagramKey),
       resumed: welcome.resumed
     })
-    const { emit } = this.#parts
     if (this.#session!.state !== 'up') return
-    emit({
-      event: 'connected',
-      publicKey: this.publicKey,
-      peer: this.publicKey,
-      path: pathOf(link.remoteHost)
-    })
+    link.onpath = () => {
+      if (this.#session?.link === link) this.#tellConnected(link)
+    }
+    this.#tellConnected(link)
     this.#release()
+  }
+
+  #tellConnected({ path }: StreamLink): void {
+    const { publicKey } = this
+    this.#parts.emit({ event: 'connected', publicKey, peer: publicKey, path })
   }
 
   #newSession(id: Uint8Array): Session {

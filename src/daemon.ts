@@ -23,7 +23,12 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
    */
   async start(): Promise<void> {
     const { entries, network, limits } = this.options
-    const node = new HyperNat({ bootstrap: network.bootstrap, limits, log: this.log })
+    const node = new HyperNat({
+      bootstrap: network.bootstrap,
+      relays: network.relay,
+      limits,
+      log: this.log
+    })
     this.#node = node
     node.on('event', event => this.emit('event', event))
     const servers = groupBy(

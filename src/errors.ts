@@ -18,7 +18,11 @@ export type ErrorCode =
   | 'CLOSED'
   // Reaching the server
   | 'SERVER_NOT_FOUND'
+  | 'SERVER_NOT_RUNNING'
+  | 'SERVER_REFUSED'
   | 'SERVER_UNREACHABLE'
+  | 'NATS_RANDOM'
+  | 'RELAY_UNREACHABLE'
   | 'CONNECTION_LOST'
   | 'SESSION_EXPIRED'
   | 'GOODBYE'

@@ -21,6 +21,11 @@ import { Server } from './server.js'
 export interface HyperNatOptions {
   /** `host:port` of the DHT's bootstrap nodes; left out: the public DHT's. */
   bootstrap?: readonly string[] | undefined
+  /**
+   * Public keys of relays, as text or 32 bytes, for when there is no direct path; the preferred first. One side that names
+   * them is enough.
+   */
+  relays?: readonly (string | Uint8Array)[] | undefined
   /** Those of our numbers to change. */
   limits?: Partial<Limits>
   /** Where diagnostics go; left out: nowhere. */
@@ -73,13 +78,19 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #parts = new Set<{ close(): Promise<void> }>()
   #closing: Promise<void> | null = null
 
+  /** @throws HyperNatError BAD_PUBLIC_KEY for a relay's key */
   constructor(options: HyperNatOptions = {}) {
     super()
     this.#limits = { ...LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
     // Servers see this key; a fresh one per process ties nothing to anybody.
     this.#keyPair = freshKeyPair()
-    this.#node = new Node(options.bootstrap ? { bootstrap: options.bootstrap } : {}, this.#limits, this.#log)
+    const { bootstrap, relays } = options
+    this.#node = new Node(
+      { ...(bootstrap && { bootstrap }), ...(relays && { relay: relays.map(keyOf) }) },
+      this.#limits,
+      this.#log
+    )
   }
 
   /**
@@ -108,7 +119,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#check()
     const client = new Client({
       ...this.#common(),
-      publicKey: typeof what.publicKey === 'string' ? decodeKey(what.publicKey) : what.publicKey,
+      publicKey: keyOf(what.publicKey),
       keyPair: this.#keyPair,
       entries: what.maps.map(map => ({
         path: map.path ?? `${map.proto} ${map.port}`,
@@ -154,6 +165,10 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       emit: (event: DaemonEvent) => void this.emit('event', event)
     }
   }
+}
+
+function keyOf(key: string | Uint8Array): Uint8Array {
+  return typeof key === 'string' ? decodeKey(key) : key
 }
 
 function randomBytes(size: number): Uint8Array {

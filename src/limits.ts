@@ -34,8 +34,13 @@ export interface Limits {
   messageBytes: number
   /** Bytes that one flow may send before the next flow's turn. */
   quantum: number
-  /** Bytes handed to the encrypted stream and not sent yet; what is beyond waits where priorities still count. */
-  unsentBytes: number
+  /**
+   * What is handed to the encrypted stream and not sent yet: so many milliseconds at the path's rate, within these bytes.
+   * What is beyond waits where priorities still count.
+   */
+  unsentMs: number
+  unsentMinBytes: number
+  unsentMaxBytes: number
 
   /** Bytes of unfinished UDP payloads, per session. */
   reassemblyBytes: number
@@ -56,6 +61,8 @@ export interface Limits {
   greetingMs: number
   /** How long one dial may take until the connection opens. */
   dialMs: number
+  /** A relay that did not answer is passed over for so long, while there are others. */
+  relayRestMs: number
   /** The first wait before dialling again, and what each further one is multiplied with. */
   redialMs: number
   redialFactor: number
@@ -67,7 +74,7 @@ export interface Limits {
   targetMs: number
   /** Between two tries to announce while no DHT node answers. */
   announceRetryMs: number
-  /** How long closing may take before it is forced: unannouncing needs the network. */
+  /** How long each of two steps of closing may take before it is forced: saying goodbye, and unannouncing. */
   closeMs: number
 }
 
@@ -91,7 +98,9 @@ export const LIMITS: Limits = {
   ackDelayMs: 250,
   messageBytes: 64 * KB,
   quantum: 16 * KB,
-  unsentBytes: 128 * KB,
+  unsentMs: 10,
+  unsentMinBytes: 32 * KB,
+  unsentMaxBytes: 512 * KB,
 
   reassemblyBytes: 4 * MB,
   reassemblyMs: 2000,
@@ -103,6 +112,7 @@ export const LIMITS: Limits = {
   deadMs: 15_000,
   greetingMs: 10_000,
   dialMs: 15_000,
+  relayRestMs: 30_000,
   redialMs: 250,
   redialFactor: 1.6,
   redialMaxMs: 3000,
@@ -110,5 +120,38 @@ export const LIMITS: Limits = {
   redialPatienceMs: 10 * 60_000,
   targetMs: 15_000,
   announceRetryMs: 2000,
-  closeMs: 2500
+  closeMs: 1200
+}
+
+/** What a relay gives to those who use it ({@link Limits} is for servers and clients). */
+export interface RelayLimits {
+  /** Relayed sessions at a time; beyond it new ones are turned away. */
+  sessions: number
+  /** Connections to the relay at a time: two for each session, some that wait for their other half. */
+  connections: number
+  /** Bits per second of one session, both directions together; what is beyond is dropped, as by a slow link. */
+  sessionBits: number
+  /** Bits per second of all sessions together. */
+  totalBits: number
+  /** A session may use what it saved, up to so many milliseconds' worth, at once. */
+  burstMs: number
+  /** A session without a packet for so long is ended: those in use ping every second. */
+  idleMs: number
+  /** How long half a session may wait for its other half. */
+  pairMs: number
+  /** Between two looks at what is idle. */
+  sweepMs: number
+}
+
+const MBIT = 1_000_000
+
+export const RELAY_LIMITS: RelayLimits = {
+  sessions: 64,
+  connections: 192,
+  sessionBits: 20 * MBIT,
+  totalBits: 100 * MBIT,
+  burstMs: 250,
+  idleMs: 60_000,
+  pairMs: 20_000,
+  sweepMs: 5000
 }

@@ -9,13 +9,13 @@ import { codeOf, HyperNatError } from './errors.js'
 import type { DaemonEvent, ServerMapInfo } from './events.js'
 import type { ByteFlow } from './flows/byte-flow.js'
 import { UdpFlows } from './flows/udp.js'
-import { type ChildKeyPair, childKeyPair } from './identity/child.js'
+import { type ChildKeyPair, childKeyPair, RELAYED } from './identity/child.js'
 import { encodeKey, shortKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
 import type { Limits } from './limits.js'
 import type { Log } from './log.js'
-import { type Announcement, type Node, OFFLINE } from './network/node.js'
-import { pathOf } from './network/path.js'
+import { OFFLINE } from './network/dial-errors.js'
+import type { Announcement, Node } from './network/node.js'
 import type { StreamLink } from './network/stream-link.js'
 import type { Hello, WireMap } from './session/frames.js'
 import { welcomeFrame } from './session/frames.js'
@@ -82,7 +82,8 @@ export class Server {
       reached => {
         if (reached) this.#parts.log.info('announced')
         else emit({ event: 'warning', code: OFFLINE.code, message: OFFLINE.message })
-      }
+      },
+      childKeyPair(this.#parts.keyPair, RELAYED)
     )
     if (this.#closed) return
     const sweep = (): void => {
@@ -130,6 +131,9 @@ export class Server {
     }
     const guest = resumed ?? this.#admit(link)
     guest.link = link
+    link.onpath = () => {
+      if (guest.session.link === link) this.#tellConnected(guest)
+    }
     const sendKey = random(32)
     const welcome = welcomeFrame({
       version: VERSION,
@@ -165,10 +169,7 @@ export class Server {
       id,
       { clock, limits, defer: fn => setImmediate(fn), chance: Math.random },
       {
-        up: () => {
-          const path = pathOf(guest.link!.remoteHost)
-          emit({ event: 'connected', publicKey: this.publicKey, peer, path })
-        },
+        up: () => this.#tellConnected(guest),
         lost: code => emit({ event: 'disconnected', publicKey: this.publicKey, peer, code }),
         ended: (code, reason) => {
           const wasUp = guest.session.wasUp
@@ -190,6 +191,11 @@ export class Server {
     })
     this.#guests.set(name, guest)
     return guest
+  }
+
+  #tellConnected({ key, link }: Guest): void {
+    const peer = encodeKey(key)
+    this.#parts.emit({ event: 'connected', publicKey: this.publicKey, peer, path: link!.path })
   }
 
   #onOpen(flow: ByteFlow, proto: 'tcp' | 'tcpudp', peer: string): ErrorCode | null {

@@ -2,7 +2,7 @@
 
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { Surroundings } from './console.js'
-import { bootstrapOf, protocolFlag } from './shared-flags.js'
+import { networkOf, protocolFlag, relayFlag } from './shared-flags.js'
 
 export const client: Command = {
   name: 'client',
@@ -22,7 +22,8 @@ export const client: Command = {
     },
     ...protocolFlag,
     'public-key': { alias: 'k', type: 'string', describe: 'The public key that the server shows' },
-    'local-host': { type: 'string', describe: 'The address to listen on (127.0.0.1)' }
+    'local-host': { type: 'string', describe: 'The address to listen on (127.0.0.1)' },
+    ...relayFlag
   },
   examples: [
     ['hyper-nat client -l 8080 -r 80 -k <publickey>', "local udp port 8080 leads to the server's port 80"],
@@ -44,7 +45,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     protocols: list(args, 'protocol'),
     localHost: text(args, 'local-host'),
     publicKey: text(args, 'public-key'),
-    bootstrap: bootstrapOf(args, around)
+    ...networkOf(args, around)
   })
   return { options }
 }

@@ -2,7 +2,7 @@
 
 import { type Arguments, type Command, type Job, text } from './command.js'
 import type { Surroundings } from './console.js'
-import { bootstrapOf } from './shared-flags.js'
+import { networkOf, relayFlag } from './shared-flags.js'
 
 /** The file that is read when none is named. */
 export const DEFAULT_FILE = 'options.json'
@@ -11,7 +11,8 @@ export const file: Command = {
   name: '$0',
   describe: 'Run the entries of ./options.json',
   flags: {
-    config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' }
+    config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' },
+    ...relayFlag
   },
   examples: [],
   subject: args => text(args, 'config') ?? DEFAULT_FILE,
@@ -20,7 +21,8 @@ export const file: Command = {
 
 async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { readOptionsFile } = await import('../options/file.js')
-  return { options: await readOptionsFile(file.subject(args), bootstrapOf(args, around)) }
+  const { bootstrap, relay } = networkOf(args, around)
+  return { options: await readOptionsFile(file.subject(args), bootstrap, relay) }
 }
 
 /** What somebody is told who starts hyper-nat with no command and no options.json. */

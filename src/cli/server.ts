@@ -4,7 +4,7 @@ import type { Warning } from '../options/entry.js'
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { Surroundings } from './console.js'
 import { secretOf } from './secret-source.js'
-import { bootstrapOf, protocolFlag } from './shared-flags.js'
+import { networkOf, protocolFlag, relayFlag } from './shared-flags.js'
 
 export const server: Command = {
   name: 'server',
@@ -23,7 +23,8 @@ export const server: Command = {
       describe: 'What the public key comes from (or HYPER_NAT_SECRET); others see it in the process list'
     },
     'secret-file': { type: 'string', describe: 'A file that holds the secret; - for stdin' },
-    host: { type: 'string', describe: 'Where the ports are: an address or a name (127.0.0.1)' }
+    host: { type: 'string', describe: 'Where the ports are: an address or a name (127.0.0.1)' },
+    ...relayFlag
   },
   examples: [
     ['hyper-nat server -p 3000 -s mysecret', 'share udp port 3000'],
@@ -46,7 +47,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     protocols: list(args, 'protocol'),
     host: text(args, 'host'),
     secret,
-    bootstrap: bootstrapOf(args, around)
+    ...networkOf(args, around)
   })
   const warnings: Warning[] = warning ? [...options.warnings, warning] : [...options.warnings]
   return { options: { ...options, warnings }, ...(generated && { generatedSecret: secret.text }) }

@@ -1,7 +1,7 @@
 /** Flags that every command has, and those that `server` and `client` have alike. */
 
 import type { Options as Flag } from 'yargs'
-import type { Bootstrap } from '../options/bootstrap.js'
+import type { NetworkFlag, NetworkFlags } from '../options/network-flags.js'
 import { type Arguments, list } from './command.js'
 import type { Surroundings } from './console.js'
 
@@ -24,10 +24,30 @@ export const protocolFlag: Readonly<Record<string, Flag>> = {
   }
 }
 
-/** Nodes from the flag or else the environment. */
-export function bootstrapOf(args: Arguments, { env }: Surroundings): Bootstrap | undefined {
-  const flag = list(args, 'bootstrap')
-  if (flag !== undefined) return { text: flag, place: '--bootstrap' }
-  const variable = env.HYPER_NAT_BOOTSTRAP
-  return variable === undefined ? undefined : { text: variable, place: 'HYPER_NAT_BOOTSTRAP' }
+export const relayFlag: Readonly<Record<string, Flag>> = {
+  relay: {
+    type: 'string',
+    array: true,
+    describe: 'Public key(s) of relays for when there is no direct path (or HYPER_NAT_RELAY)'
+  }
+}
+
+/** DHT nodes and relays, each from its flag or else the environment. */
+export function networkOf(args: Arguments, around: Pick<Surroundings, 'env'>): NetworkFlags {
+  return {
+    bootstrap: given(args, around, 'bootstrap', 'HYPER_NAT_BOOTSTRAP'),
+    relay: given(args, around, 'relay', 'HYPER_NAT_RELAY')
+  }
+}
+
+function given(
+  args: Arguments,
+  { env }: Pick<Surroundings, 'env'>,
+  flag: string,
+  variable: string
+): NetworkFlag | undefined {
+  const text = list(args, flag)
+  if (text !== undefined) return { text, place: `--${flag}` }
+  const value = env[variable]
+  return value === undefined ? undefined : { text: value, place: variable }
 }

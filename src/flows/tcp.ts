@@ -60,6 +60,7 @@ export class TcpFlow implements ByteFlow {
   #finReceived = false
   #finTold = false
   #borrowed = 0
+  #grewFrom = 0
   #grewAt: number
 
   #done = false
@@ -102,13 +103,11 @@ export class TcpFlow implements ByteFlow {
   consumed(size: number): void {
     this.#consumed += size
     if (this.#done) return
-    if (this.#limit - this.#consumed < this.#window / 2 && !this.#finReceived) {
-      this.#growWindow()
-      this.carrier.windowDue(this)
-    }
+    if (this.#consumed - this.#grewFrom >= this.#window / 2) this.#growWindow()
+    if (this.#limit - this.#consumed < this.#window / 2 && !this.#finReceived) this.carrier.windowDue(this)
   }
 
-  /** Doubles the window while the reader empties half of it faster than a slow path could fill it. */
+  /** Half a window was emptied: twice the window, if that went faster than a slow path could have filled it. */
   #growWindow(): void {
     const now = this.carrier.now()
     const more = Math.min(this.#window, this.limits.flowWindow - this.#window)
@@ -117,6 +116,7 @@ export class TcpFlow implements ByteFlow {
       this.#borrowed += more
     }
     this.#grewAt = now
+    this.#grewFrom = this.#consumed
   }
 
   // --- the session's side: sending ---

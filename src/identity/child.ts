@@ -11,6 +11,12 @@ import type { KeyPair } from './keys.js'
 /** Name of the child that a server announces and listens on. Part of the protocol: it changes only with the wire. */
 export const ANNOUNCE = 'hyper-nat/2/announce'
 
+/** Name of the child that relays know a server by, so that they can tell those that they serve. */
+export const RELAYED = 'hyper-nat/2/relayed'
+
+/** Name of the child that a relay announces and listens on. */
+export const RELAY = 'hyper-nat/2/relay'
+
 /**
  * A child key pair, in the shape that hyperdht takes for `server.listen(keyPair)` and `connect(key, { keyPair })`: its
  * Noise curve uses `scalar` in place of a secret key, its announcements call `sign`.

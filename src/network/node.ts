@@ -1,10 +1,13 @@
 /** The one DHT node of this process: announces servers, dials them. */
 import type SecretStream from '@hyperswarm/secret-stream'
-import HyperDHT from 'hyperdht'
-import { codeOf, HyperNatError } from '../errors.js'
+import type HyperDHT from 'hyperdht'
+import { systemClock } from '../clock.js'
+import { codeOf, type HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log.js'
 import type { NetworkOptions } from '../options/entry.js'
+import { Dht } from './dht.js'
+import { dialError, OFFLINE } from './dial-errors.js'
 import { createSecretStream, StreamLink } from './stream-link.js'
 
 /** A server that is announced. */
@@ -12,28 +15,10 @@ export interface Announcement {
   close(): Promise<void>
 }
 
-/** Why a dial failed, in hyperdht's words and ours. */
-const UNREACHABLE = new HyperNatError(
-  'SERVER_UNREACHABLE',
-  'The server was found but no packet gets through to it: both routers may be of the kind that cannot be punched.'
-)
-const NOT_FOUND = new HyperNatError(
-  'SERVER_NOT_FOUND',
-  'No server with this public key is on the network: is hyper-nat running there, and is the key right?'
-)
-/** No node of the DHT answers. */
-export const OFFLINE = new HyperNatError(
-  'DHT_UNREACHABLE',
-  'No node of the network answers: check the internet connection, and that UDP is not blocked.'
-)
-
-const DIAL_ERRORS: Readonly<Record<string, HyperNatError>> = {
-  PEER_NOT_FOUND: NOT_FOUND,
-  PEER_CONNECTION_FAILED: NOT_FOUND
-}
-
 export class Node {
-  readonly #dht: HyperDHT
+  readonly #dht: Dht
+  readonly #relays: readonly Uint8Array[]
+  readonly #dialRelay: (() => Uint8Array | null) | undefined
   readonly #limits: Limits
   readonly #log: Log
   readonly #links = new Set<StreamLink>()
@@ -42,11 +27,14 @@ export class Node {
   constructor(network: NetworkOptions, limits: Limits, log: Log) {
     this.#limits = limits
     this.#log = log
-    this.#dht = new HyperDHT({
+    const options = {
       ...(network.bootstrap && { bootstrap: network.bootstrap }),
       // The session's own pings keep the path open, and notice silence sooner.
-      connectionKeepAlive: false
-    })
+      connectionKeepAlive: false as const
+    }
+    this.#dht = new Dht(options, systemClock, log)
+    this.#relays = network.relay ?? []
+    this.#dialRelay = this.#dht.relayThrough(this.#relays, limits.relayRestMs)
   }
 
   /** Where this node listens. */
@@ -58,13 +46,17 @@ export class Node {
    * Announces a server and hands over each connection to it. Resolves when it can be found, or when no node of the network
    * has answered; then it goes on trying.
    * @param onreach hears whether the network is reached: false when it was not, true when it is after all
+   * @param relayIdentity what relays know the server by
    */
   async announce(
     keyPair: HyperDHT.KeyPair,
     onlink: (link: StreamLink) => void,
-    onreach: (reached: boolean) => void
+    onreach: (reached: boolean) => void,
+    relayIdentity?: HyperDHT.KeyPair
   ): Promise<Announcement> {
-    const server = this.#dht.createServer({ createSecretStream }, stream => {
+    const relayThrough = this.#dht.relayThrough(this.#relays, this.#limits.relayRestMs, relayIdentity)
+    const options = { createSecretStream, ...(relayThrough && { relayThrough }) }
+    const server = this.#dht.createServer(options, stream => {
       stream.on('error', noop)
       this.#whenOpen(stream, onlink)
     })
@@ -83,14 +75,15 @@ export class Node {
     return {
       close: async () => {
         clearTimeout(retry)
-        await server.close()
+        // Unannouncing asks the network, which may not answer.
+        await within(server.close(), this.#limits.closeMs)
       }
     }
   }
 
   #whenOpen(stream: SecretStream, onlink: (link: StreamLink) => void): void {
     stream.once('open', () => {
-      const link = new StreamLink(stream, this.#limits)
+      const link = new StreamLink(stream, this.#limits, this.#dht.isRelayed(stream.rawStream))
       this.#links.add(link)
       link.closed.then(() => this.#links.delete(link))
       onlink(link)
@@ -113,9 +106,15 @@ export class Node {
       clearTimeout(timer)
       done(result)
     }
-    const stream = this.#dht.connect(key, { keyPair, createSecretStream })
+    const relayThrough = this.#dialRelay
+    const stream = this.#dht.connect(key, {
+      keyPair,
+      createSecretStream,
+      ...(relayThrough && { relayThrough })
+    })
+    const fail = (code: string): void => settle(this.#dht.nodes.length === 0 ? OFFLINE : dialError(code))
     const timer = setTimeout(() => {
-      settle(UNREACHABLE)
+      fail('TIMEOUT')
       stream.destroy()
     }, this.#limits.dialMs)
     this.#whenOpen(stream, link => (settled ? link.destroy() : settle(link)))
@@ -123,9 +122,9 @@ export class Node {
       if (settled) return
       const code = codeOf(err)
       this.#log.debug({ code }, 'dial failed')
-      settle(DIAL_ERRORS[code] ?? UNREACHABLE)
+      fail(code)
     })
-    stream.on('close', () => settle(UNREACHABLE))
+    stream.on('close', () => fail('CLOSED'))
     return () => {
       settled = true
       clearTimeout(timer)
@@ -135,9 +134,20 @@ export class Node {
 
   /** Ends every connection and leaves the DHT. */
   async close(): Promise<void> {
-    await Promise.all([...this.#links].map(link => link.closed))
-    await this.#dht.destroy()
+    await within(Promise.all([...this.#links].map(link => link.closed)), this.#limits.closeMs)
+    // The servers are closed; what is left of them could not unannounce.
+    await this.#dht.destroy({ force: true })
   }
+}
+
+/** Waits for something, but not longer than `ms`. */
+async function within(what: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise(resolve => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([what.catch(noop), late])
+  clearTimeout(timer)
 }
 
 function noop(): void {}

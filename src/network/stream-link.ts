@@ -4,15 +4,21 @@
  */
 import SecretStream from '@hyperswarm/secret-stream'
 import { codeOf } from '../errors.js'
+import type { PathKind } from '../events.js'
 import type { Limits } from '../limits.js'
 import type { Link, LinkEvents } from '../session/link.js'
+import { pathOf } from './path.js'
 
 /** What IP, UDP and UDX put before a datagram, bytes. */
 const HEADERS_IPV4 = 20 + 8 + 20
 const HEADERS_IPV6 = 40 + 8 + 20
 
-/** After so many bytes one more acknowledgement is asked for: how finely {@link StreamLink.room} is known. */
+/**
+ * After so many bytes, or a quarter of what is under way, one more acknowledgement is asked for: how finely
+ * {@link StreamLink.room} is known. Each costs a few promises.
+ */
 const MARK_BYTES = 16 * 1024
+const MARK_SHARE = 1 / 4
 
 /** How long the other side may take to end its half when we ended ours, ms. */
 const LINGER_MS = 1000
@@ -22,28 +28,37 @@ export function createSecretStream(isInitiator: boolean, rawStream: unknown, opt
   return new SecretStream(isInitiator, rawStream, { ...opts, enableSend: false })
 }
 
+type StreamLimits = Pick<Limits, 'unsentMs' | 'unsentMinBytes' | 'unsentMaxBytes' | 'unsentDatagrams'>
+
 export class StreamLink implements Link {
   events: LinkEvents = { message() {}, datagram() {}, drain() {}, close() {} }
+  /** The path has changed, from relayed to a direct one. */
+  onpath: () => void = () => {}
   /** Resolves when the connection is gone. */
   readonly closed: Promise<void>
   readonly #stream: SecretStream
   readonly #raw: SecretStream.RawStream
-  readonly #limits: Pick<Limits, 'unsentBytes' | 'unsentDatagrams'>
+  readonly #limits: StreamLimits
   #unacked = 0
   #unmarked = 0
   #marks = 0
   #choked = false
   #datagrams = 0
   #gone = false
+  #relayed: boolean
   readonly #onsent = () => {
     this.#datagrams--
   }
 
-  /** @param stream a stream that has opened */
-  constructor(stream: SecretStream, limits: Pick<Limits, 'unsentBytes' | 'unsentDatagrams'>) {
+  /**
+   * @param stream a stream that has opened
+   * @param relayed whether it goes through a relay now
+   */
+  constructor(stream: SecretStream, limits: StreamLimits, relayed = false) {
     this.#stream = stream
     this.#raw = stream.rawStream
     this.#limits = limits
+    this.#relayed = relayed
     let code = 'CONNECTION_LOST'
     stream.on('data', (message: Uint8Array) => this.events.message(message))
     stream.on('end', () => {
@@ -61,6 +76,10 @@ export class StreamLink implements Link {
       })
     })
     this.#raw.on('message', (packet: Uint8Array) => this.events.datagram(packet))
+    this.#raw.on('remote-changed', () => {
+      this.#relayed = false
+      if (!this.#gone) this.onpath()
+    })
   }
 
   get remoteKey(): Uint8Array {
@@ -71,9 +90,9 @@ export class StreamLink implements Link {
     return this.#stream.handshakeHash
   }
 
-  /** The address that packets go to now; it changes when a relayed connection becomes direct. */
-  get remoteHost(): string | null {
-    return this.#raw.remoteHost
+  /** How packets travel now; it changes when a relayed connection becomes direct. */
+  get path(): PathKind {
+    return this.#relayed ? 'relayed' : pathOf(this.#raw.remoteHost)
   }
 
   alloc(size: number): Uint8Array {
@@ -85,7 +104,7 @@ export class StreamLink implements Link {
     this.#unacked += message.byteLength
     this.#unmarked += message.byteLength
     this.#stream.write(message)
-    if (this.#unmarked >= MARK_BYTES || this.#marks === 0) this.#mark()
+    if (this.#marks === 0 || this.#unmarked >= Math.max(MARK_BYTES, this.#unacked * MARK_SHARE)) this.#mark()
   }
 
   /** Learns when what is written so far has been acknowledged. */
@@ -97,7 +116,7 @@ export class StreamLink implements Link {
       this.#marks--
       this.#unacked -= bytes
       if (this.#unmarked > 0 && this.#marks === 0) this.#mark()
-      if (this.#choked && this.room() > 0) {
+      if (this.#choked && this.room() >= this.#unsentLimit() / 2) {
         this.#choked = false
         this.events.drain()
       }
@@ -106,9 +125,16 @@ export class StreamLink implements Link {
 
   room(): number {
     if (this.#gone) return 0
-    const room = this.#limits.unsentBytes + this.#raw.inflight - this.#unacked
+    const room = this.#unsentLimit() + this.#raw.inflight - this.#unacked
     if (room <= 0) this.#choked = true
     return room
+  }
+
+  /** What may wait in the stream: a few milliseconds' worth, so that it never runs dry and nothing urgent waits long. */
+  #unsentLimit(): number {
+    const { unsentMs, unsentMinBytes, unsentMaxBytes } = this.#limits
+    const bytes = Math.floor((this.#raw.bbrBandwidth * unsentMs) / 1000)
+    return Math.min(Math.max(bytes, unsentMinBytes), unsentMaxBytes)
   }
 
   datagramSize(): number {

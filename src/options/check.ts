@@ -16,7 +16,7 @@ import { guess } from './guess.js'
 import { filePlaces, type Places } from './places.js'
 import { formatPorts } from './ports.js'
 import { oneOf, quote } from './quote.js'
-import { clientEntry, serverEntry, topLevel, unknownEntry } from './schema.js'
+import { clientEntry, networkShape, serverEntry, topLevel, unknownEntry } from './schema.js'
 
 /**
  * Checks and expands what an options.json holds.
@@ -40,7 +40,10 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
   }
   return {
     entries: placed.map(({ entry }) => entry),
-    network: network?.bootstrap ? { bootstrap: network.bootstrap } : {},
+    network: {
+      ...(network?.bootstrap && { bootstrap: network.bootstrap }),
+      ...(network?.relay && { relay: network.relay })
+    },
     limits,
     warnings: weakSecrets(placed, places)
   }
@@ -162,8 +165,7 @@ function faultsOf(
   return error.issues.flatMap(issue => {
     const path = [...base, ...issue.path]
     if (issue.code !== 'unrecognized_keys') return [{ path: places.field(path), message: issue.message }]
-    // Inside `network` there is one key; everywhere else the keys are those of the shape itself.
-    const known = issue.path[0] === 'network' ? ['bootstrap'] : Object.keys(shape)
+    const known = Object.keys(issue.path[0] === 'network' ? networkShape : shape)
     return issue.keys.map(key => ({
       path: places.field([...path, key]),
       message: unknownKey(key, known, key in otherMode)

@@ -43,6 +43,8 @@ export type Entry = ServerEntry | ClientEntry
 export interface NetworkOptions {
   /** `host:port` of DHT bootstrap nodes; undefined means the public DHT's. */
   readonly bootstrap?: readonly string[]
+  /** Public keys of relays for when there is no direct path, 32 bytes each, the preferred first. */
+  readonly relay?: readonly Uint8Array[]
 }
 
 /** Something that is allowed but unwise. */

@@ -2,10 +2,10 @@
 
 import { readFile, stat } from 'node:fs/promises'
 import { HyperNatError, OptionsError } from '../errors.js'
-import { type Bootstrap, bootstrapPlaces, withBootstrap } from './bootstrap.js'
 import { checkOptions } from './check.js'
 import type { Options, Warning } from './entry.js'
 import { parseJson } from './json.js'
+import { type NetworkFlag, networkPlaces, withNetwork } from './network-flags.js'
 import { filePlaces } from './places.js'
 
 /** Permission bits that let users other than the owner read a file. */
@@ -14,21 +14,28 @@ const READABLE_BY_OTHERS = 0o044
 /**
  * Checks and expands the text of an options.json. Comments and trailing commas are accepted.
  * @param bootstrap nodes that go before those in the text
+ * @param relay relays that go before those in the text
  * @throws OptionsError `BAD_OPTIONS` with every fault found
  */
-export function parseOptions(text: string, bootstrap?: Bootstrap): Options {
-  return checkOptions(withBootstrap(parseJson(text), bootstrap), bootstrapPlaces(filePlaces, bootstrap))
+export function parseOptions(text: string, bootstrap?: NetworkFlag, relay?: NetworkFlag): Options {
+  const flags = { bootstrap, relay }
+  return checkOptions(withNetwork(parseJson(text), flags), networkPlaces(filePlaces, flags))
 }
 
 /**
  * Reads, checks and expands an options.json in UTF-8 or, as Windows PowerShell writes it, UTF-16.
  * @param path absolute, or relative to the working directory
  * @param bootstrap nodes that go before those in the file
+ * @param relay relays that go before those in the file
  * @throws HyperNatError `OPTIONS_NOT_FOUND` if there is no such file, `OPTIONS_UNREADABLE` if it cannot be read
  * @throws OptionsError `BAD_OPTIONS` with every fault found
  */
-export async function readOptionsFile(path: string, bootstrap?: Bootstrap): Promise<Options> {
-  const options = parseOptions(await readText(path), bootstrap)
+export async function readOptionsFile(
+  path: string,
+  bootstrap?: NetworkFlag,
+  relay?: NetworkFlag
+): Promise<Options> {
+  const options = parseOptions(await readText(path), bootstrap, relay)
   const holdsSecret = options.entries.some(entry => entry.mode === 'server')
   const warning = holdsSecret ? await readableByOthers(path) : undefined
   return warning ? { ...options, warnings: [...options.warnings, warning] } : options

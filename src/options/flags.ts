@@ -7,9 +7,9 @@
  */
 
 import { type Fault, OptionsError } from '../errors.js'
-import { type Bootstrap, bootstrapPlaces, withBootstrap } from './bootstrap.js'
 import { checkOptions, distinct } from './check.js'
 import type { Options } from './entry.js'
+import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
 import type { Places } from './places.js'
 import { formatPorts, parsePorts, splitPorts } from './ports.js'
 
@@ -20,22 +20,20 @@ export interface Given {
 }
 
 /** What the command line of `server` says, as text; undefined where a flag is not given. */
-export interface ServerFlags {
+export interface ServerFlags extends NetworkFlags {
   readonly ports?: string | undefined
   readonly protocols?: string | undefined
   readonly host?: string | undefined
   readonly secret?: Given | undefined
-  readonly bootstrap?: Bootstrap | undefined
 }
 
 /** What the command line of `client` says, as text; undefined where a flag is not given. */
-export interface ClientFlags {
+export interface ClientFlags extends NetworkFlags {
   readonly localPorts?: string | undefined
   readonly remotePorts?: string | undefined
   readonly protocols?: string | undefined
   readonly localHost?: string | undefined
   readonly publicKey?: string | undefined
-  readonly bootstrap?: Bootstrap | undefined
 }
 
 /** One element of the raw `schema`; undefined values stand for absent keys. */
@@ -55,7 +53,7 @@ export function serverOptions(flags: ServerFlags): Options {
   return check(
     schema,
     flagPlaces(names, index => `-p ${items[index]!.port ?? ''}`),
-    flags.bootstrap,
+    flags,
     faults
   )
 }
@@ -90,22 +88,17 @@ export function clientOptions(flags: ClientFlags): Options {
     // Any free port names no entry; the port at the server does.
     return localPort === undefined || localPort === '0' ? `-r ${port ?? ''}` : `-l ${localPort}`
   }
-  return check(schema, flagPlaces(names, entry), flags.bootstrap, faults)
+  return check(schema, flagPlaces(names, entry), flags, faults)
 }
 
-function check(
-  schema: RawEntry[],
-  places: Places,
-  bootstrap: Bootstrap | undefined,
-  faults: readonly Fault[]
-): Options {
-  const named = bootstrapPlaces(places, bootstrap)
-  if (faults.length === 0) return checkOptions(withBootstrap({ schema }, bootstrap), named)
+function check(schema: RawEntry[], places: Places, flags: NetworkFlags, faults: readonly Fault[]): Options {
+  const named = networkPlaces(places, flags)
+  if (faults.length === 0) return checkOptions(withNetwork({ schema }, flags), named)
   // Lists that do not fit together: what each item holds can be judged, but not what it has to do with the others.
   const all = [...faults]
   for (const [index, entry] of schema.entries()) {
     try {
-      checkOptions(withBootstrap({ schema: [entry] }, bootstrap), {
+      checkOptions(withNetwork({ schema: [entry] }, flags), {
         ...named,
         entry: () => named.entry(index)
       })

@@ -97,20 +97,25 @@ const secret = z
   .meta({ description: "The text that the server's keys come from. Long, random, and never shared." })
   .transform(text => new Secret(text))
 
-const publicKey = z
-  .string(notText('a client needs the public key that its server shows when it starts'))
-  .meta({
-    description: "The server's public key in base58, z-base-32 or hex, as the server shows it when it starts."
-  })
-  .transform((text, ctx) => {
-    try {
-      return decodeKey(text)
-    } catch (err) {
-      const message = (err as Error).message.replace(/^the public key /, '')
-      ctx.addIssue({ code: 'custom', message, input: text })
-      return z.NEVER
-    }
-  })
+function key(missing: string, description: string) {
+  return z
+    .string(notText(missing))
+    .meta({ description })
+    .transform((text, ctx) => {
+      try {
+        return decodeKey(text)
+      } catch (err) {
+        const message = (err as Error).message.replace(/^the public key /, '')
+        ctx.addIssue({ code: 'custom', message, input: text })
+        return z.NEVER
+      }
+    })
+}
+
+const publicKey = key(
+  'a client needs the public key that its server shows when it starts',
+  "The server's public key in base58, z-base-32 or hex, as the server shows it when it starts."
+)
 
 const serverShape = {
   mode: z.literal('server').meta({ description: 'Share ports of this machine, or of another on its LAN.' }),
@@ -145,21 +150,37 @@ export const unknownEntry = z
   .partial()
   .extend({ mode: z.unknown().optional() })
 
+export const networkShape = {
+  bootstrap: z
+    .array(
+      z.string(notText('a node is "host:port"')).superRefine((value, ctx) => {
+        const message = bootstrapFault(value)
+        if (message) ctx.addIssue({ code: 'custom', message, input: value })
+      }),
+      says(value => `is ${quote(value)}; give a list such as ["203.0.113.7:49737"]`)
+    )
+    .min(1, { error: 'is an empty list; leave it out to use the public DHT' })
+    .meta({ description: 'host:port of the DHT nodes to start from; the public DHT if left out.' })
+    .optional(),
+  relay: z
+    .array(
+      key(
+        'a relay is the public key that hyper-nat relay shows',
+        'The public key that the relay shows when it starts.'
+      ),
+      says(value => `is ${quote(value)}; give a list of the public keys that hyper-nat relay shows`)
+    )
+    .min(1, { error: 'is an empty list; leave it out to use no relay' })
+    .meta({
+      description:
+        'Relays for when no direct path can be opened, the preferred first. One side that names them is enough.'
+    })
+    .optional()
+}
+
 const network = z
   .strictObject(
-    {
-      bootstrap: z
-        .array(
-          z.string(notText('a node is "host:port"')).superRefine((value, ctx) => {
-            const message = bootstrapFault(value)
-            if (message) ctx.addIssue({ code: 'custom', message, input: value })
-          }),
-          says(value => `is ${quote(value)}; give a list such as ["203.0.113.7:49737"]`)
-        )
-        .min(1, { error: 'is an empty list; leave it out to use the public DHT' })
-        .meta({ description: 'host:port of the DHT nodes to start from; the public DHT if left out.' })
-        .optional()
-    },
+    networkShape,
     says(value => `is ${quote(value)}; give an object such as { "bootstrap": ["203.0.113.7:49737"] }`)
   )
   .meta({ description: 'How this machine reaches the DHT.' })
@@ -219,5 +240,5 @@ export type OptionsInput = z.input<typeof wholeFile>
 /** What flags are turned into, before anything is judged: the shape of a file, whatever its values. */
 export interface RawOptions {
   schema: Record<string, unknown>[]
-  network?: { bootstrap?: unknown }
+  network?: { bootstrap?: unknown; relay?: unknown }
 }

@@ -24,7 +24,7 @@ export interface Link {
   alloc(size: number): Uint8Array
   /** Sends the message built in the buffer that {@link alloc} gave. */
   write(message: Uint8Array): void
-  /** Bytes that may be written now without queueing beyond our limit; 0 or less: wait for `drain`. */
+  /** Whole bytes that may be written now without queueing beyond our limit; 0 or less: wait for `drain`. */
   room(): number
   /** Bytes that one datagram holds on this path now, before sealing takes its part. */
   datagramSize(): number

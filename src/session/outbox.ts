@@ -64,7 +64,7 @@ export class Outbox {
     while (!this.empty) {
       const room = link.room()
       if (room <= 0) return
-      this.#message(link, Math.min(room, this.limits.messageBytes))
+      this.#message(link, Math.min(Math.max(room, this.limits.quantum), this.limits.messageBytes))
     }
   }
 

@@ -9,6 +9,13 @@ declare module 'hyperdht' {
       secretKey?: Uint8Array
     }
 
+    /** A udx-native socket. */
+    interface Socket extends EventEmitter {
+      readonly closing: boolean
+      /** Sends one packet, or drops it. */
+      trySend(packet: Uint8Array, port: number, host: string): void
+    }
+
     interface Address {
       host: string
       port: number
@@ -20,6 +27,8 @@ declare module 'hyperdht' {
       port?: number
       ephemeral?: boolean
       firewalled?: boolean
+      /** Whether any port will do when `port` is taken; true unless set. */
+      anyPort?: boolean
       keyPair?: KeyPair
       /** Milliseconds between empty messages of each connection, or false for none. */
       connectionKeepAlive?: number | false
@@ -27,17 +36,22 @@ declare module 'hyperdht' {
 
     type CreateSecretStream = (isInitiator: boolean, rawStream: unknown, opts: object) => SecretStream
 
+    /** Asked for the key of a relay at every connection. */
+    type RelayThrough = () => Uint8Array | null
+
     interface ServerOptions {
       /** Called in the handshake; true turns the client away before it learns anything. */
       firewall?: (remotePublicKey: Uint8Array, payload: unknown, address: Address) => boolean | Promise<boolean>
       shareLocalAddress?: boolean
       createSecretStream?: CreateSecretStream
+      relayThrough?: RelayThrough
     }
 
     interface ConnectOptions {
       keyPair?: KeyPair
       localConnection?: boolean
       createSecretStream?: CreateSecretStream
+      relayThrough?: RelayThrough
     }
 
     interface Server extends EventEmitter {
@@ -57,6 +71,12 @@ declare module 'hyperdht' {
     readonly destroyed: boolean
     readonly online: boolean
     readonly firewalled: boolean
+    /** The nodes that are known now. */
+    readonly nodes: { readonly length: number }
+    /** Where packets are sent from. */
+    readonly socket: HyperDHT.Socket
+    /** What other nodes have seen of our address; internal to dht-rpc. */
+    readonly _nat: { add(host: string, port: number): void }
     address(): HyperDHT.Address
     ready(): Promise<void>
     fullyBootstrapped(): Promise<void>

@@ -11,6 +11,8 @@ declare module '@hyperswarm/secret-stream' {
       readonly rtt: number
       /** Bytes sent and not acknowledged, with headers. */
       readonly inflight: number
+      /** What the congestion control takes for the path's rate, bytes per second. */
+      readonly bbrBandwidth: number
       readonly remoteHost: string | null
       readonly remotePort: number
       readonly remoteFamily: number

@@ -62,6 +62,8 @@ export const ACK_GAP = 1
 export const ACK_EVERY = 12
 /** Acks that tell of a gap go at once but for this distance: under jitter each segment would otherwise have its own. */
 export const ACK_GAP_REORDER = 0.5
+/** Bytes that an ack block may take in a segment that carries data too, and half of the segment at most. */
+export const ACK_ROOM = 100
 /** Ranges in one ack: at 20 % loss they reach back 100 segments and more, so that many acks may be lost. */
 export const ACK_RANGES = 24
 

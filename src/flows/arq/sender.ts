@@ -1,6 +1,6 @@
 /** The sending half of a flow: what goes into the next segment, and when it may leave. */
 import { Congestion } from './congestion.js'
-import { INITIAL_WINDOW, MTU_MIN, PACKET_OVERHEAD, PERSIST_MAX, PROBES, SEND_BUFFER_MIN } from './constants.js'
+import { ACK_ROOM, INITIAL_WINDOW, MTU_MIN, OPEN_MAX, PACKET_OVERHEAD, PERSIST_MAX, PROBES, SEND_BUFFER_MIN } from './constants.js'
 import { Outbox } from './outbox.js'
 import { Pacer } from './pacer.js'
 import type { Receiver } from './receiver.js'
@@ -11,6 +11,9 @@ import { HAS_OPEN, HAS_WINDOW, IS_COPY } from './sent.js'
 import { Thin } from './thin.js'
 
 const NEVER = Number.POSITIVE_INFINITY
+
+/** Room that the fields before the data may take in a segment that carries data. */
+const FIELDS_MAX = ACK_ROOM + 1 + 8 + 1 + OPEN_MAX + 8
 
 /** Takes a finished segment: bytes `start` to `end` of `buffer`, valid during the call. See ArqHost. */
 export type Output = (buffer: Uint8Array, start: number, end: number) => void
@@ -213,7 +216,7 @@ export class Sender {
     const { received } = receiver
     if (received.any && (received.hasNews || this.unitsSent - this.recovery.acknowledged < this.mtu)) {
       flags |= ACK
-      at = receiver.putAck(buf, at, Math.min(120, this.mtu >> 1), now)
+      at = receiver.putAck(buf, at, Math.min(ACK_ROOM, this.mtu >> 1), now)
     }
     buf[this.headroom] = flags
     return at
@@ -247,19 +250,26 @@ export class Sender {
     const from = Math.max(sent.offset[slot]!, recovery.acknowledged)
     let end = sent.offset[slot]! + sent.length[slot]!
     this.retransmits++
+    const fits = this.mtu - FIELDS_MAX
+    if (end - from > fits) {
+      // Cut for a larger path: what does not fit stays in the queue.
+      const at = this.sendRange(from, end, 0, now)
+      if (at < end) {
+        sent.offset[slot] = at
+        sent.length[slot] = end - at
+      } else recovery.shift()
+      return
+    }
     recovery.shift()
-    // Neighbours that were lost too go along while there is room; what is left over is cut off below.
-    for (let next = recovery.peek(); next >= 0 && end - from < this.mtu; next = recovery.peek()) {
+    // Neighbours that were lost too go along while there is room.
+    for (let next = recovery.peek(); next >= 0; next = recovery.peek()) {
       const nextSlot = next & sent.mask
       const nextEnd = sent.offset[nextSlot]! + sent.length[nextSlot]!
-      if (sent.offset[nextSlot]! > end || nextEnd < from || nextEnd - from > this.mtu - 120) break
-      if (sent.offset[nextSlot]! < from) break
-      if (nextEnd > end) end = nextEnd
+      if (sent.offset[nextSlot]! < from || sent.offset[nextSlot]! > end || nextEnd - from > fits) break
+      end = Math.max(end, nextEnd)
       recovery.shift()
     }
-    let at = from
-    do at = this.sendRange(at, end, 0, now)
-    while (at < end)
+    this.sendRange(from, end, 0, now)
   }
 
   private sendNew(now: number): void {

@@ -1,0 +1,44 @@
+/** Why a server could not be reached: hyperdht's words turned into ours, one code and one sentence per cause. */
+import { type ErrorCode, HyperNatError } from '../errors.js'
+
+/** No node of the DHT answers. */
+export const OFFLINE = new HyperNatError(
+  'DHT_UNREACHABLE',
+  'No node of the network answers: check the internet connection, and that the router or firewall here lets UDP through.'
+)
+
+const SENTENCES = {
+  SERVER_NOT_FOUND:
+    'No server with this public key is on the network: is hyper-nat running there, and is the key right?',
+  SERVER_NOT_RUNNING:
+    'The server was on the network a while ago and does not answer now: has it been stopped, or lost its connection?',
+  SERVER_REFUSED: 'The server refused the connection: ask its owner.',
+  SERVER_UNREACHABLE:
+    'The server was found but no packet gets through to it: name a relay on one side (--relay), or free a UDP port on a router.',
+  NATS_RANDOM:
+    'Both routers give every connection another port, so that no direct path can be opened: name a relay on one side (--relay).',
+  RELAY_UNREACHABLE:
+    'There is no direct path to the server, and the relay does not answer: is hyper-nat relay running there?',
+  VERSION_MISMATCH: 'The server runs another version of hyper-nat: use the same on both sides.'
+} satisfies Partial<Record<ErrorCode, string>>
+
+type DialCode = keyof typeof SENTENCES
+
+/** hyperdht's codes (hyperdht/lib/errors.js) and blind-relay's; any other means that no packet got through. */
+const CODES: Readonly<Record<string, DialCode>> = {
+  PEER_NOT_FOUND: 'SERVER_NOT_FOUND',
+  PEER_CONNECTION_FAILED: 'SERVER_NOT_RUNNING',
+  SERVER_ERROR: 'SERVER_REFUSED',
+  SERVER_INCOMPATIBLE: 'VERSION_MISMATCH',
+  HOLEPUNCH_DOUBLE_RANDOMIZED_NATS: 'NATS_RANDOM',
+  RELAY_ABORTED: 'RELAY_UNREACHABLE',
+  CHANNEL_CLOSED: 'RELAY_UNREACHABLE',
+  CHANNEL_DESTROYED: 'RELAY_UNREACHABLE',
+  PAIRING_CANCELLED: 'RELAY_UNREACHABLE'
+}
+
+/** @param code of the error that hyperdht ended a dial with */
+export function dialError(code: string): HyperNatError {
+  const ours = Object.hasOwn(CODES, code) ? CODES[code]! : 'SERVER_UNREACHABLE'
+  return new HyperNatError(ours, SENTENCES[ours])
+}

@@ -1,0 +1,33 @@
+/** Which relay to use next: the first of the list, unless it failed of late. */
+export class RelayChoice {
+  readonly #failed = new Map<Uint8Array, number>()
+
+  /**
+   * @param keys in the order in which they are preferred
+   * @param restMs how long one that failed is passed over while there are others
+   */
+  constructor(
+    readonly keys: readonly Uint8Array[],
+    readonly restMs: number
+  ) {}
+
+  /** The relay to use, of several that failed the one that has rested longest; null when there is none at all. */
+  pick(now: number): Uint8Array | null {
+    let best: Uint8Array | null = null
+    let bestSince = Number.POSITIVE_INFINITY
+    for (const key of this.keys) {
+      const since = this.#failed.get(key)
+      if (since === undefined || now - since >= this.restMs) return key
+      if (since < bestSince) [best, bestSince] = [key, since]
+    }
+    return best
+  }
+
+  failed(key: Uint8Array, now: number): void {
+    this.#failed.set(key, now)
+  }
+
+  worked(key: Uint8Array): void {
+    this.#failed.delete(key)
+  }
+}
