@@ -134,6 +134,14 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     return { maps: client.start(), close: handle }
   }
 
+  /**
+   * Drops every connection at once, as when the network has changed: clients dial again, sessions and their flows go on
+   * over the new connections.
+   */
+  reconnect(): void {
+    this.#node.drop()
+  }
+
   /** Says goodbye, unannounces, closes every socket. */
   close(): Promise<void> {
     this.#closing ??= (async () => {

@@ -132,6 +132,11 @@ export class Node {
     }
   }
 
+  /** Ends every connection; sessions go on over new ones. */
+  drop(): void {
+    for (const link of this.#links) link.destroy()
+  }
+
   /** Ends every connection and leaves the DHT. */
   async close(): Promise<void> {
     await within(Promise.all([...this.#links].map(link => link.closed)), this.#limits.closeMs)
