@@ -1,0 +1,93 @@
+// Two network namespaces joined by linkem.c: a link with delay, loss and a rate, on Linux as root.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { until } from '../../test/support/deadline.js'
+import { isLinux, isRoot } from '../../test/support/machine.js'
+import { Process, runProgram } from '../../test/support/process.js'
+import { missing } from '../../test/support/programs.js'
+import { benchFolder } from './peers.js'
+
+export interface LinkShape {
+  /** One way. */
+  delayMs: number
+  lossPercent: number
+  rateMbit: number
+  queueKilobytes: number
+  jitterMs: number
+  seed: number
+}
+
+/** Why there can be no link here, or false. */
+export function noLink(): string | false {
+  if (!isLinux) return 'the link emulator needs Linux'
+  if (!isRoot) return 'the link emulator needs root'
+  const absent = missing('gcc', 'ip')
+  return absent ? `the link emulator: ${absent}` : false
+}
+
+export interface EmulatedLink {
+  readonly addresses: readonly [string, string]
+  /** Puts a program at an end: `ip netns exec NAME`. */
+  readonly ends: readonly [string[], string[]]
+  close(): Promise<void>
+}
+
+const ADDRESSES = ['11.0.0.1', '11.0.0.2'] as const
+const DEVICES = ['hnlink0', 'hnlink1'] as const
+
+/** Builds the emulator; `remove` deletes it. */
+export async function buildLinkem(): Promise<{ file: string; remove(): void }> {
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-link-'))
+  const file = join(folder, 'linkem')
+  await must('gcc', ['-O2', '-o', file, join(benchFolder, 'linkem.c')])
+  return { file, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
+
+export async function openLink(linkem: string, shape: LinkShape): Promise<EmulatedLink> {
+  const names = [0, 1].map(i => `hyper-nat-${process.pid}-${i}`) as [string, string]
+  const made: string[] = []
+  let emulator: Process | undefined
+  const close = async () => {
+    await emulator?.stop()
+    for (const name of made) await runProgram('ip', ['netns', 'del', name])
+  }
+  try {
+    for (const name of names) {
+      await must('ip', ['netns', 'add', name])
+      made.push(name)
+      await must('ip', ['-n', name, 'link', 'set', 'lo', 'up'])
+    }
+    const { delayMs, lossPercent, rateMbit, queueKilobytes, jitterMs, seed } = shape
+    const figures = [delayMs, lossPercent, rateMbit, queueKilobytes, jitterMs, seed].map(String)
+    emulator = new Process(linkem, [names[0], DEVICES[0], names[1], DEVICES[1], ...figures])
+    for (const i of [0, 1] as const) {
+      await until(5_000, `the device ${DEVICES[i]}`, async () => {
+        const { code } = await runProgram('ip', ['-n', names[i], 'link', 'show', DEVICES[i]])
+        return code === 0
+      })
+      await must('ip', ['-n', names[i], 'addr', 'add', `${ADDRESSES[i]}/24`, 'dev', DEVICES[i]])
+      await must('ip', ['-n', names[i], 'link', 'set', DEVICES[i], 'up'])
+    }
+    const ends = names.map(name => ['ip', 'netns', 'exec', name]) as [string[], string[]]
+    return { addresses: ADDRESSES, ends, close }
+  } catch (err) {
+    await close()
+    throw err
+  }
+}
+
+/** Sets the kernel's TCP congestion control at both ends; false when this kernel does not have it. */
+export async function setCongestionControl(link: EmulatedLink, name: string): Promise<boolean> {
+  for (const [command = '', ...args] of link.ends) {
+    const setting = `net.ipv4.tcp_congestion_control=${name}`
+    const { code } = await runProgram(command, [...args, 'sysctl', '-q', '-w', setting])
+    if (code !== 0) return false
+  }
+  return true
+}
+
+async function must(command: string, args: readonly string[]): Promise<void> {
+  const { code, stderr } = await runProgram(command, args)
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`)
+}

@@ -1,0 +1,95 @@
+// What a user waits for: the first byte of a new TCP connection, the reply to a UDP datagram. The two ends are pinned to
+// different cores: unpinned, the figures have two humps, by whether the kernel puts both on one core.
+import { fileURLToPath } from 'node:url'
+import { connectTcp, readSome } from '../../test/support/clients.js'
+import { Process, runProgram } from '../../test/support/process.js'
+import { type Contender, loopbackSite, type Site } from './contenders.js'
+import type { Report } from './report.js'
+import { median, quantile } from './samples.js'
+
+const CONNECTIONS = 200
+const DATAGRAMS = 3_000
+
+/** The programs at the ends are processes of their own, so that each can sit on its side's core. */
+export const endFile = fileURLToPath(new URL('end.js', import.meta.url))
+
+export async function measureConnect(
+  report: Report,
+  who: Contender,
+  bootstrap: readonly string[]
+): Promise<void> {
+  await withEnd(who, loopbackSite(bootstrap, true), async (route, site) => {
+    const samples = await runEnd(site, ['connect', route.host, `${route.tcp}`, `${CONNECTIONS}`])
+    const name = (what: string) => `TCP connect to first byte, ${what}`
+    const unit = { unit: 'ms', better: 'lower', digits: 2 } as const
+    report.add({ name: name('median'), ...unit }, who.name, median(samples))
+    report.add({ name: name('p95'), ...unit }, who.name, quantile(samples, 0.95))
+    const missing = CONNECTIONS - samples.length
+    if (missing > 0)
+      report.note(`${who.name}: ${missing} of ${CONNECTIONS} connections gave no byte within a second`)
+  })
+}
+
+export async function measureDatagrams(
+  report: Report,
+  who: Contender,
+  bootstrap: readonly string[]
+): Promise<void> {
+  if (!who.udp) return
+  await withEnd(who, loopbackSite(bootstrap, true), async (route, site) => {
+    const samples = await runEnd(site, ['ping', route.host, `${route.udp}`, `${DATAGRAMS}`])
+    const name = (what: string) => `UDP round trip of 200 bytes, ${what}`
+    const unit = { unit: 'us', better: 'lower', digits: 0 } as const
+    report.add({ name: name('median'), ...unit }, who.name, median(samples) * 1_000)
+    report.add({ name: name('p99'), ...unit }, who.name, quantile(samples, 0.99) * 1_000)
+    if (samples.length < DATAGRAMS)
+      report.note(`${who.name}: ${DATAGRAMS - samples.length} datagrams had no reply`)
+  })
+}
+
+/** From the start of the client's process until its first byte is through, with a server that has been up for a moment. */
+export async function measureStart(
+  report: Report,
+  who: Contender,
+  bootstrap: readonly string[]
+): Promise<void> {
+  if (who.name === 'direct') return
+  await withEnd(who, loopbackSite(bootstrap, false), async route => {
+    const socket = await connectTcp(route.tcp, route.host)
+    await readSome(socket, 1)
+    const ms = performance.now() - (route.clientStarted ?? 0)
+    socket.destroy()
+    report.add({ name: 'client start to first byte', unit: 'ms', better: 'lower', digits: 0 }, who.name, ms)
+  })
+}
+
+type Opened = Awaited<ReturnType<Contender['open']>>
+
+/** Runs `measure` with a tunnel to a program that answers on TCP and UDP. */
+export async function withEnd(
+  who: Contender,
+  site: Site,
+  measure: (route: Opened, site: Site) => Promise<void>
+): Promise<void> {
+  const [command = '', ...args] = [...site.atServer, process.execPath, endFile, 'answer', site.bindHost]
+  const end = new Process(command, args)
+  try {
+    const [, port = ''] = await end.says(/port (\d+)/)
+    const route = await who.open(site, Number(port))
+    try {
+      await measure(route, site)
+    } finally {
+      await route.close()
+    }
+  } finally {
+    await end.stop()
+  }
+}
+
+/** Runs a measuring program at the client's end; gives its samples in milliseconds. */
+export async function runEnd(site: Site, args: readonly string[], ms = 120_000): Promise<number[]> {
+  const [command = '', ...rest] = [...site.atClient, process.execPath, endFile, ...args]
+  const { code, stdout, stderr } = await runProgram(command, rest, { ms })
+  if (code !== 0) throw new Error(`${args.join(' ')}: ${stderr}`)
+  return JSON.parse(stdout)
+}

@@ -1,0 +1,105 @@
+// `npm run bench [-- --only NAME,..] [--rounds N] [--contenders NAME,..] [--losses PERCENT,..]`: hyper-nat beside its
+// predecessor, hypertele and plain sockets, interleaved in one run on one DHT.
+import { existsSync, readFileSync } from 'node:fs'
+import { cpus, release } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { findProgram } from '../../test/support/programs.js'
+import { startTestnet } from '../../test/support/testnet.js'
+import { type Contender, contenders } from './contenders.js'
+import { measureIdle } from './idle.js'
+import { measureConnect, measureDatagrams, measureStart } from './latency.js'
+import { measureLink } from './link.js'
+import { installPeers, projectFolder } from './peers.js'
+import { Report } from './report.js'
+import { measureThroughput } from './throughput.js'
+import { measureUdpRate } from './udp-rate.js'
+
+type Measure = (report: Report, who: Contender, bootstrap: readonly string[]) => Promise<void>
+
+const measures: Record<string, Measure> = {
+  throughput: measureThroughput,
+  connect: measureConnect,
+  'udp-rate': measureUdpRate,
+  'udp-latency': measureDatagrams,
+  start: measureStart,
+  idle: measureIdle
+}
+
+const LINK = 'link'
+const RESULTS = 'bench-results.json'
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
+    contenders: { type: 'string' },
+    losses: { type: 'string', default: '0,2,5' }
+  }
+})
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const names = [...Object.keys(measures), LINK]
+  const only = values.only?.split(',') ?? names
+  const wrong = only.filter(name => !names.includes(name))
+  if (wrong.length > 0) {
+    console.error(`There is no measurement ${wrong.join(', ')}. There are: ${names.join(', ')}.`)
+    return 2
+  }
+  const chosen = contenders.filter(c => !values.contenders || values.contenders.split(',').includes(c.name))
+  const machine = describeMachine()
+  console.log(
+    Object.entries(machine)
+      .map(([name, value]) => `${name}: ${value}`)
+      .join('\n')
+  )
+  await installPeers()
+
+  const report = new Report()
+  const rounds = Number(values.rounds)
+  await measureLoopback(report, only, chosen, rounds)
+  if (only.includes(LINK)) await measureLink(report, chosen, rounds, values.losses.split(',').map(Number))
+  report.print('hyper-nat')
+  report.write(join(projectFolder, RESULTS), machine)
+  console.log(`Every sample is in ${RESULTS}.`)
+  return 0
+}
+
+async function measureLoopback(report: Report, only: string[], chosen: readonly Contender[], rounds: number) {
+  const testnet = await startTestnet(4)
+  try {
+    for (const [name, measure] of Object.entries(measures)) {
+      if (!only.includes(name)) continue
+      for (let round = 1; round <= rounds; round++) {
+        for (const who of chosen) {
+          console.log(`${name}, round ${round} of ${rounds}: ${who.name}`)
+          // A contender that fails is a result; the others go on.
+          await measure(report, who, testnet.bootstrap).catch(err =>
+            report.note(`${name}, ${who.name}: ${firstLine(err)}`)
+          )
+        }
+      }
+    }
+  } finally {
+    await testnet.close()
+  }
+}
+
+function firstLine(err: unknown): string {
+  return (err instanceof Error ? err.message : String(err)).split('\n').slice(0, 3).join(' | ')
+}
+
+/** What a reader needs to compare two runs. */
+function describeMachine(): Record<string, unknown> {
+  const congestion = '/proc/sys/net/ipv4/tcp_congestion_control'
+  const pinned = findProgram('taskset') ? 'the two ends on different cores' : 'not pinned: no taskset'
+  return {
+    node: process.version,
+    system: `${process.platform} ${release()}`,
+    processor: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`,
+    'TCP congestion control': existsSync(congestion) ? readFileSync(congestion, 'utf8').trim() : 'unknown',
+    latency: pinned
+  }
+}

@@ -1,0 +1,92 @@
+// Where every `npm run ..` of this project starts: plain JavaScript without dependencies, because it must work in a fresh
+// clone that has neither node_modules nor a build, on Windows too.
+import { spawn } from 'node:child_process'
+import { existsSync, rmSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { runGroups } from './test-groups.mjs'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const bin = {
+  biome: join('node_modules', '@biomejs', 'biome', 'bin', 'biome'),
+  tsc: join('node_modules', 'typescript', 'bin', 'tsc')
+}
+
+const tasks = {
+  demo: args => prepared(() => node([join('dist', 'scripts', 'demo.js'), ...args])),
+  bench: args => prepared(() => node([join('dist', 'scripts', 'bench', 'main.js'), ...args])),
+  build: () => prepared(() => 0),
+  lint: args => installed(() => lint(args)),
+  format: () => installed(() => lint(['--write'])),
+  test: args => installed(() => test(args)),
+  // npm runs this one at the end of `npm ci`, when the build comes anyway if it was we who started npm.
+  prepare: () => (process.env.HYPER_NAT_TASK ? 0 : build())
+}
+
+const [name = '', ...args] = process.argv.slice(2)
+const task = Object.hasOwn(tasks, name) ? tasks[name] : undefined
+if (!task) {
+  console.error(`usage: node scripts/run.mjs ${Object.keys(tasks).join('|')}`)
+  process.exit(2)
+}
+process.exit(await task(args))
+
+/** Installs if needed, then goes on. Every step gives an exit code; the first that is not 0 is the last. */
+async function installed(next) {
+  return (await install()) || next()
+}
+
+/** Installs if needed, builds, then goes on. */
+function prepared(next) {
+  return installed(async () => (await build()) || next())
+}
+
+/** `npm ci`, when node_modules is missing or older than the lock file. */
+function install() {
+  if (!isStale(join(root, 'node_modules', '.package-lock.json'), join(root, 'package-lock.json'))) return 0
+  console.log('Installing the packages of package-lock.json ..')
+  // npm is a .cmd on Windows, which only a shell can start.
+  const shell = process.platform === 'win32'
+  return run('npm', ['ci'], { shell, env: { ...process.env, HYPER_NAT_TASK: name } })
+}
+
+function isStale(made, from) {
+  return !existsSync(made) || statSync(made).mtimeMs < statSync(from).mtimeMs
+}
+
+/** The whole tree is rebuilt, so that a deleted test does not live on in dist. */
+function build() {
+  rmSync(join(root, 'dist'), { recursive: true, force: true })
+  return node([bin.tsc])
+}
+
+function lint(args = []) {
+  return node([bin.biome, 'check', ...args])
+}
+
+async function test(args) {
+  const only = args.filter(a => !a.startsWith('-'))
+  return (await lint()) || (await build()) || runGroups(root, only)
+}
+
+function node(args) {
+  return run(process.execPath, args)
+}
+
+/** Runs a program in the project's folder; resolves with its exit code. */
+function run(command, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio: 'inherit', ...options })
+    // Ctrl-C reaches the child too, being in the same terminal: let it clean up, and give its exit code.
+    const ignore = () => {}
+    const forward = () => child.kill('SIGTERM')
+    process.on('SIGINT', ignore)
+    process.on('SIGTERM', forward)
+    child.on('error', reject)
+    child.on('close', code => {
+      process.off('SIGINT', ignore)
+      process.off('SIGTERM', forward)
+      resolve(code ?? 1)
+    })
+  })
+}

@@ -1,0 +1,93 @@
+// The groups of tests, in the order in which they run; what `npm test` does after the build.
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+/**
+ * `alone`: one file at a time, since its tests start daemons and measure time. `timeout`: milliseconds for one test file,
+ * so that a hang ends as a failure with a name. `optional`: the folder may be missing (but not be empty).
+ */
+const groups = [
+  { name: 'unit', timeout: 120_000 },
+  { name: 'sim', timeout: 420_000, optional: true },
+  { name: 'fuzz', timeout: 240_000 },
+  { name: 'integration', timeout: 180_000, alone: true },
+  { name: 'natlab', timeout: 240_000, alone: true, optional: true }
+]
+
+/** Runs the groups named in `only`, or all; resolves with 0 when everything passed. */
+export async function runGroups(root, only = []) {
+  const unknown = only.filter(name => !groups.some(g => g.name === name))
+  if (unknown.length > 0) {
+    console.error(
+      `No such group of tests: ${unknown.join(', ')}. There are: ${groups.map(g => g.name).join(', ')}.`
+    )
+    return 2
+  }
+  const results = []
+  for (const group of groups) {
+    if (only.length > 0 && !only.includes(group.name)) continue
+    if (group.optional && !existsSync(join(root, 'test', group.name))) continue
+    console.log(`\n== ${group.name} ==`)
+    results.push(await runGroup(root, group))
+  }
+  return report(results)
+}
+
+async function runGroup(root, group) {
+  const files = testFiles(join(root, 'dist', 'test', group.name))
+  if (files.length === 0) {
+    return { group, seconds: 0, failures: [`test/${group.name} holds no tests`], counts: {} }
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-test-'))
+  const summary = join(folder, 'summary.json')
+  const reporter = pathToFileURL(join(dirname(fileURLToPath(import.meta.url)), 'summary-reporter.mjs')).href
+  const args = ['--test', `--test-timeout=${group.timeout}`]
+  if (group.alone) args.push('--test-concurrency=1')
+  args.push('--test-reporter=spec', '--test-reporter-destination=stdout')
+  args.push(`--test-reporter=${reporter}`, `--test-reporter-destination=${summary}`)
+  const started = performance.now()
+  const code = await node(root, [...args, ...files])
+  const seconds = (performance.now() - started) / 1000
+  const { counts, failures } = JSON.parse(readFileSync(summary, 'utf8') || '{"counts":{},"failures":[]}')
+  rmSync(folder, { recursive: true, force: true })
+  if (code !== 0 && failures.length === 0) failures.push(`the runner ended with code ${code}`)
+  if (code === 0 && !counts.pass) failures.push('not one test passed')
+  return { group, seconds, failures, counts }
+}
+
+function testFiles(folder) {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { recursive: true })
+    .map(String)
+    .filter(name => name.endsWith('.test.js'))
+    .sort()
+    .map(name => join(folder, name))
+}
+
+function report(results) {
+  console.log('\n== summary ==')
+  for (const { group, seconds, counts, failures } of results) {
+    const { pass = 0, skipped = 0, todo = 0 } = counts
+    const extra = `${skipped ? `, ${skipped} skipped` : ''}${todo ? `, ${todo} to do` : ''}`
+    const verdict = failures.length > 0 ? 'FAILED' : 'passed'
+    const time = `${seconds.toFixed(1)} s`
+    console.log(
+      `${verdict}  ${group.name.padEnd(12)} ${String(pass).padStart(5)} passed${extra}  ${time.padStart(8)}`
+    )
+    for (const failure of failures) console.log(`        ${failure}`)
+  }
+  const failed = results.some(r => r.failures.length > 0)
+  console.log(failed ? 'Some tests failed.' : 'All tests passed.')
+  return failed ? 1 : 0
+}
+
+function node(cwd, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd, stdio: 'inherit' })
+    child.on('error', reject)
+    child.on('close', code => resolve(code ?? 1))
+  })
+}
