@@ -152,6 +152,7 @@ export class Client {
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return
     this.#closed = true
     this.#redial?.cancel()
     this.#sweep?.cancel()
@@ -219,6 +220,8 @@ export class Client {
       // A new session, or a server that was restarted and does not know the old one.
       const old = this.#session
       this.#session = this.#newSession(b4a.from(welcome.session))
+      // Its connection may not have been missed yet.
+      if (old?.state === 'up') this.#tellDisconnected('SESSION_EXPIRED')
       old?.close('SESSION_EXPIRED')
     }
     this.#learnMaps(welcome)
@@ -241,8 +244,13 @@ export class Client {
     this.#parts.emit({ event: 'connected', publicKey, peer: publicKey, path })
   }
 
+  #tellDisconnected(code: string): void {
+    const { publicKey } = this
+    this.#parts.emit({ event: 'disconnected', publicKey, peer: publicKey, code })
+  }
+
   #newSession(id: Uint8Array): Session {
-    const { clock, limits, emit } = this.#parts
+    const { clock, limits } = this.#parts
     const session: Session = new Session(
       'client',
       id,
@@ -250,7 +258,7 @@ export class Client {
       {
         up: () => {},
         lost: code => {
-          emit({ event: 'disconnected', publicKey: this.publicKey, peer: this.publicKey, code })
+          this.#tellDisconnected(code)
           this.#dial()
         },
         ended: (code, reason) => {
@@ -258,7 +266,7 @@ export class Client {
           this.#session = null
           if (this.#closed) return
           if (session.wasUp) {
-            emit({ event: 'disconnected', publicKey: this.publicKey, peer: this.publicKey, code })
+            this.#tellDisconnected(code)
             this.#onFailure(new HyperNatError(code, reason || `The session ended (${code}).`))
           }
         },

@@ -214,7 +214,7 @@ export class Server {
       err => {
         if (!socket.remoteAddress && socket.bytesRead === 0 && socket.bytesWritten === 0) {
           log.warn(
-            { peer: shortKey(peer), code: codeOf(err), target: `${map.host}:${map.port}` },
+            { peer: shortKey(peer), code: targetCode(err), target: `${map.host}:${map.port}` },
             'the target could not be reached'
           )
           return targetCode(err)

@@ -20,6 +20,9 @@ const HEADERS_IPV6 = 40 + 8 + 20
 const MARK_BYTES = 16 * 1024
 const MARK_SHARE = 1 / 4
 
+/** One datagram in so many tells when the kernel has taken it, and so all before it: a promise for each would cost too much. */
+const PROBE_EVERY = 16
+
 /** How long the other side may take to end its half when we ended ours, ms. */
 const LINGER_MS = 1000
 
@@ -43,11 +46,12 @@ export class StreamLink implements Link {
   #unmarked = 0
   #marks = 0
   #choked = false
-  #datagrams = 0
+  #unsent = 0
+  #sinceProbe = 0
   #gone = false
   #relayed: boolean
   readonly #onsent = () => {
-    this.#datagrams--
+    this.#unsent -= PROBE_EVERY
   }
 
   /**
@@ -142,8 +146,10 @@ export class StreamLink implements Link {
   }
 
   sendDatagram(packet: Uint8Array): void {
-    if (this.#gone || this.#datagrams >= this.#limits.unsentDatagrams) return
-    this.#datagrams++
+    if (this.#gone || this.#unsent >= this.#limits.unsentDatagrams) return
+    if (++this.#sinceProbe < PROBE_EVERY) return this.#raw.trySend(packet)
+    this.#sinceProbe = 0
+    this.#unsent += PROBE_EVERY
     this.#raw.send(packet).then(this.#onsent, this.#onsent)
   }
 

@@ -68,11 +68,19 @@ export class Datagrams implements RecordSink {
   queue(): void {
     if (this.#flushQueued) return
     this.#flushQueued = true
-    this.defer(() => {
-      this.events.turn()
-      this.#flushQueued = false
-      this.packer.flush()
-    })
+    this.defer(this.#endTurn)
+  }
+
+  /** What is packed goes out now if it is this turn's first, with what else comes in this turn at its end. */
+  hurry(): void {
+    if (!this.#flushQueued) this.packer.flush()
+    this.queue()
+  }
+
+  readonly #endTurn = (): void => {
+    this.events.turn()
+    this.#flushQueued = false
+    this.packer.flush()
   }
 
   /**

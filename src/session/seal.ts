@@ -19,25 +19,23 @@ export function randomKey(random: (size: number) => Uint8Array): Uint8Array {
 export class Sealer {
   #counter = 0
   readonly #nonce = b4a.alloc(NONCE_BYTES)
-  readonly #view = new DataView(this.#nonce.buffer, this.#nonce.byteOffset, NONCE_BYTES)
 
   constructor(readonly key: Uint8Array) {}
 
   /** The sealed form of `plain`, in a buffer of its own. */
   seal(plain: Uint8Array): Uint8Array {
     const sealed = b4a.allocUnsafe(plain.byteLength + SEAL_BYTES)
+    const nonce = this.#nonce
     const counter = this.#counter++
-    this.#view.setUint32(0, counter >>> 0, true)
-    this.#view.setUint32(4, Math.floor(counter / TWO_32), true)
-    sealed.set(this.#nonce.subarray(0, COUNTER_BYTES))
-    sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
-      sealed.subarray(COUNTER_BYTES),
-      plain,
-      null,
-      null,
-      this.#nonce,
-      this.key
-    )
+    let low = counter >>> 0
+    let high = Math.floor(counter / TWO_32)
+    for (let i = 0; i < 4; i++) {
+      sealed[i] = nonce[i] = low & 255
+      sealed[i + 4] = nonce[i + 4] = high & 255
+      low >>>= 8
+      high >>>= 8
+    }
+    sodium.crypto_aead_chacha20poly1305_ietf_encrypt(sealed.subarray(COUNTER_BYTES), plain, null, null, nonce, this.key)
     return sealed
   }
 }

@@ -298,7 +298,7 @@ export class Session {
     const datagrams = this.#datagrams
     if (!datagrams) return false
     const sent = datagrams.packer.udp(map, flow, payload)
-    datagrams.queue()
+    datagrams.hurry()
     return sent
   }
 

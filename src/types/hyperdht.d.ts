@@ -41,7 +41,11 @@ declare module 'hyperdht' {
 
     interface ServerOptions {
       /** Called in the handshake; true turns the client away before it learns anything. */
-      firewall?: (remotePublicKey: Uint8Array, payload: unknown, address: Address) => boolean | Promise<boolean>
+      firewall?: (
+        remotePublicKey: Uint8Array,
+        payload: unknown,
+        address: Address
+      ) => boolean | Promise<boolean>
       shareLocalAddress?: boolean
       createSecretStream?: CreateSecretStream
       relayThrough?: RelayThrough
@@ -98,5 +102,8 @@ declare module 'hyperdht/testnet.js' {
     destroy(): Promise<void>
   }
 
-  export default function createTestnet(size?: number, opts?: { host?: string; port?: number }): Promise<Testnet>
+  export default function createTestnet(
+    size?: number,
+    opts?: { host?: string; port?: number }
+  ): Promise<Testnet>
 }

@@ -1,7 +1,7 @@
 /** The part of @hyperswarm/secret-stream 6 and of the UDX stream under it that we use. */
 declare module '@hyperswarm/secret-stream' {
-  import type { Duplex } from 'node:stream'
   import type { EventEmitter } from 'node:events'
+  import type { Duplex } from 'node:stream'
 
   namespace SecretStream {
     /** A udx-native stream. */
@@ -13,6 +13,8 @@ declare module '@hyperswarm/secret-stream' {
       readonly inflight: number
       /** What the congestion control takes for the path's rate, bytes per second. */
       readonly bbrBandwidth: number
+      /** A udx-native socket. */
+      readonly socket: import('hyperdht').default.Socket
       readonly remoteHost: string | null
       readonly remotePort: number
       readonly remoteFamily: number
