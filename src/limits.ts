@@ -15,6 +15,10 @@ export interface Limits {
   udpPendingMs: number
   /** TCP flows per session; beyond it a new one is reset. */
   tcpFlows: number
+  /** tcpudp flows per session that are over and linger, beside those that are not. */
+  lingeringFlows: number
+  /** Numbers of tcpudp flows remembered, so that a late copy opens none twice. */
+  usedFlows: number
   /** Sessions per server key; beyond it a new client is turned away. */
   sessions: number
   /** Seconds that a session waits for its client to come back before its flows are reset (options: `resume`). */
@@ -88,6 +92,8 @@ export const LIMITS: Limits = {
   udpPendingBytes: 1 * MB,
   udpPendingMs: 3000,
   tcpFlows: 2048,
+  lingeringFlows: 8192,
+  usedFlows: 4096,
   sessions: 256,
   resumeSeconds: 60,
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The process around the command line: argv, streams, signals, exit code. The only place that ends the process. */
 
+import v8 from 'node:v8'
 import type { Surroundings } from './cli/console.js'
 import { EXIT } from './cli/console.js'
 import { run } from './cli/run.js'
@@ -11,6 +12,12 @@ const CLOSE_MS = 2700
 
 /** How long the last lines may take to leave through a pipe that is read slowly, in milliseconds. */
 const FLUSH_MS = 250
+
+/**
+ * How much the heap may grow between two full collections, in percent. The default suits large heaps: ours is 8 MB, and the
+ * network buffers that hang on it would have it collected four times a second under load, for a fifth of the processor.
+ */
+const HEAP_GROWING_PERCENT = 400
 
 /** Texts that must not leave the process, whatever an unexpected error says. */
 const secrets = new Set<string>()
@@ -42,6 +49,7 @@ const around: Surroundings = {
   closeMs: CLOSE_MS,
   async daemon(options, log) {
     for (const entry of options.entries) if (entry.mode === 'server') secrets.add(entry.secret.reveal())
+    v8.setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`)
     const { Daemon } = await import('./daemon.js')
     return new Daemon(options, log)
   }

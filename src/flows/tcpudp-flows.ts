@@ -20,6 +20,11 @@ export interface TcpudpOutside {
 
 export class TcpudpFlows {
   readonly flows = new Map<number, TcpudpFlow>()
+  /** Those of them that are over and only linger. */
+  readonly #lingering = new Set<TcpudpFlow>()
+  /** Numbers that the client has used lately, and the highest that is no longer kept here: none comes twice. */
+  readonly #used = new Set<number>()
+  #usedUpTo = 0
   readonly #touched = new Set<TcpudpFlow>()
   readonly #carrier: TcpudpCarrier
   #datagrams: Datagrams | null = null
@@ -45,8 +50,10 @@ export class TcpudpFlows {
         this.#touched.add(flow)
         this.#datagrams?.queue()
       },
+      lingers: flow => this.#lingering.add(flow),
       done: flow => {
         this.flows.delete(flow.id)
+        this.#lingering.delete(flow)
         this.#touched.delete(flow)
       }
     }
@@ -73,7 +80,7 @@ export class TcpudpFlows {
     let flow = this.flows.get(id)
     if (!flow) {
       const open = this.role === 'server' ? openPayload(segment) : null
-      if (open === null || this.flows.size >= this.outside.limits.tcpFlows) return this.#stray(id, segment)
+      if (open === null || this.#full || !this.#isFresh(id)) return this.#stray(id, segment)
       const reader = new Reader(open)
       const map = reader.varint()
       reader.done()
@@ -108,6 +115,29 @@ export class TcpudpFlows {
   /** The session is over. */
   abandon(code: ErrorCode): void {
     for (const flow of [...this.flows.values()]) flow.abandon(code)
+  }
+
+  /** Flows that are not over. */
+  get live(): number {
+    return this.flows.size - this.#lingering.size
+  }
+
+  get #full(): boolean {
+    const { tcpFlows, lingeringFlows } = this.outside.limits
+    return this.live >= tcpFlows || this.flows.size >= tcpFlows + lingeringFlows
+  }
+
+  /** Whether the client uses this number for the first time; it is used then. */
+  #isFresh(id: number): boolean {
+    if (id <= this.#usedUpTo || this.#used.has(id)) return false
+    this.#used.add(id)
+    if (this.#used.size > this.outside.limits.usedFlows) {
+      // The first one in: numbers come in nearly ascending order.
+      const [oldest] = this.#used
+      this.#used.delete(oldest!)
+      this.#usedUpTo = Math.max(this.#usedUpTo, oldest!)
+    }
+    return true
   }
 
   #add(id: number, map: number, open?: Uint8Array): TcpudpFlow {

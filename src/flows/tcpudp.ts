@@ -19,6 +19,8 @@ export interface TcpudpCarrier {
   send(flow: number, buffer: Uint8Array, start: number, end: number): void
   /** The flow is to be brought up to date at the end of this turn. */
   touch(flow: TcpudpFlow): void
+  /** The flow is over, but lingers a while for a peer that missed the last acknowledgement. */
+  lingers(flow: TcpudpFlow): void
   /** The flow can be forgotten. */
   done(flow: TcpudpFlow): void
 }
@@ -46,7 +48,10 @@ export class TcpudpFlow implements ByteFlow {
       readable: () => this.#read(),
       writable: () => this.#writeRest(),
       reset: code => this.#onReset(code),
-      done: () => this.events.close(),
+      done: () => {
+        carrier.lingers(this)
+        this.events.close()
+      },
       forget: () => this.#forget()
     }
     const rtt = carrier.rtt()

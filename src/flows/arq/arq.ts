@@ -7,8 +7,7 @@
 import { HyperNatError } from '../../errors.js'
 import {
   KEEP_ALIVE,
-  LINGER_MIN,
-  LINGER_PTOS,
+  LINGER,
   OPEN_MAX,
   RECEIVE_WINDOW_MAX,
   RESET_REPEATS,
@@ -216,7 +215,7 @@ export class Arq {
       if (segment.has(PN)) {
         if (segment.has(OPEN) && this.opener) throw protocolError('Both sides opened one flow.')
         if (receiver.take(segment, bytes, now)) this.readableNews = true
-        if (this.current === 'lingering') this.lingerAt = now + this.lingerTime
+        if (this.current === 'lingering') this.lingerAt = now + LINGER
       }
       this.settle(now)
     }
@@ -290,7 +289,7 @@ export class Arq {
       return
     }
     this.sender.rebind(now)
-    if (this.current === 'lingering') this.lingerAt = now + this.lingerTime
+    if (this.current === 'lingering') this.lingerAt = now + LINGER
     this.flush(now)
   }
 
@@ -325,10 +324,6 @@ export class Arq {
     return this.current !== 'resetting' && this.current !== 'closed'
   }
 
-  private get lingerTime(): number {
-    return Math.max(LINGER_MIN, LINGER_PTOS * this.sender.rtt.probeTimeout)
-  }
-
   private flush(now: number): void {
     if (!this.suspended) this.sender.flush(now)
   }
@@ -340,6 +335,7 @@ export class Arq {
   private checkAlive(now: number): void {
     this.keepAliveAt = now + this.keepAlive
     this.receiver.inbox.release()
+    this.sender.recovery.sent.shrink()
     if (this.current !== 'lingering') this.sender.pingDue = true
   }
 
@@ -382,7 +378,7 @@ export class Arq {
 
   private endLinger(now: number): void {
     // Bytes that nobody has read yet keep the flow.
-    if (!this.receiver.ended) this.lingerAt = now + LINGER_MIN
+    if (!this.receiver.ended) this.lingerAt = now + LINGER
     else this.become('closed', now)
   }
 
@@ -392,8 +388,9 @@ export class Arq {
     this.current = state
     switch (state) {
       case 'lingering':
-        this.lingerAt = now + this.lingerTime
+        this.lingerAt = now + LINGER
         this.sender.clear()
+        this.receiver.inbox.release()
         this.doneNews = true
         break
       case 'resetting':

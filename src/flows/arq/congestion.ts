@@ -39,9 +39,12 @@ export class Congestion {
   private roundEnd = 0
   private roundAcked = 0
   private roundLost = 0
+  private sentBefore = 0
+  private lastCutRound = -100
   private roundLostPackets = 0
   private roundRttSum = 0
   private roundRttCount = 0
+  private roundRttLeast = Number.POSITIVE_INFINITY
   private roundFlight = 0
   private delivered = 0
   /** Least mean round trip of a round, in this span of MIN_RTT_MEMORY / 2 and the last. */
@@ -106,6 +109,7 @@ export class Congestion {
   private onRtt(rtt: number, now: number): void {
     this.roundRttSum += rtt
     this.roundRttCount++
+    if (rtt < this.roundRttLeast) this.roundRttLeast = rtt
     if (this.phase === 'probe-rtt' && rtt < this.probeRttLeast) this.probeRttLeast = rtt
     if (rtt <= this.minRtt * 1.02 + 0.2) this.minRttAt = now
     if (rtt < this.minRtt) this.minRtt = rtt
@@ -114,26 +118,31 @@ export class Congestion {
   private endRound(s: RateSample, now: number): void {
     this.round++
     this.roundEnd = this.delivered
-    const sent = this.roundAcked + this.roundLost
+    // Losses are noticed a round or two late: set against the larger round, lest one that shrinks seem to lose more.
+    const sentNow = this.roundAcked + this.roundLost
+    const sent = Math.max(sentNow, this.sentBefore)
+    this.sentBefore = sentNow
     const lossRate = sent > 0 ? this.roundLost / sent : 0
     const mean = this.roundRttCount > 0 ? this.roundRttSum / this.roundRttCount : 0
     if (mean > 0) this.noteBase(mean, now)
-    const base = this.baseRtt
-    const clear = mean > 0 && mean <= base * C.CLEAR_SHARE + C.CLEAR_SLACK
-    const excess = lossRate - this.ownLoss
+    // Some packet saw no queue; the mean would not do, for jitter raises it.
+    const clear = this.roundRttLeast <= this.minRtt * C.CLEAR_SHARE + C.CLEAR_SLACK
+    const packets = sent / this.mtu
+    const chance = C.LOSS_CHANCE * Math.sqrt((this.ownLoss * (1 - this.ownLoss)) / Math.max(1, packets))
     const overflow =
-      this.roundLostPackets >= C.LOSS_PACKETS_MIN &&
-      excess > Math.max(C.LOSS_EXCESS, C.LOSS_EXCESS_SHARE * this.ownLoss)
+      this.roundLostPackets >= C.LOSS_PACKETS_MIN && lossRate - this.ownLoss > Math.max(C.LOSS_EXCESS, chance)
     // A round after probing up still tells of packets sent while probing.
     const probed = this.phase === 'up' || this.round - this.lastUpRound <= 2
-    if (clear && !probed) this.noteOwnLoss(sent)
+    if (clear && !probed) this.noteOwnLoss(sentNow)
     if (this.phase === 'startup') this.checkPipe(s, overflow && !clear)
-    else if (overflow && (probed || !clear)) this.onOverflow(now)
+    else if (overflow && (probed || !clear) && this.round - this.lastCutRound > C.CUT_ROUNDS)
+      this.onOverflow(now)
     this.roundAcked = 0
     this.roundLost = 0
     this.roundLostPackets = 0
     this.roundRttSum = 0
     this.roundRttCount = 0
+    this.roundRttLeast = Number.POSITIVE_INFINITY
     this.roundFlight = s.inFlight
   }
 
@@ -201,6 +210,7 @@ export class Congestion {
   }
 
   private onOverflow(now: number): void {
+    this.lastCutRound = this.round
     const floor = this.bandwidth * (this.stubborn ? C.STUBBORN_GAIN * this.longRtt : this.recentRtt)
     this.ceiling = Math.max(Math.min(this.ceiling, this.roundFlight) * C.BETA, floor)
     if (this.phase === 'up') this.enter('down', now)
@@ -278,7 +288,12 @@ export class Congestion {
   /** Bytes that fill the path without a queue. */
   private get pipe(): number {
     if (this.minRtt === Number.POSITIVE_INFINITY) return C.INITIAL_PACKETS * this.mtu
-    return this.bandwidth * this.minRtt
+    return (
+      this.bandwidth *
+      (this.baseRtt === Number.POSITIVE_INFINITY
+        ? this.minRtt
+        : Math.min(this.baseRtt, C.JITTER_SHARE_MAX * this.minRtt))
+    )
   }
 
   private get probeRttWindow(): number {
@@ -300,12 +315,16 @@ export class Congestion {
     }
   }
 
+  /** Bytes to send for each byte to be delivered. */
+  private get sendShare(): number {
+    return 1 / (1 - Math.min(this.ownLoss, C.LOSS_COMPENSATED_MAX))
+  }
+
   private setPacing(): void {
     const bandwidth = this.bandwidth
     if (bandwidth === 0) return
-    const lossless = 1 / (1 - Math.min(this.ownLoss, C.LOSS_COMPENSATED_MAX))
     const floor = (C.WINDOW_MIN_PACKETS * this.mtu) / this.minRtt
-    const rate = Math.max(this.gain * bandwidth * lossless, floor)
+    const rate = Math.max(this.gain * bandwidth * this.sendShare, floor)
     if (this.pipeFull) this.pacingRate = rate
     else {
       // Until the pipe has been full, a slow application must not slow the pacing down.
@@ -324,7 +343,10 @@ export class Congestion {
     const usual = (this.pipeFull ? C.WINDOW_GAIN : C.STARTUP_WINDOW_GAIN) * this.pipe
     const stubborn = this.pipeFull && this.stubborn
     const wanted = stubborn ? C.STUBBORN_GAIN * this.bandwidth * this.longRtt : usual
-    const target = Math.max(usual, wanted) + C.LUMP_ALLOWANCE * this.bandwidth + 3 * this.mtu
+    // Lost packets stay in flight for about another round trip until they are known to be lost.
+    const held = this.bandwidth * this.sendShare * this.ownLoss * this.recentRtt
+    const target =
+      Math.max(usual, wanted) * this.sendShare + held + C.LUMP_ALLOWANCE * this.bandwidth + 3 * this.mtu
     if (this.pipeFull) this.window = Math.min(this.window + s.acked, target)
     else if (this.window < target || this.delivered < C.INITIAL_PACKETS * this.mtu) this.window += s.acked
     const share = this.phase === 'up' || this.phase === 'startup' ? 1 : C.HEADROOM

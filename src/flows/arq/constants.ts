@@ -161,17 +161,21 @@ export const CRUISE_MAX = 1500
 export const DOWN_ROUNDS_MAX = 3
 /** Loss above the path's own, as a share of what was sent, that means a full queue (BBRLossThresh). */
 export const LOSS_EXCESS = 0.02
-/** The same as a share of the path's own loss: chance alone moves a round's loss by about that. */
-export const LOSS_EXCESS_SHARE = 0.6
+/** Standard deviations of chance by which a round's loss must exceed the path's own as well. */
+export const LOSS_CHANCE = 2.5
 /** Packets lost in a round below which its loss rate means nothing. */
 export const LOSS_PACKETS_MIN = 4
 /** Factor by which in flight shrinks after queue overflow (BBRBeta; CUBIC, RFC 9438, has 0.7 too). */
 export const BETA = 0.7
+/** Rounds after a cut in which losses tell of what was sent before it. */
+export const CUT_ROUNDS = 3
 /** Share of the long-term ceiling used outside of probing: headroom for newcomers (BBRHeadroom is 0.15). */
 export const HEADROOM = 0.9
-/** Round-trip mean up to which, against the least mean lately, the path counts as without a queue. */
-export const CLEAR_SHARE = 1.15
+/** A round saw no queue when its least round trip was at most this share of the path's, and so many ms. */
+export const CLEAR_SHARE = 1.1
 export const CLEAR_SLACK = 1
+/** Jitter raises the mean round trip above the least: the pipe is taken to be at most this much longer for it. */
+export const JITTER_SHARE_MAX = 1.5
 /** Memory of the path's own loss rate, in packets. */
 export const LOSS_RATE_PACKETS = 2000
 /** Largest loss rate that pacing makes up for by sending more. */
@@ -198,10 +202,11 @@ export const LUMP_ALLOWANCE = 2
 
 // --- Ours: ends ---------------------------------------------------------------------------------------------------------
 
-/** How long a finished flow still answers a peer that missed the last ack (TCP's time-wait, RFC 9293 3.6.1) ... */
-export const LINGER_MIN = 3000
-/** ... and at least this many probe timeouts. */
-export const LINGER_PTOS = 4
+/**
+ * How long a finished flow still answers a peer that missed the last ack (TCP's time-wait, RFC 9293 3.6.1). The peer
+ * asks every PTO_MAX at the least; at 20 % loss each way it takes seven of those until all but one in a thousand know.
+ */
+export const LINGER = 7 * PTO_MAX
 /** A reset that nobody confirms is repeated this often. */
 export const RESET_REPEATS = 6
 /** An idle flow asks this often whether the peer still knows it; 0 turns it off. */

@@ -198,6 +198,7 @@ export class Recovery {
     this.queueHead = this.queueTail
     this.lossAt = Number.POSITIVE_INFINITY
     for (let n = this.sent.head; n >= 0; n = this.sent.head) this.sent.land(n, REPLACED)
+    this.sent.shrink()
   }
 
   private lose(n: number, now: number): void {

@@ -1,6 +1,15 @@
 /** The sending half of a flow: what goes into the next segment, and when it may leave. */
 import { Congestion } from './congestion.js'
-import { ACK_ROOM, INITIAL_WINDOW, MTU_MIN, OPEN_MAX, PACKET_OVERHEAD, PERSIST_MAX, PROBES, SEND_BUFFER_MIN } from './constants.js'
+import {
+  ACK_ROOM,
+  INITIAL_WINDOW,
+  MTU_MIN,
+  OPEN_MAX,
+  PACKET_OVERHEAD,
+  PERSIST_MAX,
+  PROBES,
+  SEND_BUFFER_MIN
+} from './constants.js'
 import { Outbox } from './outbox.js'
 import { Pacer } from './pacer.js'
 import type { Receiver } from './receiver.js'

@@ -126,11 +126,18 @@ export class Sent {
     this.runStart[slot] = number
   }
 
+  /** Gives memory back when nothing is in flight any more. */
+  shrink(): void {
+    if (this.head === NONE && this.mask >= SENT_SLOTS_START) this.resize(SENT_SLOTS_START, this.next)
+  }
+
   private grow(): void {
-    const size = (this.mask + 1) * 2
-    const from = this.floor
-    const mask = this.mask
-    const next = this.next
+    this.resize((this.mask + 1) * 2, this.floor)
+  }
+
+  /** Changes the number of slots; packets before `from` are forgotten. */
+  private resize(size: number, from: number): void {
+    const { mask, next } = this
     const moved = <T extends Uint8Array | Uint16Array | Float64Array>(old: T, fresh: T): T => {
       for (let n = from; n < next; n++) fresh[n & (size - 1)] = old[n & mask]!
       return fresh

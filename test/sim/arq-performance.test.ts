@@ -1,0 +1,131 @@
+/**
+ * What the ARQ is for, in figures, on a link of 100 Mbit/s, 20 ms each way and a queue of 512 kB. Deterministic: each
+ * scene has its seed. The bounds are the project's targets; what is measured lies well within most of them.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Scene } from './support/scene.js'
+
+function bulkRate(seed: number, link: { loss?: number; jitter?: number }, ms = 10000): number {
+  const scene = new Scene(seed, link)
+  const bulk = scene.bulk()
+  bulk.mark()
+  scene.run(ms)
+  return bulk.rate
+}
+
+for (const [loss, least] of [
+  [0, 80],
+  [0.02, 80],
+  [0.05, 70]
+] as const) {
+  test(`bulk at ${loss * 100} % loss: at least ${least} Mbit/s, the start included`, t => {
+    for (const seed of [1, 2, 3]) {
+      const rate = bulkRate(seed, { loss })
+      t.diagnostic(`seed ${seed}: ${rate.toFixed(1)} Mbit/s`)
+      assert.ok(rate >= least, `${rate} Mbit/s`)
+    }
+  })
+}
+
+test('bulk over 20 ms of jitter, and at 20 % loss, does not collapse', t => {
+  for (const [link, least] of [
+    [{ jitter: 20 }, 60],
+    [{ jitter: 20, loss: 0.05 }, 20],
+    [{ loss: 0.2 }, 30],
+    [{ jitter: 20, loss: 0.2 }, 5]
+  ] as const) {
+    const rate = bulkRate(4, link, 20000)
+    t.diagnostic(`${JSON.stringify(link)}: ${rate.toFixed(1)} Mbit/s`)
+    assert.ok(rate >= least, `${JSON.stringify(link)}: ${rate} Mbit/s`)
+  }
+})
+
+for (const [loss, p99] of [
+  [0, 45],
+  [0.02, 65],
+  [0.05, 80]
+] as const) {
+  test(`100 bytes every 20 ms at ${loss * 100} % loss: p50 within 2 ms of the round trip, p99 at most ${p99} ms`, t => {
+    const scene = new Scene(3, { loss })
+    const pings = scene.pings()
+    scene.run(60000)
+    t.diagnostic(
+      `p50 ${pings.percentile(0.5).toFixed(1)} p99 ${pings.percentile(0.99).toFixed(1)} max ${pings.percentile(1).toFixed(1)} ms, ` +
+        `${pings.here.bytesOut} bytes for ${pings.sent} messages`
+    )
+    assert.ok(pings.times.length >= pings.sent - 5, 'answers are missing')
+    assert.ok(pings.percentile(0.5) <= 42)
+    assert.ok(pings.percentile(0.99) <= p99)
+  })
+}
+
+test('a bulk flow beside an interactive one: its p99 stays under 120 ms', t => {
+  const scene = new Scene(4)
+  const pings = scene.pings()
+  scene.run(1000)
+  const bulk = scene.bulk()
+  bulk.mark()
+  scene.run(15000)
+  t.diagnostic(`bulk ${bulk.rate.toFixed(1)} Mbit/s, p99 ${pings.percentile(0.99).toFixed(1)} ms`)
+  assert.ok(pings.percentile(0.99) < 120)
+  assert.ok(bulk.rate >= 80)
+})
+
+for (const loss of [0, 0.02]) {
+  for (const late of [0, 3000]) {
+    test(`two bulk flows at ${loss * 100} % loss, the second ${late / 1000} s later, share within 40:60`, t => {
+      for (const seed of [5, 6, 7]) {
+        const scene = new Scene(seed, { loss })
+        const a = scene.bulk()
+        scene.run(late)
+        const b = scene.bulk()
+        // One that comes later needs some seconds until it has its half.
+        scene.run(late > 0 ? 8000 : 1000)
+        a.mark()
+        b.mark()
+        scene.run(15000)
+        const share = a.rate / (a.rate + b.rate)
+        t.diagnostic(`seed ${seed}: ${a.rate.toFixed(1)} and ${b.rate.toFixed(1)} Mbit/s`)
+        assert.ok(share >= 0.4 && share <= 0.6, `seed ${seed}: ${share}`)
+        assert.ok(a.rate + b.rate >= 75)
+      }
+    })
+  }
+}
+
+for (const [kind, least] of [
+  ['reno', 0.2],
+  ['cubic', 0.2],
+  ['bbr1', 0.15]
+] as const) {
+  test(`beside a ${kind} flow neither side falls below ${least * 100} %`, t => {
+    for (const first of [true, false]) {
+      const scene = new Scene(8)
+      const early = first ? scene.tcp(kind) : null
+      const before = first ? null : scene.bulk()
+      scene.run(4000)
+      const tcp = early ?? scene.tcp(kind)
+      const bulk = before ?? scene.bulk()
+      scene.run(2000)
+      bulk.mark()
+      const delivered = tcp.delivered
+      scene.run(30000)
+      const rate = ((tcp.delivered - delivered) * 8) / 1000 / 30000
+      const share = rate / (rate + bulk.rate)
+      t.diagnostic(
+        `${kind} ${first ? 'first' : 'second'}: ${rate.toFixed(1)}, ours ${bulk.rate.toFixed(1)} Mbit/s`
+      )
+      assert.ok(share >= least && share <= 1 - least, `its share is ${share}`)
+    }
+  })
+}
+
+test('coarse timers: updates that come 5 ms late cost little', t => {
+  const scene = new Scene(9)
+  const bulk = scene.bulk({ granularity: 5 })
+  bulk.mark()
+  scene.run(10000)
+  t.diagnostic(`${bulk.rate.toFixed(1)} Mbit/s`)
+  assert.ok(bulk.rate >= 75)
+})

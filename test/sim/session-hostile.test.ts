@@ -1,0 +1,313 @@
+/** A peer that breaks the rules, on purpose or by fault: a coded error, that session ended, nothing else touched. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import b4a from 'b4a'
+import {
+  closeFrame,
+  dataHeaderSize,
+  finFrame,
+  helloFrame,
+  openFrame,
+  pingFrame,
+  resetFrame,
+  windowFrame,
+  writeDataHeader
+} from '../../src/session/frames.js'
+import { FRAME, INITIAL_WINDOW, MAX_MESSAGE } from '../../src/session/wire.js'
+import { FlowEnd } from '../support/flow-end.js'
+import type { MemoryLink } from '../support/memory-link.js'
+import { connected, type TestClient, type TestServer, type World } from '../support/session-peers.js'
+
+function dataFrame(flow: number, offset: number, size: number): Uint8Array {
+  const frame = b4a.alloc(dataHeaderSize(flow, offset, size) + size)
+  writeDataHeader(frame, 0, flow, offset, size)
+  return frame
+}
+
+interface Stage {
+  world: World
+  server: TestServer
+  client: TestClient
+  /** Says something in the client's name. */
+  say(...frames: Uint8Array[]): void
+  /** From now on the client itself hears nothing, and only {@link say} speaks for it. */
+  deafen(): void
+}
+
+function stage(limits = {}): Stage {
+  const { world, server, client } = connected(1, { delay: 5 }, limits)
+  world.pass(200)
+  const say = (...frames: Uint8Array[]): void => {
+    const { client: link } = client.connection!
+    const bytes = b4a.concat(frames)
+    const message = link.alloc(bytes.byteLength)
+    message.set(bytes)
+    link.write(message)
+  }
+  const deafen = (): void => {
+    client.connection!.client.events = { message() {}, datagram() {}, drain() {}, close() {} }
+  }
+  return { world, server, client, say, deafen }
+}
+
+const KEY = b4a.alloc(32)
+
+const FAULTS: readonly [string, readonly Uint8Array[]][] = [
+  ['a frame for a flow that was never opened', [dataFrame(5, 0, 10)]],
+  ['a window for a flow that was never opened', [windowFrame(5, 0, 10)]],
+  ['an end of a flow that was never opened', [finFrame(5, 0)]],
+  ['a reset of a flow that was never opened', [resetFrame(5, 'FLOW_RESET')]],
+  ['a frame for flow 0', [openFrame(1, 1, 0), dataFrame(0, 0, 10)]],
+  ['an open of flow 0', [openFrame(0, 1, 0)]],
+  ['a flow opened twice', [openFrame(3, 1, 0), openFrame(3, 1, 0)]],
+  ['a flow opened with a lower number', [openFrame(3, 1, 0), openFrame(2, 1, 0)]],
+  ['a gap', [openFrame(1, 1, 0), dataFrame(1, 1, 10)]],
+  [
+    'bytes beyond the window',
+    [openFrame(1, 1, 0), dataFrame(1, 0, INITIAL_WINDOW - 1000), dataFrame(1, INITIAL_WINDOW - 1000, 1001)]
+  ],
+  ['bytes behind an end', [openFrame(1, 1, 0), finFrame(1, 0), dataFrame(1, 0, 1)]],
+  ['an end before its bytes', [openFrame(1, 1, 0), finFrame(1, 1)]],
+  ['an end inside of what came', [openFrame(1, 1, 0), dataFrame(1, 0, 10), finFrame(1, 9)]],
+  ['an acknowledgement of what was never sent', [openFrame(1, 1, 0), windowFrame(1, 1, 10)]],
+  ['an acknowledgement near 2^53', [openFrame(1, 1, 0), windowFrame(1, 2 ** 53 - 1, 2 ** 53 - 1)]],
+  ['a greeting again', [helloFrame({ version: 1, proof: KEY, datagramKey: KEY, resume: null })]],
+  ['an unknown frame', [b4a.from('017f', 'hex')]],
+  ['half a frame', [openFrame(1, 1, 0).subarray(0, 4)]],
+  ['a message that is too long', [b4a.alloc(MAX_MESSAGE + 1)]]
+]
+
+for (const [name, frames] of FAULTS) {
+  test(`${name} ends this session, and no other`, () => {
+    const { world, server, client, say } = stage()
+    const other = world.client(server)
+    other.dial()
+    world.pass(100)
+    assert.equal(other.session?.state, 'up')
+    say(...frames)
+    world.pass(100)
+    assert.deepEqual(server.told, ['up', 'up', 'ended PROTOCOL_ERROR'])
+    assert.deepEqual(client.told, ['up', 'ended PROTOCOL_ERROR'])
+    assert.equal(other.session?.state, 'up')
+    assert.equal(server.sessions.size, 1)
+    let opened = 0
+    server.open = () => {
+      opened++
+      return null
+    }
+    other.session!.openFlow(1)
+    world.pass(100)
+    assert.equal(opened, 1)
+  })
+}
+
+test('frames for a flow that is over are ignored', () => {
+  const { world, server, client, say } = stage()
+  say(openFrame(1, 1, 0), resetFrame(1, 'FLOW_RESET'))
+  world.pass(100)
+  say(dataFrame(1, 77, 10), finFrame(1, 3), windowFrame(1, 9, 9), resetFrame(1, 'FLOW_RESET'))
+  world.pass(100)
+  assert.deepEqual([server.told, client.told], [['up'], ['up']])
+})
+
+test('a server that opens a flow ends the session', () => {
+  const { world, client } = stage()
+  const { server: link } = client.connection!
+  const frame = openFrame(1, 1, 0)
+  const message = link.alloc(frame.byteLength)
+  message.set(frame)
+  link.write(message)
+  world.pass(100)
+  assert.deepEqual(client.told, ['up', 'ended PROTOCOL_ERROR'])
+})
+
+test('an open of a map that is not shared is reset, and the session goes on', () => {
+  const { world, client } = stage()
+  const flow = client.session!.openFlow(9)
+  const end = new FlowEnd(flow, 1, 2, world.clock, { total: 100, fin: true, chunk: () => 10 })
+  end.go()
+  world.pass(100)
+  assert.deepEqual([end.heard, end.resetBy], [['reset'], 'MAP_NOT_SHARED'])
+  assert.equal(client.session!.flows.size, 0)
+  assert.equal(client.session!.state, 'up')
+})
+
+test('nothing is done for frames that follow a CLOSE in one message', () => {
+  const { world, server, say } = stage()
+  let opened = 0
+  server.open = () => {
+    opened++
+    return null
+  }
+  say(closeFrame('GOODBYE', ''), openFrame(1, 1, 0), openFrame(2, 1, 0))
+  world.pass(100)
+  assert.deepEqual(server.told, ['up', 'ended GOODBYE'])
+  assert.equal(opened, 0, 'flows were opened on a session that had ended')
+})
+
+test('an endless window that is never acknowledged does not make the sender keep everything', () => {
+  const { world, server, say, deafen } = stage({ flowWindow: 1024 * 1024 })
+  deafen()
+  let end: FlowEnd | undefined
+  server.open = flow => {
+    end = new FlowEnd(flow, 1, 2, world.clock, { total: 16 * 1024 * 1024, fin: true, chunk: () => 65_536 })
+    world.clock.after(0, () => end!.go())
+    return null
+  }
+  say(openFrame(1, 1, 2 ** 53 - 1))
+  world.pass(2000)
+  const [flow] = [...server.session.flows.values()]
+  const { flowWindow, flowQueue } = server.limits
+  assert.ok(flow!.retained <= flowWindow + flowQueue + 65_536, `${flow!.retained} bytes are kept`)
+})
+
+/** Lets the server's link have no room, as when the client acknowledges nothing, and counts what the server keeps. */
+function withoutRoom(link: MemoryLink): void {
+  link.room = () => 0
+}
+
+for (const [name, frames] of [
+  ['pings', () => Array.from({ length: 40_000 }, (_, i) => pingFrame(i))],
+  [
+    'opens of maps that are not shared',
+    (n: number) => Array.from({ length: 30_000 }, (_, i) => openFrame(n * 30_000 + i + 1, 9, 0))
+  ]
+] as const) {
+  test(`${name}, whose answers are never taken, do not fill the memory`, () => {
+    const { world, server, client, say, deafen } = stage()
+    deafen()
+    withoutRoom(client.connection!.server)
+    const before = process.memoryUsage().heapUsed
+    const external = process.memoryUsage().external
+    for (let n = 0; n < 12 && server.sessions.size > 0; n++) {
+      say(...frames(n))
+      world.pass(20)
+    }
+    const usage = process.memoryUsage()
+    const grown = (usage.heapUsed - before + usage.external - external) / 2 ** 20
+    assert.ok(server.sessions.size === 0 || grown < 64, `grew by ${grown.toFixed(0)} MB`)
+  })
+}
+
+test('no message is longer than the other side takes', () => {
+  const { world, client, say, deafen } = stage()
+  deafen()
+  const { server: link } = client.connection!
+  link.record = true
+  const { room } = link
+  withoutRoom(link)
+  for (let n = 0; n < 4; n++) {
+    say(...Array.from({ length: 25_000 }, (_, i) => pingFrame(2 ** 40 + i)))
+    world.pass(20)
+  }
+  link.room = room
+  say(pingFrame(1))
+  world.pass(100)
+  for (const message of link.written)
+    assert.ok(message.byteLength <= MAX_MESSAGE, `${message.byteLength} bytes`)
+})
+
+test('many flows opened and reset leave nothing behind', () => {
+  const { world, server, say } = stage()
+  let n = 0
+  for (let round = 0; round < 20; round++) {
+    const frames: Uint8Array[] = []
+    for (let i = 0; i < 5000; i++) frames.push(openFrame(++n, 1, 0), resetFrame(n, 'FLOW_RESET'))
+    say(...frames)
+    world.pass(50)
+  }
+  assert.equal(server.session.flows.size, 0)
+  assert.equal(server.session.highest, n)
+  assert.deepEqual(server.told, ['up'])
+})
+
+test('an acknowledgement for each byte is not paid for with a copy of everything that waits', () => {
+  // The program wrote byte by byte: 200,000 chunks wait for acknowledgements, which then come one by one.
+  const { world, server, say, deafen } = stage()
+  deafen()
+  let end: FlowEnd | undefined
+  server.open = flow => {
+    end = new FlowEnd(flow, 1, 2, world.clock, { total: 200_000, chunk: () => 1 })
+    world.clock.after(0, () => end!.go())
+    return null
+  }
+  say(openFrame(1, 1, 0))
+  world.pass(1000)
+  assert.equal(end!.written, 200_000)
+  const started = process.cpuUsage()
+  for (let at = 1; at <= 60_000; at += 15_000) {
+    say(...Array.from({ length: 15_000 }, (_, i) => windowFrame(1, at + i, INITIAL_WINDOW)))
+    world.pass(50)
+  }
+  const { user } = process.cpuUsage(started)
+  assert.equal(server.session.state, 'up')
+  assert.ok(user < 3_000_000, `${(user / 1e6).toFixed(1)} s of CPU`)
+})
+
+test('a client that comes back and claims to have what was never sent loses its session', () => {
+  for (const received of [1, 2 ** 40, 2 ** 53 - 1]) {
+    const { world, server, client } = stage()
+    client.session!.openFlow(1)
+    world.pass(100)
+    client.session!.positions = () => [{ flow: 1, received }]
+    client.dial()
+    world.pass(100)
+    assert.equal(server.told.at(-1), 'ended PROTOCOL_ERROR')
+    assert.equal(server.sessions.size, 0)
+  }
+})
+
+test('a client that lists flows that never were is none the wiser', () => {
+  const { world, server, client } = stage()
+  client.session!.openFlow(1)
+  world.pass(100)
+  client.session!.positions = () => Array.from({ length: 5000 }, (_, i) => ({ flow: i + 1, received: 0 }))
+  client.dial()
+  world.pass(100)
+  assert.deepEqual(server.told, ['up', 'resumed'])
+  assert.equal(server.session.flows.size, 1)
+})
+
+test('a server that claims not to know a flow that it has answered is not believed', () => {
+  const { world, server, client } = stage()
+  server.open = flow => {
+    flow.write(new Uint8Array(10))
+    return null
+  }
+  client.session!.openFlow(1)
+  world.pass(500)
+  const { session } = server
+  session.positions = () => []
+  Object.defineProperty(session, 'highest', { get: () => 0 })
+  client.dial()
+  world.pass(100)
+  // Opened anew, bytes of the new stream would be taken for the old one's.
+  assert.equal(client.told.at(-1), 'ended PROTOCOL_ERROR')
+})
+
+test('a server that lists a flow that was never opened is at fault', () => {
+  const { world, server, client } = stage()
+  server.session.positions = () => [{ flow: 7, received: 0 }]
+  client.dial()
+  world.pass(100)
+  assert.equal(client.told.at(-1), 'ended PROTOCOL_ERROR')
+})
+
+test('what the server tells of a fault of its own does not show its insides', () => {
+  const { world, server, client, say } = stage()
+  let reason = ''
+  server.open = () => {
+    throw new TypeError('a fault of ours')
+  }
+  client.session!.events.ended = (_code, why) => {
+    reason = why
+  }
+  say(openFrame(1, 1, 0))
+  world.pass(100)
+  assert.deepEqual(server.told, ['up', 'ended INTERNAL'])
+  assert.ok(!reason.includes('session.js'), reason)
+})
+
+test('a frame type of the wire has one meaning', () => {
+  assert.equal(new Set(Object.values(FRAME)).size, Object.keys(FRAME).length)
+})

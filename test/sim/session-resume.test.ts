@@ -1,0 +1,126 @@
+/** Sessions outlive connections: nothing lost, nothing doubled, wherever a connection dies. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { connected, type World } from '../support/session-peers.js'
+import { Traffic } from '../support/session-traffic.js'
+
+/** Runs until all flows are finished; virtual minutes at the most. */
+function finish(world: World, traffic: Traffic): void {
+  world.pass(5 * 60_000, () => traffic.finished && traffic.server.session.flows.size === 0)
+  traffic.assertFinished()
+}
+
+test('a connection that dies after every message, one after the other', () => {
+  // A run without deaths tells how many messages there are; then each of them is the last one of its connection.
+  for (let last = 1; last < 60; last++) {
+    const { world, server, client } = connected(last, { delay: 5, room: 8000, bytesPerMs: 100 })
+    const chunk = () => world.random.int(1, 5000)
+    const traffic = new Traffic(world, server, client, () => ({ total: 40_000, fin: true, chunk }))
+    for (let i = 0; i < 3; i++) traffic.open({ total: 30_000, fin: true, chunk, reads: 3 })
+    client.connection!.messagesLeft = last
+    traffic.keepConnected()
+    finish(world, traffic)
+  }
+})
+
+test('every connection dies after its n-th message', () => {
+  // The greeting takes two messages, an end of a flow two more.
+  for (let each = 6; each < 24; each++) {
+    const { world, server, client } = connected(each, { delay: 5, room: 8000, bytesPerMs: 100 })
+    const chunk = () => world.random.int(1, 5000)
+    const traffic = new Traffic(world, server, client, () => ({ total: 40_000, fin: true, chunk }))
+    for (let i = 0; i < 3; i++) traffic.open({ total: 30_000, fin: true, chunk })
+    client.connection!.messagesLeft = each
+    const { dial } = client
+    client.dial = (...args) => {
+      const connection = dial.apply(client, args)
+      connection.messagesLeft = each
+      return connection
+    }
+    traffic.keepConnected()
+    finish(world, traffic)
+    assert.ok(traffic.dials > 0)
+  }
+})
+
+test('a connection that dies 1 to 20 times at random moments', () => {
+  fc.assert(
+    fc.property(
+      fc.integer(),
+      fc.integer({ min: 1, max: 6 }),
+      fc.array(
+        fc.record({ after: fc.integer({ min: 0, max: 400 }), client: fc.nat(300), server: fc.nat(300) }),
+        {
+          minLength: 1,
+          maxLength: 20
+        }
+      ),
+      (seed, flows, deaths) => {
+        const { world, server, client } = connected(seed, {
+          delay: world0(seed),
+          room: 32_000,
+          bytesPerMs: 400
+        })
+        const chunk = () => world.random.int(1, 20_000)
+        const total = () => world.random.int(0, 300_000)
+        const traffic = new Traffic(world, server, client, () => ({
+          total: total(),
+          fin: true,
+          chunk,
+          reads: world.random.int(0, 20)
+        }))
+        for (let i = 0; i < flows; i++)
+          traffic.open({ total: total(), fin: true, chunk, reads: world.random.int(0, 20) })
+        let at = 0
+        for (const { after, client: c, server: s } of deaths) {
+          at += after
+          world.clock.after(at, () => client.connection!.die({ client: c, server: s }))
+        }
+        traffic.keepConnected()
+        finish(world, traffic)
+      }
+    ),
+    { numRuns: 150, includeErrorInReport: true }
+  )
+})
+
+test('a new connection beside a living one, again and again', () => {
+  fc.assert(
+    fc.property(
+      fc.integer(),
+      fc.array(
+        fc.record({ after: fc.integer({ min: 0, max: 200 }), delay: fc.integer({ min: 1, max: 100 }) }),
+        {
+          minLength: 1,
+          maxLength: 12
+        }
+      ),
+      (seed, dials) => {
+        const { world, server, client } = connected(seed, { delay: 20, room: 32_000, bytesPerMs: 500 })
+        const chunk = () => world.random.int(1, 20_000)
+        const total = () => world.random.int(0, 100_000)
+        const options = () => ({ total: total(), fin: true, chunk, reads: world.random.int(0, 20) })
+        const traffic = new Traffic(world, server, client, options)
+        for (let i = 0; i < 3; i++) traffic.open(options())
+        let at = 0
+        for (const { after, delay } of dials) {
+          at += after
+          world.clock.after(at, () => client.dial({ delay, room: 32_000, bytesPerMs: 500 }))
+          // Flows are opened all the time, also between HELLO and WELCOME.
+          for (let i = 0; i < 4; i++)
+            world.clock.after(at + world.random.int(0, 100), () => void traffic.open(options()))
+        }
+        world.pass(at + 150)
+        traffic.keepConnected()
+        finish(world, traffic)
+        assert.ok(!client.told.some(told => told.startsWith('ended')), `${client.told}`)
+      }
+    ),
+    { numRuns: 80, includeErrorInReport: true }
+  )
+})
+
+function world0(seed: number): number {
+  return 1 + (Math.abs(seed) % 40)
+}

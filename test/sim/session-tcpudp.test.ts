@@ -1,0 +1,83 @@
+/** tcpudp flows of a session whose connections come and go. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { FlowEnd } from '../support/flow-end.js'
+import { connected } from '../support/session-peers.js'
+
+interface Pair {
+  readonly up: FlowEnd
+  down: FlowEnd | null
+}
+
+/** Flows that send both ways at once, and a client that dials again. */
+function run(seed: number, path: object, flows: number, deaths: readonly number[]): void {
+  const { world, server, client } = connected(seed, { delay: 15, ...path })
+  const pairs = new Map<number, Pair>()
+  const options = () => ({
+    total: world.random.int(0, 150_000),
+    fin: true,
+    chunk: () => world.random.int(1, 20_000),
+    reads: world.random.int(0, 10)
+  })
+  server.open = flow => {
+    const pair = pairs.get(flow.id)!
+    assert.equal(pair.down, null, 'opened twice')
+    const end = new FlowEnd(flow, flow.id * 2 + 1, flow.id * 2, world.clock, options())
+    pair.down = end
+    world.clock.after(0, () => end.go())
+    return null
+  }
+  for (let i = 0; i < flows; i++) {
+    const flow = client.session!.tcpudp.open(1)
+    const end = new FlowEnd(flow, flow.id * 2, flow.id * 2 + 1, world.clock, options())
+    pairs.set(flow.id, { up: end, down: null })
+    end.go()
+  }
+  let at = 0
+  for (const after of deaths) {
+    at += after
+    world.clock.after(at, () => client.connection!.die())
+  }
+  const look = (): void => {
+    if (client.session!.state === 'ended') return
+    if (client.connection!.dead) client.dial()
+    world.clock.after(50, look)
+  }
+  look()
+  const finished = (): boolean => [...pairs.values()].every(({ up, down }) => up.closed && down?.closed)
+  world.pass(5 * 60_000, finished)
+  for (const [id, { up, down }] of pairs) {
+    assert.ok(down, `flow ${id} never reached the server`)
+    const where = `flow ${id}: ${down.read} of ${up.options.total}, ${up.read} of ${down.options.total}; ${up.heard}; ${down.heard}`
+    assert.deepEqual([down.read, up.read], [up.options.total, down.options.total], where)
+    assert.deepEqual(
+      [up.heard, down.heard],
+      [
+        ['end', 'close'],
+        ['end', 'close']
+      ],
+      where
+    )
+  }
+  // Flows linger for late segments, not for ever.
+  world.pass(5 * 60_000, () => client.session!.tcpudp.flows.size + server.session.tcpudp.flows.size === 0)
+  assert.equal(client.session!.tcpudp.flows.size + server.session.tcpudp.flows.size, 0, 'flows left behind')
+}
+
+test('bytes are exact over connections that die', () => {
+  fc.assert(
+    fc.property(
+      fc.integer(),
+      fc.record({
+        loss: fc.constantFrom(0, 0.02, 0.2),
+        duplicate: fc.constantFrom(0, 0.05),
+        jitter: fc.nat(20)
+      }),
+      fc.integer({ min: 1, max: 3 }),
+      fc.array(fc.integer({ min: 0, max: 500 }), { maxLength: 8 }),
+      run
+    ),
+    { numRuns: 60, includeErrorInReport: true }
+  )
+})

@@ -1,0 +1,63 @@
+/** One direction of a lossy link under a virtual clock: a drop-tail queue, a rate, a delay, and misfortunes. */
+import type { Random } from './random.js'
+import type { VirtualClock } from './virtual-clock.js'
+
+export interface LinkOptions {
+  /** Propagation delay in ms. */
+  delay: number
+  /** Share of packets lost at random, 0 to 1. */
+  loss?: number
+  /** Rate in Mbit/s; default without limit. */
+  rate?: number
+  /** Bytes that may wait for the rate; default 512 kB. */
+  queue?: number
+  /** Extra delay in ms, evenly spread from 0: reorders. */
+  jitter?: number
+  /** Share of packets that arrive twice. */
+  duplicate?: number
+  /** Share of packets that are damaged: they arrive as garbage. A sealed path has none. */
+  garbage?: number
+  /** Bytes that each packet takes on the wire besides its own: IP, UDP, seal. */
+  overhead?: number
+}
+
+export class Link {
+  /** Nothing passes before this time. */
+  blackoutUntil = 0
+  packets = 0
+  drops = 0
+  /** Largest wait in the queue so far, in ms. */
+  worstWait = 0
+  private freeAt = 0
+
+  constructor(
+    private readonly clock: VirtualClock,
+    private readonly random: Random,
+    readonly options: LinkOptions
+  ) {}
+
+  /** `deliver` is called when and if the packet of `size` bytes arrives. */
+  send(size: number, deliver: () => void): void {
+    const { options, clock, random } = this
+    const now = clock.now()
+    this.packets++
+    const wire = size + (options.overhead ?? 0)
+    let leaves = now
+    if (options.rate !== undefined) {
+      const bytesPerMs = options.rate * 125
+      const wait = Math.max(0, this.freeAt - now)
+      if (wait * bytesPerMs + wire > (options.queue ?? 512000)) {
+        this.drops++
+        return
+      }
+      if (wait > this.worstWait) this.worstWait = wait
+      leaves = now + wait + wire / bytesPerMs
+      this.freeAt = leaves
+    }
+    if (now < this.blackoutUntil || random.chance(options.loss ?? 0)) return
+    const copies = random.chance(options.duplicate ?? 0) ? 2 : 1
+    for (let i = 0; i < copies; i++) {
+      clock.at(leaves + options.delay + random.next() * (options.jitter ?? 0), deliver)
+    }
+  }
+}
