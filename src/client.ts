@@ -188,7 +188,9 @@ export class Client {
     const sendKey = random(32)
     const session = this.#session
     const resume =
-      session && session.state !== 'ended' ? { session: session.id, flows: session.positions() } : null
+      session && session.state !== 'ended'
+        ? { session: session.id, highest: session.highest, flows: session.positions() }
+        : null
     const giveUp = greetServer(
       { link, sharedKey: publicKey, clock, timeoutMs: limits.greetingMs },
       { datagramKey: sendKey, resume },
@@ -213,6 +215,11 @@ export class Client {
   }
 
   #onWelcome(link: StreamLink, welcome: Welcome, sendKey: Uint8Array): void {
+    if (welcome.resumed && !this.#session) {
+      // Its time ran out while the server was answering.
+      link.destroy()
+      return this.#onFailure(new HyperNatError('SESSION_EXPIRED', 'The session ended before it came back.'))
+    }
     this.#backoff.reset()
     this.#told.clear()
     this.#redial?.cancel()

@@ -46,6 +46,9 @@ export interface Limits {
   unsentMinBytes: number
   unsentMaxBytes: number
 
+  /** What control frames may take of memory while the connection has no room for them; beyond it the session ends. */
+  controlBytes: number
+
   /** Bytes of unfinished UDP payloads, per session. */
   reassemblyBytes: number
   /** How long the pieces of one UDP payload may take to come. */
@@ -63,6 +66,8 @@ export interface Limits {
   deadMs: number
   /** How long the other side may take for its first message. */
   greetingMs: number
+  /** How long the first dials wait until it is known whether others reach this machine unasked. */
+  reachMs: number
   /** How long one dial may take until the connection opens. */
   dialMs: number
   /** A relay that did not answer is passed over for so long, while there are others. */
@@ -108,6 +113,8 @@ export const LIMITS: Limits = {
   unsentMinBytes: 32 * KB,
   unsentMaxBytes: 512 * KB,
 
+  controlBytes: 4 * MB,
+
   reassemblyBytes: 4 * MB,
   reassemblyMs: 2000,
   unsentDatagrams: 2048,
@@ -117,6 +124,7 @@ export const LIMITS: Limits = {
   silentMs: 3000,
   deadMs: 15_000,
   greetingMs: 10_000,
+  reachMs: 100,
   dialMs: 15_000,
   relayRestMs: 30_000,
   redialMs: 250,
@@ -145,6 +153,8 @@ export interface RelayLimits {
   idleMs: number
   /** How long half a session may wait for its other half. */
   pairMs: number
+  /** How long packets of a session that is over are still passed on. */
+  lingerMs: number
   /** Between two looks at what is idle. */
   sweepMs: number
 }
@@ -159,5 +169,6 @@ export const RELAY_LIMITS: RelayLimits = {
   burstMs: 250,
   idleMs: 60_000,
   pairMs: 20_000,
+  lingerMs: 10_000,
   sweepMs: 5000
 }

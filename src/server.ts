@@ -149,7 +149,7 @@ export class Server {
       link,
       sendKey,
       receiveKey: b4a.from(hello.datagramKey),
-      resumed: resumed ? { highest: 0, flows: hello.resume!.flows } : null
+      resumed: resumed ? hello.resume : null
     })
   }
 

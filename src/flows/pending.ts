@@ -21,8 +21,11 @@ export class PendingDatagrams {
   }
 
   add(flow: number, payload: Uint8Array, now: number): void {
-    let queue = this.#flows.get(flow)
-    if (!queue) this.#flows.set(flow, (queue = []))
+    this.#expire(now)
+    const queue = this.#flows.get(flow) ?? []
+    // In the order of the latest datagram: the first flow is the one that has been quiet the longest.
+    this.#flows.delete(flow)
+    this.#flows.set(flow, queue)
     queue.push({ payload: b4a.from(payload), since: now })
     this.#bytes += payload.byteLength
     if (queue.length > this.limits.udpPending) this.#drop(flow, queue)
@@ -43,6 +46,14 @@ export class PendingDatagrams {
     this.#flows.clear()
     this.#bytes = 0
     return taken
+  }
+
+  /** Flows with nothing that is still worth sending are forgotten. */
+  #expire(now: number): void {
+    for (const [flow, queue] of this.#flows) {
+      if (now - queue.at(-1)!.since <= this.limits.udpPendingMs) return
+      while (queue.length > 0) this.#drop(flow, queue)
+    }
   }
 
   #drop(flow: number, queue: Waiting[]): void {

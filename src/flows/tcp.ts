@@ -34,14 +34,23 @@ export interface TcpCarrier {
   now(): number
 }
 
+/** Stands where a chunk was that has been acknowledged. */
+const RELEASED = new Uint8Array(0)
+
+/** Released chunks are cut off when there are so many, and more than those that are left. */
+const RELEASED_MAX = 256
+
 export class TcpFlow implements ByteFlow {
   events: ByteFlowEvents = deafEvents
 
-  // Sending. Offsets: base <= acked.. <= next <= end; the chunks hold [base, end).
+  // Sending. Offsets: base <= acked.. <= next <= end; the chunks from `head` hold [base, end).
   #chunks: Uint8Array[] = []
+  #head = 0
   #base = 0
   #next = 0
   #end = 0
+  /** The most that was ever sent, FIN included: what may be acknowledged, whichever connection it went over. */
+  #mostSent = 0
   /** The chunk that holds `next`, and where it starts; found anew after a rewind. */
   #cursor = 0
   #cursorStart = 0
@@ -152,15 +161,20 @@ export class TcpFlow implements ByteFlow {
         this.#cursorStart += chunk.byteLength
       }
     }
-    if (this.#paused && this.#end - this.#next <= this.limits.flowQueue / 2) {
-      this.#paused = false
-      this.events.drain()
-    }
+    this.#mostSent = Math.max(this.#mostSent, this.#next)
+    this.#unpause()
+  }
+
+  #unpause(): void {
+    if (!this.#paused || this.#end - this.#next > this.limits.flowQueue / 2) return
+    this.#paused = false
+    this.events.drain()
   }
 
   /** The FIN goes out now; returns its offset. */
   takeFin(): number {
     this.#finSent = true
+    this.#mostSent = this.#end + 1
     return this.#end
   }
 
@@ -193,18 +207,21 @@ export class TcpFlow implements ByteFlow {
 
   onReset(code: ErrorCode): void {
     if (this.#done) return
-    this.#finish()
-    this.events.reset(code)
+    // Theirs had finished before ours could know: see `settled`.
+    if (this.settled) return this.settle()
+    this.abandon(code)
   }
 
   onWindow(received: number, limit: number): void {
     if (this.#done) return
-    if (received > this.#next + (this.#finSent ? 1 : 0))
-      throw protocolError('an acknowledgement of bytes never sent')
+    if (received > this.#mostSent) throw protocolError('an acknowledgement of bytes never sent')
     this.#release(received)
-    if (limit > this.#credit) {
+    if (this.#done) return
+    // What we keep until it is acknowledged is for us to bound, whatever the other side would take.
+    const credit = Math.min(limit, Math.max(received, this.#base) + this.limits.flowWindow)
+    if (credit > this.#credit) {
       const blocked = this.sendable <= 0
-      this.#credit = limit
+      this.#credit = credit
       if (blocked && this.sendable > 0) this.carrier.ready(this)
     }
   }
@@ -244,57 +261,77 @@ export class TcpFlow implements ByteFlow {
 
   /** Whether both directions had finished as far as this side can tell, so that a peer that forgot the flow is right. */
   get settled(): boolean {
-    return this.#finReceived && this.#finSent
+    return this.#finReceived && this.#mostSent > this.#end
   }
 
-  /** Goes back to where the other side says it got to; what it has is released, what it lacks is sent again. */
+  /** Whether the other side has shown no sign of knowing the flow. */
+  get untouched(): boolean {
+    return this.#base === 0 && this.position === 0
+  }
+
+  /**
+   * Goes back to where the other side says it got to; what it has is released, what it lacks is sent again. It may have got
+   * more since it said so, over the old connection, and acknowledged it: then what is left of that is where to go on.
+   */
   rewind(received: number): void {
     if (this.#done) return
-    const sent = this.#next + (this.#finSent ? 1 : 0)
-    if (received > sent || received < this.#base) throw protocolError('a position that this flow never had')
+    if (received > this.#mostSent) throw protocolError('a position that this flow never had')
     this.#release(received)
     if (this.#done) return
-    this.#next = Math.min(received, this.#end)
-    this.#cursor = 0
-    this.#cursorStart = this.#base
-    while (this.#cursor < this.#chunks.length) {
-      const size = this.#chunks[this.#cursor]!.byteLength
-      if (this.#cursorStart + size > this.#next) break
-      this.#cursorStart += size
-      this.#cursor++
-    }
-    if (this.#finQueued && received <= this.#end) this.#finSent = false
+    this.#seek(Math.min(Math.max(received, this.#base), this.#end))
+    if (this.#finQueued && !this.#finAcked) this.#finSent = false
     this.carrier.windowDue(this)
     if (this.sendable > 0 || this.finDue) this.carrier.ready(this)
   }
 
   /** The other side has finished with the flow and forgotten it: so do we. */
   settle(): void {
+    if (this.#done) return
     this.#finish()
     this.events.close()
   }
 
   /** The session is over: the local socket is reset and the other side not told. */
   abandon(code: ErrorCode): void {
-    this.onReset(code)
+    if (this.#done) return
+    this.#finish()
+    this.events.reset(code)
+  }
+
+  /** The next byte to send is the one at `next`, in [base, end]. */
+  #seek(next: number): void {
+    this.#next = next
+    this.#cursor = this.#head
+    this.#cursorStart = this.#base
+    while (this.#cursor < this.#chunks.length) {
+      const size = this.#chunks[this.#cursor]!.byteLength
+      if (this.#cursorStart + size > next) break
+      this.#cursorStart += size
+      this.#cursor++
+    }
   }
 
   #release(received: number): void {
-    let whole = 0
-    let base = this.#base
-    while (whole < this.#chunks.length && base + this.#chunks[whole]!.byteLength <= received) {
-      base += this.#chunks[whole]!.byteLength
-      whole++
+    // Bytes that were to be sent again have come after all.
+    const skip = Math.min(received, this.#end)
+    if (skip > this.#next) this.#seek(skip)
+    while (this.#head < this.#chunks.length) {
+      const size = this.#chunks[this.#head]!.byteLength
+      if (this.#base + size > received) break
+      this.#base += size
+      this.#chunks[this.#head++] = RELEASED
     }
-    if (whole > 0) {
-      this.#chunks = whole === this.#chunks.length ? [] : this.#chunks.slice(whole)
-      this.#base = base
-      this.#cursor -= whole
+    if (this.#head > RELEASED_MAX && this.#head * 2 > this.#chunks.length) {
+      this.#chunks = this.#chunks.slice(this.#head)
+      this.#cursor -= this.#head
+      this.#head = 0
     }
-    if (this.#finSent && received > this.#end) {
+    if (received > this.#end) {
+      this.#finSent = true
       this.#finAcked = true
       this.#finishIfBoth()
     }
+    if (!this.#done) this.#unpause()
   }
 
   #finishIfBoth(): void {

@@ -64,10 +64,10 @@ export class TcpudpFlows {
    * @throws HyperNatError TOO_MANY_FLOWS
    */
   open(map: number): TcpudpFlow {
-    if (this.flows.size >= this.outside.limits.tcpFlows) {
+    if (this.#full) {
       throw new HyperNatError(
         'TOO_MANY_FLOWS',
-        `There are ${this.flows.size} connections already: close some first.`
+        `There are ${this.live} connections already: close some first.`
       )
     }
     const payload = new Uint8Array(varintSize(map))

@@ -7,6 +7,8 @@ export type ForgetCause = 'idle' | 'full' | 'closed'
 interface Row<V> {
   readonly value: V
   activeAt: number
+  /** When it was last moved to the end of the order. */
+  movedAt: number
 }
 
 /** Activity within this time does not move a flow in the order of idleness: moving costs more than it tells. */
@@ -35,10 +37,11 @@ export class UdpFlows<K, V> {
   touch(key: K, now: number): V | undefined {
     const row = this.#rows.get(key)
     if (!row) return undefined
-    if (now - row.activeAt >= ORDER_GRAIN_MS) {
+    row.activeAt = now
+    if (now - row.movedAt >= ORDER_GRAIN_MS) {
       this.#rows.delete(key)
       this.#rows.set(key, row)
-      row.activeAt = now
+      row.movedAt = now
     }
     return row.value
   }
@@ -48,7 +51,7 @@ export class UdpFlows<K, V> {
       const oldest = this.#rows.keys().next()
       if (!oldest.done) this.#forget(oldest.value, 'full')
     }
-    this.#rows.set(key, { value, activeAt: now })
+    this.#rows.set(key, { value, activeAt: now, movedAt: now })
   }
 
   delete(key: K): void {

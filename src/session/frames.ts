@@ -38,7 +38,12 @@ export interface Hello {
   /** Seals the client's datagrams on this connection. */
   readonly datagramKey: Uint8Array
   /** The session to go on with, or null for a new one. */
-  readonly resume: { readonly session: Uint8Array; readonly flows: readonly FlowPosition[] } | null
+  readonly resume: {
+    readonly session: Uint8Array
+    /** The highest flow that the client has opened. */
+    readonly highest: number
+    readonly flows: readonly FlowPosition[]
+  } | null
 }
 
 /** The server's answer. */
@@ -87,12 +92,13 @@ const DECODERS = new Map<number, Decode>([
 
 /**
  * Decodes one message and calls the sink for each of its frames.
+ * @param over asked after each frame: whether what follows is of no more interest
  * @throws HyperNatError PROTOCOL_ERROR for anything that SPEC.md does not allow
  */
-export function readMessage(message: Uint8Array, sink: FrameSink): void {
+export function readMessage(message: Uint8Array, sink: FrameSink, over: () => boolean = () => false): void {
   if (message.byteLength > MAX_MESSAGE) throw protocolError('a message that is too long')
   const reader = new Reader(message)
-  while (reader.left > 0) {
+  while (reader.left > 0 && !over()) {
     const body = reader.slice(reader.varint())
     const type = body.byte()
     const decode = DECODERS.get(type)
@@ -111,7 +117,7 @@ export function helloFrame(hello: Hello): Uint8Array {
   return frame(FRAME.HELLO, writer => {
     writer.varint(hello.version).bytes(hello.proof).bytes(hello.datagramKey)
     if (!hello.resume) return writer.byte(0)
-    writer.byte(1).bytes(hello.resume.session)
+    writer.byte(1).bytes(hello.resume.session).varint(hello.resume.highest)
     return writePositions(writer, hello.resume.flows)
   })
 }
@@ -120,7 +126,9 @@ function readHello(body: Reader): Hello {
   const version = body.varint()
   const proof = body.bytes(KEY_BYTES)
   const datagramKey = body.bytes(KEY_BYTES)
-  const resume = readFlag(body) ? { session: body.bytes(SESSION_ID_BYTES), flows: readPositions(body) } : null
+  const resume = readFlag(body)
+    ? { session: body.bytes(SESSION_ID_BYTES), highest: body.varint(), flows: readPositions(body) }
+    : null
   return { version, proof, datagramKey, resume }
 }
 

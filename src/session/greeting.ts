@@ -73,15 +73,16 @@ export function greetServer(
   const frame = helloFrame({ version: VERSION, proof: proofOf(sharedKey, link.handshakeHash), ...hello })
   const give = awaitFirst(greeting, done, settle => ({
     ...refuseAll,
-    welcome: welcome =>
-      settle(
-        welcome.version === VERSION
-          ? welcome
-          : new HyperNatError(
-              'VERSION_MISMATCH',
-              'The server runs another version of hyper-nat: use the same.'
-            )
-      ),
+    welcome: welcome => {
+      const { resume } = hello
+      if (welcome.version !== VERSION) {
+        settle(
+          new HyperNatError('VERSION_MISMATCH', 'The server runs another version of hyper-nat: use the same.')
+        )
+      } else if (welcome.resumed && !(resume && b4a.equals(welcome.session, resume.session))) {
+        throw protocolError('a session that was not asked for')
+      } else settle(welcome)
+    },
     close: (code, reason) => settle(new HyperNatError(code, reason || `The server refused (${code}).`))
   }))
   const message = link.alloc(frame.byteLength)
@@ -131,18 +132,24 @@ function awaitFirst<T>(
       new HyperNatError('HANDSHAKE_TIMEOUT', 'The other side opened a connection and then said nothing.')
     )
   )
-  const sink = sinkOf(settle)
+  let result: T | HyperNatError | null = null
+  const sink = sinkOf(first => {
+    result ??= first
+  })
   link.events = {
     message(message) {
+      // The whole message is read before anything is told: nothing may follow a greeting in it.
       try {
         readMessage(message, sink)
       } catch (err) {
-        settle(
-          err instanceof HyperNatError
-            ? err
-            : new HyperNatError('INTERNAL', `Greeting failed: ${codeOf(err)}.`, { cause: err })
-        )
+        if (!(result instanceof HyperNatError)) {
+          result =
+            err instanceof HyperNatError
+              ? err
+              : new HyperNatError('INTERNAL', `Greeting failed: ${codeOf(err)}.`, { cause: err })
+        }
       }
+      if (result) settle(result)
     },
     datagram() {},
     drain() {},

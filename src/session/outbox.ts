@@ -8,6 +8,9 @@ import type { Limits } from '../limits.js'
 import { dataHeaderSize, finFrame, windowFrame, writeDataHeader } from './frames.js'
 import type { Link } from './link.js'
 
+/** What a frame that waits takes besides its bytes: its object, and the rest of the buffer that it was written into. */
+const FRAME_COST = 256
+
 interface Turn {
   readonly flow: TcpFlow
   readonly size: number
@@ -15,6 +18,7 @@ interface Turn {
 
 export class Outbox {
   #control: Uint8Array[] = []
+  #controlCost = 0
   readonly #windows = new Set<TcpFlow>()
   readonly #fresh = new Set<TcpFlow>()
   readonly #waiting = new Set<TcpFlow>()
@@ -24,6 +28,12 @@ export class Outbox {
   /** Queues a control frame. */
   control(frame: Uint8Array): void {
     this.#control.push(frame)
+    this.#controlCost += frame.byteLength + FRAME_COST
+  }
+
+  /** What the waiting control frames take of memory, bytes. */
+  get controlCost(): number {
+    return this.#controlCost
   }
 
   /** The flow has bytes or a FIN to send. */
@@ -45,6 +55,7 @@ export class Outbox {
   /** The connection is gone: frames that repeat on resumption are dropped. */
   clear(): void {
     this.#control = []
+    this.#controlCost = 0
     this.#windows.clear()
     this.#fresh.clear()
     this.#waiting.clear()
@@ -69,17 +80,27 @@ export class Outbox {
   }
 
   #message(link: Link, budget: number): void {
-    const frames = this.#control
-    this.#control = []
-    for (const flow of this.#windows) {
-      const { received, limit } = flow.takeWindow()
-      frames.push(windowFrame(flow.id, received, limit))
-    }
-    this.#windows.clear()
-
     let size = 0
-    for (const frame of frames) size += frame.byteLength
-    const turns = this.#turns(budget)
+    const frames: Uint8Array[] = []
+    for (const frame of this.#control) {
+      if (frames.length > 0 && size + frame.byteLength > budget) break
+      frames.push(frame)
+      size += frame.byteLength
+      this.#controlCost -= frame.byteLength + FRAME_COST
+    }
+    this.#control.splice(0, frames.length)
+    // A flow's bytes must not overtake its OPEN: while control frames wait, all else does.
+    const all = this.#control.length === 0
+    if (all) {
+      for (const flow of this.#windows) {
+        this.#windows.delete(flow)
+        const { received, limit } = flow.takeWindow()
+        const frame = windowFrame(flow.id, received, limit)
+        frames.push(frame)
+        size += frame.byteLength
+      }
+    }
+    const turns = all ? this.#turns(budget) : []
     const fins: Uint8Array[] = []
     for (const { flow, size: bytes } of turns) {
       if (bytes > 0) size += dataHeaderSize(flow.id, flow.nextOffset, bytes) + bytes
@@ -110,9 +131,9 @@ export class Outbox {
 
     for (const { flow } of turns) {
       if (flow.finDue) fins.push(finFrame(flow.id, flow.takeFin()))
-      if (flow.sendable > 0) this.#waiting.add(flow)
+      if (flow.sendable > 0 && !this.#fresh.has(flow)) this.#waiting.add(flow)
     }
-    this.#control.unshift(...fins)
+    for (const fin of fins) this.control(fin)
   }
 
   /** Whose bytes go into the next message, and how many. Takes those flows off their lists. */

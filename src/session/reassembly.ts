@@ -7,16 +7,23 @@ import type { Limits } from '../limits.js'
 import type { Fragment } from './records.js'
 import { MAX_UDP_PAYLOAD } from './wire.js'
 
+/** What an unfinished payload, and each piece of it, takes besides its bytes. */
+const PAYLOAD_COST = 256
+const PIECE_COST = 128
+
 interface Partial {
   readonly since: number
   readonly pieces: (Uint8Array | undefined)[]
   missing: number
   bytes: number
+  /** Memory that it takes, about. */
+  cost: number
 }
 
 export class Reassembly {
   readonly #partials = new Map<string, Partial>()
   #bytes = 0
+  #cost = 0
 
   constructor(readonly limits: Pick<Limits, 'reassemblyBytes' | 'reassemblyMs'>) {}
 
@@ -35,8 +42,9 @@ export class Reassembly {
       partial = undefined
     }
     if (!partial) {
-      partial = { since: now, pieces: new Array(fragment.count), missing: fragment.count, bytes: 0 }
+      partial = { since: now, pieces: new Array(fragment.count), missing: fragment.count, bytes: 0, cost: 0 }
       this.#partials.set(key, partial)
+      this.#pay(partial, PAYLOAD_COST + 8 * fragment.count)
     }
     if (partial.pieces[fragment.index]) return null
     // A copy: the piece is a view of a packet buffer much larger than itself.
@@ -44,6 +52,7 @@ export class Reassembly {
     partial.missing--
     partial.bytes += fragment.bytes.byteLength
     this.#bytes += fragment.bytes.byteLength
+    this.#pay(partial, PIECE_COST + fragment.bytes.byteLength)
     if (partial.bytes > MAX_UDP_PAYLOAD) {
       this.#forget(key, partial)
       return null
@@ -65,13 +74,19 @@ export class Reassembly {
 
   #makeRoom(newest: string): void {
     for (const [key, partial] of this.#partials) {
-      if (this.#bytes <= this.limits.reassemblyBytes || key === newest) break
-      this.#forget(key, partial)
+      if (this.#cost <= this.limits.reassemblyBytes) break
+      if (key !== newest) this.#forget(key, partial)
     }
   }
 
   #forget(key: string, partial: Partial): void {
     this.#partials.delete(key)
     this.#bytes -= partial.bytes
+    this.#cost -= partial.cost
+  }
+
+  #pay(partial: Partial, cost: number): void {
+    partial.cost += cost
+    this.#cost += cost
   }
 }

@@ -69,24 +69,29 @@ export function readRecords(plain: Uint8Array, sink: RecordSink): void {
   }
 }
 
-/** Bytes of the largest header of a FRAGMENT record in practice: type, map, flow, id, index, count, length. */
-const FRAGMENT_HEADER = 1 + 2 + 4 + 3 + 1 + 2 + 2
+/** Bytes that a FRAGMENT record takes at the most besides map, flow and piece: type, id, index, count, length. */
+const FRAGMENT_HEADER = 1 + 3 + 1 + 2 + 2
+
+/** Bytes of records in one datagram at the most: no path takes more (SPEC.md). */
+const MAX_RECORDS = 2048
 
 /** Packs records into datagrams of the size that the path takes now. */
 export class Packer {
   #buffer: Uint8Array
   #at = 0
   #fragmentId = 0
+  readonly size: () => number
 
   /**
    * @param size bytes that one datagram holds now, before sealing; asked anew for each
    * @param send takes a full datagram's content; it may not keep the buffer
    */
   constructor(
-    readonly size: () => number,
+    size: () => number,
     readonly send: (plain: Uint8Array) => void
   ) {
-    this.#buffer = new Uint8Array(2048)
+    this.#buffer = new Uint8Array(MAX_RECORDS)
+    this.size = () => Math.min(size(), MAX_RECORDS)
   }
 
   get empty(): boolean {
@@ -134,16 +139,18 @@ export class Packer {
   }
 
   #fragments(map: number, flow: number, payload: Uint8Array): boolean {
-    const room = this.size() - FRAGMENT_HEADER
-    const count = Math.ceil(payload.byteLength / room)
-    if (count > MAX_FRAGMENTS) return false
+    const header = FRAGMENT_HEADER + varintSize(map) + varintSize(flow)
+    const room = this.size() - header
+    const fewest = Math.ceil(payload.byteLength / room)
+    if (room <= 0 || fewest > MAX_FRAGMENTS) return false
     // Pieces of equal size: the last is no more likely to be lost than the first, and none is tiny.
-    const piece = Math.ceil(payload.byteLength / count)
+    const piece = Math.ceil(payload.byteLength / fewest)
+    const count = Math.ceil(payload.byteLength / piece)
     const id = this.#fragmentId
     this.#fragmentId = (id + 1) & 0xffff
     for (let index = 0; index < count; index++) {
       const bytes = payload.subarray(index * piece, (index + 1) * piece)
-      this.#room(FRAGMENT_HEADER + bytes.byteLength)
+      this.#room(header + bytes.byteLength)
       const out = this.#buffer
       let at = this.#at
       out[at++] = RECORD.FRAGMENT

@@ -35,7 +35,14 @@ export class Sealer {
       low >>>= 8
       high >>>= 8
     }
-    sodium.crypto_aead_chacha20poly1305_ietf_encrypt(sealed.subarray(COUNTER_BYTES), plain, null, null, nonce, this.key)
+    sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
+      sealed.subarray(COUNTER_BYTES),
+      plain,
+      null,
+      null,
+      nonce,
+      this.key
+    )
     return sealed
   }
 }

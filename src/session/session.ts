@@ -18,7 +18,6 @@ import type { Limits } from '../limits.js'
 import { protocolError } from './bytes.js'
 import { type DatagramEvents, Datagrams } from './datagrams.js'
 import {
-  closeFrame,
   type FlowPosition,
   type FrameSink,
   openFrame,
@@ -27,7 +26,7 @@ import {
   readMessage,
   resetFrame
 } from './frames.js'
-import { refuseGreetings } from './greeting.js'
+import { refuseGreetings, turnAway } from './greeting.js'
 import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
 import { Pulse, type Quality } from './pulse.js'
@@ -87,6 +86,7 @@ export class Session {
   #link: Link | null = null
   #datagrams: Datagrams | null = null
   #reading = false
+  #flushing = false
   #nextFlow = 1
   #highest = 0
   #lent = 0
@@ -140,9 +140,9 @@ export class Session {
     return [...this.flows.values()].map(flow => ({ flow: flow.id, received: flow.position }))
   }
 
-  /** The highest flow that the other side has opened. */
+  /** The highest flow that the client has opened, as far as this side knows. */
   get highest(): number {
-    return this.#highest
+    return this.role === 'client' ? this.#nextFlow - 1 : this.#highest
   }
 
   /** From now on this connection carries the session; the one before, if any, is dropped. */
@@ -164,7 +164,7 @@ export class Session {
     link.events = {
       message: message => {
         this.#pulse.heard()
-        this.#guard(link, () => readMessage(message, this.#frames))
+        this.#guard(link, () => readMessage(message, this.#frames, () => this.#link !== link))
       },
       datagram: packet => {
         // Only what is authentic counts as heard: anybody can send a packet to an open port.
@@ -193,15 +193,26 @@ export class Session {
     for (const flow of [...this.flows.values()]) {
       const received = theirs.get(flow.id)
       if (received !== undefined) flow.rewind(received)
-      else if (this.role === 'client' && flow.id > highest) {
-        this.#outbox.control(openFrame(flow.id, flow.map, INITIAL_WINDOW))
+      else if (flow.id > highest) {
+        // Never seen there; or, at the server, opened over the old connection after the client had greeted on the new one.
+        if (this.role === 'client') {
+          if (!flow.untouched) throw protocolError('that it does not know a flow that it has answered')
+          this.#outbox.control(openFrame(flow.id, flow.map, INITIAL_WINDOW))
+        }
         flow.rewind(0)
       } else if (flow.settled) flow.settle()
       else flow.abandon('FLOW_RESET')
     }
+    if (this.role === 'server') return
+    // Flows that were over here before the answer came, but not before we had greeted.
+    for (const { flow } of positions) {
+      if (!this.flows.has(flow) && this.#flow(flow) === undefined) {
+        this.#outbox.control(resetFrame(flow, 'FLOW_RESET'))
+      }
+    }
   }
 
-  #dropLink(): void {
+  #dropLink(end = (link: Link) => link.destroy()): void {
     const link = this.#link
     if (!link) return
     this.#link = null
@@ -210,7 +221,7 @@ export class Session {
     this.#pulse.stop()
     this.#outbox.clear()
     link.events = { message() {}, datagram() {}, drain() {}, close() {} }
-    link.destroy()
+    end(link)
   }
 
   #onClose(link: Link, code: string): void {
@@ -228,19 +239,13 @@ export class Session {
     else this.events.silent(ms)
   }
 
-  /** Tells the other side why, then ends. */
-  close(code: ErrorCode, reason = ''): void {
+  /**
+   * Tells the other side why, then ends.
+   * @param told what the other side is told, if that is not for its eyes
+   */
+  close(code: ErrorCode, reason = '', told = reason): void {
     if (this.#state === 'ended') return
-    const link = this.#link
-    if (link) {
-      this.#link = null
-      link.events = { message() {}, datagram() {}, drain() {}, close() {} }
-      const frame = closeFrame(code, reason)
-      const message = link.alloc(frame.byteLength)
-      message.set(frame)
-      link.write(message)
-      link.close()
-    }
+    this.#dropLink(link => turnAway(link, code, told))
     this.#end(code, reason)
   }
 
@@ -266,7 +271,12 @@ export class Session {
       run()
     } catch (err) {
       if (err instanceof HyperNatError) this.close(err.code, err.message)
-      else this.close('INTERNAL', err instanceof Error ? String(err.stack) : codeOf(err))
+      else
+        this.close(
+          'INTERNAL',
+          err instanceof Error ? String(err.stack) : codeOf(err),
+          'A fault on the other side.'
+        )
     } finally {
       this.#reading = false
     }
@@ -281,6 +291,7 @@ export class Session {
    * @throws HyperNatError TOO_MANY_FLOWS
    */
   openFlow(map: number): TcpFlow {
+    if (this.#state === 'ended') throw new HyperNatError('SESSION_EXPIRED', 'The session is over.')
     if (this.flows.size >= this.outside.limits.tcpFlows) {
       throw new HyperNatError(
         'TOO_MANY_FLOWS',
@@ -347,10 +358,19 @@ export class Session {
     if (!this.#link) return
     this.#outbox.control(frame)
     this.#flush()
+    if (this.#outbox.controlCost <= this.outside.limits.controlBytes) return
+    this.close('PROTOCOL_ERROR', protocolError('more than it takes answers to').message)
   }
 
   #flush(): void {
-    if (this.#link && !this.#reading) this.#outbox.flush(this.#link)
+    // Flows call back from within: what they bring then goes into the next message.
+    if (!this.#link || this.#reading || this.#flushing) return
+    this.#flushing = true
+    try {
+      this.#outbox.flush(this.#link)
+    } finally {
+      this.#flushing = false
+    }
   }
 
   #record(pack: (datagrams: Datagrams) => void): void {

@@ -104,7 +104,7 @@ export class TestServer {
       link,
       sendKey,
       receiveKey: b4a.from(hello.datagramKey),
-      resumed: resumed ? { highest: 0, flows: hello.resume!.flows } : null
+      resumed: resumed ? hello.resume : null
     })
   }
 
@@ -167,7 +167,9 @@ export class TestClient {
     const sendKey = this.world.bytes(32)
     const { session } = this
     const resume =
-      session && session.state !== 'ended' ? { session: session.id, flows: session.positions() } : null
+      session && session.state !== 'ended'
+        ? { session: session.id, highest: session.highest, flows: session.positions() }
+        : null
     greetServer(
       { link, sharedKey, clock, timeoutMs: this.limits.greetingMs },
       { datagramKey: sendKey, resume },

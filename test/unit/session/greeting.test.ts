@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import b4a from 'b4a'
+import { type ErrorCode, HyperNatError } from '../../../src/errors.js'
+import {
+  closeFrame,
+  type Hello,
+  helloFrame,
+  openFrame,
+  pingFrame,
+  type Welcome,
+  welcomeFrame
+} from '../../../src/session/frames.js'
+import { greetClient, greetServer, proofOf } from '../../../src/session/greeting.js'
+import type { Link } from '../../../src/session/link.js'
+import { MemoryConnection } from '../../support/memory-link.js'
+import { World } from '../../support/session-peers.js'
+
+const SHARED = b4a.from([...Array(32).keys()])
+
+function setUp() {
+  const world = new World(1, { delay: 10 })
+  const handshakeHash = world.bytes(64)
+  const connection = new MemoryConnection(world.clock, world.linkOptions, world.random.next, {
+    client: world.bytes(32),
+    server: world.bytes(32),
+    handshakeHash
+  })
+  connection.client.record = true
+  connection.server.record = true
+  const greeting = (link: Link, sharedKey = SHARED) => ({
+    link,
+    sharedKey,
+    clock: world.clock,
+    timeoutMs: 1000
+  })
+  return { world, connection, handshakeHash, greeting }
+}
+
+function send(link: Link, ...frames: Uint8Array[]): void {
+  const bytes = b4a.concat(frames)
+  const message = link.alloc(bytes.byteLength)
+  message.set(bytes)
+  link.write(message)
+}
+
+const codes = (results: readonly unknown[]): unknown[] =>
+  results.map(result => (result instanceof HyperNatError ? result.code : 'greeted'))
+
+const hello = { datagramKey: b4a.alloc(32, 7), resume: null }
+const welcome: Welcome = {
+  version: 1,
+  session: b4a.alloc(16, 1),
+  datagramKey: b4a.alloc(32, 2),
+  maps: [],
+  resumed: null
+}
+
+test('the proof is BLAKE2b-256 keyed with the shared key', () => {
+  // From an independent implementation: Python, hashlib.blake2b(b'hyper-nat/2/hello' + h, key=P, digest_size=32).
+  const handshakeHash = b4a.from([...Array(64).keys()].map(i => i + 100))
+  assert.equal(
+    b4a.toString(proofOf(SHARED, handshakeHash), 'hex'),
+    'e2879a06eee601e7a9bf8244a007ff3459e44d36f5967aa99447ff0794e94644'
+  )
+})
+
+test('a client with the right key is heard', () => {
+  const { world, connection, greeting } = setUp()
+  const heard: (Hello | HyperNatError)[] = []
+  greetClient(greeting(connection.server), result => {
+    heard.push(result)
+    send(connection.server, welcomeFrame(welcome))
+  })
+  const answers: (Welcome | HyperNatError)[] = []
+  greetServer(greeting(connection.client), hello, result => answers.push(result))
+  world.pass(5000)
+  assert.deepEqual(codes(heard), ['greeted'])
+  assert.ok(b4a.equals((heard[0] as Hello).datagramKey, hello.datagramKey))
+  assert.ok(b4a.equals((answers[0] as Welcome).session, welcome.session))
+  assert.ok(b4a.equals((answers[0] as Welcome).datagramKey, welcome.datagramKey))
+})
+
+test('a client with another key is turned away, and learns only that', () => {
+  const { world, connection, greeting } = setUp()
+  const heard: unknown[] = []
+  const answers: unknown[] = []
+  greetClient(greeting(connection.server), result => heard.push(result))
+  greetServer(greeting(connection.client, world.bytes(32)), hello, result => answers.push(result))
+  world.pass(5000)
+  assert.deepEqual(codes(heard), ['WRONG_KEY'])
+  assert.deepEqual(codes(answers), ['WRONG_KEY'])
+  assert.equal(connection.server.written.length, 1)
+  assert.equal(connection.server.written[0]![1], 3, 'something else than CLOSE was said')
+})
+
+test('a proof from another handshake is worth nothing', () => {
+  const { world, connection, greeting } = setUp()
+  const heard: unknown[] = []
+  greetClient(greeting(connection.server), result => heard.push(result))
+  send(connection.client, helloFrame({ version: 1, proof: proofOf(SHARED, world.bytes(64)), ...hello }))
+  world.pass(5000)
+  assert.deepEqual(codes(heard), ['WRONG_KEY'])
+})
+
+test('a client that says nothing is closed after its time', () => {
+  const { world, connection, greeting } = setUp()
+  const heard: unknown[] = []
+  greetClient(greeting(connection.server), result => heard.push(result))
+  world.pass(999)
+  assert.equal(heard.length, 0)
+  world.pass(2)
+  assert.deepEqual(codes(heard), ['HANDSHAKE_TIMEOUT'])
+  world.pass(100)
+  assert.ok(connection.client.gone && connection.server.gone)
+})
+
+test('another version is told so, whichever side is older', () => {
+  for (const version of [0, 2, 2 ** 40]) {
+    const { world, connection, handshakeHash, greeting } = setUp()
+    const heard: unknown[] = []
+    greetClient(greeting(connection.server), result => heard.push(result))
+    send(connection.client, helloFrame({ version, proof: proofOf(SHARED, handshakeHash), ...hello }))
+    world.pass(100)
+    assert.deepEqual(codes(heard), ['VERSION_MISMATCH'])
+  }
+  const { world, connection, greeting } = setUp()
+  const answers: unknown[] = []
+  greetServer(greeting(connection.client), hello, result => answers.push(result))
+  send(connection.server, welcomeFrame({ ...welcome, version: 2 }))
+  world.pass(100)
+  assert.deepEqual(codes(answers), ['VERSION_MISMATCH'])
+})
+
+const OUT_OF_TURN: readonly [string, Uint8Array][] = [
+  ['a ping', pingFrame(1)],
+  ['an open', openFrame(1, 1, 1)],
+  ['garbage', b4a.from('ffff', 'hex')],
+  ['a welcome', welcomeFrame(welcome)]
+]
+
+for (const [name, frame] of OUT_OF_TURN) {
+  test(`${name} as a client's first words ends the connection`, () => {
+    const { world, connection, greeting } = setUp()
+    const heard: unknown[] = []
+    greetClient(greeting(connection.server), result => heard.push(result))
+    send(connection.client, frame)
+    world.pass(100)
+    assert.deepEqual(codes(heard), ['PROTOCOL_ERROR'])
+    assert.ok(connection.client.gone)
+  })
+}
+
+test('what a server says for closing reaches the client', () => {
+  for (const code of ['TOO_MANY_SESSIONS', 'GOODBYE', 'WRONG_KEY'] as ErrorCode[]) {
+    const { world, connection, greeting } = setUp()
+    const answers: (Welcome | HyperNatError)[] = []
+    greetServer(greeting(connection.client), hello, result => answers.push(result))
+    send(connection.server, closeFrame(code, 'as it is'))
+    world.pass(100)
+    assert.deepEqual(codes(answers), [code])
+    assert.equal((answers[0] as HyperNatError).message, 'as it is')
+  }
+})
+
+test('the result is told once, whatever comes after it', () => {
+  const { world, connection, greeting } = setUp()
+  const answers: unknown[] = []
+  const giveUp = greetServer(greeting(connection.client), hello, result => answers.push(result))
+  send(connection.server, welcomeFrame(welcome))
+  send(connection.server, welcomeFrame(welcome))
+  world.pass(100)
+  giveUp()
+  connection.die()
+  world.pass(5000)
+  assert.deepEqual(codes(answers), ['greeted'])
+})
+
+test('a connection that dies, and one that is given up', () => {
+  for (const [end, code] of [
+    ['die', 'CONNECTION_LOST'],
+    ['give up', 'CLOSED']
+  ]) {
+    const { world, connection, greeting } = setUp()
+    const answers: unknown[] = []
+    const giveUp = greetServer(greeting(connection.client), hello, result => answers.push(result))
+    if (end === 'die') connection.die()
+    else giveUp()
+    world.pass(5000)
+    assert.deepEqual(codes(answers), [code])
+    assert.ok(connection.client.gone)
+  }
+})
+
+test('a client does not go on with a session that it did not ask for', () => {
+  const resumed = { highest: 0, flows: [] }
+  const session = b4a.alloc(16, 5)
+  for (const resume of [null, { session, highest: 0, flows: [] }]) {
+    const { world, connection, greeting } = setUp()
+    const answers: unknown[] = []
+    greetServer(greeting(connection.client), { ...hello, resume }, result => answers.push(result))
+    send(connection.server, welcomeFrame({ ...welcome, session: b4a.alloc(16, 6), resumed }))
+    world.pass(100)
+    assert.deepEqual(codes(answers), ['PROTOCOL_ERROR'])
+  }
+})
+
+test('frames that stand in one message with a HELLO are not lost in silence', () => {
+  const { world, connection, handshakeHash, greeting } = setUp()
+  const heard: unknown[] = []
+  greetClient(greeting(connection.server), result => heard.push(result))
+  const frame = helloFrame({ version: 1, proof: proofOf(SHARED, handshakeHash), ...hello })
+  send(connection.client, frame, openFrame(1, 1, 1))
+  world.pass(100)
+  // SPEC: a frame out of its turn is a PROTOCOL_ERROR.
+  assert.ok(connection.client.gone, 'the connection lives on without the frame')
+})
+
+test('a fault of ours in the callback is not swallowed', () => {
+  const { world, connection, greeting } = setUp()
+  greetServer(greeting(connection.client), hello, () => {
+    throw new TypeError('a fault of ours')
+  })
+  send(connection.server, welcomeFrame(welcome))
+  assert.throws(() => world.pass(100), TypeError)
+})

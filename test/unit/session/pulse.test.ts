@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LIMITS } from '../../../src/limits.js'
+import { Pulse } from '../../../src/session/pulse.js'
+import { World } from '../../support/session-peers.js'
+
+/** A pulse whose pings are answered after what `answer` gives, or not at all. */
+function make(answer: (id: number) => number | null) {
+  const world = new World(1)
+  const pings: number[] = []
+  const silences: number[] = []
+  const pulse: Pulse = new Pulse(world.clock, LIMITS, {
+    ping: id => {
+      pings.push(world.clock.now())
+      const after = answer(id)
+      if (after === null) return
+      world.clock.after(after, () => {
+        pulse.heard()
+        pulse.pong(id)
+      })
+    },
+    silent: ms => silences.push(ms)
+  })
+  return { world, pulse, pings, silences }
+}
+
+test('round trips are smoothed as in RFC 6298, jitter as in RFC 3550', () => {
+  const trips = [100, 20, 60, 300, 40]
+  const { world, pulse } = make(id => trips[id - 1] ?? null)
+  assert.deepEqual(pulse.quality, { rtt: null, jitter: 0, loss: 0 })
+  pulse.start()
+  world.pass(4500)
+  let rtt = trips[0]!
+  let jitter = 0
+  for (let i = 1; i < trips.length; i++) {
+    rtt += (trips[i]! - rtt) / 8
+    jitter += (Math.abs(trips[i]! - trips[i - 1]!) - jitter) / 16
+  }
+  const { quality } = pulse
+  assert.ok(Math.abs(quality.rtt! - rtt) < 1e-9)
+  assert.ok(Math.abs(quality.jitter - jitter) < 1e-9)
+  assert.equal(quality.loss, 0)
+})
+
+test('loss is the share of the last pings without an answer', () => {
+  const { world, pulse } = make(id => (id % 4 === 0 ? null : 30))
+  pulse.start()
+  world.pass(60_000)
+  assert.ok(Math.abs(pulse.quality.loss - 0.25) < 0.05, `${pulse.quality.loss}`)
+})
+
+test('nothing is silent while answers come', () => {
+  const { world, pulse, pings, silences } = make(() => 400)
+  pulse.start()
+  world.pass(10_500)
+  assert.equal(pings.length, 11)
+  assert.deepEqual(silences, [])
+})
+
+test('silence is noticed soon, asked into more often, and told with its length', () => {
+  const { world, pulse, pings, silences } = make(() => null)
+  pulse.start()
+  world.pass(5000)
+  assert.deepEqual(pings.slice(0, 4), [0, 1000, 2000, 2400])
+  assert.equal(silences[0], 2000)
+  // A client dials beside after three seconds: it must hear of them soon after.
+  const first = silences.find(ms => ms >= LIMITS.silentMs)!
+  assert.ok(first < LIMITS.silentMs + LIMITS.pingUrgentMs, `${first}`)
+  const heard = silences.length
+  pulse.heard()
+  world.pass(1000)
+  assert.equal(silences.length, heard)
+})
+
+test('stopped, it is still; started again, it counts silence from then', () => {
+  const { world, pulse, pings, silences } = make(() => null)
+  pulse.start()
+  world.pass(5000)
+  pulse.stop()
+  const before = [pings.length, silences.length]
+  world.pass(20_000)
+  assert.deepEqual([pings.length, silences.length], before)
+  pulse.start()
+  world.pass(1500)
+  assert.equal(silences.length, before[1])
+})
+
+test('an answer that was never asked for, or comes twice, counts for nothing', () => {
+  const { world, pulse } = make(() => 50)
+  pulse.pong(77)
+  pulse.start()
+  world.pass(500)
+  pulse.pong(1)
+  assert.equal(pulse.quality.rtt, 50)
+})
