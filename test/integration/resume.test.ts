@@ -130,31 +130,34 @@ for (const proto of ['tcp', 'tcpudp'] as const) {
   })
 }
 
-staged('a restarted server does not know the session: flows are reset at once, and new ones work', async stage => {
-  const { bootstrap } = await stage.testnet()
-  const echo = await stage.use(listenTcpEcho())
-  const secret = newSecret()
-  const share = { secret, maps: [{ proto: 'tcp' as const, port: echo.port }] }
-  const first = new HyperNat({ bootstrap })
-  const { publicKey } = await first.share(share)
-  const client = await stage.use(new HyperNat({ bootstrap }))
-  const { maps } = await client.open({ publicKey, maps: [{ proto: 'tcp', port: echo.port, localPort: 0 }] })
-  const before = await connectTcp(maps[0]!.localPort)
-  before.write('hello')
-  await new Promise(resolve => before.once('data', resolve))
-  const reset = new Promise<NodeJS.ErrnoException>(resolve => before.once('error', resolve))
-  const back = new Promise<void>(resolve => {
-    client.on('event', event => event.event === 'connected' && resolve())
-  })
-  await first.close()
-  const second = await stage.use(new HyperNat({ bootstrap }))
-  await second.share(share)
-  const from = performance.now()
-  await Promise.all([back, reset])
-  assert.ok(performance.now() - from < 5000, 'back within 5 s')
-  const after = net.connect(maps[0]!.localPort, '127.0.0.1')
-  after.end('again')
-  const answer: Buffer[] = []
-  for await (const data of after) answer.push(data as Buffer)
-  assert.equal(Buffer.concat(answer).toString(), 'again')
-})
+staged(
+  'a restarted server does not know the session: flows are reset at once, and new ones work',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const echo = await stage.use(listenTcpEcho())
+    const secret = newSecret()
+    const share = { secret, maps: [{ proto: 'tcp' as const, port: echo.port }] }
+    const first = new HyperNat({ bootstrap })
+    const { publicKey } = await first.share(share)
+    const client = await stage.use(new HyperNat({ bootstrap }))
+    const { maps } = await client.open({ publicKey, maps: [{ proto: 'tcp', port: echo.port, localPort: 0 }] })
+    const before = await connectTcp(maps[0]!.localPort)
+    before.write('hello')
+    await new Promise(resolve => before.once('data', resolve))
+    const reset = new Promise<NodeJS.ErrnoException>(resolve => before.once('error', resolve))
+    const back = new Promise<void>(resolve => {
+      client.on('event', event => event.event === 'connected' && resolve())
+    })
+    await first.close()
+    const second = await stage.use(new HyperNat({ bootstrap }))
+    await second.share(share)
+    const from = performance.now()
+    await Promise.all([back, reset])
+    assert.ok(performance.now() - from < 5000, 'back within 5 s')
+    const after = net.connect(maps[0]!.localPort, '127.0.0.1')
+    after.end('again')
+    const answer: Buffer[] = []
+    for await (const data of after) answer.push(data as Buffer)
+    assert.equal(Buffer.concat(answer).toString(), 'again')
+  }
+)
