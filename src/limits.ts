@@ -21,6 +21,8 @@ export interface Limits {
   usedFlows: number
   /** Sessions per server key; beyond it a new client is turned away. */
   sessions: number
+  /** Connections to one server that have not shown yet that they know its key; beyond it new ones are dropped. */
+  greetings: number
   /** Seconds that a session waits for its client to come back before its flows are reset (options: `resume`). */
   resumeSeconds: number
 
@@ -100,6 +102,7 @@ export const LIMITS: Limits = {
   lingeringFlows: 8192,
   usedFlows: 4096,
   sessions: 256,
+  greetings: 256,
   resumeSeconds: 60,
 
   flowQueue: 256 * KB,

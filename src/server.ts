@@ -105,8 +105,8 @@ export class Server {
   }
 
   #onLink(link: StreamLink): void {
-    if (this.#closed) return link.destroy()
     const { clock, limits, log } = this.#parts
+    if (this.#closed || this.#greetings.size >= limits.greetings) return link.destroy()
     const giveUp = greetClient(
       { link, sharedKey: this.#parts.keyPair.publicKey, clock, timeoutMs: limits.greetingMs },
       result => {
@@ -122,7 +122,7 @@ export class Server {
   #onHello(link: StreamLink, hello: Hello): void {
     const { random, limits } = this.#parts
     const resumed = hello.resume && this.#find(hello.resume.session, link.remoteKey)
-    if (!resumed && this.#guests.size >= limits.sessions) {
+    if (!resumed && this.#guests.size >= limits.sessions && !this.#makeRoom()) {
       return turnAway(
         link,
         'TOO_MANY_SESSIONS',
@@ -151,6 +151,16 @@ export class Server {
       receiveKey: b4a.from(hello.datagramKey),
       resumed: resumed ? hello.resume : null
     })
+  }
+
+  /** Gives up the session that waits for its client: one that lost its connection may not keep others out. */
+  #makeRoom(): boolean {
+    for (const { session } of this.#guests.values()) {
+      if (session.state !== 'lost') continue
+      session.close('SESSION_EXPIRED')
+      return true
+    }
+    return false
   }
 
   /** The session that a client comes back to; only the client whose key it was. */

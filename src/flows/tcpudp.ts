@@ -1,4 +1,5 @@
 /** A `tcpudp` flow: one TCP connection carried by an ARQ of its own over the session's datagrams. */
+import b4a from 'b4a'
 import type { Clock, Timer } from '../clock.js'
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
@@ -75,6 +76,11 @@ export class TcpudpFlow implements ByteFlow {
 
   write(bytes: Uint8Array): boolean {
     if (this.#done || this.#ending || bytes.byteLength === 0) return true
+    if (this.#rest !== null) {
+      // The socket had more to say after it was asked to pause.
+      this.#rest = b4a.concat([this.#rest, bytes])
+      return false
+    }
     const taken = this.#arq.write(bytes, this.carrier.clock.now())
     if (taken < bytes.byteLength) this.#rest = bytes.subarray(taken)
     this.#arm()

@@ -75,12 +75,17 @@ const PROTO_NAME = new Map<number, Proto>(
   Object.entries(PROTO_CODE).map(([name, code]) => [code, name as Proto])
 )
 
+/** A peer's text is shown on a console: nothing in it may steer that. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?')
+}
+
 type Decode = (body: Reader, sink: FrameSink) => void
 
 const DECODERS = new Map<number, Decode>([
   [FRAME.HELLO, (body, sink) => sink.hello(readHello(body))],
   [FRAME.WELCOME, (body, sink) => sink.welcome(readWelcome(body))],
-  [FRAME.CLOSE, (body, sink) => sink.close(closeCode(body.varint()), body.text(MAX_REASON))],
+  [FRAME.CLOSE, (body, sink) => sink.close(closeCode(body.varint()), printable(body.text(MAX_REASON)))],
   [FRAME.PING, (body, sink) => sink.ping(body.varint())],
   [FRAME.PONG, (body, sink) => sink.pong(body.varint())],
   [FRAME.OPEN, (body, sink) => sink.open(body.varint(), body.varint(), body.varint())],

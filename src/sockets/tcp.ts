@@ -1,11 +1,8 @@
 /** Local TCP sockets: listening for a map's programs, dialling a map's target, and joining either to a flow. */
 import net from 'node:net'
-import b4a from 'b4a'
 import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
-
-/** A view smaller than this may pin a network buffer many times its size, so a socket that does not read gets a copy. */
-const WORTH_PINNING = 16 * 1024
+import { Spill } from './spill.js'
 
 /** A socket that listens for a map's programs. */
 export interface Listener {
@@ -106,23 +103,16 @@ export function joinTcp(
   onerror: (err: Error) => ErrorCode,
   onreset: (code: ErrorCode) => void
 ): void {
+  const spill = new Spill(socket, size => flow.consumed(size))
   flow.events = {
-    data(bytes) {
-      if (socket.destroyed) return
-      const size = bytes.byteLength
-      const stalled = socket.writableLength > 0 && size < WORTH_PINNING
-      socket.write(stalled ? b4a.from(bytes) : bytes, () => flow.consumed(size))
-    },
-    end: () => socket.end(),
+    data: bytes => spill.write(bytes),
+    end: () => spill.end(),
     drain: () => socket.resume(),
     reset(code) {
       onreset(code)
       reset(socket)
     },
-    close: () => {
-      if (socket.writableEnded) return
-      socket.end()
-    }
+    close: () => spill.end()
   }
   socket.on('data', bytes => {
     if (!flow.write(bytes)) socket.pause()

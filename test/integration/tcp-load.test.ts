@@ -99,7 +99,7 @@ for (const stalled of ['program', 'target'] as const) {
       const { client, server, open } = await sourceAndSink(stage)
       const moving = await open('m')
       // Warm: the first megabytes grow the daemons' heaps, whoever reads them.
-      await readFor(moving, 2_000)
+      await readFor(moving, 4_000)
       const before = { client: residentBytes(client.pid), server: residentBytes(server.pid) }
 
       const stuck = await open(stalled === 'program' ? 'm' : 's')

@@ -1,0 +1,60 @@
+import type net from 'node:net'
+import b4a from 'b4a'
+
+/** Small pieces are gathered into blocks of this size while a socket does not take them. */
+const BLOCK = 16 * 1024
+
+/**
+ * Writes to a socket that may stall. While it does, small pieces are copied together: each is a view that may pin a network
+ * buffer many times its size, and each write waiting in the socket has a cost of its own, so that a flow's window of single
+ * bytes would take a hundred times its size.
+ */
+export class Spill {
+  #block: Uint8Array | null = null
+  #filled = 0
+  #ending = false
+
+  /** @param ontaken hears how many bytes the system has taken */
+  constructor(
+    readonly socket: net.Socket,
+    readonly ontaken: (size: number) => void
+  ) {
+    socket.on('drain', () => this.#flush())
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.socket.writableLength === 0 && this.#filled === 0) return this.#send(bytes)
+    if (bytes.byteLength >= BLOCK) {
+      this.#flush()
+      return this.#send(bytes)
+    }
+    if (this.#filled + bytes.byteLength > BLOCK) this.#flush()
+    this.#block ??= b4a.allocUnsafeSlow(BLOCK)
+    this.#block.set(bytes, this.#filled)
+    this.#filled += bytes.byteLength
+    // The socket says `drain` only after it has said that it is full.
+    if (!this.socket.writableNeedDrain) this.#flush()
+  }
+
+  /** Ends the socket behind what was written. */
+  end(): void {
+    this.#ending = true
+    this.#flush()
+  }
+
+  #flush(): void {
+    if (this.#filled > 0) {
+      const block = this.#block!.subarray(0, this.#filled)
+      this.#block = null
+      this.#filled = 0
+      this.#send(block)
+    }
+    if (this.#ending && !this.socket.writableEnded) this.socket.end()
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (this.socket.destroyed) return
+    const size = bytes.byteLength
+    this.socket.write(bytes, () => this.ontaken(size))
+  }
+}
