@@ -15,6 +15,7 @@ const bin = {
 const tasks = {
   demo: args => prepared(() => node([join('dist', 'scripts', 'demo.js'), ...args])),
   bench: args => prepared(() => node([join('dist', 'scripts', 'bench', 'main.js'), ...args])),
+  'nat-matrix': args => prepared(() => node([join('dist', 'scripts', 'nat-matrix.js'), ...args])),
   build: () => prepared(() => 0),
   lint: args => installed(() => lint(args)),
   format: () => installed(() => lint(['--write'])),

@@ -22,6 +22,7 @@ import type { KeyPair } from './identity/keys.js'
 import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import { Backoff } from './network/backoff.js'
+import { RELAY_FAILED } from './network/dial-errors.js'
 import type { Node } from './network/node.js'
 import type { StreamLink } from './network/stream-link.js'
 import type { ClientEntry } from './options/entry.js'
@@ -196,8 +197,10 @@ export class Client {
       { datagramKey: sendKey, resume },
       result => {
         if (this.#giveUp === giveUp) this.#giveUp = null
-        if (result instanceof HyperNatError) this.#onFailure(result)
-        else this.#onWelcome(link, result, sendKey)
+        if (!(result instanceof HyperNatError)) this.#onWelcome(link, result, sendKey)
+        // A server says why it ends a connection; a relay that turns one away cannot.
+        else if (result.code === 'CONNECTION_LOST' && link.path === 'relayed') this.#onFailure(RELAY_FAILED)
+        else this.#onFailure(result)
       }
     )
     this.#giveUp = giveUp

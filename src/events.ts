@@ -30,3 +30,13 @@ export type DaemonEvent =
   | { event: 'disconnected'; publicKey: string; peer: string; code: string }
   | { event: 'warning'; code: string; message: string }
   | { event: 'error'; code: string; message: string }
+
+/** What `hyper-nat relay` and `hyper-nat bootstrap` tell. */
+export type ServiceEvent =
+  | { event: 'ready'; mode: 'relay'; publicKey: string }
+  /** A session began, or ended: how many there are now. */
+  | { event: 'relaying'; sessions: number }
+  | { event: 'relayed'; sessions: number; bytes: number }
+  /** `host:port` of each node. */
+  | { event: 'ready'; mode: 'bootstrap'; nodes: string[] }
+  | Extract<DaemonEvent, { event: 'warning' | 'error' }>

@@ -1,7 +1,7 @@
 /** hyper-nat as a library: share ports under a secret, open ports to a public key. */
 export { Daemon } from './daemon.js'
 export { codeOf, type ErrorCode, type Fault, HyperNatError, OptionsError } from './errors.js'
-export type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo } from './events.js'
+export type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from './events.js'
 export {
   HyperNat,
   type HyperNatOptions,
@@ -13,5 +13,7 @@ export {
 export { decodeKey, encodeKey } from './identity/encoding.js'
 export { keyPairOf, randomSecret } from './identity/keys.js'
 export { Secret } from './identity/secret.js'
-export { LIMITS, type Limits } from './limits.js'
+export { LIMITS, type Limits, RELAY_LIMITS, type RelayLimits } from './limits.js'
+export { BootstrapNodes, type BootstrapOptions } from './network/bootstrap.js'
+export { Relay, type RelayOptions } from './network/relay.js'
 export type { ClientEntry, Entry, NetworkOptions, Options, Proto, ServerEntry } from './options/entry.js'

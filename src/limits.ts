@@ -72,6 +72,8 @@ export interface Limits {
   reachMs: number
   /** How long one dial may take until the connection opens. */
   dialMs: number
+  /** How much longer it may take when the ports of one side have to be tried at random. */
+  randomPunchMs: number
   /** A relay that did not answer is passed over for so long, while there are others. */
   relayRestMs: number
   /** The first wait before dialling again, and what each further one is multiplied with. */
@@ -129,6 +131,7 @@ export const LIMITS: Limits = {
   greetingMs: 10_000,
   reachMs: 100,
   dialMs: 15_000,
+  randomPunchMs: 25_000,
   relayRestMs: 30_000,
   redialMs: 250,
   redialFactor: 1.6,

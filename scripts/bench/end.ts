@@ -4,6 +4,7 @@
 //   end.js connect HOST PORT COUNT        milliseconds from connect to the first byte, COUNT times
 //   end.js ping HOST PORT COUNT           milliseconds from a datagram of 200 bytes to its reply
 //   end.js talk HOST PORT COUNT EVERY_MS  the same for 100-byte messages on one TCP connection, one every EVERY_MS
+//   end.js pour HOST PORT FLOWS MS        Mbit/s that each of FLOWS bulk connections gets towards the other end
 // Samples are printed as one JSON list.
 import dgram from 'node:dgram'
 import { once } from 'node:events'
@@ -14,6 +15,8 @@ import { startTestnet } from '../../test/support/testnet.js'
 const DATAGRAM_BYTES = 200
 const MESSAGE_BYTES = 100
 const REPLY_MS = 1_000
+/** The first byte of a bulk flow. */
+const BULK = 'B'.charCodeAt(0)
 /** Between connections: hyper-nat 1.1.3 loses most of those that are opened while another is closing. */
 const PAUSE_MS = 20
 
@@ -31,6 +34,7 @@ else if (mode === 'answer') await answer()
 else if (mode === 'connect') print(await connects())
 else if (mode === 'ping') print(await pings())
 else if (mode === 'talk') print(await talks())
+else if (mode === 'pour') print(await pours(count, everyMs))
 else throw new Error(`no such mode: ${mode}`)
 
 function print(samples: number[]): void {
@@ -45,7 +49,13 @@ async function answer(): Promise<void> {
         socket => {
           socket.setNoDelay(true)
           socket.write('!')
-          socket.pipe(socket)
+          socket.on('error', () => {})
+          socket.once('data', first => {
+            // A bulk flow wants nothing back.
+            if (first[0] === BULK) return socket.resume()
+            socket.write(first)
+            socket.pipe(socket)
+          })
         },
         { host }
       ),
@@ -105,6 +115,29 @@ function reply(socket: dgram.Socket, i: number): Promise<number | undefined> {
     const timer = setTimeout(done, REPLY_MS)
     socket.on('message', onMessage)
   })
+}
+
+/** What each of several connections carries at the same time, sending as fast as it may; the first third is their start. */
+async function pours(flows: number, ms: number): Promise<number[]> {
+  const block = Buffer.alloc(64 * 1024, BULK)
+  const sockets = Array.from({ length: flows }, () => {
+    const socket = net.connect({ port, host })
+    socket.resume()
+    const push = () => {
+      while (socket.write(block));
+    }
+    socket.once('connect', push).on('drain', push)
+    return socket
+  })
+  await new Promise(resolve => setTimeout(resolve, ms / 3))
+  const taken = (socket: net.Socket) => socket.bytesWritten - socket.writableLength
+  const before = sockets.map(taken)
+  const from = performance.now()
+  await new Promise(resolve => setTimeout(resolve, (ms * 2) / 3))
+  const seconds = (performance.now() - from) / 1000
+  const rates = sockets.map((socket, flow) => ((taken(socket) - before[flow]!) * 8) / seconds / 1e6)
+  for (const socket of sockets) socket.destroy()
+  return rates
 }
 
 /** Sends at fixed times, whether or not replies came: a late reply must not slow the next message down. */

@@ -15,6 +15,9 @@ const CONNECTIONS = 50
 const MESSAGES = 1_000
 const MESSAGE_EVERY_MS = 20
 const BULK_SECONDS = 8
+const SHARING_MS = 18_000
+
+const TCPUDP = 'hyper-nat tcpudp'
 
 /** The flags that its README recommends for a lossy link. */
 const KCPTUN_FLAGS =
@@ -59,9 +62,7 @@ function linkContenders(chosen: readonly Contender[]): LinkContender[] {
       name: `kernel TCP, ${congestion}`,
       congestion
     })),
-    ...(has('hyper-nat')
-      ? [hyperNatWith('hyper-nat', ['tcp']), hyperNatWith('hyper-nat tcpudp', ['tcpudp'])]
-      : []),
+    ...(has('hyper-nat') ? [hyperNatWith('hyper-nat', ['tcp']), hyperNatWith(TCPUDP, ['tcpudp'])] : []),
     ...(has('hyper-nat 1.1.3') ? [hyperNat1] : []),
     ...(has('hypertele') ? [hypertele] : []),
     ...(findProgram('kcptun-client') ? [kcptun] : [])
@@ -159,6 +160,51 @@ async function measureEach(
     }
   })
   await measureBulk(report, site, who, over)
+  if (lossPercent === 0 && who.name === TCPUDP) await measureSharing(report, site, who, over)
+}
+
+/** What flows on one link leave each other: a bulk flow and a thin one, two bulk flows, one of ours and one of the kernel's. */
+async function measureSharing(report: Report, site: Site, who: Contender, over: string): Promise<void> {
+  await withEnd(who, site, async route => {
+    const to = [route.host, `${route.tcp}`]
+    const bulk = runEnd(site, ['pour', ...to, '1', `${SHARING_MS}`])
+    const talk = [
+      'talk',
+      ...to,
+      `${Math.floor((SHARING_MS * 0.8) / MESSAGE_EVERY_MS)}`,
+      `${MESSAGE_EVERY_MS}`
+    ]
+    const samples = await runEnd(site, talk)
+    const beside = `100 bytes every 20 ms beside a bulk flow on the same map, ${over}, p99`
+    report.add({ name: beside, unit: 'ms', better: 'lower' }, who.name, quantile(samples, 0.99))
+    await bulk
+
+    const two = await runEnd(site, ['pour', ...to, '2', `${SHARING_MS}`])
+    const share = (100 * Math.min(...two)) / two.reduce((sum, rate) => sum + rate, 0)
+    report.add(
+      { name: `the lesser share of two bulk flows, ${over}`, unit: '%', better: 'higher' },
+      who.name,
+      share
+    )
+
+    if (!hasIperf()) return
+    const port = await freePort()
+    const kernel = await startIperf(site.atServer, site.bindHost, port)
+    try {
+      const seconds = SHARING_MS / 1000
+      const args = ['-c', site.targetHost, '-p', `${port}`, '-t', `${seconds}`]
+      const [ours, theirs] = await Promise.all([
+        runEnd(site, ['pour', ...to, '1', `${SHARING_MS}`]),
+        iperf(site.atClient, args, (seconds + 30) * 1000)
+      ])
+      const name = (whose: string) => `${whose} when a bulk flow of ours and one of kernel TCP share, ${over}`
+      report.add({ name: name('our rate'), unit: 'Mbit/s', better: 'higher' }, who.name, ours[0] ?? 0)
+      const rate = theirs.sum_received.bits_per_second / 1e6
+      report.add({ name: name("the kernel's rate"), unit: 'Mbit/s', better: 'higher' }, who.name, rate)
+    } finally {
+      await kernel.stop()
+    }
+  })
 }
 
 async function measureBulk(report: Report, site: Site, who: Contender, over: string): Promise<void> {

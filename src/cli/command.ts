@@ -1,17 +1,23 @@
 /** What a command of hyper-nat is to the program: its flags for yargs, and how they become options. */
 
 import type { Options as Flag } from 'yargs'
-import type { Options } from '../options/entry.js'
-import type { Surroundings } from './console.js'
+import type { Log } from '../log.js'
+import type { Options, Warning } from '../options/entry.js'
+import type { RunningDaemon, Surroundings } from './console.js'
 
 /** The command line after yargs: every value a string or a list of strings, never a number. */
 export type Arguments = Readonly<Record<string, unknown>>
 
-/** What a command runs. */
-export interface Job {
-  readonly options: Options
+/** What a command runs: a daemon with these options, or something else that runs until it is told to stop. */
+export type Job = {
   /** A secret made because none was given. */
   readonly generatedSecret?: string
+} & ({ readonly options: Options } | { readonly service: Service })
+
+/** A part of the network that people run for others: a relay, bootstrap nodes. */
+export interface Service {
+  readonly warnings: readonly Warning[]
+  make(log: Log): Promise<RunningDaemon>
 }
 
 export interface Command {

@@ -1,6 +1,6 @@
 /** The seam between the command line and the process around it, with an in-memory twin in the tests. */
 
-import type { DaemonEvent } from '../events.js'
+import type { DaemonEvent, ServiceEvent } from '../events.js'
 import type { Log } from '../log.js'
 import type { Options } from '../options/entry.js'
 
@@ -24,7 +24,7 @@ export interface Surroundings {
 
 /** What the CLI uses of a daemon. */
 export interface RunningDaemon {
-  on(name: 'event', listener: (event: DaemonEvent) => void): unknown
+  on(name: 'event', listener: (event: DaemonEvent | ServiceEvent) => void): unknown
   start(): Promise<void>
   close(): Promise<void>
 }

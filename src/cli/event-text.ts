@@ -1,11 +1,11 @@
 /** A daemon's events as text for people, in ASCII: Windows consoles show nothing else reliably. */
 
-import type { ClientMapInfo, DaemonEvent, ServerMapInfo } from '../events.js'
+import type { ClientMapInfo, DaemonEvent, ServerMapInfo, ServiceEvent } from '../events.js'
 import { shortKey } from '../identity/encoding.js'
 import { inviteLine } from './invite.js'
 
 /** The events that are told on stdout. */
-type Told = Exclude<DaemonEvent, { event: 'error' | 'warning' }>
+type Told = Exclude<DaemonEvent | ServiceEvent, { event: 'error' | 'warning' }>
 
 /** Remembers which keys this process serves, as a session reads differently from its two ends. */
 export class EventText {
@@ -21,6 +21,8 @@ export class EventText {
   of(event: Told): string {
     switch (event.event) {
       case 'ready':
+        if (event.mode === 'bootstrap') return bootstrapNodes(event.nodes)
+        if (event.mode === 'relay') return relay(event.publicKey)
         if (event.mode === 'client')
           return event.maps.map(map => `${clientMap(map, event.publicKey)}\n`).join('')
         this.#served.add(event.publicKey)
@@ -31,6 +33,10 @@ export class EventText {
         return `${this.#peer(event)} connected (${event.path})\n`
       case 'disconnected':
         return `${this.#peer(event)} disconnected (${event.code})\n`
+      case 'relaying':
+        return `A session began; there are ${event.sessions}\n`
+      case 'relayed':
+        return `A session ended after ${event.bytes} bytes; there are ${event.sessions}\n`
     }
   }
 
@@ -47,6 +53,23 @@ export class EventText {
       ? `Client ${shortKey(peer)}`
       : `Server ${shortKey(publicKey)}`
   }
+}
+
+function bootstrapNodes(nodes: readonly string[]): string {
+  // One is enough to find the others; a second helps when its machine is away.
+  return (
+    `A DHT runs on\n${nodes.map(node => `  ${node}\n`).join('')}` +
+    `Others use it with\n  --bootstrap ${nodes[0]}\nor, in options.json, with\n` +
+    `  "network": { "bootstrap": ["${nodes[0]}"] }\n`
+  )
+}
+
+function relay(publicKey: string): string {
+  return (
+    `A relay runs under the public key\n  ${publicKey}\n` +
+    `Servers, or clients, use it with\n  --relay ${publicKey}\nor, in options.json, with\n` +
+    `  "network": { "relay": ["${publicKey}"] }\n`
+  )
 }
 
 function clientMap({ localHost, localPort, proto, port }: ClientMapInfo, publicKey: string): string {

@@ -1,13 +1,13 @@
 /** What the CLI says, in either of its two voices: text for people, or JSON lines for programs. */
 
 import { codeOf, type Fault, HyperNatError, OptionsError } from '../errors.js'
-import type { DaemonEvent } from '../events.js'
+import type { DaemonEvent, ServiceEvent } from '../events.js'
 import type { Warning } from '../options/entry.js'
 import type { Surroundings } from './console.js'
 import { EventText } from './event-text.js'
 
 export interface Output {
-  event(event: DaemonEvent): void
+  event(event: DaemonEvent | ServiceEvent): void
   warning(warning: Warning): void
   /** A secret that we made: shown this once. */
   generatedSecret(secret: string): void
@@ -36,7 +36,7 @@ export class JsonOutput implements Output {
     this.#streams = streams
   }
 
-  event(event: DaemonEvent): void {
+  event(event: DaemonEvent | ServiceEvent): void {
     this.#line(event)
   }
 
@@ -79,7 +79,7 @@ export class TextOutput implements Output {
     this.#text = new EventText(bootstrap)
   }
 
-  event(event: DaemonEvent): void {
+  event(event: DaemonEvent | ServiceEvent): void {
     if (event.event === 'error') this.#streams.stderr(`error ${event.code}: ${event.message}\n`)
     else if (this.#quiet) return
     else if (event.event === 'warning') this.#streams.stderr(`warning ${event.code}: ${event.message}\n`)

@@ -5,9 +5,11 @@
 
 import yargs, { type Argv } from 'yargs'
 import type { Fault } from '../errors.js'
+import { bootstrap } from './bootstrap.js'
 import { client } from './client.js'
 import type { Arguments, Command } from './command.js'
 import { file } from './file.js'
+import { relay } from './relay.js'
 import { server } from './server.js'
 import { everyFlag } from './shared-flags.js'
 import { unknownArguments } from './unknown.js'
@@ -16,7 +18,7 @@ import { version } from './version.js'
 const NAME = 'hyper-nat'
 const WIDEST = 110
 
-export const commands: readonly Command[] = [file, server, client]
+export const commands: readonly Command[] = [file, server, client, relay, bootstrap]
 
 /** What a command line asks for. */
 export type Invocation =

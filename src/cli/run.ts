@@ -5,9 +5,8 @@
 
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import type { Log } from '../log.js'
-import type { Options } from '../options/entry.js'
 import { type Arguments, commandLine, type Job } from './command.js'
-import { EXIT, type Surroundings } from './console.js'
+import { EXIT, type RunningDaemon, type Surroundings } from './console.js'
 import { DEFAULT_FILE, FIRST_STEPS } from './file.js'
 import type { Output } from './output.js'
 import { type Invocation, parseArguments } from './program.js'
@@ -38,10 +37,13 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
 
   const job = await collect(call, around, voice())
   if (!job) return EXIT.usage
-  const output = voice(job.options.network.bootstrap)
-  for (const warning of job.options.warnings) output.warning(warning)
+  const output = 'options' in job ? voice(job.options.network.bootstrap) : voice()
+  const { warnings } = 'options' in job ? job.options : job.service
+  for (const warning of warnings) output.warning(warning)
   if (job.generatedSecret !== undefined) output.generatedSecret(job.generatedSecret)
-  return runDaemon(job.options, await makeLog(args, around), output, around)
+  const log = await makeLog(args, around)
+  const running = 'options' in job ? around.daemon(job.options, log) : job.service.make(log)
+  return runDaemon(await running, log, output, around)
 }
 
 /** The options, or undefined once it has been told why there are none. */
@@ -78,8 +80,12 @@ async function makeLog({ quiet, json, verbose }: Arguments, around: Surroundings
   return createLog({ level, json: Boolean(json), write: around.stderr })
 }
 
-async function runDaemon(options: Options, log: Log, output: Output, around: Surroundings): Promise<number> {
-  const daemon = await around.daemon(options, log)
+async function runDaemon(
+  daemon: RunningDaemon,
+  log: Log,
+  output: Output,
+  around: Surroundings
+): Promise<number> {
   daemon.on('event', event => output.event(event))
   let code: number = EXIT.done
   try {

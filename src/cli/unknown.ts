@@ -23,7 +23,8 @@ const SYNONYMS: Record<string, string> = {
   options: 'config',
   debug: 'verbose',
   silent: 'quiet',
-  dht: 'bootstrap'
+  dht: 'bootstrap',
+  turn: 'relay'
 }
 
 const COMMAND_SYNONYMS: Record<string, string> = {
@@ -67,7 +68,7 @@ function unknownCommand(word: string, commands: readonly Command[]): Fault {
     ? `did you mean "-c ${word}"?`
     : meant
       ? `did you mean "${meant}"?`
-      : 'there are "server", "client" and "completion"; --help tells more'
+      : 'there are "server", "client", "relay", "bootstrap" and "completion"; --help tells more'
   return { path: shown(word), message: `is no command; ${hint}` }
 }
 

@@ -18,7 +18,7 @@ const SENTENCES = {
   NATS_RANDOM:
     'Both routers give every connection another port, so that no direct path can be opened: name a relay on one side (--relay).',
   RELAY_UNREACHABLE:
-    'There is no direct path to the server, and the relay does not answer: is hyper-nat relay running there?',
+    'There is no direct path to the server, and the relay is of no help: is it running, is it full, does it serve this server?',
   VERSION_MISMATCH: 'The server runs another version of hyper-nat: use the same on both sides.'
 } satisfies Partial<Record<ErrorCode, string>>
 
@@ -34,7 +34,9 @@ const CODES: Readonly<Record<string, DialCode>> = {
   RELAY_ABORTED: 'RELAY_UNREACHABLE',
   CHANNEL_CLOSED: 'RELAY_UNREACHABLE',
   CHANNEL_DESTROYED: 'RELAY_UNREACHABLE',
-  PAIRING_CANCELLED: 'RELAY_UNREACHABLE'
+  PAIRING_CANCELLED: 'RELAY_UNREACHABLE',
+  // A relay that turns a session away resets it; a server says why.
+  ECONNRESET: 'RELAY_UNREACHABLE'
 }
 
 /** @param code of the error that hyperdht ended a dial with */
@@ -42,3 +44,6 @@ export function dialError(code: string): HyperNatError {
   const ours = Object.hasOwn(CODES, code) ? CODES[code]! : 'SERVER_UNREACHABLE'
   return new HyperNatError(ours, SENTENCES[ours])
 }
+
+/** No direct path, and a relay that gives none. */
+export const RELAY_FAILED = dialError('RELAY_ABORTED')

@@ -15,8 +15,19 @@ export interface Announcement {
   close(): Promise<void>
 }
 
+/** hyperdht's code for two random NATs. */
+const BOTH_RANDOM = 'HOLEPUNCH_DOUBLE_RANDOMIZED_NATS'
+
+/** hyperdht tries ports at random for up to 35 s, and rests 20 s before it does so again. */
+const RANDOM_PUNCH_REST_MS = 60_000
+
 export class Node {
   readonly #dht: Dht
+  /** True once it is known that others reach us unasked. */
+  readonly #reach: Promise<boolean>
+  readonly #starting: Promise<void>
+  #started = false
+  #lastRandomPunch = Number.NEGATIVE_INFINITY
   readonly #relays: readonly Uint8Array[]
   readonly #dialRelay: (() => Uint8Array | null) | undefined
   readonly #limits: Limits
@@ -34,6 +45,10 @@ export class Node {
     }
     this.#dht = new Dht(options, systemClock, log)
     this.#relays = network.relay ?? []
+    this.#reach = this.#dht.findReach()
+    this.#starting = within(this.#reach, limits.reachMs).then(() => {
+      this.#started = true
+    })
     this.#dialRelay = this.#dht.relayThrough(this.#relays, limits.relayRestMs)
   }
 
@@ -61,6 +76,8 @@ export class Node {
       this.#whenOpen(stream, onlink)
     })
     await server.listen(keyPair)
+    // What was announced says how to reach us.
+    this.#reach.then(open => open && server.refresh())
     let retry: NodeJS.Timeout | undefined
     const check = (): void => {
       // The nodes that took the announcement; none when none answered.
@@ -83,9 +100,14 @@ export class Node {
 
   #whenOpen(stream: SecretStream, onlink: (link: StreamLink) => void): void {
     stream.once('open', () => {
-      const link = new StreamLink(stream, this.#limits, this.#dht.isRelayed(stream.rawStream))
+      const relay = this.#dht.relayOf(stream.rawStream)
+      const link = new StreamLink(stream, this.#limits, relay !== null)
       this.#links.add(link)
-      link.closed.then(() => this.#links.delete(link))
+      link.closed.then(code => {
+        this.#links.delete(link)
+        // Perhaps it was the other side that went away; then another relay does no harm.
+        if (link.path === 'relayed' && code !== 'CONNECTION_LOST') relay?.failed()
+      })
       onlink(link)
     })
   }
@@ -95,6 +117,22 @@ export class Node {
    * @returns a function that gives up
    */
   dial(
+    key: Uint8Array,
+    keyPair: HyperDHT.KeyPair,
+    done: (result: StreamLink | HyperNatError) => void
+  ): () => void {
+    if (this.#started) return this.#dialNow(key, keyPair, done)
+    let giveUp: (() => void) | null = () => {}
+    this.#starting.then(() => {
+      if (giveUp) giveUp = this.#dialNow(key, keyPair, done)
+    })
+    return () => {
+      giveUp?.()
+      giveUp = null
+    }
+  }
+
+  #dialNow(
     key: Uint8Array,
     keyPair: HyperDHT.KeyPair,
     done: (result: StreamLink | HyperNatError) => void
@@ -112,10 +150,19 @@ export class Node {
       createSecretStream,
       ...(relayThrough && { relayThrough })
     })
-    const fail = (code: string): void => settle(this.#dht.nodes.length === 0 ? OFFLINE : dialError(code))
-    const timer = setTimeout(() => {
+    const punches = this.#dht.stats.punches.random
+    const fail = (code: string): void => {
+      if (this.#dht.nodes.length === 0) return settle(OFFLINE)
+      settle(dialError(this.#bothRandom(code, punches) ? BOTH_RANDOM : code))
+    }
+    const timeUp = (): void => {
       fail('TIMEOUT')
       stream.destroy()
+    }
+    let timer = setTimeout(() => {
+      // Ports are being tried at random, which takes its time; a new dial would have to rest before it does so again.
+      if (this.#dht.stats.punches.random > punches) timer = setTimeout(timeUp, this.#limits.randomPunchMs)
+      else timeUp()
     }, this.#limits.dialMs)
     this.#whenOpen(stream, link => (settled ? link.destroy() : settle(link)))
     stream.on('error', (err: unknown) => {
@@ -135,6 +182,18 @@ export class Node {
   /** Ends every connection; sessions go on over new ones. */
   drop(): void {
     for (const link of this.#links) link.destroy()
+  }
+
+  /**
+   * Whether a dial failed because both NATs are random. hyperdht has a code for it but ends the stream with another before it
+   * comes to that: it gives up at once, without trying, though our NAT is random and it is not too soon to try again.
+   * @param before how often ports had been tried at random before the dial
+   */
+  #bothRandom(code: string, before: number): boolean {
+    const now = performance.now()
+    if (this.#dht.stats.punches.random > before) this.#lastRandomPunch = now
+    const soon = now - this.#lastRandomPunch < RANDOM_PUNCH_REST_MS
+    return code === 'HOLEPUNCH_ABORTED' && this.#dht.randomized && !soon
   }
 
   /** Ends every connection and leaves the DHT. */

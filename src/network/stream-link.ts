@@ -37,8 +37,8 @@ export class StreamLink implements Link {
   events: LinkEvents = { message() {}, datagram() {}, drain() {}, close() {} }
   /** The path has changed, from relayed to a direct one. */
   onpath: () => void = () => {}
-  /** Resolves when the connection is gone. */
-  readonly closed: Promise<void>
+  /** Resolves when the connection is gone, with why: `CONNECTION_LOST` for an orderly end. */
+  readonly closed: Promise<string>
   readonly #stream: SecretStream
   readonly #raw: SecretStream.RawStream
   readonly #limits: StreamLimits
@@ -76,7 +76,7 @@ export class StreamLink implements Link {
     this.closed = new Promise(resolve => {
       stream.on('close', () => {
         this.#leave(code)
-        resolve()
+        resolve(code)
       })
     })
     this.#raw.on('message', (packet: Uint8Array) => this.events.datagram(packet))

@@ -79,6 +79,12 @@ declare module 'hyperdht' {
     readonly nodes: { readonly length: number }
     /** Where packets are sent from. */
     readonly socket: HyperDHT.Socket
+    /** Whether our NAT shows every partner another port. */
+    readonly randomized: boolean
+    readonly stats: { readonly punches: { readonly random: number } }
+    /** Ask other nodes whether their packets reach us unasked; the second clears `firewalled` if so. Internal to dht-rpc. */
+    _checkIfFirewalled(): Promise<boolean>
+    _updateNetworkState(onlyFirewall: boolean): Promise<boolean>
     /** What other nodes have seen of our address; internal to dht-rpc. */
     readonly _nat: { add(host: string, port: number): void }
     address(): HyperDHT.Address

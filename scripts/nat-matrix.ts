@@ -1,0 +1,78 @@
+/**
+ * `npm run nat-matrix`: every pair of homes of the NAT lab, without and with a relay; prints the table, and writes it to
+ * docs/nat-matrix.md. Linux, root; takes some ten minutes. With arguments (`cone,symmetric`) only those pairs, and nothing is
+ * written.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { KINDS, type Kind, Lab, noLab } from '../test/natlab/lab.js'
+import { COMBINATIONS, line, nameOf, outcome, type Result, tryPair } from '../test/natlab/matrix.js'
+import { PublicSide } from '../test/natlab/pair.js'
+
+const FILE = 'docs/nat-matrix.md'
+
+/** How long to look for a direct path behind a relayed one. */
+const LOOK_MS = 20_000
+
+const KIND_TEXT: Record<Kind, string> = {
+  open: 'a public address, no router in between',
+  fullcone: 'a router that lets everybody in at a port that was used',
+  cone: 'a router that keeps a port for all partners and lets in whom one has sent to; most home routers',
+  symmetric: 'a router that takes another, random port for each partner; some firewalls and mobile networks',
+  cgn: "a home router behind a carrier's, and that one is symmetric",
+  blocked: 'a router that lets no UDP through'
+}
+
+const reason = noLab()
+if (reason) {
+  console.error(`Skipped: ${reason}.`)
+  process.exit(0)
+}
+const only = process.argv.slice(2).map(pair => pair.replace(',', ', '))
+const lab = await Lab.open()
+const side = new PublicSide(lab)
+const results: Result[] = []
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+try {
+  await side.start()
+  for (const combination of COMBINATIONS) {
+    if (only.length > 0 && !only.includes(nameOf(combination))) continue
+    for (const withRelay of [false, true]) {
+      const result = await tryPair(side, combination, { withRelay, lookMs: LOOK_MS })
+      results.push(result)
+      console.log(line(result))
+    }
+  }
+} finally {
+  await side.stop()
+  await lab.close()
+}
+if (only.length === 0) {
+  mkdirSync('docs', { recursive: true })
+  writeFileSync(FILE, page(results))
+  console.log(`written to ${FILE}`)
+}
+
+function page(results: readonly Result[]): string {
+  const rows = COMBINATIONS.map(combination => {
+    const [alone, relayed] = [false, true].map(withRelay => {
+      const found = results.find(one => one.combination === combination && one.withRelay === withRelay)
+      return found ? outcome(found.first, found.directMs) : ''
+    })
+    const [server, client] = nameOf(combination).split(', ')
+    return `| ${server} | ${client} | ${alone} | ${relayed} |`
+  })
+  return `# Which homes reach which
+
+Written by \`npm run nat-matrix\`: for every pair of homes, real \`hyper-nat\` processes in network namespaces, with bytes checked
+through \`tcp\`, \`udp\` and \`tcpudp\` maps on each path. The time is from the start of the client, whose own start takes some 0.3 s of
+it; the lab's lines have no delay, so a real connection takes some round trips more. Where ports have to be found at random
+(one side symmetric) the time is chance. A word in capitals is the code that the client tells, with a sentence.
+
+${KINDS.map(kind => `- **${kind}**: ${KIND_TEXT[kind]}`).join('\n')}
+- **lan**: two computers behind one router, which sends nothing back into the LAN (no hairpin)
+
+| server | client | without a relay | with a relay |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+`
+}

@@ -1,0 +1,66 @@
+/** `hyper-nat bootstrap`: run a DHT of one's own. */
+
+import { isIPv4 } from 'node:net'
+import { type Fault, OptionsError } from '../errors.js'
+import { bootstrapFault } from '../options/hosts.js'
+import { PORT_MAX } from '../options/ports.js'
+import { quote } from '../options/quote.js'
+import { type Arguments, type Command, type Job, list } from './command.js'
+import type { Surroundings } from './console.js'
+import { number } from './numbers.js'
+import { networkOf } from './shared-flags.js'
+
+/** More would not make the DHT any better. */
+const NODES_MAX = 64
+
+export const bootstrap: Command = {
+  name: 'bootstrap',
+  describe: 'Run a DHT of your own, for a network without the public one',
+  flags: {
+    port: {
+      alias: 'p',
+      type: 'string',
+      describe: 'UDP port of the first node (49737); the others follow it'
+    },
+    host: {
+      type: 'string',
+      array: true,
+      describe: 'The IPv4 address under which others reach this computer; several for nodes on each'
+    },
+    nodes: { type: 'string', describe: 'How many nodes on each address (4)' }
+  },
+  examples: [
+    ['hyper-nat bootstrap', 'for everybody on this LAN'],
+    ['hyper-nat bootstrap --host 203.0.113.7', 'for everybody who reaches this address']
+  ],
+  subject: () => 'hyper-nat bootstrap',
+  job
+}
+
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
+  const faults: Fault[] = []
+  const nodes = number(args, 'nodes', { min: 1, max: NODES_MAX }, faults)
+  const port = number(args, 'port', { min: 1, max: PORT_MAX - (nodes ?? 0) }, faults)
+  const hosts = list(args, 'host')?.split(/[\s,]+/)
+  for (const host of hosts ?? []) {
+    if (!isIPv4(host) || host === '0.0.0.0') {
+      faults.push({ path: '--host', message: `has ${quote(host)}; give the IPv4 address that others use` })
+    }
+  }
+  const flag = networkOf(args, around).bootstrap
+  const join = flag?.text.split(/[\s,]+/).filter(node => node !== '')
+  for (const node of join ?? []) {
+    const message = bootstrapFault(node)
+    if (message) faults.push({ path: flag!.place, message })
+  }
+  if (faults.length > 0) throw new OptionsError(faults)
+  return {
+    service: {
+      warnings: [],
+      async make() {
+        const { BootstrapNodes } = await import('../network/bootstrap.js')
+        return new BootstrapNodes({ port, hosts, nodes, bootstrap: join })
+      }
+    }
+  }
+}

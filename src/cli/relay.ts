@@ -1,0 +1,104 @@
+/** `hyper-nat relay`: pass packets on for those who find no direct path. */
+
+import { type Fault, OptionsError } from '../errors.js'
+import { decodeKey } from '../identity/encoding.js'
+import { weaknessOf } from '../identity/strength.js'
+import type { RelayLimits } from '../limits.js'
+import type { Warning } from '../options/entry.js'
+import { bootstrapFault } from '../options/hosts.js'
+import { PORT_MAX } from '../options/ports.js'
+import { type Arguments, type Command, type Job, list } from './command.js'
+import type { Surroundings } from './console.js'
+import { number } from './numbers.js'
+import { secretOf } from './secret-source.js'
+import { networkOf } from './shared-flags.js'
+
+const MBIT = 1_000_000
+
+export const relay: Command = {
+  name: 'relay',
+  describe: 'Run a relay, for friends whose routers let no direct path through',
+  flags: {
+    port: { alias: 'p', type: 'string', describe: 'UDP port (any from 49737 on)' },
+    secret: {
+      alias: 's',
+      type: 'string',
+      describe: 'What its public key comes from (or HYPER_NAT_SECRET); others see it in the process list'
+    },
+    'secret-file': { type: 'string', describe: 'A file that holds the secret; - for stdin' },
+    allow: {
+      type: 'string',
+      array: true,
+      describe: 'Public key(s) of the servers that may use it (anybody)'
+    },
+    sessions: { type: 'string', describe: 'Sessions at a time (64)' },
+    'session-rate': { type: 'string', describe: 'Mbit/s for each session, both ways together (20)' },
+    'total-rate': { type: 'string', describe: 'Mbit/s for all sessions together (100)' },
+    idle: { type: 'string', describe: 'Seconds without a packet until a session is ended (60)' }
+  },
+  examples: [
+    ['hyper-nat relay --secret-file key.txt', 'on a machine that others can reach'],
+    ['hyper-nat relay --secret-file key.txt --allow <publickey>', "for one server's guests only"]
+  ],
+  subject: () => 'hyper-nat relay',
+  job
+}
+
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
+  const faults: Fault[] = []
+  const port = number(args, 'port', { min: 1, max: PORT_MAX }, faults)
+  const limits = limitsOf(args, faults)
+  const allow = keysOf(args, faults)
+  const flag = networkOf(args, around).bootstrap
+  const bootstrap = flag?.text.split(/[\s,]+/).filter(node => node !== '')
+  for (const node of bootstrap ?? []) {
+    const message = bootstrapFault(node)
+    if (message) faults.push({ path: flag!.place, message })
+  }
+  const { secret, generated, warning } = await secretOf(args, around)
+  if (secret.text === '')
+    faults.push({ path: secret.place, message: 'is empty; give a long one that nobody guesses' })
+  if (faults.length > 0) throw new OptionsError(faults)
+  const warnings: Warning[] = warning ? [warning] : []
+  const weakness = weaknessOf(secret.text)
+  if (weakness) {
+    const message = `the secret ${weakness}: whoever finds it can pose as this relay; use a long random one`
+    warnings.push({ code: 'WEAK_SECRET', path: secret.place, message })
+  }
+  return {
+    ...(generated && { generatedSecret: secret.text }),
+    service: {
+      warnings,
+      async make(log) {
+        const { Relay } = await import('../network/relay.js')
+        return new Relay({ secret: secret.text, port, bootstrap, allow, limits, log })
+      }
+    }
+  }
+}
+
+function limitsOf(args: Arguments, faults: Fault[]): Partial<RelayLimits> {
+  const sessions = number(args, 'sessions', { min: 1, max: 10_000 }, faults)
+  const sessionRate = number(args, 'session-rate', { min: 0.1, max: 10_000, whole: false }, faults)
+  const totalRate = number(args, 'total-rate', { min: 0.1, max: 10_000, whole: false }, faults)
+  const idle = number(args, 'idle', { min: 5, max: 86_400 }, faults)
+  return {
+    // Two connections for each session, and as many again that wait for their other half.
+    ...(sessions !== undefined && { sessions, connections: 4 * sessions }),
+    ...(sessionRate !== undefined && { sessionBits: sessionRate * MBIT }),
+    ...(totalRate !== undefined && { totalBits: totalRate * MBIT }),
+    ...(idle !== undefined && { idleMs: idle * 1000 })
+  }
+}
+
+function keysOf(args: Arguments, faults: Fault[]): Uint8Array[] | undefined {
+  const given = list(args, 'allow')?.split(/[\s,]+/)
+  return given?.flatMap(text => {
+    try {
+      return [decodeKey(text)]
+    } catch (err) {
+      faults.push({ path: '--allow', message: (err as Error).message.replace(/^the public key /, '') })
+      return []
+    }
+  })
+}

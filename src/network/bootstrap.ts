@@ -1,0 +1,113 @@
+/**
+ * A DHT of one's own: nodes that others start from. A club or company that runs some needs no other machine on the internet;
+ * nodes that join them grow the same DHT.
+ */
+import { EventEmitter } from 'node:events'
+import os from 'node:os'
+import HyperDHT from 'hyperdht'
+import { HyperNatError } from '../errors.js'
+import type { ServiceEvent } from '../events.js'
+import { listenError } from './listen-error.js'
+import { pathOf } from './path.js'
+
+/** The port that others expect a bootstrap node on. */
+export const BOOTSTRAP_PORT = 49737
+
+/** A lookup asks several nodes, and finding out the kind of a NAT takes 4: fewer make connections fail now and then. */
+export const ENOUGH_NODES = 4
+
+export interface BootstrapOptions {
+  /** UDP port of the first node, 1 to 65535; the others take the ports behind it. */
+  port?: number | undefined
+  /** IPv4 addresses under which others reach this machine; its own if left out. Each gets all the nodes. */
+  hosts?: readonly string[] | undefined
+  /** Nodes for each address. */
+  nodes?: number | undefined
+  /** `host:port` of nodes of a DHT to join; left out: a new one begins here. */
+  bootstrap?: readonly string[] | undefined
+}
+
+export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
+  readonly #options: BootstrapOptions
+  readonly #nodes: HyperDHT[] = []
+  #closed = false
+
+  constructor(options: BootstrapOptions = {}) {
+    super()
+    this.#options = options
+  }
+
+  /**
+   * Starts the nodes one after the other, each knowing those before it.
+   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, DHT_UNREACHABLE
+   */
+  async start(): Promise<void> {
+    const { port = BOOTSTRAP_PORT, nodes = ENOUGH_NODES, bootstrap = [] } = this.#options
+    const own = ownAddresses()
+    const hosts = this.#options.hosts ?? [bestAddress(own)]
+    const names: string[] = []
+    for (const host of hosts) {
+      for (let i = 0; i < nodes && !this.#closed; i++) {
+        await this.#startNode(host, port + i, own.includes(host), [...bootstrap, ...names.slice(0, 1)])
+        names.push(`${host}:${port + i}`)
+      }
+    }
+    if (this.#closed) return
+    if (bootstrap.length === 0 && names.length < ENOUGH_NODES) {
+      this.emit('event', {
+        event: 'warning',
+        code: 'FEW_NODES',
+        message: `a DHT of ${names.length} is too small to work well until others have joined; ${ENOUGH_NODES} nodes are enough`
+      })
+    }
+    this.emit('event', { event: 'ready', mode: 'bootstrap', nodes: names })
+  }
+
+  /** @param bound whether the address is one of this machine's; if not, a router passes its packets on to us */
+  async #startNode(host: string, port: number, bound: boolean, bootstrap: string[]): Promise<void> {
+    const node = new HyperDHT({
+      port,
+      anyPort: false,
+      host: bound ? host : '0.0.0.0',
+      ephemeral: false,
+      firewalled: false,
+      bootstrap
+    })
+    this.#nodes.push(node)
+    // What a node's name is made of. Without it the first node would wait for others to tell it.
+    node._nat.add(host, port)
+    try {
+      await node.fullyBootstrapped()
+    } catch (err) {
+      throw listenError(err, port)
+    }
+    if (bootstrap.length > 0 && node.nodes.length === 0 && !this.#closed) {
+      throw new HyperNatError(
+        'DHT_UNREACHABLE',
+        `None of ${bootstrap.join(', ')} answers: is it running, and reachable?`
+      )
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    // A node whose port was taken fails at closing, too.
+    await Promise.allSettled(this.#nodes.map(node => node.destroy()))
+  }
+}
+
+function ownAddresses(): string[] {
+  return Object.values(os.networkInterfaces()).flatMap(addresses =>
+    (addresses ?? []).filter(({ family }) => family === 'IPv4').map(({ address }) => address)
+  )
+}
+
+/** The address that most others can reach: a public one before one of the LAN before this machine alone. */
+export function bestAddress(addresses: readonly string[]): string {
+  const isLoopback = (address: string): boolean => address.startsWith('127.')
+  return (
+    addresses.find(address => pathOf(address) === 'direct') ??
+    addresses.find(address => !isLoopback(address)) ??
+    '127.0.0.1'
+  )
+}

@@ -1,0 +1,208 @@
+/**
+ * A blind relay: joins two connections that cannot reach each other, by a token that both bring and nobody else knows. It sees
+ * addresses and ciphertext. Anybody with a reachable machine can run one.
+ */
+import { EventEmitter } from 'node:events'
+import type SecretStream from '@hyperswarm/secret-stream'
+import { Server as BlindRelay } from 'blind-relay'
+import type HyperDHT from 'hyperdht'
+import sodium from 'sodium-native'
+import { type Clock, systemClock } from '../clock.js'
+import { HyperNatError } from '../errors.js'
+import type { ServiceEvent } from '../events.js'
+import { childKeyPair, childPublicKey, RELAY, RELAYED } from '../identity/child.js'
+import { decodeKey, encodeKey, shortKey } from '../identity/encoding.js'
+import { keyPairOf } from '../identity/keys.js'
+import { Secret } from '../identity/secret.js'
+import { RELAY_LIMITS, type RelayLimits } from '../limits.js'
+import { type Log, silentLog } from '../log.js'
+import { Dht } from './dht.js'
+import { listenError } from './listen-error.js'
+import { type RelayedStream, RelayedStreams } from './relayed-streams.js'
+
+export interface RelayOptions {
+  /** What the relay's public key comes from. */
+  secret: string | Secret
+  /** UDP port, 1 to 65535; any from 49737 on if left out. */
+  port?: number | undefined
+  /** `host:port` of the DHT's bootstrap nodes; left out: the public DHT's. */
+  bootstrap?: readonly string[] | undefined
+  /** Public keys of the servers that may use it, as they show them; left out: anybody's. */
+  allow?: readonly (string | Uint8Array)[] | undefined
+  limits?: Partial<RelayLimits>
+  log?: Log
+}
+
+export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
+  readonly publicKey: string
+  readonly #options: RelayOptions
+  readonly #limits: RelayLimits
+  readonly #log: Log
+  readonly #clock: Clock = systemClock
+  readonly #keyPair
+  readonly #allowed: ReadonlySet<string> | null
+  readonly #streams: RelayedStreams
+  readonly #blind: BlindRelay
+  /** Connections, and when they came; null once they have a session. */
+  readonly #connections = new Map<SecretStream, number | null>()
+  #sessions = 0
+  #dht: Dht | null = null
+  #server: HyperDHT.Server | null = null
+  #sweep: { cancel(): void } | null = null
+  #closing: Promise<void> | null = null
+
+  /** @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY */
+  constructor(options: RelayOptions) {
+    super()
+    this.#options = options
+    this.#limits = { ...RELAY_LIMITS, ...options.limits }
+    this.#log = options.log ?? silentLog
+    const { secret, allow } = options
+    this.#keyPair = childKeyPair(keyPairOf(secret instanceof Secret ? secret : new Secret(secret)), RELAY)
+    this.publicKey = encodeKey(this.#keyPair.publicKey)
+    this.#allowed =
+      allow === undefined
+        ? null
+        : new Set(
+            allow.map(key =>
+              encodeKey(childPublicKey(typeof key === 'string' ? decodeKey(key) : key, RELAYED))
+            )
+          )
+    this.#streams = new RelayedStreams(this.#clock, this.#limits, randomId)
+    this.#blind = new BlindRelay({ createStream: what => this.#streams.create(what) })
+  }
+
+  /** Sessions that are relayed now. */
+  get sessions(): number {
+    return this.#sessions
+  }
+
+  /**
+   * Announces the relay; resolves when it can be found.
+   * @throws HyperNatError PORT_IN_USE
+   */
+  async start(): Promise<void> {
+    const { port, bootstrap } = this.#options
+    this.#dht = new Dht(
+      { ...(bootstrap && { bootstrap }), ...(port !== undefined && { port, anyPort: false }) },
+      this.#clock,
+      this.#log
+    )
+    this.#server = this.#dht.createServer(
+      { firewall: () => this.#connections.size >= this.#limits.connections || this.#full },
+      stream => this.#onConnection(stream)
+    )
+    try {
+      await this.#dht.fullyBootstrapped()
+      await this.#dht.findReach()
+      await this.#server.listen(this.#keyPair)
+    } catch (err) {
+      throw listenError(err, port ?? 0)
+    }
+    if (this.#closing) return
+    if (this.#server.relayAddresses.length === 0) {
+      throw new HyperNatError(
+        'DHT_UNREACHABLE',
+        'No node of the network answers: check the internet connection, and that UDP is not blocked.'
+      )
+    }
+    if (this.#dht.firewalled) {
+      this.emit('event', {
+        event: 'warning',
+        code: 'RELAY_BEHIND_NAT',
+        message:
+          'this machine is behind a NAT or firewall: those whom it should help may not reach it; open its UDP port there'
+      })
+    }
+    const sweep = (): void => {
+      this.#clear()
+      this.#sweep = this.#clock.after(this.#limits.sweepMs, sweep)
+    }
+    sweep()
+    this.emit('event', { event: 'ready', mode: 'relay', publicKey: this.publicKey })
+  }
+
+  get #full(): boolean {
+    return this.#sessions >= this.#limits.sessions
+  }
+
+  #onConnection(stream: SecretStream): void {
+    stream.on('error', noop)
+    this.#connections.set(stream, this.#clock.now())
+    stream.once('close', () => this.#connections.delete(stream))
+    // Now: a stream that has closed does not tell any more.
+    const { socket, remotePort, remoteHost } = stream.rawStream
+    this.#streams.listen(socket)
+    const session = this.#blind.accept(stream, { id: stream.remotePublicKey })
+    session.on('error', noop)
+    session.on('pair', (_isInitiator: boolean, _token: Uint8Array, half: RelayedStream, remoteId: number) => {
+      this.#connections.set(stream, null)
+      half.expect(socket, remoteId, remotePort, remoteHost!)
+      half.owner = stream.remotePublicKey
+      if (half.partner?.owner) this.#onPair(half, half.partner)
+    })
+  }
+
+  /** Both halves of a session are there. */
+  #onPair(a: RelayedStream, b: RelayedStream): void {
+    if (this.#full || !this.#serves(a, b)) {
+      this.#log.info({ a: shortKey(a.owner!), b: shortKey(b.owner!) }, 'a session was turned away')
+      a.refuse()
+      b.refuse()
+      return
+    }
+    this.#sessions++
+    this.emit('event', { event: 'relaying', sessions: this.#sessions })
+    let over = false
+    const end = (): void => {
+      if (over) return
+      over = true
+      this.#sessions--
+      a.destroy()
+      b.destroy()
+      this.emit('event', { event: 'relayed', sessions: this.#sessions, bytes: a.bytes + b.bytes })
+    }
+    a.once('close', end)
+    b.once('close', end)
+  }
+
+  #serves(a: RelayedStream, b: RelayedStream): boolean {
+    if (!this.#allowed) return true
+    return [a, b].some(({ owner }) => this.#allowed!.has(encodeKey(owner!)))
+  }
+
+  /** Ends what nobody uses. */
+  #clear(): void {
+    const now = this.#clock.now()
+    for (const half of [...this.#streams]) {
+      const quiet = Math.min(now - half.heardAt, now - (half.partner?.heardAt ?? 0))
+      if (quiet <= this.#limits.idleMs) continue
+      half.refuse()
+      half.destroy()
+    }
+    for (const [stream, since] of this.#connections) {
+      if (since !== null && now - since > this.#limits.pairMs) stream.destroy()
+    }
+  }
+
+  /** Ends every session, unannounces. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      this.#sweep?.cancel()
+      for (const half of [...this.#streams]) half.refuse()
+      for (const stream of this.#connections.keys()) stream.destroy()
+      // A node whose port was taken fails at closing, too.
+      await Promise.allSettled([this.#server?.close()])
+      await Promise.allSettled([this.#dht?.destroy()])
+    })()
+    return this.#closing
+  }
+}
+
+function randomId(): number {
+  const bytes = Buffer.allocUnsafe(4)
+  sodium.randombytes_buf(bytes)
+  return bytes.readUInt32LE()
+}
+
+function noop(): void {}

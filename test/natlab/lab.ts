@@ -1,0 +1,265 @@
+/**
+ * The lab: a small internet in network namespaces, with homes behind routers of each kind. Linux, root, iproute2, iptables;
+ * nothing leaves the namespaces.
+ *
+ *     home -- router --+                     +-- router -- home
+ *     home ------------+---- 11.0.0.0/16 ----+-- carrier -- router -- home
+ *                      |                     |
+ *                 DHT nodes                relay
+ *
+ * The public side has addresses that are neither private nor reserved, because hyperdht passes over those that are.
+ */
+import { spawnSync } from 'node:child_process'
+import { isLinux, isRoot } from '../support/machine.js'
+import { runProgram } from '../support/process.js'
+import { findProgram } from '../support/programs.js'
+
+/**
+ * How a home is connected.
+ *
+ * - open: a public address, nothing in between
+ * - fullcone: what comes to a port that was used is let in, whoever sends it
+ * - cone: port-restricted, what most home routers do: a port stays the same for all partners, and lets in those that were sent to
+ * - symmetric: another, random port for each partner
+ * - cgn: a home router behind a carrier's, which is symmetric
+ * - blocked: no UDP at all
+ */
+export type Kind = 'open' | 'fullcone' | 'cone' | 'symmetric' | 'cgn' | 'blocked'
+
+export const KINDS: readonly Kind[] = ['open', 'fullcone', 'cone', 'symmetric', 'cgn', 'blocked']
+
+/** A computer in the lab. */
+export interface Home {
+  /** What to start a program in it with. */
+  readonly prefix: readonly string[]
+  /** The namespace of the router next to it, if there is one. */
+  readonly router: string | null
+}
+
+const DHT_HOSTS = ['11.0.1.1', '11.0.1.2', '11.0.1.3', '11.0.1.4']
+const RELAY_HOST = '11.0.2.1'
+export const DHT_PORT = 49737
+export const RELAY_PORT = 49737
+
+/** hyperdht's own port and those that it tries next: it sends nothing from there before it knows that others reach it. */
+const DHT_OWN_PORTS = '49737:49742'
+
+/** Why there is no lab here, or false. */
+export function noLab(): string | false {
+  const reason = whyNot()
+  if (reason && process.env.HYPER_NAT_REQUIRE_NATLAB === '1') {
+    throw new Error(`HYPER_NAT_REQUIRE_NATLAB is set, but there is no NAT lab: ${reason}`)
+  }
+  return reason
+}
+
+function whyNot(): string | false {
+  if (!isLinux) return 'the NAT lab needs Linux'
+  if (!isRoot) return 'the NAT lab needs root'
+  for (const program of ['ip', 'iptables']) {
+    if (!findProgram(program)) return `the NAT lab needs ${program}, which is not installed`
+  }
+  const probe = `${namePrefix(process.pid)}probe`
+  // A router in small: whatever it needs of the kernel is tried here.
+  const tried = spawnSync('sh', [
+    '-ec',
+    `ip netns add ${probe}; trap 'ip netns del ${probe}' EXIT
+     ip netns exec ${probe} iptables -w -t nat -A POSTROUTING -j MASQUERADE --random-fully
+     ip netns exec ${probe} iptables -w -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT`
+  ])
+  if (tried.status === 0) return false
+  const said = String(tried.stderr ?? tried.error)
+    .trim()
+    .split('\n')
+  return `the NAT lab cannot be built here: ${said.at(-1)}`
+}
+
+/** Unique while this process runs, and tells whose leftovers they are. */
+function namePrefix(pid: number): string {
+  return `hn${pid.toString(36)}-`
+}
+
+export class Lab {
+  readonly #names: string[] = []
+  readonly #net: string
+  readonly dht: Home
+  readonly relay: Home
+  #ports = 0
+  #homes = 0
+  readonly #onexit = () => this.#removeNow()
+
+  private constructor() {
+    this.#net = this.#name('net')
+    this.dht = { prefix: inside(this.#name('dht')), router: null }
+    this.relay = { prefix: inside(this.#name('relay')), router: null }
+  }
+
+  /** The public side: a switch, a machine with the addresses of the DHT nodes, one for a relay. */
+  static async open(): Promise<Lab> {
+    await removeLeftovers()
+    const lab = new Lab()
+    process.on('exit', lab.#onexit)
+    const [net, dht, relay] = lab.#names as [string, string, string]
+    await lab.#run(`
+      ${[net, dht, relay].map(machine).join('\n')}
+      ip -n ${net} link add br0 type bridge
+      ip -n ${net} link set br0 up
+      ${lab.#plug(dht, DHT_HOSTS)}
+      ${lab.#plug(relay, [RELAY_HOST])}`)
+    return lab
+  }
+
+  get dhtHosts(): readonly string[] {
+    return DHT_HOSTS
+  }
+
+  /** What others give as `--bootstrap`. */
+  get bootstrap(): string {
+    return DHT_HOSTS.slice(0, 2)
+      .map(host => `${host}:${DHT_PORT}`)
+      .join(',')
+  }
+
+  /** A new home with one computer. */
+  async home(kind: Kind): Promise<Home> {
+    if (kind === 'open') {
+      const host = this.#name('open')
+      await this.#run(`${machine(host)}\n${this.#plug(host, [this.#address()])}`)
+      return { prefix: inside(host), router: null }
+    }
+    const [home] = await this.lan(1, kind)
+    return home!
+  }
+
+  /** A new home with several computers in one LAN; its router sends nothing back into the LAN (no hairpin). */
+  async lan(computers: number, kind: Exclude<Kind, 'open'> = 'cone'): Promise<Home[]> {
+    const router = this.#name('router')
+    const wan = kind === 'cgn' ? '100.64.0.2' : this.#address()
+    const script = [machine(router)]
+    if (kind === 'cgn') {
+      const carrier = this.#name('carrier')
+      script.push(machine(carrier), this.#plug(carrier, [this.#address()]), asRouter(carrier, 'symmetric'))
+      script.push(`ip -n ${carrier} link add lan type veth peer name wan netns ${router}`)
+      script.push(`ip -n ${carrier} addr add 100.64.0.1/24 dev lan`, `ip -n ${carrier} link set lan up`)
+      script.push(`ip -n ${router} addr add ${wan}/24 dev wan`, `ip -n ${router} link set wan up`)
+      script.push(`ip -n ${router} route add default via 100.64.0.1`)
+    } else script.push(this.#plug(router, [wan]))
+    script.push(asRouter(router, kind, wan))
+    script.push(`ip -n ${router} link add lan type bridge`, `ip -n ${router} addr add 192.168.7.1/24 dev lan`)
+    script.push(`ip -n ${router} link set lan up`)
+    const homes: Home[] = []
+    for (let i = 0; i < computers; i++) {
+      const host = this.#name('host')
+      script.push(machine(host), `ip -n ${router} link add l${i} type veth peer name eth0 netns ${host}`)
+      script.push(`ip -n ${router} link set l${i} master lan`, `ip -n ${router} link set l${i} up`)
+      script.push(`ip -n ${host} addr add 192.168.7.${10 + i}/24 dev eth0`, `ip -n ${host} link set eth0 up`)
+      script.push(`ip -n ${host} route add default via 192.168.7.1`)
+      homes.push({ prefix: inside(host), router })
+    }
+    await this.#run(script.join('\n'))
+    return homes
+  }
+
+  /** Takes everything away. What still runs in there is ended. */
+  async close(): Promise<void> {
+    process.off('exit', this.#onexit)
+    await runProgram('sh', ['-c', removal(this.#names)])
+  }
+
+  #removeNow(): void {
+    spawnSync('sh', ['-c', removal(this.#names)])
+  }
+
+  #name(what: string): string {
+    const name = `${namePrefix(process.pid)}${this.#names.length}${what}`
+    this.#names.push(name)
+    return name
+  }
+
+  #address(): string {
+    const n = this.#homes++
+    return `11.0.${16 + Math.floor(n / 200)}.${1 + (n % 200)}`
+  }
+
+  /** Plugs a machine into the public side. */
+  #plug(name: string, addresses: readonly string[]): string {
+    const port = `p${this.#ports++}`
+    return [
+      `ip -n ${this.#net} link add ${port} type veth peer name wan netns ${name}`,
+      `ip -n ${this.#net} link set ${port} master br0`,
+      `ip -n ${this.#net} link set ${port} up`,
+      ...addresses.map(address => `ip -n ${name} addr add ${address}/16 dev wan`),
+      `ip -n ${name} link set wan up`
+    ].join('\n')
+  }
+
+  async #run(script: string): Promise<void> {
+    const { code, stderr } = await runProgram('sh', ['-ec', script])
+    if (code !== 0) throw new Error(`the lab could not be built: ${stderr}\n${script}`)
+  }
+}
+
+function inside(name: string): string[] {
+  return ['ip', 'netns', 'exec', name]
+}
+
+function machine(name: string): string {
+  return [
+    `ip netns add ${name}`,
+    `ip netns exec ${name} sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || true'`,
+    `ip -n ${name} link set lo up`
+  ].join('\n')
+}
+
+/** Makes a machine with a `wan` and a `lan` side a router. */
+function asRouter(name: string, kind: Exclude<Kind, 'open'>, wan?: string): string {
+  const rules = [
+    // Nothing unsolicited is for the router itself; an answer to it would take up the port that a guest is about to use.
+    '-A INPUT -i wan -j DROP',
+    ...(wan ? [`-A INPUT -i lan -d ${wan} -j DROP`] : []),
+    ...(kind === 'blocked' ? ['-A FORWARD -p udp -j DROP'] : []),
+    '-A FORWARD -i wan -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT',
+    ...(kind === 'fullcone'
+      ? [
+          '-A FORWARD -i wan -m conntrack --ctstate DNAT -j ACCEPT',
+          // Ports that nothing was sent from have no mapping.
+          `-t nat -A PREROUTING -i wan -p udp -m multiport ! --dports ${DHT_OWN_PORTS} -j DNAT --to-destination 192.168.7.10`
+        ]
+      : []),
+    '-A FORWARD -i wan -j DROP',
+    `-t nat -A POSTROUTING -o wan -j MASQUERADE${kind === 'symmetric' ? ' --random-fully' : ''}`
+  ]
+  return [
+    `ip netns exec ${name} sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'`,
+    ...rules.map(rule => `ip netns exec ${name} iptables -w ${rule}`)
+  ].join('\n')
+}
+
+function removal(names: readonly string[]): string {
+  return names
+    .map(
+      name =>
+        `ip netns pids ${name} 2>/dev/null | xargs -r kill -9 2>/dev/null; ip netns del ${name} 2>/dev/null`
+    )
+    .concat('true')
+    .join('\n')
+}
+
+/** What a run left behind that was killed before it could clean up. */
+async function removeLeftovers(): Promise<void> {
+  const { stdout } = await runProgram('ip', ['netns', 'list'])
+  const stale = stdout.split('\n').flatMap(line => {
+    const match = /^(hn([0-9a-z]+)-\S+)/.exec(line)
+    return match && !isRunning(Number.parseInt(match[2]!, 36)) ? [match[1]!] : []
+  })
+  await runProgram('sh', ['-c', removal(stale)])
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,88 @@
+/** Pairs of homes, and what is known about them: how the table of docs/nat-matrix.md is made. */
+import type { PathKind } from '../../src/events.js'
+import { type Home, KINDS, type Kind, type Lab } from './lab.js'
+import { type Meeting, Pair, type PublicSide } from './pair.js'
+
+/** A pair of homes: of which kinds, or two computers in one LAN. */
+export type Combination = { readonly server: Kind; readonly client: Kind } | 'lan'
+
+export const COMBINATIONS: readonly Combination[] = [
+  ...KINDS.flatMap(server => KINDS.map(client => ({ server, client }))),
+  'lan'
+]
+
+const PATHS: readonly string[] = ['lan', 'direct', 'relayed'] satisfies PathKind[]
+
+/** What came of a pair. */
+export interface Result {
+  readonly combination: Combination
+  readonly withRelay: boolean
+  /** The first path, or the code of why there is none, and when. */
+  readonly first: Meeting
+  /** When a direct path took over from the relay, ms; null if none did while we looked. */
+  readonly directMs: number | null
+}
+
+export function isPath(path: string): path is PathKind {
+  return PATHS.includes(path)
+}
+
+export function nameOf(combination: Combination): string {
+  return combination === 'lan' ? 'lan, lan' : `${combination.server}, ${combination.client}`
+}
+
+/**
+ * Brings a pair together in homes of its own, and checks bytes on every path that it takes.
+ * @param lookMs how long to look for a direct path behind a relayed one
+ */
+export async function tryPair(
+  side: PublicSide,
+  combination: Combination,
+  options: { withRelay: boolean; lookMs: number }
+): Promise<Result> {
+  const { withRelay, lookMs } = options
+  const [server, client] = await homesOf(side.lab, combination)
+  // The server's setting is enough.
+  const pair = new Pair(side.lab, server, client, withRelay ? { server: ['--relay', side.relayKey] } : {})
+  try {
+    let first = await pair.meet()
+    // Ports that are tried at random are not always found the first time.
+    if (first.path === 'SERVER_UNREACHABLE') first = (await pair.meetLater(2 * lookMs)) ?? first
+    let directMs: number | null = null
+    if (isPath(first.path)) await pair.check()
+    if (first.path === 'relayed' && lookMs > 0) {
+      const found = pair.onPath('direct', lookMs).then(
+        ms => {
+          directMs = ms
+        },
+        () => {}
+      )
+      await pair.steadily(() => found)
+      if (directMs !== null) await pair.check()
+    }
+    return { combination, withRelay, first, directMs }
+  } finally {
+    await pair.close()
+  }
+}
+
+async function homesOf(lab: Lab, combination: Combination): Promise<[Home, Home]> {
+  if (combination !== 'lan') return [await lab.home(combination.server), await lab.home(combination.client)]
+  const [a, b] = await lab.lan(2)
+  return [a!, b!]
+}
+
+/** One line for a person: `cone, symmetric   relayed after 0.4 s, direct after 3.2 s`. */
+export function line({ combination, withRelay, first, directMs }: Result): string {
+  const name = `${nameOf(combination)}${withRelay ? ', relay' : ''}`
+  return `${name.padEnd(30)} ${outcome(first, directMs)}`
+}
+
+export function outcome({ path, ms }: Meeting, directMs: number | null): string {
+  const then = directMs === null ? '' : `, direct after ${seconds(directMs)}`
+  return isPath(path) ? `${path} after ${seconds(ms)}${then}` : path
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
+}

@@ -1,0 +1,218 @@
+/** One pair of homes: a server in one, a client in the other, bytes through every protocol. */
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { DaemonEvent, PathKind } from '../../src/events.js'
+import { HyperNat } from '../support/hyper-nat.js'
+import { Process, runProgram } from '../support/process.js'
+import { newSecret } from '../support/stage.js'
+import { DHT_PORT, type Home, type Lab, RELAY_PORT } from './lab.js'
+
+const PEER = join(dirname(fileURLToPath(import.meta.url)), 'peer.js')
+
+/** Shared ports: the lab's computers have nothing else on them. */
+const PORTS = { tcp: 7001, udp: 7002, tcpudp: 7003 }
+
+const CHECK_BYTES = 300_000
+
+/** The parts of the public side: DHT nodes, a relay. */
+export class PublicSide {
+  readonly #processes: Process[] = []
+  #relays = 0
+  relayKey = ''
+
+  constructor(readonly lab: Lab) {}
+
+  async start(): Promise<void> {
+    const dht = this.#run(this.lab.dht, [
+      'bootstrap',
+      '--host',
+      this.lab.dhtHosts.join(','),
+      '--port',
+      `${DHT_PORT}`,
+      '--nodes',
+      '2',
+      '--json'
+    ])
+    await dht.says(/"ready"/)
+    await this.startRelay()
+  }
+
+  async startRelay(): Promise<void> {
+    this.relayKey = (await this.anotherRelay()).key
+  }
+
+  /** Starts a relay with flags of its own, under a secret of its own unless told. */
+  async anotherRelay(
+    flags: readonly string[] = [],
+    secret = newSecret()
+  ): Promise<{ key: string; relay: HyperNat }> {
+    const port = `${RELAY_PORT + this.#relays++}`
+    const common = ['--bootstrap', this.lab.bootstrap, '--json']
+    const relay = this.#run(this.lab.relay, ['relay', '--port', port, ...common, ...flags], {
+      HYPER_NAT_SECRET: secret
+    })
+    const [, key] = await relay.says(/"mode":"relay","publicKey":"(\w+)"/)
+    return { key: key!, relay }
+  }
+
+  #run(home: Home, args: string[], env: Record<string, string> = {}): HyperNat {
+    const daemon = new HyperNat(args, { prefix: home.prefix, env })
+    this.#processes.push(daemon)
+    return daemon
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#processes.map(one => one.stop()))
+  }
+}
+
+/** How a pair came together. */
+export interface Meeting {
+  /** The first path, or the code of why there is none. */
+  readonly path: PathKind | string
+  /** From the client's start to its `connected`, or to saying why not, ms. */
+  readonly ms: number
+}
+
+export interface PairOptions {
+  /** Flags of both ends beyond those that every end has. */
+  server?: readonly string[]
+  client?: readonly string[]
+  /** The server's; a new one if left out. */
+  secret?: string
+}
+
+/** A server and a client that are being brought together. */
+export class Pair {
+  readonly server: HyperNat
+  readonly #secret: string
+  readonly #serve: Process
+  #client: HyperNat | undefined
+  #started = 0
+
+  constructor(
+    readonly lab: Lab,
+    readonly serverHome: Home,
+    readonly clientHome: Home,
+    readonly options: PairOptions = {}
+  ) {
+    this.#secret = options.secret ?? newSecret()
+    const ports = Object.values(PORTS)
+    this.#serve = new Process(serverHome.prefix[0]!, [
+      ...serverHome.prefix.slice(1),
+      process.execPath,
+      PEER,
+      'serve',
+      ...ports.map(String)
+    ])
+    const maps = ['-p', ports.join(','), '--protocol', Object.keys(PORTS).join(',')]
+    this.server = new HyperNat(['server', ...maps, ...this.#common, ...(options.server ?? [])], {
+      name: 'server',
+      prefix: serverHome.prefix,
+      env: { HYPER_NAT_SECRET: this.#secret }
+    })
+  }
+
+  get #common(): string[] {
+    return ['--json', '--bootstrap', this.lab.bootstrap]
+  }
+
+  get client(): HyperNat {
+    if (!this.#client) throw new Error('the client has not been started')
+    return this.#client
+  }
+
+  /** Starts the client, and waits for a connection or for why there is none. */
+  async meet(ms = 30_000): Promise<Meeting> {
+    const { publicKey } = await this.server.event('ready', { ms: 30_000 })
+    await this.#serve.says(/"ok":true/)
+    const flags = [
+      '-r',
+      Object.values(PORTS).join(','),
+      '-l',
+      '0',
+      '--protocol',
+      Object.keys(PORTS).join(',')
+    ]
+    this.#started = performance.now()
+    this.#client = new HyperNat(
+      ['client', ...flags, '-k', publicKey, ...this.#common, ...(this.options.client ?? [])],
+      { name: 'client', prefix: this.clientHome.prefix }
+    )
+    const up = this.#client.event('connected', { ms })
+    // Whichever comes first; the other one's deadline must not end the process.
+    const waiting = this.#client.event('waiting', { ms })
+    const event: DaemonEvent = await Promise.any([up, waiting])
+    const path = event.event === 'connected' ? event.path : event.event === 'waiting' ? event.code : ''
+    return { path, ms: this.elapsed }
+  }
+
+  /** Waits for a connection though there was none at first. */
+  async meetLater(ms: number): Promise<Meeting | null> {
+    try {
+      const { path } = await this.client.event('connected', { ms })
+      return { path, ms: this.elapsed }
+    } catch {
+      return null
+    }
+  }
+
+  /** Since the client was started, ms. */
+  get elapsed(): number {
+    return Math.round(performance.now() - this.#started)
+  }
+
+  /** Waits until both ends tell of a path; resolves with the time since the client's start. */
+  async onPath(path: PathKind, ms: number): Promise<number> {
+    await Promise.all(
+      [this.server, this.client].map(end => end.event('connected', { ms, where: e => e.path === path }))
+    )
+    return this.elapsed
+  }
+
+  /** Sends bytes through every map and compares what comes back. */
+  async check(bytes = CHECK_BYTES): Promise<void> {
+    const { code, stdout, stderr } = await this.#peer('check', [bytes])
+    if (code !== 0) throw new Error(`wrong bytes: ${stdout}${stderr}\n${this.describe()}`)
+  }
+
+  /** Keeps small writes going on every map during `body`, compares all, and tells how regularly they came back. */
+  async steadily(
+    body: () => Promise<void>
+  ): Promise<{ tcpGap: number; tcpudpGap: number; udpSent: number; udpLost: number }> {
+    const peer = new Process(this.clientHome.prefix[0]!, await this.#peerArgs('steady', []))
+    try {
+      await peer.says(/"started"/)
+      await body()
+    } finally {
+      peer.input('')
+    }
+    const { code, stdout, stderr } = await peer.end()
+    if (code !== 0) throw new Error(`the flows were harmed: ${stdout}${stderr}\n${this.describe()}`)
+    return JSON.parse(stdout.trim().split('\n').at(-1)!)
+  }
+
+  async #peer(mode: string, extra: number[]) {
+    return runProgram(this.clientHome.prefix[0]!, await this.#peerArgs(mode, extra), { ms: 60_000 })
+  }
+
+  async #peerArgs(mode: string, extra: number[]): Promise<string[]> {
+    const ports = []
+    for (const [proto, port] of Object.entries(PORTS)) ports.push(await this.client.localPort(proto, port))
+    return [
+      ...this.clientHome.prefix.slice(1),
+      process.execPath,
+      PEER,
+      mode,
+      ...[...ports, ...extra].map(String)
+    ]
+  }
+
+  describe(): string {
+    return [this.server, this.#client].map(end => end?.describe() ?? '').join('\n')
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.server, this.#client, this.#serve].map(one => one?.stop()))
+  }
+}

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { Lab, noLab } from './lab.js'
+import { type Combination, isPath, line, tryPair } from './matrix.js'
+import { Pair, PublicSide } from './pair.js'
+
+const skip = noLab()
+
+/** Two homes that hyperdht cannot join must be joined by a relay within this time. */
+const RELAYED_WITHIN_MS = 3000
+
+let lab: Lab
+let side: PublicSide
+
+before(async () => {
+  if (skip) return
+  lab = await Lab.open()
+  side = new PublicSide(lab)
+  await side.start()
+})
+
+after(async () => {
+  if (skip) return
+  await side.stop()
+  await lab.close()
+})
+
+/** The pairs of every run, each for a way of its own through the code; the others are in docs/nat-matrix.md. */
+const DIRECT: readonly (readonly [Combination, 'lan' | 'direct'])[] = [
+  ['lan', 'lan'],
+  [{ server: 'open', client: 'open' }, 'direct'],
+  [{ server: 'cone', client: 'cone' }, 'direct'],
+  [{ server: 'fullcone', client: 'cone' }, 'direct'],
+  [{ server: 'open', client: 'cgn' }, 'direct'],
+  [{ server: 'symmetric', client: 'open' }, 'direct']
+]
+
+for (const [combination, path] of DIRECT) {
+  const name = combination === 'lan' ? 'two in one LAN' : `${combination.server} and ${combination.client}`
+  test(`${name} connect without a relay`, { skip }, async t => {
+    const result = await tryPair(side, combination, { withRelay: false, lookMs: 0 })
+    t.diagnostic(line(result))
+    assert.equal(result.first.path, path)
+  })
+}
+
+test('a direct path is preferred to the relay', { skip }, async t => {
+  const result = await tryPair(side, { server: 'cone', client: 'cone' }, { withRelay: true, lookMs: 5000 })
+  t.diagnostic(line(result))
+  assert.ok(result.first.path === 'direct' || result.directMs !== null, line(result))
+})
+
+for (const [server, client] of [
+  ['symmetric', 'symmetric'],
+  ['cgn', 'cgn'],
+  ['cgn', 'symmetric']
+] as const) {
+  test(`${server} and ${client} say why they cannot connect, and connect through a relay`, {
+    skip
+  }, async t => {
+    const alone = await tryPair(side, { server, client }, { withRelay: false, lookMs: 0 })
+    assert.equal(alone.first.path, 'NATS_RANDOM')
+    const relayed = await tryPair(side, { server, client }, { withRelay: true, lookMs: 0 })
+    t.diagnostic(line(relayed))
+    assert.equal(relayed.first.path, 'relayed')
+    assert.ok(relayed.first.ms < RELAYED_WITHIN_MS, line(relayed))
+  })
+}
+
+test('a direct path takes over from the relay, flows unharmed', { skip, timeout: 60_000 }, async t => {
+  const homes = [await lab.home('cone'), await lab.home('symmetric')] as const
+  const pair = new Pair(lab, ...homes, { client: ['--relay', side.relayKey] })
+  try {
+    const first = await pair.meet()
+    assert.ok(isPath(first.path), pair.describe())
+    const steady = await pair.steadily(async () => {
+      await pair.onPath('direct', 40_000)
+      // Some more on the new path.
+      await new Promise(resolve => setTimeout(resolve, 500))
+    })
+    t.diagnostic(`${first.path}, then direct after ${pair.elapsed} ms: ${JSON.stringify(steady)}`)
+    await pair.check()
+  } finally {
+    await pair.close()
+  }
+})
+
+test('where UDP is blocked, the one who is blocked is told so', { skip }, async () => {
+  const result = await tryPair(side, { server: 'cone', client: 'blocked' }, { withRelay: false, lookMs: 0 })
+  assert.equal(result.first.path, 'DHT_UNREACHABLE')
+})

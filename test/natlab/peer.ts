@@ -1,0 +1,105 @@
+/**
+ * A program inside a namespace: what a server shares, or what uses a client's local ports.
+ *
+ *     peer.js serve TCP UDP TCPUDP              echoes on these ports of 127.0.0.1, until it is stopped
+ *     peer.js check TCP UDP TCPUDP BYTES        sends BYTES through each and compares what comes back
+ *     peer.js steady TCP UDP TCPUDP             a small write on each every 20 ms until stdin ends, each byte compared
+ *
+ * Tells how it went as one line of JSON.
+ */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import type net from 'node:net'
+import { connectTcp, readSome, UdpClient } from '../support/clients.js'
+import { bindUdpEcho, listenTcpEcho } from '../support/servers.js'
+
+const TICK_MS = 20
+const DATAGRAM = 32
+/** Sizes of datagrams: within a packet, and in several. */
+const DATAGRAMS = [1, 200, 1200, 9000]
+
+const [mode, ...args] = process.argv.slice(2)
+const [tcp = 0, udp = 0, tcpudp = 0, bytes = 0] = args.map(Number)
+
+if (mode === 'serve') {
+  await listenTcpEcho({ port: tcp })
+  await bindUdpEcho({ port: udp })
+  await listenTcpEcho({ port: tcpudp })
+  console.log(JSON.stringify({ ok: true }))
+} else if (mode === 'check') {
+  for (const port of [tcp, tcpudp]) await checkTcp(port)
+  await checkUdp()
+  console.log(JSON.stringify({ ok: true }))
+} else if (mode === 'steady') {
+  console.log(JSON.stringify({ ok: true, ...(await steady()) }))
+  process.exit(0)
+} else process.exit(2)
+
+async function checkTcp(port: number): Promise<void> {
+  const socket = await connectTcp(port)
+  const sent = randomBytes(bytes)
+  const received = readSome(socket, sent.length, 30_000)
+  socket.write(sent)
+  assert.ok(sent.equals(await received), `port ${port} gives back other bytes`)
+  socket.destroy()
+}
+
+async function checkUdp(): Promise<void> {
+  const client = await UdpClient.open(udp)
+  for (const size of DATAGRAMS) await client.echo(randomBytes(size))
+  await client.close()
+}
+
+/** How regularly answers came: the longest time without one, ms, and datagrams lost of those sent. */
+async function steady(): Promise<{ tcpGap: number; tcpudpGap: number; udpSent: number; udpLost: number }> {
+  const a = await pingPong(tcp)
+  const b = await pingPong(tcpudp)
+  const client = await UdpClient.open(udp)
+  let sent = 0
+  const timer = setInterval(() => {
+    const datagram = Buffer.alloc(DATAGRAM)
+    datagram.writeUInt32BE(sent++)
+    client.send(datagram).catch(() => {})
+  }, TICK_MS)
+  await client.receive(() => true)
+  console.log(JSON.stringify({ started: true }))
+  process.stdin.resume()
+  await once(process.stdin, 'end')
+  clearInterval(timer)
+  await client.receive(data => data.readUInt32BE() === sent - 1, 1000).catch(() => {})
+  const back = new Set(client.got.map(data => data.readUInt32BE()))
+  return { tcpGap: await a.stop(), tcpudpGap: await b.stop(), udpSent: sent, udpLost: sent - back.size }
+}
+
+/** Writes numbered words every tick, and sees that each comes back in its turn. */
+async function pingPong(port: number): Promise<{ stop(): Promise<number> }> {
+  const socket: net.Socket = await connectTcp(port)
+  let sent = 0
+  let read = 0
+  let rest = Buffer.alloc(0)
+  let at = performance.now()
+  let gap = 0
+  socket.on('data', data => {
+    gap = Math.max(gap, performance.now() - at)
+    at = performance.now()
+    rest = Buffer.concat([rest, data])
+    for (; rest.length >= 4; rest = rest.subarray(4)) assert.equal(rest.readUInt32BE(), read++)
+  })
+  socket.on('close', () => assert.fail(`port ${port}: the connection was closed`))
+  const timer = setInterval(() => {
+    const word = Buffer.alloc(4)
+    word.writeUInt32BE(sent++)
+    socket.write(word)
+  }, TICK_MS)
+  return {
+    async stop() {
+      clearInterval(timer)
+      const end = performance.now() + 10_000
+      while (read < sent && performance.now() < end)
+        await new Promise(resolve => setTimeout(resolve, TICK_MS))
+      assert.equal(read, sent, `port ${port}: words that did not come back`)
+      return Math.round(gap)
+    }
+  }
+}

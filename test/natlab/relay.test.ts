@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { encodeKey } from '../../src/identity/encoding.js'
+import { keyPairOf } from '../../src/identity/keys.js'
+import { Secret } from '../../src/identity/secret.js'
+import { newSecret } from '../support/stage.js'
+import { Lab, noLab } from './lab.js'
+import { Pair, type PairOptions, PublicSide } from './pair.js'
+
+const skip = noLab()
+
+let lab: Lab
+let side: PublicSide
+
+before(async () => {
+  if (skip) return
+  lab = await Lab.open()
+  side = new PublicSide(lab)
+  await side.start()
+})
+
+after(async () => {
+  if (skip) return
+  await side.stop()
+  await lab.close()
+})
+
+/** Two homes that only a relay can join. */
+async function withPair(options: PairOptions, body: (pair: Pair) => Promise<void>): Promise<void> {
+  const pair = new Pair(lab, await lab.home('symmetric'), await lab.home('symmetric'), options)
+  try {
+    await body(pair)
+  } finally {
+    await pair.close()
+  }
+}
+
+test('a relay for some serves those, and tells others so', { skip, timeout: 60_000 }, async () => {
+  const secret = newSecret()
+  const allowed = encodeKey(keyPairOf(new Secret(secret)).publicKey)
+  const { key } = await side.anotherRelay(['--allow', allowed])
+  await withPair({ server: ['--relay', key], secret }, async pair => {
+    assert.equal((await pair.meet()).path, 'relayed')
+    await pair.check()
+  })
+  // The guest's setting is of no use either: the relay knows servers only.
+  for (const options of [{ server: ['--relay', key] }, { client: ['--relay', key] }]) {
+    await withPair(options, async pair => {
+      assert.equal((await pair.meet()).path, 'RELAY_UNREACHABLE', pair.describe())
+    })
+  }
+})
+
+test('a relay holds a session to its rate', { skip, timeout: 60_000 }, async t => {
+  const { key } = await side.anotherRelay(['--session-rate', '8'])
+  await withPair({ server: ['--relay', key] }, async pair => {
+    assert.equal((await pair.meet()).path, 'relayed')
+    const bytes = 750_000
+    const started = performance.now()
+    // There and back, once by tcp and once by tcpudp: 3 MB at 1 MB/s.
+    await pair.check(bytes)
+    const seconds = (performance.now() - started) / 1000
+    t.diagnostic(`${((4 * bytes * 8) / seconds / 1e6).toFixed(1)} Mbit/s`)
+    assert.ok(seconds > 2.5, `${seconds} s`)
+    assert.ok(seconds < 12, `${seconds} s`)
+  })
+})
+
+test('a full relay takes no more sessions', { skip, timeout: 60_000 }, async () => {
+  const { key } = await side.anotherRelay(['--sessions', '1'])
+  await withPair({ server: ['--relay', key] }, async first => {
+    assert.equal((await first.meet()).path, 'relayed')
+    await withPair({ server: ['--relay', key] }, async second => {
+      assert.notEqual((await second.meet()).path, 'relayed')
+    })
+    await first.check()
+  })
+})
+
+test('when a relay is stopped both ends know at once, and use the next one', {
+  skip,
+  timeout: 60_000
+}, async t => {
+  const { key, relay } = await side.anotherRelay()
+  await withPair({ server: ['--relay', `${key},${side.relayKey}`] }, async pair => {
+    assert.equal((await pair.meet()).path, 'relayed')
+    const steady = await pair.steadily(async () => {
+      const from = pair.client.mark
+      await relay.stop()
+      await pair.client.event('disconnected', { from, ms: 3000 })
+      await pair.client.event('connected', { from, where: e => e.path === 'relayed' })
+    })
+    t.diagnostic(JSON.stringify(steady))
+    await pair.check()
+  })
+})
