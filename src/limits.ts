@@ -116,7 +116,7 @@ export const LIMITS: Limits = {
   quantum: 16 * KB,
   unsentMs: 10,
   unsentMinBytes: 32 * KB,
-  unsentMaxBytes: 512 * KB,
+  unsentMaxBytes: 128 * KB,
 
   controlBytes: 4 * MB,
 

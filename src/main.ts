@@ -17,7 +17,7 @@ const FLUSH_MS = 250
  * How much the heap may grow between two full collections, in percent. The default suits large heaps: ours is 8 MB, and the
  * network buffers that hang on it would have it collected four times a second under load, for a fifth of the processor.
  */
-const HEAP_GROWING_PERCENT = 150
+const HEAP_GROWING_PERCENT = 600
 
 /** Texts that must not leave the process, whatever an unexpected error says. */
 const secrets = new Set<string>()

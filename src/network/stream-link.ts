@@ -14,11 +14,11 @@ const HEADERS_IPV4 = 20 + 8 + 20
 const HEADERS_IPV6 = 40 + 8 + 20
 
 /**
- * After so many bytes, or a quarter of what is under way, one more acknowledgement is asked for: how finely
+ * After so many bytes, or a third of what is under way, one more acknowledgement is asked for: how finely
  * {@link StreamLink.room} is known. Each costs a few promises.
  */
 const MARK_BYTES = 16 * 1024
-const MARK_SHARE = 1 / 4
+const MARK_SHARE = 1 / 3
 
 /** One datagram in so many tells when the kernel has taken it, and so all before it: a promise for each would cost too much. */
 const PROBE_EVERY = 16

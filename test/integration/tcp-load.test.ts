@@ -97,9 +97,10 @@ for (const stalled of ['program', 'target'] as const) {
     `a ${stalled} that stops reading costs no memory and holds nobody up`,
     async stage => {
       const { client, server, open } = await sourceAndSink(stage)
-      const moving = await open('m')
       // Warm: the first megabytes grow the daemons' heaps, whoever reads them.
-      await readFor(moving, 4_000)
+      const warm = await open('m')
+      await readFor(warm, 2_000)
+      warm.destroy()
       const before = { client: residentBytes(client.pid), server: residentBytes(server.pid) }
 
       const stuck = await open(stalled === 'program' ? 'm' : 's')
@@ -114,11 +115,10 @@ for (const stalled of ['program', 'target'] as const) {
         stuck.on('drain', push)
         push()
       }
+      // What it costs is seen beside a thin flow: a bulk one has garbage of its own, which comes and goes.
       const echo = await open('e')
-      const echoes = countEchoes(echo, STALL_MS)
-      const moved = await readFor(moving, STALL_MS)
-      assert.ok(moved > 10 * MEGABYTE, `the other connection moves: ${moved} bytes in ${STALL_MS} ms`)
-      assert.ok((await echoes) > 20, `an interactive connection moves: ${await echoes} round trips`)
+      const echoes = await countEchoes(echo, STALL_MS)
+      assert.ok(echoes > 20, `an interactive connection moves: ${echoes} round trips`)
       if (stalled === 'target') {
         assert.ok(stuck.writableNeedDrain, 'the sender is told to wait')
         // The kernel's buffers on both sides take some, the session's window its part.
@@ -130,6 +130,10 @@ for (const stalled of ['program', 'target'] as const) {
         stage.t.diagnostic(`${name} grew by ${(growth / (1 << 20)).toFixed(1)} MB`)
         assert.ok(growth < STALL_BYTES, `the ${name} grew by ${growth} bytes`)
       }
+
+      const moving = await open('m')
+      const moved = await readFor(moving, 1_000)
+      assert.ok(moved > 10 * MEGABYTE, `another connection moves: ${moved} bytes in a second`)
 
       if (stalled === 'program') {
         stuck.resume()
