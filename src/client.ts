@@ -52,6 +52,8 @@ interface OpenMap extends ClientMapInfo {
   remote: number | null
   listener: Listener | null
   udp: UdpListener | null
+  /** Whose datagram came last: most often the next one's too, and then nothing is looked up. */
+  lastFlow: UdpFlow | null
 }
 
 /** One local program on a UDP map. */
@@ -61,6 +63,8 @@ interface UdpFlow {
   readonly port: number
   readonly address: string
   readonly key: string
+  /** When the table was last told of its activity, ms. */
+  toldAt: number
 }
 
 /** A connection that waits for the first session. */
@@ -100,6 +104,7 @@ export class Client {
       parts.limits.udpIdleSeconds * 1000,
       (_key, flow, cause) => {
         this.#flowsById.delete(flow.id)
+        flow.map.lastFlow = null
         if (cause === 'full') {
           parts.log.warn({ port: flow.map.localPort }, 'too many UDP flows: the one idle longest made room')
         }
@@ -113,7 +118,16 @@ export class Client {
    */
   async listen(): Promise<void> {
     for (const { path, proto, port, localPort, localHost } of this.#parts.entries) {
-      const map: OpenMap = { proto, port, localHost, localPort, remote: null, listener: null, udp: null }
+      const map: OpenMap = {
+        proto,
+        port,
+        localHost,
+        localPort,
+        remote: null,
+        listener: null,
+        udp: null,
+        lastFlow: null
+      }
       this.#maps.push(map)
       try {
         if (proto === 'udp') {
@@ -369,23 +383,38 @@ export class Client {
 
   #onPayload(map: OpenMap, payload: Uint8Array, from: { port: number; address: string }): void {
     const now = this.#parts.clock.now()
-    const key = `${map.localPort}/${from.address}/${from.port}`
-    let flow = this.#flows.touch(key, now)
-    if (!flow) {
-      flow = { id: this.#nextUdpFlow++, map, port: from.port, address: from.address, key }
-      this.#flows.add(key, flow, now)
-      this.#flowsById.set(flow.id, flow)
-    }
+    const { port, address } = from
+    let flow = map.lastFlow
+    if (flow?.port === port && flow.address === address) this.#touch(flow, now)
+    else flow = map.lastFlow = this.#flowOf(map, port, address, now)
     const session = this.#session
     if (session?.state === 'up') {
       if (map.remote !== null) session.sendUdp(map.remote, flow.id, payload)
     } else this.#pending.add(flow.id, payload, now)
   }
 
+  /** The flow of a local program, a new one if it has none. */
+  #flowOf(map: OpenMap, port: number, address: string, now: number): UdpFlow {
+    const key = `${map.localPort}/${address}/${port}`
+    let flow = this.#flows.touch(key, now)
+    if (!flow) {
+      flow = { id: this.#nextUdpFlow++, map, port, address, key, toldAt: now }
+      this.#flows.add(key, flow, now)
+      this.#flowsById.set(flow.id, flow)
+    }
+    return flow
+  }
+
+  #touch(flow: UdpFlow, now: number): void {
+    if (now - flow.toldAt < this.#parts.limits.udpTouchMs) return
+    flow.toldAt = now
+    this.#flows.touch(flow.key, now)
+  }
+
   #onAnswer(id: number, payload: Uint8Array): void {
     const flow = this.#flowsById.get(id)
     if (!flow) return
-    this.#flows.touch(flow.key, this.#parts.clock.now())
+    this.#touch(flow, this.#parts.clock.now())
     flow.map.udp?.send(payload, flow.port, flow.address)
   }
 }

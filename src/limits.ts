@@ -7,6 +7,8 @@ export interface Limits {
   udpIdleSeconds: number
   /** UDP flows per session; beyond it the one idle longest makes room. */
   udpFlows: number
+  /** Between two notes of a UDP flow's activity: one for each datagram would cost more than it tells. */
+  udpTouchMs: number
   /** Datagrams of one flow kept while there is no connection: the latest. */
   udpPending: number
   /** Bytes of such datagrams in all, per session. */
@@ -97,6 +99,7 @@ const MB = 1024 * KB
 export const LIMITS: Limits = {
   udpIdleSeconds: 300,
   udpFlows: 1024,
+  udpTouchMs: 100,
   udpPending: 8,
   udpPendingBytes: 1 * MB,
   udpPendingMs: 3000,

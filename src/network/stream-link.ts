@@ -14,11 +14,11 @@ const HEADERS_IPV4 = 20 + 8 + 20
 const HEADERS_IPV6 = 40 + 8 + 20
 
 /**
- * After so many bytes, or a third of what is under way, one more acknowledgement is asked for: how finely
- * {@link StreamLink.room} is known. Each costs a few promises.
+ * After so many bytes, or a quarter of what may wait, one more acknowledgement is asked for: how finely
+ * {@link StreamLink.room} is known. Each costs a few promises; coarser ones let the stream run dry.
  */
 const MARK_BYTES = 16 * 1024
-const MARK_SHARE = 1 / 3
+const MARK_SHARE = 1 / 4
 
 /** One datagram in so many tells when the kernel has taken it, and so all before it: a promise for each would cost too much. */
 const PROBE_EVERY = 16
@@ -108,7 +108,7 @@ export class StreamLink implements Link {
     this.#unacked += message.byteLength
     this.#unmarked += message.byteLength
     this.#stream.write(message)
-    if (this.#marks === 0 || this.#unmarked >= Math.max(MARK_BYTES, this.#unacked * MARK_SHARE)) this.#mark()
+    if (this.#unmarked >= Math.max(MARK_BYTES, this.#unsentLimit() * MARK_SHARE)) this.#mark()
   }
 
   /** Learns when what is written so far has been acknowledged. */
@@ -119,19 +119,24 @@ export class StreamLink implements Link {
     this.#stream.flush().then(() => {
       this.#marks--
       this.#unacked -= bytes
-      if (this.#unmarked > 0 && this.#marks === 0) this.#mark()
-      if (this.#choked && this.room() >= this.#unsentLimit() / 2) {
-        this.#choked = false
-        this.events.drain()
-      }
+      if (!this.#choked || this.#gone) return
+      if (this.room() < this.#unsentLimit() / 2) return this.#choke()
+      this.#choked = false
+      this.events.drain()
     }, noop)
   }
 
   room(): number {
     if (this.#gone) return 0
     const room = this.#unsentLimit() + this.#raw.inflight - this.#unacked
-    if (room <= 0) this.#choked = true
+    if (room <= 0) this.#choke()
     return room
+  }
+
+  /** Whoever waits for `drain` must not wait for bytes that nobody asks about. */
+  #choke(): void {
+    this.#choked = true
+    if (this.#marks === 0 && this.#unmarked > 0) this.#mark()
   }
 
   /** What may wait in the stream: a few milliseconds' worth, so that it never runs dry and nothing urgent waits long. */

@@ -21,7 +21,7 @@ export async function listenTcp(
   onconnection: (socket: net.Socket) => void
 ): Promise<Listener> {
   const sockets = new Set<net.Socket>()
-  const server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, socket => {
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, socket => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     // Until it is joined to a flow, an error only closes it.
