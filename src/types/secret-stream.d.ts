@@ -1,7 +1,6 @@
 /** The part of @hyperswarm/secret-stream 6 and of the UDX stream under it that we use. */
 declare module '@hyperswarm/secret-stream' {
   import type { EventEmitter } from 'node:events'
-  import type { Duplex } from 'node:stream'
 
   namespace SecretStream {
     /** A udx-native stream. */
