@@ -29,6 +29,7 @@ import type { ClientEntry } from './options/entry.js'
 import type { Welcome } from './session/frames.js'
 import { greetServer } from './session/greeting.js'
 import { Session } from './session/session.js'
+import { KEY_BYTES } from './session/wire.js'
 import { joinTcp, type Listener, listenTcp, reset } from './sockets/tcp.js'
 import { listenUdp, type UdpListener } from './sockets/udp.js'
 
@@ -200,7 +201,7 @@ export class Client {
 
   #greet(link: StreamLink): void {
     const { clock, limits, random, publicKey } = this.#parts
-    const sendKey = random(32)
+    const sendKey = random(KEY_BYTES)
     const session = this.#session
     const resume =
       session && session.state !== 'ended'

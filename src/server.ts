@@ -21,7 +21,7 @@ import type { Hello, WireMap } from './session/frames.js'
 import { welcomeFrame } from './session/frames.js'
 import { greetClient, turnAway } from './session/greeting.js'
 import { Session } from './session/session.js'
-import { SESSION_ID_BYTES, VERSION } from './session/wire.js'
+import { KEY_BYTES, SESSION_ID_BYTES, VERSION } from './session/wire.js'
 import { dialTcp, joinTcp, targetCode } from './sockets/tcp.js'
 import { dialUdp, type UdpTarget } from './sockets/udp.js'
 
@@ -134,7 +134,7 @@ export class Server {
     link.onpath = () => {
       if (guest.session.link === link) this.#tellConnected(guest)
     }
-    const sendKey = random(32)
+    const sendKey = random(KEY_BYTES)
     const welcome = welcomeFrame({
       version: VERSION,
       session: guest.session.id,

@@ -10,11 +10,6 @@ import { COUNTER_BYTES, REPLAY_WINDOW, SEAL_BYTES } from './wire.js'
 const NONCE_BYTES = 12
 const TWO_32 = 0x100000000
 
-/** Draws a key for one direction of one connection. */
-export function randomKey(random: (size: number) => Uint8Array): Uint8Array {
-  return random(sodium.crypto_aead_chacha20poly1305_ietf_KEYBYTES)
-}
-
 /** Seals one direction's datagrams. */
 export class Sealer {
   #counter = 0

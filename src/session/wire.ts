@@ -7,9 +7,6 @@ import type { ErrorCode } from '../errors.js'
 /** Version of the session protocol; the two ends must have the same. */
 export const VERSION = 1
 
-/** Name under which the announced key is derived from the shared one (`keypear`). */
-export const ANNOUNCE_NAME = 'hyper-nat/2/announce'
-
 /** Bytes of a key, of a proof and of the handshake hash's digest. */
 export const KEY_BYTES = 32
 

@@ -1,12 +1,11 @@
 // What happens to a network while people play: flows must go on within 5 s of its return, byte for byte.
 import assert from 'node:assert/strict'
-import { after, before, type TestContext, test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { pause } from '../support/deadline.js'
 import { runProgram } from '../support/process.js'
-import { type Home, Lab, noLab } from './lab.js'
-import { Pair, PublicSide } from './pair.js'
-
-const skip = noLab()
+import type { Home } from './lab.js'
+import { Pair } from './pair.js'
+import { lab, skip, useLab } from './side.js'
 
 /** How long flows may take to move again once packets can. */
 const BACK_WITHIN_MS = 5000
@@ -14,21 +13,7 @@ const BACK_WITHIN_MS = 5000
 /** How long the network is away where the length matters. */
 const OUTAGE_MS = 20_000
 
-let lab: Lab
-let side: PublicSide
-
-before(async () => {
-  if (skip) return
-  lab = await Lab.open()
-  side = new PublicSide(lab)
-  await side.start()
-})
-
-after(async () => {
-  if (skip) return
-  await side.stop()
-  await lab.close()
-})
+useLab()
 
 /** Runs a command in a namespace of the lab. */
 async function inside(prefix: readonly string[], command: string): Promise<void> {

@@ -1,29 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { Lab, noLab } from './lab.js'
+import { test } from 'node:test'
 import { type Combination, isPath, line, tryPair } from './matrix.js'
-import { Pair, PublicSide } from './pair.js'
-
-const skip = noLab()
+import { Pair } from './pair.js'
+import { lab, side, skip, useLab } from './side.js'
 
 /** Two homes that hyperdht cannot join must be joined by a relay within this time. */
 const RELAYED_WITHIN_MS = 3000
 
-let lab: Lab
-let side: PublicSide
-
-before(async () => {
-  if (skip) return
-  lab = await Lab.open()
-  side = new PublicSide(lab)
-  await side.start()
-})
-
-after(async () => {
-  if (skip) return
-  await side.stop()
-  await lab.close()
-})
+useLab()
 
 /** The pairs of every run, each for a way of its own through the code; the others are in docs/nat-matrix.md. */
 const DIRECT: readonly (readonly [Combination, 'lan' | 'direct'])[] = [

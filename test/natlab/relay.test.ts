@@ -1,29 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { encodeKey } from '../../src/identity/encoding.js'
 import { keyPairOf } from '../../src/identity/keys.js'
 import { Secret } from '../../src/identity/secret.js'
 import { newSecret } from '../support/stage.js'
-import { Lab, noLab } from './lab.js'
-import { Pair, type PairOptions, PublicSide } from './pair.js'
+import { Pair, type PairOptions } from './pair.js'
+import { lab, side, skip, useLab } from './side.js'
 
-const skip = noLab()
-
-let lab: Lab
-let side: PublicSide
-
-before(async () => {
-  if (skip) return
-  lab = await Lab.open()
-  side = new PublicSide(lab)
-  await side.start()
-})
-
-after(async () => {
-  if (skip) return
-  await side.stop()
-  await lab.close()
-})
+useLab()
 
 /** Two homes that only a relay can join. */
 async function withPair(options: PairOptions, body: (pair: Pair) => Promise<void>): Promise<void> {
