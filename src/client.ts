@@ -13,7 +13,7 @@ import type net from 'node:net'
 import b4a from 'b4a'
 import type { Clock, Timer } from './clock.js'
 import { type ErrorCode, HyperNatError } from './errors.js'
-import type { ClientMapInfo, DaemonEvent } from './events.js'
+import type { ClientMapInfo, ConnectionInfo, DaemonEvent, SharedMapInfo } from './events.js'
 import { PendingDatagrams } from './flows/pending.js'
 import { UdpFlows } from './flows/udp.js'
 import { childPublicKey } from './identity/child.js'
@@ -24,7 +24,7 @@ import type { Log } from './log.js'
 import { Backoff } from './network/backoff.js'
 import { RELAY_FAILED } from './network/dial-errors.js'
 import type { Node } from './network/node.js'
-import type { StreamLink } from './network/stream-link.js'
+import { StreamLink } from './network/stream-link.js'
 import type { ClientEntry } from './options/entry.js'
 import type { Welcome } from './session/frames.js'
 import { greetServer } from './session/greeting.js'
@@ -87,6 +87,8 @@ export class Client {
   readonly #flowsById = new Map<number, UdpFlow>()
   #nextUdpFlow = 1
   #session: Session | null = null
+  /** What the server said last that it shares. */
+  #shared: readonly SharedMapInfo[] = []
   #giveUp: (() => void) | null = null
   #redial: Timer | null = null
   #sweep: Timer | null = null
@@ -165,6 +167,24 @@ export class Client {
     sweep()
     this.#dial()
     return maps
+  }
+
+  /** The connection that carries the session now; null while there is none. */
+  get connection(): ConnectionInfo | null {
+    const session = this.#session
+    if (session?.state !== 'up' || !(session.link instanceof StreamLink)) return null
+    return { path: session.link.path, quality: session.quality, shared: this.#shared }
+  }
+
+  /** Whether the server's NAT is random, as it said itself; null while that is not known. */
+  get serverIsRandom(): boolean | null {
+    return this.#parts.node.isRandom(this.#announced)
+  }
+
+  /** Measures the path once: the round trip in ms, or null when there is no connection or no answer in time. */
+  ping(): Promise<number | null> {
+    const session = this.#session
+    return new Promise(resolve => (session ? session.ping(resolve) : resolve(null)))
   }
 
   async close(): Promise<void> {
@@ -307,6 +327,7 @@ export class Client {
 
   /** Finds the server's numbers for our maps, and says which it does not share. */
   #learnMaps(welcome: Welcome): void {
+    this.#shared = welcome.maps.map(({ proto, port }) => ({ proto, port }))
     for (const map of this.#maps) {
       const { proto, port } = map
       const found = welcome.maps.find(remote => remote.proto === proto && remote.port === port)

@@ -1,4 +1,5 @@
 import type { Proto } from './options/entry.js'
+import type { Quality } from './session/pulse.js'
 
 /** A port map as events show it. */
 export interface ServerMapInfo {
@@ -17,6 +18,20 @@ export interface ClientMapInfo {
 
 /** How a session's packets travel. */
 export type PathKind = 'lan' | 'direct' | 'relayed'
+
+/** A port map that a server says it shares. */
+export interface SharedMapInfo {
+  proto: Proto
+  port: number
+}
+
+/** A client's connection to its server. */
+export interface ConnectionInfo {
+  readonly path: PathKind
+  /** Round trip, jitter (ms) and loss (0 to 1) of the last half minute. */
+  readonly quality: Quality
+  readonly shared: readonly SharedMapInfo[]
+}
 
 /**
  * What a daemon tells the outside, one shape for the library's `event` and the CLI's `--json` lines. `publicKey` is the

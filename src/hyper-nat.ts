@@ -7,14 +7,17 @@ import b4a from 'b4a'
 import sodium from 'sodium-native'
 import { Client } from './client.js'
 import { systemClock } from './clock.js'
+import { type PingOptions, type PingSummary, ping } from './doctor/ping.js'
 import { HyperNatError } from './errors.js'
-import type { ClientMapInfo, DaemonEvent, ServerMapInfo } from './events.js'
+import type { ClientMapInfo, ConnectionInfo, DaemonEvent, ServerMapInfo } from './events.js'
+import { childPublicKey } from './identity/child.js'
 import { decodeKey } from './identity/encoding.js'
 import { keyPairOf } from './identity/keys.js'
 import { Secret } from './identity/secret.js'
-import { LIMITS, type Limits } from './limits.js'
+import { DOCTOR_LIMITS, type DoctorLimits, LIMITS, type Limits } from './limits.js'
 import { type Log, silentLog } from './log.js'
 import { Node } from './network/node.js'
+import type { Survey } from './network/survey.js'
 import type { Proto } from './options/entry.js'
 import { Server } from './server.js'
 
@@ -65,6 +68,18 @@ export interface Shared {
 export interface Opened {
   /** The maps with the local ports that were bound. */
   readonly maps: readonly ClientMapInfo[]
+  /** The connection that carries the session now; null while there is none. */
+  readonly connection: ConnectionInfo | null
+  /**
+   * Whether the server's router takes another port for each partner, as it said itself when it was dialled; null when it did
+   * not come to that.
+   */
+  readonly serverIsRandom: boolean | null
+  /**
+   * Measures the path once, with a packet of the session's own.
+   * @returns the round trip in ms; null without a connection, or without an answer within `answerMs`
+   */
+  ping(): Promise<number | null>
   close(): Promise<void>
 }
 
@@ -111,7 +126,8 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   }
 
   /**
-   * Opens local ports that lead to a server's. Resolves when they are bound: the server may come later.
+   * Opens local ports that lead to a server's. Resolves when they are bound: the server may come later. Without any maps there
+   * is a session all the same, to {@link Opened.ping} through.
    * @param what.publicKey as text (base58, hex, z-base-32) or 32 bytes
    * @throws HyperNatError BAD_PUBLIC_KEY, PORT_IN_USE, LISTEN_FAILED, CLOSED
    */
@@ -131,7 +147,46 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     })
     const handle = this.#keep(client)
     await client.listen()
-    return { maps: client.start(), close: handle }
+    return {
+      maps: client.start(),
+      get connection() {
+        return client.connection
+      },
+      get serverIsRandom() {
+        return client.serverIsRandom
+      },
+      ping: () => client.ping(),
+      close: handle
+    }
+  }
+
+  /**
+   * Looks at the network from here: how many DHT nodes answer, as whom they see this machine, what its router lets in. Takes
+   * 1 to 10 s.
+   * @throws HyperNatError CLOSED
+   */
+  survey(limits: Partial<DoctorLimits> = {}): Promise<Survey> {
+    this.#check()
+    return this.#node.survey({ ...DOCTOR_LIMITS, ...limits })
+  }
+
+  /**
+   * Connects to a server and measures the path at a steady pace, until `count` or `signal` ends it.
+   * @throws HyperNatError BAD_PUBLIC_KEY, CLOSED
+   */
+  ping(options: PingOptions): Promise<PingSummary> {
+    this.#check()
+    return ping(this, options)
+  }
+
+  /**
+   * Asks the network who has heard of a server.
+   * @returns how many nodes have: 0 for one that is not running, some for one that is, or was a while ago
+   * @throws HyperNatError BAD_PUBLIC_KEY, CLOSED
+   */
+  async find(publicKey: string | Uint8Array): Promise<number> {
+    this.#check()
+    return this.#node.find(childPublicKey(keyOf(publicKey)))
   }
 
   /**

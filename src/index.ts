@@ -1,7 +1,29 @@
 /** hyper-nat as a library: share ports under a secret, open ports to a public key. */
 export { Daemon } from './daemon.js'
+export { type DiagnoseOptions, diagnose } from './doctor/diagnose.js'
+export type { PingAnswer, PingOptions, PingSummary } from './doctor/ping.js'
+export type {
+  Check,
+  CheckName,
+  ClockFinding,
+  Diagnosis,
+  PortMappingFinding,
+  PortMappingProbe,
+  ServerFinding,
+  Side,
+  Verdict,
+  VersionFinding
+} from './doctor/report.js'
 export { codeOf, type ErrorCode, type Fault, HyperNatError, OptionsError } from './errors.js'
-export type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from './events.js'
+export type {
+  ClientMapInfo,
+  ConnectionInfo,
+  DaemonEvent,
+  PathKind,
+  ServerMapInfo,
+  ServiceEvent,
+  SharedMapInfo
+} from './events.js'
 export {
   HyperNat,
   type HyperNatOptions,
@@ -13,7 +35,19 @@ export {
 export { decodeKey, encodeKey } from './identity/encoding.js'
 export { keyPairOf, randomSecret } from './identity/keys.js'
 export { Secret } from './identity/secret.js'
-export { LIMITS, type Limits, RELAY_LIMITS, type RelayLimits } from './limits.js'
+export {
+  DOCTOR_LIMITS,
+  type DoctorLimits,
+  LIMITS,
+  type Limits,
+  RELAY_LIMITS,
+  type RelayLimits
+} from './limits.js'
 export { BootstrapNodes, type BootstrapOptions } from './network/bootstrap.js'
+export type { Contact } from './network/contact.js'
+export type { Beyond } from './network/hops.js'
+export type { NatFinding, NatKind } from './network/nat.js'
 export { Relay, type RelayOptions } from './network/relay.js'
+export type { Survey } from './network/survey.js'
 export type { ClientEntry, Entry, NetworkOptions, Options, Proto, ServerEntry } from './options/entry.js'
+export type { Quality } from './session/pulse.js'

@@ -5,6 +5,7 @@
 
 import yargs, { type Argv } from 'yargs'
 import type { Fault } from '../errors.js'
+import { version } from '../version.js'
 import { bootstrap } from './bootstrap.js'
 import { client } from './client.js'
 import type { Arguments, Command } from './command.js'
@@ -13,7 +14,6 @@ import { relay } from './relay.js'
 import { server } from './server.js'
 import { everyFlag } from './shared-flags.js'
 import { unknownArguments } from './unknown.js'
-import { version } from './version.js'
 
 const NAME = 'hyper-nat'
 const WIDEST = 110

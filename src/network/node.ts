@@ -1,14 +1,16 @@
 /** The one DHT node of this process: announces servers, dials them. */
 import type SecretStream from '@hyperswarm/secret-stream'
+import b4a from 'b4a'
 import type HyperDHT from 'hyperdht'
 import { systemClock } from '../clock.js'
 import { codeOf, type HyperNatError } from '../errors.js'
-import type { Limits } from '../limits.js'
+import type { DoctorLimits, Limits } from '../limits.js'
 import type { Log } from '../log.js'
 import type { NetworkOptions } from '../options/entry.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
 import { createSecretStream, StreamLink } from './stream-link.js'
+import { type Survey, survey } from './survey.js'
 
 /** A server that is announced. */
 export interface Announcement {
@@ -17,6 +19,9 @@ export interface Announcement {
 
 /** hyperdht's code for two random NATs. */
 const BOTH_RANDOM = 'HOLEPUNCH_DOUBLE_RANDOMIZED_NATS'
+
+/** hyperdht's word for a NAT with another port for each partner; any smaller one can be punched by everybody. */
+const FIREWALL_RANDOM = 3
 
 /** hyperdht tries ports at random for up to 35 s, and rests 20 s before it does so again. */
 const RANDOM_PUNCH_REST_MS = 60_000
@@ -27,6 +32,8 @@ export class Node {
   readonly #reach: Promise<boolean>
   readonly #starting: Promise<void>
   #started = false
+  /** Whether the NATs of servers that were dialled are random, by their announced key in hex, as they said. */
+  readonly #randomNats = new Map<string, boolean>()
   #lastRandomPunch = Number.NEGATIVE_INFINITY
   readonly #relays: readonly Uint8Array[]
   readonly #dialRelay: (() => Uint8Array | null) | undefined
@@ -148,6 +155,10 @@ export class Node {
     const stream = this.#dht.connect(key, {
       keyPair,
       createSecretStream,
+      holepunch: theirs => {
+        this.#randomNats.set(b4a.toString(key, 'hex'), theirs >= FIREWALL_RANDOM)
+        return true
+      },
       ...(relayThrough && { relayThrough })
     })
     const punches = this.#dht.stats.punches.random
@@ -177,6 +188,26 @@ export class Node {
       clearTimeout(timer)
       stream.destroy()
     }
+  }
+
+  /**
+   * Whether a server's NAT takes another port for each partner, as it said at the last dial; null when it said nothing: it was
+   * not found, needed no punching, or both sides are random and gave up before.
+   */
+  isRandom(key: Uint8Array): boolean | null {
+    return this.#randomNats.get(b4a.toString(key, 'hex')) ?? null
+  }
+
+  /** Asks the network who has heard of a server, by its announced key: how many nodes, 0 for none. */
+  async find(key: Uint8Array): Promise<number> {
+    let nodes = 0
+    for await (const _ of this.#dht.findPeer(key)) nodes++
+    return nodes
+  }
+
+  /** Looks at the network from here; takes 1 to 10 s. */
+  survey(limits: DoctorLimits): Promise<Survey> {
+    return survey(this.#dht, this.#reach, limits)
   }
 
   /** Ends every connection; sessions go on over new ones. */

@@ -24,11 +24,19 @@ export interface PulseEvents {
   silent(ms: number): void
 }
 
+/** A ping that somebody waits for. */
+interface Asked {
+  readonly sentAt: number
+  readonly timer: Timer
+  readonly done: (rtt: number | null) => void
+}
+
 export class Pulse {
   #timer: Timer | null = null
   #heardAt: number
   #nextId = 1
   readonly #sent = new Map<number, number>()
+  readonly #asked = new Map<number, Asked>()
   readonly #answered: boolean[] = []
   #rtt: number | null = null
   #lastRtt = 0
@@ -36,7 +44,7 @@ export class Pulse {
 
   constructor(
     readonly clock: Clock,
-    readonly limits: Pick<Limits, 'pingMs' | 'pingUrgentMs'>,
+    readonly limits: Pick<Limits, 'pingMs' | 'pingUrgentMs' | 'answerMs'>,
     readonly events: PulseEvents
   ) {
     this.#heardAt = clock.now()
@@ -58,8 +66,28 @@ export class Pulse {
     this.#heardAt = this.clock.now()
   }
 
+  /**
+   * Sends one ping more, at once; {@link quality} does not count it. `done` hears its round trip in ms, or null when no answer
+   * came within `answerMs`.
+   */
+  ask(done: (rtt: number | null) => void): void {
+    const id = this.#nextId++
+    const timer = this.clock.after(this.limits.answerMs, () => {
+      this.#asked.delete(id)
+      done(null)
+    })
+    this.#asked.set(id, { sentAt: this.clock.now(), timer, done })
+    this.events.ping(id)
+  }
+
   /** The answer to a ping came. */
   pong(id: number): void {
+    const asked = this.#asked.get(id)
+    if (asked) {
+      this.#asked.delete(id)
+      asked.timer.cancel()
+      return asked.done(this.clock.now() - asked.sentAt)
+    }
     const sentAt = this.#sent.get(id)
     if (sentAt === undefined) return
     this.#sent.delete(id)

@@ -21,6 +21,29 @@ declare module 'hyperdht' {
       port: number
     }
 
+    /** A socket of its own, for as long as it is held. */
+    interface PooledSocket {
+      readonly socket: Socket
+      release(): void
+    }
+
+    /** A node's answer; `to` is where it saw the question come from. */
+    interface Reply {
+      readonly from: Address
+      readonly to: Address
+    }
+
+    interface RequestOptions {
+      socket?: Socket
+      /** Whether the question is repeated until an answer comes; true unless set. */
+      retry?: boolean
+    }
+
+    /** A question to a node, not sent yet. */
+    interface Request {
+      readonly tid: number
+    }
+
     interface Options {
       bootstrap?: readonly (string | Address)[]
       host?: string
@@ -56,6 +79,13 @@ declare module 'hyperdht' {
       localConnection?: boolean
       createSecretStream?: CreateSecretStream
       relayThrough?: RelayThrough
+      /** Hears which NATs both sides have found out to be behind, 1 to 3 (hyperdht's FIREWALL); false gives up. */
+      holepunch?: (
+        remoteFirewall: number,
+        localFirewall: number,
+        remote: readonly Address[] | null,
+        local: readonly Address[] | null
+      ) => boolean
     }
 
     interface Server extends EventEmitter {
@@ -87,6 +117,31 @@ declare module 'hyperdht' {
     _updateNetworkState(onlyFirewall: boolean): Promise<boolean>
     /** What other nodes have seen of our address; internal to dht-rpc. */
     readonly _nat: { add(host: string, port: number): void }
+    readonly bootstrapNodes: readonly HyperDHT.Address[]
+    /** Nodes that have answered, those heard of last first. */
+    toArray(opts?: { limit?: number }): HyperDHT.Address[]
+    ping(node: HyperDHT.Address, opts?: HyperDHT.RequestOptions): Promise<HyperDHT.Reply>
+    /** The nodes that know of a server with this key. */
+    findPeer(publicKey: Uint8Array): AsyncIterable<HyperDHT.Reply>
+    /** Internal to dht-rpc, with {@link _requestToPromise}: any of its own questions. */
+    readonly io: {
+      createRequest(
+        to: HyperDHT.Address & { id: null },
+        token: null,
+        internal: boolean,
+        command: number,
+        target: null,
+        value: Uint8Array | null,
+        session: null,
+        ttl: number
+      ): HyperDHT.Request | null
+    }
+    _requestToPromise(
+      request: HyperDHT.Request | null,
+      opts?: HyperDHT.RequestOptions
+    ): Promise<HyperDHT.Reply>
+    /** Internal to hyperdht: sockets whose answers reach the DHT. */
+    readonly _socketPool: { acquire(): HyperDHT.PooledSocket }
     address(): HyperDHT.Address
     ready(): Promise<void>
     fullyBootstrapped(): Promise<void>

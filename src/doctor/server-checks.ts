@@ -1,0 +1,150 @@
+/** Findings about one server, in words for people. Pure. */
+import type { SharedMapInfo } from '../events.js'
+import type { NatKind } from '../network/nat.js'
+import { FORWARD, note, ok, problem, RELAY } from './local-checks.js'
+import type { Check, ServerFinding, Side } from './report.js'
+
+/** Failures of the server itself, whatever the path, and what to do about each. */
+const AT_THE_SERVER: Readonly<Record<string, string>> = {
+  SERVER_NOT_FOUND:
+    'Start hyper-nat there, and compare the public key with the one that it shows. If both are right, run hyper-nat doctor there.',
+  SERVER_NOT_RUNNING:
+    'Start hyper-nat there again, or see to its connection: hyper-nat doctor there tells. After a crash the network forgets it within some minutes.',
+  SERVER_REFUSED: "Ask the server's owner.",
+  TOO_MANY_SESSIONS: 'Try again when somebody has left.',
+  VERSION_MISMATCH: 'Install the same version on both sides.',
+  WRONG_KEY: 'Copy the public key again from the server.'
+}
+
+/** Whose side is in the way, by why there is no connection and what is known of both NATs. */
+export function sideInTheWay(code: string, here: NatKind, serverIsRandom: boolean | null): Side | null {
+  switch (code) {
+    case 'DHT_UNREACHABLE':
+    case 'WRONG_KEY':
+      return 'here'
+    case 'SERVER_NOT_FOUND':
+    case 'SERVER_NOT_RUNNING':
+    case 'SERVER_REFUSED':
+    case 'TOO_MANY_SESSIONS':
+      return 'there'
+    case 'NATS_RANDOM':
+    case 'VERSION_MISMATCH':
+      return 'both'
+    case 'RELAY_UNREACHABLE':
+      return 'relay'
+    default: {
+      const strictHere = here === 'symmetric'
+      if (strictHere && serverIsRandom) return 'both'
+      if (strictHere) return 'here'
+      return serverIsRandom ? 'there' : null
+    }
+  }
+}
+
+const WHOSE: Readonly<Record<Side, string>> = {
+  here: 'This side is in the way.',
+  there: "The server's side is in the way.",
+  both: 'Both sides are in the way.',
+  relay: 'The relay is in the way.'
+}
+
+/** One check after the other: is it there, does a path open, how good is it, what does it share. */
+export function serverChecks(
+  server: ServerFinding,
+  here: NatKind,
+  limits: { readonly badLoss: number; readonly slowMs: number; readonly unsteadyMs: number }
+): Check[] {
+  const { code, connected } = server
+  if (connected)
+    return [
+      foundCheck(server),
+      pathCheck(server, here),
+      qualityCheck(server, limits),
+      mapsCheck(server.shared)
+    ]
+  if (code === 'DHT_UNREACHABLE') {
+    const message = `The server cannot be looked for. ${WHOSE.here}`
+    return [problem('server', message, 'See to the network first, as said above.')]
+  }
+  const advice = Object.hasOwn(AT_THE_SERVER, code ?? '') ? AT_THE_SERVER[code!] : undefined
+  if (advice) return [problem('server', told(server), advice)]
+  return [foundCheck(server), problem('path', told(server), adviceFor(server, here))]
+}
+
+function told({ reason, inTheWay }: ServerFinding): string {
+  return `${reason ?? 'There is no connection.'}${inTheWay ? ` ${WHOSE[inTheWay]}` : ''}`
+}
+
+function foundCheck({ knownBy }: ServerFinding): Check {
+  const nodes = knownBy > 0 ? ` (${knownBy} DHT nodes know it)` : ''
+  return ok('server', `The server is on the network${nodes}.`)
+}
+
+function adviceFor({ inTheWay }: ServerFinding, here: NatKind): string {
+  switch (inTheWay) {
+    case 'here':
+      return `${RELAY}, or ${FORWARD}.`
+    case 'there':
+      return `${RELAY}, or let the server's owner forward UDP port 49737 of the router to the server. Trying again can help, too.`
+    case 'both':
+      return `${RELAY}, or forward UDP port 49737 of one of the two routers to the computer behind it.`
+    case 'relay':
+      return 'Run hyper-nat doctor where the relay runs; see that it is not full, that it serves this server, and that its UDP port is open.'
+    default:
+      // Neither router explains it.
+      return `Run hyper-nat doctor at the server, too; a firewall on ${here === 'firewall' ? 'either side, such as the one here,' : 'either side'} may drop the packets. ${RELAY}.`
+  }
+}
+
+function pathCheck({ path, serverIsRandom }: ServerFinding, here: NatKind): Check {
+  if (path === 'lan') return ok('path', 'Connected within the LAN.')
+  if (path === 'direct') return ok('path', 'Connected directly.')
+  const strict =
+    here === 'symmetric' && serverIsRandom === true
+      ? 'Both routers are strict'
+      : here === 'symmetric'
+        ? 'The router here is strict'
+        : serverIsRandom
+          ? "The server's router is strict"
+          : null
+  return note(
+    'path',
+    `Connected through a relay: no direct path opened while we looked.${strict ? ` ${strict}.` : ''} It works, with a detour for every packet.`,
+    `For a direct path, ${here === 'symmetric' ? FORWARD : "let the server's owner forward UDP port 49737 of the router to the server"}.`
+  )
+}
+
+function qualityCheck(
+  { rtt, jitter, loss }: ServerFinding,
+  limits: { readonly badLoss: number; readonly slowMs: number; readonly unsteadyMs: number }
+): Check {
+  const lost = `${Math.round((loss ?? 1) * 100)} % lost`
+  if (rtt === null) {
+    return problem(
+      'quality',
+      `The connection stands, and no ping was answered (${lost}).`,
+      'Try again; if it stays so, run hyper-nat doctor at the server.'
+    )
+  }
+  const message = `Round trip ${milliseconds(rtt)}, jitter ${milliseconds(jitter ?? 0)}, ${lost}.`
+  const steady =
+    'Use a cable in place of Wi-Fi, and stop downloads on both sides; --protocol tcpudp is for lines that lose packets.'
+  if (loss !== null && loss >= limits.badLoss) return problem('quality', message, steady)
+  if (loss || (jitter ?? 0) >= limits.unsteadyMs) return note('quality', message, steady)
+  if (rtt >= limits.slowMs) {
+    return note('quality', message, 'The way is long, or a line on it is full: stop downloads on both sides.')
+  }
+  return ok('quality', message)
+}
+
+function mapsCheck(shared: readonly SharedMapInfo[]): Check {
+  if (shared.length === 0) {
+    return note('maps', 'The server shares no ports.', 'Ask its owner to share some.')
+  }
+  return ok('maps', `The server shares ${shared.map(({ proto, port }) => `${proto} ${port}`).join(', ')}.`)
+}
+
+/** `0.6 ms`, `23 ms`. */
+export function milliseconds(ms: number): string {
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`
+}

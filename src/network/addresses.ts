@@ -1,0 +1,25 @@
+/** The addresses of this machine. */
+import dgram from 'node:dgram'
+import { once } from 'node:events'
+import os from 'node:os'
+
+/** IPv4 addresses, those of loopback too. */
+export function ownAddresses(): string[] {
+  return Object.values(os.networkInterfaces()).flatMap(addresses =>
+    (addresses ?? []).filter(({ family }) => family === 'IPv4').map(({ address }) => address)
+  )
+}
+
+/** The address that packets to an IPv4 address leave from, without sending one; null where no route leads there. */
+export async function sourceAddress(host: string): Promise<string | null> {
+  const socket = dgram.createSocket('udp4')
+  try {
+    socket.connect(9, host)
+    await once(socket, 'connect')
+    return socket.address().address
+  } catch {
+    return null
+  } finally {
+    socket.close()
+  }
+}
