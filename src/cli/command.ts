@@ -8,17 +8,23 @@ import type { RunningDaemon, Surroundings } from './console.js'
 /** The command line after yargs: every value a string or a list of strings, never a number. */
 export type Arguments = Readonly<Record<string, unknown>>
 
-/** What a command runs: a daemon with these options, or something else that runs until it is told to stop. */
+/**
+ * What a command runs: a daemon with these options, something else that runs until it is told to stop, or something that ends
+ * by itself.
+ */
 export type Job = {
   /** A secret made because none was given. */
   readonly generatedSecret?: string
-} & ({ readonly options: Options } | { readonly service: Service })
+} & ({ readonly options: Options } | { readonly service: Service } | { readonly task: Task })
 
 /** A part of the network that people run for others: a relay, bootstrap nodes. */
 export interface Service {
   readonly warnings: readonly Warning[]
   make(log: Log): Promise<RunningDaemon>
 }
+
+/** What ends by itself, or when `around.stopped` says so; resolves with the exit code. */
+export type Task = (around: Surroundings, log: Log) => Promise<number>
 
 export interface Command {
   /** The word on the command line; `$0` for the command that needs none. */

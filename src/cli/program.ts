@@ -9,7 +9,9 @@ import { version } from '../version.js'
 import { bootstrap } from './bootstrap.js'
 import { client } from './client.js'
 import type { Arguments, Command } from './command.js'
+import { doctor } from './doctor.js'
 import { file } from './file.js'
+import { ping } from './ping.js'
 import { relay } from './relay.js'
 import { server } from './server.js'
 import { everyFlag } from './shared-flags.js'
@@ -18,7 +20,7 @@ import { unknownArguments } from './unknown.js'
 const NAME = 'hyper-nat'
 const WIDEST = 110
 
-export const commands: readonly Command[] = [file, server, client, relay, bootstrap]
+export const commands: readonly Command[] = [file, server, client, doctor, ping, relay, bootstrap]
 
 /** What a command line asks for. */
 export type Invocation =

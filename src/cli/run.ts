@@ -5,7 +5,7 @@
 
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import type { Log } from '../log.js'
-import { type Arguments, commandLine, type Job } from './command.js'
+import { type Arguments, commandLine, type Job, type Task } from './command.js'
 import { EXIT, type RunningDaemon, type Surroundings } from './console.js'
 import { DEFAULT_FILE, FIRST_STEPS } from './file.js'
 import type { Output } from './output.js'
@@ -37,6 +37,7 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
 
   const job = await collect(call, around, voice())
   if (!job) return EXIT.usage
+  if ('task' in job) return runTask(job.task, voice(), around, await makeLog(args, around))
   const output = 'options' in job ? voice(job.options.network.bootstrap) : voice()
   const { warnings } = 'options' in job ? job.options : job.service
   for (const warning of warnings) output.warning(warning)
@@ -78,6 +79,16 @@ async function makeLog({ quiet, json, verbose }: Arguments, around: Surroundings
   const loud = Number(verbose)
   const level = loud > 1 ? 'debug' : loud > 0 ? 'info' : quiet ? 'error' : 'warn'
   return createLog({ level, json: Boolean(json), write: around.stderr })
+}
+
+async function runTask(task: Task, output: Output, around: Surroundings, log: Log): Promise<number> {
+  try {
+    return await task(around, log)
+  } catch (err) {
+    if (!(err instanceof HyperNatError)) throw err
+    output.failure(err, 'hyper-nat')
+    return EXIT.failed
+  }
 }
 
 async function runDaemon(

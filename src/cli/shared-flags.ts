@@ -32,6 +32,17 @@ export const relayFlag: Readonly<Record<string, Flag>> = {
   }
 }
 
+export const keyFlag: Readonly<Record<string, Flag>> = {
+  'public-key': { alias: 'k', type: 'string', describe: 'The public key that the server shows' }
+}
+
+/** Tells what runs in the library that the program shall end. */
+export function stopSignal(stopped: Promise<void>): AbortSignal {
+  const controller = new AbortController()
+  stopped.then(() => controller.abort())
+  return controller.signal
+}
+
 /** DHT nodes and relays, each from its flag or else the environment. */
 export function networkOf(args: Arguments, around: Pick<Surroundings, 'env'>): NetworkFlags {
   return {

@@ -31,7 +31,10 @@ const COMMAND_SYNONYMS: Record<string, string> = {
   host: 'server',
   share: 'server',
   connect: 'client',
-  join: 'client'
+  join: 'client',
+  check: 'doctor',
+  diagnose: 'doctor',
+  test: 'doctor'
 }
 
 /** One fault for everything that `command` cannot use, and for flags that are given twice. */
@@ -68,7 +71,7 @@ function unknownCommand(word: string, commands: readonly Command[]): Fault {
     ? `did you mean "-c ${word}"?`
     : meant
       ? `did you mean "${meant}"?`
-      : 'there are "server", "client", "relay", "bootstrap" and "completion"; --help tells more'
+      : 'there are "server", "client", "doctor", "ping", "relay", "bootstrap" and "completion"; --help tells more'
   return { path: shown(word), message: `is no command; ${hint}` }
 }
 

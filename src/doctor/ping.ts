@@ -67,6 +67,8 @@ export async function ping(
     if (!('publicKey' in event) || event.publicKey !== publicKey) return
     if (event.event === 'waiting') waiting = { code: event.code, message: event.message }
     else if (event.event === 'connected') [waiting, path] = [null, event.path]
+    else if (event.event === 'disconnected')
+      waiting = { code: event.code, message: 'The connection was lost.' }
     else return
     hear()
   }

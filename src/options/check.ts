@@ -11,12 +11,12 @@ import { type Fault, OptionsError } from '../errors.js'
 import { weaknessOf } from '../identity/strength.js'
 import type { Limits } from '../limits.js'
 import { bySecret, findConflicts, type Placed } from './conflicts.js'
-import type { ClientEntry, Options, ServerEntry, Warning } from './entry.js'
+import type { ClientEntry, NetworkOptions, Options, ServerEntry, Warning } from './entry.js'
 import { guess } from './guess.js'
 import { filePlaces, type Places } from './places.js'
 import { formatPorts } from './ports.js'
 import { oneOf, quote } from './quote.js'
-import { clientEntry, networkShape, serverEntry, topLevel, unknownEntry } from './schema.js'
+import { clientEntry, networkOnly, networkShape, serverEntry, topLevel, unknownEntry } from './schema.js'
 
 /**
  * Checks and expands what an options.json holds.
@@ -40,12 +40,27 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
   }
   return {
     entries: placed.map(({ entry }) => entry),
-    network: {
-      ...(network?.bootstrap && { bootstrap: network.bootstrap }),
-      ...(network?.relay && { relay: network.relay })
-    },
+    network: networkOf(network),
     limits,
     warnings: weakSecrets(placed, places)
+  }
+}
+
+/**
+ * Checks the network alone, for commands that neither share nor open ports.
+ * @param value `{ network: .. }`, of the shape that a file has
+ * @throws OptionsError `BAD_OPTIONS` with every fault found
+ */
+export function checkNetwork(value: unknown, places: Places): NetworkOptions {
+  const result = networkOnly.safeParse(value)
+  if (result.success) return networkOf(result.data.network)
+  throw new OptionsError(distinct(faultsOf(result.error, [], networkOnly.shape, places)))
+}
+
+function networkOf(network: z.output<typeof networkOnly>['network']): NetworkOptions {
+  return {
+    ...(network?.bootstrap && { bootstrap: network.bootstrap }),
+    ...(network?.relay && { relay: network.relay })
   }
 }
 

@@ -6,9 +6,10 @@
  * that has as many protocols as ports after the ranges are written out is fine, too.
  */
 
-import { type Fault, OptionsError } from '../errors.js'
-import { checkOptions, distinct } from './check.js'
-import type { Options } from './entry.js'
+import { codeOf, type Fault, OptionsError } from '../errors.js'
+import { decodeKey } from '../identity/encoding.js'
+import { checkNetwork, checkOptions, distinct } from './check.js'
+import type { NetworkOptions, Options } from './entry.js'
 import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
 import type { Places } from './places.js'
 import { formatPorts, parsePorts, splitPorts } from './ports.js'
@@ -34,6 +35,17 @@ export interface ClientFlags extends NetworkFlags {
   readonly protocols?: string | undefined
   readonly localHost?: string | undefined
   readonly publicKey?: string | undefined
+}
+
+/** What the command line of `doctor` and `ping` says, as text. */
+export interface ReachFlags extends NetworkFlags {
+  readonly publicKey?: string | undefined
+}
+
+/** A network to use, and a server to reach in it. */
+export interface Reach {
+  readonly network: NetworkOptions
+  readonly publicKey: Uint8Array | undefined
 }
 
 /** One element of the raw `schema`; undefined values stand for absent keys. */
@@ -89,6 +101,37 @@ export function clientOptions(flags: ClientFlags): Options {
     return localPort === undefined || localPort === '0' ? `-r ${port ?? ''}` : `-l ${localPort}`
   }
   return check(schema, flagPlaces(names, entry), flags, faults)
+}
+
+/**
+ * What `doctor` and `ping` reach for.
+ * @param keyNeeded whether a public key must be given
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag
+ */
+export function reachOptions(flags: ReachFlags, keyNeeded: boolean): Reach {
+  const faults: Fault[] = []
+  const judge = <T>(read: () => T): T | undefined => {
+    try {
+      return read()
+    } catch (err) {
+      if (err instanceof OptionsError) faults.push(...err.faults)
+      else if (codeOf(err) !== 'BAD_PUBLIC_KEY') throw err
+      else faults.push({ path: '-k', message: (err as Error).message.replace(/^the public key /, '') })
+      return undefined
+    }
+  }
+  const places = networkPlaces(flagPlaces({}, String), flags)
+  const network = judge(() => checkNetwork(withNetwork({}, flags), places))
+  const { publicKey } = flags
+  const key = publicKey === undefined ? undefined : judge(() => decodeKey(publicKey))
+  if (keyNeeded && publicKey === undefined) {
+    faults.push({
+      path: '-k',
+      message: 'is missing; give the public key that the server shows when it starts'
+    })
+  }
+  if (faults.length > 0) throw new OptionsError(faults)
+  return { network: network!, publicKey: key }
 }
 
 function check(schema: RawEntry[], places: Places, flags: NetworkFlags, faults: readonly Fault[]): Options {

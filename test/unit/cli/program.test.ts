@@ -80,7 +80,10 @@ test('a public key of digits stays text', async () => {
 const REFUSED: [string, [string, RegExp][]][] = [
   ['sever -p 1', [['sever', /^is no command; did you mean "server"\?/]]],
   ['join', [['join', /did you mean "client"/]]],
-  ['frobnicate', [['frobnicate', /there are "server", "client", "relay", "bootstrap" and "completion"/]]],
+  [
+    'frobnicate',
+    [['frobnicate', /there are "server", "client", "doctor", "ping", "relay", "bootstrap" and "completion"/]]
+  ],
   ['my.json', [['my.json', /did you mean "-c my.json"\?/]]],
   ['server -p 1 -s x --prot tcp', [['--prot', /^is unknown; did you mean --protocol\?/]]],
   ['server -p 1 --secert x', [['--secert', /did you mean --secret\?/]]],
