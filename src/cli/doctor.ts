@@ -3,6 +3,7 @@
 import type { Check, Diagnosis } from '../doctor/report.js'
 import { type Arguments, type Command, type Job, text } from './command.js'
 import { EXIT, type Surroundings } from './console.js'
+import { rounded } from './numbers.js'
 import { keyFlag, networkOf, relayFlag, stopSignal } from './shared-flags.js'
 
 /** Columns of text, when stdout is no terminal, and the fewest that it can be wrapped to. */
@@ -46,7 +47,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
         throw err
       })
       if (!diagnosis) return EXIT.done
-      stdout(json ? `${JSON.stringify({ event: 'diagnosis', ...diagnosis })}\n` : verdict(diagnosis))
+      stdout(json ? `${JSON.stringify({ event: 'diagnosis', ...diagnosis }, rounded)}\n` : verdict(diagnosis))
       return diagnosis.ok ? EXIT.done : EXIT.failed
     }
   }

@@ -5,7 +5,7 @@ import { type Fault, OptionsError } from '../errors.js'
 import { shortKey } from '../identity/encoding.js'
 import { type Arguments, type Command, type Job, text } from './command.js'
 import { EXIT, type Surroundings } from './console.js'
-import { number } from './numbers.js'
+import { number, rounded } from './numbers.js'
 import { keyFlag, networkOf, relayFlag, stopSignal } from './shared-flags.js'
 
 const COUNT_MAX = 1_000_000
@@ -49,11 +49,11 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
           intervalMs: interval && interval * 1000,
           signal: stopSignal(stopped),
           onanswer: answer => {
-            if (json) stdout(`${JSON.stringify({ event: 'ping', ...answer })}\n`)
+            if (json) stdout(`${JSON.stringify({ event: 'ping', ...answer }, rounded)}\n`)
             else if (!args.quiet) stdout(say(answer))
           }
         })
-        stdout(json ? `${JSON.stringify({ event: 'summary', ...summary })}\n` : summaryText(summary))
+        stdout(json ? `${JSON.stringify({ event: 'summary', ...summary }, rounded)}\n` : summaryText(summary))
         return summary.answered > 0 ? EXIT.done : EXIT.failed
       } finally {
         await node.close()

@@ -117,7 +117,7 @@ async function examine(node: HyperNat, { key, limits, oncheck, portMapping }: Or
   )
 
   const server = key ? await examineServer(node, key, survey, limits) : null
-  if (server) tell(...serverChecks(server, nat.kind, limits))
+  if (server) tell(...serverChecks(server, { kind: nat.kind, beyond }, limits))
   const { asked, answered, rtt, contact } = survey
   return {
     ok: checks.every(({ verdict }) => verdict !== 'problem'),

@@ -124,16 +124,19 @@ export function natCheck(nat: NatFinding, beyond: Beyond | null): Check | null {
   return note(
     'nat',
     `NAT ${name}: the router takes another port for each partner. Plays directly with open NATs, with moderate ones after some seconds; with another strict one only through a relay.`,
-    beyond === 'carrier'
-      ? `${RELAY}, or ask the carrier for a public IPv4 address.`
-      : `${RELAY}, or ${FORWARD}.`
+    `${RELAY}, or ${loosen(beyond)}.`
   )
 }
 
 /** What to do where no direct path opens. */
 export const RELAY = 'Name a relay on one side (--relay KEY; "hyper-nat relay" runs one)'
 
-export const FORWARD = 'forward UDP port 49737 of the router to this computer'
+/** What else to do about a strict NAT, which depends on whose it is. */
+export function loosen(beyond: Beyond | null): string {
+  return beyond === 'carrier'
+    ? 'ask the carrier for a public IPv4 address'
+    : 'switch on "full cone" or "open NAT" in the router, if it has that'
+}
 
 export function addressCheck({ publicAddresses, translated }: NatFinding): Check | null {
   const [address, ...others] = publicAddresses

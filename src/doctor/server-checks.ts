@@ -1,7 +1,9 @@
 /** Findings about one server, in words for people. Pure. */
 import type { SharedMapInfo } from '../events.js'
+import type { DoctorLimits } from '../limits.js'
+import type { Beyond } from '../network/hops.js'
 import type { NatKind } from '../network/nat.js'
-import { FORWARD, note, ok, problem, RELAY } from './local-checks.js'
+import { loosen, note, ok, problem, RELAY } from './local-checks.js'
 import type { Check, ServerFinding, Side } from './report.js'
 
 /** Failures of the server itself, whatever the path, and what to do about each. */
@@ -14,6 +16,16 @@ const AT_THE_SERVER: Readonly<Record<string, string>> = {
   TOO_MANY_SESSIONS: 'Try again when somebody has left.',
   VERSION_MISMATCH: 'Install the same version on both sides.',
   WRONG_KEY: 'Copy the public key again from the server.'
+}
+
+/** What happened, without what to do: that depends on whose side it is. */
+const REASONS: Readonly<Record<string, string>> = {
+  SERVER_NOT_FOUND: 'No server with this public key is on the network.',
+  SERVER_NOT_RUNNING: 'The server was on the network a while ago, and does not answer now.',
+  SERVER_REFUSED: 'The server refused the connection.',
+  SERVER_UNREACHABLE: 'No packet gets through to the server, though both sides tried.',
+  NATS_RANDOM: 'No direct path can be opened: both routers take another port for each partner.',
+  RELAY_UNREACHABLE: 'There is no direct path to the server, and the relay is of no help.'
 }
 
 /** Whose side is in the way, by why there is no connection and what is known of both NATs. */
@@ -48,76 +60,85 @@ const WHOSE: Readonly<Record<Side, string>> = {
   relay: 'The relay is in the way.'
 }
 
+/** What is known on this side. */
+export interface Here {
+  readonly kind: NatKind
+  readonly beyond: Beyond | null
+}
+
+type Thresholds = Pick<DoctorLimits, 'badLoss' | 'slowMs' | 'unsteadyMs'>
+
 /** One check after the other: is it there, does a path open, how good is it, what does it share. */
-export function serverChecks(
-  server: ServerFinding,
-  here: NatKind,
-  limits: { readonly badLoss: number; readonly slowMs: number; readonly unsteadyMs: number }
-): Check[] {
-  const { code, connected } = server
-  if (connected)
-    return [
-      foundCheck(server),
-      pathCheck(server, here),
-      qualityCheck(server, limits),
-      mapsCheck(server.shared)
-    ]
+export function serverChecks(server: ServerFinding, here: Here, limits: Thresholds): Check[] {
+  const { code, connected, knownBy, shared } = server
+  const found = ok(
+    'server',
+    `The server is on the network${knownBy > 0 ? ` (${knownBy} DHT nodes know it)` : ''}.`
+  )
+  if (connected) return [found, pathCheck(server, here), qualityCheck(server, limits), mapsCheck(shared)]
   if (code === 'DHT_UNREACHABLE') {
     const message = `The server cannot be looked for. ${WHOSE.here}`
     return [problem('server', message, 'See to the network first, as said above.')]
   }
-  const advice = Object.hasOwn(AT_THE_SERVER, code ?? '') ? AT_THE_SERVER[code!] : undefined
+  const advice = lookUp(AT_THE_SERVER, code)
   if (advice) return [problem('server', told(server), advice)]
-  return [foundCheck(server), problem('path', told(server), adviceFor(server, here))]
+  return [found, problem('path', told(server), adviceFor(server, here))]
 }
 
-function told({ reason, inTheWay }: ServerFinding): string {
-  return `${reason ?? 'There is no connection.'}${inTheWay ? ` ${WHOSE[inTheWay]}` : ''}`
+function lookUp(table: Readonly<Record<string, string>>, code: string | null): string | undefined {
+  return code !== null && Object.hasOwn(table, code) ? table[code] : undefined
 }
 
-function foundCheck({ knownBy }: ServerFinding): Check {
-  const nodes = knownBy > 0 ? ` (${knownBy} DHT nodes know it)` : ''
-  return ok('server', `The server is on the network${nodes}.`)
+function told({ code, reason, inTheWay }: ServerFinding): string {
+  const what = lookUp(REASONS, code) ?? reason ?? 'There is no connection.'
+  return inTheWay ? `${what} ${WHOSE[inTheWay]}` : what
 }
 
-function adviceFor({ inTheWay }: ServerFinding, here: NatKind): string {
+function adviceFor({ inTheWay }: ServerFinding, { beyond }: Here): string {
   switch (inTheWay) {
     case 'here':
-      return `${RELAY}, or ${FORWARD}.`
+      return `${RELAY}, or ${loosen(beyond)}. Trying again can help, too.`
     case 'there':
-      return `${RELAY}, or let the server's owner forward UDP port 49737 of the router to the server. Trying again can help, too.`
+      return `${RELAY}, or let the server's owner ${loosen(null)}. Trying again can help, too.`
     case 'both':
-      return `${RELAY}, or forward UDP port 49737 of one of the two routers to the computer behind it.`
+      return `${RELAY}, or ${loosen(beyond)}; one of the two sides is enough.`
     case 'relay':
       return 'Run hyper-nat doctor where the relay runs; see that it is not full, that it serves this server, and that its UDP port is open.'
     default:
       // Neither router explains it.
-      return `Run hyper-nat doctor at the server, too; a firewall on ${here === 'firewall' ? 'either side, such as the one here,' : 'either side'} may drop the packets. ${RELAY}.`
+      return `Run hyper-nat doctor at the server, too; a firewall on either side may drop the packets. ${RELAY}.`
   }
 }
 
-function pathCheck({ path, serverIsRandom }: ServerFinding, here: NatKind): Check {
+function pathCheck({ path, serverIsRandom }: ServerFinding, { kind, beyond }: Here): Check {
   if (path === 'lan') return ok('path', 'Connected within the LAN.')
   if (path === 'direct') return ok('path', 'Connected directly.')
-  const strict =
-    here === 'symmetric' && serverIsRandom === true
-      ? 'Both routers are strict'
-      : here === 'symmetric'
-        ? 'The router here is strict'
-        : serverIsRandom
-          ? "The server's router is strict"
-          : null
+  const message =
+    'Connected through a relay, since no direct path opened while we looked. It works, with a detour for every packet.'
+  if (kind === 'symmetric') {
+    // It says so when its own is not.
+    const too = serverIsRandom === false ? '' : ', and probably the one there, too'
+    return note(
+      'path',
+      `${message} The router here is strict${too}.`,
+      `For a direct path, ${loosen(beyond)}.`
+    )
+  }
+  if (serverIsRandom) {
+    return note(
+      'path',
+      `${message} The server's router is strict.`,
+      `For a direct path, let the server's owner ${loosen(null)}.`
+    )
+  }
   return note(
     'path',
-    `Connected through a relay: no direct path opened while we looked.${strict ? ` ${strict}.` : ''} It works, with a detour for every packet.`,
-    `For a direct path, ${here === 'symmetric' ? FORWARD : "let the server's owner forward UDP port 49737 of the router to the server"}.`
+    message,
+    'Run hyper-nat doctor at the server, too; a firewall on either side may drop the packets.'
   )
 }
 
-function qualityCheck(
-  { rtt, jitter, loss }: ServerFinding,
-  limits: { readonly badLoss: number; readonly slowMs: number; readonly unsteadyMs: number }
-): Check {
+function qualityCheck({ rtt, jitter, loss }: ServerFinding, limits: Thresholds): Check {
   const lost = `${Math.round((loss ?? 1) * 100)} % lost`
   if (rtt === null) {
     return problem(
