@@ -74,13 +74,15 @@ function wrapped(words: string, first: string, indent: string, columns: number):
   const width = Math.max(columns, COLUMNS_MIN)
   const lines: string[] = []
   let line = first
+  let empty = true
   for (const word of words.split(' ')) {
-    const empty = line === first || line === indent
     if (!empty && line.length + 1 + word.length > width) {
       lines.push(line)
       line = indent
+      empty = true
     }
-    line += line === first || line === indent ? word : ` ${word}`
+    line += empty ? word : ` ${word}`
+    empty = false
   }
   return [...lines, line]
 }
