@@ -82,8 +82,12 @@ async function makeLog({ quiet, json, verbose }: Arguments, around: Surroundings
 }
 
 async function runTask(task: Task, output: Output, around: Surroundings, log: Log): Promise<number> {
+  // What it has open must not keep it from ending when it is told to.
+  const late = around.stopped.then(
+    () => new Promise<number>(resolve => void setTimeout(resolve, around.closeMs, EXIT.done).unref())
+  )
   try {
-    return await task(around, log)
+    return await Promise.race([task(around, log), late])
   } catch (err) {
     if (!(err instanceof HyperNatError)) throw err
     output.failure(err, 'hyper-nat')

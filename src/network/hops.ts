@@ -61,7 +61,7 @@ export async function routersTo(
 
 /** The router in what `ping` said, whatever its language: the one address that is neither ours nor the target's. */
 export function routerIn(said: string, others: readonly string[]): string | null {
-  const addresses = said.match(/\b\d{1,3}(?:\.\d{1,3}){3}\b/g) ?? []
+  const addresses = said.match(/(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)/g) ?? []
   return addresses.find(address => net.isIPv4(address) && !others.includes(address)) ?? null
 }
 
