@@ -33,6 +33,8 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     async task({ stdout, stopped, columns }, log) {
       const { diagnose } = await import('../doctor/diagnose.js')
       const signal = stopSignal(stopped)
+      if (!json && !args.quiet)
+        stdout(`This takes some seconds${publicKey ? ', a minute at the most' : ''}.\n\n`)
       const diagnosis = await diagnose({
         bootstrap: network.bootstrap,
         relays: network.relay,

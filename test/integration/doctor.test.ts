@@ -132,7 +132,7 @@ staged('doctor: text for people, where each problem is followed by what to do', 
   assert.equal(code, 1)
   assert.equal(stderr, '')
   assert.match(stdout, /^[\x20-\x7e\n]+$/)
-  assert.match(stdout, /^ok {7}hyper-nat \d/)
+  assert.match(stdout, /^This takes .*\n\nok {7}hyper-nat \d/)
   assert.match(
     stdout,
     /\nPROBLEM {2}No server with this public key.*\n(?: {9}\w.*\n)* {9}-> Start hyper-nat there/
