@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import type { PingAnswer } from '../../src/doctor/ping.js'
 import type { Diagnosis } from '../../src/doctor/report.js'
 import { HyperNat } from '../support/hyper-nat.js'
+import { runProgram } from '../support/process.js'
 import { missing } from '../support/programs.js'
 import { newSecret } from '../support/stage.js'
 import { type Home, KINDS, type Kind } from './lab.js'
@@ -50,6 +51,13 @@ async function diagnoseIn(
 
 function problems({ checks }: Diagnosis): string[] {
   return checks.filter(({ verdict }) => verdict === 'problem').map(({ name }) => name)
+}
+
+/** Runs a command on a machine of the lab. */
+async function inside({ prefix }: Pick<Home, 'prefix'>, command: string): Promise<void> {
+  const [program = '', ...args] = prefix
+  const { code, stderr } = await runProgram(program, [...args, 'sh', '-ec', command])
+  assert.equal(code, 0, stderr)
 }
 
 /** A server in a home, while `body` runs. */
@@ -219,6 +227,40 @@ describe('the doctor', { concurrency: 3 }, () => {
       const found = await diagnoseIn(guest!, ['-k', publicKey])
       assert.equal(found.code, 0, JSON.stringify(found.checks))
       assert.deepEqual([found.nat.kind, found.server?.path], ['cone', 'lan'])
+    })
+  })
+
+  test('a public address behind a firewall', { skip, timeout: 60_000 }, async () => {
+    const home = await lab.home('open')
+    await inside(home, 'iptables -w -A INPUT -p udp -m conntrack --ctstate NEW -j DROP')
+    const { nat, code } = await diagnoseIn(home)
+    assert.deepEqual([nat.kind, nat.translated, code], ['firewall', false, 0])
+    assert.match(nat.name, /^moderate/)
+  })
+
+  test('no cable here, no internet behind the router', { skip, timeout: 60_000 }, async () => {
+    const home = await lab.home('cone')
+    await inside(home, 'ip link set eth0 down')
+    const other = await lab.home('cone')
+    await inside({ prefix: ['ip', 'netns', 'exec', other.router!] }, 'ip link set wan down')
+    const [unplugged, cut] = await Promise.all([diagnoseIn(home), diagnoseIn(other)])
+    assert.deepEqual([unplugged.network.contact, unplugged.code], ['offline', 1])
+    assert.deepEqual([cut.network.contact, cut.code], ['silent', 1])
+  })
+
+  test('a line that loses packets: nothing is mistaken for it, and the loss is told', {
+    skip,
+    timeout: 90_000
+  }, async () => {
+    await serving(await lab.home('open'), async publicKey => {
+      const home = await lab.home('fullcone')
+      await inside(home, 'iptables -w -A OUTPUT -p udp -m statistic --mode random --probability 0.3 -j DROP')
+      const found = await diagnoseIn(home, ['-k', publicKey])
+      assert.equal(found.nat.translated, true)
+      assert.notEqual(found.nat.kind, 'symmetric')
+      assert.equal(found.code, 1, JSON.stringify(found.checks))
+      assert.deepEqual(problems(found), ['quality'])
+      assert.ok(found.server!.loss! >= 0.1 && found.server!.loss! < 0.7, `${found.server?.loss}`)
     })
   })
 })
