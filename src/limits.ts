@@ -38,6 +38,8 @@ export interface Limits {
   windowGrowthMs: number
   /** How long an acknowledgement that nobody waits for may be put off. */
   ackDelayMs: number
+  /** How long the reset of a `tcpudp` flow waits for the bytes before it to arrive. */
+  resetMs: number
   /** Payload bytes that one message of the ordered stream carries at the most: what a small write may have to wait for. */
   messageBytes: number
   /** Bytes that one flow may send before the next flow's turn. */
@@ -115,6 +117,7 @@ export const LIMITS: Limits = {
   sessionWindow: 64 * MB,
   windowGrowthMs: 250,
   ackDelayMs: 250,
+  resetMs: 2000,
   messageBytes: 64 * KB,
   quantum: 16 * KB,
   unsentMs: 10,

@@ -17,20 +17,11 @@ import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
 import { protocolError } from './bytes.js'
 import { type DatagramEvents, Datagrams } from './datagrams.js'
-import {
-  type FlowPosition,
-  type FrameSink,
-  openFrame,
-  pingFrame,
-  pongFrame,
-  readMessage,
-  resetFrame
-} from './frames.js'
+import { type FlowPosition, type FrameSink, pingFrame, pongFrame, readMessage, resetFrame } from './frames.js'
 import { refuseGreetings, turnAway } from './greeting.js'
 import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
 import { Pulse, type Quality } from './pulse.js'
-import { INITIAL_WINDOW } from './wire.js'
 
 export type SessionState = 'new' | 'up' | 'lost' | 'ended'
 
@@ -176,6 +167,8 @@ export class Session {
     this.#state = 'up'
     this.tcpudp.bind(this.#datagrams)
     this.#pulse.start()
+    // What became ready without a connection takes its turn anew, in the order in which flows were opened.
+    this.#outbox.clear()
     this.#guard(link, () => {
       if (resumed) this.#reconcile(resumed.highest, resumed.flows)
     })
@@ -197,9 +190,8 @@ export class Session {
         // Never seen there; or, at the server, opened over the old connection after the client had greeted on the new one.
         if (this.role === 'client') {
           if (!flow.untouched) throw protocolError('that it does not know a flow that it has answered')
-          this.#outbox.control(openFrame(flow.id, flow.map, INITIAL_WINDOW))
-        }
-        flow.rewind(0)
+          flow.reopen()
+        } else flow.rewind(0)
       } else if (flow.settled) flow.settle()
       else flow.abandon('FLOW_RESET')
     }
@@ -300,7 +292,7 @@ export class Session {
     }
     const flow = new TcpFlow(this.#nextFlow++, map, this.#carrier, this.outside.limits)
     this.flows.set(flow.id, flow)
-    this.#control(openFrame(flow.id, map, INITIAL_WINDOW))
+    flow.open()
     return flow
   }
 
@@ -338,7 +330,6 @@ export class Session {
     giveBack: bytes => {
       this.#lent -= bytes
     },
-    sendReset: (flow, code) => this.#control(resetFrame(flow.id, code)),
     done: flow => {
       this.flows.delete(flow.id)
       this.#soon.delete(flow)

@@ -136,6 +136,7 @@ export class TestClient {
   onwelcome: (welcome: Welcome) => void = () => {}
   /** Events of the session that a test wants to hear besides. */
   more: Partial<SessionEvents> = {}
+  #greeting = false
 
   constructor(
     readonly world: World,
@@ -144,12 +145,14 @@ export class TestClient {
     readonly limits: Limits
   ) {}
 
-  /** Dials over a new connection; greets when it is open, one delay later. */
+  /** Dials over a new connection, unless that is under way; greets when it is open, one delay later. */
   dial(
     options: MemoryLinkOptions = this.world.linkOptions,
     sharedKey = this.server.sharedKey
   ): MemoryConnection {
     const { world } = this
+    if (this.#greeting) return this.connection!
+    this.#greeting = true
     const connection = new MemoryConnection(world.clock, options, world.random.next, {
       client: this.key,
       server: b4a.alloc(32, 9),
@@ -174,6 +177,7 @@ export class TestClient {
       { link, sharedKey, clock, timeoutMs: this.limits.greetingMs },
       { datagramKey: sendKey, resume },
       result => {
+        this.#greeting = false
         if (result instanceof HyperNatError) this.errors.push(result)
         else this.#onWelcome(link, result, sendKey)
       }
