@@ -10,6 +10,11 @@ export type ErrorCode =
   | 'OPTIONS_UNREADABLE'
   | 'BAD_PUBLIC_KEY'
   | 'BAD_SECRET'
+  | 'BAD_TICKET'
+  | 'TICKET_MISTYPED'
+  | 'TICKET_CUT'
+  | 'TICKET_VERSION'
+  | 'TICKET_TOO_LONG'
   | 'UNSUPPORTED'
   // Local machine (exit code 1)
   | 'PORT_IN_USE'
