@@ -6,9 +6,11 @@ import { encodeKey } from './identity/encoding.js'
 import { keyPairOf } from './identity/keys.js'
 import type { Log } from './log.js'
 import type { ClientEntry, Options, ServerEntry } from './options/entry.js'
+import { loadIdentity } from './options/identity-file.js'
 
 export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
   #node: HyperNat | null = null
+  #closed = false
 
   constructor(
     readonly options: Options,
@@ -19,13 +21,17 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
 
   /**
    * Binds every local port, then announces every secret.
-   * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry; everything is closed then
+   * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry, IDENTITY_EXPOSED or IDENTITY_UNUSABLE; everything is
+   * closed then
    */
   async start(): Promise<void> {
     const { entries, network, limits } = this.options
+    const identity = this.options.identity && (await loadIdentity(this.options.identity))
+    if (this.#closed) return
     const node = new HyperNat({
       bootstrap: network.bootstrap,
       relays: network.relay,
+      ...(identity && { identity }),
       limits,
       log: this.log
     })
@@ -50,6 +56,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
 
   /** Says goodbye, unannounces, closes every socket. */
   async close(): Promise<void> {
+    this.#closed = true
     await this.#node?.close()
   }
 }
