@@ -182,7 +182,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.emit('event', {
       event: 'warning',
       code: 'PORT_MOVED',
-      message: `Port ${localPort} (${proto}) of ${localHost} is in use by another program, or not for this user: port ${port} of the server is at ${where} here.`
+      message: `Port ${localPort} (${proto}) of ${localHost} is in use by another program, or closed to this user, so port ${port} of the server is at ${where} here.`
     })
   }
 

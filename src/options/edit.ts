@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import jsonc, { type FormattingOptions } from 'jsonc-parser'
 import writeFileAtomic from 'write-file-atomic'
 import { codeOf, HyperNatError } from '../errors.js'
+import { checkOptions } from './check.js'
 import { decodeText, parseOptions } from './file.js'
 import { parseJson } from './json.js'
 import { locked } from './lock.js'
@@ -44,18 +45,80 @@ export async function saveEntries(path: string, entries: readonly RawEntry[]): P
 
 /**
  * The text of an options file with entries added at the end of `schema`, in the indentation and line ends that it has.
- * @throws OptionsError `BAD_OPTIONS` when it is not JSON
+ * @throws OptionsError `BAD_OPTIONS` when it is not the JSON of options
  */
 export function addEntries(text: string, entries: readonly RawEntry[]): string {
-  parseJson(text)
-  const formattingOptions = styleOf(text)
-  let edited = text
-  for (const entry of entries) {
-    // -1 stands for the end of the list; where there is no list, it is made.
-    const edits = jsonc.modify(edited, ['schema', -1], entry, { isArrayInsertion: true, formattingOptions })
-    edited = jsonc.applyEdits(edited, edits)
+  const value = parseJson(text)
+  const { schema } = (value ?? {}) as { schema?: unknown }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) checkOptions(value)
+  if (schema !== undefined && !Array.isArray(schema)) checkOptions(value)
+  const style = styleOf(text)
+  const edits = schema === undefined ? jsonc.modify(text, ['schema'], [], { formattingOptions: style }) : []
+  return entries.reduce((result, entry) => addEntry(result, entry, style), jsonc.applyEdits(text, edits))
+}
+
+/** jsonc-parser could do it, too, but lays out the entry before anew. */
+function addEntry(text: string, entry: RawEntry, style: Style): string {
+  const list = jsonc.findNodeAtLocation(jsonc.parseTree(text, [], { allowTrailingComma: true })!, ['schema'])!
+  const outer = indentAt(text, list.offset)
+  const last = list.children?.at(-1)
+  const indent = last && isFirstOfLine(text, last.offset) ? indentAt(text, last.offset) : outer + style.unit
+  const lines = JSON.stringify(entry, null, style.unit).split('\n')
+  const added = lines.map(line => style.eol + indent + line).join('')
+  if (!last) {
+    // What is there is comments.
+    const close = list.offset + list.length - 1
+    return `${text.slice(0, close).trimEnd()}${added}${style.eol}${outer}${text.slice(close)}`
   }
-  return edited
+  const end = last.offset + last.length
+  const { at, comma } = behind(text, end)
+  return `${text.slice(0, end)}${comma ? '' : ','}${text.slice(end, at)}${added}${comma ? ',' : ''}${text.slice(at)}`
+}
+
+/** Where the line of a list's last element ends with its comments, and whether there is a comma behind the element. */
+function behind(text: string, end: number): { at: number; comma: boolean } {
+  const scanner = jsonc.createScanner(text, false)
+  scanner.setPosition(end)
+  let at = end
+  let sameLine = true
+  for (;;) {
+    const token = scanner.scan()
+    const position = scanner.getTokenOffset() + scanner.getTokenLength()
+    if (token === TOKEN.comma) return { at: restOfLine(text, position), comma: true }
+    if (token === TOKEN.lineBreak) sameLine = false
+    else if (token === TOKEN.lineComment || token === TOKEN.blockComment) {
+      if (sameLine) at = position
+    } else if (token !== TOKEN.blank) return { at, comma: false }
+  }
+}
+
+/** The end of the comments that follow on a line. */
+function restOfLine(text: string, from: number): number {
+  const scanner = jsonc.createScanner(text, false)
+  scanner.setPosition(from)
+  let at = from
+  for (;;) {
+    const token = scanner.scan()
+    if (token === TOKEN.lineComment || token === TOKEN.blockComment) {
+      at = scanner.getTokenOffset() + scanner.getTokenLength()
+    } else if (token !== TOKEN.blank) return at
+  }
+}
+
+/** Kinds of tokens, by the parser's own numbers, which it keeps to itself at run time. */
+const TOKEN = { comma: 5, lineComment: 12, blockComment: 13, lineBreak: 14, blank: 15 }
+
+/** Blanks at the start of the line that holds a place. */
+function indentAt(text: string, offset: number): string {
+  return /^[ \t]*/.exec(text.slice(lineStart(text, offset)))![0]
+}
+
+function isFirstOfLine(text: string, offset: number): boolean {
+  return text.slice(lineStart(text, offset), offset).trim() === ''
+}
+
+function lineStart(text: string, offset: number): number {
+  return Math.max(text.lastIndexOf('\n', offset - 1), text.lastIndexOf('\r', offset - 1)) + 1
 }
 
 function holdsEntry(text: string, entry: RawEntry): boolean {
@@ -69,14 +132,21 @@ function canonical(entry: unknown): string {
   return JSON.stringify(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
+interface Style extends FormattingOptions {
+  readonly eol: string
+  /** One step of indentation. */
+  readonly unit: string
+}
+
 /** Indentation and line ends as the text's own first ones. */
-function styleOf(text: string): FormattingOptions {
-  const indent = /^([ \t]+)\S/m.exec(text)?.[1] ?? '  '
-  const insertSpaces = !indent.startsWith('\t')
+function styleOf(text: string): Style {
+  const unit = /^([ \t]+)["[{]/m.exec(text)?.[1] ?? '  '
+  const insertSpaces = !unit.startsWith('\t')
   return {
     insertSpaces,
-    tabSize: insertSpaces ? indent.length : 1,
-    eol: text.includes('\r\n') ? '\r\n' : '\n'
+    tabSize: insertSpaces ? unit.length : 1,
+    eol: text.includes('\r\n') ? '\r\n' : '\n',
+    unit: insertSpaces ? unit : '\t'
   }
 }
 

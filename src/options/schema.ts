@@ -56,6 +56,8 @@ function ports(smallest: 0 | 1, description: string) {
     })
 }
 
+const PROTO_EXAMPLES = ['udp', 'tcp', 'tcpudp', 'tcp+udp']
+
 const protos = z
   .string(notText('a protocol is "udp", "tcp" or "tcpudp"'))
   .regex(
@@ -67,7 +69,7 @@ const protos = z
   )
   .meta({
     description: 'How the traffic is carried; several for the same port are joined by "+".',
-    examples: ['udp', 'tcp', 'tcpudp', 'tcp+udp']
+    examples: PROTO_EXAMPLES
   })
   .transform((value, ctx) => {
     const result = parseProtos(value)
@@ -149,8 +151,13 @@ const clientShape = {
     .literal('client')
     .meta({ description: "Open ports on this machine that lead to a server's ports." }),
   name,
-  // Without a ticket it is udp; with one, what the ticket says.
-  proto: protos.optional(),
+  proto: protos
+    .meta({
+      description:
+        'How the traffic is carried; several for the same port are joined by "+". udp if left out; with a ticket, what it says.',
+      examples: PROTO_EXAMPLES
+    })
+    .optional(),
   port: ports(1, 'The port or ports at the server; with a ticket, all of its ports if left out.').optional(),
   localPort: ports(
     0,
