@@ -3,10 +3,9 @@ import { EventEmitter } from 'node:events'
 import type { DaemonEvent } from './events.js'
 import { HyperNat } from './hyper-nat.js'
 import { encodeKey } from './identity/encoding.js'
-import { keyPairOf } from './identity/keys.js'
+import { type KeyPair, keyPairOf } from './identity/keys.js'
 import type { Log } from './log.js'
 import type { ClientEntry, Options, ServerEntry } from './options/entry.js'
-import { loadIdentity } from './options/identity-file.js'
 
 export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
   #node: HyperNat | null = null
@@ -26,12 +25,12 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
    */
   async start(): Promise<void> {
     const { entries, network, limits } = this.options
-    const identity = this.options.identity && (await loadIdentity(this.options.identity))
+    const identity = await this.#identity()
     if (this.#closed) return
     const node = new HyperNat({
       bootstrap: network.bootstrap,
       relays: network.relay,
-      ...(identity && { identity }),
+      identity,
       limits,
       log: this.log
     })
@@ -52,6 +51,12 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
       await this.close()
       throw err
     }
+  }
+
+  async #identity(): Promise<KeyPair | undefined> {
+    if (this.options.identity === undefined) return undefined
+    const { loadIdentity } = await import('./options/identity-file.js')
+    return loadIdentity(this.options.identity)
   }
 
   /** Says goodbye, unannounces, closes every socket. */

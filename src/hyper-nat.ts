@@ -133,7 +133,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    * @param what.ticket in place of the public key; without `maps` all of the ticket's are opened, each on the same local
    * port or the next free one. The DHT nodes and relays that it names are for this node's options: {@link decodeTicket}
    * tells them.
-   * @throws HyperNatError BAD_PUBLIC_KEY, a code of {@link decodeTicket}, PORT_IN_USE, LISTEN_FAILED, CLOSED
+   * @throws HyperNatError BAD_PUBLIC_KEY, a code of {@link decodeTicket}, UNSUPPORTED for an invite, PORT_IN_USE, LISTEN_FAILED, CLOSED
    */
   async open(
     what:
@@ -243,6 +243,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 /** All that a ticket names, unless told which. */
 function fromTicket(given: string | Ticket, maps?: readonly MapToOpen[]) {
   const ticket = typeof given === 'string' ? decodeTicket(given) : given
+  if (ticket.invite) throw new HyperNatError('UNSUPPORTED', 'This version cannot use invites: update it.')
   const all = ticket.maps.map(({ proto, port }): MapToOpen => ({ proto, port, nextFree: true }))
   return { publicKey: ticket.publicKey, maps: maps ?? all }
 }

@@ -103,7 +103,9 @@ function flagNames(command: Command): string[] {
   return command.positional ? [...flags, command.positional.name] : flags
 }
 
-/** Plain words as they are, anything else escaped in quotes. */
+/** Plain words as they are, anything else escaped in quotes; only the beginning of a ticket, which may be a secret. */
 function shown(word: string): string {
+  const ticket = /hnat\d/i.exec(word)
+  if (ticket) return shown(`${word.slice(0, ticket.index)}hnat..`)
   return /^[\x21-\x7e]+$/.test(word) ? word : quote(word)
 }

@@ -148,6 +148,11 @@ function expandClient(
 ): Placed<ClientEntry>[] {
   const { mode, localHost, ticket } = entry
   const place = (key: string): string => places.field(['schema', index, key])
+  if (ticket?.invite) {
+    const message = 'holds an invite, which this hyper-nat cannot use; update it'
+    faults.push({ path: place('ticket'), message, code: 'UNSUPPORTED' })
+    return []
+  }
   const open: ReturnType<typeof portsOfTicket> = ticket
     ? portsOfTicket(ticket, entry.port, entry.proto)
     : { ports: entry.port!.map(port => ({ port, protos: entry.proto ?? ['udp'] })) }

@@ -1,6 +1,6 @@
 /** The flags of `hyper-nat join`, turned into what a file would hold; and back, with the ports that were bound. */
 
-import { type Fault, HyperNatError, OptionsError } from '../errors.js'
+import { type Fault, OptionsError } from '../errors.js'
 import { decodeTicket, type Ticket } from '../identity/ticket.js'
 import { checkOptions } from './check.js'
 import type { RawEntry } from './edit.js'
@@ -39,17 +39,11 @@ const PLACES: Record<string, string> = { localPort: '-l', localHost: '--local-ho
 
 /**
  * Options of `hyper-nat join`; local ports that are in use make way for the next free ones.
- * @throws HyperNatError a code of `decodeTicket`; `UNSUPPORTED` for an invite
+ * @throws HyperNatError a code of `decodeTicket`
  * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag
  */
 export function joinOptions(flags: JoinFlags): Options {
   const ticket = decodeTicket(flags.ticket)
-  if (ticket.invite) {
-    throw new HyperNatError(
-      'UNSUPPORTED',
-      'the ticket holds an invite, which this hyper-nat cannot use; update it'
-    )
-  }
   const faults: Fault[] = []
   const ports = choose(ticket, flags.only, faults)
   const localPorts = localPortsOf(ports, flags, faults)
@@ -171,7 +165,7 @@ function localPortsOf(ports: readonly number[], flags: JoinFlags, faults: Fault[
   } else if (offset !== undefined) {
     const by = /^[+-]?\d{1,5}$/.test(offset.trim()) ? Number(offset) : Number.NaN
     const bad = ports.filter(port => !(port + by >= 1 && port + by <= PORT_MAX))
-    if (bad.length === 0) return new Map(ports.map(port => [port, port + by]))
+    if (bad.length === 0 && !Number.isNaN(by)) return new Map(ports.map(port => [port, port + by]))
     const message = Number.isNaN(by)
       ? `is ${quote(offset)}; give a whole number to add to each port, such as 1000 or =-1000`
       : `leads port ${formatPorts(bad)} out of 1 to ${PORT_MAX}`

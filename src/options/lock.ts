@@ -6,7 +6,6 @@
 import { type FileHandle, open, realpath, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import extensions from 'fs-native-extensions'
 import { codeOf, HyperNatError } from '../errors.js'
 import { LOCK_MS, LOCK_RETRY_MS } from '../limits.js'
 
@@ -20,6 +19,8 @@ const BEING_REMOVED: ReadonlySet<string> = new Set(['EPERM', 'EACCES', 'EBUSY'])
  * not be written to
  */
 export async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
+  // Here, as few ever need it, and it is native code.
+  const { default: extensions } = await import('fs-native-extensions')
   const name = `${await realPath(path)}.lock`
   const end = performance.now() + LOCK_MS
   for (;;) {

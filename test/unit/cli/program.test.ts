@@ -80,7 +80,7 @@ test('a public key of digits stays text', async () => {
 const REFUSED: [string, [string, RegExp][]][] = [
   ['sever -p 1', [['sever', /^is no command; did you mean "server"\?/]]],
   ['connect', [['connect', /did you mean "join"/]]],
-  ['hnat1bbha56dr', [['hnat1bbha56dr', /it is a ticket: hyper-nat join, and then the ticket/]]],
+  ['hnat1bbha56dr', [['hnat..', /it is a ticket: hyper-nat join, and then the ticket/]]],
   ['frobnicate', [['frobnicate', /there are "server", "join", "client", .*"bootstrap" and "completion"/]]],
   ['server -p 1 -s x --only 1', [['--only', /^is unknown here; it belongs to hyper-nat join/]]],
   ['keygen foo', [['foo', /^belongs to no flag/]]],

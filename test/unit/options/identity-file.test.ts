@@ -45,11 +45,12 @@ test('made by several at once it is one', async () => {
 
 test('what was once written is read for ever', async () => {
   const path = join(folder, `${files++}`)
-  // The seed of "mysecret", as Windows would save it.
+  // With the line ends of an editor on Windows.
   writeFileSync(path, '# a comment\r\n\r\n6t3w8c4s3m3shr3apfuqxxqhdpr5b6stp7duhfbsz3h8cqkkyppy\r\n', {
     mode: 0o600
   })
-  await assert.doesNotReject(loadIdentity(path))
+  const { publicKey } = await loadIdentity(path)
+  assert.equal(encodeKey(publicKey), 'Cjnw5w7pT4ivU8aEs2u9SvsSzNCyHKhnPXXd2kaMzW9F')
 })
 
 test('something else in its place is refused, and left alone', async () => {
