@@ -163,13 +163,13 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       const forget = this.#keep(client)
       try {
         await client.listen()
+        this.#check()
       } catch (err) {
         await forget()
         // Taken since it was found free.
         if (codeOf(err) === 'PORT_IN_USE' && tries > 1 && entries.some(({ nextFree }) => nextFree)) continue
         throw err
       }
-      this.#check()
       for (const [i, entry] of entries.entries()) {
         if (ports[i] !== entry.localPort) this.#tellMoved(entry, ports[i]!)
       }

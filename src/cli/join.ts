@@ -1,6 +1,5 @@
 /** `hyper-nat join`: open everything that a ticket names. */
 
-import { decodeTicket, encodeTicket } from '../identity/ticket.js'
 import { type Arguments, type Command, type Job, text, words } from './command.js'
 import type { Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
@@ -40,6 +39,7 @@ export const join: Command = {
 }
 
 async function job(args: Arguments, around: Surroundings): Promise<Job> {
+  const { decodeTicket, encodeTicket } = await import('../identity/ticket.js')
   const { joinEntries, joinOptions } = await import('../options/join.js')
   const { OptionsError } = await import('../errors.js')
   const [only, strays] = apart(words(args, 'only'))
