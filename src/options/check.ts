@@ -259,8 +259,8 @@ function weakSecrets(placed: readonly Placed[], places: Places): Warning[] {
       path: places.field(['schema', index, 'secret']),
       message:
         `the secret ${weakness}: anybody who has the public key can try guesses at leisure, many thousands a second, and ` +
-        'whoever finds it can pose as this server; use a long random one (hyper-nat server without a secret makes one), ' +
-        'and give your friends the public key that comes with it'
+        'whoever finds it can pose as this server; use a long random one (hyper-nat keygen makes one), and give your friends ' +
+        'the ticket that comes with it'
     })
   }
   return warnings

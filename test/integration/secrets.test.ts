@@ -157,7 +157,8 @@ staged('an invite in a ticket is not shown, wherever the ticket was wrong', asyn
       ['ticket', text],
       ['-c', file],
       [text],
-      ['join', text, '--frobnicate']
+      ['join', text, '--frobnicate'],
+      ['client', '-r', '1', '-k', text]
     ]) {
       const daemon = stage.start([...args, '-vv', '--json'])
       await daemon.end()
