@@ -23,7 +23,8 @@ export type PathKind = 'lan' | 'direct' | 'relayed'
  * server's, in base58; `peer` is the other side's key, in base58.
  */
 export type DaemonEvent =
-  | { event: 'ready'; mode: 'server'; publicKey: string; maps: ServerMapInfo[] }
+  /** `ticket` is all that a friend needs, as one text; it is missing where that is too much for one. */
+  | { event: 'ready'; mode: 'server'; publicKey: string; ticket?: string; maps: ServerMapInfo[] }
   | { event: 'ready'; mode: 'client'; publicKey: string; maps: ClientMapInfo[] }
   | { event: 'waiting'; publicKey: string; code: string; message: string }
   | { event: 'connected'; publicKey: string; peer: string; path: PathKind }

@@ -87,6 +87,10 @@ export interface Limits {
   redialMaxMs: number
   redialSlowMs: number
   redialPatienceMs: number
+  /** Ports that are tried for a local port that is in use, where the next free one will do; then it is any free one. */
+  nextFreePorts: number
+  /** How often ports are chosen anew because one was taken before it could be opened. */
+  nextFreeTries: number
   /** How long a target may take to accept a TCP connection. */
   targetMs: number
   /** Between two tries to announce while no DHT node answers. */
@@ -94,6 +98,10 @@ export interface Limits {
   /** How long each of two steps of closing may take before it is forced: saying goodbye, and unannouncing. */
   closeMs: number
 }
+
+/** How long a change of a file waits for another process that changes it, and how long between two looks. */
+export const LOCK_MS = 5000
+export const LOCK_RETRY_MS = 20
 
 const KB = 1024
 const MB = 1024 * KB
@@ -144,6 +152,8 @@ export const LIMITS: Limits = {
   redialMaxMs: 3000,
   redialSlowMs: 15_000,
   redialPatienceMs: 10 * 60_000,
+  nextFreePorts: 100,
+  nextFreeTries: 5,
   targetMs: 15_000,
   announceRetryMs: 2000,
   closeMs: 1200

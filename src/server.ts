@@ -33,6 +33,8 @@ export interface ServerParts {
   readonly node: Node
   readonly keyPair: KeyPair
   readonly maps: readonly ServerMapInfo[]
+  /** What to give to friends; left out where one cannot hold it all. */
+  readonly ticket?: string | undefined
   readonly clock: Clock
   readonly limits: Limits
   readonly log: Log
@@ -92,7 +94,8 @@ export class Server {
     }
     sweep()
     const maps = this.#parts.maps.map(({ proto, port, host }) => ({ proto, port, host }))
-    emit({ event: 'ready', mode: 'server', publicKey: this.publicKey, maps })
+    const { ticket } = this.#parts
+    emit({ event: 'ready', mode: 'server', publicKey: this.publicKey, ...(ticket && { ticket }), maps })
   }
 
   /** Says goodbye to its clients, so that they know at once, and unannounces. */

@@ -32,6 +32,17 @@ export const relayFlag: Readonly<Record<string, Flag>> = {
   }
 }
 
+export const identityFlag: Readonly<Record<string, Flag>> = {
+  identity: {
+    type: 'string',
+    describe: 'A file with the key by which servers know this computer (a fresh key each time)'
+  }
+}
+
+export const qrFlag: Readonly<Record<string, Flag>> = {
+  qr: { type: 'boolean', describe: 'Show the ticket as a QR code, too' }
+}
+
 /** DHT nodes and relays, each from its flag or else the environment. */
 export function networkOf(args: Arguments, around: Pick<Surroundings, 'env'>): NetworkFlags {
   return {

@@ -24,6 +24,7 @@ export interface ServerFlags extends NetworkFlags {
   readonly ports?: string | undefined
   readonly protocols?: string | undefined
   readonly host?: string | undefined
+  readonly name?: string | undefined
   readonly secret?: Given | undefined
 }
 
@@ -47,7 +48,7 @@ export function serverOptions(flags: ServerFlags): Options {
   const faults: Fault[] = []
   const items = matchProtocols(portItems(flags.ports), flags.protocols, faults)
   const schema = items.map(({ port, proto }) =>
-    present({ mode: 'server', port, proto, host: flags.host, secret: flags.secret?.text })
+    present({ mode: 'server', name: flags.name, port, proto, host: flags.host, secret: flags.secret?.text })
   )
   const names = { port: '-p', proto: '--protocol', host: '--host', secret: flags.secret?.place ?? '-s' }
   return check(
