@@ -62,8 +62,9 @@ export interface FrameSink {
   hello(hello: Hello): void
   welcome(welcome: Welcome): void
   close(code: ErrorCode, reason: string): void
-  ping(id: number): void
-  pong(id: number): void
+  /** @param padding how many bytes filled it up */
+  ping(id: number, padding: number): void
+  pong(id: number, padding: number): void
   open(flow: number, map: number, limit: number): void
   data(flow: number, offset: number, bytes: Uint8Array): void
   fin(flow: number, offset: number): void
@@ -86,8 +87,8 @@ const DECODERS = new Map<number, Decode>([
   [FRAME.HELLO, (body, sink) => sink.hello(readHello(body))],
   [FRAME.WELCOME, (body, sink) => sink.welcome(readWelcome(body))],
   [FRAME.CLOSE, (body, sink) => sink.close(closeCode(body.varint()), printable(body.text(MAX_REASON)))],
-  [FRAME.PING, (body, sink) => sink.ping(body.varint())],
-  [FRAME.PONG, (body, sink) => sink.pong(body.varint())],
+  [FRAME.PING, (body, sink) => sink.ping(body.varint(), body.rest().byteLength)],
+  [FRAME.PONG, (body, sink) => sink.pong(body.varint(), body.rest().byteLength)],
   [FRAME.OPEN, (body, sink) => sink.open(body.varint(), body.varint(), body.varint())],
   [FRAME.DATA, (body, sink) => sink.data(body.varint(), body.varint(), body.rest())],
   [FRAME.FIN, (body, sink) => sink.fin(body.varint(), body.varint())],
@@ -190,12 +191,14 @@ export function closeFrame(code: ErrorCode, reason: string): Uint8Array {
   return frame(FRAME.CLOSE, writer => writer.varint(closeNumber(code)).text(reason, MAX_REASON))
 }
 
-export function pingFrame(id: number): Uint8Array {
-  return frame(FRAME.PING, writer => writer.varint(id))
+/** @param padding bytes without meaning that fill the frame up */
+export function pingFrame(id: number, padding = 0): Uint8Array {
+  return frame(FRAME.PING, writer => writer.varint(id).bytes(new Uint8Array(padding)))
 }
 
-export function pongFrame(id: number): Uint8Array {
-  return frame(FRAME.PONG, writer => writer.varint(id))
+/** @param padding as many bytes as the ping had, {@link MAX_PING_PADDING} at the most */
+export function pongFrame(id: number, padding = 0): Uint8Array {
+  return frame(FRAME.PONG, writer => writer.varint(id).bytes(new Uint8Array(padding)))
 }
 
 export function openFrame(flow: number, map: number, limit: number): Uint8Array {

@@ -22,6 +22,7 @@ import { refuseGreetings, turnAway } from './greeting.js'
 import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
 import { Pulse, type Quality } from './pulse.js'
+import { MAX_PING_PADDING } from './wire.js'
 
 export type SessionState = 'new' | 'up' | 'lost' | 'ended'
 
@@ -60,9 +61,14 @@ export interface Attachment {
   readonly resumed: { readonly highest: number; readonly flows: readonly FlowPosition[] } | null
 }
 
-/** Pings on the ordered stream at the start of a connection: UDX finds the path's MTU with the data that it carries, and
- * datagrams of games want it found before there is any. Ten steps of 32 bytes lead from 1200 to 1500. */
-const MTU_PINGS = 12
+/**
+ * Pings on the ordered stream at the start of a connection. UDX finds the path's MTU with the data that it carries, 16 bytes at
+ * a time, and datagrams of games want it found before there is any: so many steps lead from 1200 to 1500 bytes.
+ */
+const MTU_PINGS = 24
+
+/** What such a ping leaves of a packet for the frame and the encrypted stream around its padding, bytes. */
+const MTU_PING_HEADERS = 32
 
 export class Session {
   readonly flows = new Map<number, TcpFlow>()
@@ -176,7 +182,7 @@ export class Session {
     this.events.up(resumed !== null)
     if (this.role === 'client') {
       this.#mtuPings = MTU_PINGS
-      this.#control(pingFrame(0))
+      this.#mtuPing()
     }
   }
 
@@ -353,6 +359,12 @@ export class Session {
     this.close('PROTOCOL_ERROR', protocolError('more than it takes answers to').message)
   }
 
+  /** A ping that fills a packet of the size that is known to pass: UDX pads it to try a larger one. */
+  #mtuPing(): void {
+    const padding = (this.#link?.datagramSize() ?? 0) - MTU_PING_HEADERS
+    this.#control(pingFrame(0, Math.min(Math.max(0, padding), MAX_PING_PADDING)))
+  }
+
   #flush(): void {
     // Flows call back from within: what they bring then goes into the next message.
     if (!this.#link || this.#reading || this.#flushing) return
@@ -375,9 +387,9 @@ export class Session {
   readonly #frames: FrameSink = {
     ...refuseGreetings,
     close: (code, reason) => this.#end(code, reason),
-    ping: id => this.#control(pongFrame(id)),
+    ping: (id, padding) => this.#control(pongFrame(id, Math.min(padding, MAX_PING_PADDING))),
     pong: () => {
-      if (this.#mtuPings-- > 0) this.#control(pingFrame(0))
+      if (this.#mtuPings-- > 0) this.#mtuPing()
     },
     open: (id, map, limit) => this.#onOpen(id, map, limit),
     data: (id, offset, bytes) => this.#flow(id)?.onData(offset, bytes),

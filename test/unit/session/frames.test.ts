@@ -84,8 +84,10 @@ const FRAMES: readonly [string, Uint8Array, string, Call][] = [
   ],
   ['CLOSE', closeFrame('GOODBYE', 'bye'), '06030103627965', ['close', 'GOODBYE', 'bye']],
   ['CLOSE without a reason', closeFrame('WRONG_KEY', ''), '03030200', ['close', 'WRONG_KEY', '']],
-  ['PING', pingFrame(128), '03048001', ['ping', 128]],
-  ['PONG', pongFrame(0), '020500', ['pong', 0]],
+  ['PING', pingFrame(128), '03048001', ['ping', 128, 0]],
+  ['PING, filled up', pingFrame(1, 2), '0404010000', ['ping', 1, 2]],
+  ['PONG', pongFrame(0), '020500', ['pong', 0, 0]],
+  ['PONG, filled up', pongFrame(1, 2), '0405010000', ['pong', 1, 2]],
   ['OPEN', openFrame(1, 2, 262144), '0610010280' + '8010', ['open', 1, 2, 262144]],
   ['DATA', dataFrame(1, 300, b4a.from('hi')), '061101ac026869', ['data', 1, 300, b4a.from('hi')]],
   ['FIN', finFrame(1, 2 ** 31), '0712018080808008', ['fin', 1, 2 ** 31]],
@@ -106,8 +108,8 @@ for (const [name, frame, bytes, call] of FRAMES) {
   })
 
   test(`${name} with a byte too much is refused`, () => {
-    // DATA's last field takes the rest.
-    if (name === 'DATA') return
+    // The last field of these takes the rest.
+    if (/^(DATA|PING|PONG)/.test(name)) return
     const longer = b4a.concat([frame, b4a.alloc(1)])
     longer[0]!++
     assert.throws(() => calls(longer), isProtocolError)
