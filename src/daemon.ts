@@ -26,6 +26,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
     const node = new HyperNat({
       bootstrap: network.bootstrap,
       relays: network.relay,
+      portMapping: network.portMapping,
       limits,
       log: this.log
     })

@@ -15,6 +15,7 @@ import { Secret } from './identity/secret.js'
 import { LIMITS, type Limits } from './limits.js'
 import { type Log, silentLog } from './log.js'
 import { Node } from './network/node.js'
+import type { PortMappingState } from './network/port-mapping.js'
 import type { Proto } from './options/entry.js'
 import { Server } from './server.js'
 
@@ -26,6 +27,11 @@ export interface HyperNatOptions {
    * them is enough.
    */
   relays?: readonly (string | Uint8Array)[] | undefined
+  /**
+   * Whether servers ask the home router for a UDP port that leads to them (UPnP, NAT-PMP, PCP), so that clients reach them
+   * directly; true unless set.
+   */
+  portMapping?: boolean | undefined
   /** Those of our numbers to change. */
   limits?: Partial<Limits>
   /** Where diagnostics go; left out: nowhere. */
@@ -85,9 +91,9 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#log = options.log ?? silentLog
     // Servers see this key; a fresh one per process ties nothing to anybody.
     this.#keyPair = freshKeyPair()
-    const { bootstrap, relays } = options
+    const { bootstrap, relays, portMapping = true } = options
     this.#node = new Node(
-      { ...(bootstrap && { bootstrap }), ...(relays && { relay: relays.map(keyOf) }) },
+      { ...(bootstrap && { bootstrap }), ...(relays && { relay: relays.map(keyOf) }), portMapping },
       this.#limits,
       this.#log
     )
@@ -132,6 +138,11 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     const handle = this.#keep(client)
     await client.listen()
     return { maps: client.start(), close: handle }
+  }
+
+  /** How it stands with the port mapping on the home router; `off` while nothing is shared. */
+  get portMapping(): PortMappingState {
+    return this.#node.portMapping
   }
 
   /**

@@ -24,7 +24,11 @@ export const server: Command = {
     },
     'secret-file': { type: 'string', describe: 'A file that holds the secret; - for stdin' },
     host: { type: 'string', describe: 'Where the ports are: an address or a name (127.0.0.1)' },
-    ...relayFlag
+    ...relayFlag,
+    'no-port-mapping': {
+      type: 'boolean',
+      describe: 'Ask no router for a port that leads here (UPnP, NAT-PMP, PCP)'
+    }
   },
   examples: [
     ['hyper-nat server -p 3000 -s mysecret', 'share udp port 3000'],
@@ -47,7 +51,8 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     protocols: list(args, 'protocol'),
     host: text(args, 'host'),
     secret,
-    ...networkOf(args, around)
+    ...networkOf(args, around),
+    ...(args['no-port-mapping'] === true && { portMapping: false as const })
   })
   const warnings: Warning[] = warning ? [...options.warnings, warning] : [...options.warnings]
   return { options: { ...options, warnings }, ...(generated && { generatedSecret: secret.text }) }

@@ -42,7 +42,8 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     entries: placed.map(({ entry }) => entry),
     network: {
       ...(network?.bootstrap && { bootstrap: network.bootstrap }),
-      ...(network?.relay && { relay: network.relay })
+      ...(network?.relay && { relay: network.relay }),
+      ...(network?.portMapping !== undefined && { portMapping: network.portMapping })
     },
     limits,
     warnings: weakSecrets(placed, places)
