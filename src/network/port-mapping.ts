@@ -123,10 +123,11 @@ export class PortMapping {
     // Two that talk to the router at once would take each other's mapping away.
     this.#releasing.then(() => {
       if (round !== this.#round) return
-      this.#router = this.#parts.openRouter(this.#port, {
-        mapped: port => this.#onMapped(port),
-        failed: failure => this.#onFailed(failure)
+      const router = this.#parts.openRouter(this.#port, {
+        mapped: port => router === this.#router && this.#onMapped(port),
+        failed: failure => router === this.#router && this.#onFailed(failure)
       })
+      this.#router = router
     })
     this.#router = WAITING
   }
@@ -150,9 +151,12 @@ export class PortMapping {
   }
 
   async #check(port: MappedPort, round: number, times: number): Promise<void> {
-    const { others, clock, limits } = this.#parts
+    const { others, clock, limits, log } = this.#parts
     const { protocol, externalAddress: routerAddress, externalPort } = port
-    const externalAddress = await others.reach(externalPort)
+    const externalAddress = await others.reach(externalPort).catch(err => {
+      log.debug({ err }, 'nobody could be asked to send to the mapped port')
+      return null
+    })
     if (round !== this.#round) return
     if (externalAddress !== null) {
       this.#become({ state: 'mapped', protocol, externalAddress, externalPort })

@@ -1,59 +1,13 @@
 // A home router that maps ports makes a server directly reachable, whatever the NATs are like; and does no harm where it does not.
 import assert from 'node:assert/strict'
-import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { pause } from '../support/deadline.js'
-import { Process, runProgram } from '../support/process.js'
 import type { Home, Kind } from './lab.js'
-import { Miniupnpd, type MiniupnpdOptions, noMiniupnpd } from './miniupnpd.js'
-import { Pair, type PairOptions } from './pair.js'
-import { lab, skip as noLab, useLab } from './side.js'
-
-const skip = noLab || noMiniupnpd()
-
-const SHARER = join(dirname(fileURLToPath(import.meta.url)), 'sharer.js')
-
-/** Searching takes 3.5 s, and the first packets of a DHT node some time more. */
-const MAPPED_MS = 20_000
-
-/** How long a server may take to end. */
-const STOP_MS = 3000
+import { MAPPED_MS, mapped, skip, stopsInTime, withRouter } from './mapped-pair.js'
+import { Pair } from './pair.js'
+import { lab, useLab } from './side.js'
 
 useLab()
-
-/** A server behind a router with miniupnpd, and a client. */
-async function withRouter(
-  homes: readonly [server: Home, client: Home],
-  options: MiniupnpdOptions & PairOptions,
-  body: (pair: Pair, router: Miniupnpd) => Promise<void>
-): Promise<void> {
-  const router = await Miniupnpd.start(homes[0], options)
-  const server = ['-v', ...(options.server ?? [])]
-  const pair = new Pair(lab, ...homes, { ...options, server })
-  try {
-    await body(pair, router)
-  } catch (err) {
-    throw new Error(`${pair.describe()}\n${router.describe()}`, { cause: err })
-  } finally {
-    await pair.close()
-    await router.stop()
-  }
-}
-
-/** Resolves with the external port when the server has found that others reach it. */
-async function mapped(pair: Pair): Promise<number> {
-  const [, port] = await pair.server.says(/others reach this machine at \S+, UDP port (\d+)/, MAPPED_MS)
-  return Number(port)
-}
-
-async function stopsInTime(server: Process): Promise<void> {
-  const started = performance.now()
-  server.kill('SIGTERM')
-  const { code } = await server.end(STOP_MS)
-  assert.equal(code, 0)
-  assert.ok(performance.now() - started < STOP_MS)
-}
 
 for (const speaks of ['upnp', 'nat-pmp', 'pcp'] as const) {
   test(`two symmetric NATs connect directly, by ${speaks}`, { skip, timeout: 60_000 }, async t => {
@@ -167,71 +121,6 @@ test('a mapping that has stopped working keeps nobody out', { skip, timeout: 90_
     await pair.check()
   })
 })
-
-for (const speaks of ['upnp', 'pcp'] as const) {
-  test(`a server ends in time when the router has died, by ${speaks}`, {
-    skip,
-    timeout: 60_000
-  }, async () => {
-    const homes = [await lab.home('symmetric'), await lab.home('symmetric')] as const
-    await withRouter(homes, { speaks }, async (pair, router) => {
-      await mapped(pair)
-      await router.kill()
-      await stopsInTime(pair.server)
-    })
-  })
-
-  test(`a server ends in time when nothing gets through to the router, by ${speaks}`, {
-    skip,
-    timeout: 60_000
-  }, async () => {
-    const home = await lab.home('symmetric')
-    await withRouter([home, await lab.home('open')], { speaks }, async pair => {
-      await mapped(pair)
-      const [program = '', ...args] = [...home.prefix, 'ip', 'link', 'set', 'eth0', 'down']
-      await runProgram(program, args)
-      await stopsInTime(pair.server)
-    })
-  })
-
-  test(`a mapping is renewed, and comes back with the router, by ${speaks}`, {
-    skip,
-    timeout: 60_000
-  }, async () => {
-    const home = await lab.home('symmetric')
-    let router = await Miniupnpd.start(home, { speaks })
-    const limits = { portLeaseSeconds: 4, portRetryMs: 500, portSearchMs: 4000 }
-    const [program = '', ...args] = [
-      ...home.prefix,
-      process.execPath,
-      SHARER,
-      lab.bootstrap,
-      JSON.stringify(limits)
-    ]
-    const sharer = new Process(program, args, { name: 'sharer' })
-    try {
-      await sharer.says(/"state":"mapped"/, MAPPED_MS)
-      // Three leases.
-      for (let i = 0; i < 12; i++) {
-        await pause(1000)
-        assert.equal((await router.redirects()).length, 1, sharer.describe())
-      }
-      assert.equal(sharer.stdout.match(/"mapped"/g)?.length, 1, 'it was there all the time')
-      await router.forget()
-      await router.stop()
-      await sharer.says(/"state":"none"/, MAPPED_MS)
-      router = await Miniupnpd.start(home, { speaks })
-      await sharer.says(/"none".*"state":"mapped"/s, MAPPED_MS)
-      assert.equal((await router.redirects()).length, 1)
-      sharer.input('')
-      assert.equal((await sharer.end(STOP_MS)).code, 0)
-      assert.deepEqual(await router.redirects(), [])
-    } finally {
-      await sharer.stop()
-      await router.stop()
-    }
-  })
-}
 
 test('without such a router one line says so', { skip, timeout: 60_000 }, async () => {
   const pair = new Pair(lab, await lab.home('cone'), await lab.home('cone'), { server: ['-v'] })
