@@ -13,6 +13,7 @@ import { pathOf } from './path.js'
 import { PortMapping, type PortMappingState } from './port-mapping.js'
 import { routerOpener } from './router.js'
 import { createSecretStream, StreamLink } from './stream-link.js'
+import { within } from './within.js'
 
 /** A server that is announced. */
 export interface Announcement {
@@ -253,16 +254,6 @@ export class Node {
     // The servers are closed; what is left of them could not unannounce.
     await this.#dht.destroy({ force: true })
   }
-}
-
-/** Waits for something, but not longer than `ms`. */
-async function within(what: Promise<unknown>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise(resolve => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([what.catch(noop), late])
-  clearTimeout(timer)
 }
 
 function noop(): void {}

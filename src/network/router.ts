@@ -2,9 +2,10 @@
  * The router of this home, as far as it maps ports: port-mapper (UPnP-IGD, NAT-PMP, PCP) behind a small interface. It finds the
  * router by the routing table or by asking the LAN; nothing of it needs the internet.
  */
-import { createMapper, type Mapper, type MapperOptions, type Mapping } from 'port-mapper'
+import type { Mapper, MapperOptions, Mapping } from 'port-mapper'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log.js'
+import { within } from './within.js'
 
 export type MappingProtocol = 'upnp' | 'nat-pmp' | 'pcp'
 
@@ -68,6 +69,8 @@ class HomeRouter implements Router {
   readonly #limits: RouterLimits
   readonly #log: Log
   #mapper: Mapper | null = null
+  /** The router has been asked for a mapping and has not answered yet. */
+  #asked: Promise<void> = Promise.resolve()
   #closed = false
 
   constructor(port: number, events: RouterEvents, limits: RouterLimits, log: Log) {
@@ -75,11 +78,12 @@ class HomeRouter implements Router {
     this.#events = events
     this.#limits = limits
     this.#log = log
-    // Events may not come before the caller has its router.
-    queueMicrotask(() => this.#search(['pcp', 'natpmp', 'upnp']))
+    this.#search(['pcp', 'natpmp', 'upnp'])
   }
 
-  #search(protocols: Via[], refusal?: string): void {
+  async #search(protocols: Via[], refusal?: string): Promise<void> {
+    // Most processes never need it. No event comes before this, so that the caller has its router by then.
+    const { createMapper } = await import('port-mapper')
     if (this.#closed) return
     let mapper: Mapper
     try {
@@ -121,7 +125,12 @@ class HomeRouter implements Router {
   }
 
   #map(mapper: Mapper, protocols: Via[]): void {
+    let answered = (): void => {}
+    this.#asked = new Promise(resolve => {
+      answered = resolve
+    })
     mapper.map({ internalPort: this.#port, protocol: 'udp' }, (err, mapping) => {
+      answered()
       if (this.#closed) return
       if (!err && mapping && mapping.externalPort > 0) return this.#tell(mapping)
       const via = mapper.getProtocol()
@@ -143,13 +152,13 @@ class HomeRouter implements Router {
     if (!this.#closed) this.#events.failed({ kind, reason })
   }
 
-  close(): Promise<void> {
-    if (this.#closed) return Promise.resolve()
+  async close(): Promise<void> {
+    if (this.#closed) return
     this.#closed = true
-    return new Promise(resolve => {
-      if (this.#mapper) this.#mapper.close(() => resolve())
-      else resolve()
-    })
+    // What is not known of cannot be removed.
+    await within(this.#asked, this.#limits.portReleaseMs)
+    const mapper = this.#mapper
+    if (mapper) await new Promise<void>(resolve => mapper.close(() => resolve()))
   }
 }
 

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import type { Limits } from '../../src/limits.js'
 import { pause } from '../support/deadline.js'
 import { Process, runProgram } from '../support/process.js'
+import type { Home } from './lab.js'
 import { MAPPED_MS, mapped, STOP_MS, skip, stopsInTime, withRouter } from './mapped-pair.js'
 import { Miniupnpd } from './miniupnpd.js'
 import { lab, useLab } from './side.js'
@@ -12,6 +14,12 @@ import { lab, useLab } from './side.js'
 const SHARER = join(dirname(fileURLToPath(import.meta.url)), 'sharer.js')
 
 useLab()
+
+/** A server with numbers of its own, in the library. */
+function share(home: Home, limits: Partial<Limits> = {}): Process {
+  const [program = '', ...args] = [...home.prefix, process.execPath, SHARER]
+  return new Process(program, [...args, lab.bootstrap, JSON.stringify(limits)], { name: 'sharer' })
+}
 
 for (const speaks of ['upnp', 'pcp'] as const) {
   test(`a server ends in time when the router has died, by ${speaks}`, {
@@ -39,21 +47,35 @@ for (const speaks of ['upnp', 'pcp'] as const) {
     })
   })
 
+  test(`a server that was killed gets its port back, by ${speaks}`, { skip, timeout: 60_000 }, async () => {
+    const home = await lab.home('symmetric')
+    const router = await Miniupnpd.start(home, { speaks })
+    const killed = share(home)
+    const next: Process[] = []
+    try {
+      const [, port] = await killed.says(/"state":"mapped".*"externalPort":(\d+)/, MAPPED_MS)
+      killed.kill('SIGKILL')
+      await killed.end()
+      const again = share(home)
+      next.push(again)
+      const [, samePort] = await again.says(/"state":"mapped".*"externalPort":(\d+)/, MAPPED_MS)
+      assert.equal(samePort, port)
+      again.input('')
+      assert.equal((await again.end(STOP_MS)).code, 0)
+      assert.deepEqual(await router.redirects(), [])
+    } finally {
+      await Promise.all([killed, ...next].map(one => one.stop()))
+      await router.stop()
+    }
+  })
+
   test(`a mapping is renewed, and comes back with the router, by ${speaks}`, {
     skip,
     timeout: 60_000
   }, async () => {
     const home = await lab.home('symmetric')
     let router = await Miniupnpd.start(home, { speaks })
-    const limits = { portLeaseSeconds: 4, portRetryMs: 500 }
-    const [program = '', ...args] = [
-      ...home.prefix,
-      process.execPath,
-      SHARER,
-      lab.bootstrap,
-      JSON.stringify(limits)
-    ]
-    const sharer = new Process(program, args, { name: 'sharer' })
+    const sharer = share(home, { portLeaseSeconds: 4, portRetryMs: 500 })
     try {
       await sharer.says(/"state":"mapped"/, MAPPED_MS)
       // Three leases.
