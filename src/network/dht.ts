@@ -58,6 +58,7 @@ export class Dht extends HyperDHT {
   ) {
     super(options)
     this.#openPort = new OpenPort(clock, limits)
+    this.#openPort.onmissed = () => this.emit('missed')
     this.#clock = clock
     this.#log = log
   }

@@ -26,6 +26,7 @@ const BOTH_RANDOM = 'HOLEPUNCH_DOUBLE_RANDOMIZED_NATS'
 /** hyperdht tries ports at random for up to 35 s, and rests 20 s before it does so again. */
 const RANDOM_PUNCH_REST_MS = 60_000
 
+/** What a mapping that is not up leads to. */
 const NOWHERE = { externalAddress: null, externalPort: 0 }
 
 export class Node {
@@ -93,7 +94,13 @@ export class Node {
       if (dht.online && !online) mapping.restart()
       online = dht.online
     })
-    dht.on('nat-update', (host: string | null) => host !== null && mapping.recheck())
+    dht.on('nat-update', (host: string | null) => {
+      if (host === null) return
+      // Perhaps there is a router in between now.
+      if (mapping.state.state === 'unneeded') this.#mapPort(mapping)
+      else mapping.recheck()
+    })
+    dht.on('missed', () => mapping.recheck())
     return mapping
   }
 

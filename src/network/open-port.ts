@@ -19,6 +19,8 @@ export class OpenPort {
   address: HyperDHT.Address | null = null
   readonly #clock: Clock
   readonly #limits: Pick<Limits, 'portDoubtMs' | 'portClients'>
+  /** A client that was sent to the address has not arrived, and asks again. */
+  onmissed: () => void = () => {}
   /** Clients that were sent to the address and have not arrived yet, and when. */
   readonly #sent = new Map<string, number>()
   /** Handshakes that may be told, by what the client said in them. */
@@ -67,8 +69,9 @@ export class OpenPort {
     const name = b4a.toString(key, 'hex')
     const since = this.#sent.get(name)
     this.#sent.delete(name)
-    // It was sent there a while ago, and has to ask again.
-    return since === undefined || this.#clock.now() - since > this.#limits.portDoubtMs
+    if (since === undefined || this.#clock.now() - since > this.#limits.portDoubtMs) return true
+    this.onmissed()
+    return false
   }
 
   #remember(key: Uint8Array): void {

@@ -77,6 +77,7 @@ export class PortMapping {
   #timer: Timer | null = null
   /** Changes whenever what a check finds would be out of date. */
   #round = 0
+  #checking = false
   #told: string | null = null
 
   constructor(parts: PortMappingParts) {
@@ -104,9 +105,9 @@ export class PortMapping {
     if (this.#router || this.#timer) this.#search()
   }
 
-  /** Others see another address of us, perhaps: looks whether the mapping still leads here. */
+  /** Looks whether the mapping still leads here, and under which address, unless that is being done. */
   recheck(): void {
-    if (this.#router && this.#mapped) this.#onMapped(this.#mapped)
+    if (this.#mapped && !this.#checking) this.#onMapped(this.#mapped)
   }
 
   /** Removes the mapping, in bounded time. */
@@ -139,6 +140,7 @@ export class PortMapping {
     const router = this.#router
     this.#router = null
     this.#mapped = null
+    this.#checking = false
     if (router) this.#releasing = Promise.all([this.#releasing, router.close()]).then(noop)
   }
 
@@ -147,6 +149,7 @@ export class PortMapping {
     this.#mapped = port
     // The port that clients are being sent to is no more.
     if (now.state === 'mapped' && now.externalPort !== port.externalPort) this.#become({ state: 'searching' })
+    this.#checking = true
     this.#check(port, ++this.#round, this.#parts.limits.portChecks)
   }
 
@@ -158,9 +161,10 @@ export class PortMapping {
       return null
     })
     if (round !== this.#round) return
+    this.#checking = externalAddress === null && times > 1
     if (externalAddress !== null) {
       this.#become({ state: 'mapped', protocol, externalAddress, externalPort })
-    } else if (times > 1) {
+    } else if (this.#checking) {
       this.#timer?.cancel()
       this.#timer = clock.after(limits.portCheckMs, () => this.#check(port, round, times - 1))
     } else {
@@ -188,6 +192,8 @@ export class PortMapping {
     this.#told = line
     const { log } = this.#parts
     if (next.state === 'unneeded') log.debug(line)
+    // The router's own words are a value, which the log makes harmless.
+    else if (next.state === 'refused') log.info({ reason: next.reason }, line)
     else log.info(line)
   }
 }
@@ -205,7 +211,7 @@ function lineOf(state: PortMappingState): string | null {
     case 'none':
       return 'port mapping: no router here offers it (UPnP or NAT-PMP, in its settings)'
     case 'refused':
-      return `port mapping: the router refuses it: ${state.reason}`
+      return 'port mapping: the router refuses it'
     case 'unneeded':
       return 'port mapping: not needed, there is no router in between'
     case 'off':

@@ -2,6 +2,7 @@
  * The router of this home, as far as it maps ports: port-mapper (UPnP-IGD, NAT-PMP, PCP) behind a small interface. It finds the
  * router by the routing table or by asking the LAN; nothing of it needs the internet.
  */
+import net from 'node:net'
 import type { Mapper, MapperOptions, Mapping } from 'port-mapper'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log.js'
@@ -145,7 +146,8 @@ class HomeRouter implements Router {
 
   #tell({ via, externalIp, externalPort }: Mapping): void {
     if (this.#closed || via === 'upnp-pinhole') return
-    this.#events.mapped({ protocol: PROTOCOLS[via], externalAddress: externalIp, externalPort })
+    const externalAddress = externalIp !== null && net.isIPv4(externalIp) ? externalIp : null
+    this.#events.mapped({ protocol: PROTOCOLS[via], externalAddress, externalPort })
   }
 
   #fail(kind: MappingFailure['kind'], reason: string): void {

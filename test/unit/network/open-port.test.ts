@@ -68,8 +68,12 @@ test('a server that others reach without says so itself', () => {
 test('a client that has not arrived is punched the next time, and sent there again after that', () => {
   const server = new Server()
   server.port.address = HERE
+  let missed = 0
+  server.port.onmissed = () => missed++
   assert.deepEqual(server.answer(1), COME)
+  assert.equal(missed, 0)
   assert.deepEqual(server.answer(1), PUNCH)
+  assert.equal(missed, 1)
   assert.deepEqual(server.answer(1), COME)
   assert.deepEqual(server.answer(2), COME, 'another client has nothing to do with it')
 })

@@ -185,6 +185,17 @@ test('our address changes: the mapping is looked at again', async () => {
   assert.ok(state.state === 'mapped' && state.externalAddress === '203.0.113.99')
 })
 
+test('a look at the mapping is not cut short by the next one', async () => {
+  const home = await mappedHome()
+  home.leads.clear()
+  for (let i = 0; i < 2 * (LIMITS.portChecks - 1); i++) {
+    home.mapping.recheck()
+    await home.pass(LIMITS.portCheckMs / 2)
+  }
+  assert.equal(home.checked.length, 1 + LIMITS.portChecks)
+  assert.equal(home.mapping.state.state, 'useless')
+})
+
 test('without a router that maps ports it is told once and tried again later', async () => {
   const home = new Home()
   await home.start()
@@ -205,9 +216,10 @@ test('without a router that maps ports it is told once and tried again later', a
 test('a refusal says why, and is tried again later', async () => {
   const home = new Home()
   await home.start()
-  home.router.failed({ kind: 'refused', reason: 'NOT_AUTHORIZED' })
-  assert.deepEqual(home.mapping.state, { state: 'refused', reason: 'NOT_AUTHORIZED' })
-  assert.match(home.lines[0]!, /refuses it: NOT_AUTHORIZED/)
+  const reason = 'NOT\u001b[2JAUTHORIZED'
+  home.router.failed({ kind: 'refused', reason })
+  assert.deepEqual(home.mapping.state, { state: 'refused', reason })
+  assert.match(home.lines[0]!, /the router refuses it {2}reason="NOT\\u001b\[2JAUTHORIZED"/)
   await home.pass(LIMITS.portRetryMs)
   assert.equal(home.opened.length, 2)
 })
