@@ -31,6 +31,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
       bootstrap: network.bootstrap,
       relays: network.relay,
       identity,
+      portMapping: network.portMapping,
       limits,
       log: this.log
     })

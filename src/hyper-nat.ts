@@ -17,6 +17,7 @@ import { decodeTicket, type Ticket } from './identity/ticket.js'
 import { LIMITS, type Limits } from './limits.js'
 import { type Log, silentLog } from './log.js'
 import { Node } from './network/node.js'
+import type { PortMappingState } from './network/port-mapping.js'
 import type { NetworkOptions, Proto } from './options/entry.js'
 import { Server } from './server.js'
 import { freePorts, type WantedPort } from './sockets/free-ports.js'
@@ -34,6 +35,11 @@ export interface HyperNatOptions {
    * which ties nothing to anybody.
    */
   identity?: KeyPair | undefined
+  /**
+   * Whether servers ask the home router for a UDP port that leads to them (UPnP, NAT-PMP, PCP), so that clients reach them
+   * directly; true unless set.
+   */
+  portMapping?: boolean | undefined
   /** Those of our numbers to change. */
   limits?: Partial<Limits>
   /** Where diagnostics go; left out: nowhere. */
@@ -102,8 +108,12 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#limits = { ...LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
     this.#keyPair = options.identity ?? freshKeyPair()
-    const { bootstrap, relays } = options
-    this.#network = { ...(bootstrap && { bootstrap }), ...(relays && { relay: relays.map(keyOf) }) }
+    const { bootstrap, relays, portMapping = true } = options
+    this.#network = {
+      ...(bootstrap && { bootstrap }),
+      ...(relays && { relay: relays.map(keyOf) }),
+      portMapping
+    }
     this.#node = new Node(this.#network, this.#limits, this.#log)
   }
 
@@ -197,6 +207,11 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       this.emit('event', { event: 'warning', code: err.code, message })
       return undefined
     }
+  }
+
+  /** How it stands with the port mapping on the home router; `off` while nothing is shared. */
+  get portMapping(): PortMappingState {
+    return this.#node.portMapping
   }
 
   /**

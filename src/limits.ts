@@ -97,6 +97,26 @@ export interface Limits {
   announceRetryMs: number
   /** How long each of two steps of closing may take before it is forced: saying goodbye, and unannouncing. */
   closeMs: number
+
+  /** Seconds that a router is asked to keep a port mapping; it is renewed at half of it, and gone after it if we crash. */
+  portLeaseSeconds: number
+  /** How long the router may take to answer that it maps ports: the window of a UPnP search is 3 s. */
+  portSearchMs: number
+  /** How often a NAT-PMP or PCP request is sent, 250 ms apart and then twice as long each time, until it is given up. */
+  portRequests: number
+  /** How long the router may take for one UPnP request. */
+  portRequestMs: number
+  /** How long removing a port mapping may hold up closing; a router that says nothing drops it when its lease ends. */
+  portReleaseMs: number
+  /** Between two tries to get a port mapping when there was none to be had. */
+  portRetryMs: number
+  /** How often others are asked to send to a mapped port before it is taken to be of no use, and how long between. */
+  portChecks: number
+  portCheckMs: number
+  /** A client that was sent to the mapped port and has not arrived when it comes again within this time is punched instead. */
+  portDoubtMs: number
+  /** Clients of whom it is remembered that they were sent to the mapped port. */
+  portClients: number
 }
 
 /** How long a change of a file waits for another process that changes it, and how long between two looks. */
@@ -156,7 +176,18 @@ export const LIMITS: Limits = {
   nextFreeTries: 5,
   targetMs: 15_000,
   announceRetryMs: 2000,
-  closeMs: 1200
+  closeMs: 1200,
+
+  portLeaseSeconds: 1800,
+  portSearchMs: 6000,
+  portRequests: 3,
+  portRequestMs: 3000,
+  portReleaseMs: 1000,
+  portRetryMs: 15 * 60_000,
+  portChecks: 3,
+  portCheckMs: 2000,
+  portDoubtMs: 60_000,
+  portClients: 256
 }
 
 /** What a relay gives to those who use it ({@link Limits} is for servers and clients). */

@@ -26,7 +26,11 @@ export const server: Command = {
     host: { type: 'string', describe: 'Where the ports are: an address or a name (127.0.0.1)' },
     name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
     ...qrFlag,
-    ...relayFlag
+    ...relayFlag,
+    'no-port-mapping': {
+      type: 'boolean',
+      describe: 'Ask no router for a port that leads here (UPnP, NAT-PMP, PCP)'
+    }
   },
   examples: [
     ['hyper-nat server -p 3000 -s mysecret', 'share udp port 3000'],
@@ -50,7 +54,8 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     host: text(args, 'host'),
     name: text(args, 'name'),
     secret,
-    ...networkOf(args, around)
+    ...networkOf(args, around),
+    ...(args['no-port-mapping'] === true && { portMapping: false as const })
   })
   const warnings: Warning[] = warning ? [...options.warnings, warning] : [...options.warnings]
   return {

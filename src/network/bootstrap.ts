@@ -3,11 +3,11 @@
  * nodes that join them grow the same DHT.
  */
 import { EventEmitter } from 'node:events'
-import os from 'node:os'
 import HyperDHT from 'hyperdht'
 import { HyperNatError } from '../errors.js'
 import type { ServiceEvent } from '../events.js'
 import { listenError } from './listen-error.js'
+import { ownAddresses } from './own-addresses.js'
 import { pathOf } from './path.js'
 
 /** The port that others expect a bootstrap node on. */
@@ -94,12 +94,6 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
     // A node whose port was taken fails at closing, too.
     await Promise.allSettled(this.#nodes.map(node => node.destroy()))
   }
-}
-
-function ownAddresses(): string[] {
-  return Object.values(os.networkInterfaces()).flatMap(addresses =>
-    (addresses ?? []).filter(({ family }) => family === 'IPv4').map(({ address }) => address)
-  )
 }
 
 /** The address that most others can reach: a public one before one of the LAN before this machine alone. */

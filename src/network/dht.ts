@@ -1,13 +1,16 @@
 /**
  * hyperdht, and what it keeps to itself about relays: which connections lead to one, and so which of our streams go through
- * one; whether a relay answers; and as whom we speak to it.
+ * one; whether a relay answers; and as whom we speak to it. And what it knows of whether others reach us, with or without a port
+ * mapping.
  */
 import { once } from 'node:events'
 import type SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
 import type { Clock } from '../clock.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
+import { LIMITS, type Limits } from '../limits.js'
 import type { Log } from '../log.js'
+import { OpenPort } from './open-port.js'
 import { RelayChoice } from './relay-choice.js'
 
 /** What is known about one relay connection when it is dialled. */
@@ -25,7 +28,19 @@ export interface UsedRelay {
   failed(): void
 }
 
+/** dht-rpc's command for "send your answer to this port of mine". */
+const PING_NAT = 1
+
+/** How many nodes are asked to, and how many answers are enough; with fewer nodes one is. */
+const ASKED_NODES = 5
+const ENOUGH_ANSWERS = 3
+
 export class Dht extends HyperDHT {
+  /** The mapped port, which servers here tell their clients of. */
+  readonly #openPort: OpenPort
+  /** Whether others reached us before there was a mapping. */
+  #openUnaided = false
+  #hadMapping = false
   /** Connections that are not open yet, those to relays left out. */
   readonly #dialling = new Set<SecretStream>()
   /** Connections to relays. */
@@ -35,8 +50,15 @@ export class Dht extends HyperDHT {
   readonly #clock: Clock
   readonly #log: Log
 
-  constructor(options: HyperDHT.Options, clock: Clock, log: Log) {
+  constructor(
+    options: HyperDHT.Options,
+    clock: Clock,
+    log: Log,
+    limits: Pick<Limits, 'portDoubtMs' | 'portClients'> = LIMITS
+  ) {
     super(options)
+    this.#openPort = new OpenPort(clock, limits)
+    this.#openPort.onmissed = () => this.emit('missed')
     this.#clock = clock
     this.#log = log
   }
@@ -78,7 +100,84 @@ export class Dht extends HyperDHT {
     } catch (err) {
       this.#log.debug({ err }, 'not known whether others reach this machine')
     }
+    this.#openUnaided = !this.firewalled && !this.#hadMapping
     return !this.firewalled
+  }
+
+  /** Where this node waits for others. */
+  get ownPort(): number {
+    return this.io.serverSocket.address().port
+  }
+
+  /** Resolves with our address as others see it, when they agree on one. */
+  async seen(): Promise<string> {
+    while (this.host === null) await once(this, 'nat-update')
+    return this.host
+  }
+
+  /** A port mapping leads from this address to our own port; null: none does any more. */
+  set mapped(address: HyperDHT.Address | null) {
+    this.#openPort.address = address
+    if (address) this.#hadMapping = true
+  }
+
+  /**
+   * Whether what others send to this port of our public address comes to our own port.
+   * @returns the address under which it does; null when nothing came, or nobody could be asked
+   */
+  async reach(port: number): Promise<string | null> {
+    const nodes = this.toArray({ limit: ASKED_NODES })
+    if (nodes.length < ASKED_NODES) await this._addBootstrapNodes(nodes)
+    const enough = nodes.length < ASKED_NODES ? 1 : ENOUGH_ANSWERS
+    const value = Buffer.allocUnsafe(2)
+    value.writeUInt16LE(port)
+    const { serverSocket } = this.io
+    const heard = new Set<string>()
+    const onmessage = (_: unknown, { host }: HyperDHT.Address): unknown => heard.add(host)
+    // Before dht-rpc's own listener, which tells of the answer.
+    serverSocket.prependListener('message', onmessage)
+    try {
+      return await new Promise(resolve => {
+        let missing = nodes.length
+        let came = 0
+        const end = (): void => {
+          if (--missing <= 0) resolve(null)
+        }
+        const onresponse = ({ from, to }: HyperDHT.Reply): void => {
+          if (heard.has(from.host) && ++came >= enough) resolve(to.host)
+          end()
+        }
+        if (missing === 0) resolve(null)
+        for (const node of nodes) {
+          if (!this._request(node, false, true, PING_NAT, null, value, null, onresponse, end)) end()
+        }
+      })
+    } finally {
+      serverSocket.off('message', onmessage)
+    }
+  }
+
+  /** dht-rpc finds out by itself that others reach us when a mapping makes them, but not when it is gone. */
+  override remoteAddress(): HyperDHT.Address | null {
+    if (this.#hadMapping && !this.#openUnaided && !this.#openPort.address) return null
+    return super.remoteAddress()
+  }
+
+  override createServer(
+    options: HyperDHT.ServerOptions,
+    onconnection: (stream: SecretStream) => void
+  ): HyperDHT.Server {
+    const port = this.#openPort
+    const firewall: HyperDHT.ServerOptions['firewall'] = (key, payload, client) => {
+      port.asked(key, payload, client)
+      return options.firewall?.(key, payload, client) ?? false
+    }
+    const server = super.createServer({ ...options, firewall }, stream => {
+      stream.once('open', () => port.arrived(stream.remotePublicKey))
+      onconnection(stream)
+    })
+    server.createHandshake = port.toldBy(server.createHandshake)
+    return server
   }
 
   /** The relay that the packets of a stream go through now; null for a direct path. */

@@ -8,7 +8,12 @@ import type { Log } from '../log.js'
 import type { NetworkOptions } from '../options/entry.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
+import { ownAddresses } from './own-addresses.js'
+import { pathOf } from './path.js'
+import { PortMapping, type PortMappingState } from './port-mapping.js'
+import { routerOpener } from './router.js'
 import { createSecretStream, StreamLink } from './stream-link.js'
+import { within } from './within.js'
 
 /** A server that is announced. */
 export interface Announcement {
@@ -20,6 +25,9 @@ const BOTH_RANDOM = 'HOLEPUNCH_DOUBLE_RANDOMIZED_NATS'
 
 /** hyperdht tries ports at random for up to 35 s, and rests 20 s before it does so again. */
 const RANDOM_PUNCH_REST_MS = 60_000
+
+/** What a mapping that is not up leads to. */
+const NOWHERE = { externalAddress: null, externalPort: 0 }
 
 export class Node {
   readonly #dht: Dht
@@ -33,6 +41,9 @@ export class Node {
   readonly #limits: Limits
   readonly #log: Log
   readonly #links = new Set<StreamLink>()
+  /** Null when the router is to be left alone. */
+  readonly #mapping: PortMapping | null
+  #servers = 0
 
   /** @param keyPair the key that servers see of this machine's clients */
   constructor(network: NetworkOptions, limits: Limits, log: Log) {
@@ -43,18 +54,62 @@ export class Node {
       // The session's own pings keep the path open, and notice silence sooner.
       connectionKeepAlive: false as const
     }
-    this.#dht = new Dht(options, systemClock, log)
+    this.#dht = new Dht(options, systemClock, log, limits)
     this.#relays = network.relay ?? []
     this.#reach = this.#dht.findReach()
     this.#starting = within(this.#reach, limits.reachMs).then(() => {
       this.#started = true
     })
     this.#dialRelay = this.#dht.relayThrough(this.#relays, limits.relayRestMs)
+    this.#mapping = network.portMapping === false ? null : this.#createMapping()
   }
 
   /** Where this node listens. */
   get port(): number {
     return this.#dht.port
+  }
+
+  /** How it stands with a port mapping on the router. */
+  get portMapping(): PortMappingState {
+    return this.#mapping?.state ?? { state: 'off' }
+  }
+
+  #createMapping(): PortMapping {
+    const dht = this.#dht
+    const mapping = new PortMapping({
+      openRouter: routerOpener(this.#limits, this.#log),
+      others: dht,
+      clock: systemClock,
+      limits: this.#limits,
+      log: this.#log,
+      onchange(state) {
+        const { externalAddress: host, externalPort: port } = state.state === 'mapped' ? state : NOWHERE
+        dht.mapped = host === null ? null : { host, port }
+      }
+    })
+    let online = true
+    dht.on('network-change', () => mapping.restart())
+    dht.on('network-update', () => {
+      // A router that was away has perhaps been restarted, and has forgotten its mappings then.
+      if (dht.online && !online) mapping.restart()
+      online = dht.online
+    })
+    dht.on('nat-update', (host: string | null) => {
+      if (host === null) return
+      // Perhaps there is a router in between now.
+      if (mapping.state.state === 'unneeded') this.#mapPort(mapping)
+      else mapping.recheck()
+    })
+    dht.on('missed', () => mapping.recheck())
+    return mapping
+  }
+
+  /** Gets the port of this node mapped, while there is a server, if a router is between us and others. */
+  async #mapPort(mapping: PortMapping): Promise<void> {
+    const host = await this.#dht.seen()
+    if (this.#servers === 0) return
+    if (pathOf(host) === 'lan' || ownAddresses().includes(host)) mapping.skip()
+    else mapping.start(this.#dht.ownPort)
   }
 
   /**
@@ -76,6 +131,7 @@ export class Node {
       this.#whenOpen(stream, onlink)
     })
     await server.listen(keyPair)
+    if (this.#servers++ === 0 && this.#mapping) this.#mapPort(this.#mapping)
     // What was announced says how to reach us.
     this.#reach.then(open => open && server.refresh())
     let retry: NodeJS.Timeout | undefined
@@ -92,6 +148,7 @@ export class Node {
     return {
       close: async () => {
         clearTimeout(retry)
+        if (--this.#servers === 0) this.#mapping?.close()
         // Unannouncing asks the network, which may not answer.
         await within(server.close(), this.#limits.closeMs)
       }
@@ -198,20 +255,12 @@ export class Node {
 
   /** Ends every connection and leaves the DHT. */
   async close(): Promise<void> {
-    await within(Promise.all([...this.#links].map(link => link.closed)), this.#limits.closeMs)
+    const ends: Promise<unknown>[] = [...this.#links].map(link => link.closed)
+    if (this.#mapping) ends.push(this.#mapping.close())
+    await within(Promise.all(ends), this.#limits.closeMs)
     // The servers are closed; what is left of them could not unannounce.
     await this.#dht.destroy({ force: true })
   }
-}
-
-/** Waits for something, but not longer than `ms`. */
-async function within(what: Promise<unknown>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise(resolve => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([what.catch(noop), late])
-  clearTimeout(timer)
 }
 
 function noop(): void {}

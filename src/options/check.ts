@@ -57,7 +57,8 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
 function networkGiven({ network }: z.output<typeof topLevel>): NetworkOptions {
   return {
     ...(network?.bootstrap && { bootstrap: network.bootstrap }),
-    ...(network?.relay && { relay: network.relay })
+    ...(network?.relay && { relay: network.relay }),
+    ...(network?.portMapping !== undefined && { portMapping: network.portMapping })
   }
 }
 

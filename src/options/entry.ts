@@ -47,6 +47,8 @@ export interface NetworkOptions {
   readonly bootstrap?: readonly string[]
   /** Public keys of relays for when there is no direct path, 32 bytes each, the preferred first. */
   readonly relay?: readonly Uint8Array[]
+  /** False: servers here ask no router for a port. */
+  readonly portMapping?: boolean
 }
 
 /** Something that is allowed but unwise. */

@@ -205,6 +205,13 @@ export const networkShape = {
       description:
         'Relays for when no direct path can be opened, the preferred first. One side that names them is enough.'
     })
+    .optional(),
+  portMapping: z
+    .boolean(says(value => `is ${quote(value)}; give true or false`))
+    .meta({
+      description:
+        'Whether servers here ask the router for a port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
+    })
     .optional()
 }
 
@@ -278,5 +285,5 @@ export type OptionsInput = z.input<typeof wholeFile>
 /** What flags are turned into, before anything is judged: the shape of a file, whatever its values. */
 export interface RawOptions {
   schema: Record<string, unknown>[]
-  network?: { bootstrap?: unknown; relay?: unknown }
+  network?: { bootstrap?: unknown; relay?: unknown; portMapping?: unknown }
 }

@@ -81,7 +81,7 @@ export function networkOf(
   const bootstrap = options.bootstrap
     ? checkAgainst(options.bootstrap, tickets, places, warnings)
     : fromTickets(tickets, others, places, faults)
-  return { ...(bootstrap && { bootstrap }), ...(relay.length > 0 && { relay }) }
+  return { ...options, ...(bootstrap && { bootstrap }), ...(relay.length > 0 && { relay }) }
 }
 
 /** What the options name holds for all; a ticket that names something else is probably for another DHT. */

@@ -34,6 +34,21 @@ declare module 'hyperdht' {
       connectionKeepAlive?: number | false
     }
 
+    /** What two ends tell each other in their handshake; `firewall` is 1 for those that others reach unasked. */
+    interface NoisePayload {
+      firewall: number
+      addresses4: Address[] | null
+    }
+
+    /** One handshake; internal to hyperdht. */
+    interface Handshake {
+      readonly remotePublicKey: Uint8Array
+      recv(noise: Uint8Array): NoisePayload
+      send(payload: NoisePayload): Uint8Array
+    }
+
+    type CreateHandshake = (keyPair: KeyPair, remotePublicKey: Uint8Array | null) => Handshake
+
     type CreateSecretStream = (isInitiator: boolean, rawStream: unknown, opts: object) => SecretStream
 
     /** Asked for the key of a relay at every connection. */
@@ -43,7 +58,7 @@ declare module 'hyperdht' {
       /** Called in the handshake; true turns the client away before it learns anything. */
       firewall?: (
         remotePublicKey: Uint8Array,
-        payload: unknown,
+        payload: NoisePayload,
         address: Address
       ) => boolean | Promise<boolean>
       shareLocalAddress?: boolean
@@ -64,6 +79,13 @@ declare module 'hyperdht' {
       refresh(): void
       close(): Promise<void>
       readonly relayAddresses: Address[]
+      createHandshake: CreateHandshake
+    }
+
+    /** A node's answer: `to` is our address as it sees it. */
+    interface Reply {
+      readonly from: Address
+      readonly to: Address
     }
   }
 
@@ -87,6 +109,27 @@ declare module 'hyperdht' {
     _updateNetworkState(onlyFirewall: boolean): Promise<boolean>
     /** What other nodes have seen of our address; internal to dht-rpc. */
     readonly _nat: { add(host: string, port: number): void }
+    /** The socket on which others reach us, not the one that asks them; internal to dht-rpc. */
+    readonly io: { readonly serverSocket: HyperDHT.Socket & { address(): HyperDHT.Address } }
+    /** Sends one of dht-rpc's own commands; null when the node is destroyed. Internal to dht-rpc. */
+    _request(
+      to: HyperDHT.Address,
+      force: boolean,
+      internal: boolean,
+      command: number,
+      target: null,
+      value: Uint8Array,
+      session: null,
+      onresponse: (reply: HyperDHT.Reply) => void,
+      onerror: (err: unknown) => void
+    ): object | null
+    /** Adds the nodes that the DHT was started from; internal to dht-rpc. */
+    _addBootstrapNodes(nodes: HyperDHT.Address[]): Promise<void>
+    /** The nodes heard from last. */
+    toArray(opts?: { limit?: number }): HyperDHT.Address[]
+    /** Where others reach us unasked, if they do. */
+    remoteAddress(): HyperDHT.Address | null
+    bind(): Promise<void>
     address(): HyperDHT.Address
     ready(): Promise<void>
     fullyBootstrapped(): Promise<void>
