@@ -1,14 +1,18 @@
 /**
  * hyperdht, and what it keeps to itself about relays: which connections lead to one, and so which of our streams go through
- * one; whether a relay answers; and as whom we speak to it.
+ * one; whether a relay answers; and as whom we speak to it. And what it does not notice: that we are elsewhere now.
+ *
+ * Emits `moved` when other nodes see us elsewhere than before, `back` when they answer again after they did not.
  */
 import { once } from 'node:events'
 import type SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
 import type { Clock } from '../clock.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
+import type { Limits } from '../limits.js'
 import type { Log } from '../log.js'
 import { RelayChoice } from './relay-choice.js'
+import { Sightings } from './sightings.js'
 
 /** What is known about one relay connection when it is dialled. */
 interface RelayUse {
@@ -19,11 +23,16 @@ interface RelayUse {
   readonly identity: HyperDHT.KeyPair | undefined
 }
 
+export type DhtLimits = Pick<Limits, 'outageMs' | 'sightingMs' | 'askMs'>
+
 /** A relay that is in use. */
 export interface UsedRelay {
   /** Passes it over for a while, if there are others. */
   failed(): void
 }
+
+/** How many nodes are asked where they see us. */
+const ASKED = 3
 
 export class Dht extends HyperDHT {
   /** Connections that are not open yet, those to relays left out. */
@@ -33,12 +42,69 @@ export class Dht extends HyperDHT {
   /** hyperdht dials with the very object that `relayThrough` gave it, so that object says which use it is. */
   readonly #uses = new WeakMap<Uint8Array, RelayUse>()
   readonly #clock: Clock
+  readonly #limits: DhtLimits
   readonly #log: Log
+  readonly #sightings: Sightings
+  #answeredAt: number
+  /** Requests that were not answered since the last that was. */
+  #unanswered = 0
+  #askedAt = Number.NEGATIVE_INFINITY
+  readonly #movable: boolean
 
-  constructor(options: HyperDHT.Options, clock: Clock, log: Log) {
+  constructor(options: HyperDHT.Options, clock: Clock, limits: DhtLimits, log: Log) {
     super(options)
     this.#clock = clock
+    this.#limits = limits
     this.#log = log
+    this.#sightings = new Sightings(limits.sightingMs)
+    this.#answeredAt = clock.now()
+    this.#movable = options.firewalled !== false
+  }
+
+  override _onresponse(answer: HyperDHT.Answer, external: boolean): void {
+    super._onresponse(answer, external)
+    const now = this.#clock.now()
+    const isBack = this.#unanswered > 0 && now - this.#answeredAt >= this.#limits.outageMs
+    this.#answeredAt = now
+    this.#unanswered = 0
+    if (isBack) this.emit('back')
+    if (!external && this.#sightings.note(answer.from, answer.to, now)) this.emit('moved')
+  }
+
+  override _ontimeout(request: unknown): void {
+    super._ontimeout(request)
+    this.#unanswered++
+  }
+
+  /** Not taken for offline, hyperdht announces on; it would wait for answers to requests that nobody makes meanwhile. */
+  override _offline(): void {}
+
+  /** Asks a few nodes where they see us, unless that was just done. What they say is told by `moved`. */
+  ask(): void {
+    const now = this.#clock.now()
+    if (this.destroyed || now - this.#askedAt < this.#limits.askMs) return
+    this.#askedAt = now
+    for (const node of this.#sightings.nodes(ASKED)) this.ping(node, { retry: false }).catch(noop)
+  }
+
+  /**
+   * Our address has changed: forgets the old one, and finds out what holds now. hyperdht would tell others the old one for
+   * up to half an hour, and never learn that a machine with a public address is behind a NAT now.
+   * @returns true when others reach us unasked
+   */
+  async relearn(): Promise<boolean> {
+    if (this.destroyed || !this.#movable) return !this.firewalled
+    this._onwakeup()
+    this._validatedLocalAddresses.clear()
+    // It looks at once when it begins, and hyperdht takes the addresses that we tell others from there.
+    this.io.networkInterfaces.unwatch()
+    this.io.networkInterfaces.watch()
+    this._nat = new (this._nat.constructor as new () => typeof this._nat)()
+    this._nonePersistentSamples = []
+    this.firewalled = this.io.firewalled = true
+    this.#sightings.clear()
+    await this._backgroundQuery(this.table.id).finished().catch(noop)
+    return this.findReach()
   }
 
   /**
@@ -74,6 +140,7 @@ export class Dht extends HyperDHT {
         // A dial that is under way has told the other side otherwise, and fails when it changes in between.
         while (this.#dialling.size > 0) await once(this, 'dialled')
         if (!this.destroyed) await this._updateNetworkState(true)
+        this.#sightings.clear()
       }
     } catch (err) {
       this.#log.debug({ err }, 'not known whether others reach this machine')
@@ -95,9 +162,26 @@ export class Dht extends HyperDHT {
       if (this.#dialling.delete(stream)) this.emit('dialled')
     }
     this.#dialling.add(stream)
-    stream.once('open', done)
+    stream.once('open', () => {
+      done()
+      this.#forgetWay(key, stream.rawStream.remoteHost)
+    })
     stream.once('close', done)
     return stream
+  }
+
+  /**
+   * hyperdht dials a server by the addresses that worked last, one after the other and 4 s for each that is dead. The server's own
+   * is among them when others reach it unasked, and is what dies with the connection.
+   */
+  #forgetWay(key: Uint8Array, host: string | null): void {
+    const name = Buffer.from(key).toString('hex')
+    const ways = this._relayAddressesCache.get(name)
+    if (ways)
+      this._relayAddressesCache.set(
+        name,
+        ways.filter(way => way.host !== host)
+      )
   }
 
   /** Only hyperdht itself dials without options: a relay, ours or the one that the other side named. */
@@ -116,3 +200,5 @@ export class Dht extends HyperDHT {
     return stream
   }
 }
+
+function noop(): void {}

@@ -1,4 +1,5 @@
 /** The one DHT node of this process: announces servers, dials them. */
+import os from 'node:os'
 import type SecretStream from '@hyperswarm/secret-stream'
 import type HyperDHT from 'hyperdht'
 import { systemClock } from '../clock.js'
@@ -6,14 +7,11 @@ import { codeOf, type HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log.js'
 import type { NetworkOptions } from '../options/entry.js'
+import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
+import { type NetworkChange, NetworkWatch } from './network-watch.js'
 import { createSecretStream, StreamLink } from './stream-link.js'
-
-/** A server that is announced. */
-export interface Announcement {
-  close(): Promise<void>
-}
 
 /** hyperdht's code for two random NATs. */
 const BOTH_RANDOM = 'HOLEPUNCH_DOUBLE_RANDOMIZED_NATS'
@@ -33,6 +31,9 @@ export class Node {
   readonly #limits: Limits
   readonly #log: Log
   readonly #links = new Set<StreamLink>()
+  readonly #announcements = new Set<Announcement>()
+  readonly #watch: NetworkWatch
+  readonly #listeners = new Set<(changes: ReadonlySet<NetworkChange>) => void>()
 
   /** @param keyPair the key that servers see of this machine's clients */
   constructor(network: NetworkOptions, limits: Limits, log: Log) {
@@ -43,13 +44,47 @@ export class Node {
       // The session's own pings keep the path open, and notice silence sooner.
       connectionKeepAlive: false as const
     }
-    this.#dht = new Dht(options, systemClock, log)
+    this.#dht = new Dht(options, systemClock, limits, log)
     this.#relays = network.relay ?? []
     this.#reach = this.#dht.findReach()
     this.#starting = within(this.#reach, limits.reachMs).then(() => {
       this.#started = true
     })
     this.#dialRelay = this.#dht.relayThrough(this.#relays, limits.relayRestMs)
+    this.#watch = new NetworkWatch(
+      { clock: systemClock, limits, addresses: outsideAddresses, timeOfDay: Date.now },
+      changes => this.#onChange(changes)
+    )
+    this.#dht.on('moved', () => this.#watch.report('moved'))
+    this.#dht.on('back', () => this.#watch.report('back'))
+    this.#watch.start()
+  }
+
+  /** Calls `listener` when the network has changed, however often that happens every few seconds at the most. */
+  onChange(listener: (changes: ReadonlySet<NetworkChange>) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** Nothing comes any more on a connection: is it our own address that has changed? */
+  ask(): void {
+    this.#dht.ask()
+  }
+
+  #onChange(changes: ReadonlySet<NetworkChange>): void {
+    this.#log.info({ changes: [...changes] }, 'the network has changed')
+    const announce = (): void => {
+      for (const announcement of this.#announcements) void announcement.refresh()
+    }
+    const announceIf = (open: boolean): void => {
+      if (open) announce()
+    }
+    // No answer has come since the last time that our address changed, if we do not know it.
+    if (changes.has('lost') || changes.has('moved') || this.#dht.host === null) {
+      this.#dht.relearn().then(announceIf, noop)
+    } else this.#dht.ask()
+    announce()
+    for (const listener of this.#listeners) listener(changes)
   }
 
   /** Where this node listens. */
@@ -68,7 +103,7 @@ export class Node {
     onlink: (link: StreamLink) => void,
     onreach: (reached: boolean) => void,
     relayIdentity?: HyperDHT.KeyPair
-  ): Promise<Announcement> {
+  ): Promise<{ close(): Promise<void> }> {
     const relayThrough = this.#dht.relayThrough(this.#relays, this.#limits.relayRestMs, relayIdentity)
     const options = { createSecretStream, ...(relayThrough && { relayThrough }) }
     const server = this.#dht.createServer(options, stream => {
@@ -77,23 +112,15 @@ export class Node {
     })
     await server.listen(keyPair)
     // What was announced says how to reach us.
-    this.#reach.then(open => open && server.refresh())
-    let retry: NodeJS.Timeout | undefined
-    const check = (): void => {
-      // The nodes that took the announcement; none when none answered.
-      const reached = server.relayAddresses.length > 0
-      if (reached && retry) onreach(true)
-      if (reached) return
-      if (!retry) onreach(false)
-      server.refresh()
-      retry = setTimeout(check, this.#limits.announceRetryMs)
-    }
-    check()
+    const announcement = new Announcement(server, systemClock, this.#limits, onreach)
+    this.#reach.then(open => {
+      if (open) void announcement.refresh()
+    })
+    this.#announcements.add(announcement)
     return {
       close: async () => {
-        clearTimeout(retry)
-        // Unannouncing asks the network, which may not answer.
-        await within(server.close(), this.#limits.closeMs)
+        this.#announcements.delete(announcement)
+        await within(announcement.close(), this.#limits.closeMs)
       }
     }
   }
@@ -103,6 +130,7 @@ export class Node {
       const relay = this.#dht.relayOf(stream.rawStream)
       const link = new StreamLink(stream, this.#limits, relay !== null)
       this.#links.add(link)
+      link.onsuspect = () => relay?.failed()
       link.closed.then(code => {
         this.#links.delete(link)
         // Perhaps it was the other side that went away; then another relay does no harm.
@@ -198,6 +226,7 @@ export class Node {
 
   /** Ends every connection and leaves the DHT. */
   async close(): Promise<void> {
+    this.#watch.stop()
     await within(Promise.all([...this.#links].map(link => link.closed)), this.#limits.closeMs)
     // The servers are closed; what is left of them could not unannounce.
     await this.#dht.destroy({ force: true })
@@ -212,6 +241,15 @@ async function within(what: Promise<unknown>, ms: number): Promise<void> {
   })
   await Promise.race([what.catch(noop), late])
   clearTimeout(timer)
+}
+
+/** IPv4, since hyperdht has no other, and so not the IPv6 addresses that change for privacy's sake. */
+function outsideAddresses(): string[] {
+  return Object.values(os.networkInterfaces()).flatMap(addresses =>
+    (addresses ?? [])
+      .filter(({ family, internal }) => family === 'IPv4' && !internal)
+      .map(({ cidr, address }) => cidr ?? address)
+  )
 }
 
 function noop(): void {}

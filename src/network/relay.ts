@@ -14,7 +14,7 @@ import { childKeyPair, childPublicKey, RELAY, RELAYED } from '../identity/child.
 import { decodeKey, encodeKey, shortKey } from '../identity/encoding.js'
 import { keyPairOf } from '../identity/keys.js'
 import { Secret } from '../identity/secret.js'
-import { RELAY_LIMITS, type RelayLimits } from '../limits.js'
+import { LIMITS, RELAY_LIMITS, type RelayLimits } from '../limits.js'
 import { type Log, silentLog } from '../log.js'
 import { Dht } from './dht.js'
 import { listenError } from './listen-error.js'
@@ -86,6 +86,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     this.#dht = new Dht(
       { ...(bootstrap && { bootstrap }), ...(port !== undefined && { port, anyPort: false }) },
       this.#clock,
+      LIMITS,
       this.#log
     )
     this.#server = this.#dht.createServer(

@@ -64,6 +64,28 @@ declare module 'hyperdht' {
       refresh(): void
       close(): Promise<void>
       readonly relayAddresses: Address[]
+      /** Null before `listen`. Internal to hyperdht. */
+      readonly _announcer: Announcer | null
+    }
+
+    /** Keeps a server announced: at once, then every 5 minutes or when told to, which it sees every 3 s. */
+    interface Announcer {
+      /** The nodes that hold the announcement. */
+      readonly relays: readonly { relayAddress: Address; peerAddress: Address }[]
+      /** Settles when the announcing that is under way is done. */
+      readonly _updating: Promise<void> | null
+      readonly _sleeper: { resume(): void }
+    }
+
+    /** A node that is known, and in a list of those. */
+    interface KnownNode extends Address {
+      readonly prev: KnownNode | null
+    }
+
+    /** An answer: from whom, and the address that they see us at. */
+    interface Answer {
+      readonly from: Address
+      readonly to: Address
     }
   }
 
@@ -74,9 +96,9 @@ declare module 'hyperdht' {
     readonly port: number
     readonly destroyed: boolean
     readonly online: boolean
-    readonly firewalled: boolean
+    firewalled: boolean
     /** The nodes that are known now. */
-    readonly nodes: { readonly length: number }
+    readonly nodes: { readonly length: number; readonly latest: HyperDHT.KnownNode | null }
     /** Where packets are sent from. */
     readonly socket: HyperDHT.Socket
     /** Whether our NAT shows every partner another port. */
@@ -86,7 +108,31 @@ declare module 'hyperdht' {
     _checkIfFirewalled(): Promise<boolean>
     _updateNetworkState(onlyFirewall: boolean): Promise<boolean>
     /** What other nodes have seen of our address; internal to dht-rpc. */
-    readonly _nat: { add(host: string, port: number): void }
+    _nat: { readonly host: string | null; add(host: string, port: number): void }
+    /** The bootstrap nodes that have told us our address, as long as no others have. */
+    _nonePersistentSamples: string[]
+    readonly io: {
+      firewalled: boolean
+      /** Looks at this machine's addresses every 5 s, and when told to watch. */
+      readonly networkInterfaces: { unwatch(): void; watch(): void }
+    }
+    /** By which nodes a server was reached last, by its key in hex. */
+    readonly _relayAddressesCache: {
+      get(key: string): HyperDHT.Address[] | undefined
+      set(key: string, addresses: HyperDHT.Address[]): void
+    }
+    /** Which addresses of this machine can be used, as far as tried. */
+    readonly _validatedLocalAddresses: Map<string, unknown>
+    /** What comes of a request; `external` when not over the socket that requests go over now. Internal to dht-rpc. */
+    _onresponse(answer: HyperDHT.Answer, external: boolean): void
+    _ontimeout(request: unknown): void
+    /** Takes all that is known of the network for old, as after a sleep. */
+    _onwakeup(): void
+    /** Called when there were requests, and no answers, for some 10 s. */
+    _offline(): void
+    _backgroundQuery(target: Uint8Array): { finished(): Promise<void> }
+    readonly table: { readonly id: Uint8Array }
+    ping(to: HyperDHT.Address, options?: { retry?: boolean }): Promise<HyperDHT.Answer>
     address(): HyperDHT.Address
     ready(): Promise<void>
     fullyBootstrapped(): Promise<void>

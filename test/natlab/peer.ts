@@ -13,11 +13,25 @@ import { once } from 'node:events'
 import type net from 'node:net'
 import { connectTcp, readSome, UdpClient } from '../support/clients.js'
 import { bindUdpEcho, listenTcpEcho } from '../support/servers.js'
+import type { Silence, Steady } from './pair.js'
 
 const TICK_MS = 20
 const DATAGRAM = 32
 /** Sizes of datagrams: within a packet, and in several. */
 const DATAGRAMS = [1, 200, 1200, 9000]
+
+/** Keeps the longest time between two answers. */
+class Answers {
+  longest: Silence = { ms: 0, until: 0 }
+  #at = performance.now()
+
+  note(): void {
+    const now = performance.now()
+    const ms = Math.round(now - this.#at)
+    this.#at = now
+    if (ms > this.longest.ms) this.longest = { ms, until: Date.now() }
+  }
+}
 
 const [mode, ...args] = process.argv.slice(2)
 const [tcp = 0, udp = 0, tcpudp = 0, bytes = 0] = args.map(Number)
@@ -51,11 +65,12 @@ async function checkUdp(): Promise<void> {
   await client.close()
 }
 
-/** How regularly answers came: the longest time without one, ms, and datagrams lost of those sent. */
-async function steady(): Promise<{ tcpGap: number; tcpudpGap: number; udpSent: number; udpLost: number }> {
+async function steady(): Promise<Steady> {
   const a = await pingPong(tcp)
   const b = await pingPong(tcpudp)
   const client = await UdpClient.open(udp)
+  const answers = new Answers()
+  client.socket.on('message', () => answers.note())
   let sent = 0
   const timer = setInterval(() => {
     const datagram = Buffer.alloc(DATAGRAM)
@@ -69,20 +84,24 @@ async function steady(): Promise<{ tcpGap: number; tcpudpGap: number; udpSent: n
   clearInterval(timer)
   await client.receive(data => data.readUInt32BE() === sent - 1, 1000).catch(() => {})
   const back = new Set(client.got.map(data => data.readUInt32BE()))
-  return { tcpGap: await a.stop(), tcpudpGap: await b.stop(), udpSent: sent, udpLost: sent - back.size }
+  return {
+    tcp: await a.stop(),
+    tcpudp: await b.stop(),
+    udp: answers.longest,
+    udpSent: sent,
+    udpLost: sent - back.size
+  }
 }
 
 /** Writes numbered words every tick, and sees that each comes back in its turn. */
-async function pingPong(port: number): Promise<{ stop(): Promise<number> }> {
+async function pingPong(port: number): Promise<{ stop(): Promise<Silence> }> {
   const socket: net.Socket = await connectTcp(port)
   let sent = 0
   let read = 0
   let rest = Buffer.alloc(0)
-  let at = performance.now()
-  let gap = 0
+  const answers = new Answers()
   socket.on('data', data => {
-    gap = Math.max(gap, performance.now() - at)
-    at = performance.now()
+    answers.note()
     rest = Buffer.concat([rest, data])
     for (; rest.length >= 4; rest = rest.subarray(4)) assert.equal(rest.readUInt32BE(), read++)
   })
@@ -99,7 +118,7 @@ async function pingPong(port: number): Promise<{ stop(): Promise<number> }> {
       while (read < sent && performance.now() < end)
         await new Promise(resolve => setTimeout(resolve, TICK_MS))
       assert.equal(read, sent, `port ${port}: words that did not come back`)
-      return Math.round(gap)
+      return answers.longest
     }
   }
 }
