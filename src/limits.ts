@@ -93,13 +93,17 @@ export interface Limits {
   targetMs: number
   /** Between two looks at whether DHT nodes hold our announcement, and two tries to announce while none does. */
   announceRetryMs: number
+  /** Between two such looks while a client waits for them. */
+  announceLookMs: number
+  /** How long hyperdht's clients wait for the answer to a handshake: a second, four times. */
+  dialAnswerMs: number
   /** Between two looks at this machine's addresses and at the time of day. */
   watchMs: number
   /** How far the time of day may run ahead of our timers: further, and the machine has slept. */
   sleepMs: number
   /** After a change of the network was told, further ones are gathered for so long. */
   changeRestMs: number
-  /** DHT nodes that did not answer for so long, though asked, were out of reach. */
+  /** When requests to DHT nodes time out for so long, and none is answered, the nodes are out of reach. */
   outageMs: number
   /** A DHT node that sees us on another port than so long ago tells that a NAT forgot us; later it may have aged. */
   sightingMs: number
@@ -161,10 +165,12 @@ export const LIMITS: Limits = {
   redialPatienceMs: 10 * 60_000,
   targetMs: 15_000,
   announceRetryMs: 2000,
+  announceLookMs: 50,
+  dialAnswerMs: 4000,
   watchMs: 1000,
   sleepMs: 5000,
   changeRestMs: 2000,
-  outageMs: 5000,
+  outageMs: 3000,
   sightingMs: 20_000,
   askMs: 1000,
   closeMs: 1200

@@ -31,6 +31,9 @@ export interface UsedRelay {
   failed(): void
 }
 
+/** hyperdht's PEER_HANDSHAKE and PEER_HOLEPUNCH (hyperdht/lib/constants.js). */
+const PASSED_ON: ReadonlySet<number> = new Set([0, 1])
+
 /** How many nodes are asked where they see us. */
 const ASKED = 3
 
@@ -45,9 +48,8 @@ export class Dht extends HyperDHT {
   readonly #limits: DhtLimits
   readonly #log: Log
   readonly #sightings: Sightings
-  #answeredAt: number
-  /** Requests that were not answered since the last that was. */
-  #unanswered = 0
+  /** When the first and the last request timed out since the last answer, ms. */
+  #timeouts: { readonly first: number; last: number } | null = null
   #askedAt = Number.NEGATIVE_INFINITY
   readonly #movable: boolean
 
@@ -57,23 +59,25 @@ export class Dht extends HyperDHT {
     this.#limits = limits
     this.#log = log
     this.#sightings = new Sightings(limits.sightingMs)
-    this.#answeredAt = clock.now()
     this.#movable = options.firewalled !== false
   }
 
   override _onresponse(answer: HyperDHT.Answer, external: boolean): void {
     super._onresponse(answer, external)
     const now = this.#clock.now()
-    const isBack = this.#unanswered > 0 && now - this.#answeredAt >= this.#limits.outageMs
-    this.#answeredAt = now
-    this.#unanswered = 0
-    if (isBack) this.emit('back')
+    const timeouts = this.#timeouts
+    this.#timeouts = null
+    if (timeouts && timeouts.last - timeouts.first >= this.#limits.outageMs) this.emit('back')
     if (!external && this.#sightings.note(answer.from, answer.to, now)) this.emit('moved')
   }
 
-  override _ontimeout(request: unknown): void {
+  override _ontimeout(request: HyperDHT.Request): void {
     super._ontimeout(request)
-    this.#unanswered++
+    // These a node passes on; it is a server who does not answer.
+    if (!request.internal && PASSED_ON.has(request.command)) return
+    const now = this.#clock.now()
+    if (this.#timeouts) this.#timeouts.last = now
+    else this.#timeouts = { first: now, last: now }
   }
 
   /** Not taken for offline, hyperdht announces on; it would wait for answers to requests that nobody makes meanwhile. */

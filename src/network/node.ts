@@ -105,18 +105,23 @@ export class Node {
     relayIdentity?: HyperDHT.KeyPair
   ): Promise<{ close(): Promise<void> }> {
     const relayThrough = this.#dht.relayThrough(this.#relays, this.#limits.relayRestMs, relayIdentity)
-    const options = { createSecretStream, ...(relayThrough && { relayThrough }) }
+    const options = {
+      createSecretStream,
+      // True turns a client away: not for who it is, but because no answer is better than one that leads nowhere.
+      firewall: async () => this.#dht.firewalled && !(await announcement.held()),
+      ...(relayThrough && { relayThrough })
+    }
     const server = this.#dht.createServer(options, stream => {
       stream.on('error', noop)
       this.#whenOpen(stream, onlink)
     })
-    await server.listen(keyPair)
-    // What was announced says how to reach us.
     const announcement = new Announcement(server, systemClock, this.#limits, onreach)
+    this.#announcements.add(announcement)
+    await announcement.start(keyPair)
+    // What was announced says how to reach us.
     this.#reach.then(open => {
       if (open) void announcement.refresh()
     })
-    this.#announcements.add(announcement)
     return {
       close: async () => {
         this.#announcements.delete(announcement)

@@ -82,6 +82,12 @@ declare module 'hyperdht' {
       readonly prev: KnownNode | null
     }
 
+    /** A question to another node: one of dht-rpc itself (internal) or of hyperdht, by its number. */
+    interface Request {
+      readonly internal: boolean
+      readonly command: number
+    }
+
     /** An answer: from whom, and the address that they see us at. */
     interface Answer {
       readonly from: Address
@@ -125,7 +131,7 @@ declare module 'hyperdht' {
     readonly _validatedLocalAddresses: Map<string, unknown>
     /** What comes of a request; `external` when not over the socket that requests go over now. Internal to dht-rpc. */
     _onresponse(answer: HyperDHT.Answer, external: boolean): void
-    _ontimeout(request: unknown): void
+    _ontimeout(request: HyperDHT.Request): void
     /** Takes all that is known of the network for old, as after a sleep. */
     _onwakeup(): void
     /** Called when there were requests, and no answers, for some 10 s. */
