@@ -1,14 +1,22 @@
 // What happens to a network while people play: flows must go on within 5 s of its return, byte for byte.
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { pause } from '../support/deadline.js'
-import { runProgram } from '../support/process.js'
+import { Process, runProgram } from '../support/process.js'
+import { programPath } from '../support/programs.js'
+import { noSsh, startSshd } from '../support/sshd.js'
 import type { Home, Kind } from './lab.js'
 import { Pair, type PairOptions } from './pair.js'
 import { lab, side, skip, useLab } from './side.js'
 
 /** How long flows may take to move again once packets can. */
 const BACK_WITHIN_MS = 5000
+
+/** Outages at a time: they are mostly waiting. */
+const AT_A_TIME = 8
 
 useLab()
 
@@ -87,6 +95,11 @@ async function pull(cable: Home['cable'], ms: number): Promise<void> {
   await lab.plugIn(cable)
 }
 
+const SSH_PORT = 7022
+
+/** What is counted through ssh: some 30 s. */
+const COUNT = 1300
+
 const OPEN_TO_CONE = { server: 'open', client: 'cone' } as const
 const CONE_TO_CONE = { server: 'cone', client: 'cone' } as const
 const SYMMETRIC = { server: 'symmetric', client: 'symmetric' } as const
@@ -97,8 +110,6 @@ const OUTAGES: readonly (readonly [
   kinds: { server: Kind; client: Kind },
   disturb: Disturbance
 ])[] = [
-  ['all packets dropped for 20 s', OPEN_TO_CONE, ({ client }) => drop(client, 20_000)],
-  ["all packets dropped at the server's router for 20 s", CONE_TO_CONE, ({ server }) => drop(server, 20_000)],
   ["the client's cable out for 60 s", CONE_TO_CONE, ({ client }) => pull(client.cable, 60_000)],
   ["the server's cable out for 60 s", CONE_TO_CONE, ({ server }) => pull(server.cable, 60_000)],
   [
@@ -111,6 +122,8 @@ const OUTAGES: readonly (readonly [
     CONE_TO_CONE,
     ({ server }) => pull(server.uplink, 60_000)
   ],
+  ['all packets dropped for 20 s', OPEN_TO_CONE, ({ client }) => drop(client, 20_000)],
+  ["all packets dropped at the server's router for 20 s", CONE_TO_CONE, ({ server }) => drop(server, 20_000)],
   [
     "the client's own address changes",
     { server: 'open', client: 'open' },
@@ -138,7 +151,7 @@ const OUTAGES: readonly (readonly [
   ]
 ]
 
-describe('flows go on', { skip, concurrency: 4 }, () => {
+describe('flows go on', { skip, concurrency: AT_A_TIME }, () => {
   for (const [name, kinds, disturb] of OUTAGES) {
     test(name, { timeout: 120_000 }, t => goesOn(t, kinds, disturb))
   }
@@ -169,5 +182,53 @@ describe('flows go on', { skip, concurrency: 4 }, () => {
       },
       { server: ['--relay', first.key], path: 'relayed' }
     )
+  })
+  test('an ssh session outlives 20 s of nothing and a changed address', {
+    timeout: 90_000,
+    skip: noSsh()
+  }, async t => {
+    const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-'))
+    const [server, client] = [await lab.home('open'), await lab.home('cone')]
+    const sshd = await startSshd(folder, SSH_PORT, server.prefix)
+    const pair = new Pair(lab, server, client, { port: SSH_PORT })
+    try {
+      await pair.meet()
+      const local = await pair.client.localPort('tcp', SSH_PORT)
+      const [program = '', ...args] = [...client.prefix, programPath('ssh')]
+      const counting = `i=0; while [ $i -lt ${COUNT} ]; do i=$((i+1)); echo $i; sleep 0.02; done`
+      const session = new Process(program, [...args, ...sshd.ssh(local, counting)])
+      const linesAfter = async (what: string): Promise<void> => {
+        const [from, lines] = [Date.now(), session.stdout.length]
+        const moved = (): boolean => session.stdout.length > lines
+        while (!moved() && Date.now() - from < BACK_WITHIN_MS) await pause(20)
+        t.diagnostic(`ssh, ${what}: back after ${Date.now() - from} ms`)
+        assert.ok(moved(), `${what}: nothing more comes\n${session.describe()}\n${pair.describe()}`)
+      }
+      try {
+        await session.says(/^20$/m)
+        await drop(client, 20_000)
+        await linesAfter('20 s of nothing')
+        await pause(500)
+        await inside(
+          client.prefix,
+          'ip addr flush dev eth0; ip addr add 192.168.7.77/24 dev eth0; ip route add default via 192.168.7.1'
+        )
+        // What had come to the old address may still be read.
+        await pause(100)
+        await linesAfter('another address')
+        const { code, stdout } = await session.end(30_000)
+        assert.equal(code, 0, session.describe())
+        assert.deepEqual(
+          stdout.trim().split('\n').map(Number),
+          Array.from({ length: COUNT }, (_, i) => i + 1)
+        )
+      } finally {
+        await session.stop()
+      }
+    } finally {
+      await pair.close()
+      await sshd.process.stop()
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 })

@@ -103,6 +103,8 @@ export interface PairOptions {
   client?: readonly string[]
   /** The server's; a new one if left out. */
   secret?: string
+  /** Another TCP port to share, for a program of the test's own. */
+  port?: number
 }
 
 /** A server and a client that are being brought together. */
@@ -128,12 +130,20 @@ export class Pair {
       'serve',
       ...ports.map(String)
     ])
-    const maps = ['-p', ports.join(','), '--protocol', Object.keys(PORTS).join(',')]
+    const maps = ['-p', this.#maps.ports, '--protocol', this.#maps.protos]
     this.server = new HyperNat(['server', ...maps, ...this.#common, ...(options.server ?? [])], {
       name: 'server',
       prefix: serverHome.prefix,
       env: { HYPER_NAT_SECRET: this.#secret }
     })
+  }
+
+  get #maps(): { ports: string; protos: string } {
+    const extra = this.options.port === undefined ? [] : [this.options.port]
+    return {
+      ports: [...Object.values(PORTS), ...extra].join(','),
+      protos: [...Object.keys(PORTS), ...extra.map(() => 'tcp')].join(',')
+    }
   }
 
   get #common(): string[] {
@@ -149,14 +159,7 @@ export class Pair {
   async meet(ms = 30_000): Promise<Meeting> {
     const { publicKey } = await this.server.event('ready', { ms: 30_000 })
     await this.#serve.says(/"ok":true/)
-    const flags = [
-      '-r',
-      Object.values(PORTS).join(','),
-      '-l',
-      '0',
-      '--protocol',
-      Object.keys(PORTS).join(',')
-    ]
+    const flags = ['-r', this.#maps.ports, '-l', '0', '--protocol', this.#maps.protos]
     this.#started = performance.now()
     this.#client = new HyperNat(
       ['client', ...flags, '-k', publicKey, ...this.#common, ...(this.options.client ?? [])],
