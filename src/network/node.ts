@@ -250,11 +250,16 @@ async function within(what: Promise<unknown>, ms: number): Promise<void> {
 
 /** IPv4, since hyperdht has no other, and so not the IPv6 addresses that change for privacy's sake. */
 function outsideAddresses(): string[] {
-  return Object.values(os.networkInterfaces()).flatMap(addresses =>
-    (addresses ?? [])
-      .filter(({ family, internal }) => family === 'IPv4' && !internal)
-      .map(({ cidr, address }) => cidr ?? address)
-  )
+  try {
+    return Object.values(os.networkInterfaces()).flatMap(addresses =>
+      (addresses ?? [])
+        .filter(({ family, internal }) => family === 'IPv4' && !internal)
+        .map(({ cidr, address }) => cidr ?? address)
+    )
+  } catch {
+    // Some systems, such as Android, do not tell.
+    return []
+  }
 }
 
 function noop(): void {}
