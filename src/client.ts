@@ -207,8 +207,9 @@ export class Client {
   /** Dials at once, beside a connection if there is one; what is under way may wait for answers that cannot come. */
   #dialAnew(): void {
     this.#backoff.reset()
-    this.#giveUp?.()
+    const giveUp = this.#giveUp
     this.#giveUp = null
+    giveUp?.()
     this.#dial()
   }
 
@@ -230,7 +231,9 @@ export class Client {
       { link, sharedKey: publicKey, clock, timeoutMs: limits.greetingMs },
       { datagramKey: sendKey, resume },
       result => {
-        if (this.#giveUp === giveUp) this.#giveUp = null
+        // Given up for another dial.
+        if (this.#giveUp !== giveUp) return
+        this.#giveUp = null
         if (!(result instanceof HyperNatError)) this.#onWelcome(link, result, sendKey)
         // A server says why it ends a connection; a relay that turns one away cannot.
         else if (result.code === 'CONNECTION_LOST' && link.path === 'relayed') this.#onFailure(RELAY_FAILED)

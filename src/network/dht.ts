@@ -48,6 +48,8 @@ export class Dht extends HyperDHT {
   readonly #limits: DhtLimits
   readonly #log: Log
   readonly #sightings: Sightings
+  /** What the nodes see that answer: another one once we know that others reach us. */
+  #sightedFrom: HyperDHT.Socket | null = null
   /** When the first and the last request timed out since the last answer, ms. */
   #timeouts: { readonly first: number; last: number } | null = null
   #askedAt = Number.NEGATIVE_INFINITY
@@ -68,6 +70,10 @@ export class Dht extends HyperDHT {
     const timeouts = this.#timeouts
     this.#timeouts = null
     if (timeouts && timeouts.last - timeouts.first >= this.#limits.outageMs) this.emit('back')
+    if (this.#sightedFrom !== this.socket) {
+      this.#sightings.clear()
+      this.#sightedFrom = this.socket
+    }
     if (!external && this.#sightings.note(answer.from, answer.to, now)) this.emit('moved')
   }
 
@@ -144,7 +150,6 @@ export class Dht extends HyperDHT {
         // A dial that is under way has told the other side otherwise, and fails when it changes in between.
         while (this.#dialling.size > 0) await once(this, 'dialled')
         if (!this.destroyed) await this._updateNetworkState(true)
-        this.#sightings.clear()
       }
     } catch (err) {
       this.#log.debug({ err }, 'not known whether others reach this machine')
@@ -180,12 +185,8 @@ export class Dht extends HyperDHT {
    */
   #forgetWay(key: Uint8Array, host: string | null): void {
     const name = Buffer.from(key).toString('hex')
-    const ways = this._relayAddressesCache.get(name)
-    if (ways)
-      this._relayAddressesCache.set(
-        name,
-        ways.filter(way => way.host !== host)
-      )
+    const others = this._relayAddressesCache.get(name)?.filter(way => way.host !== host)
+    if (others) this._relayAddressesCache.set(name, others)
   }
 
   /** Only hyperdht itself dials without options: a relay, ours or the one that the other side named. */

@@ -60,7 +60,7 @@ export class Node {
     this.#watch.start()
   }
 
-  /** Calls `listener` when the network has changed, however often that happens every few seconds at the most. */
+  /** Calls `listener` when the network has changed, at most once every few seconds. @returns a function that ends that */
   onChange(listener: (changes: ReadonlySet<NetworkChange>) => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
@@ -116,8 +116,8 @@ export class Node {
       this.#whenOpen(stream, onlink)
     })
     const announcement = new Announcement(server, systemClock, this.#limits, onreach)
-    this.#announcements.add(announcement)
     await announcement.start(keyPair)
+    this.#announcements.add(announcement)
     // What was announced says how to reach us.
     this.#reach.then(open => {
       if (open) void announcement.refresh()

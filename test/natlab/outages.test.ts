@@ -53,12 +53,14 @@ async function goesOn(
       returned = Date.now()
       await pause(BACK_WITHIN_MS + 1000)
     })
-    const { tcp, tcpudp, udp, udpLost, udpSent } = steady
+    const { tcp, tcpudp, udp, udpLost, udpSent, transferred } = steady
     const backMs = Object.entries({ tcp, tcpudp, udp }).map(
       ([proto, { until }]) => [proto, Math.max(0, until - returned)] as const
     )
     const times = backMs.map(([proto, ms]) => `${proto} ${ms} ms`).join(', ')
-    t.diagnostic(`${t.name}: back after ${times}; silent for ${tcp.ms} ms; udp lost ${udpLost} of ${udpSent}`)
+    t.diagnostic(
+      `${t.name}: back after ${times}; silent for ${tcp.ms} ms; udp lost ${udpLost} of ${udpSent}; transferred ${transferred} bytes`
+    )
     for (const [proto, ms] of backMs) {
       assert.ok(ms <= BACK_WITHIN_MS, `${proto} moved again after ${ms} ms\n${pair.describe()}`)
     }

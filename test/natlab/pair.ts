@@ -95,6 +95,8 @@ export interface Steady {
   readonly udp: Silence
   readonly udpSent: number
   readonly udpLost: number
+  /** Bytes of the large transfers, all of them there and back. */
+  readonly transferred: number
 }
 
 export interface PairOptions {

@@ -3,7 +3,8 @@
  *
  *     peer.js serve TCP UDP TCPUDP              echoes on these ports of 127.0.0.1, until it is stopped
  *     peer.js check TCP UDP TCPUDP BYTES        sends BYTES through each and compares what comes back
- *     peer.js steady TCP UDP TCPUDP             a small write on each every 20 ms until stdin ends, each byte compared
+ *     peer.js steady TCP UDP TCPUDP             a small write on each every 20 ms until stdin ends, and beside it a large transfer
+ *                                               on TCP and on TCPUDP; each byte compared
  *
  * Tells how it went as one line of JSON.
  */
@@ -17,6 +18,8 @@ import type { Silence, Steady } from './pair.js'
 
 const TICK_MS = 20
 const DATAGRAM = 32
+/** What a transfer writes at each tick that finds room: 0.2 MB/s, so that a relay's limit leaves some to catch up with. */
+const BLOCK = 4 * 1024
 /** Sizes of datagrams: within a packet, and in several. */
 const DATAGRAMS = [1, 200, 1200, 9000]
 
@@ -68,6 +71,7 @@ async function checkUdp(): Promise<void> {
 async function steady(): Promise<Steady> {
   const a = await pingPong(tcp)
   const b = await pingPong(tcpudp)
+  const transfers = [await transfer(tcp), await transfer(tcpudp)]
   const client = await UdpClient.open(udp)
   const answers = new Answers()
   client.socket.on('message', () => answers.note())
@@ -89,7 +93,8 @@ async function steady(): Promise<Steady> {
     tcpudp: await b.stop(),
     udp: answers.longest,
     udpSent: sent,
-    udpLost: sent - back.size
+    udpLost: sent - back.size,
+    transferred: (await Promise.all(transfers.map(one => one.stop()))).reduce((a, b) => a + b)
   }
 }
 
@@ -114,11 +119,50 @@ async function pingPong(port: number): Promise<{ stop(): Promise<Silence> }> {
   return {
     async stop() {
       clearInterval(timer)
-      const end = performance.now() + 10_000
-      while (read < sent && performance.now() < end)
-        await new Promise(resolve => setTimeout(resolve, TICK_MS))
+      await until(() => read === sent)
       assert.equal(read, sent, `port ${port}: words that did not come back`)
       return answers.longest
     }
   }
+}
+
+/** Writes as much as there is room for, and sees that the same comes back. */
+async function transfer(port: number): Promise<{ stop(): Promise<number> }> {
+  const socket = await connectTcp(port)
+  // A prime number of bytes: a block that is missing, doubled or moved shows.
+  const pattern = randomBytes(65_521)
+  const twice = Buffer.concat([pattern, pattern])
+  let sent = 0
+  let read = 0
+  socket.on('data', data => {
+    for (let i = 0; i < data.length; ) {
+      const from = read % pattern.length
+      const expected = twice.subarray(from, from + Math.min(data.length - i, pattern.length))
+      const got = data.subarray(i, i + expected.length)
+      assert.ok(expected.equals(got), `port ${port}: other bytes from ${read} on`)
+      read += expected.length
+      i += expected.length
+    }
+  })
+  socket.on('close', () => assert.fail(`port ${port}: the connection was closed`))
+  const timer = setInterval(() => {
+    if (socket.writableNeedDrain) return
+    const from = sent % pattern.length
+    socket.write(twice.subarray(from, from + BLOCK))
+    sent += BLOCK
+  }, TICK_MS)
+  return {
+    async stop() {
+      clearInterval(timer)
+      await until(() => read === sent)
+      assert.equal(read, sent, `port ${port}: bytes that did not come back`)
+      return read
+    }
+  }
+}
+
+/** Waits until something holds, or for 10 s. */
+async function until(holds: () => boolean): Promise<void> {
+  const end = performance.now() + 10_000
+  while (!holds() && performance.now() < end) await new Promise(resolve => setTimeout(resolve, TICK_MS))
 }

@@ -207,6 +207,21 @@ test('a dial that is under way when the network changes is begun anew', () => {
   assert.equal(node.dials.length, dials + 2)
 })
 
+test('a greeting that is under way when the network changes is begun anew, and nobody hears of it', async () => {
+  const { node, events, pass } = start()
+  node.failure = null
+  assert.ok(await pass(1000, () => node.connections.length === 1))
+  node.watch.report('moved')
+  assert.equal(node.dials.length, 2)
+  assert.ok(await pass(1000, () => count(events, 'connected') === 1))
+  await pass(20_000)
+  assert.equal(node.dials.length, 2)
+  assert.deepEqual(
+    events.map(({ event }) => event),
+    ['ready', 'connected']
+  )
+})
+
 test('when an address is gone it dials beside the connection, which works until another does', async () => {
   const { node, events, pass, connect } = start()
   await connect()
