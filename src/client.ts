@@ -23,6 +23,7 @@ import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import { Backoff } from './network/backoff.js'
 import { RELAY_FAILED } from './network/dial-errors.js'
+import type { NetworkChange } from './network/network-watch.js'
 import type { Node } from './network/node.js'
 import type { StreamLink } from './network/stream-link.js'
 import type { ClientEntry } from './options/entry.js'
@@ -87,6 +88,8 @@ export class Client {
   readonly #flowsById = new Map<number, UdpFlow>()
   #nextUdpFlow = 1
   #session: Session | null = null
+  #link: StreamLink | null = null
+  #unwatch: (() => void) | null = null
   #giveUp: (() => void) | null = null
   #redial: Timer | null = null
   #sweep: Timer | null = null
@@ -163,6 +166,7 @@ export class Client {
       this.#sweep = clock.after(Math.min(10_000, limits.udpIdleSeconds * 500), sweep)
     }
     sweep()
+    this.#unwatch = this.#parts.node.onChange(changes => this.#onNetworkChange(changes))
     this.#dial()
     return maps
   }
@@ -170,6 +174,7 @@ export class Client {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#unwatch?.()
     this.#redial?.cancel()
     this.#sweep?.cancel()
     this.#giveUp?.()
@@ -199,6 +204,21 @@ export class Client {
     this.#giveUp = giveUp
   }
 
+  /** Dials at once, beside a connection if there is one; what is under way may wait for answers that cannot come. */
+  #dialAnew(): void {
+    this.#backoff.reset()
+    const giveUp = this.#giveUp
+    this.#giveUp = null
+    giveUp?.()
+    this.#dial()
+  }
+
+  #onNetworkChange(changes: ReadonlySet<NetworkChange>): void {
+    const severed = changes.has('lost') || changes.has('woken')
+    if (this.#session?.state === 'up' && !severed) this.#session.doubt()
+    else this.#dialAnew()
+  }
+
   #greet(link: StreamLink): void {
     const { clock, limits, random, publicKey } = this.#parts
     const sendKey = random(KEY_BYTES)
@@ -211,7 +231,9 @@ export class Client {
       { link, sharedKey: publicKey, clock, timeoutMs: limits.greetingMs },
       { datagramKey: sendKey, resume },
       result => {
-        if (this.#giveUp === giveUp) this.#giveUp = null
+        // Given up for another dial.
+        if (this.#giveUp !== giveUp) return
+        this.#giveUp = null
         if (!(result instanceof HyperNatError)) this.#onWelcome(link, result, sendKey)
         // A server says why it ends a connection; a relay that turns one away cannot.
         else if (result.code === 'CONNECTION_LOST' && link.path === 'relayed') this.#onFailure(RELAY_FAILED)
@@ -250,6 +272,7 @@ export class Client {
       old?.close('SESSION_EXPIRED')
     }
     this.#learnMaps(welcome)
+    this.#link = link
     this.#session!.attach({
       link,
       sendKey,
@@ -296,7 +319,9 @@ export class Client {
           }
         },
         silent: ms => {
-          if (ms >= limits.silentMs) this.#dial()
+          if (ms < limits.silentMs) return
+          this.#link?.suspect()
+          this.#dial()
         },
         open: () => 'PROTOCOL_ERROR' as ErrorCode,
         udp: (_map, flow, payload) => this.#onAnswer(flow, payload)

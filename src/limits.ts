@@ -68,6 +68,10 @@ export interface Limits {
   pingUrgentMs: number
   /** A client that hears nothing for this long dials anew beside the old connection. */
   silentMs: number
+  /** The same where only its own questions stay unanswered: packets may come through though none get there. */
+  deafMs: number
+  /** The same after the network has changed. */
+  doubtMs: number
   /** An end that hears nothing for this long gives the connection up. */
   deadMs: number
   /** How long the other side may take for its first message. */
@@ -93,8 +97,24 @@ export interface Limits {
   nextFreeTries: number
   /** How long a target may take to accept a TCP connection. */
   targetMs: number
-  /** Between two tries to announce while no DHT node answers. */
+  /** Between two looks at whether DHT nodes hold our announcement, and two tries to announce while none does. */
   announceRetryMs: number
+  /** Between two such looks while a client waits for them. */
+  announceLookMs: number
+  /** How long hyperdht's clients wait for the answer to a handshake: a second, four times. */
+  dialAnswerMs: number
+  /** Between two looks at this machine's addresses and at the time of day. */
+  watchMs: number
+  /** How far the time of day may run ahead of our timers: further, and the machine has slept. */
+  sleepMs: number
+  /** After a change of the network was told, further ones are gathered for so long. */
+  changeRestMs: number
+  /** When requests to DHT nodes time out for so long, and none is answered, the nodes are out of reach. */
+  outageMs: number
+  /** A DHT node that sees us on another port than so long ago tells that a NAT forgot us; later it may have aged. */
+  sightingMs: number
+  /** Between two times that DHT nodes are asked whether they see us where they did. */
+  askMs: number
   /** How long each of two steps of closing may take before it is forced: saying goodbye, and unannouncing. */
   closeMs: number
 
@@ -161,6 +181,8 @@ export const LIMITS: Limits = {
   pingMs: 1000,
   pingUrgentMs: 400,
   silentMs: 3000,
+  deafMs: 4000,
+  doubtMs: 1000,
   deadMs: 15_000,
   greetingMs: 10_000,
   reachMs: 100,
@@ -176,6 +198,14 @@ export const LIMITS: Limits = {
   nextFreeTries: 5,
   targetMs: 15_000,
   announceRetryMs: 2000,
+  announceLookMs: 50,
+  dialAnswerMs: 4000,
+  watchMs: 1000,
+  sleepMs: 5000,
+  changeRestMs: 2000,
+  outageMs: 3000,
+  sightingMs: 20_000,
+  askMs: 1000,
   closeMs: 1200,
 
   portLeaseSeconds: 1800,

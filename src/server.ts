@@ -15,7 +15,7 @@ import type { KeyPair } from './identity/keys.js'
 import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import { OFFLINE } from './network/dial-errors.js'
-import type { Announcement, Node } from './network/node.js'
+import type { Node } from './network/node.js'
 import type { StreamLink } from './network/stream-link.js'
 import type { Hello, WireMap } from './session/frames.js'
 import { welcomeFrame } from './session/frames.js'
@@ -64,7 +64,7 @@ export class Server {
   readonly #maps: readonly SharedMap[]
   readonly #guests = new Map<string, Guest>()
   readonly #greetings = new Set<() => void>()
-  #announcement: Announcement | null = null
+  #announcement: { close(): Promise<void> } | null = null
   #sweep: { cancel(): void } | null = null
   #closed = false
 
@@ -191,7 +191,10 @@ export class Server {
           log.debug({ peer: shortKey(peer), code, reason }, 'session ended')
           if (wasUp) emit({ event: 'disconnected', publicKey: this.publicKey, peer, code })
         },
-        silent: () => {},
+        silent: () => {
+          this.#parts.node.ask()
+          guest.link?.suspect()
+        },
         open: (flow, proto) => this.#onOpen(flow, proto, peer),
         udp: (map, flow, payload) => this.#onUdp(guest, map, flow, payload)
       }

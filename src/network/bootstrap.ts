@@ -6,8 +6,8 @@ import { EventEmitter } from 'node:events'
 import HyperDHT from 'hyperdht'
 import { HyperNatError } from '../errors.js'
 import type { ServiceEvent } from '../events.js'
+import { ownAddresses } from './addresses.js'
 import { listenError } from './listen-error.js'
-import { ownAddresses } from './own-addresses.js'
 import { pathOf } from './path.js'
 
 /** The port that others expect a bootstrap node on. */

@@ -6,19 +6,16 @@ import { codeOf, type HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log.js'
 import type { NetworkOptions } from '../options/entry.js'
+import { outsideAddresses, ownAddresses } from './addresses.js'
+import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
-import { ownAddresses } from './own-addresses.js'
+import { type NetworkChange, NetworkWatch } from './network-watch.js'
 import { pathOf } from './path.js'
 import { PortMapping, type PortMappingState } from './port-mapping.js'
 import { routerOpener } from './router.js'
 import { createSecretStream, StreamLink } from './stream-link.js'
 import { within } from './within.js'
-
-/** A server that is announced. */
-export interface Announcement {
-  close(): Promise<void>
-}
 
 /** hyperdht's code for two random NATs. */
 const BOTH_RANDOM = 'HOLEPUNCH_DOUBLE_RANDOMIZED_NATS'
@@ -44,6 +41,9 @@ export class Node {
   /** Null when the router is to be left alone. */
   readonly #mapping: PortMapping | null
   #servers = 0
+  readonly #announcements = new Set<Announcement>()
+  readonly #watch: NetworkWatch
+  readonly #listeners = new Set<(changes: ReadonlySet<NetworkChange>) => void>()
 
   /** @param keyPair the key that servers see of this machine's clients */
   constructor(network: NetworkOptions, limits: Limits, log: Log) {
@@ -54,7 +54,7 @@ export class Node {
       // The session's own pings keep the path open, and notice silence sooner.
       connectionKeepAlive: false as const
     }
-    this.#dht = new Dht(options, systemClock, log, limits)
+    this.#dht = new Dht(options, systemClock, limits, log)
     this.#relays = network.relay ?? []
     this.#reach = this.#dht.findReach()
     this.#starting = within(this.#reach, limits.reachMs).then(() => {
@@ -62,6 +62,40 @@ export class Node {
     })
     this.#dialRelay = this.#dht.relayThrough(this.#relays, limits.relayRestMs)
     this.#mapping = network.portMapping === false ? null : this.#createMapping()
+    this.#watch = new NetworkWatch(
+      { clock: systemClock, limits, addresses: outsideAddresses, timeOfDay: Date.now },
+      changes => this.#onChange(changes)
+    )
+    this.#dht.on('moved', () => this.#watch.report('moved'))
+    this.#dht.on('back', () => this.#watch.report('back'))
+    this.#watch.start()
+  }
+
+  /** Calls `listener` when the network has changed, at most once every few seconds. @returns a function that ends that */
+  onChange(listener: (changes: ReadonlySet<NetworkChange>) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** Nothing comes any more on a connection: is it our own address that has changed? */
+  ask(): void {
+    this.#dht.ask()
+  }
+
+  #onChange(changes: ReadonlySet<NetworkChange>): void {
+    this.#log.info({ changes: [...changes] }, 'the network has changed')
+    const announce = (): void => {
+      for (const announcement of this.#announcements) void announcement.refresh()
+    }
+    const announceIf = (open: boolean): void => {
+      if (open) announce()
+    }
+    // No answer has come since the last time that our address changed, if we do not know it.
+    if (changes.has('lost') || changes.has('moved') || this.#dht.host === null) {
+      this.#dht.relearn().then(announceIf, noop)
+    } else this.#dht.ask()
+    announce()
+    for (const listener of this.#listeners) listener(changes)
   }
 
   /** Where this node listens. */
@@ -123,34 +157,31 @@ export class Node {
     onlink: (link: StreamLink) => void,
     onreach: (reached: boolean) => void,
     relayIdentity?: HyperDHT.KeyPair
-  ): Promise<Announcement> {
+  ): Promise<{ close(): Promise<void> }> {
     const relayThrough = this.#dht.relayThrough(this.#relays, this.#limits.relayRestMs, relayIdentity)
-    const options = { createSecretStream, ...(relayThrough && { relayThrough }) }
+    const options = {
+      createSecretStream,
+      // True turns a client away: not for who it is, but because no answer is better than one that leads nowhere.
+      firewall: async () => this.#dht.firewalled && !(await announcement.held()),
+      ...(relayThrough && { relayThrough })
+    }
     const server = this.#dht.createServer(options, stream => {
       stream.on('error', noop)
       this.#whenOpen(stream, onlink)
     })
-    await server.listen(keyPair)
+    const announcement = new Announcement(server, systemClock, this.#limits, onreach)
+    await announcement.start(keyPair)
+    this.#announcements.add(announcement)
     if (this.#servers++ === 0 && this.#mapping) this.#mapPort(this.#mapping)
     // What was announced says how to reach us.
-    this.#reach.then(open => open && server.refresh())
-    let retry: NodeJS.Timeout | undefined
-    const check = (): void => {
-      // The nodes that took the announcement; none when none answered.
-      const reached = server.relayAddresses.length > 0
-      if (reached && retry) onreach(true)
-      if (reached) return
-      if (!retry) onreach(false)
-      server.refresh()
-      retry = setTimeout(check, this.#limits.announceRetryMs)
-    }
-    check()
+    this.#reach.then(open => {
+      if (open) void announcement.refresh()
+    })
     return {
       close: async () => {
-        clearTimeout(retry)
+        this.#announcements.delete(announcement)
         if (--this.#servers === 0) this.#mapping?.close()
-        // Unannouncing asks the network, which may not answer.
-        await within(server.close(), this.#limits.closeMs)
+        await within(announcement.close(), this.#limits.closeMs)
       }
     }
   }
@@ -160,6 +191,7 @@ export class Node {
       const relay = this.#dht.relayOf(stream.rawStream)
       const link = new StreamLink(stream, this.#limits, relay !== null)
       this.#links.add(link)
+      link.onsuspect = () => relay?.failed()
       link.closed.then(code => {
         this.#links.delete(link)
         // Perhaps it was the other side that went away; then another relay does no harm.
@@ -255,6 +287,7 @@ export class Node {
 
   /** Ends every connection and leaves the DHT. */
   async close(): Promise<void> {
+    this.#watch.stop()
     const ends: Promise<unknown>[] = [...this.#links].map(link => link.closed)
     if (this.#mapping) ends.push(this.#mapping.close())
     await within(Promise.all(ends), this.#limits.closeMs)

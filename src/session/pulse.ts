@@ -20,13 +20,14 @@ const REMEMBERED = 32
 
 export interface PulseEvents {
   ping(id: number): void
-  /** Nothing was heard for `ms`; called at each beat of the silence. */
+  /** Nothing was heard, or nothing answered, for `ms`; called at each beat of the silence. */
   silent(ms: number): void
 }
 
 export class Pulse {
   #timer: Timer | null = null
   #heardAt: number
+  #answeredAt: number
   #nextId = 1
   readonly #sent = new Map<number, number>()
   readonly #answered: boolean[] = []
@@ -36,14 +37,25 @@ export class Pulse {
 
   constructor(
     readonly clock: Clock,
-    readonly limits: Pick<Limits, 'pingMs' | 'pingUrgentMs'>,
+    readonly limits: Pick<Limits, 'pingMs' | 'pingUrgentMs' | 'silentMs' | 'deafMs' | 'doubtMs'>,
     readonly events: PulseEvents
   ) {
     this.#heardAt = clock.now()
+    this.#answeredAt = this.#heardAt
   }
 
   start(): void {
     this.#heardAt = this.clock.now()
+    this.#answeredAt = this.#heardAt
+    this.#beat()
+  }
+
+  /** The path may be dead: asks now, and counts what is not answered soon as a silence that began a while ago. */
+  doubt(): void {
+    if (!this.#timer) return
+    const { silentMs, doubtMs } = this.limits
+    this.#heardAt = Math.min(this.#heardAt, this.clock.now() - (silentMs - doubtMs))
+    this.#timer.cancel()
     this.#beat()
   }
 
@@ -60,6 +72,7 @@ export class Pulse {
 
   /** The answer to a ping came. */
   pong(id: number): void {
+    if (id < this.#nextId) this.#answeredAt = this.clock.now()
     const sentAt = this.#sent.get(id)
     if (sentAt === undefined) return
     this.#sent.delete(id)
@@ -84,7 +97,7 @@ export class Pulse {
 
   #beat(): void {
     const now = this.clock.now()
-    const silence = now - this.#heardAt
+    const silence = this.#silence(now)
     const overdue = silence >= this.limits.pingMs * 1.5
     for (const [id, sentAt] of this.#sent) {
       if (now - sentAt < 2 * this.limits.pingMs) break
@@ -98,6 +111,12 @@ export class Pulse {
     )
     this.events.ping(id)
     if (overdue) this.events.silent(silence)
+  }
+
+  /** A NAT on the other side that forgot us lets packets out from a new port, and none of ours in: heard is not enough. */
+  #silence(now: number): number {
+    const unanswered = now - this.#answeredAt
+    return Math.max(now - this.#heardAt, unanswered >= this.limits.deafMs ? unanswered : 0)
   }
 
   #note(answered: boolean): void {

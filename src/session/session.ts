@@ -237,6 +237,11 @@ export class Session {
     else this.events.silent(ms)
   }
 
+  /** The network has changed, and perhaps taken the connection along: finds out, and tells of silence sooner. */
+  doubt(): void {
+    this.#pulse.doubt()
+  }
+
   /**
    * Tells the other side why, then ends.
    * @param told what the other side is told, if that is not for its eyes

@@ -80,10 +80,32 @@ declare module 'hyperdht' {
       close(): Promise<void>
       readonly relayAddresses: Address[]
       createHandshake: CreateHandshake
+      /** Null before `listen`. Internal to hyperdht. */
+      readonly _announcer: Announcer | null
     }
 
-    /** A node's answer: `to` is our address as it sees it. */
-    interface Reply {
+    /** Keeps a server announced: at once, then every 5 minutes or when told to, which it sees every 3 s. */
+    interface Announcer {
+      /** The nodes that hold the announcement. */
+      readonly relays: readonly { relayAddress: Address; peerAddress: Address }[]
+      /** Settles when the announcing that is under way is done. */
+      readonly _updating: Promise<void> | null
+      readonly _sleeper: { resume(): void }
+    }
+
+    /** A node that is known, and in a list of those. */
+    interface KnownNode extends Address {
+      readonly prev: KnownNode | null
+    }
+
+    /** A question to another node: one of dht-rpc itself (internal) or of hyperdht, by its number. */
+    interface Request {
+      readonly internal: boolean
+      readonly command: number
+    }
+
+    /** An answer: from whom, and the address that they see us at. */
+    interface Answer {
       readonly from: Address
       readonly to: Address
     }
@@ -96,9 +118,9 @@ declare module 'hyperdht' {
     readonly port: number
     readonly destroyed: boolean
     readonly online: boolean
-    readonly firewalled: boolean
+    firewalled: boolean
     /** The nodes that are known now. */
-    readonly nodes: { readonly length: number }
+    readonly nodes: { readonly length: number; readonly latest: HyperDHT.KnownNode | null }
     /** Where packets are sent from. */
     readonly socket: HyperDHT.Socket
     /** Whether our NAT shows every partner another port. */
@@ -108,9 +130,33 @@ declare module 'hyperdht' {
     _checkIfFirewalled(): Promise<boolean>
     _updateNetworkState(onlyFirewall: boolean): Promise<boolean>
     /** What other nodes have seen of our address; internal to dht-rpc. */
-    readonly _nat: { add(host: string, port: number): void }
-    /** The socket on which others reach us, not the one that asks them; internal to dht-rpc. */
-    readonly io: { readonly serverSocket: HyperDHT.Socket & { address(): HyperDHT.Address } }
+    _nat: { readonly host: string | null; add(host: string, port: number): void }
+    /** The bootstrap nodes that have told us our address, as long as no others have. */
+    _nonePersistentSamples: string[]
+    readonly io: {
+      firewalled: boolean
+      /** The socket on which others reach us, not the one that asks them. */
+      readonly serverSocket: HyperDHT.Socket & { address(): HyperDHT.Address }
+      /** Looks at this machine's addresses every 5 s, and when told to watch. */
+      readonly networkInterfaces: { unwatch(): void; watch(): void }
+    }
+    /** By which nodes a server was reached last, by its key in hex. */
+    readonly _relayAddressesCache: {
+      get(key: string): HyperDHT.Address[] | undefined
+      set(key: string, addresses: HyperDHT.Address[]): void
+    }
+    /** Which addresses of this machine can be used, as far as tried. */
+    readonly _validatedLocalAddresses: Map<string, unknown>
+    /** What comes of a request; `external` when not over the socket that requests go over now. Internal to dht-rpc. */
+    _onresponse(answer: HyperDHT.Answer, external: boolean): void
+    _ontimeout(request: HyperDHT.Request): void
+    /** Takes all that is known of the network for old, as after a sleep. */
+    _onwakeup(): void
+    /** Called when there were requests, and no answers, for some 10 s. */
+    _offline(): void
+    _backgroundQuery(target: Uint8Array): { finished(): Promise<void> }
+    readonly table: { readonly id: Uint8Array }
+    ping(to: HyperDHT.Address, options?: { retry?: boolean }): Promise<HyperDHT.Answer>
     /** Sends one of dht-rpc's own commands; null when the node is destroyed. Internal to dht-rpc. */
     _request(
       to: HyperDHT.Address,
@@ -120,7 +166,7 @@ declare module 'hyperdht' {
       target: null,
       value: Uint8Array,
       session: null,
-      onresponse: (reply: HyperDHT.Reply) => void,
+      onresponse: (reply: HyperDHT.Answer) => void,
       onerror: (err: unknown) => void
     ): object | null
     /** Adds the nodes that the DHT was started from; internal to dht-rpc. */
