@@ -85,6 +85,33 @@ export interface Limits {
   redialMaxMs: number
   redialSlowMs: number
   redialPatienceMs: number
+
+  /** Hosts of one server that a client keeps sessions with. */
+  hosts: number
+  /** Hosts of one server that a client knows of, strangers among them; beyond it new ones are not looked at. */
+  knownHosts: number
+  /** A host that is not heard for so long may be silent for the same reason as others: it is no witness against them. */
+  unsteadyMs: number
+  /** A host must have the shorter round trip by so many milliseconds, and by this share, to be preferred for new flows. */
+  hostBetterMs: number
+  hostBetterShare: number
+  /** How long new flows go to a host before another one is preferred for its round trip. */
+  hostDwellMs: number
+  /** What any host may answer is waited for so long before those that the topic names are dialled. */
+  hostHoldMs: number
+  /** Dials of hosts that have not proved to be one: at a time, and per minute. */
+  hostDials: number
+  hostDialsPerMinute: number
+  /** The first wait before a host is dialled again, doubled each time, up to the longest. */
+  hostRetryMs: number
+  hostRetryMaxMs: number
+  /** A host that is away is forgotten after so long; the topic may name it again. */
+  hostForgetMs: number
+  /** A stranger under the topic, or a host that said goodbye, is not dialled for so long. */
+  strangerRestMs: number
+  /** Between two look-ups of the topic: at first, when a host was lost, then doubled up to the longest. */
+  lookUpMs: number
+  lookUpMaxMs: number
   /** How long a target may take to accept a TCP connection. */
   targetMs: number
   /** Between two tries to announce while no DHT node answers. */
@@ -141,6 +168,22 @@ export const LIMITS: Limits = {
   redialMaxMs: 3000,
   redialSlowMs: 15_000,
   redialPatienceMs: 10 * 60_000,
+
+  hosts: 8,
+  knownHosts: 64,
+  unsteadyMs: 1500,
+  hostBetterMs: 5,
+  hostBetterShare: 0.2,
+  hostDwellMs: 30_000,
+  hostHoldMs: 2000,
+  hostDials: 3,
+  hostDialsPerMinute: 20,
+  hostRetryMs: 1000,
+  hostRetryMaxMs: 5 * 60_000,
+  hostForgetMs: 10 * 60_000,
+  strangerRestMs: 10 * 60_000,
+  lookUpMs: 5000,
+  lookUpMaxMs: 60_000,
   targetMs: 15_000,
   announceRetryMs: 2000,
   closeMs: 1200

@@ -9,6 +9,7 @@ import type { NetworkOptions } from '../options/entry.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
 import { createSecretStream, StreamLink } from './stream-link.js'
+import { announceTopic, type Found, lookUpTopic } from './topic.js'
 
 /** A server that is announced. */
 export interface Announcement {
@@ -62,12 +63,14 @@ export class Node {
    * has answered; then it goes on trying.
    * @param onreach hears whether the network is reached: false when it was not, true when it is after all
    * @param relayIdentity what relays know the server by
+   * @param topic where the server is to be found besides
    */
   async announce(
     keyPair: HyperDHT.KeyPair,
     onlink: (link: StreamLink) => void,
     onreach: (reached: boolean) => void,
-    relayIdentity?: HyperDHT.KeyPair
+    relayIdentity?: HyperDHT.KeyPair,
+    topic?: Uint8Array
   ): Promise<Announcement> {
     const relayThrough = this.#dht.relayThrough(this.#relays, this.#limits.relayRestMs, relayIdentity)
     const options = { createSecretStream, ...(relayThrough && { relayThrough }) }
@@ -76,13 +79,17 @@ export class Node {
       this.#whenOpen(stream, onlink)
     })
     await server.listen(keyPair)
+    const found = topic && announceTopic(this.#dht, topic, keyPair, server)
     // What was announced says how to reach us.
     this.#reach.then(open => open && server.refresh())
     let retry: NodeJS.Timeout | undefined
     const check = (): void => {
       // The nodes that took the announcement; none when none answered.
       const reached = server.relayAddresses.length > 0
-      if (reached && retry) onreach(true)
+      if (reached && retry) {
+        onreach(true)
+        found?.refresh()
+      }
       if (reached) return
       if (!retry) onreach(false)
       server.refresh()
@@ -93,9 +100,15 @@ export class Node {
       close: async () => {
         clearTimeout(retry)
         // Unannouncing asks the network, which may not answer.
-        await within(server.close(), this.#limits.closeMs)
+        await within(Promise.all([found?.close(), server.close()]), this.#limits.closeMs)
       }
     }
+  }
+
+  /** Who announces a topic now: hosts, and perhaps strangers. */
+  async lookUp(topic: Uint8Array): Promise<Found[]> {
+    await this.#starting
+    return lookUpTopic(this.#dht, topic)
   }
 
   #whenOpen(stream: SecretStream, onlink: (link: StreamLink) => void): void {
@@ -114,17 +127,19 @@ export class Node {
 
   /**
    * Dials the server whose announced key is `key`. Calls `done` once, with a link, or with why there is none.
+   * @param relayAddresses DHT nodes that know the server, if any are known
    * @returns a function that gives up
    */
   dial(
     key: Uint8Array,
     keyPair: HyperDHT.KeyPair,
-    done: (result: StreamLink | HyperNatError) => void
+    done: (result: StreamLink | HyperNatError) => void,
+    relayAddresses: readonly HyperDHT.Address[] = []
   ): () => void {
-    if (this.#started) return this.#dialNow(key, keyPair, done)
+    if (this.#started) return this.#dialNow(key, keyPair, done, relayAddresses)
     let giveUp: (() => void) | null = () => {}
     this.#starting.then(() => {
-      if (giveUp) giveUp = this.#dialNow(key, keyPair, done)
+      if (giveUp) giveUp = this.#dialNow(key, keyPair, done, relayAddresses)
     })
     return () => {
       giveUp?.()
@@ -135,7 +150,8 @@ export class Node {
   #dialNow(
     key: Uint8Array,
     keyPair: HyperDHT.KeyPair,
-    done: (result: StreamLink | HyperNatError) => void
+    done: (result: StreamLink | HyperNatError) => void,
+    relayAddresses: readonly HyperDHT.Address[]
   ): () => void {
     let settled = false
     const settle = (result: StreamLink | HyperNatError): void => {
@@ -148,6 +164,7 @@ export class Node {
     const stream = this.#dht.connect(key, {
       keyPair,
       createSecretStream,
+      relayAddresses,
       ...(relayThrough && { relayThrough })
     })
     const punches = this.#dht.stats.punches.random

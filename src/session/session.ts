@@ -29,7 +29,7 @@ import {
 import { refuseGreetings, turnAway } from './greeting.js'
 import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
-import { Pulse, type Quality } from './pulse.js'
+import { type Heard, Pulse, type Quality } from './pulse.js'
 import { INITIAL_WINDOW } from './wire.js'
 
 export type SessionState = 'new' | 'up' | 'lost' | 'ended'
@@ -122,6 +122,10 @@ export class Session {
 
   get quality(): Quality {
     return this.#pulse.quality
+  }
+
+  get lastHeard(): Heard {
+    return this.#pulse.lastHeard
   }
 
   get link(): Link | null {

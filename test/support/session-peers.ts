@@ -93,6 +93,7 @@ export class TestServer {
     const frame = welcomeFrame({
       version: VERSION,
       session: session.id,
+      host: b4a.alloc(32, 4),
       datagramKey: sendKey,
       maps: MAPS,
       resumed: resumed ? { highest: resumed.highest, flows: resumed.positions() } : null

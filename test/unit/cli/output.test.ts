@@ -9,6 +9,8 @@ import { runOnce, words } from './memory.js'
 
 const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
 const PEER = 'DHUJWe9KAAYTYrFLZxkRRJTV76699omiQLAKPTPTmu6w'
+/** One of the server's hosts. */
+const HOST = '7Xf3kQ2m'
 
 function text(events: DaemonEvent[], quiet = false, bootstrap: string[] = []): { out: string; err: string } {
   const said = { out: '', err: '' }
@@ -37,9 +39,10 @@ const clientReady: DaemonEvent = {
     { proto: 'udp', port: 53, localHost: '::1', localPort: 5353 }
   ]
 }
-const connected: DaemonEvent = { event: 'connected', publicKey: KEY, peer: PEER, path: 'direct' }
+const connected: DaemonEvent = { event: 'connected', publicKey: KEY, peer: PEER, path: 'direct', host: HOST }
 const disconnected: DaemonEvent = {
   event: 'disconnected',
+  host: HOST,
   publicKey: KEY,
   peer: PEER,
   code: 'CONNECTION_LOST'

@@ -1,0 +1,385 @@
+/**
+ * The hosts of one server: whoever runs under its secret. Dials the key that they all share, which gives any one of them and
+ * nobody else; looks the topic up for the others, and for those that come later; and keeps a session with each.
+ */
+import b4a from 'b4a'
+import type { Timer } from '../clock.js'
+import { type ErrorCode, HyperNatError } from '../errors.js'
+import { childPublicKey, hostName } from '../identity/child.js'
+import { encodeKey, shortKey } from '../identity/encoding.js'
+import { topicOf } from '../identity/topic.js'
+import type { Log } from '../log.js'
+import { Backoff } from '../network/backoff.js'
+import { TokenBucket } from '../network/token-bucket.js'
+import type { Found } from '../network/topic.js'
+import { turnAway } from '../session/greeting.js'
+import { Dialler, type Greeted } from './dialler.js'
+import { Host, type HostEvents, type HostParts } from './host.js'
+import { HostChoice, isDead } from './standing.js'
+
+export interface HostsParts extends HostParts {
+  readonly log: Log
+}
+
+export interface HostsEvents {
+  /** A connection carries a session with this host. */
+  up(): void
+  /** A UDP payload came. The view is valid during the call only. */
+  udp(host: Host, flow: number, payload: Uint8Array): void
+}
+
+export class Hosts {
+  readonly #parts: HostsParts
+  readonly #events: HostsEvents
+  readonly #publicKey: string
+  readonly #topic: Uint8Array
+  /** By key in hex. */
+  readonly #hosts = new Map<string, Host>()
+  readonly #choice: HostChoice<Host>
+  /** Dials the key that all hosts listen on. */
+  readonly #any: Dialler
+  readonly #backoff: Backoff
+  readonly #strangers: TokenBucket
+  #anySince = 0
+  #dialTimer: Timer | null = null
+  #judgeTimer: Timer | null = null
+  #tellTimer: Timer | null = null
+  #lookUpTimer: Timer | null = null
+  #lookUpWait = 0
+  #lookedUpAt = Number.NEGATIVE_INFINITY
+  #lookingUp = false
+  /** The causes of waiting that were told since a session was up last. */
+  readonly #told = new Set<ErrorCode>()
+  #closed = false
+
+  constructor(parts: HostsParts, events: HostsEvents) {
+    const { limits } = parts
+    this.#parts = parts
+    this.#events = events
+    this.#publicKey = encodeKey(parts.publicKey)
+    this.#topic = topicOf(parts.publicKey)
+    this.#choice = new HostChoice(limits)
+    this.#backoff = new Backoff(limits)
+    this.#strangers = new TokenBucket(limits.hostDialsPerMinute / 60_000, limits.hostDialsPerMinute)
+    this.#any = new Dialler(parts, childPublicKey(parts.publicKey), {
+      // Whoever answers may have been reached by its own key meanwhile.
+      opened: () => !this.#someAnswer() && !this.#live().some(host => host.dialler.greeting),
+      resume: () => this.#lone()?.session ?? null,
+      greeted: greeted => this.#onGreeted(null, greeted),
+      failed: err => this.#onAnyFailed(err)
+    })
+  }
+
+  start(): void {
+    this.#dialAny()
+    this.#lookUpNow()
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const timer of [this.#dialTimer, this.#judgeTimer, this.#tellTimer, this.#lookUpTimer])
+      timer?.cancel()
+    this.#any.close()
+    for (const host of this.#hosts.values()) host.close()
+  }
+
+  /**
+   * The host for a new flow; null when there is none now.
+   * @param map the place of its port map among those that are wanted
+   */
+  pick(map: number): Host | null {
+    const now = this.#now
+    const live = this.#live()
+    let host = this.#choice.pick(live, now)
+    if (host && host.mapId(map) === null) {
+      host = this.#choice.best(
+        live.filter(other => other.mapId(map) !== null),
+        now
+      )
+    }
+    // The one host there is will come back; of several, another may be first.
+    return host && (host.connected || live.length === 1) ? host : null
+  }
+
+  /** Whether there are hosts, and none shares this port map. */
+  refuse(map: number): boolean {
+    const live = this.#live()
+    return live.length > 0 && live.every(host => host.mapId(map) === null)
+  }
+
+  get #now(): number {
+    return this.#parts.clock.now()
+  }
+
+  /** Those that a session leads to, or led to a moment ago. */
+  #live(): Host[] {
+    return [...this.#hosts.values()].filter(host => host.session !== null)
+  }
+
+  /** The one host that there is a session with; null if there are several. */
+  #lone(): Host | null {
+    const live = this.#live()
+    return live.length === 1 ? live[0]! : null
+  }
+
+  #someAnswer(): boolean {
+    return this.#live().some(host => host.answers)
+  }
+
+  // --- any host ---
+
+  #dialAny(): void {
+    if (this.#any.busy) return
+    this.#anySince = this.#now
+    this.#any.dial()
+  }
+
+  #onAnyFailed(err: HyperNatError): void {
+    const lone = this.#lone()
+    // Others may have left the place that it announced itself at.
+    if (lone && !lone.answers) lone.dialAt = this.#now
+    this.#pump()
+    this.#onFailure(err)
+  }
+
+  /** No connection, for this cause. */
+  #onFailure(err: HyperNatError): void {
+    if (this.#closed || this.#live().some(host => host.connected)) return
+    const { clock, limits } = this.#parts
+    const now = this.#now
+    if (!this.#any.busy && this.#live().length < 2) {
+      this.#any.later(this.#backoff.next(now), () => this.#dialAny())
+    }
+    if (this.#told.has(err.code)) return
+    // There is still hope in the others that the topic names.
+    const hope = this.#lookingUp || [...this.#hosts.values()].some(host => host.dialler.busy)
+    this.#tellTimer?.cancel()
+    if (hope) this.#tellTimer = clock.after(limits.hostHoldMs, () => this.#tellWaiting(err))
+    else this.#tellWaiting(err)
+  }
+
+  #tellWaiting({ code, message }: HyperNatError): void {
+    if (this.#live().some(host => host.connected)) return
+    this.#told.add(code)
+    this.#parts.emit({ event: 'waiting', publicKey: this.#publicKey, code, message })
+  }
+
+  // --- each host ---
+
+  readonly #hostEvents: HostEvents = {
+    up: host => this.#onUp(host),
+    lost: host => this.#onTrouble(host),
+    silent: (host, ms) => {
+      if (ms >= this.#parts.limits.silentMs) this.#onTrouble(host)
+    },
+    ended: (host, code, reason) => this.#onEnded(host, code, reason),
+    udp: (host, flow, payload) => this.#events.udp(host, flow, payload)
+  }
+
+  #add(key: Uint8Array): Host {
+    const host = new Host(this.#parts, key, this.#hostEvents, host => ({
+      // While any host is being greeted, that may be this one: a second greeting would begin a second session.
+      opened: () => {
+        if (host.answers) host.dialAt = Number.POSITIVE_INFINITY
+        else if (this.#any.greeting) this.#dialLater(host, this.#parts.limits.redialMs)
+        else return true
+        return false
+      },
+      resume: () => host.session,
+      greeted: greeted => this.#onGreeted(host, greeted),
+      failed: err => {
+        this.#dialLater(host, host.nextWait())
+        if (host.proven) this.#onFailure(err)
+      }
+    }))
+    this.#hosts.set(b4a.toString(host.key, 'hex'), host)
+    return host
+  }
+
+  #get(key: Uint8Array): Host | undefined {
+    return this.#hosts.get(b4a.toString(key, 'hex'))
+  }
+
+  /** Makes room in the table; a host that has proved to be one goes last. */
+  #makeRoom(): boolean {
+    if (this.#hosts.size < this.#parts.limits.knownHosts) return true
+    const idle = [...this.#hosts.values()].filter(host => !host.session && !host.dialler.busy)
+    const out = idle.find(host => !host.proven && host.restUntil <= this.#now) ?? idle[0]
+    return out !== undefined && this.#forget(out)
+  }
+
+  #forget(host: Host): boolean {
+    host.close()
+    return this.#hosts.delete(b4a.toString(host.key, 'hex'))
+  }
+
+  /** @param from whose key was dialled; null for the key that all share */
+  #onGreeted(from: Host | null, greeted: Greeted): void {
+    const { publicKey, limits, log } = this.#parts
+    const { link, welcome, asked } = greeted
+    const key = childPublicKey(publicKey, hostName(welcome.host))
+    if (from && !b4a.equals(key, from.key)) {
+      // It holds the key that was dialled, but that is no host's.
+      log.debug({ key: shortKey(from.key) }, 'a stranger under the topic')
+      link.destroy()
+      from.restUntil = this.#now + limits.strangerRestMs
+      return this.#dialLater(from, limits.strangerRestMs)
+    }
+    const known = from ?? this.#get(key)
+    if (welcome.resumed && (!known?.session || known.session !== asked)) {
+      // Its time ran out while the server was answering.
+      link.destroy()
+      return this.#onFailure(new HyperNatError('SESSION_EXPIRED', 'The session ended before it came back.'))
+    }
+    if (known?.session && known.session !== asked) {
+      // Reached twice; what it has of ours must not be lost.
+      turnAway(link, 'GOODBYE', '')
+      if (!known.answers) this.#dialLater(known, 0)
+      return
+    }
+    const room = known || this.#makeRoom()
+    if (!room || (!known?.session && this.#live().length >= limits.hosts)) {
+      turnAway(link, 'GOODBYE', '')
+      if (from) this.#dialLater(from, from.nextWait())
+      return
+    }
+    const host = known ?? this.#add(key)
+    host.take(greeted)
+  }
+
+  #onUp(host: Host): void {
+    this.#backoff.reset()
+    this.#told.clear()
+    this.#tellTimer?.cancel()
+    // One that is being greeted may be another host.
+    if (!this.#any.greeting) this.#any.stop()
+    host.seenAt = this.#now
+    this.#judge()
+    this.#events.up()
+    this.#pump()
+  }
+
+  /** A host is silent, or its connection is gone. */
+  #onTrouble(host: Host): void {
+    if (this.#closed || host.session === null) return
+    this.#judge()
+    if (host.session === null) return
+    if (this.#lone() === host) this.#dialAny()
+    else this.#dialLater(host, 0)
+    this.#lookUpSoon()
+  }
+
+  #onEnded(host: Host, code: ErrorCode, reason: string): void {
+    if (this.#closed) return
+    if (code === 'GOODBYE') {
+      host.restUntil = this.#now + this.#parts.limits.strangerRestMs
+      host.dialAt = host.restUntil
+    } else host.dialAt = this.#now + host.nextWait()
+    this.#pump()
+    this.#lookUpSoon()
+    this.#onFailure(new HyperNatError(code, reason || `The session ended (${code}).`))
+  }
+
+  /** Gives up the hosts that are dead: while others answer, nobody has to wait for them. */
+  #judge(): void {
+    this.#judgeTimer?.cancel()
+    const { clock, limits, log } = this.#parts
+    for (const host of this.#live()) {
+      const others = this.#live().filter(other => other !== host)
+      if (!isDead(host, others, this.#now, limits)) continue
+      log.info({ host: host.name }, 'a host is silent while others answer: it is given up')
+      host.giveUp('CONNECTION_LOST')
+      host.seenAt = this.#now
+      this.#dialLater(host, host.nextWait())
+      this.#lookUpSoon()
+    }
+    const live = this.#live()
+    if (live.length < 2 || live.every(host => host.answers)) return
+    this.#judgeTimer = clock.after(limits.pingUrgentMs, () => this.#judge())
+  }
+
+  // --- dialling hosts ---
+
+  #dialLater(host: Host, ms: number): void {
+    host.dialAt = this.#now + ms
+    this.#pump()
+  }
+
+  /** Dials those whose time has come, and sees to it that this is done again when the next one's has. */
+  #pump(): void {
+    this.#dialTimer?.cancel()
+    if (this.#closed) return
+    const { clock, limits } = this.#parts
+    const now = this.#now
+    // What any host may answer is as good as these, and nobody else can.
+    const hold = this.#any.busy && now - this.#anySince < limits.hostHoldMs
+    let next = Number.POSITIVE_INFINITY
+    for (const host of [...this.#hosts.values()]) {
+      if (host.dialler.busy || host.answers) continue
+      if (!host.session && now - host.seenAt >= limits.hostForgetMs && now >= host.restUntil) {
+        this.#forget(host)
+      } else if (host.dialAt <= now && this.#mayDial(host, hold)) {
+        if (!host.proven) this.#strangers.take(1)
+        host.dialler.dial()
+      } else {
+        const refused = now + (hold ? limits.redialMs : limits.lookUpMs)
+        next = Math.min(next, host.dialAt > now ? host.dialAt : refused)
+      }
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#dialTimer = clock.after(next - now, () => this.#pump())
+  }
+
+  #mayDial(host: Host, hold: boolean): boolean {
+    const { limits } = this.#parts
+    const now = this.#now
+    if (host.session) return true
+    if (hold || now < host.restUntil || this.#live().length >= limits.hosts) return false
+    if (host.proven) return true
+    const dialling = [...this.#hosts.values()].filter(other => !other.proven && other.dialler.busy)
+    return dialling.length < limits.hostDials && this.#strangers.has(1, now)
+  }
+
+  // --- the topic ---
+
+  /** A host is missed: others are asked for, again and again for a while. */
+  #lookUpSoon(): void {
+    const { clock, limits } = this.#parts
+    this.#lookUpWait = 0
+    const due = this.#lookedUpAt + limits.hostHoldMs
+    this.#lookUpTimer?.cancel()
+    if (due <= this.#now) this.#lookUpNow()
+    else this.#lookUpTimer = clock.after(due - this.#now, () => this.#lookUpNow())
+  }
+
+  #lookUpNow(): void {
+    this.#lookUpTimer?.cancel()
+    if (this.#closed) return
+    const { clock, limits, node, log } = this.#parts
+    this.#lookUpWait = Math.min(this.#lookUpWait * 2 || limits.lookUpMs, limits.lookUpMaxMs)
+    this.#lookUpTimer = clock.after(this.#lookUpWait, () => this.#lookUpNow())
+    if (this.#lookingUp) return
+    this.#lookingUp = true
+    this.#lookedUpAt = this.#now
+    node
+      .lookUp(this.#topic)
+      .then(
+        found => this.#onFound(found),
+        err => log.debug({ err }, 'the topic could not be looked up')
+      )
+      .finally(() => {
+        this.#lookingUp = false
+      })
+  }
+
+  #onFound(found: readonly Found[]): void {
+    if (this.#closed) return
+    for (const { key, relayAddresses } of found) {
+      let host = this.#get(key)
+      if (!host && !this.#makeRoom()) break
+      host ??= this.#add(key)
+      host.seenAt = this.#now
+      host.dialler.relayAddresses = relayAddresses
+    }
+    this.#pump()
+  }
+}
