@@ -4,6 +4,7 @@
  *     peer.js serve TCP UDP TCPUDP              echoes on these ports of 127.0.0.1, until it is stopped
  *     peer.js check TCP UDP TCPUDP BYTES        sends BYTES through each and compares what comes back
  *     peer.js steady TCP UDP TCPUDP             a small write on each every 20 ms until stdin ends, each byte compared
+ *     peer.js persist TCP UDP TCPUDP            tries new connections, holds one and talks UDP until stdin ends, whatever fails
  *
  * Tells how it went as one line of JSON.
  */
@@ -13,6 +14,7 @@ import { once } from 'node:events'
 import type net from 'node:net'
 import { connectTcp, readSome, UdpClient } from '../support/clients.js'
 import { bindUdpEcho, listenTcpEcho } from '../support/servers.js'
+import { Held, Newcomers, UdpTalk } from './persistence.js'
 
 const TICK_MS = 20
 const DATAGRAM = 32
@@ -33,6 +35,9 @@ if (mode === 'serve') {
   console.log(JSON.stringify({ ok: true }))
 } else if (mode === 'steady') {
   console.log(JSON.stringify({ ok: true, ...(await steady()) }))
+  process.exit(0)
+} else if (mode === 'persist') {
+  console.log(JSON.stringify({ ok: true, ...(await persist()) }))
   process.exit(0)
 } else process.exit(2)
 
@@ -70,6 +75,18 @@ async function steady(): Promise<{ tcpGap: number; tcpudpGap: number; udpSent: n
   await client.receive(data => data.readUInt32BE() === sent - 1, 1000).catch(() => {})
   const back = new Set(client.got.map(data => data.readUInt32BE()))
   return { tcpGap: await a.stop(), tcpudpGap: await b.stop(), udpSent: sent, udpLost: sent - back.size }
+}
+
+/** What programs go through that try again when they fail. */
+async function persist(): Promise<object> {
+  const newTcp = new Newcomers(tcp)
+  const newTcpudp = new Newcomers(tcpudp)
+  const held = new Held(tcp)
+  const talk = await UdpTalk.open(udp)
+  console.log(JSON.stringify({ started: true }))
+  process.stdin.resume()
+  await once(process.stdin, 'end')
+  return { tcp: newTcp.stop(), tcpudp: newTcpudp.stop(), held: held.stop(), udp: talk.stop() }
 }
 
 /** Writes numbered words every tick, and sees that each comes back in its turn. */
