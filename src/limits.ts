@@ -88,7 +88,7 @@ export interface Limits {
 
   /** Hosts of one server that a client keeps sessions with. */
   hosts: number
-  /** Hosts of one server that a client knows of, strangers among them; beyond it new ones are not looked at. */
+  /** Hosts of one server that a client knows of, with those that may yet prove to be strangers. */
   knownHosts: number
   /** A host that is not heard for so long may be silent for the same reason as others: it is no witness against them. */
   unsteadyMs: number
@@ -107,8 +107,9 @@ export interface Limits {
   hostRetryMaxMs: number
   /** A host that is away is forgotten after so long; the topic may name it again. */
   hostForgetMs: number
-  /** A stranger under the topic, or a host that said goodbye, is not dialled for so long. */
+  /** A stranger under the topic, or a host that said goodbye, is not dialled for so long; how many are remembered. */
   strangerRestMs: number
+  strangers: number
   /** Between two look-ups of the topic: at first, when a host was lost, then doubled up to the longest. */
   lookUpMs: number
   lookUpMaxMs: number
@@ -182,6 +183,7 @@ export const LIMITS: Limits = {
   hostRetryMaxMs: 5 * 60_000,
   hostForgetMs: 10 * 60_000,
   strangerRestMs: 10 * 60_000,
+  strangers: 1024,
   lookUpMs: 5000,
   lookUpMaxMs: 60_000,
   targetMs: 15_000,

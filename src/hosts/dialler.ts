@@ -3,19 +3,38 @@
  */
 import type { Clock, Timer } from '../clock.js'
 import { HyperNatError } from '../errors.js'
+import type { PathKind } from '../events.js'
 import type { KeyPair } from '../identity/keys.js'
 import type { Limits } from '../limits.js'
 import { RELAY_FAILED } from '../network/dial-errors.js'
-import type { Node } from '../network/node.js'
-import type { StreamLink } from '../network/stream-link.js'
+import type { Found } from '../network/topic.js'
 import type { Welcome } from '../session/frames.js'
 import { greetServer } from '../session/greeting.js'
+import type { Link } from '../session/link.js'
 import type { Session } from '../session/session.js'
 import { KEY_BYTES } from '../session/wire.js'
 
+/** A connection of which is known how its packets travel. */
+export interface PathLink extends Link {
+  readonly path: PathKind
+  /** The path has changed. */
+  onpath: () => void
+}
+
+/** Where hosts are: the DHT, or its twin in memory, `test/sim/support/town.ts`. See `network/node.ts`. */
+export interface HostNetwork {
+  dial(
+    key: Uint8Array,
+    keyPair: KeyPair,
+    done: (result: PathLink | HyperNatError) => void,
+    relayAddresses?: Found['relayAddresses']
+  ): () => void
+  lookUp(topic: Uint8Array): Promise<Found[]>
+}
+
 /** What it dials with. */
 export interface DiallerParts {
-  readonly node: Node
+  readonly node: HostNetwork
   /** The key that people share. */
   readonly publicKey: Uint8Array
   /** The key by which servers know this machine. */
@@ -27,7 +46,7 @@ export interface DiallerParts {
 
 /** Somebody who knows what only a server of this key, or one who was told of it, can know. */
 export interface Greeted {
-  readonly link: StreamLink
+  readonly link: PathLink
   readonly welcome: Welcome
   /** Seals our datagrams on this connection. */
   readonly sendKey: Uint8Array
@@ -47,7 +66,7 @@ export interface DiallerEvents {
 
 export class Dialler {
   /** DHT nodes that know the key, if any are known. */
-  relayAddresses: Parameters<Node['dial']>[3] = []
+  relayAddresses: Found['relayAddresses'] = []
   readonly #parts: DiallerParts
   readonly #key: Uint8Array
   readonly #events: DiallerEvents
@@ -111,7 +130,7 @@ export class Dialler {
     this.stop()
   }
 
-  #greet(link: StreamLink): void {
+  #greet(link: PathLink): void {
     const { clock, limits, random, publicKey } = this.#parts
     const sendKey = random(KEY_BYTES)
     const asked = this.#events.resume()

@@ -2,25 +2,23 @@
  * One host: a server process, of perhaps several that run under one secret, as its client sees it. It is known by its key,
  * and is FOUND until somebody there has proved to be what the key says; then it has one session at a time.
  *
- *                      +------ STRANGER, GONE: not dialled for a while
- *                      |                    ^
- *             dial     |  WELCOME           | goodbye
- *     FOUND ---------->+---------> UP ------+
- *                                  |  ^
- *           connection gone, silent|  | WELCOME: resumed, or a new session
- *                                  v  |
- *                                WAITING -----> AWAY: the session is over; dialled now and then, at last forgotten
+ *              a stranger                   goodbye
+ *     FOUND ---------------> (forgotten) <----------- UP <------------------+
+ *       |                                             | ^                   |
+ *       |     WELCOME       connection gone, silent   | | WELCOME: resumed  | WELCOME
+ *       +------------> UP                             v |                   |
+ *                                                   WAITING ------------> AWAY: dialled now and then, at last forgotten
+ *                                                             dead, its time is over
  */
 import b4a from 'b4a'
 import type { ErrorCode } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
 import { encodeKey } from '../identity/encoding.js'
-import type { StreamLink } from '../network/stream-link.js'
 import type { Proto } from '../options/entry.js'
 import type { Welcome } from '../session/frames.js'
 import type { Heard } from '../session/pulse.js'
 import { Session } from '../session/session.js'
-import { Dialler, type DiallerEvents, type DiallerParts, type Greeted } from './dialler.js'
+import { Dialler, type DiallerEvents, type DiallerParts, type Greeted, type PathLink } from './dialler.js'
 import { answers, type Standing } from './standing.js'
 
 /** What hosts are made of. */
@@ -59,8 +57,6 @@ export class Host implements Standing {
   session: Session | null = null
   /** When to dial it, ms; never while it answers. */
   dialAt: number
-  /** Not dialled before this, ms: a stranger, or gone. */
-  restUntil = Number.NEGATIVE_INFINITY
   /** When the topic named it last, or it was up last, ms. */
   seenAt: number
   /** When it was welcomed for the first time, ms. */
@@ -118,6 +114,11 @@ export class Host implements Standing {
     return this.#mapIds[wanted] ?? null
   }
 
+  /** Whether a dial has failed since it was found, or was up. */
+  get tried(): boolean {
+    return this.#wait > 0
+  }
+
   /** How long to wait before the next dial, ms: longer each time. */
   nextWait(): number {
     const { hostRetryMs, hostRetryMaxMs, redialSlowMs } = this.#parts.limits
@@ -132,7 +133,6 @@ export class Host implements Standing {
     this.#name = nameOfHost(welcome.host)
     this.#wait = 0
     this.dialAt = Number.POSITIVE_INFINITY
-    this.restUntil = Number.NEGATIVE_INFINITY
     if (!welcome.resumed) {
       this.giveUp('SESSION_EXPIRED')
       this.session = this.#newSession(b4a.from(welcome.session))
@@ -215,7 +215,7 @@ export class Host implements Standing {
     })
   }
 
-  #tellConnected({ path }: StreamLink): void {
+  #tellConnected({ path }: PathLink): void {
     this.#parts.emit({ event: 'connected', ...this.#who, path })
   }
 

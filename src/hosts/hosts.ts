@@ -35,6 +35,8 @@ export class Hosts {
   readonly #topic: Uint8Array
   /** By key in hex. */
   readonly #hosts = new Map<string, Host>()
+  /** Keys that are not dialled for a while, strangers' and of hosts that said goodbye, until when, ms; the oldest first. */
+  readonly #resting = new Map<string, number>()
   readonly #choice: HostChoice<Host>
   /** Dials the key that all hosts listen on. */
   readonly #any: Dialler
@@ -122,6 +124,12 @@ export class Hosts {
     return live.length === 1 ? live[0]! : null
   }
 
+  /** Whether there are as many sessions as there may be, with those that others are about to give. */
+  #full(): boolean {
+    const taken = [...this.#hosts.values()].filter(host => host.session || host.dialler.greeting)
+    return taken.length >= this.#parts.limits.hosts
+  }
+
   #someAnswer(): boolean {
     return this.#live().some(host => host.answers)
   }
@@ -182,6 +190,7 @@ export class Hosts {
       opened: () => {
         if (host.answers) host.dialAt = Number.POSITIVE_INFINITY
         else if (this.#any.greeting) this.#dialLater(host, this.#parts.limits.redialMs)
+        else if (!host.session && this.#full()) this.#dialLater(host, host.nextWait())
         else return true
         return false
       },
@@ -192,25 +201,35 @@ export class Hosts {
         if (host.proven) this.#onFailure(err)
       }
     }))
-    this.#hosts.set(b4a.toString(host.key, 'hex'), host)
+    this.#hosts.set(hex(host.key), host)
     return host
   }
 
-  #get(key: Uint8Array): Host | undefined {
-    return this.#hosts.get(b4a.toString(key, 'hex'))
-  }
-
-  /** Makes room in the table; a host that has proved to be one goes last. */
+  /** Makes room in the table for a key that was found: one that was found before has had its turn. */
   #makeRoom(): boolean {
     if (this.#hosts.size < this.#parts.limits.knownHosts) return true
-    const idle = [...this.#hosts.values()].filter(host => !host.session && !host.dialler.busy)
-    const out = idle.find(host => !host.proven && host.restUntil <= this.#now) ?? idle[0]
-    return out !== undefined && this.#forget(out)
+    const out = this.#idle().find(host => host.tried && !host.proven)
+    if (out) this.#forget(out)
+    return out !== undefined
   }
 
-  #forget(host: Host): boolean {
+  /** Those that nothing is going on with. */
+  #idle(): Host[] {
+    return [...this.#hosts.values()].filter(host => !host.session && !host.dialler.busy)
+  }
+
+  #forget(host: Host): void {
     host.close()
-    return this.#hosts.delete(b4a.toString(host.key, 'hex'))
+    this.#hosts.delete(hex(host.key))
+  }
+
+  /** Forgets a host, and that it was found, for a while. */
+  #rest(host: Host): void {
+    const { strangers, strangerRestMs } = this.#parts.limits
+    this.#forget(host)
+    if (this.#resting.size >= strangers) this.#resting.delete(this.#resting.keys().next().value!)
+    this.#resting.set(hex(host.key), this.#now + strangerRestMs)
+    this.#pump()
   }
 
   /** @param from whose key was dialled; null for the key that all share */
@@ -222,10 +241,9 @@ export class Hosts {
       // It holds the key that was dialled, but that is no host's.
       log.debug({ key: shortKey(from.key) }, 'a stranger under the topic')
       link.destroy()
-      from.restUntil = this.#now + limits.strangerRestMs
-      return this.#dialLater(from, limits.strangerRestMs)
+      return this.#rest(from)
     }
-    const known = from ?? this.#get(key)
+    const known = from ?? this.#hosts.get(hex(key))
     if (welcome.resumed && (!known?.session || known.session !== asked)) {
       // Its time ran out while the server was answering.
       link.destroy()
@@ -237,12 +255,15 @@ export class Hosts {
       if (!known.answers) this.#dialLater(known, 0)
       return
     }
-    const room = known || this.#makeRoom()
-    if (!room || (!known?.session && this.#live().length >= limits.hosts)) {
+    if (!known?.session && this.#live().length >= limits.hosts) {
       turnAway(link, 'GOODBYE', '')
       if (from) this.#dialLater(from, from.nextWait())
       return
     }
+    // One that has proved to be a host may take the place of those that have not.
+    const out = known || this.#hosts.size < limits.knownHosts ? undefined : this.#idle()[0]
+    if (out) this.#forget(out)
+    this.#resting.delete(hex(key))
     const host = known ?? this.#add(key)
     host.take(greeted)
   }
@@ -271,11 +292,8 @@ export class Hosts {
 
   #onEnded(host: Host, code: ErrorCode, reason: string): void {
     if (this.#closed) return
-    if (code === 'GOODBYE') {
-      host.restUntil = this.#now + this.#parts.limits.strangerRestMs
-      host.dialAt = host.restUntil
-    } else host.dialAt = this.#now + host.nextWait()
-    this.#pump()
+    if (code === 'GOODBYE') this.#rest(host)
+    else this.#dialLater(host, host.nextWait())
     this.#lookUpSoon()
     this.#onFailure(new HyperNatError(code, reason || `The session ended (${code}).`))
   }
@@ -316,7 +334,7 @@ export class Hosts {
     let next = Number.POSITIVE_INFINITY
     for (const host of [...this.#hosts.values()]) {
       if (host.dialler.busy || host.answers) continue
-      if (!host.session && now - host.seenAt >= limits.hostForgetMs && now >= host.restUntil) {
+      if (!host.session && now - host.seenAt >= limits.hostForgetMs) {
         this.#forget(host)
       } else if (host.dialAt <= now && this.#mayDial(host, hold)) {
         if (!host.proven) this.#strangers.take(1)
@@ -333,7 +351,7 @@ export class Hosts {
     const { limits } = this.#parts
     const now = this.#now
     if (host.session) return true
-    if (hold || now < host.restUntil || this.#live().length >= limits.hosts) return false
+    if (hold || this.#live().length >= limits.hosts) return false
     if (host.proven) return true
     const dialling = [...this.#hosts.values()].filter(other => !other.proven && other.dialler.busy)
     return dialling.length < limits.hostDials && this.#strangers.has(1, now)
@@ -373,8 +391,12 @@ export class Hosts {
 
   #onFound(found: readonly Found[]): void {
     if (this.#closed) return
+    const now = this.#now
+    for (const [name, until] of this.#resting) if (until <= now) this.#resting.delete(name)
     for (const { key, relayAddresses } of found) {
-      let host = this.#get(key)
+      const name = hex(key)
+      if (this.#resting.has(name)) continue
+      let host = this.#hosts.get(name)
       if (!host && !this.#makeRoom()) break
       host ??= this.#add(key)
       host.seenAt = this.#now
@@ -382,4 +404,8 @@ export class Hosts {
     }
     this.#pump()
   }
+}
+
+function hex(key: Uint8Array): string {
+  return b4a.toString(key, 'hex')
 }
