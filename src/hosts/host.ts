@@ -30,6 +30,8 @@ export interface HostParts extends DiallerParts {
 
 /** What the owner of a host hears from it. */
 export interface HostEvents {
+  /** A session begins, or goes on: nobody was told yet. */
+  taken(host: Host): void
   /** A connection carries the session. */
   up(host: Host): void
   /** The connection is gone; the session waits for another. */
@@ -149,6 +151,7 @@ export class Host implements Standing {
     link.onpath = () => {
       if (this.session?.link === link) this.#tellConnected(link)
     }
+    this.#events.taken(this)
     this.#tellConnected(link)
     this.#events.up(this)
   }

@@ -175,6 +175,8 @@ export class Hosts {
   // --- each host ---
 
   readonly #hostEvents: HostEvents = {
+    // The one whose place it takes goes first: so events tell of it in the order in which people think of it.
+    taken: () => this.#judge(),
     up: host => this.#onUp(host),
     lost: host => this.#onTrouble(host),
     silent: (host, ms) => {
@@ -275,7 +277,6 @@ export class Hosts {
     // One that is being greeted may be another host.
     if (!this.#any.greeting) this.#any.stop()
     host.seenAt = this.#now
-    this.#judge()
     this.#events.up()
     this.#pump()
   }

@@ -1,4 +1,4 @@
-/** The one DHT node of this process: announces servers, dials them. */
+/** The one DHT node of this process: announces servers, looks for them, dials them. */
 import type SecretStream from '@hyperswarm/secret-stream'
 import type HyperDHT from 'hyperdht'
 import { systemClock } from '../clock.js'

@@ -48,6 +48,29 @@ const disconnected: DaemonEvent = {
   code: 'CONNECTION_LOST'
 }
 
+test('hosts of one server are told apart as soon as there are several', () => {
+  const at = (event: 'connected' | 'disconnected', host: string): DaemonEvent =>
+    event === 'connected' ? { ...connected, peer: KEY, host } : { ...disconnected, peer: KEY, host }
+  const events = [
+    at('connected', 'first'),
+    at('connected', 'second'),
+    at('disconnected', 'first'),
+    at('disconnected', 'second'),
+    at('connected', 'third')
+  ]
+  assert.equal(
+    text([clientReady, ...events])
+      .out.split('\n')
+      .slice(2)
+      .join('\n'),
+    'Server EPkmaN7v.. connected (direct)\n' +
+      'Server EPkmaN7v.., host second, connected (direct)\n' +
+      'Server EPkmaN7v.., host first, disconnected (CONNECTION_LOST)\n' +
+      'Server EPkmaN7v.. disconnected (CONNECTION_LOST)\n' +
+      'Server EPkmaN7v.. connected (direct)\n'
+  )
+})
+
 test('a server shows its key, its ports and the line to paste', () => {
   assert.equal(
     text([serverReady]).out,
