@@ -38,8 +38,8 @@ export interface HostEvents {
   lost(host: Host): void
   /** Nothing was heard for `ms`, though we asked. */
   silent(host: Host, ms: number): void
-  /** The session is over. */
-  ended(host: Host, code: ErrorCode, reason: string): void
+  /** The session is over; `wasUp` unless its connection was gone before. */
+  ended(host: Host, code: ErrorCode, reason: string, wasUp: boolean): void
   /** A UDP payload came. The view is valid during the call only. */
   udp(host: Host, flow: number, payload: Uint8Array): void
 }
@@ -191,8 +191,9 @@ export class Host implements Standing {
           if (this.session !== session) return
           this.session = null
           this.seenAt = clock.now()
-          if (session.wasUp) this.#tellDisconnected(code)
-          this.#events.ended(this, code, reason)
+          const { wasUp } = session
+          if (wasUp) this.#tellDisconnected(code)
+          this.#events.ended(this, code, reason, wasUp)
         },
         silent: ms => this.#events.silent(this, ms),
         open: () => 'PROTOCOL_ERROR' as ErrorCode,

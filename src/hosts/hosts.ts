@@ -64,8 +64,13 @@ export class Hosts {
     this.#backoff = new Backoff(limits)
     this.#strangers = new TokenBucket(limits.hostDialsPerMinute / 60_000, limits.hostDialsPerMinute)
     this.#any = new Dialler(parts, childPublicKey(parts.publicKey), {
-      // Whoever answers may have been reached by its own key meanwhile.
-      opened: () => !this.#someAnswer() && !this.#live().some(host => host.dialler.greeting),
+      opened: () => {
+        if (this.#someAnswer()) return false
+        if (!this.#live().some(host => host.dialler.greeting)) return true
+        // It may be the one that was reached by its own key meanwhile.
+        this.#any.later(limits.redialMs, () => this.#dialAny())
+        return false
+      },
       resume: () => this.#lone()?.session ?? null,
       greeted: greeted => this.#onGreeted(null, greeted),
       failed: err => this.#onAnyFailed(err)
@@ -130,6 +135,10 @@ export class Hosts {
     return taken.length >= this.#parts.limits.hosts
   }
 
+  #someConnected(): boolean {
+    return this.#live().some(host => host.connected)
+  }
+
   #someAnswer(): boolean {
     return this.#live().some(host => host.answers)
   }
@@ -147,18 +156,20 @@ export class Hosts {
     // Others may have left the place that it announced itself at.
     if (lone && !lone.answers) lone.dialAt = this.#now
     this.#pump()
+    this.#dialAnyLater()
     this.#onFailure(err)
+  }
+
+  /** Unless there is somebody, or several who may come back: then any host is not wanted. */
+  #dialAnyLater(): void {
+    if (this.#any.busy || this.#live().length > 1 || this.#someConnected()) return
+    this.#any.later(this.#backoff.next(this.#now), () => this.#dialAny())
   }
 
   /** No connection, for this cause. */
   #onFailure(err: HyperNatError): void {
-    if (this.#closed || this.#live().some(host => host.connected)) return
+    if (this.#closed || this.#told.has(err.code) || this.#someConnected()) return
     const { clock, limits } = this.#parts
-    const now = this.#now
-    if (!this.#any.busy && this.#live().length < 2) {
-      this.#any.later(this.#backoff.next(now), () => this.#dialAny())
-    }
-    if (this.#told.has(err.code)) return
     // There is still hope in the others that the topic names.
     const hope = this.#lookingUp || [...this.#hosts.values()].some(host => host.dialler.busy)
     this.#tellTimer?.cancel()
@@ -167,7 +178,7 @@ export class Hosts {
   }
 
   #tellWaiting({ code, message }: HyperNatError): void {
-    if (this.#live().some(host => host.connected)) return
+    if (this.#someConnected()) return
     this.#told.add(code)
     this.#parts.emit({ event: 'waiting', publicKey: this.#publicKey, code, message })
   }
@@ -182,7 +193,7 @@ export class Hosts {
     silent: (host, ms) => {
       if (ms >= this.#parts.limits.silentMs) this.#onTrouble(host)
     },
-    ended: (host, code, reason) => this.#onEnded(host, code, reason),
+    ended: (host, code, reason, wasUp) => this.#onEnded(host, code, reason, wasUp),
     udp: (host, flow, payload) => this.#events.udp(host, flow, payload)
   }
 
@@ -200,7 +211,8 @@ export class Hosts {
       greeted: greeted => this.#onGreeted(host, greeted),
       failed: err => {
         this.#dialLater(host, host.nextWait())
-        if (host.proven) this.#onFailure(err)
+        // Of a lone one the dial of any host tells.
+        if (host.session && this.#live().length > 1) this.#onFailure(err)
       }
     }))
     this.#hosts.set(hex(host.key), host)
@@ -249,6 +261,8 @@ export class Hosts {
     if (welcome.resumed && (!known?.session || known.session !== asked)) {
       // Its time ran out while the server was answering.
       link.destroy()
+      if (from) this.#dialLater(from, from.nextWait())
+      this.#dialAnyLater()
       return this.#onFailure(new HyperNatError('SESSION_EXPIRED', 'The session ended before it came back.'))
     }
     if (known?.session && known.session !== asked) {
@@ -291,12 +305,14 @@ export class Hosts {
     this.#lookUpSoon()
   }
 
-  #onEnded(host: Host, code: ErrorCode, reason: string): void {
+  #onEnded(host: Host, code: ErrorCode, reason: string, wasUp: boolean): void {
     if (this.#closed) return
     if (code === 'GOODBYE') this.#rest(host)
     else this.#dialLater(host, host.nextWait())
     this.#lookUpSoon()
-    this.#onFailure(new HyperNatError(code, reason || `The session ended (${code}).`))
+    this.#dialAnyLater()
+    // Why there is no connection was told when it was lost.
+    if (wasUp) this.#onFailure(new HyperNatError(code, reason || `The session ended (${code}).`))
   }
 
   /** Gives up the hosts that are dead: while others answer, nobody has to wait for them. */

@@ -145,6 +145,58 @@ test('where the shared key leads to one that was killed, another is found by the
   town.hosts.close()
 })
 
+test('a guest that comes when the shared key leads nowhere finds a host by the topic', async () => {
+  const town = new Town()
+  const host = town.host()
+  // Another one that was stopped has taken the announcement with it.
+  town.announcer = null
+  town.hosts.start()
+  const ms = await town.pass(60_000, () => up(host))
+  assert.ok(ms <= 1000, `${ms} ms`)
+  assert.equal(town.told('waiting').length, 0)
+  town.hosts.close()
+})
+
+test('when all hosts are killed and one is started anew, it is found within seconds', async () => {
+  const town = new Town()
+  const old = [town.host(), town.host(), town.host()]
+  town.hosts.start()
+  await town.pass(30_000)
+  for (const host of old) town.kill(host)
+  await town.pass(10_000)
+  const anew = town.host()
+  const ms = await town.pass(60_000, () => up(anew))
+  assert.ok(ms <= 15_000, `${ms} ms`)
+  // Those that it takes the place of are given up, and nobody dials them for ever.
+  await town.pass(20 * 60_000)
+  const dials = town.dials.length
+  for (const host of old) town.residents.splice(town.residents.indexOf(host), 1)
+  await town.pass(20 * 60_000)
+  const later = town.dials.length
+  await town.pass(20 * 60_000)
+  assert.equal(town.dials.length, later, `${later - dials} dials before`)
+  town.hosts.close()
+})
+
+test('while all known hosts are away for long, the shared key is dialled on and on', async () => {
+  const town = new Town()
+  const hosts = [town.host(), town.host()]
+  town.hosts.start()
+  await town.pass(30_000)
+  for (const host of hosts) town.kill(host)
+  // The sessions end after a minute.
+  await town.pass(5 * 60_000)
+  town.announcer = null
+  const from = town.dials.length
+  await town.pass(60_000)
+  assert.ok(town.dials.length - from >= 15, `${town.dials.length - from} dials in a minute`)
+  const anew = town.host()
+  const ms = await town.pass(60_000, () => up(anew))
+  assert.ok(ms <= FAILOVER_MS, `${ms} ms`)
+  assert.ok(town.told('waiting').length <= 2, JSON.stringify(town.told('waiting')))
+  town.hosts.close()
+})
+
 test('a session is resumed though the shared key leads nowhere any more', async () => {
   const town = new Town()
   const host = town.host()
