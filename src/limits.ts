@@ -110,6 +110,8 @@ export interface Limits {
   /** A stranger under the topic, or a host that said goodbye, is not dialled for so long; how many are remembered. */
   strangerRestMs: number
   strangers: number
+  /** How long the first dial may take before the topic is looked up beside it. */
+  firstLookUpMs: number
   /** Between two look-ups of the topic: at first, when a host was lost, then doubled up to the longest. */
   lookUpMs: number
   lookUpMaxMs: number
@@ -184,6 +186,7 @@ export const LIMITS: Limits = {
   hostForgetMs: 10 * 60_000,
   strangerRestMs: 10 * 60_000,
   strangers: 1024,
+  firstLookUpMs: 250,
   lookUpMs: 5000,
   lookUpMaxMs: 60_000,
   targetMs: 15_000,

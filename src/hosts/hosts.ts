@@ -78,8 +78,10 @@ export class Hosts {
   }
 
   start(): void {
+    const { clock, limits } = this.#parts
     this.#dialAny()
-    this.#lookUpNow()
+    // The first connection goes first, unless there is none.
+    this.#lookUpTimer = clock.after(limits.firstLookUpMs, () => this.#lookUpNow())
   }
 
   close(): void {
@@ -157,6 +159,7 @@ export class Hosts {
     if (lone && !lone.answers) lone.dialAt = this.#now
     this.#pump()
     this.#dialAnyLater()
+    if (this.#lookUpWait === 0) this.#lookUpNow()
     this.#onFailure(err)
   }
 
