@@ -59,7 +59,7 @@ export class Host implements Standing {
   session: Session | null = null
   /** When to dial it, ms; never while it answers. */
   dialAt: number
-  /** When the topic named it last, or it was up last, ms. */
+  /** When it was up last, ms; while it never was, when the topic named it last. */
   seenAt: number
   /** When it was welcomed for the first time, ms. */
   metAt = Number.POSITIVE_INFINITY
@@ -123,8 +123,9 @@ export class Host implements Standing {
 
   /** How long to wait before the next dial, ms: longer each time. */
   nextWait(): number {
-    const { hostRetryMs, hostRetryMaxMs, redialSlowMs } = this.#parts.limits
-    this.#wait = Math.min(this.#wait * 2 || hostRetryMs, this.proven ? redialSlowMs : hostRetryMaxMs)
+    const { hostRetryMs, hostRetryMaxMs, redialMaxMs, redialSlowMs } = this.#parts.limits
+    const max = this.session ? redialMaxMs : this.proven ? redialSlowMs : hostRetryMaxMs
+    this.#wait = Math.min(this.#wait * 2 || hostRetryMs, max)
     return this.#wait
   }
 

@@ -175,13 +175,14 @@ export class Hosts {
     const { clock, limits } = this.#parts
     // There is still hope in the others that the topic names.
     const hope = this.#lookingUp || [...this.#hosts.values()].some(host => host.dialler.busy)
-    this.#tellTimer?.cancel()
-    if (hope) this.#tellTimer = clock.after(limits.hostHoldMs, () => this.#tellWaiting(err))
-    else this.#tellWaiting(err)
+    if (!hope) this.#tellWaiting(err)
+    else this.#tellTimer ??= clock.after(limits.hostHoldMs, () => this.#tellWaiting(err))
   }
 
   #tellWaiting({ code, message }: HyperNatError): void {
-    if (this.#someConnected()) return
+    this.#tellTimer?.cancel()
+    this.#tellTimer = null
+    if (this.#someConnected() || this.#told.has(code)) return
     this.#told.add(code)
     this.#parts.emit({ event: 'waiting', publicKey: this.#publicKey, code, message })
   }
@@ -291,6 +292,7 @@ export class Hosts {
     this.#backoff.reset()
     this.#told.clear()
     this.#tellTimer?.cancel()
+    this.#tellTimer = null
     // One that is being greeted may be another host.
     if (!this.#any.greeting) this.#any.stop()
     host.seenAt = this.#now
@@ -419,7 +421,7 @@ export class Hosts {
       let host = this.#hosts.get(name)
       if (!host && !this.#makeRoom()) break
       host ??= this.#add(key)
-      host.seenAt = this.#now
+      if (!host.proven) host.seenAt = now
       host.dialler.relayAddresses = relayAddresses
     }
     this.#pump()

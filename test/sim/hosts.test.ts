@@ -90,7 +90,8 @@ for (const awayMs of [4000, 10_000, 40_000]) {
     town.away(true)
     await town.pass(awayMs)
     town.away(false)
-    await town.pass(20_000, () => up(...hosts))
+    const back = await town.pass(20_000, () => up(...hosts))
+    assert.ok(back <= FAILOVER_MS, `back after ${back} ms`)
     await town.pass(20_000)
     assert.ok(up(...hosts))
     assert.deepEqual(
