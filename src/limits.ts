@@ -95,6 +95,36 @@ export interface Limits {
   nextFreePorts: number
   /** How often ports are chosen anew because one was taken before it could be opened. */
   nextFreeTries: number
+
+  /** Hosts of one server that a client keeps sessions with. */
+  hosts: number
+  /** Hosts of one server that a client knows of, with those that may yet prove to be strangers. */
+  knownHosts: number
+  /** A host that is not heard for so long may be silent for the same reason as others: it is no witness against them. */
+  unsteadyMs: number
+  /** A host must have the shorter round trip by so many milliseconds, and by this share, to be preferred for new flows. */
+  hostBetterMs: number
+  hostBetterShare: number
+  /** How long new flows go to a host before another one is preferred for its round trip. */
+  hostDwellMs: number
+  /** What any host may answer is waited for so long before those that the topic names are dialled. */
+  hostHoldMs: number
+  /** Dials of hosts that have not proved to be one: at a time, and per minute. */
+  hostDials: number
+  hostDialsPerMinute: number
+  /** The first wait before a host is dialled again, doubled each time, up to the longest. */
+  hostRetryMs: number
+  hostRetryMaxMs: number
+  /** A host that is away is forgotten after so long; the topic may name it again. */
+  hostForgetMs: number
+  /** A stranger under the topic, or a host that said goodbye, is not dialled for so long; how many are remembered. */
+  strangerRestMs: number
+  strangers: number
+  /** How long the first dial may take before the topic is looked up beside it. */
+  firstLookUpMs: number
+  /** Between two look-ups of the topic: at first, when a host was lost, then doubled up to the longest. */
+  lookUpMs: number
+  lookUpMaxMs: number
   /** How long a target may take to accept a TCP connection. */
   targetMs: number
   /** Between two looks at whether DHT nodes hold our announcement, and two tries to announce while none does. */
@@ -196,6 +226,24 @@ export const LIMITS: Limits = {
   redialPatienceMs: 10 * 60_000,
   nextFreePorts: 100,
   nextFreeTries: 5,
+
+  hosts: 8,
+  knownHosts: 64,
+  unsteadyMs: 1500,
+  hostBetterMs: 5,
+  hostBetterShare: 0.2,
+  hostDwellMs: 30_000,
+  hostHoldMs: 2000,
+  hostDials: 3,
+  hostDialsPerMinute: 20,
+  hostRetryMs: 1000,
+  hostRetryMaxMs: 5 * 60_000,
+  hostForgetMs: 10 * 60_000,
+  strangerRestMs: 10 * 60_000,
+  strangers: 1024,
+  firstLookUpMs: 250,
+  lookUpMs: 5000,
+  lookUpMaxMs: 60_000,
   targetMs: 15_000,
   announceRetryMs: 2000,
   announceLookMs: 50,

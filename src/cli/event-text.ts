@@ -18,10 +18,17 @@ export interface TextExtras {
 }
 
 /** Remembers which keys this process serves, as a session reads differently from its two ends. */
+
+/** Who a session is with. */
+type Side = Pick<Extract<DaemonEvent, { event: 'connected' }>, 'publicKey' | 'peer' | 'host'>
+
+/** Remembers which keys this process serves, as a session reads differently from its two ends, and who is connected. */
 export class EventText {
   readonly #bootstrap: readonly string[]
   readonly #extras: TextExtras
   readonly #served = new Set<string>()
+  /** The hosts of each server that are connected: with several, each is named. */
+  readonly #hosts = new Map<string, Set<string>>()
 
   /** @param bootstrap DHT nodes that the other side needs too */
   constructor(bootstrap: readonly string[] = [], extras: TextExtras = {}) {
@@ -41,9 +48,10 @@ export class EventText {
       case 'waiting':
         return `Waiting for ${shortKey(event.publicKey)}: ${event.message}\n`
       case 'connected':
+        this.#hostsOf(event).add(event.host)
         return `${this.#peer(event)} connected (${event.path})\n`
       case 'disconnected':
-        return `${this.#peer(event)} disconnected (${event.code})\n`
+        return `${this.#gone(event)} disconnected (${event.code})\n`
       case 'relaying':
         return `A session began; there are ${event.sessions}\n`
       case 'relayed':
@@ -68,10 +76,24 @@ export class EventText {
     return joined ? `${lines}${joinHints(maps, joined)}${qr?.('') ?? ''}` : lines
   }
 
-  #peer({ publicKey, peer }: { publicKey: string; peer: string }): string {
-    return this.#served.has(publicKey) && peer !== publicKey
-      ? `Client ${shortKey(peer)}`
-      : `Server ${shortKey(publicKey)}`
+  #peer(event: Side): string {
+    const { publicKey, peer, host } = event
+    if (this.#served.has(publicKey) && peer !== publicKey) return `Client ${shortKey(peer)}`
+    const which = this.#hostsOf(event).size > 1 ? `, host ${host},` : ''
+    return `Server ${shortKey(publicKey)}${which}`
+  }
+
+  #gone(event: Side): string {
+    const who = this.#peer(event)
+    this.#hostsOf(event).delete(event.host)
+    return who
+  }
+
+  /** The hosts of a server that are connected. */
+  #hostsOf({ publicKey }: Side): Set<string> {
+    let hosts = this.#hosts.get(publicKey)
+    if (!hosts) this.#hosts.set(publicKey, (hosts = new Set()))
+    return hosts
   }
 }
 

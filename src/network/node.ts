@@ -1,4 +1,4 @@
-/** The one DHT node of this process: announces servers, dials them. */
+/** The one DHT node of this process: announces servers, looks for them, dials them. */
 import type SecretStream from '@hyperswarm/secret-stream'
 import type HyperDHT from 'hyperdht'
 import { systemClock } from '../clock.js'
@@ -15,7 +15,13 @@ import { pathOf } from './path.js'
 import { PortMapping, type PortMappingState } from './port-mapping.js'
 import { routerOpener } from './router.js'
 import { createSecretStream, StreamLink } from './stream-link.js'
+import { announceTopic, type Found, lookUpTopic, type TopicAnnouncement } from './topic.js'
 import { within } from './within.js'
+
+/** A server that is announced. */
+export interface Announced {
+  close(): Promise<void>
+}
 
 /** hyperdht's code for two random NATs. */
 const BOTH_RANDOM = 'HOLEPUNCH_DOUBLE_RANDOMIZED_NATS'
@@ -41,7 +47,8 @@ export class Node {
   /** Null when the router is to be left alone. */
   readonly #mapping: PortMapping | null
   #servers = 0
-  readonly #announcements = new Set<Announcement>()
+  /** Announce each server again. */
+  readonly #announced = new Set<() => void>()
   readonly #watch: NetworkWatch
   readonly #listeners = new Set<(changes: ReadonlySet<NetworkChange>) => void>()
 
@@ -85,7 +92,7 @@ export class Node {
   #onChange(changes: ReadonlySet<NetworkChange>): void {
     this.#log.info({ changes: [...changes] }, 'the network has changed')
     const announce = (): void => {
-      for (const announcement of this.#announcements) void announcement.refresh()
+      for (const refresh of this.#announced) refresh()
     }
     const announceIf = (open: boolean): void => {
       if (open) announce()
@@ -151,13 +158,15 @@ export class Node {
    * has answered; then it goes on trying.
    * @param onreach hears whether the network is reached: false when it was not, true when it is after all
    * @param relayIdentity what relays know the server by
+   * @param topic where the server is to be found besides
    */
   async announce(
     keyPair: HyperDHT.KeyPair,
     onlink: (link: StreamLink) => void,
     onreach: (reached: boolean) => void,
-    relayIdentity?: HyperDHT.KeyPair
-  ): Promise<{ close(): Promise<void> }> {
+    relayIdentity?: HyperDHT.KeyPair,
+    topic?: Uint8Array
+  ): Promise<Announced> {
     const relayThrough = this.#dht.relayThrough(this.#relays, this.#limits.relayRestMs, relayIdentity)
     const options = {
       createSecretStream,
@@ -169,21 +178,37 @@ export class Node {
       stream.on('error', noop)
       this.#whenOpen(stream, onlink)
     })
-    const announcement = new Announcement(server, systemClock, this.#limits, onreach)
+    let found: TopicAnnouncement | undefined
+    const announcement = new Announcement(server, systemClock, this.#limits, reached => {
+      if (reached) found?.refresh()
+      onreach(reached)
+    })
     await announcement.start(keyPair)
-    this.#announcements.add(announcement)
+    if (topic) found = announceTopic(this.#dht, topic, keyPair, server)
+    const refresh = (): void => {
+      // The topic names the nodes that hold the announcement.
+      announcement.refresh().then(() => found?.refresh(), noop)
+    }
+    this.#announced.add(refresh)
     if (this.#servers++ === 0 && this.#mapping) this.#mapPort(this.#mapping)
     // What was announced says how to reach us.
     this.#reach.then(open => {
-      if (open) void announcement.refresh()
+      if (open) refresh()
     })
     return {
       close: async () => {
-        this.#announcements.delete(announcement)
+        this.#announced.delete(refresh)
         if (--this.#servers === 0) this.#mapping?.close()
-        await within(announcement.close(), this.#limits.closeMs)
+        // Unannouncing asks the network, which may not answer.
+        await within(Promise.all([found?.close(), announcement.close()]), this.#limits.closeMs)
       }
     }
+  }
+
+  /** Who announces a topic now: hosts, and perhaps strangers. */
+  async lookUp(topic: Uint8Array): Promise<Found[]> {
+    await this.#starting
+    return lookUpTopic(this.#dht, topic)
   }
 
   #whenOpen(stream: SecretStream, onlink: (link: StreamLink) => void): void {
@@ -203,17 +228,19 @@ export class Node {
 
   /**
    * Dials the server whose announced key is `key`. Calls `done` once, with a link, or with why there is none.
+   * @param relayAddresses DHT nodes that know the server, if any are known
    * @returns a function that gives up
    */
   dial(
     key: Uint8Array,
     keyPair: HyperDHT.KeyPair,
-    done: (result: StreamLink | HyperNatError) => void
+    done: (result: StreamLink | HyperNatError) => void,
+    relayAddresses: readonly HyperDHT.Address[] = []
   ): () => void {
-    if (this.#started) return this.#dialNow(key, keyPair, done)
+    if (this.#started) return this.#dialNow(key, keyPair, done, relayAddresses)
     let giveUp: (() => void) | null = () => {}
     this.#starting.then(() => {
-      if (giveUp) giveUp = this.#dialNow(key, keyPair, done)
+      if (giveUp) giveUp = this.#dialNow(key, keyPair, done, relayAddresses)
     })
     return () => {
       giveUp?.()
@@ -224,7 +251,8 @@ export class Node {
   #dialNow(
     key: Uint8Array,
     keyPair: HyperDHT.KeyPair,
-    done: (result: StreamLink | HyperNatError) => void
+    done: (result: StreamLink | HyperNatError) => void,
+    relayAddresses: readonly HyperDHT.Address[]
   ): () => void {
     let settled = false
     const settle = (result: StreamLink | HyperNatError): void => {
@@ -237,6 +265,7 @@ export class Node {
     const stream = this.#dht.connect(key, {
       keyPair,
       createSecretStream,
+      relayAddresses,
       ...(relayThrough && { relayThrough })
     })
     const punches = this.#dht.stats.punches.random

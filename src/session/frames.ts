@@ -50,6 +50,8 @@ export interface Hello {
 export interface Welcome {
   readonly version: number
   readonly session: Uint8Array
+  /** The id of the host that answers: its name among those that share the secret, and proof if it was dialled as such. */
+  readonly host: Uint8Array
   /** Seals the server's datagrams on this connection. */
   readonly datagramKey: Uint8Array
   readonly maps: readonly WireMap[]
@@ -140,7 +142,8 @@ function readHello(body: Reader): Hello {
 
 export function welcomeFrame(welcome: Welcome): Uint8Array {
   return frame(FRAME.WELCOME, writer => {
-    writer.varint(welcome.version).bytes(welcome.session).bytes(welcome.datagramKey)
+    writer.varint(welcome.version).bytes(welcome.session).bytes(welcome.host)
+    writer.bytes(welcome.datagramKey)
     writer.varint(welcome.maps.length)
     for (const map of welcome.maps) writer.varint(map.id).byte(PROTO_CODE[map.proto]).varint(map.port)
     if (!welcome.resumed) return writer.byte(0)
@@ -152,6 +155,7 @@ export function welcomeFrame(welcome: Welcome): Uint8Array {
 function readWelcome(body: Reader): Welcome {
   const version = body.varint()
   const session = body.bytes(SESSION_ID_BYTES)
+  const host = body.bytes(KEY_BYTES)
   const datagramKey = body.bytes(KEY_BYTES)
   const count = body.varint()
   if (count > MAX_MAPS) throw protocolError('too many port maps')
@@ -164,7 +168,7 @@ function readWelcome(body: Reader): Welcome {
     maps.push({ id, proto, port })
   }
   const resumed = readFlag(body) ? { highest: body.varint(), flows: readPositions(body) } : null
-  return { version, session, datagramKey, maps, resumed }
+  return { version, session, host, datagramKey, maps, resumed }
 }
 
 function readFlag(body: Reader): boolean {

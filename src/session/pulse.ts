@@ -15,6 +15,13 @@ export interface Quality {
   loss: number
 }
 
+/** When the other side was heard. Times in milliseconds, by the session's clock. */
+export interface Heard {
+  readonly at: number
+  /** Since when it was never silent for {@link Limits.unsteadyMs}. */
+  readonly steadySince: number
+}
+
 /** Pings remembered: what loss is counted over. */
 const REMEMBERED = 32
 
@@ -28,6 +35,7 @@ export class Pulse {
   #timer: Timer | null = null
   #heardAt: number
   #answeredAt: number
+  #steadySince: number
   #nextId = 1
   readonly #sent = new Map<number, number>()
   readonly #answered: boolean[] = []
@@ -37,15 +45,19 @@ export class Pulse {
 
   constructor(
     readonly clock: Clock,
-    readonly limits: Pick<Limits, 'pingMs' | 'pingUrgentMs' | 'silentMs' | 'deafMs' | 'doubtMs'>,
+    readonly limits: Pick<
+      Limits,
+      'pingMs' | 'pingUrgentMs' | 'silentMs' | 'deafMs' | 'doubtMs' | 'unsteadyMs'
+    >,
     readonly events: PulseEvents
   ) {
     this.#heardAt = clock.now()
     this.#answeredAt = this.#heardAt
+    this.#steadySince = this.#heardAt
   }
 
   start(): void {
-    this.#heardAt = this.clock.now()
+    this.heard()
     this.#answeredAt = this.#heardAt
     this.#beat()
   }
@@ -67,7 +79,13 @@ export class Pulse {
 
   /** Anything came from the other side. */
   heard(): void {
-    this.#heardAt = this.clock.now()
+    const now = this.clock.now()
+    if (now - this.#heardAt >= this.limits.unsteadyMs) this.#steadySince = now
+    this.#heardAt = now
+  }
+
+  get lastHeard(): Heard {
+    return { at: this.#heardAt, steadySince: this.#steadySince }
   }
 
   /** The answer to a ping came. */

@@ -21,7 +21,7 @@ import { type FlowPosition, type FrameSink, pingFrame, pongFrame, readMessage, r
 import { refuseGreetings, turnAway } from './greeting.js'
 import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
-import { Pulse, type Quality } from './pulse.js'
+import { type Heard, Pulse, type Quality } from './pulse.js'
 import { MAX_PING_PADDING } from './wire.js'
 
 export type SessionState = 'new' | 'up' | 'lost' | 'ended'
@@ -119,6 +119,10 @@ export class Session {
 
   get quality(): Quality {
     return this.#pulse.quality
+  }
+
+  get lastHeard(): Heard {
+    return this.#pulse.lastHeard
   }
 
   get link(): Link | null {

@@ -71,7 +71,12 @@ declare module 'hyperdht' {
       localConnection?: boolean
       createSecretStream?: CreateSecretStream
       relayThrough?: RelayThrough
+      /** Nodes that the server announced itself to: they are tried before any are looked for. */
+      relayAddresses?: readonly Address[]
     }
+
+    /** What a look-up hears, node by node. */
+    type Query = AsyncIterable<unknown>
 
     interface Server extends EventEmitter {
       listen(keyPair: KeyPair): Promise<Server>
@@ -181,6 +186,15 @@ declare module 'hyperdht' {
     fullyBootstrapped(): Promise<void>
     connect(remotePublicKey: Uint8Array, opts?: HyperDHT.ConnectOptions): SecretStream
     createServer(opts: HyperDHT.ServerOptions, onconnection: (stream: SecretStream) => void): HyperDHT.Server
+    announce(
+      topic: Uint8Array,
+      keyPair: HyperDHT.KeyPair,
+      relays: HyperDHT.Address[],
+      opts?: object
+    ): HyperDHT.Query
+    lookup(topic: Uint8Array, opts?: object): HyperDHT.Query
+    lookupAndUnannounce(topic: Uint8Array, keyPair: HyperDHT.KeyPair, opts?: object): HyperDHT.Query
+    unannounce(topic: Uint8Array, keyPair: HyperDHT.KeyPair, opts?: object): Promise<void>
     destroy(opts?: { force?: boolean }): Promise<void>
   }
 

@@ -40,6 +40,7 @@ const map = fc.record({
 const welcome = fc.record({
   version: number,
   session,
+  host: key,
   datagramKey: key,
   maps: fc.array(map, { maxLength: 4 }),
   resumed: fc.option(fc.record({ highest: number, flows: positions }))

@@ -7,10 +7,10 @@ import { Process, runProgram } from '../support/process.js'
 import { newSecret } from '../support/stage.js'
 import { DHT_PORT, type Home, type Lab, RELAY_PORT } from './lab.js'
 
-const PEER = join(dirname(fileURLToPath(import.meta.url)), 'peer.js')
+export const PEER = join(dirname(fileURLToPath(import.meta.url)), 'peer.js')
 
 /** Shared ports: the lab's computers have nothing else on them. */
-const PORTS = { tcp: 7001, udp: 7002, tcpudp: 7003 }
+export const PORTS = { tcp: 7001, udp: 7002, tcpudp: 7003 }
 
 const CHECK_BYTES = 300_000
 

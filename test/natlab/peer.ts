@@ -5,6 +5,7 @@
  *     peer.js check TCP UDP TCPUDP BYTES        sends BYTES through each and compares what comes back
  *     peer.js steady TCP UDP TCPUDP             a small write on each every 20 ms until stdin ends, and beside it a large transfer
  *                                               on TCP and on TCPUDP; each byte compared
+ *     peer.js persist TCP UDP TCPUDP            tries new connections, holds one and talks UDP until stdin ends, whatever fails
  *
  * Tells how it went as one line of JSON.
  */
@@ -15,6 +16,7 @@ import type net from 'node:net'
 import { connectTcp, readSome, UdpClient } from '../support/clients.js'
 import { bindUdpEcho, listenTcpEcho } from '../support/servers.js'
 import type { Silence, Steady } from './pair.js'
+import { Held, Newcomers, UdpTalk } from './persistence.js'
 
 const TICK_MS = 20
 const DATAGRAM = 32
@@ -50,6 +52,9 @@ if (mode === 'serve') {
   console.log(JSON.stringify({ ok: true }))
 } else if (mode === 'steady') {
   console.log(JSON.stringify({ ok: true, ...(await steady()) }))
+  process.exit(0)
+} else if (mode === 'persist') {
+  console.log(JSON.stringify({ ok: true, ...(await persist()) }))
   process.exit(0)
 } else process.exit(2)
 
@@ -96,6 +101,18 @@ async function steady(): Promise<Steady> {
     udpLost: sent - back.size,
     transferred: (await Promise.all(transfers.map(one => one.stop()))).reduce((a, b) => a + b)
   }
+}
+
+/** What programs go through that try again when they fail. */
+async function persist(): Promise<object> {
+  const newTcp = new Newcomers(tcp)
+  const newTcpudp = new Newcomers(tcpudp)
+  const held = new Held(tcp)
+  const talk = await UdpTalk.open(udp)
+  console.log(JSON.stringify({ started: true }))
+  process.stdin.resume()
+  await once(process.stdin, 'end')
+  return { tcp: newTcp.stop(), tcpudp: newTcpudp.stop(), held: held.stop(), udp: talk.stop() }
 }
 
 /** Writes numbered words every tick, and sees that each comes back in its turn. */

@@ -55,6 +55,10 @@ class TestNode {
     return () => {}
   }
 
+  async lookUp(): Promise<[]> {
+    return []
+  }
+
   dial(
     _key: Uint8Array,
     keyPair: { publicKey: Uint8Array },
@@ -222,9 +226,10 @@ test('a greeting that is under way when the network changes is begun anew, and n
   )
 })
 
-test('when an address is gone it dials beside the connection, which works until another does', async () => {
+test('when an address is gone it dials at once, beside the connection', async () => {
   const { node, events, pass, connect } = start()
   await connect()
+  node.connections[0]!.fallSilent()
   node.addresses = ['11.0.0.2/16']
   assert.ok(await pass(2 * LIMITS.watchMs, () => node.dials.length === 2))
   assert.deepEqual(node.server.told, ['up'])
@@ -232,6 +237,15 @@ test('when an address is gone it dials beside the connection, which works until 
   assert.ok(await pass(1000, () => count(events, 'connected') === 2))
   assert.deepEqual(node.server.told, ['up', 'resumed'])
   assert.equal(count(events, 'disconnected'), 0)
+})
+
+test('a connection that answers though an address is gone is left alone', async () => {
+  const { node, events, pass, connect } = start()
+  await connect()
+  node.addresses = ['11.0.0.2/16']
+  await pass(10_000)
+  assert.deepEqual(node.server.told, ['up'])
+  assert.equal(count(events, 'connected'), 1)
 })
 
 test('another address more leaves a connection that works alone, and a dead one is missed soon', async () => {

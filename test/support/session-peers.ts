@@ -67,7 +67,9 @@ export class TestServer {
   constructor(
     readonly world: World,
     readonly sharedKey: Uint8Array,
-    readonly limits: Limits
+    readonly limits: Limits,
+    /** Its id among the hosts of the key. */
+    readonly host: Uint8Array = b4a.alloc(32, 4)
   ) {}
 
   /** The one session there is. */
@@ -93,6 +95,7 @@ export class TestServer {
     const frame = welcomeFrame({
       version: VERSION,
       session: session.id,
+      host: this.host,
       datagramKey: sendKey,
       maps: MAPS,
       resumed: resumed ? { highest: resumed.highest, flows: resumed.positions() } : null

@@ -22,6 +22,7 @@ import { type Call, frameRecorder } from './sinks.js'
 
 const KEY_1 = b4a.from('11'.repeat(32), 'hex')
 const KEY_2 = b4a.from('22'.repeat(32), 'hex')
+const HOST = b4a.from('44'.repeat(32), 'hex')
 const ID = b4a.from('33'.repeat(16), 'hex')
 
 function dataFrame(flow: number, offset: number, bytes: Uint8Array): Uint8Array {
@@ -51,6 +52,7 @@ const resuming = {
 const welcome = {
   version: 1,
   session: ID,
+  host: HOST,
   datagramKey: KEY_2,
   maps: [
     { id: 1, proto: 'tcp' as const, port: 80 },
@@ -73,13 +75,13 @@ const FRAMES: readonly [string, Uint8Array, string, Call][] = [
   [
     'WELCOME',
     welcomeFrame(welcome),
-    `3f02${'01'}${'33'.repeat(16)}${'22'.repeat(32)}03010150${'0202ffff03'}030301${'00'}`,
+    `5f02${'01'}${'33'.repeat(16)}${'44'.repeat(32)}${'22'.repeat(32)}03010150${'0202ffff03'}030301${'00'}`,
     ['welcome', welcome]
   ],
   [
     'WELCOME that resumes',
     welcomeFrame(resumedWelcome),
-    `3802${'01'}${'33'.repeat(16)}${'22'.repeat(32)}000107010705`,
+    `5802${'01'}${'33'.repeat(16)}${'44'.repeat(32)}${'22'.repeat(32)}000107010705`,
     ['welcome', resumedWelcome]
   ],
   ['CLOSE', closeFrame('GOODBYE', 'bye'), '06030103627965', ['close', 'GOODBYE', 'bye']],
@@ -136,7 +138,7 @@ function framed(body: string): string {
 }
 
 const HELLO_START = `01${'01'}${'11'.repeat(64)}`
-const WELCOME_START = `02${'01'}${'33'.repeat(48)}`
+const WELCOME_START = `02${'01'}${'33'.repeat(80)}`
 
 const REFUSED: readonly [string, string][] = [
   ['an empty frame', '00'],
