@@ -1,35 +1,18 @@
-/**
- * One server as its client sees it: local ports for all the port maps to it, and one session, dialled again whenever its
- * connection is gone.
- *
- *             dial failed: wait, again
- *               +-----------+
- *               v           |            connection gone, or silent: dial beside it
- *            DIALLING ------+      +--------------------------------------------------+
- *               |                  v                                                  |
- *               +---- WELCOME --> UP --------------------------------------------------+
- */
+/** One server as this machine's programs see it: local ports for all the port maps to it, whichever of its hosts is used. */
 import type net from 'node:net'
-import b4a from 'b4a'
 import type { Clock, Timer } from './clock.js'
-import { type ErrorCode, HyperNatError } from './errors.js'
-import type { ClientMapInfo, ConnectionInfo, DaemonEvent, SharedMapInfo } from './events.js'
+import { HyperNatError } from './errors.js'
+import type { ClientMapInfo, ConnectionInfo, DaemonEvent } from './events.js'
 import { PendingDatagrams } from './flows/pending.js'
 import { UdpFlows } from './flows/udp.js'
-import { childPublicKey } from './identity/child.js'
+import type { Host } from './hosts/host.js'
+import { Hosts } from './hosts/hosts.js'
 import { encodeKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
 import type { Limits } from './limits.js'
 import type { Log } from './log.js'
-import { Backoff } from './network/backoff.js'
-import { RELAY_FAILED } from './network/dial-errors.js'
 import type { Node } from './network/node.js'
-import { StreamLink } from './network/stream-link.js'
 import type { ClientEntry } from './options/entry.js'
-import type { Welcome } from './session/frames.js'
-import { greetServer } from './session/greeting.js'
-import { Session } from './session/session.js'
-import { KEY_BYTES } from './session/wire.js'
 import { joinTcp, type Listener, listenTcp, reset } from './sockets/tcp.js'
 import { listenUdp, type UdpListener } from './sockets/udp.js'
 
@@ -49,8 +32,8 @@ export interface ClientParts {
 
 /** A port map with its local sockets. */
 interface OpenMap extends ClientMapInfo {
-  /** The server's number for the map on this session; null when the server does not share it. */
-  remote: number | null
+  /** Its place among those that the hosts are asked for. */
+  readonly index: number
   listener: Listener | null
   udp: UdpListener | null
   /** Whose datagram came last: most often the next one's too, and then nothing is looked up. */
@@ -66,9 +49,11 @@ interface UdpFlow {
   readonly key: string
   /** When the table was last told of its activity, ms. */
   toldAt: number
+  /** Where it leads: it stays there as long as there is a session, for the other side has its state there. */
+  host: Host | null
 }
 
-/** A connection that waits for the first session. */
+/** A connection that waits for a host. */
 interface Waiting {
   readonly socket: net.Socket
   readonly map: OpenMap
@@ -78,29 +63,23 @@ interface Waiting {
 export class Client {
   readonly publicKey: string
   readonly #parts: ClientParts
-  readonly #announced: Uint8Array
+  readonly #hosts: Hosts
   readonly #maps: OpenMap[] = []
-  readonly #backoff: Backoff
   readonly #waiting = new Set<Waiting>()
   readonly #pending: PendingDatagrams
   readonly #flows: UdpFlows<string, UdpFlow>
   readonly #flowsById = new Map<number, UdpFlow>()
   #nextUdpFlow = 1
-  #session: Session | null = null
-  /** What the server said last that it shares. */
-  #shared: readonly SharedMapInfo[] = []
-  #giveUp: (() => void) | null = null
-  #redial: Timer | null = null
   #sweep: Timer | null = null
-  /** The causes of waiting that were told since the session was up last. */
-  readonly #told = new Set<ErrorCode>()
   #closed = false
 
   constructor(parts: ClientParts) {
     this.#parts = parts
     this.publicKey = encodeKey(parts.publicKey)
-    this.#announced = childPublicKey(parts.publicKey)
-    this.#backoff = new Backoff(parts.limits)
+    this.#hosts = new Hosts(
+      { ...parts, maps: parts.entries },
+      { up: () => this.#release(), udp: (host, flow, payload) => this.#onAnswer(host, flow, payload) }
+    )
     this.#pending = new PendingDatagrams(parts.limits)
     this.#flows = new UdpFlows(
       parts.limits.udpFlows,
@@ -122,11 +101,11 @@ export class Client {
   async listen(): Promise<void> {
     for (const { path, proto, port, localPort, localHost } of this.#parts.entries) {
       const map: OpenMap = {
+        index: this.#maps.length,
         proto,
         port,
         localHost,
         localPort,
-        remote: null,
         listener: null,
         udp: null,
         lastFlow: null
@@ -165,36 +144,40 @@ export class Client {
       this.#sweep = clock.after(Math.min(10_000, limits.udpIdleSeconds * 500), sweep)
     }
     sweep()
-    this.#dial()
+    this.#hosts.start()
     return maps
   }
 
-  /** The connection that carries the session now; null while there is none. */
+  /** The connection to the host that new flows go to; null while there is none. */
   get connection(): ConnectionInfo | null {
-    const session = this.#session
-    if (session?.state !== 'up' || !(session.link instanceof StreamLink)) return null
-    return { path: session.link.path, quality: session.quality, shared: this.#shared }
+    return this.#hosts.chosen?.connection ?? null
   }
 
-  /** Whether the server's NAT is random, as it said itself; null while that is not known. */
+  /** The connections to all hosts, in the order in which they were found. */
+  get connections(): ConnectionInfo[] {
+    return this.#hosts.connected.flatMap(host => host.connection ?? [])
+  }
+
+  /** Whether the NAT of the host in use is random, as it said itself; null while that is not known. */
   get serverIsRandom(): boolean | null {
-    return this.#parts.node.isRandom(this.#announced)
+    return this.#parts.node.isRandom(this.#hosts.chosen?.dialled ?? this.#hosts.key)
   }
 
-  /** Measures the path once: the round trip in ms, or null when there is no connection or no answer in time. */
-  ping(): Promise<number | null> {
-    const session = this.#session
-    return new Promise(resolve => (session ? session.ping(resolve) : resolve(null)))
+  /**
+   * Measures the path once: the round trip in ms, or null when there is no connection or no answer in time.
+   * @param name the host to ask; the one that new flows go to if left out
+   */
+  ping(name?: string): Promise<number | null> {
+    const hosts = this.#hosts
+    const host = name === undefined ? hosts.chosen : hosts.connected.find(host => host.name === name)
+    return new Promise(resolve => (host?.session ? host.session.ping(resolve) : resolve(null)))
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#redial?.cancel()
     this.#sweep?.cancel()
-    this.#giveUp?.()
-    this.#giveUp = null
-    this.#session?.close('GOODBYE', 'The client was stopped.')
+    this.#hosts.close()
     for (const { socket, timer } of this.#waiting) {
       timer.cancel()
       reset(socket)
@@ -204,152 +187,14 @@ export class Client {
     await Promise.all(this.#maps.flatMap(({ listener, udp }) => [listener?.close(), udp?.close()]))
   }
 
-  // --- the connection ---
-
-  #dial(): void {
-    if (this.#closed || this.#giveUp) return
-    this.#redial?.cancel()
-    this.#redial = null
-    const { node, keyPair } = this.#parts
-    const giveUp = node.dial(this.#announced, keyPair, result => {
-      if (this.#giveUp === giveUp) this.#giveUp = null
-      if (result instanceof HyperNatError) this.#onFailure(result)
-      else this.#greet(result)
-    })
-    this.#giveUp = giveUp
-  }
-
-  #greet(link: StreamLink): void {
-    const { clock, limits, random, publicKey } = this.#parts
-    const sendKey = random(KEY_BYTES)
-    const session = this.#session
-    const resume =
-      session && session.state !== 'ended'
-        ? { session: session.id, highest: session.highest, flows: session.positions() }
-        : null
-    const giveUp = greetServer(
-      { link, sharedKey: publicKey, clock, timeoutMs: limits.greetingMs },
-      { datagramKey: sendKey, resume },
-      result => {
-        if (this.#giveUp === giveUp) this.#giveUp = null
-        if (!(result instanceof HyperNatError)) this.#onWelcome(link, result, sendKey)
-        // A server says why it ends a connection; a relay that turns one away cannot.
-        else if (result.code === 'CONNECTION_LOST' && link.path === 'relayed') this.#onFailure(RELAY_FAILED)
-        else this.#onFailure(result)
-      }
-    )
-    this.#giveUp = giveUp
-  }
-
-  #onFailure(err: HyperNatError): void {
-    if (this.#closed || this.#session?.state === 'up') return
-    const { emit, clock } = this.#parts
-    if (!this.#told.has(err.code)) {
-      this.#told.add(err.code)
-      emit({ event: 'waiting', publicKey: this.publicKey, code: err.code, message: err.message })
-    }
-    this.#redial?.cancel()
-    this.#redial = clock.after(this.#backoff.next(clock.now()), () => this.#dial())
-  }
-
-  #onWelcome(link: StreamLink, welcome: Welcome, sendKey: Uint8Array): void {
-    if (welcome.resumed && !this.#session) {
-      // Its time ran out while the server was answering.
-      link.destroy()
-      return this.#onFailure(new HyperNatError('SESSION_EXPIRED', 'The session ended before it came back.'))
-    }
-    this.#backoff.reset()
-    this.#told.clear()
-    this.#redial?.cancel()
-    if (!welcome.resumed) {
-      // A new session, or a server that was restarted and does not know the old one.
-      const old = this.#session
-      this.#session = this.#newSession(b4a.from(welcome.session))
-      // Its connection may not have been missed yet.
-      if (old?.state === 'up') this.#tellDisconnected('SESSION_EXPIRED')
-      old?.close('SESSION_EXPIRED')
-    }
-    this.#learnMaps(welcome)
-    this.#session!.attach({
-      link,
-      sendKey,
-      receiveKey: b4a.from(welcome.datagramKey),
-      resumed: welcome.resumed
-    })
-    if (this.#session!.state !== 'up') return
-    link.onpath = () => {
-      if (this.#session?.link === link) this.#tellConnected(link)
-    }
-    this.#tellConnected(link)
-    this.#release()
-  }
-
-  #tellConnected({ path }: StreamLink): void {
-    const { publicKey } = this
-    this.#parts.emit({ event: 'connected', publicKey, peer: publicKey, path })
-  }
-
-  #tellDisconnected(code: string): void {
-    const { publicKey } = this
-    this.#parts.emit({ event: 'disconnected', publicKey, peer: publicKey, code })
-  }
-
-  #newSession(id: Uint8Array): Session {
-    const { clock, limits } = this.#parts
-    const session: Session = new Session(
-      'client',
-      id,
-      { clock, limits, defer: fn => setImmediate(fn), chance: Math.random },
-      {
-        up: () => {},
-        lost: code => {
-          this.#tellDisconnected(code)
-          this.#dial()
-        },
-        ended: (code, reason) => {
-          if (this.#session !== session) return
-          this.#session = null
-          if (this.#closed) return
-          if (session.wasUp) {
-            this.#tellDisconnected(code)
-            this.#onFailure(new HyperNatError(code, reason || `The session ended (${code}).`))
-          }
-        },
-        silent: ms => {
-          if (ms >= limits.silentMs) this.#dial()
-        },
-        open: () => 'PROTOCOL_ERROR' as ErrorCode,
-        udp: (_map, flow, payload) => this.#onAnswer(flow, payload)
-      }
-    )
-    return session
-  }
-
-  /** Finds the server's numbers for our maps, and says which it does not share. */
-  #learnMaps(welcome: Welcome): void {
-    this.#shared = welcome.maps.map(({ proto, port }) => ({ proto, port }))
-    for (const map of this.#maps) {
-      const { proto, port } = map
-      const found = welcome.maps.find(remote => remote.proto === proto && remote.port === port)
-      const missing = !found && (map.remote !== null || !welcome.resumed)
-      map.remote = found?.id ?? null
-      if (!missing) continue
-      const shared = welcome.maps.map(remote => `${remote.proto} ${remote.port}`).join(', ') || 'nothing'
-      this.#parts.emit({
-        event: 'warning',
-        code: 'MAP_NOT_SHARED',
-        message: `The server does not share ${proto} ${port}; it shares ${shared}. Ask its owner, or correct the port.`
-      })
-    }
-  }
-
   // --- TCP ---
 
   #onSocket(map: OpenMap, socket: net.Socket): void {
-    const session = this.#session
-    if (session) return this.#open(session, map, socket)
-    // The server is not there yet: hold the connection for a while, as a program that dials a slow host would wait.
+    const host = this.#hosts.pick(map.index)
+    if (host) return this.#open(host, map, socket)
+    // No host is there yet: hold the connection for a while, as a program that dials a slow host would wait.
     const { clock, limits } = this.#parts
+    if (this.#hosts.refuse(map.index)) return reset(socket)
     if (this.#waiting.size >= limits.tcpFlows) return reset(socket)
     const waiting: Waiting = {
       socket,
@@ -366,11 +211,13 @@ export class Client {
     })
   }
 
-  #open(session: Session, map: OpenMap, socket: net.Socket): void {
+  #open(host: Host, map: OpenMap, socket: net.Socket): void {
     const { log } = this.#parts
-    if (map.remote === null) return reset(socket)
+    const session = host.session
+    const id = host.mapId(map.index)
+    if (!session || id === null) return reset(socket)
     try {
-      const flow = map.proto === 'tcp' ? session.openFlow(map.remote) : session.tcpudp.open(map.remote)
+      const flow = map.proto === 'tcp' ? session.openFlow(id) : session.tcpudp.open(id)
       joinTcp(
         socket,
         flow,
@@ -387,17 +234,21 @@ export class Client {
     }
   }
 
-  /** The session is up: what waited for it goes on. */
+  /** A session is up: what waited for one goes on. */
   #release(): void {
-    const session = this.#session!
-    for (const { socket, map, timer } of [...this.#waiting]) {
+    for (const waiting of [...this.#waiting]) {
+      const { socket, map, timer } = waiting
+      const host = this.#hosts.pick(map.index)
+      if (!host && !this.#hosts.refuse(map.index)) continue
       timer.cancel()
-      this.#open(session, map, socket)
+      this.#waiting.delete(waiting)
+      if (host) this.#open(host, map, socket)
+      else reset(socket)
     }
-    this.#waiting.clear()
-    for (const { flow: id, payload } of this.#pending.take(this.#parts.clock.now())) {
+    const now = this.#parts.clock.now()
+    for (const { flow: id, payload } of this.#pending.take(now)) {
       const flow = this.#flowsById.get(id)
-      if (flow && flow.map.remote !== null) session.sendUdp(flow.map.remote, id, payload)
+      if (flow) this.#send(flow, payload, now)
     }
   }
 
@@ -409,10 +260,17 @@ export class Client {
     let flow = map.lastFlow
     if (flow?.port === port && flow.address === address) this.#touch(flow, now)
     else flow = map.lastFlow = this.#flowOf(map, port, address, now)
-    const session = this.#session
+    this.#send(flow, payload, now)
+  }
+
+  #send(flow: UdpFlow, payload: Uint8Array, now: number): void {
+    const { index } = flow.map
+    if (!flow.host?.session) flow.host = this.#hosts.pick(index)
+    const session = flow.host?.session
+    const id = flow.host?.mapId(index) ?? null
     if (session?.state === 'up') {
-      if (map.remote !== null) session.sendUdp(map.remote, flow.id, payload)
-    } else this.#pending.add(flow.id, payload, now)
+      if (id !== null) session.sendUdp(id, flow.id, payload)
+    } else if (!this.#hosts.refuse(index)) this.#pending.add(flow.id, payload, now)
   }
 
   /** The flow of a local program, a new one if it has none. */
@@ -420,7 +278,7 @@ export class Client {
     const key = `${map.localPort}/${address}/${port}`
     let flow = this.#flows.touch(key, now)
     if (!flow) {
-      flow = { id: this.#nextUdpFlow++, map, port, address, key, toldAt: now }
+      flow = { id: this.#nextUdpFlow++, map, port, address, key, toldAt: now, host: null }
       this.#flows.add(key, flow, now)
       this.#flowsById.set(flow.id, flow)
     }
@@ -433,9 +291,10 @@ export class Client {
     this.#flows.touch(flow.key, now)
   }
 
-  #onAnswer(id: number, payload: Uint8Array): void {
+  #onAnswer(host: Host, id: number, payload: Uint8Array): void {
     const flow = this.#flowsById.get(id)
-    if (!flow) return
+    // What a host says whose flow has moved on belongs to a conversation that is over.
+    if (!flow || flow.host !== host) return
     this.#touch(flow, this.#parts.clock.now())
     flow.map.udp?.send(payload, flow.port, flow.address)
   }

@@ -3,12 +3,13 @@ import { EventEmitter } from 'node:events'
 import type { DaemonEvent } from './events.js'
 import { HyperNat } from './hyper-nat.js'
 import { encodeKey } from './identity/encoding.js'
-import { keyPairOf } from './identity/keys.js'
+import { type KeyPair, keyPairOf } from './identity/keys.js'
 import type { Log } from './log.js'
 import type { ClientEntry, Options, ServerEntry } from './options/entry.js'
 
 export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
   #node: HyperNat | null = null
+  #closed = false
 
   constructor(
     readonly options: Options,
@@ -19,13 +20,18 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
 
   /**
    * Binds every local port, then announces every secret.
-   * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry; everything is closed then
+   * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry, IDENTITY_EXPOSED or IDENTITY_UNUSABLE; everything is
+   * closed then
    */
   async start(): Promise<void> {
     const { entries, network, limits } = this.options
+    const identity = await this.#identity()
+    if (this.#closed) return
     const node = new HyperNat({
       bootstrap: network.bootstrap,
       relays: network.relay,
+      identity,
+      portMapping: network.portMapping,
       limits,
       log: this.log
     })
@@ -48,8 +54,15 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
     }
   }
 
+  async #identity(): Promise<KeyPair | undefined> {
+    if (this.options.identity === undefined) return undefined
+    const { loadIdentity } = await import('./options/identity-file.js')
+    return loadIdentity(this.options.identity)
+  }
+
   /** Says goodbye, unannounces, closes every socket. */
   async close(): Promise<void> {
+    this.#closed = true
     await this.#node?.close()
   }
 }

@@ -10,6 +10,14 @@ export type ErrorCode =
   | 'OPTIONS_UNREADABLE'
   | 'BAD_PUBLIC_KEY'
   | 'BAD_SECRET'
+  | 'BAD_TICKET'
+  | 'TICKET_MISTYPED'
+  | 'TICKET_CUT'
+  | 'TICKET_VERSION'
+  | 'TICKET_TOO_LONG'
+  | 'IDENTITY_EXPOSED'
+  | 'IDENTITY_UNUSABLE'
+  | 'OPTIONS_BUSY'
   | 'UNSUPPORTED'
   // Local machine (exit code 1)
   | 'PORT_IN_USE'
@@ -62,6 +70,8 @@ export interface Fault {
   readonly path: string
   /** What is wrong and what would be right. */
   readonly message: string
+  /** The cause, where it has a code of its own. */
+  readonly code?: ErrorCode
 }
 
 /** Options that cannot be used; holds every fault found, not just the first. */

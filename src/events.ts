@@ -25,8 +25,10 @@ export interface SharedMapInfo {
   port: number
 }
 
-/** A client's connection to its server. */
+/** A client's connection to its server, or to one of several hosts under the server's secret. */
 export interface ConnectionInfo {
+  /** The host's name, as events tell it. */
+  readonly host: string
   readonly path: PathKind
   /** Round trip, jitter (ms) and loss (0 to 1) of the last half minute. */
   readonly quality: Quality
@@ -35,14 +37,16 @@ export interface ConnectionInfo {
 
 /**
  * What a daemon tells the outside, one shape for the library's `event` and the CLI's `--json` lines. `publicKey` is the
- * server's, in base58; `peer` is the other side's key, in base58.
+ * server's, in base58; `peer` is the other side's key, in base58; `host` is the start of the id of one server process, in
+ * base58: of perhaps several that share one secret.
  */
 export type DaemonEvent =
-  | { event: 'ready'; mode: 'server'; publicKey: string; maps: ServerMapInfo[] }
+  /** `ticket` is all that a friend needs, as one text; it is missing where that is too much for one. */
+  | { event: 'ready'; mode: 'server'; publicKey: string; ticket?: string; maps: ServerMapInfo[] }
   | { event: 'ready'; mode: 'client'; publicKey: string; maps: ClientMapInfo[] }
   | { event: 'waiting'; publicKey: string; code: string; message: string }
-  | { event: 'connected'; publicKey: string; peer: string; path: PathKind }
-  | { event: 'disconnected'; publicKey: string; peer: string; code: string }
+  | { event: 'connected'; publicKey: string; peer: string; path: PathKind; host: string }
+  | { event: 'disconnected'; publicKey: string; peer: string; code: string; host: string }
   | { event: 'warning'; code: string; message: string }
   | { event: 'error'; code: string; message: string }
 

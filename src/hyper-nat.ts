@@ -5,21 +5,25 @@
 import { EventEmitter } from 'node:events'
 import b4a from 'b4a'
 import sodium from 'sodium-native'
-import { Client } from './client.js'
+import { Client, type ClientParts } from './client.js'
 import { systemClock } from './clock.js'
 import { type PingOptions, type PingSummary, ping } from './doctor/ping.js'
-import { HyperNatError } from './errors.js'
+import { codeOf, HyperNatError } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo, DaemonEvent, ServerMapInfo } from './events.js'
 import { childPublicKey } from './identity/child.js'
 import { decodeKey } from './identity/encoding.js'
-import { keyPairOf } from './identity/keys.js'
+import { type KeyPair, keyPairOf } from './identity/keys.js'
 import { Secret } from './identity/secret.js'
+import { serverTicket } from './identity/server-ticket.js'
+import { decodeTicket, type Ticket } from './identity/ticket.js'
 import { DOCTOR_LIMITS, type DoctorLimits, LIMITS, type Limits } from './limits.js'
 import { type Log, silentLog } from './log.js'
 import { Node } from './network/node.js'
+import type { PortMappingState } from './network/port-mapping.js'
 import type { Survey } from './network/survey.js'
-import type { Proto } from './options/entry.js'
+import type { NetworkOptions, Proto } from './options/entry.js'
 import { Server } from './server.js'
+import { freePorts, type WantedPort } from './sockets/free-ports.js'
 
 export interface HyperNatOptions {
   /** `host:port` of the DHT's bootstrap nodes; left out: the public DHT's. */
@@ -29,6 +33,16 @@ export interface HyperNatOptions {
    * them is enough.
    */
   relays?: readonly (string | Uint8Array)[] | undefined
+  /**
+   * The key pair by which servers know this machine's clients (`loadIdentity` keeps one in a file); left out: a fresh one,
+   * which ties nothing to anybody.
+   */
+  identity?: KeyPair | undefined
+  /**
+   * Whether servers ask the home router for a UDP port that leads to them (UPnP, NAT-PMP, PCP), so that clients reach them
+   * directly; true unless set.
+   */
+  portMapping?: boolean | undefined
   /** Those of our numbers to change. */
   limits?: Partial<Limits>
   /** Where diagnostics go; left out: nowhere. */
@@ -42,6 +56,8 @@ export interface MapToShare {
   port: number
   /** The target's host; this machine if left out. */
   host?: string
+  /** What its owner calls it; the ticket tells it to friends. */
+  name?: string
 }
 
 /** A port map to open. */
@@ -53,14 +69,21 @@ export interface MapToOpen {
   localPort?: number
   /** The address here to listen on; 127.0.0.1 if left out. */
   localHost?: string
+  /**
+   * When the local port is in use, or not for this user: take the next free one, and tell so by a `warning` event of code
+   * `PORT_MOVED`. Maps of one local port stay together. Left out: opening fails.
+   */
+  nextFree?: boolean
   /** Where it was written, for error messages. */
   path?: string
 }
 
 /** What {@link HyperNat.share} gives. */
 export interface Shared {
-  /** What to give to friends, in base58. */
+  /** The server's public key, in base58. */
   readonly publicKey: string
+  /** What to give to friends, as one text; undefined where it is too much for one (a `warning` event says why). */
+  readonly ticket: string | undefined
   close(): Promise<void>
 }
 
@@ -68,18 +91,21 @@ export interface Shared {
 export interface Opened {
   /** The maps with the local ports that were bound. */
   readonly maps: readonly ClientMapInfo[]
-  /** The connection that carries the session now; null while there is none. */
+  /** The connection to the host that new flows go to, of perhaps several under the server's secret; null while there is none. */
   readonly connection: ConnectionInfo | null
+  /** The connections to all hosts. */
+  readonly connections: readonly ConnectionInfo[]
   /**
-   * Whether the server's router takes another port for each partner, as it said itself when it was dialled; null when it did
-   * not come to that.
+   * Whether the router of the host in use takes another port for each partner, as it said itself when it was dialled; null
+   * when it did not come to that.
    */
   readonly serverIsRandom: boolean | null
   /**
    * Measures the path once, with a packet of the session's own.
+   * @param host the name of the host to ask; the one that new flows go to if left out
    * @returns the round trip in ms; null without a connection, or without an answer within `answerMs`
    */
-  ping(): Promise<number | null>
+  ping(host?: string): Promise<number | null>
   close(): Promise<void>
 }
 
@@ -88,8 +114,9 @@ const LOOPBACK = '127.0.0.1'
 export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #limits: Limits
   readonly #log: Log
+  readonly #network: NetworkOptions
   readonly #node: Node
-  readonly #keyPair
+  readonly #keyPair: KeyPair
   readonly #parts = new Set<{ close(): Promise<void> }>()
   #closing: Promise<void> | null = null
 
@@ -98,14 +125,14 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     super()
     this.#limits = { ...LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
-    // Servers see this key; a fresh one per process ties nothing to anybody.
-    this.#keyPair = freshKeyPair()
-    const { bootstrap, relays } = options
-    this.#node = new Node(
-      { ...(bootstrap && { bootstrap }), ...(relays && { relay: relays.map(keyOf) }) },
-      this.#limits,
-      this.#log
-    )
+    this.#keyPair = options.identity ?? freshKeyPair()
+    const { bootstrap, relays, portMapping = true } = options
+    this.#network = {
+      ...(bootstrap && { bootstrap }),
+      ...(relays && { relay: relays.map(keyOf) }),
+      portMapping
+    }
+    this.#node = new Node(this.#network, this.#limits, this.#log)
   }
 
   /**
@@ -115,49 +142,90 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   async share(what: { secret: string | Secret; maps: readonly MapToShare[] }): Promise<Shared> {
     this.#check()
     const secret = what.secret instanceof Secret ? what.secret : new Secret(what.secret)
+    const keyPair = keyPairOf(secret)
+    const ticket = this.#ticketOf(keyPair, what.maps)
     const server = new Server({
       ...this.#common(),
-      keyPair: keyPairOf(secret),
+      keyPair,
+      ticket,
       maps: what.maps.map(({ proto, port, host = LOOPBACK }): ServerMapInfo => ({ proto, port, host }))
     })
     const handle = this.#keep(server)
     await server.start()
-    return { publicKey: server.publicKey, close: handle }
+    return { publicKey: server.publicKey, ticket, close: handle }
   }
 
   /**
    * Opens local ports that lead to a server's. Resolves when they are bound: the server may come later. Without any maps there
    * is a session all the same, to {@link Opened.ping} through.
    * @param what.publicKey as text (base58, hex, z-base-32) or 32 bytes
-   * @throws HyperNatError BAD_PUBLIC_KEY, PORT_IN_USE, LISTEN_FAILED, CLOSED
+   * @param what.ticket in place of the public key; without `maps` all of the ticket's are opened, each on the same local
+   * port or the next free one. The DHT nodes and relays that it names are for this node's options: {@link decodeTicket}
+   * tells them.
+   * @throws HyperNatError BAD_PUBLIC_KEY, a code of {@link decodeTicket}, UNSUPPORTED for an invite, PORT_IN_USE, LISTEN_FAILED, CLOSED
    */
-  async open(what: { publicKey: string | Uint8Array; maps: readonly MapToOpen[] }): Promise<Opened> {
+  async open(
+    what:
+      | { publicKey: string | Uint8Array; maps: readonly MapToOpen[] }
+      | { ticket: string | Ticket; maps?: readonly MapToOpen[] | undefined }
+  ): Promise<Opened> {
     this.#check()
-    const client = new Client({
-      ...this.#common(),
-      publicKey: keyOf(what.publicKey),
-      keyPair: this.#keyPair,
-      entries: what.maps.map(map => ({
-        path: map.path ?? `${map.proto} ${map.port}`,
-        proto: map.proto,
-        port: map.port,
-        localPort: map.localPort ?? map.port,
-        localHost: map.localHost ?? LOOPBACK
-      }))
-    })
-    const handle = this.#keep(client)
-    await client.listen()
+    const { publicKey, maps } = 'ticket' in what ? fromTicket(what.ticket, what.maps) : what
+    const entries = maps.map(map => ({
+      path: map.path ?? `${map.proto} ${map.port}`,
+      proto: map.proto,
+      port: map.port,
+      localPort: map.localPort ?? map.port,
+      localHost: map.localHost ?? LOOPBACK,
+      nextFree: map.nextFree ?? false
+    }))
+    const client = await this.#listen(keyOf(publicKey), entries)
     return {
       maps: client.start(),
       get connection() {
         return client.connection
       },
+      get connections() {
+        return client.connections
+      },
       get serverIsRandom() {
         return client.serverIsRandom
       },
-      ping: () => client.ping(),
-      close: handle
+      ping: host => client.ping(host),
+      close: this.#keep(client)
     }
+  }
+
+  /** A client with its local ports bound, those in use exchanged for the next free ones where that will do. */
+  async #listen(publicKey: Uint8Array, entries: readonly (ClientParts['entries'][number] & WantedPort)[]) {
+    for (let tries = this.#limits.nextFreeTries; ; tries--) {
+      const ports = await freePorts(entries, this.#limits.nextFreePorts)
+      const chosen = entries.map((entry, i) => ({ ...entry, localPort: ports[i]! }))
+      const client = new Client({ ...this.#common(), publicKey, keyPair: this.#keyPair, entries: chosen })
+      const forget = this.#keep(client)
+      try {
+        await client.listen()
+        this.#check()
+      } catch (err) {
+        await forget()
+        // Taken since it was found free.
+        if (codeOf(err) === 'PORT_IN_USE' && tries > 1 && entries.some(({ nextFree }) => nextFree)) continue
+        throw err
+      }
+      for (const [i, entry] of entries.entries()) {
+        if (ports[i] !== entry.localPort) this.#tellMoved(entry, ports[i]!)
+      }
+      return client
+    }
+  }
+
+  #tellMoved({ proto, port, localHost, localPort }: WantedPort & { port: number }, now: number): void {
+    const where = now === 0 ? 'any free port' : `port ${now}`
+    this.emit('event', {
+      event: 'warning',
+      code: 'PORT_MOVED',
+      message: `Port ${localPort} (${proto}) of ${localHost} is in use by another program, or closed to this user, so port ${port} of the server is at ${where} here.`
+    })
   }
 
   /**
@@ -168,6 +236,16 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   survey(limits: Partial<DoctorLimits> = {}): Promise<Survey> {
     this.#check()
     return this.#node.survey({ ...DOCTOR_LIMITS, ...limits })
+  }
+
+  /**
+   * Asks the home router for a UDP port that leads here, finds out whether others reach it, and gives it back. Takes up to 20 s.
+   * @returns how it went; `off` when the router is to be left alone, or when nobody is there to try the port
+   * @throws HyperNatError CLOSED
+   */
+  tryPortMapping(limits: Partial<DoctorLimits> = {}): Promise<PortMappingState> {
+    this.#check()
+    return this.#node.tryPortMapping({ ...DOCTOR_LIMITS, ...limits })
   }
 
   /**
@@ -187,6 +265,24 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   async find(publicKey: string | Uint8Array): Promise<number> {
     this.#check()
     return this.#node.find(childPublicKey(keyOf(publicKey)))
+  }
+
+  /** What friends need to reach a server of this node. */
+  #ticketOf({ publicKey }: KeyPair, maps: readonly MapToShare[]): string | undefined {
+    const { bootstrap = [], relay = [] } = this.#network
+    try {
+      return serverTicket({ publicKey, maps, relays: relay, bootstrap })
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      const message = `There is no ticket for this server, share its public key instead. ${err.message}`
+      this.emit('event', { event: 'warning', code: err.code, message })
+      return undefined
+    }
+  }
+
+  /** How it stands with the port mapping on the home router; `off` while nothing is shared. */
+  get portMapping(): PortMappingState {
+    return this.#node.portMapping
   }
 
   /**
@@ -228,6 +324,14 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       emit: (event: DaemonEvent) => void this.emit('event', event)
     }
   }
+}
+
+/** All that a ticket names, unless told which. */
+function fromTicket(given: string | Ticket, maps?: readonly MapToOpen[]) {
+  const ticket = typeof given === 'string' ? decodeTicket(given) : given
+  if (ticket.invite) throw new HyperNatError('UNSUPPORTED', 'This version cannot use invites: update it.')
+  const all = ticket.maps.map(({ proto, port }): MapToOpen => ({ proto, port, nextFree: true }))
+  return { publicKey: ticket.publicKey, maps: maps ?? all }
 }
 
 function keyOf(key: string | Uint8Array): Uint8Array {

@@ -7,8 +7,8 @@ export type {
   CheckName,
   ClockFinding,
   Diagnosis,
+  HostFinding,
   PortMappingFinding,
-  PortMappingProbe,
   ServerFinding,
   Side,
   Verdict,
@@ -33,8 +33,10 @@ export {
   type Shared
 } from './hyper-nat.js'
 export { decodeKey, encodeKey } from './identity/encoding.js'
-export { keyPairOf, randomSecret } from './identity/keys.js'
+export { type KeyPair, keyPairOf, randomSecret } from './identity/keys.js'
 export { Secret } from './identity/secret.js'
+export { serverTicket } from './identity/server-ticket.js'
+export { decodeTicket, encodeTicket, type Ticket, type TicketMap, ticketName } from './identity/ticket.js'
 export {
   DOCTOR_LIMITS,
   type DoctorLimits,
@@ -47,7 +49,11 @@ export { BootstrapNodes, type BootstrapOptions } from './network/bootstrap.js'
 export type { Contact } from './network/contact.js'
 export type { Beyond } from './network/hops.js'
 export type { NatFinding, NatKind } from './network/nat.js'
+export type { PortMappingState } from './network/port-mapping.js'
 export { Relay, type RelayOptions } from './network/relay.js'
 export type { Survey } from './network/survey.js'
+export { addEntries, type RawEntry, saveEntries } from './options/edit.js'
 export type { ClientEntry, Entry, NetworkOptions, Options, Proto, ServerEntry } from './options/entry.js'
+export { defaultIdentityFile, loadIdentity } from './options/identity-file.js'
+export { type JoinFlags, joinEntries, joinOptions } from './options/join.js'
 export type { Quality } from './session/pulse.js'

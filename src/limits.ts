@@ -38,6 +38,8 @@ export interface Limits {
   windowGrowthMs: number
   /** How long an acknowledgement that nobody waits for may be put off. */
   ackDelayMs: number
+  /** How long the reset of a `tcpudp` flow waits for the bytes before it to arrive. */
+  resetMs: number
   /** Payload bytes that one message of the ordered stream carries at the most: what a small write may have to wait for. */
   messageBytes: number
   /** Bytes that one flow may send before the next flow's turn. */
@@ -68,6 +70,10 @@ export interface Limits {
   answerMs: number
   /** A client that hears nothing for this long dials anew beside the old connection. */
   silentMs: number
+  /** The same where only its own questions stay unanswered: packets may come through though none get there. */
+  deafMs: number
+  /** The same after the network has changed. */
+  doubtMs: number
   /** An end that hears nothing for this long gives the connection up. */
   deadMs: number
   /** How long the other side may take for its first message. */
@@ -87,13 +93,87 @@ export interface Limits {
   redialMaxMs: number
   redialSlowMs: number
   redialPatienceMs: number
+  /** Ports that are tried for a local port that is in use, where the next free one will do; then it is any free one. */
+  nextFreePorts: number
+  /** How often ports are chosen anew because one was taken before it could be opened. */
+  nextFreeTries: number
+
+  /** Hosts of one server that a client keeps sessions with. */
+  hosts: number
+  /** Hosts of one server that a client knows of, with those that may yet prove to be strangers. */
+  knownHosts: number
+  /** A host that is not heard for so long may be silent for the same reason as others: it is no witness against them. */
+  unsteadyMs: number
+  /** A host must have the shorter round trip by so many milliseconds, and by this share, to be preferred for new flows. */
+  hostBetterMs: number
+  hostBetterShare: number
+  /** How long new flows go to a host before another one is preferred for its round trip. */
+  hostDwellMs: number
+  /** What any host may answer is waited for so long before those that the topic names are dialled. */
+  hostHoldMs: number
+  /** Dials of hosts that have not proved to be one: at a time, and per minute. */
+  hostDials: number
+  hostDialsPerMinute: number
+  /** The first wait before a host is dialled again, doubled each time, up to the longest. */
+  hostRetryMs: number
+  hostRetryMaxMs: number
+  /** A host that is away is forgotten after so long; the topic may name it again. */
+  hostForgetMs: number
+  /** A stranger under the topic, or a host that said goodbye, is not dialled for so long; how many are remembered. */
+  strangerRestMs: number
+  strangers: number
+  /** How long the first dial may take before the topic is looked up beside it. */
+  firstLookUpMs: number
+  /** Between two look-ups of the topic: at first, when a host was lost, then doubled up to the longest. */
+  lookUpMs: number
+  lookUpMaxMs: number
   /** How long a target may take to accept a TCP connection. */
   targetMs: number
-  /** Between two tries to announce while no DHT node answers. */
+  /** Between two looks at whether DHT nodes hold our announcement, and two tries to announce while none does. */
   announceRetryMs: number
+  /** Between two such looks while a client waits for them. */
+  announceLookMs: number
+  /** How long hyperdht's clients wait for the answer to a handshake: a second, four times. */
+  dialAnswerMs: number
+  /** Between two looks at this machine's addresses and at the time of day. */
+  watchMs: number
+  /** How far the time of day may run ahead of our timers: further, and the machine has slept. */
+  sleepMs: number
+  /** After a change of the network was told, further ones are gathered for so long. */
+  changeRestMs: number
+  /** When requests to DHT nodes time out for so long, and none is answered, the nodes are out of reach. */
+  outageMs: number
+  /** A DHT node that sees us on another port than so long ago tells that a NAT forgot us; later it may have aged. */
+  sightingMs: number
+  /** Between two times that DHT nodes are asked whether they see us where they did. */
+  askMs: number
   /** How long each of two steps of closing may take before it is forced: saying goodbye, and unannouncing. */
   closeMs: number
+
+  /** Seconds that a router is asked to keep a port mapping; it is renewed at half of it, and gone after it if we crash. */
+  portLeaseSeconds: number
+  /** How long the router may take to answer that it maps ports: the window of a UPnP search is 3 s. */
+  portSearchMs: number
+  /** How often a NAT-PMP or PCP request is sent, 250 ms apart and then twice as long each time, until it is given up. */
+  portRequests: number
+  /** How long the router may take for one UPnP request. */
+  portRequestMs: number
+  /** How long removing a port mapping may hold up closing; a router that says nothing drops it when its lease ends. */
+  portReleaseMs: number
+  /** Between two tries to get a port mapping when there was none to be had. */
+  portRetryMs: number
+  /** How often others are asked to send to a mapped port before it is taken to be of no use, and how long between. */
+  portChecks: number
+  portCheckMs: number
+  /** A client that was sent to the mapped port and has not arrived when it comes again within this time is punched instead. */
+  portDoubtMs: number
+  /** Clients of whom it is remembered that they were sent to the mapped port. */
+  portClients: number
 }
+
+/** How long a change of a file waits for another process that changes it, and how long between two looks. */
+export const LOCK_MS = 5000
+export const LOCK_RETRY_MS = 20
 
 const KB = 1024
 const MB = 1024 * KB
@@ -117,6 +197,7 @@ export const LIMITS: Limits = {
   sessionWindow: 64 * MB,
   windowGrowthMs: 250,
   ackDelayMs: 250,
+  resetMs: 2000,
   messageBytes: 64 * KB,
   quantum: 16 * KB,
   unsentMs: 10,
@@ -133,6 +214,8 @@ export const LIMITS: Limits = {
   pingUrgentMs: 400,
   answerMs: 2000,
   silentMs: 3000,
+  deafMs: 4000,
+  doubtMs: 1000,
   deadMs: 15_000,
   greetingMs: 10_000,
   reachMs: 100,
@@ -144,9 +227,48 @@ export const LIMITS: Limits = {
   redialMaxMs: 3000,
   redialSlowMs: 15_000,
   redialPatienceMs: 10 * 60_000,
+  nextFreePorts: 100,
+  nextFreeTries: 5,
+
+  hosts: 8,
+  knownHosts: 64,
+  unsteadyMs: 1500,
+  hostBetterMs: 5,
+  hostBetterShare: 0.2,
+  hostDwellMs: 30_000,
+  hostHoldMs: 2000,
+  hostDials: 3,
+  hostDialsPerMinute: 20,
+  hostRetryMs: 1000,
+  hostRetryMaxMs: 5 * 60_000,
+  hostForgetMs: 10 * 60_000,
+  strangerRestMs: 10 * 60_000,
+  strangers: 1024,
+  firstLookUpMs: 250,
+  lookUpMs: 5000,
+  lookUpMaxMs: 60_000,
   targetMs: 15_000,
   announceRetryMs: 2000,
-  closeMs: 1200
+  announceLookMs: 50,
+  dialAnswerMs: 4000,
+  watchMs: 1000,
+  sleepMs: 5000,
+  changeRestMs: 2000,
+  outageMs: 3000,
+  sightingMs: 20_000,
+  askMs: 1000,
+  closeMs: 1200,
+
+  portLeaseSeconds: 1800,
+  portSearchMs: 6000,
+  portRequests: 3,
+  portRequestMs: 3000,
+  portReleaseMs: 1000,
+  portRetryMs: 15 * 60_000,
+  portChecks: 3,
+  portCheckMs: 2000,
+  portDoubtMs: 60_000,
+  portClients: 256
 }
 
 /** What a relay gives to those who use it ({@link Limits} is for servers and clients). */
@@ -201,6 +323,9 @@ export interface DoctorLimits {
   hopMs: number
   /** How long a machine may take to accept or refuse, when no DHT node answers. */
   contactMs: number
+  /** How often others are asked to send to a mapped port before it is taken to be of no use, and how long between. */
+  portChecks: number
+  portCheckMs: number
   /** How long the search for the server may take until it counts as not connected: one dial with ports tried at random. */
   connectMs: number
   /** How much longer, once a dial has failed for a reason that may not hold the next time. */
@@ -227,6 +352,8 @@ export const DOCTOR_LIMITS: DoctorLimits = {
   hops: 4,
   hopMs: 2500,
   contactMs: 2000,
+  portChecks: 2,
+  portCheckMs: 500,
   connectMs: 45_000,
   secondChanceMs: 15_000,
   directMs: 10_000,

@@ -1,6 +1,7 @@
 /**
- * One shared secret: announced once, with the port maps of all its entries; hears out clients, keeps their sessions, and
- * joins their flows to the targets.
+ * One shared secret at one host: announced once, with the port maps of all its entries; hears out clients, keeps their
+ * sessions, and joins their flows to the targets. It listens on the key that all hosts of the secret share, where it is found
+ * first, and on one of its own, where it can be told from the others.
  */
 import b4a from 'b4a'
 import type { Clock } from './clock.js'
@@ -9,13 +10,15 @@ import { codeOf, HyperNatError } from './errors.js'
 import type { DaemonEvent, ServerMapInfo } from './events.js'
 import type { ByteFlow } from './flows/byte-flow.js'
 import { UdpFlows } from './flows/udp.js'
-import { type ChildKeyPair, childKeyPair, RELAYED } from './identity/child.js'
+import { nameOfHost } from './hosts/host.js'
+import { type ChildKeyPair, childKeyPair, hostName, RELAYED } from './identity/child.js'
 import { encodeKey, shortKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
+import { topicOf } from './identity/topic.js'
 import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import { OFFLINE } from './network/dial-errors.js'
-import type { Announcement, Node } from './network/node.js'
+import type { Announced, Node } from './network/node.js'
 import type { StreamLink } from './network/stream-link.js'
 import type { Hello, WireMap } from './session/frames.js'
 import { welcomeFrame } from './session/frames.js'
@@ -33,6 +36,8 @@ export interface ServerParts {
   readonly node: Node
   readonly keyPair: KeyPair
   readonly maps: readonly ServerMapInfo[]
+  /** What to give to friends; left out where one cannot hold it all. */
+  readonly ticket?: string | undefined
   readonly clock: Clock
   readonly limits: Limits
   readonly log: Log
@@ -59,10 +64,12 @@ export class Server {
   readonly publicKey: string
   readonly #parts: ServerParts
   readonly #announceKeys: ChildKeyPair
+  readonly #host: Uint8Array
+  readonly #hostKeys: ChildKeyPair
   readonly #maps: readonly SharedMap[]
   readonly #guests = new Map<string, Guest>()
   readonly #greetings = new Set<() => void>()
-  #announcement: Announcement | null = null
+  readonly #announcements: Announced[] = []
   #sweep: { cancel(): void } | null = null
   #closed = false
 
@@ -70,21 +77,34 @@ export class Server {
     this.#parts = parts
     this.publicKey = encodeKey(parts.keyPair.publicKey)
     this.#announceKeys = childKeyPair(parts.keyPair)
+    this.#host = parts.random(KEY_BYTES)
+    this.#hostKeys = childKeyPair(parts.keyPair, hostName(this.#host))
     this.#maps = parts.maps.map((map, index) => ({ ...map, id: index + 1 }))
   }
 
   /** Announces the server; resolves when it can be found. */
   async start(): Promise<void> {
-    const { node, emit, clock, limits } = this.#parts
-    this.#announcement = await node.announce(
-      this.#announceKeys,
-      link => this.#onLink(link),
-      reached => {
-        if (reached) this.#parts.log.info('announced')
-        else emit({ event: 'warning', code: OFFLINE.code, message: OFFLINE.message })
-      },
-      childKeyPair(this.#parts.keyPair, RELAYED)
-    )
+    const { node, emit, clock, limits, keyPair } = this.#parts
+    const onlink = (link: StreamLink) => this.#onLink(link)
+    const relayed = childKeyPair(keyPair, RELAYED)
+    const announcing = [
+      node.announce(
+        this.#announceKeys,
+        onlink,
+        reached => {
+          if (reached) this.#parts.log.info('announced')
+          else emit({ event: 'warning', code: OFFLINE.code, message: OFFLINE.message })
+        },
+        relayed
+      ),
+      node.announce(this.#hostKeys, onlink, () => {}, relayed, topicOf(keyPair.publicKey))
+    ]
+    for (const one of announcing)
+      one.then(
+        announcement => this.#announcements.push(announcement),
+        () => {}
+      )
+    await Promise.all(announcing)
     if (this.#closed) return
     const sweep = (): void => {
       for (const guest of this.#guests.values()) guest.udp.sweep(clock.now())
@@ -92,7 +112,8 @@ export class Server {
     }
     sweep()
     const maps = this.#parts.maps.map(({ proto, port, host }) => ({ proto, port, host }))
-    emit({ event: 'ready', mode: 'server', publicKey: this.publicKey, maps })
+    const { ticket } = this.#parts
+    emit({ event: 'ready', mode: 'server', publicKey: this.publicKey, ...(ticket && { ticket }), maps })
   }
 
   /** Says goodbye to its clients, so that they know at once, and unannounces. */
@@ -101,7 +122,7 @@ export class Server {
     this.#sweep?.cancel()
     for (const giveUp of this.#greetings) giveUp()
     for (const { session } of [...this.#guests.values()]) session.close('GOODBYE', 'The server was stopped.')
-    await this.#announcement?.close()
+    await Promise.all(this.#announcements.map(announcement => announcement.close()))
   }
 
   #onLink(link: StreamLink): void {
@@ -138,6 +159,7 @@ export class Server {
     const welcome = welcomeFrame({
       version: VERSION,
       session: guest.session.id,
+      host: this.#host,
       datagramKey: sendKey,
       maps: this.#maps,
       resumed: resumed ? { highest: guest.session.highest, flows: guest.session.positions() } : null
@@ -170,7 +192,7 @@ export class Server {
   }
 
   #admit(link: StreamLink): Guest {
-    const { clock, limits, log, random, emit } = this.#parts
+    const { clock, limits, log, random } = this.#parts
     const id = random(SESSION_ID_BYTES)
     const name = b4a.toString(id, 'hex')
     const peer = encodeKey(link.remoteKey)
@@ -180,15 +202,18 @@ export class Server {
       { clock, limits, defer: fn => setImmediate(fn), chance: Math.random },
       {
         up: () => this.#tellConnected(guest),
-        lost: code => emit({ event: 'disconnected', publicKey: this.publicKey, peer, code }),
+        lost: code => this.#tellDisconnected(peer, code),
         ended: (code, reason) => {
           const wasUp = guest.session.wasUp
           this.#guests.delete(name)
           guest.udp.clear()
           log.debug({ peer: shortKey(peer), code, reason }, 'session ended')
-          if (wasUp) emit({ event: 'disconnected', publicKey: this.publicKey, peer, code })
+          if (wasUp) this.#tellDisconnected(peer, code)
         },
-        silent: () => {},
+        silent: () => {
+          this.#parts.node.ask()
+          guest.link?.suspect()
+        },
         open: (flow, proto) => this.#onOpen(flow, proto, peer),
         udp: (map, flow, payload) => this.#onUdp(guest, map, flow, payload)
       }
@@ -204,8 +229,15 @@ export class Server {
   }
 
   #tellConnected({ key, link }: Guest): void {
-    const peer = encodeKey(key)
-    this.#parts.emit({ event: 'connected', publicKey: this.publicKey, peer, path: link!.path })
+    this.#parts.emit({ event: 'connected', ...this.#who(encodeKey(key)), path: link!.path })
+  }
+
+  #tellDisconnected(peer: string, code: string): void {
+    this.#parts.emit({ event: 'disconnected', ...this.#who(peer), code })
+  }
+
+  #who(peer: string) {
+    return { publicKey: this.publicKey, peer, host: nameOfHost(this.#host) }
   }
 
   #onOpen(flow: ByteFlow, proto: 'tcp' | 'tcpudp', peer: string): ErrorCode | null {

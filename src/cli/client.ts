@@ -2,7 +2,7 @@
 
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { Surroundings } from './console.js'
-import { keyFlag, networkOf, protocolFlag, relayFlag } from './shared-flags.js'
+import { identityFlag, keyFlag, networkOf, protocolFlag, relayFlag } from './shared-flags.js'
 
 export const client: Command = {
   name: 'client',
@@ -23,6 +23,7 @@ export const client: Command = {
     ...protocolFlag,
     ...keyFlag,
     'local-host': { type: 'string', describe: 'The address to listen on (127.0.0.1)' },
+    ...identityFlag,
     ...relayFlag
   },
   examples: [
@@ -47,5 +48,6 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     publicKey: text(args, 'public-key'),
     ...networkOf(args, around)
   })
-  return { options }
+  const identity = text(args, 'identity')
+  return { options: { ...options, ...(identity !== undefined && { identity }) } }
 }

@@ -1,8 +1,9 @@
 /** What a command of hyper-nat is to the program: its flags for yargs, and how they become options. */
 
 import type { Options as Flag } from 'yargs'
+import type { ClientMapInfo } from '../events.js'
 import type { Log } from '../log.js'
-import type { Options, Warning } from '../options/entry.js'
+import type { Entry, Options, Warning } from '../options/entry.js'
 import type { RunningDaemon, Surroundings } from './console.js'
 
 /** The command line after yargs: every value a string or a list of strings, never a number. */
@@ -10,12 +11,35 @@ export type Arguments = Readonly<Record<string, unknown>>
 
 /**
  * What a command runs: a daemon with these options, something else that runs until it is told to stop, or something that ends
- * by itself.
+ * by itself; or only an answer, and nothing runs.
  */
 export type Job = {
   /** A secret made because none was given. */
   readonly generatedSecret?: string
-} & ({ readonly options: Options } | { readonly service: Service } | { readonly task: Task })
+} & (
+  | ({ readonly options: Options } & DaemonExtras)
+  | { readonly service: Service }
+  | { readonly task: Task; readonly warnings: readonly Warning[] }
+  | { readonly answer: Answer }
+)
+
+/** What a command wants beside a running daemon. */
+export interface DaemonExtras {
+  /** Port maps to tell how to use, with their names. */
+  readonly joined?: readonly Entry[]
+  /** Show a QR code: of this ticket, or of each that a server of the daemon shows. */
+  readonly qr?: string | true
+  /** Hears of a client's ports once they are bound; resolves with what to say about it. */
+  readonly opened?: (maps: readonly ClientMapInfo[]) => Promise<string>
+}
+
+/** All that a command has to say. */
+export interface Answer {
+  /** For people, with its line breaks. */
+  readonly text: string
+  /** For programs: one object with an `event`. */
+  readonly json: { readonly event: string } & Readonly<Record<string, unknown>>
+}
 
 /** A part of the network that people run for others: a relay, bootstrap nodes. */
 export interface Service {
@@ -31,6 +55,8 @@ export interface Command {
   readonly name: string
   readonly describe: string
   readonly flags: Readonly<Record<string, Flag>>
+  /** What its words that belong to no flag are; left out: it takes none. */
+  readonly positional?: { readonly name: string; readonly describe: string }
   readonly examples: readonly (readonly [line: string, what: string])[]
   /** What the faults of its options are about: `hyper-nat server`, or the file's name. */
   subject(args: Arguments): string
@@ -56,4 +82,10 @@ export function text(args: Arguments, name: string): string | undefined {
 export function list(args: Arguments, name: string): string | undefined {
   const value = args[name]
   return value === undefined ? undefined : [value].flat().join(',')
+}
+
+/** Every word of a flag that takes several, or of the positional ones. */
+export function words(args: Arguments, name: string): string[] {
+  const value = args[name]
+  return value === undefined ? [] : [value].flat().map(String)
 }

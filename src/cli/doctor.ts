@@ -1,10 +1,19 @@
 /** `hyper-nat doctor`: what stands between this computer and playing with friends. */
 
 import type { Check, Diagnosis } from '../doctor/report.js'
-import { type Arguments, type Command, type Job, text } from './command.js'
+import type { Arguments, Command, Job } from './command.js'
 import { EXIT, type Surroundings } from './console.js'
 import { rounded } from './numbers.js'
-import { keyFlag, networkOf, relayFlag, stopSignal } from './shared-flags.js'
+import {
+  keyFlag,
+  networkOf,
+  portMappingFlag,
+  portMappingOf,
+  relayFlag,
+  serverOf,
+  stopSignal,
+  ticketWords
+} from './shared-flags.js'
 
 /** Columns of text, when stdout is no terminal, and the fewest that it can be wrapped to. */
 const COLUMNS = 100
@@ -13,7 +22,8 @@ const COLUMNS_MIN = 50
 export const doctor: Command = {
   name: 'doctor',
   describe: 'Find out what this network lets through, and why a server is not reached',
-  flags: { ...keyFlag, ...relayFlag },
+  positional: ticketWords,
+  flags: { ...keyFlag, ...relayFlag, ...portMappingFlag },
   examples: [
     ['hyper-nat doctor', 'the network here, and what it means for playing'],
     ['hyper-nat doctor -k <publickey>', 'the way to a server, too; exit code 1 for any problem']
@@ -24,12 +34,13 @@ export const doctor: Command = {
 
 async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { reachOptions } = await import('../options/flags.js')
-  const { network, publicKey } = reachOptions(
-    { publicKey: text(args, 'public-key'), ...networkOf(args, around) },
+  const { network, publicKey, warnings } = reachOptions(
+    { ...serverOf(args), ...networkOf(args, around), ...portMappingOf(args) },
     false
   )
   const json = Boolean(args.json)
   return {
+    warnings,
     async task({ stdout, stopped, columns }, log) {
       const { diagnose } = await import('../doctor/diagnose.js')
       const signal = stopSignal(stopped)
@@ -38,6 +49,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
       const diagnosis = await diagnose({
         bootstrap: network.bootstrap,
         relays: network.relay,
+        portMapping: network.portMapping,
         publicKey,
         log,
         signal,

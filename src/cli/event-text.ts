@@ -2,19 +2,38 @@
 
 import type { ClientMapInfo, DaemonEvent, ServerMapInfo, ServiceEvent } from '../events.js'
 import { shortKey } from '../identity/encoding.js'
+import type { Entry } from '../options/entry.js'
 import { inviteLine } from './invite.js'
+import { joinHints } from './join-hints.js'
 
 /** The events that are told on stdout. */
 type Told = Exclude<DaemonEvent | ServiceEvent, { event: 'error' | 'warning' }>
 
+/** What is shown beside the events. */
+export interface TextExtras {
+  /** Maps to tell how to use once they are open. */
+  readonly joined?: readonly Pick<Entry, 'proto' | 'port' | 'name'>[] | undefined
+  /** Draws the ticket of a server, or that of the client. */
+  readonly qr?: (ticket: string) => string
+}
+
 /** Remembers which keys this process serves, as a session reads differently from its two ends. */
+
+/** Who a session is with. */
+type Side = Pick<Extract<DaemonEvent, { event: 'connected' }>, 'publicKey' | 'peer' | 'host'>
+
+/** Remembers which keys this process serves, as a session reads differently from its two ends, and who is connected. */
 export class EventText {
   readonly #bootstrap: readonly string[]
+  readonly #extras: TextExtras
   readonly #served = new Set<string>()
+  /** The hosts of each server that are connected: with several, each is named. */
+  readonly #hosts = new Map<string, Set<string>>()
 
   /** @param bootstrap DHT nodes that the other side needs too */
-  constructor(bootstrap: readonly string[] = []) {
+  constructor(bootstrap: readonly string[] = [], extras: TextExtras = {}) {
     this.#bootstrap = bootstrap
+    this.#extras = extras
   }
 
   /** One or more lines, the last with its line break. */
@@ -23,16 +42,16 @@ export class EventText {
       case 'ready':
         if (event.mode === 'bootstrap') return bootstrapNodes(event.nodes)
         if (event.mode === 'relay') return relay(event.publicKey)
-        if (event.mode === 'client')
-          return event.maps.map(map => `${clientMap(map, event.publicKey)}\n`).join('')
+        if (event.mode === 'client') return this.#open(event.publicKey, event.maps)
         this.#served.add(event.publicKey)
-        return this.#sharing(event.publicKey, event.maps)
+        return this.#sharing(event.publicKey, event.maps, event.ticket)
       case 'waiting':
         return `Waiting for ${shortKey(event.publicKey)}: ${event.message}\n`
       case 'connected':
+        this.#hostsOf(event).add(event.host)
         return `${this.#peer(event)} connected (${event.path})\n`
       case 'disconnected':
-        return `${this.#peer(event)} disconnected (${event.code})\n`
+        return `${this.#gone(event)} disconnected (${event.code})\n`
       case 'relaying':
         return `A session began; there are ${event.sessions}\n`
       case 'relayed':
@@ -40,18 +59,41 @@ export class EventText {
     }
   }
 
-  #sharing(publicKey: string, maps: readonly ServerMapInfo[]): string {
+  #sharing(publicKey: string, maps: readonly ServerMapInfo[], ticket: string | undefined): string {
     const lines = maps.map(({ proto, port, host }) => `  ${proto} port ${port} of ${host}\n`)
+    const shared = `Sharing\n${lines.join('')}under the public key\n  ${publicKey}\n`
+    const line = inviteLine(publicKey, maps, this.#bootstrap)
+    if (ticket === undefined) return `${shared}On the other machine run\n  ${line}\n`
     return (
-      `Sharing\n${lines.join('')}under the public key\n  ${publicKey}\n` +
-      `On the other machine run\n  ${inviteLine(publicKey, maps, this.#bootstrap)}\n`
+      `${shared}On the other machine run\n  hyper-nat join ${ticket}\n` +
+      `or, to choose ports there\n  ${line}\n${this.#extras.qr?.(ticket) ?? ''}`
     )
   }
 
-  #peer({ publicKey, peer }: { publicKey: string; peer: string }): string {
-    return this.#served.has(publicKey) && peer !== publicKey
-      ? `Client ${shortKey(peer)}`
-      : `Server ${shortKey(publicKey)}`
+  #open(publicKey: string, maps: readonly ClientMapInfo[]): string {
+    const { joined, qr } = this.#extras
+    const lines = maps.map(map => `${clientMap(map, publicKey)}\n`).join('')
+    return joined ? `${lines}${joinHints(maps, joined)}${qr?.('') ?? ''}` : lines
+  }
+
+  #peer(event: Side): string {
+    const { publicKey, peer, host } = event
+    if (this.#served.has(publicKey) && peer !== publicKey) return `Client ${shortKey(peer)}`
+    const which = this.#hostsOf(event).size > 1 ? `, host ${host},` : ''
+    return `Server ${shortKey(publicKey)}${which}`
+  }
+
+  #gone(event: Side): string {
+    const who = this.#peer(event)
+    this.#hostsOf(event).delete(event.host)
+    return who
+  }
+
+  /** The hosts of a server that are connected. */
+  #hostsOf({ publicKey }: Side): Set<string> {
+    let hosts = this.#hosts.get(publicKey)
+    if (!hosts) this.#hosts.set(publicKey, (hosts = new Set()))
+    return hosts
   }
 }
 

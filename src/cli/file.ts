@@ -2,7 +2,7 @@
 
 import { type Arguments, type Command, type Job, text } from './command.js'
 import type { Surroundings } from './console.js'
-import { networkOf, relayFlag } from './shared-flags.js'
+import { identityFlag, networkOf, relayFlag } from './shared-flags.js'
 
 /** The file that is read when none is named. */
 export const DEFAULT_FILE = 'options.json'
@@ -12,6 +12,7 @@ export const file: Command = {
   describe: 'Run the entries of ./options.json',
   flags: {
     config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' },
+    ...identityFlag,
     ...relayFlag
   },
   examples: [],
@@ -22,7 +23,9 @@ export const file: Command = {
 async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { readOptionsFile } = await import('../options/file.js')
   const { bootstrap, relay } = networkOf(args, around)
-  return { options: await readOptionsFile(file.subject(args), bootstrap, relay) }
+  const options = await readOptionsFile(file.subject(args), bootstrap, relay)
+  const identity = text(args, 'identity')
+  return { options: { ...options, ...(identity !== undefined && { identity }) } }
 }
 
 /** What somebody is told who starts hyper-nat with no command and no options.json. */

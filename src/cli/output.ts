@@ -3,12 +3,17 @@
 import { codeOf, type Fault, HyperNatError, OptionsError } from '../errors.js'
 import type { DaemonEvent, ServiceEvent } from '../events.js'
 import type { Warning } from '../options/entry.js'
+import type { Answer } from './command.js'
 import type { Surroundings } from './console.js'
-import { EventText } from './event-text.js'
+import { EventText, type TextExtras } from './event-text.js'
 
 export interface Output {
   event(event: DaemonEvent | ServiceEvent): void
   warning(warning: Warning): void
+  /** All that a command has to say. */
+  answer(answer: Answer): void
+  /** Something that was done beside the events, for people. */
+  note(text: string): void
   /** A secret that we made: shown this once. */
   generatedSecret(secret: string): void
   /**
@@ -49,10 +54,16 @@ export class JsonOutput implements Output {
     this.#line({ event: 'warning', code: 'GENERATED_SECRET', message, secret })
   }
 
+  answer({ json }: Answer): void {
+    this.#line(json)
+  }
+
+  note(): void {}
+
   failure(err: unknown): void {
     const code = codeOf(err)
-    for (const { path, message } of faultsOf(err)) {
-      this.#line({ event: 'error', code, message, ...(path !== '' && { path }) })
+    for (const { path, message, code: own = code } of faultsOf(err)) {
+      this.#line({ event: 'error', code: own, message, ...(path !== '' && { path }) })
     }
   }
 
@@ -73,10 +84,18 @@ export class TextOutput implements Output {
    * @param quiet say only what went wrong
    * @param bootstrap DHT nodes that the other side needs too
    */
-  constructor(streams: Streams, quiet: boolean, bootstrap: readonly string[] = []) {
+  constructor(streams: Streams, quiet: boolean, bootstrap: readonly string[] = [], extras: TextExtras = {}) {
     this.#streams = streams
     this.#quiet = quiet
-    this.#text = new EventText(bootstrap)
+    this.#text = new EventText(bootstrap, extras)
+  }
+
+  answer({ text }: Answer): void {
+    this.#streams.stdout(text)
+  }
+
+  note(text: string): void {
+    if (!this.#quiet) this.#streams.stdout(text)
   }
 
   event(event: DaemonEvent | ServiceEvent): void {

@@ -3,10 +3,10 @@
 import type { PingAnswer, PingSummary } from '../doctor/ping.js'
 import { type Fault, OptionsError } from '../errors.js'
 import { shortKey } from '../identity/encoding.js'
-import { type Arguments, type Command, type Job, text } from './command.js'
+import type { Arguments, Command, Job } from './command.js'
 import { EXIT, type Surroundings } from './console.js'
 import { number, rounded } from './numbers.js'
-import { keyFlag, networkOf, relayFlag, stopSignal } from './shared-flags.js'
+import { keyFlag, networkOf, relayFlag, serverOf, stopSignal, ticketWords } from './shared-flags.js'
 
 const COUNT_MAX = 1_000_000
 const INTERVAL_MIN = 0.1
@@ -15,6 +15,7 @@ const INTERVAL_MAX = 3600
 export const ping: Command = {
   name: 'ping',
   describe: 'Measure the path to a server: round trip and loss, once a second',
+  positional: ticketWords,
   flags: {
     ...keyFlag,
     count: { alias: 'c', type: 'string', describe: 'End after so many (when Ctrl-C is pressed)' },
@@ -34,10 +35,11 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const faults: Fault[] = []
   const count = number(args, 'count', { min: 1, max: COUNT_MAX }, faults)
   const interval = number(args, 'interval', { min: INTERVAL_MIN, max: INTERVAL_MAX, whole: false }, faults)
-  const flags = { publicKey: text(args, 'public-key'), ...networkOf(args, around) }
-  const { network, publicKey } = judged(() => reachOptions(flags, true), faults)
+  const flags = { ...serverOf(args), ...networkOf(args, around) }
+  const { network, publicKey, warnings } = judged(() => reachOptions(flags, true), faults)
   const json = Boolean(args.json)
   return {
+    warnings,
     async task({ stdout, stopped }, log) {
       const { HyperNat } = await import('../hyper-nat.js')
       const node = new HyperNat({ bootstrap: network.bootstrap, relays: network.relay, log })
@@ -75,14 +77,17 @@ function judged<T>(judge: () => T, faults: readonly Fault[]): T {
   throw new OptionsError([...faults, ...found])
 }
 
-/** Lines as the system's ping writes them; why there is no connection is said once. */
+/** Lines as the system's ping writes them; why there is no connection is said once, hosts are named once there are several. */
 export function answerText(): (answer: PingAnswer) => string {
   let said: string | null = null
-  return ({ seq, rtt, path, waiting }) => {
+  const hosts = new Set<string>()
+  return ({ seq, rtt, path, host, waiting }) => {
+    if (host !== null) hosts.add(host)
+    const way = `path=${path}${hosts.size > 1 ? ` host=${host}` : ''}`
     const why = waiting && waiting.code !== said ? `${waiting.message}\n` : ''
     said = waiting?.code ?? null
-    if (rtt !== null) return `seq=${seq} path=${path} time=${rtt.toFixed(1)} ms\n`
-    return `${why}seq=${seq} ${path ? `path=${path} no answer` : `no connection (${waiting?.code ?? 'CONNECTION_LOST'})`}\n`
+    if (rtt !== null) return `seq=${seq} ${way} time=${rtt.toFixed(1)} ms\n`
+    return `${why}seq=${seq} ${path ? `${way} no answer` : `no connection (${waiting?.code ?? 'CONNECTION_LOST'})`}\n`
   }
 }
 

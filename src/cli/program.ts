@@ -11,16 +11,32 @@ import { client } from './client.js'
 import type { Arguments, Command } from './command.js'
 import { doctor } from './doctor.js'
 import { file } from './file.js'
+import { id } from './id.js'
+import { join } from './join.js'
+import { keygen } from './keygen.js'
 import { ping } from './ping.js'
 import { relay } from './relay.js'
 import { server } from './server.js'
 import { everyFlag } from './shared-flags.js'
+import { ticket } from './ticket.js'
 import { unknownArguments } from './unknown.js'
 
 const NAME = 'hyper-nat'
 const WIDEST = 110
 
-export const commands: readonly Command[] = [file, server, client, doctor, ping, relay, bootstrap]
+export const commands: readonly Command[] = [
+  file,
+  server,
+  join,
+  client,
+  ticket,
+  doctor,
+  ping,
+  keygen,
+  id,
+  relay,
+  bootstrap
+]
 
 /** What a command line asks for. */
 export type Invocation =
@@ -90,12 +106,15 @@ function build(columns: number, choose: (command: Command) => void): Argv {
     })
     .options(everyFlag)
   for (const command of commands) {
-    const usage = command.name === '$0' ? '$0' : command.name
+    const { positional } = command
+    // Several words: a ticket that was pasted with its line breaks arrives in pieces.
+    const usage = positional ? `${command.name} [${positional.name}..]` : command.name
     parser.command(
       usage,
       command.describe,
       builder => {
         builder.options(command.flags)
+        if (positional) builder.positional(positional.name, { type: 'string', describe: positional.describe })
         // Here, not above: groups are shown in the order in which they are made.
         builder.group(Object.keys(command.flags), 'Flags:')
         builder.group([...Object.keys(everyFlag), 'help', 'version'], 'Flags of every command:')

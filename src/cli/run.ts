@@ -5,8 +5,9 @@
 
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import type { Log } from '../log.js'
-import { type Arguments, commandLine, type Job, type Task } from './command.js'
+import { type Arguments, commandLine, type DaemonExtras, type Job, type Task } from './command.js'
 import { EXIT, type RunningDaemon, type Surroundings } from './console.js'
+import type { TextExtras } from './event-text.js'
 import { DEFAULT_FILE, FIRST_STEPS } from './file.js'
 import type { Output } from './output.js'
 import { type Invocation, parseArguments } from './program.js'
@@ -20,6 +21,13 @@ const USAGE_ERRORS: ReadonlySet<string> = new Set([
   'OPTIONS_UNREADABLE',
   'BAD_PUBLIC_KEY',
   'BAD_SECRET',
+  'BAD_TICKET',
+  'TICKET_MISTYPED',
+  'TICKET_CUT',
+  'TICKET_VERSION',
+  'IDENTITY_EXPOSED',
+  'IDENTITY_UNUSABLE',
+  'OPTIONS_BUSY',
   'UNSUPPORTED'
 ])
 
@@ -32,19 +40,57 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
   }
   const { args } = call
   const { JsonOutput, TextOutput } = await import('./output.js')
-  const voice = (bootstrap?: readonly string[]): Output =>
-    args.json ? new JsonOutput(around) : new TextOutput(around, Boolean(args.quiet), bootstrap)
+  const voice = (bootstrap?: readonly string[], extras?: TextExtras): Output =>
+    args.json ? new JsonOutput(around) : new TextOutput(around, Boolean(args.quiet), bootstrap, extras)
 
   const job = await collect(call, around, voice())
   if (!job) return EXIT.usage
-  if ('task' in job) return runTask(job.task, voice(), around, await makeLog(args, around))
-  const output = 'options' in job ? voice(job.options.network.bootstrap) : voice()
+  if ('answer' in job) {
+    voice().answer(job.answer)
+    return EXIT.done
+  }
+  if ('task' in job) {
+    for (const warning of job.warnings) voice().warning(warning)
+    return runTask(job.task, voice(), around, await makeLog(args, around))
+  }
+  const output =
+    'options' in job ? voice(job.options.network.bootstrap, await extrasOf(job, around)) : voice()
   const { warnings } = 'options' in job ? job.options : job.service
   for (const warning of warnings) output.warning(warning)
   if (job.generatedSecret !== undefined) output.generatedSecret(job.generatedSecret)
   const log = await makeLog(args, around)
   const running = 'options' in job ? around.daemon(job.options, log) : job.service.make(log)
-  return runDaemon(await running, log, output, around)
+  const daemon = await running
+  if ('opened' in job && job.opened) tellOpened(daemon, job.opened, output)
+  return runDaemon(daemon, log, output, around)
+}
+
+/** What people's text shows beside the events. */
+async function extrasOf({ joined, qr }: DaemonExtras, around: Surroundings): Promise<TextExtras> {
+  if (qr === undefined) return { joined }
+  const { qrCode } = await import('./qr.js')
+  const draw = (ticket: string): string => qrCode(ticket, around.columns)
+  return { joined, qr: ticket => draw(qr === true ? ticket : qr) }
+}
+
+/** What could not be done with the ports does not keep them from being used. */
+function tellOpened(
+  daemon: RunningDaemon,
+  opened: NonNullable<DaemonExtras['opened']>,
+  output: Output
+): void {
+  daemon.on('event', event => {
+    if (event.event !== 'ready' || event.mode !== 'client') return
+    opened(event.maps).then(
+      text => output.note(text),
+      err =>
+        output.event({ event: 'warning', code: codeOf(err), message: `It was not saved. ${messageOf(err)}` })
+    )
+  })
+}
+
+function messageOf(err: unknown): string {
+  return err instanceof Error ? err.message : String(err)
 }
 
 /** The options, or undefined once it has been told why there are none. */

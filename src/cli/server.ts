@@ -4,7 +4,7 @@ import type { Warning } from '../options/entry.js'
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { Surroundings } from './console.js'
 import { secretOf } from './secret-source.js'
-import { networkOf, protocolFlag, relayFlag } from './shared-flags.js'
+import { networkOf, portMappingFlag, portMappingOf, protocolFlag, qrFlag, relayFlag } from './shared-flags.js'
 
 export const server: Command = {
   name: 'server',
@@ -24,7 +24,10 @@ export const server: Command = {
     },
     'secret-file': { type: 'string', describe: 'A file that holds the secret; - for stdin' },
     host: { type: 'string', describe: 'Where the ports are: an address or a name (127.0.0.1)' },
-    ...relayFlag
+    name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
+    ...qrFlag,
+    ...relayFlag,
+    ...portMappingFlag
   },
   examples: [
     ['hyper-nat server -p 3000 -s mysecret', 'share udp port 3000'],
@@ -46,9 +49,15 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     ports: list(args, 'port'),
     protocols: list(args, 'protocol'),
     host: text(args, 'host'),
+    name: text(args, 'name'),
     secret,
-    ...networkOf(args, around)
+    ...networkOf(args, around),
+    ...portMappingOf(args)
   })
   const warnings: Warning[] = warning ? [...options.warnings, warning] : [...options.warnings]
-  return { options: { ...options, warnings }, ...(generated && { generatedSecret: secret.text }) }
+  return {
+    options: { ...options, warnings },
+    ...(args.qr ? { qr: true } : {}),
+    ...(generated && { generatedSecret: secret.text })
+  }
 }

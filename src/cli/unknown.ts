@@ -30,11 +30,14 @@ const SYNONYMS: Record<string, string> = {
 const COMMAND_SYNONYMS: Record<string, string> = {
   host: 'server',
   share: 'server',
-  connect: 'client',
-  join: 'client',
+  connect: 'join',
+  open: 'join',
   check: 'doctor',
   diagnose: 'doctor',
-  test: 'doctor'
+  test: 'doctor',
+  identity: 'id',
+  whoami: 'id',
+  genkey: 'keygen'
 }
 
 /** One fault for everything that `command` cannot use, and for flags that are given twice. */
@@ -69,9 +72,11 @@ function unknownCommand(word: string, commands: readonly Command[]): Fault {
   const meant = guess(word, [...names, 'completion'], COMMAND_SYNONYMS)
   const hint = /\.jsonc?$/i.test(word)
     ? `did you mean "-c ${word}"?`
-    : meant
-      ? `did you mean "${meant}"?`
-      : 'there are "server", "client", "doctor", "ping", "relay", "bootstrap" and "completion"; --help tells more'
+    : /^hnat\d/i.test(word)
+      ? 'it is a ticket: hyper-nat join, and then the ticket'
+      : meant
+        ? `did you mean "${meant}"?`
+        : `there are ${names.map(name => `"${name}"`).join(', ')} and "completion"; --help tells more`
   return { path: shown(word), message: `is no command; ${hint}` }
 }
 
@@ -95,12 +100,15 @@ function repeated(args: Arguments, command: Command): Fault[] {
 }
 
 function flagNames(command: Command): string[] {
-  return Object.entries({ ...everyFlag, ...command.flags }).flatMap(([name, flag]) =>
+  const flags = Object.entries({ ...everyFlag, ...command.flags }).flatMap(([name, flag]) =>
     [name, flag.alias ?? []].flat()
   )
+  return command.positional ? [...flags, command.positional.name] : flags
 }
 
-/** Plain words as they are, anything else escaped in quotes. */
+/** Plain words as they are, anything else escaped in quotes; only the beginning of a ticket, which may be a secret. */
 function shown(word: string): string {
+  const ticket = /hnat\d/i.exec(word)
+  if (ticket) return shown(`${word.slice(0, ticket.index)}hnat..`)
   return /^[\x21-\x7e]+$/.test(word) ? word : quote(word)
 }

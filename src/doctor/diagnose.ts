@@ -5,12 +5,13 @@
  */
 import { systemClock, wallClock } from '../clock.js'
 import { HyperNatError } from '../errors.js'
-import type { DaemonEvent, PathKind } from '../events.js'
+import type { ConnectionInfo, DaemonEvent, PathKind } from '../events.js'
 import { HyperNat, type HyperNatOptions, type Opened } from '../hyper-nat.js'
 import { decodeKey, encodeKey } from '../identity/encoding.js'
 import { DOCTOR_LIMITS, type DoctorLimits } from '../limits.js'
-import { beyondRouter } from '../network/hops.js'
-import type { NatKind } from '../network/nat.js'
+import { type Beyond, beyondRouter } from '../network/hops.js'
+import type { NatFinding, NatKind } from '../network/nat.js'
+import type { PortMappingState } from '../network/port-mapping.js'
 import type { Survey } from '../network/survey.js'
 import { version } from '../version.js'
 import {
@@ -23,7 +24,14 @@ import {
   portMappingCheck,
   versionCheck
 } from './local-checks.js'
-import type { Check, ClockFinding, Diagnosis, PortMappingProbe, ServerFinding } from './report.js'
+import type {
+  Check,
+  ClockFinding,
+  Diagnosis,
+  HostFinding,
+  PortMappingFinding,
+  ServerFinding
+} from './report.js'
 import { jitterOf, lossOf, medianOf } from './samples.js'
 import { serverChecks, sideInTheWay } from './server-checks.js'
 
@@ -36,8 +44,6 @@ export interface DiagnoseOptions extends Omit<HyperNatOptions, 'limits'> {
   oncheck?: (check: Check) => void
   /** Ends it early. */
   signal?: AbortSignal
-  /** Asks the router whether it forwards ports for programs; left out, nobody asks and the check is left out. */
-  portMapping?: PortMappingProbe
 }
 
 /** No clock is right that shows a time before this program was written. */
@@ -58,15 +64,14 @@ const PASSING: ReadonlySet<string> = new Set([
  * @throws HyperNatError BAD_PUBLIC_KEY; CLOSED when `signal` ended it
  */
 export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
-  const { publicKey, limits, oncheck, signal, portMapping, ...rest } = options
+  const { publicKey, limits, oncheck, signal, ...rest } = options
   const key = typeof publicKey === 'string' ? decodeKey(publicKey) : publicKey
   const node = new HyperNat(rest)
   try {
     const examination = examine(node, {
       key,
       limits: { ...DOCTOR_LIMITS, ...limits },
-      oncheck: oncheck ?? (() => {}),
-      portMapping
+      oncheck: oncheck ?? (() => {})
     })
     return await unless(signal, examination)
   } finally {
@@ -78,10 +83,9 @@ interface Order {
   readonly key: Uint8Array | undefined
   readonly limits: DoctorLimits
   readonly oncheck: (check: Check) => void
-  readonly portMapping: PortMappingProbe | undefined
 }
 
-async function examine(node: HyperNat, { key, limits, oncheck, portMapping }: Order): Promise<Diagnosis> {
+async function examine(node: HyperNat, { key, limits, oncheck }: Order): Promise<Diagnosis> {
   const checks: Check[] = []
   const tell = (...found: (Check | null)[]): void => {
     for (const check of found) {
@@ -98,21 +102,17 @@ async function examine(node: HyperNat, { key, limits, oncheck, portMapping }: Or
   }
   tell(versionCheck(versions))
 
-  const [survey, mapping] = await Promise.all([
-    node.survey(limits),
-    // A router that answers nonsense is one that forwards no ports.
-    portMapping?.().catch(() => ({ protocol: null, externalAddress: null })) ?? null
-  ])
+  const [survey, tried] = await Promise.all([node.survey(limits), node.tryPortMapping(limits)])
   const { nat } = survey
-  const told = mapping?.externalAddress
-  const beyond = told && nat.translated ? beyondRouter(told) : survey.beyond
+  const portMapping = mappingFinding(tried, nat)
+  const beyond = beyondMapping(portMapping, survey.beyond)
   const clockFound = clock()
   tell(
     networkCheck(survey),
     addressCheck(nat),
-    natCheck(nat, beyond),
+    natCheck(nat, beyond, portMapping?.state === 'mapped'),
     beyondCheck(beyond),
-    mapping && portMappingCheck(mapping, nat),
+    portMapping && portMappingCheck(portMapping, nat, beyond),
     clockCheck(clockFound, limits.clockJumpMs)
   )
 
@@ -125,10 +125,27 @@ async function examine(node: HyperNat, { key, limits, oncheck, portMapping }: Or
     clock: clockFound,
     network: { asked, answered, rtt, contact },
     nat: { ...nat, name: natName(nat), beyond },
-    portMapping: mapping,
+    portMapping,
     server,
     checks
   }
+}
+
+/** Null where nothing can be said: then it was not tried, or nobody is outside who could tell of a router. */
+function mappingFinding(tried: PortMappingState, { translated }: NatFinding): PortMappingFinding | null {
+  if (tried.state === 'off' || tried.state === 'searching') return null
+  return tried.state === 'unneeded' && translated === null ? null : tried
+}
+
+/** What lies beyond the router, with what it told of its own address. */
+function beyondMapping(mapping: PortMappingFinding | null, surveyed: Beyond | null): Beyond | null {
+  if (mapping?.state === 'mapped') return 'public'
+  if (mapping?.state !== 'useless' || mapping.routerAddress === null) return surveyed
+  const { routerAddress, seenAddress } = mapping
+  const told = beyondRouter(routerAddress)
+  // A router that others do not see is not the last one, whatever its address looks like.
+  if (told !== 'public' || seenAddress === null || seenAddress === routerAddress) return told
+  return surveyed === 'carrier' ? 'carrier' : 'private'
 }
 
 /** Compares the wall clock with itself. */
@@ -165,9 +182,9 @@ async function examineServer(
     }
     // It may be relayed for a moment only.
     if (first === 'relayed') await direct(limits.directMs)
-    const shared = opened.connection?.shared ?? []
-    const trips = await measure(opened, limits)
-    const path = opened.connection?.path ?? first
+    const hosts = await measure(opened, limits)
+    const used = hosts.find(host => host.used)
+    const path = used?.path ?? first
     return {
       publicKey,
       knownBy,
@@ -177,10 +194,11 @@ async function examineServer(
       path,
       direct: path !== 'relayed',
       serverIsRandom: opened.serverIsRandom,
-      rtt: medianOf(trips),
-      jitter: jitterOf(trips),
-      loss: lossOf(trips),
-      shared,
+      rtt: used?.rtt ?? null,
+      jitter: used?.jitter ?? null,
+      loss: used?.loss ?? 1,
+      shared: used?.shared ?? [],
+      hosts,
       inTheWay: null
     }
   } finally {
@@ -216,6 +234,7 @@ function unconnected(
     jitter: null,
     loss: null,
     shared: [],
+    hosts: [],
     inTheWay: sideInTheWay(code, here, serverIsRandom)
   }
 }
@@ -258,14 +277,28 @@ function nextDirect(node: HyperNat, publicKey: string): (ms: number) => Promise<
   }
 }
 
-/** Pings at a steady pace, as a game sends; each round trip in ms, or null. */
-async function measure(opened: Opened, { pings, pingEveryMs }: DoctorLimits): Promise<(number | null)[]> {
-  const trips: Promise<number | null>[] = []
+/** Pings all hosts at a steady pace, as a game sends; those, too, that are found meanwhile. */
+async function measure(opened: Opened, { pings, pingEveryMs }: DoctorLimits): Promise<HostFinding[]> {
+  const hosts = new Map<string, { last: ConnectionInfo; trips: Promise<number | null>[] }>()
+  let used = ''
   for (let i = 0; i < pings; i++) {
-    trips.push(opened.ping())
+    for (const last of opened.connections) {
+      const known = hosts.get(last.host)
+      if (known) known.last = last
+      else hosts.set(last.host, { last, trips: [] })
+    }
+    used = opened.connection?.host ?? used
+    for (const [name, { trips }] of hosts) trips.push(opened.ping(name))
     await new Promise<void>(resolve => systemClock.after(pingEveryMs, resolve))
   }
-  return Promise.all(trips)
+  return Promise.all(
+    [...hosts.values()].map(async ({ last, trips }) => {
+      const { host, path, shared } = last
+      const all = await Promise.all(trips)
+      const figures = { rtt: medianOf(all), jitter: jitterOf(all), loss: lossOf(all) }
+      return { host, used: host === used, path, ...figures, shared }
+    })
+  )
 }
 
 async function unless<T>(signal: AbortSignal | undefined, what: Promise<T>): Promise<T> {

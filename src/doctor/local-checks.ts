@@ -2,6 +2,7 @@
 import type { Contact } from '../network/contact.js'
 import type { Beyond } from '../network/hops.js'
 import type { NatFinding, NatKind, Unknown } from '../network/nat.js'
+import type { MappingProtocol } from '../network/router.js'
 import type { Survey } from '../network/survey.js'
 import type { Check, CheckName, ClockFinding, PortMappingFinding, VersionFinding } from './report.js'
 
@@ -110,9 +111,10 @@ const UNKNOWN: Readonly<Record<Exclude<Unknown, 'no-answer'>, readonly [message:
 
 /**
  * @param beyond a carrier's NAT cannot be changed by its customer
+ * @param mapped whether the router maps a port for servers here
  * @returns null when no node answers: {@link networkCheck} says so
  */
-export function natCheck(nat: NatFinding, beyond: Beyond | null): Check | null {
+export function natCheck(nat: NatFinding, beyond: Beyond | null, mapped = false): Check | null {
   const { kind } = nat
   const name = NAMES[kind]
   if (kind === 'blocked' || nat.unknown === 'no-answer') return null
@@ -121,6 +123,13 @@ export function natCheck(nat: NatFinding, beyond: Beyond | null): Check | null {
     return note('nat', `NAT ${name}: ${message}`, advice)
   }
   if (kind !== 'symmetric') return ok('nat', `NAT ${name}: ${KINDS[kind]}`)
+  if (mapped) {
+    return note(
+      'nat',
+      `NAT ${name}: the router takes another port for each partner. Plays with everybody as host, since the router maps a port; as guest directly with open NATs, with moderate ones after some seconds, and with another strict one that maps no port only through a relay.`,
+      `As guest: ${RELAY.charAt(0).toLowerCase()}${RELAY.slice(1)}, or ${loosen(beyond)}.`
+    )
+  }
   return note(
     'nat',
     `NAT ${name}: the router takes another port for each partner. Plays directly with open NATs, with moderate ones after some seconds; with another strict one only through a relay.`,
@@ -173,15 +182,54 @@ export function beyondCheck(beyond: Beyond | null): Check | null {
   }
 }
 
-/** Not called before somebody can ask the router. */
-export function portMappingCheck({ protocol }: PortMappingFinding, nat: NatFinding): Check {
-  if (protocol !== null)
-    return ok('portMapping', `The router forwards ports for programs that ask (${protocol}).`)
-  const message = 'The router forwards no ports for programs that ask.'
-  if (nat.translated === false || nat.kind === 'open') return ok('portMapping', message)
-  return note(
-    'portMapping',
-    message,
-    'Switch on UPnP, NAT-PMP or PCP in the router, and strict partners get in as well.'
-  )
+/** How people know the ways to ask a router. */
+const PROTOCOLS: Readonly<Record<MappingProtocol, string>> = {
+  upnp: 'UPnP',
+  'nat-pmp': 'NAT-PMP',
+  pcp: 'PCP'
+}
+
+/** Whether servers here get a port from the router, and what that means. */
+export function portMappingCheck(mapping: PortMappingFinding, nat: NatFinding, beyond: Beyond | null): Check {
+  switch (mapping.state) {
+    case 'unneeded':
+      return ok('portMapping', 'No router is in between, so none has to map a port.')
+    case 'mapped': {
+      const { protocol, externalAddress, externalPort } = mapping
+      return ok(
+        'portMapping',
+        `The router maps ports for programs that ask (${PROTOCOLS[protocol]}), and UDP port ${externalPort} of ${externalAddress} led here. Guests behind any NAT reach servers here directly.`
+      )
+    }
+    case 'useless':
+      return note('portMapping', uselessPort(mapping), USELESS[beyond ?? 'public'])
+    case 'refused':
+      return note(
+        'portMapping',
+        'The router maps ports for programs that ask, but refused one.',
+        `Allow it in the router (UPnP, NAT-PMP or PCP), and ${REACHED}. A router behind another NAT may refuse whatever is set.`
+      )
+    case 'none': {
+      const message = 'The router maps no ports for programs that ask.'
+      if (nat.translated === false || nat.kind === 'open') return ok('portMapping', message)
+      return note('portMapping', message, `Switch on UPnP, NAT-PMP or PCP in the router, and ${REACHED}.`)
+    }
+  }
+}
+
+const REACHED = 'guests behind any NAT reach servers here directly'
+
+function uselessPort(mapping: Extract<PortMappingFinding, { state: 'useless' }>): string {
+  const { protocol, externalPort, routerAddress, seenAddress } = mapping
+  const maps = `The router maps ports (${PROTOCOLS[protocol]}), but nothing came in at the one that it gave, ${externalPort}`
+  return routerAddress === null || seenAddress === null || routerAddress === seenAddress
+    ? `${maps}: a firewall or another router stands in its way.`
+    : `${maps}: its own address is ${routerAddress}, others see ${seenAddress}, so there is another NAT in between.`
+}
+
+const USELESS: Readonly<Record<Beyond, string>> = {
+  carrier: 'Ask the carrier for a public IPv4 address; servers here work without it as the NAT allows.',
+  private:
+    'If both routers are yours, set one to bridge mode; servers here work without it as the NAT allows.',
+  public: 'Let UDP in at the firewall of the router; servers here work without it as the NAT allows.'
 }

@@ -13,6 +13,8 @@ export interface PingAnswer {
   readonly rtt: number | null
   /** How it travelled; null without a connection. */
   readonly path: PathKind | null
+  /** Who was asked, of perhaps several hosts under one secret, by the name that events tell; null without a connection. */
+  readonly host: string | null
   /** Why there is no connection, an {@link ErrorCode} with its sentence; null where there is one. */
   readonly waiting: { readonly code: string; readonly message: string } | null
 }
@@ -66,7 +68,7 @@ export async function ping(
   const onevent = (event: DaemonEvent): void => {
     if (!('publicKey' in event) || event.publicKey !== publicKey) return
     if (event.event === 'waiting') waiting = { code: event.code, message: event.message }
-    else if (event.event === 'connected') [waiting, path] = [null, event.path]
+    else if (event.event === 'connected') [waiting, path] = [null, path ?? event.path]
     else if (event.event === 'disconnected')
       waiting = { code: event.code, message: 'The connection was lost.' }
     else return
@@ -87,10 +89,11 @@ export async function ping(
       await atPace(count, intervalMs, stopped, async (seq, over) => {
         const connection = opened.connection
         const why = connection ? null : waiting
-        const rtt = await opened.ping()
+        const rtt = await opened.ping(connection?.host)
         if (over()) return
         trips.push(rtt)
-        onanswer?.({ seq, rtt, path: connection?.path ?? null, waiting: why })
+        if (connection) path = connection.path
+        onanswer?.({ seq, rtt, path: connection?.path ?? null, host: connection?.host ?? null, waiting: why })
       })
     } finally {
       await opened.close()

@@ -2,6 +2,7 @@
 import type { PathKind, SharedMapInfo } from '../events.js'
 import type { Beyond } from '../network/hops.js'
 import type { NatKind } from '../network/nat.js'
+import type { PortMappingState } from '../network/port-mapping.js'
 import type { Survey } from '../network/survey.js'
 
 /** `note`: it works, but something is worth knowing; `problem`: something does not work. */
@@ -18,6 +19,7 @@ export type CheckName =
   | 'server'
   | 'path'
   | 'quality'
+  | 'host'
   | 'maps'
 
 /** One thing that was looked at. */
@@ -33,7 +35,22 @@ export interface Check {
 /** Whose side keeps a connection from coming about; null when it is not known. */
 export type Side = 'here' | 'there' | 'both' | 'relay'
 
-/** What was found out about one server. */
+/** One of several hosts under a server's secret, or the only one. */
+export interface HostFinding {
+  /** Its name, as events tell it. */
+  readonly host: string
+  /** Whether it is the one that new flows go to. */
+  readonly used: boolean
+  readonly path: PathKind
+  /** Of the pings through its session: the median round trip, and how much successive ones differ, ms. */
+  readonly rtt: number | null
+  readonly jitter: number | null
+  /** Share of the pings that were not answered, 0 to 1. */
+  readonly loss: number
+  readonly shared: readonly SharedMapInfo[]
+}
+
+/** What was found out about one server; with several hosts, path, pings and ports are those of the one in use. */
 export interface ServerFinding {
   /** In base58. */
   readonly publicKey: string
@@ -56,19 +73,13 @@ export interface ServerFinding {
   /** Share of the pings that were not answered, 0 to 1; null without a connection. */
   readonly loss: number | null
   readonly shared: readonly SharedMapInfo[]
+  /** Those that there was a connection to. */
+  readonly hosts: readonly HostFinding[]
   readonly inTheWay: Side | null
 }
 
-/** What the router does for programs that ask it to forward a port. */
-export interface PortMappingFinding {
-  /** UPnP, NAT-PMP or PCP, as people know it; null when the router knows none. */
-  readonly protocol: string | null
-  /** The address of the router's outer side, if it told. */
-  readonly externalAddress: string | null
-}
-
-/** Asks the router whether it forwards ports for programs. */
-export type PortMappingProbe = () => Promise<PortMappingFinding>
+/** What the router does for programs that ask it to map a port. */
+export type PortMappingFinding = Exclude<PortMappingState, { state: 'off' | 'searching' }>
 
 /** Of the wall clock, which was compared with no other clock. */
 export interface ClockFinding {
@@ -100,7 +111,7 @@ export interface Diagnosis {
     readonly kind: NatKind
     readonly beyond: Beyond | null
   }
-  /** Null when nobody was there to ask. */
+  /** Null when the router was left alone, or when nobody could tell whether a mapped port leads here. */
   readonly portMapping: PortMappingFinding | null
   /** Null when no public key was given. */
   readonly server: ServerFinding | null

@@ -1,5 +1,5 @@
 /** Findings about one server, in words for people. Pure. */
-import type { SharedMapInfo } from '../events.js'
+import type { PathKind, SharedMapInfo } from '../events.js'
 import type { DoctorLimits } from '../limits.js'
 import type { Beyond } from '../network/hops.js'
 import type { NatKind } from '../network/nat.js'
@@ -71,11 +71,15 @@ type Thresholds = Pick<DoctorLimits, 'badLoss' | 'slowMs' | 'unsteadyMs'>
 /** One check after the other: is it there, does a path open, how good is it, what does it share. */
 export function serverChecks(server: ServerFinding, here: Here, limits: Thresholds): Check[] {
   const { code, connected, knownBy, shared } = server
+  const several = server.hosts.length > 1 ? `, as ${server.hosts.length} hosts under one secret` : ''
   const found = ok(
     'server',
-    `The server is on the network${knownBy > 0 ? ` (${knownBy} DHT nodes know it)` : ''}.`
+    `The server is on the network${several}${knownBy > 0 ? ` (${knownBy} DHT nodes know it)` : ''}.`
   )
-  if (connected) return [found, pathCheck(server, here), qualityCheck(server, limits), mapsCheck(shared)]
+  if (connected) {
+    const used = [found, pathCheck(server, here), qualityCheck(server, limits), mapsCheck(shared)]
+    return several ? [...used, ...hostChecks(server, limits)] : used
+  }
   if (code === 'DHT_UNREACHABLE') {
     const message = `The server cannot be looked for. ${WHOSE.here}`
     return [problem('server', message, 'See to the network first, as said above.')]
@@ -163,6 +167,42 @@ function mapsCheck(shared: readonly SharedMapInfo[]): Check {
     return note('maps', 'The server shares no ports.', 'Ask its owner to share some.')
   }
   return ok('maps', `The server shares ${shared.map(({ proto, port }) => `${proto} ${port}`).join(', ')}.`)
+}
+
+/** One line for each of several hosts. */
+function hostChecks({ hosts, shared }: ServerFinding, limits: Thresholds): Check[] {
+  return hosts.map(host => {
+    const { rtt, jitter, loss, path } = host
+    const which = `Host ${host.host}${host.used ? ' (the one in use)' : ''}: ${PATHS[path]}, `
+    const same = namesOf(host.shared) === namesOf(shared)
+    const but = same ? '' : ` It shares ${namesOf(host.shared) || 'nothing'}.`
+    const lost = `${Math.round(loss * 100)} % lost.${but}`
+    if (rtt === null) return note('host', `${which}no answer, ${lost}`, AT_THE_HOST)
+    const message = `${which}round trip ${milliseconds(rtt)}, jitter ${milliseconds(jitter ?? 0)}, ${lost}`
+    if (!same) {
+      return note(
+        'host',
+        message,
+        'Start all hosts with the same options, else it is by chance what is open.'
+      )
+    }
+    return loss >= limits.badLoss ? note('host', message, AT_THE_HOST) : ok('host', message)
+  })
+}
+
+const AT_THE_HOST = 'Run hyper-nat doctor on that machine. While others answer, they are used.'
+
+const PATHS: Readonly<Record<PathKind, string>> = {
+  lan: 'within the LAN',
+  direct: 'directly',
+  relayed: 'through a relay'
+}
+
+function namesOf(shared: readonly SharedMapInfo[]): string {
+  return shared
+    .map(({ proto, port }) => `${proto} ${port}`)
+    .sort()
+    .join(', ')
 }
 
 /** `0.6 ms`, `23 ms`. */

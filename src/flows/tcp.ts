@@ -4,8 +4,13 @@
  *
  *              open                      both FINs received and acknowledged
  *   (socket) ---------> OPEN ------------------------------------------------> DONE
- *                         |  reset, by either side or the session's end         ^
+ *                         |  reset by the other side, or the session's end      ^
  *                         +-----------------------------------------------------+
+ *                         |  reset by the local socket          RESET sent      |
+ *                         +---------------------> RESETTING --------------------+
+ *
+ * What a socket said before it was reset goes out before the RESET, as far as the other side's window lets it: a program
+ * that sends its last words and resets is heard, as over plain TCP.
  */
 import type { ErrorCode } from '../errors.js'
 import type { Limits } from '../limits.js'
@@ -17,7 +22,7 @@ export type TcpLimits = Pick<Limits, 'flowQueue' | 'flowWindow' | 'windowGrowthM
 
 /** What a flow asks of its session. */
 export interface TcpCarrier {
-  /** The flow has something to send: DATA, or a FIN. */
+  /** The flow has something to send: its OPEN, DATA, its FIN or RESET. */
   ready(flow: TcpFlow): void
   /** The flow wants to tell its window now. */
   windowDue(flow: TcpFlow): void
@@ -27,12 +32,13 @@ export interface TcpCarrier {
   borrow(bytes: number): boolean
   /** Gives back what was borrowed. */
   giveBack(bytes: number): void
-  /** The flow is to be reset over there. */
-  sendReset(flow: TcpFlow, code: ErrorCode): void
   /** The flow is finished and can be forgotten. */
   done(flow: TcpFlow): void
   now(): number
 }
+
+/** What a flow says behind its bytes: nothing, its end, or a reset with its code. */
+export type Tail = 'none' | 'fin' | ErrorCode
 
 /** Stands where a chunk was that has been acknowledged. */
 const RELEASED = new Uint8Array(0)
@@ -55,6 +61,7 @@ export class TcpFlow implements ByteFlow {
   #cursor = 0
   #cursorStart = 0
   #credit = INITIAL_WINDOW
+  #openDue = false
   #finQueued = false
   #finSent = false
   #finAcked = false
@@ -72,6 +79,7 @@ export class TcpFlow implements ByteFlow {
   #grewFrom = 0
   #grewAt: number
 
+  #resetting: ErrorCode | null = null
   #done = false
 
   constructor(
@@ -84,10 +92,16 @@ export class TcpFlow implements ByteFlow {
     this.#grewAt = carrier.now()
   }
 
+  /** The other side is to hear of the flow. */
+  open(): void {
+    this.#openDue = true
+    this.carrier.ready(this)
+  }
+
   // --- the local socket's side ---
 
   write(bytes: Uint8Array): boolean {
-    if (this.#done || this.#finQueued) return true
+    if (this.#shut) return true
     if (bytes.byteLength > 0) {
       this.#chunks.push(bytes)
       this.#end += bytes.byteLength
@@ -98,20 +112,30 @@ export class TcpFlow implements ByteFlow {
   }
 
   end(): void {
-    if (this.#done || this.#finQueued) return
+    if (this.#shut) return
     this.#finQueued = true
     this.carrier.ready(this)
   }
 
   reset(code: ErrorCode): void {
-    if (this.#done) return
-    this.carrier.sendReset(this, code)
-    this.#finish()
+    if (this.#done || this.#resetting) return
+    // A program that came and went before anybody heard of it.
+    if (this.#openDue && this.#end === 0) return this.#finish()
+    this.#resetting = code
+    this.events = deafEvents
+    this.carrier.giveBack(this.#borrowed)
+    this.#borrowed = 0
+    this.carrier.ready(this)
+  }
+
+  /** Whether the local socket has said all that it will. */
+  get #shut(): boolean {
+    return this.#done || this.#finQueued || this.#resetting !== null
   }
 
   consumed(size: number): void {
     this.#consumed += size
-    if (this.#done) return
+    if (this.#done || this.#resetting) return
     if (this.#consumed - this.#grewFrom >= this.#window / 2) this.#growWindow()
     if (this.#limit - this.#consumed < this.#window / 2 && !this.#finReceived) this.carrier.windowDue(this)
   }
@@ -135,9 +159,20 @@ export class TcpFlow implements ByteFlow {
     return this.#done ? 0 : Math.min(this.#end, this.#credit) - this.#next
   }
 
-  /** Whether the FIN's turn has come. */
-  get finDue(): boolean {
-    return this.#finQueued && !this.#finSent && this.#next === this.#end && !this.#done
+  /** Whether anything could go out now. */
+  get due(): boolean {
+    return !this.#done && (this.#openDue || this.sendable > 0 || this.tailAfter(0) !== 'none')
+  }
+
+  /** Whether the other side is to be told of the flow first. */
+  get openDue(): boolean {
+    return this.#openDue
+  }
+
+  /** What follows when the next `size` bytes (at most {@link sendable}) have gone out. */
+  tailAfter(size: number): Tail {
+    if (this.#resetting && size >= this.sendable) return this.#resetting
+    return this.#finQueued && !this.#finSent && this.#next + size === this.#end ? 'fin' : 'none'
   }
 
   /** The offset of the next byte to send. */
@@ -171,18 +206,24 @@ export class TcpFlow implements ByteFlow {
     this.events.drain()
   }
 
-  /** The FIN goes out now; returns its offset. */
-  takeFin(): number {
+  /** The OPEN has gone out. */
+  opened(): void {
+    this.#openDue = false
+  }
+
+  /** What {@link tailAfter} gave has gone out. */
+  tailSent(tail: Tail): void {
+    if (tail === 'none') return
+    if (tail !== 'fin') return this.#finish()
     this.#finSent = true
     this.#mostSent = this.#end + 1
-    return this.#end
   }
 
   // --- the session's side: receiving ---
 
   /** DATA from the other side. Bytes that came before (over a connection that died) are passed over. */
   onData(offset: number, bytes: Uint8Array): void {
-    if (this.#done) return
+    if (this.#done || this.#resetting) return
     const end = offset + bytes.byteLength
     if (offset > this.#received) throw protocolError('bytes out of order')
     if (end > this.#limit) throw protocolError('more bytes than were asked for')
@@ -197,8 +238,7 @@ export class TcpFlow implements ByteFlow {
   }
 
   onFin(offset: number): void {
-    if (this.#done) return
-    if (this.#finReceived) return
+    if (this.#done || this.#resetting || this.#finReceived) return
     if (offset !== this.#received) throw protocolError('an end of a flow that does not follow its bytes')
     this.#finReceived = true
     this.carrier.windowDue(this)
@@ -274,14 +314,25 @@ export class TcpFlow implements ByteFlow {
    * more since it said so, over the old connection, and acknowledged it: then what is left of that is where to go on.
    */
   rewind(received: number): void {
+    this.#openDue = false
+    this.#goBack(received)
+  }
+
+  /** The other side has never heard of the flow: it is told again, from the start. */
+  reopen(): void {
+    this.#openDue = true
+    this.#goBack(0)
+  }
+
+  #goBack(received: number): void {
     if (this.#done) return
     if (received > this.#mostSent) throw protocolError('a position that this flow never had')
     this.#release(received)
     if (this.#done) return
     this.#seek(Math.min(Math.max(received, this.#base), this.#end))
     if (this.#finQueued && !this.#finAcked) this.#finSent = false
-    this.carrier.windowDue(this)
-    if (this.sendable > 0 || this.finDue) this.carrier.ready(this)
+    if (!this.#resetting && !this.#openDue) this.carrier.windowDue(this)
+    if (this.due) this.carrier.ready(this)
   }
 
   /** The other side has finished with the flow and forgotten it: so do we. */

@@ -10,7 +10,7 @@ import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
 /** What a flow asks of the others on its session. */
 export interface TcpudpCarrier {
   readonly clock: Clock
-  readonly limits: Pick<Limits, 'flowWindow'>
+  readonly limits: Pick<Limits, 'flowWindow' | 'resetMs'>
   readonly random: () => number
   /** Largest segment for this flow now, bytes. */
   segmentSize(flow: number): number
@@ -35,6 +35,8 @@ export class TcpudpFlow implements ByteFlow {
   #rest: Uint8Array | null = null
   #ending = false
   #ended = false
+  #resetting: ErrorCode | null = null
+  #patience: Timer | null = null
   #done = false
 
   /** @param open what the server needs to open the flow; left out on the server's side */
@@ -75,7 +77,7 @@ export class TcpudpFlow implements ByteFlow {
   // --- the local socket's side ---
 
   write(bytes: Uint8Array): boolean {
-    if (this.#done || this.#ending || bytes.byteLength === 0) return true
+    if (this.#done || this.#ending || this.#resetting || bytes.byteLength === 0) return true
     if (this.#rest !== null) {
       // The socket had more to say after it was asked to pause.
       this.#rest = b4a.concat([this.#rest, bytes])
@@ -88,16 +90,31 @@ export class TcpudpFlow implements ByteFlow {
   }
 
   end(): void {
-    if (this.#done || this.#ending) return
+    if (this.#done || this.#ending || this.#resetting) return
     this.#ending = true
     if (this.#rest === null) this.#arq.end(this.carrier.clock.now())
     this.#arm()
   }
 
   reset(code: ErrorCode): void {
-    if (this.#done) return
+    if (this.#done || this.#resetting) return
     this.events = deafEvents
-    this.#arq.reset(closeNumber(code), this.carrier.clock.now())
+    this.#resetting = code
+    this.#patience = this.carrier.clock.after(this.carrier.limits.resetMs, () => this.#resetNow())
+    this.#resetBehindBytes()
+  }
+
+  /** A reset waits until what was written before it has arrived. */
+  #resetBehindBytes(): void {
+    if (this.#resetting && this.#rest === null && this.#arq.unacknowledged === 0) this.#resetNow()
+    else this.#arm()
+  }
+
+  #resetNow(): void {
+    this.#patience?.cancel()
+    this.#rest = null
+    if (this.#done) return
+    this.#arq.reset(closeNumber(this.#resetting!), this.carrier.clock.now())
     this.#arm()
   }
 
@@ -129,7 +146,7 @@ export class TcpudpFlow implements ByteFlow {
   update(): void {
     if (this.#done) return
     this.#arq.update(this.carrier.clock.now())
-    this.#arm()
+    this.#resetBehindBytes()
   }
 
   /** Datagrams of another size fit the path now. */
@@ -179,6 +196,7 @@ export class TcpudpFlow implements ByteFlow {
       this.#rest = taken < rest.byteLength ? rest.subarray(taken) : null
       if (this.#rest !== null) return
     }
+    if (this.#resetting) return
     if (this.#ending) this.#arq.end(this.carrier.clock.now())
     else this.events.drain()
   }
@@ -194,6 +212,7 @@ export class TcpudpFlow implements ByteFlow {
     this.#done = true
     this.events = deafEvents
     this.#rest = null
+    this.#patience?.cancel()
     this.#disarm()
     this.carrier.done(this)
   }

@@ -4,6 +4,7 @@
  * the parent point plus a tweak point, the tweak a BLAKE2b hash of the parent public key and a name.
  */
 
+import b4a from 'b4a'
 import Keychain from 'keypear'
 import { HyperNatError } from '../errors.js'
 import type { KeyPair } from './keys.js'
@@ -16,6 +17,17 @@ export const RELAYED = 'hyper-nat/2/relayed'
 
 /** Name of the child that a relay announces and listens on. */
 export const RELAY = 'hyper-nat/2/relay'
+
+/** What the names of hosts' children begin with; the host's id follows, in hex. */
+const HOST = 'hyper-nat/2/host/'
+
+/**
+ * Name of the child that one host listens on: one running server process of perhaps several under one secret.
+ * @param id what the host drew at random, 32 bytes
+ */
+export function hostName(id: Uint8Array): string {
+  return HOST + b4a.toString(id, 'hex')
+}
 
 /**
  * A child key pair, in the shape that hyperdht takes for `server.listen(keyPair)` and `connect(key, { keyPair })`: its

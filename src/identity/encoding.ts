@@ -42,6 +42,8 @@ export function decodeKey(text: string): Uint8Array {
   if (/^<.*>$/.test(key)) {
     throw bad('is a placeholder; put the public key there that the server shows when it starts')
   }
+  if (/^hnat\d/i.test(key))
+    throw bad('is a ticket; use it with hyper-nat join, or as "ticket" in options.json')
   const bytes = decodeByLength(key)
   if (!sodium.crypto_core_ed25519_is_valid_point(bytes)) {
     throw bad(

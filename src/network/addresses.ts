@@ -3,11 +3,16 @@ import dgram from 'node:dgram'
 import { once } from 'node:events'
 import os from 'node:os'
 
-/** IPv4 addresses, those of loopback too. */
+/** IPv4 addresses, those of loopback too; none where the system does not tell, as on Android. */
 export function ownAddresses(): string[] {
-  return Object.values(os.networkInterfaces()).flatMap(addresses =>
-    (addresses ?? []).filter(({ family }) => family === 'IPv4').map(({ address }) => address)
-  )
+  return ipv4().map(({ address }) => address)
+}
+
+/** Those that lead outside, with their prefixes. IPv4, since hyperdht has no other; IPv6 ones change for privacy's sake. */
+export function outsideAddresses(): string[] {
+  return ipv4()
+    .filter(({ internal }) => !internal)
+    .map(({ cidr, address }) => cidr ?? address)
 }
 
 /** The address that packets to an IPv4 address leave from, without sending one; null where no route leads there. */
@@ -21,5 +26,15 @@ export async function sourceAddress(host: string): Promise<string | null> {
     return null
   } finally {
     socket.close()
+  }
+}
+
+function ipv4(): os.NetworkInterfaceInfo[] {
+  try {
+    return Object.values(os.networkInterfaces()).flatMap(addresses =>
+      (addresses ?? []).filter(({ family }) => family === 'IPv4')
+    )
+  } catch {
+    return []
   }
 }

@@ -1,19 +1,27 @@
-/** The one DHT node of this process: announces servers, dials them. */
+/** The one DHT node of this process: announces servers, looks for them, dials them. */
 import type SecretStream from '@hyperswarm/secret-stream'
 import b4a from 'b4a'
 import type HyperDHT from 'hyperdht'
 import { systemClock } from '../clock.js'
 import { codeOf, type HyperNatError } from '../errors.js'
 import type { DoctorLimits, Limits } from '../limits.js'
-import type { Log } from '../log.js'
+import { type Log, silentLog } from '../log.js'
 import type { NetworkOptions } from '../options/entry.js'
+import { outsideAddresses, ownAddresses } from './addresses.js'
+import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
+import { type NetworkChange, NetworkWatch } from './network-watch.js'
+import { pathOf } from './path.js'
+import { PortMapping, type PortMappingState } from './port-mapping.js'
+import { routerOpener } from './router.js'
 import { createSecretStream, StreamLink } from './stream-link.js'
 import { type Survey, survey } from './survey.js'
+import { announceTopic, type Found, lookUpTopic, type TopicAnnouncement } from './topic.js'
+import { within } from './within.js'
 
 /** A server that is announced. */
-export interface Announcement {
+export interface Announced {
   close(): Promise<void>
 }
 
@@ -26,13 +34,16 @@ const FIREWALL_RANDOM = 3
 /** hyperdht tries ports at random for up to 35 s, and rests 20 s before it does so again. */
 const RANDOM_PUNCH_REST_MS = 60_000
 
+/** What a mapping that is not up leads to. */
+const NOWHERE = { externalAddress: null, externalPort: 0 }
+
 export class Node {
   readonly #dht: Dht
-  /** True once it is known that others reach us unasked. */
-  readonly #reach: Promise<boolean>
+  /** True once it is known that others reach us unasked; begun anew when our address has changed. */
+  #reach: Promise<boolean>
   readonly #starting: Promise<void>
   #started = false
-  /** Whether the NATs of servers that were dialled are random, by their announced key in hex, as they said. */
+  /** Whether the NATs of servers that were dialled are random, as they said, by the key that was dialled in hex. */
   readonly #randomNats = new Map<string, boolean>()
   #lastRandomPunch = Number.NEGATIVE_INFINITY
   readonly #relays: readonly Uint8Array[]
@@ -40,6 +51,15 @@ export class Node {
   readonly #limits: Limits
   readonly #log: Log
   readonly #links = new Set<StreamLink>()
+  /** Null when the router is to be left alone. */
+  readonly #mapping: PortMapping | null
+  /** Shows how it would stand with a port mapping. */
+  #trial: PortMapping | null = null
+  #servers = 0
+  /** Announce each server again. */
+  readonly #announced = new Set<() => void>()
+  readonly #watch: NetworkWatch
+  readonly #listeners = new Set<(changes: ReadonlySet<NetworkChange>) => void>()
 
   /** @param keyPair the key that servers see of this machine's clients */
   constructor(network: NetworkOptions, limits: Limits, log: Log) {
@@ -50,13 +70,49 @@ export class Node {
       // The session's own pings keep the path open, and notice silence sooner.
       connectionKeepAlive: false as const
     }
-    this.#dht = new Dht(options, systemClock, log)
+    this.#dht = new Dht(options, systemClock, limits, log)
     this.#relays = network.relay ?? []
     this.#reach = this.#dht.findReach()
     this.#starting = within(this.#reach, limits.reachMs).then(() => {
       this.#started = true
     })
     this.#dialRelay = this.#dht.relayThrough(this.#relays, limits.relayRestMs)
+    this.#mapping = network.portMapping === false ? null : this.#createMapping()
+    this.#watch = new NetworkWatch(
+      { clock: systemClock, limits, addresses: outsideAddresses, timeOfDay: Date.now },
+      changes => this.#onChange(changes)
+    )
+    this.#dht.on('moved', () => this.#watch.report('moved'))
+    this.#dht.on('back', () => this.#watch.report('back'))
+    this.#watch.start()
+  }
+
+  /** Calls `listener` when the network has changed, at most once every few seconds. @returns a function that ends that */
+  onChange(listener: (changes: ReadonlySet<NetworkChange>) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** Nothing comes any more on a connection: is it our own address that has changed? */
+  ask(): void {
+    this.#dht.ask()
+  }
+
+  #onChange(changes: ReadonlySet<NetworkChange>): void {
+    this.#log.info({ changes: [...changes] }, 'the network has changed')
+    const announce = (): void => {
+      for (const refresh of this.#announced) refresh()
+    }
+    const announceIf = (open: boolean): void => {
+      if (open) announce()
+    }
+    // No answer has come since the last time that our address changed, if we do not know it.
+    if (changes.has('lost') || changes.has('moved') || this.#dht.host === null) {
+      this.#reach = this.#dht.relearn().catch(() => false)
+      this.#reach.then(announceIf)
+    } else this.#dht.ask()
+    announce()
+    for (const listener of this.#listeners) listener(changes)
   }
 
   /** Where this node listens. */
@@ -64,45 +120,110 @@ export class Node {
     return this.#dht.port
   }
 
+  /** How it stands with a port mapping on the router. */
+  get portMapping(): PortMappingState {
+    return this.#mapping?.state ?? { state: 'off' }
+  }
+
+  #createMapping(): PortMapping {
+    const dht = this.#dht
+    const mapping = new PortMapping({
+      openRouter: routerOpener(this.#limits, this.#log),
+      others: dht,
+      clock: systemClock,
+      limits: this.#limits,
+      log: this.#log,
+      onchange(state) {
+        const { externalAddress: host, externalPort: port } = state.state === 'mapped' ? state : NOWHERE
+        dht.mapped = host === null ? null : { host, port }
+      }
+    })
+    let online = true
+    dht.on('network-change', () => mapping.restart())
+    dht.on('network-update', () => {
+      // A router that was away has perhaps been restarted, and has forgotten its mappings then.
+      if (dht.online && !online) mapping.restart()
+      online = dht.online
+    })
+    dht.on('nat-update', (host: string | null) => {
+      if (host === null) return
+      // Perhaps there is a router in between now.
+      if (mapping.state.state === 'unneeded') this.#mapPort(mapping)
+      else mapping.recheck()
+    })
+    dht.on('missed', () => mapping.recheck())
+    return mapping
+  }
+
+  /** Gets the port of this node mapped, while there is a server, if a router is between us and others. */
+  async #mapPort(mapping: PortMapping): Promise<void> {
+    const host = await this.#dht.seen()
+    if (this.#servers === 0) return
+    if (this.#isOwn(host)) mapping.skip()
+    else mapping.start(this.#dht.ownPort)
+  }
+
+  /** Whether others who see us at this address see us as we are, without a router in between. */
+  #isOwn(host: string): boolean {
+    return pathOf(host) === 'lan' || ownAddresses().includes(host)
+  }
+
   /**
    * Announces a server and hands over each connection to it. Resolves when it can be found, or when no node of the network
    * has answered; then it goes on trying.
    * @param onreach hears whether the network is reached: false when it was not, true when it is after all
    * @param relayIdentity what relays know the server by
+   * @param topic where the server is to be found besides
    */
   async announce(
     keyPair: HyperDHT.KeyPair,
     onlink: (link: StreamLink) => void,
     onreach: (reached: boolean) => void,
-    relayIdentity?: HyperDHT.KeyPair
-  ): Promise<Announcement> {
+    relayIdentity?: HyperDHT.KeyPair,
+    topic?: Uint8Array
+  ): Promise<Announced> {
     const relayThrough = this.#dht.relayThrough(this.#relays, this.#limits.relayRestMs, relayIdentity)
-    const options = { createSecretStream, ...(relayThrough && { relayThrough }) }
+    const options = {
+      createSecretStream,
+      // True turns a client away: not for who it is, but because no answer is better than one that leads nowhere.
+      firewall: async () => this.#dht.firewalled && !(await announcement.held()),
+      ...(relayThrough && { relayThrough })
+    }
     const server = this.#dht.createServer(options, stream => {
       stream.on('error', noop)
       this.#whenOpen(stream, onlink)
     })
-    await server.listen(keyPair)
-    // What was announced says how to reach us.
-    this.#reach.then(open => open && server.refresh())
-    let retry: NodeJS.Timeout | undefined
-    const check = (): void => {
-      // The nodes that took the announcement; none when none answered.
-      const reached = server.relayAddresses.length > 0
-      if (reached && retry) onreach(true)
-      if (reached) return
-      if (!retry) onreach(false)
-      server.refresh()
-      retry = setTimeout(check, this.#limits.announceRetryMs)
+    let found: TopicAnnouncement | undefined
+    const announcement = new Announcement(server, systemClock, this.#limits, reached => {
+      if (reached) found?.refresh()
+      onreach(reached)
+    })
+    await announcement.start(keyPair)
+    if (topic) found = announceTopic(this.#dht, topic, keyPair, server)
+    const refresh = (): void => {
+      // The topic names the nodes that hold the announcement.
+      announcement.refresh().then(() => found?.refresh(), noop)
     }
-    check()
+    this.#announced.add(refresh)
+    if (this.#servers++ === 0 && this.#mapping) this.#mapPort(this.#mapping)
+    // What was announced says how to reach us.
+    this.#reach.then(open => {
+      if (open) refresh()
+    })
     return {
       close: async () => {
-        clearTimeout(retry)
+        this.#announced.delete(refresh)
+        if (--this.#servers === 0) this.#mapping?.close()
         // Unannouncing asks the network, which may not answer.
-        await within(server.close(), this.#limits.closeMs)
+        await within(Promise.all([found?.close(), announcement.close()]), this.#limits.closeMs)
       }
     }
+  }
+
+  /** Who announces a topic now: hosts, and perhaps strangers. */
+  async lookUp(topic: Uint8Array): Promise<Found[]> {
+    await this.#starting
+    return lookUpTopic(this.#dht, topic)
   }
 
   #whenOpen(stream: SecretStream, onlink: (link: StreamLink) => void): void {
@@ -110,6 +231,7 @@ export class Node {
       const relay = this.#dht.relayOf(stream.rawStream)
       const link = new StreamLink(stream, this.#limits, relay !== null)
       this.#links.add(link)
+      link.onsuspect = () => relay?.failed()
       link.closed.then(code => {
         this.#links.delete(link)
         // Perhaps it was the other side that went away; then another relay does no harm.
@@ -121,17 +243,19 @@ export class Node {
 
   /**
    * Dials the server whose announced key is `key`. Calls `done` once, with a link, or with why there is none.
+   * @param relayAddresses DHT nodes that know the server, if any are known
    * @returns a function that gives up
    */
   dial(
     key: Uint8Array,
     keyPair: HyperDHT.KeyPair,
-    done: (result: StreamLink | HyperNatError) => void
+    done: (result: StreamLink | HyperNatError) => void,
+    relayAddresses: readonly HyperDHT.Address[] = []
   ): () => void {
-    if (this.#started) return this.#dialNow(key, keyPair, done)
+    if (this.#started) return this.#dialNow(key, keyPair, done, relayAddresses)
     let giveUp: (() => void) | null = () => {}
     this.#starting.then(() => {
-      if (giveUp) giveUp = this.#dialNow(key, keyPair, done)
+      if (giveUp) giveUp = this.#dialNow(key, keyPair, done, relayAddresses)
     })
     return () => {
       giveUp?.()
@@ -142,7 +266,8 @@ export class Node {
   #dialNow(
     key: Uint8Array,
     keyPair: HyperDHT.KeyPair,
-    done: (result: StreamLink | HyperNatError) => void
+    done: (result: StreamLink | HyperNatError) => void,
+    relayAddresses: readonly HyperDHT.Address[]
   ): () => void {
     let settled = false
     const settle = (result: StreamLink | HyperNatError): void => {
@@ -155,8 +280,9 @@ export class Node {
     const stream = this.#dht.connect(key, {
       keyPair,
       createSecretStream,
+      relayAddresses,
       holepunch: theirs => {
-        this.#randomNats.set(b4a.toString(key, 'hex'), theirs >= FIREWALL_RANDOM)
+        this.#learnNat(b4a.toString(key, 'hex'), theirs >= FIREWALL_RANDOM)
         return true
       },
       ...(relayThrough && { relayThrough })
@@ -210,6 +336,52 @@ export class Node {
     return survey(this.#dht, this.#reach, limits)
   }
 
+  #learnNat(name: string, random: boolean): void {
+    // Strangers under a topic have keys without end.
+    this.#randomNats.delete(name)
+    if (this.#randomNats.size >= this.#limits.knownHosts) {
+      this.#randomNats.delete(this.#randomNats.keys().next().value!)
+    }
+    this.#randomNats.set(name, random)
+  }
+
+  /**
+   * Asks the router for a port that leads here, as servers do, finds out whether others reach it, and gives it back. Takes up
+   * to 20 s where the router says nothing, or something wrong.
+   * @returns how it went; `off` when the router is to be left alone, or when there is nobody who could try the port
+   */
+  async tryPortMapping(limits: DoctorLimits): Promise<PortMappingState> {
+    if (!this.#mapping || this.#trial) return { state: 'off' }
+    // A server here has one.
+    if (this.#servers > 0) return this.#mapping.state
+    // With a port mapped others would seem to reach us unasked.
+    await within(this.#reach, limits.bootstrapMs)
+    if (this.#dht.destroyed || this.#dht.nodes.length === 0) return { state: 'off' }
+    const { host } = this.#dht
+    if (host !== null && this.#isOwn(host)) return { state: 'unneeded' }
+    let found = (_: PortMappingState): void => {}
+    const end = new Promise<PortMappingState>(resolve => {
+      found = resolve
+    })
+    const trial = new PortMapping({
+      openRouter: routerOpener(this.#limits, this.#log),
+      others: this.#dht,
+      clock: systemClock,
+      limits: { ...this.#limits, portChecks: limits.portChecks, portCheckMs: limits.portCheckMs },
+      log: silentLog,
+      // It is off when the node was closed meanwhile.
+      onchange: state => {
+        if (state.state !== 'searching') found(state)
+      }
+    })
+    this.#trial = trial
+    trial.start(this.#dht.ownPort)
+    const state = await end
+    await trial.close()
+    this.#trial = null
+    return state
+  }
+
   /** Ends every connection; sessions go on over new ones. */
   drop(): void {
     for (const link of this.#links) link.destroy()
@@ -229,20 +401,13 @@ export class Node {
 
   /** Ends every connection and leaves the DHT. */
   async close(): Promise<void> {
-    await within(Promise.all([...this.#links].map(link => link.closed)), this.#limits.closeMs)
+    this.#watch.stop()
+    const ends: Promise<unknown>[] = [...this.#links].map(link => link.closed)
+    for (const mapping of [this.#mapping, this.#trial]) if (mapping) ends.push(mapping.close())
+    await within(Promise.all(ends), this.#limits.closeMs)
     // The servers are closed; what is left of them could not unannounce.
     await this.#dht.destroy({ force: true })
   }
-}
-
-/** Waits for something, but not longer than `ms`. */
-async function within(what: Promise<unknown>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise(resolve => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([what.catch(noop), late])
-  clearTimeout(timer)
 }
 
 function noop(): void {}

@@ -5,7 +5,6 @@
 import { EventEmitter } from 'node:events'
 import type SecretStream from '@hyperswarm/secret-stream'
 import { Server as BlindRelay } from 'blind-relay'
-import type HyperDHT from 'hyperdht'
 import sodium from 'sodium-native'
 import { type Clock, systemClock } from '../clock.js'
 import { HyperNatError } from '../errors.js'
@@ -14,8 +13,9 @@ import { childKeyPair, childPublicKey, RELAY, RELAYED } from '../identity/child.
 import { decodeKey, encodeKey, shortKey } from '../identity/encoding.js'
 import { keyPairOf } from '../identity/keys.js'
 import { Secret } from '../identity/secret.js'
-import { RELAY_LIMITS, type RelayLimits } from '../limits.js'
+import { LIMITS, RELAY_LIMITS, type RelayLimits } from '../limits.js'
 import { type Log, silentLog } from '../log.js'
+import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { listenError } from './listen-error.js'
 import { type RelayedStream, RelayedStreams } from './relayed-streams.js'
@@ -47,7 +47,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   readonly #connections = new Map<SecretStream, number | null>()
   #sessions = 0
   #dht: Dht | null = null
-  #server: HyperDHT.Server | null = null
+  #announcement: Announcement | null = null
   #sweep: { cancel(): void } | null = null
   #closing: Promise<void> | null = null
 
@@ -86,27 +86,37 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     this.#dht = new Dht(
       { ...(bootstrap && { bootstrap }), ...(port !== undefined && { port, anyPort: false }) },
       this.#clock,
+      LIMITS,
       this.#log
     )
-    this.#server = this.#dht.createServer(
+    const dht = this.#dht
+    const server = dht.createServer(
       { firewall: () => this.#connections.size >= this.#limits.connections || this.#full },
       stream => this.#onConnection(stream)
     )
+    const announcement = new Announcement(server, this.#clock, LIMITS, reached => {
+      this.#log.info({ reached }, 'the network is in reach, or no more')
+    })
+    this.#announcement = announcement
+    dht.on('back', () => void announcement.refresh())
+    dht.on('moved', () => {
+      dht.relearn().then(() => announcement.refresh(), noop)
+    })
     try {
-      await this.#dht.fullyBootstrapped()
-      await this.#dht.findReach()
-      await this.#server.listen(this.#keyPair)
+      await dht.fullyBootstrapped()
+      await dht.findReach()
+      await announcement.start(this.#keyPair)
     } catch (err) {
       throw listenError(err, port ?? 0)
     }
     if (this.#closing) return
-    if (this.#server.relayAddresses.length === 0) {
+    if (server.relayAddresses.length === 0) {
       throw new HyperNatError(
         'DHT_UNREACHABLE',
         'No node of the network answers: check the internet connection, and that UDP is not blocked.'
       )
     }
-    if (this.#dht.firewalled) {
+    if (dht.firewalled) {
       this.emit('event', {
         event: 'warning',
         code: 'RELAY_BEHIND_NAT',
@@ -192,7 +202,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
       for (const half of [...this.#streams]) half.refuse()
       for (const stream of this.#connections.keys()) stream.destroy()
       // A node whose port was taken fails at closing, too.
-      await Promise.allSettled([this.#server?.close()])
+      await Promise.allSettled([this.#announcement?.close()])
       await Promise.allSettled([this.#dht?.destroy()])
     })()
     return this.#closing

@@ -37,6 +37,8 @@ export class StreamLink implements Link {
   events: LinkEvents = { message() {}, datagram() {}, drain() {}, close() {} }
   /** The path has changed, from relayed to a direct one. */
   onpath: () => void = () => {}
+  /** See {@link suspect}. */
+  onsuspect: () => void = () => {}
   /** Resolves when the connection is gone, with why: `CONNECTION_LOST` for an orderly end. */
   readonly closed: Promise<string>
   readonly #stream: SecretStream
@@ -97,6 +99,11 @@ export class StreamLink implements Link {
   /** How packets travel now; it changes when a relayed connection becomes direct. */
   get path(): PathKind {
     return this.#relayed ? 'relayed' : pathOf(this.#raw.remoteHost)
+  }
+
+  /** Nothing comes any more: a relay that carries it may be dead, and should not be the next one too. */
+  suspect(): void {
+    if (this.#relayed) this.onsuspect()
   }
 
   alloc(size: number): Uint8Array {

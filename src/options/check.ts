@@ -7,16 +7,17 @@
  */
 
 import type { z } from 'zod'
-import { type Fault, OptionsError } from '../errors.js'
+import { type ErrorCode, type Fault, OptionsError } from '../errors.js'
 import { weaknessOf } from '../identity/strength.js'
 import type { Limits } from '../limits.js'
 import { bySecret, findConflicts, type Placed } from './conflicts.js'
 import type { ClientEntry, NetworkOptions, Options, ServerEntry, Warning } from './entry.js'
 import { guess } from './guess.js'
 import { filePlaces, type Places } from './places.js'
-import { formatPorts } from './ports.js'
+import { formatPorts, parsePorts } from './ports.js'
 import { oneOf, quote } from './quote.js'
 import { clientEntry, networkOnly, networkShape, serverEntry, topLevel, unknownEntry } from './schema.js'
+import { networkOf, type PlacedTicket, portsOfTicket } from './tickets.js'
 
 /**
  * Checks and expands what an options.json holds.
@@ -29,20 +30,35 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
   const top = topLevel.safeParse(value)
   if (!top.success) faults.push(...faultsOf(top.error, [], topLevel.shape, places))
 
-  const placed = elementsOf(value).flatMap((raw, index) => checkEntry(raw, index, places, faults))
+  const tickets: PlacedTicket[] = []
+  const placed = elementsOf(value).flatMap((raw, index) => checkEntry(raw, index, places, faults, tickets))
   faults.push(...findConflicts(placed, places))
+  const warnings = weakSecrets(placed, places)
+  const others = placed.some(({ index }) => !tickets.some(ticket => ticket.index === index))
+  const network = top.success
+    ? networkOf(networkGiven(top.data), tickets, others, places, faults, warnings)
+    : {}
   if (faults.length > 0 || !top.success) throw new OptionsError(distinct(faults))
 
-  const { network, udpIdle, resume } = top.data
+  const { identity, udpIdle, resume } = top.data
   const limits: Partial<Limits> = {
     ...(udpIdle !== undefined && { udpIdleSeconds: udpIdle }),
     ...(resume !== undefined && { resumeSeconds: resume })
   }
   return {
     entries: placed.map(({ entry }) => entry),
-    network: networkOf(network),
+    network,
+    ...(identity !== undefined && { identity }),
     limits,
-    warnings: weakSecrets(placed, places)
+    warnings
+  }
+}
+
+function networkGiven({ network }: z.output<typeof networkOnly>): NetworkOptions {
+  return {
+    ...(network?.bootstrap && { bootstrap: network.bootstrap }),
+    ...(network?.relay && { relay: network.relay }),
+    ...(network?.portMapping !== undefined && { portMapping: network.portMapping })
   }
 }
 
@@ -53,15 +69,8 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
  */
 export function checkNetwork(value: unknown, places: Places): NetworkOptions {
   const result = networkOnly.safeParse(value)
-  if (result.success) return networkOf(result.data.network)
+  if (result.success) return networkGiven(result.data)
   throw new OptionsError(distinct(faultsOf(result.error, [], networkOnly.shape, places)))
-}
-
-function networkOf(network: z.output<typeof networkOnly>['network']): NetworkOptions {
-  return {
-    ...(network?.bootstrap && { bootstrap: network.bootstrap }),
-    ...(network?.relay && { relay: network.relay })
-  }
 }
 
 function elementsOf(value: unknown): unknown[] {
@@ -71,7 +80,13 @@ function elementsOf(value: unknown): unknown[] {
 }
 
 /** One element of `schema`: its port maps, or none and its faults added. */
-function checkEntry(raw: unknown, index: number, places: Places, faults: Fault[]): Placed[] {
+function checkEntry(
+  raw: unknown,
+  index: number,
+  places: Places,
+  faults: Fault[],
+  tickets: PlacedTicket[]
+): Placed[] {
   const path = ['schema', index]
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     faults.push({
@@ -87,7 +102,13 @@ function checkEntry(raw: unknown, index: number, places: Places, faults: Fault[]
     faults.push(...faultsOf(result.error, path, serverEntry.shape, places, clientEntry.shape))
   } else if (mode === 'client') {
     const result = clientEntry.safeParse(raw)
-    if (result.success) return expandClient(result.data, index, places, faults)
+    const told = faults.length
+    faults.push(...whichServer(raw, index, places))
+    if (result.success) {
+      const { ticket } = result.data
+      if (ticket) tickets.push({ index, ticket })
+      return faults.length === told ? expandClient(result.data, index, places, faults) : []
+    }
     faults.push(...faultsOf(result.error, path, clientEntry.shape, places, serverEntry.shape))
   } else {
     faults.push({ path: places.field([...path, 'mode']), message: modeFault(mode, raw) })
@@ -112,37 +133,76 @@ function expandServer(
   )
 }
 
+/** A client's entry has a public key with ports, or a ticket. */
+function whichServer(raw: object, index: number, places: Places): Fault[] {
+  const { publicKey, ticket, port } = raw as Record<string, unknown>
+  const place = (key: string): string => places.field(['schema', index, key])
+  if (ticket !== undefined) {
+    if (publicKey === undefined) return []
+    return [{ path: place('ticket'), message: 'is given beside publicKey, which it holds; take one out' }]
+  }
+  const faults: Fault[] = []
+  if (publicKey === undefined) {
+    const message =
+      'is missing; a client needs the public key, or in its place the ticket, that its server shows when it starts'
+    faults.push({ path: place('publicKey'), message })
+  }
+  const ports = parsePorts(port)
+  if (port === undefined && 'fault' in ports) faults.push({ path: place('port'), message: ports.fault })
+  return faults
+}
+
 function expandClient(
   entry: z.output<typeof clientEntry>,
   index: number,
   places: Places,
   faults: Fault[]
 ): Placed<ClientEntry>[] {
-  const { mode, name, localHost, publicKey, port: ports } = entry
+  const { mode, localHost, ticket } = entry
+  const place = (key: string): string => places.field(['schema', index, key])
+  if (ticket?.invite) {
+    const message = 'holds an invite, which this hyper-nat cannot use; update it'
+    faults.push({ path: place('ticket'), message, code: 'UNSUPPORTED' })
+    return []
+  }
+  const open: ReturnType<typeof portsOfTicket> = ticket
+    ? portsOfTicket(ticket, entry.port, entry.proto)
+    : { ports: entry.port!.map(port => ({ port, protos: entry.proto ?? ['udp'] })) }
+  if ('fault' in open) {
+    faults.push({ path: place('port'), message: open.fault })
+    return []
+  }
+  const ports = open.ports.map(({ port }) => port)
   const localPorts = entry.localPort ?? ports
   const anyFree = localPorts.length === 1 && localPorts[0] === 0
   if (!anyFree && localPorts.length !== ports.length) {
+    const whose = entry.port ? `${place('port')} names` : 'the ticket names'
     faults.push({
-      path: places.field(['schema', index, 'localPort']),
-      message: `names ${count(localPorts)}, but ${places.field(['schema', index, 'port'])} names ${count(ports)}; give as many, or 0 for any free ones`
+      path: place('localPort'),
+      message: `names ${count(localPorts)}, but ${whose} ${count(ports)}; give as many, or 0 for any free ones`
     })
     return []
   }
   const path = places.entry(index)
-  return ports.flatMap((port, i) =>
-    entry.proto.map(proto => ({
-      index,
-      entry: {
-        mode,
-        path,
-        ...(name !== undefined && { name }),
-        proto,
-        port,
-        localPort: anyFree ? 0 : localPorts[i]!,
-        localHost,
-        publicKey
+  return open.ports.flatMap(({ port, protos, name: known }, i) =>
+    protos.map((proto): Placed<ClientEntry> => {
+      const name = entry.name ?? known
+      // Both listen for TCP; nobody asked for both but the ticket.
+      const second = ticket && !entry.localPort && proto === 'tcpudp' && protos.includes('tcp')
+      return {
+        index,
+        entry: {
+          mode,
+          path,
+          ...(name !== undefined && { name }),
+          proto,
+          port,
+          localPort: anyFree || second ? 0 : localPorts[i]!,
+          localHost,
+          publicKey: ticket?.publicKey ?? entry.publicKey!
+        }
       }
-    }))
+    })
   )
 }
 
@@ -179,7 +239,10 @@ function faultsOf(
 ): Fault[] {
   return error.issues.flatMap(issue => {
     const path = [...base, ...issue.path]
-    if (issue.code !== 'unrecognized_keys') return [{ path: places.field(path), message: issue.message }]
+    if (issue.code !== 'unrecognized_keys') {
+      const code: ErrorCode | undefined = issue.code === 'custom' ? issue.params?.code : undefined
+      return [{ path: places.field(path), message: issue.message, ...(code && { code }) }]
+    }
     const known = Object.keys(issue.path[0] === 'network' ? networkShape : shape)
     return issue.keys.map(key => ({
       path: places.field([...path, key]),
@@ -208,8 +271,8 @@ function weakSecrets(placed: readonly Placed[], places: Places): Warning[] {
       path: places.field(['schema', index, 'secret']),
       message:
         `the secret ${weakness}: anybody who has the public key can try guesses at leisure, many thousands a second, and ` +
-        'whoever finds it can pose as this server; use a long random one (hyper-nat server without a secret makes one), ' +
-        'and give your friends the public key that comes with it'
+        'whoever finds it can pose as this server; use a long random one (hyper-nat keygen makes one), and give your friends ' +
+        'the ticket that comes with it'
     })
   }
   return warnings

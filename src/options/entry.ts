@@ -35,6 +35,8 @@ export interface ClientEntry {
   readonly localHost: string
   /** The server's public key, 32 bytes. */
   readonly publicKey: Uint8Array
+  /** When the local port is in use: the next free one. Only `hyper-nat join` asks for it. */
+  readonly nextFree?: boolean
 }
 
 export type Entry = ServerEntry | ClientEntry
@@ -45,14 +47,17 @@ export interface NetworkOptions {
   readonly bootstrap?: readonly string[]
   /** Public keys of relays for when there is no direct path, 32 bytes each, the preferred first. */
   readonly relay?: readonly Uint8Array[]
+  /** False: servers here ask no router for a port. */
+  readonly portMapping?: boolean
 }
 
 /** Something that is allowed but unwise. */
 export interface Warning {
   /**
-   * `WEAK_SECRET`: guesses would find it; `FILE_READABLE`: other users of this machine can read a secret on disk.
+   * `WEAK_SECRET`: guesses would find it; `FILE_READABLE`: other users of this machine can read a secret on disk;
+   * `OTHER_DHT`: a ticket's server is in another DHT than the options name.
    */
-  readonly code: 'WEAK_SECRET' | 'FILE_READABLE'
+  readonly code: 'WEAK_SECRET' | 'FILE_READABLE' | 'OTHER_DHT'
   /** Place in the options, as a person writes it: `schema[2].secret`, or a flag: `-s`. */
   readonly path: string
   /** Why it is unwise and what to do. */
@@ -63,6 +68,8 @@ export interface Warning {
 export interface Options {
   readonly entries: readonly Entry[]
   readonly network: NetworkOptions
+  /** The file of this machine's lasting client key; left out: a fresh key for each process. */
+  readonly identity?: string
   /** Those of our numbers that the user changed. */
   readonly limits: Partial<Limits>
   /** Things that are allowed but unwise (a weak secret, ..): shown, never fatal. */

@@ -1,6 +1,7 @@
 /** options.json on disk: the only place of this room that touches the outside world. */
 
 import { readFile, stat } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { HyperNatError, OptionsError } from '../errors.js'
 import { checkOptions } from './check.js'
 import type { Options, Warning } from './entry.js'
@@ -38,7 +39,13 @@ export async function readOptionsFile(
   const options = parseOptions(await readText(path), bootstrap, relay)
   const holdsSecret = options.entries.some(entry => entry.mode === 'server')
   const warning = holdsSecret ? await readableByOthers(path) : undefined
-  return warning ? { ...options, warnings: [...options.warnings, warning] } : options
+  const { identity } = options
+  return {
+    ...options,
+    // As the file's owner sees it, wherever hyper-nat is started.
+    ...(identity !== undefined && { identity: resolve(dirname(path), identity) }),
+    warnings: warning ? [...options.warnings, warning] : options.warnings
+  }
 }
 
 /**

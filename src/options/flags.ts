@@ -8,11 +8,13 @@
 
 import { codeOf, type Fault, OptionsError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
+import { decodeTicket } from '../identity/ticket.js'
 import { checkNetwork, checkOptions, distinct } from './check.js'
-import type { NetworkOptions, Options } from './entry.js'
+import type { NetworkOptions, Options, Warning } from './entry.js'
 import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
 import type { Places } from './places.js'
 import { formatPorts, parsePorts, splitPorts } from './ports.js'
+import { networkOf } from './tickets.js'
 
 /** A text, and the flag or environment variable that it came from. */
 export interface Given {
@@ -25,6 +27,7 @@ export interface ServerFlags extends NetworkFlags {
   readonly ports?: string | undefined
   readonly protocols?: string | undefined
   readonly host?: string | undefined
+  readonly name?: string | undefined
   readonly secret?: Given | undefined
 }
 
@@ -40,12 +43,15 @@ export interface ClientFlags extends NetworkFlags {
 /** What the command line of `doctor` and `ping` says, as text. */
 export interface ReachFlags extends NetworkFlags {
   readonly publicKey?: string | undefined
+  /** In place of the public key; it names DHT nodes and relays, too. */
+  readonly ticket?: string | undefined
 }
 
 /** A network to use, and a server to reach in it. */
 export interface Reach {
   readonly network: NetworkOptions
   readonly publicKey: Uint8Array | undefined
+  readonly warnings: readonly Warning[]
 }
 
 /** One element of the raw `schema`; undefined values stand for absent keys. */
@@ -59,7 +65,7 @@ export function serverOptions(flags: ServerFlags): Options {
   const faults: Fault[] = []
   const items = matchProtocols(portItems(flags.ports), flags.protocols, faults)
   const schema = items.map(({ port, proto }) =>
-    present({ mode: 'server', port, proto, host: flags.host, secret: flags.secret?.text })
+    present({ mode: 'server', name: flags.name, port, proto, host: flags.host, secret: flags.secret?.text })
   )
   const names = { port: '-p', proto: '--protocol', host: '--host', secret: flags.secret?.place ?? '-s' }
   return check(
@@ -105,7 +111,8 @@ export function clientOptions(flags: ClientFlags): Options {
 
 /**
  * What `doctor` and `ping` reach for.
- * @param keyNeeded whether a public key must be given
+ * @param keyNeeded whether a public key, or a ticket, must be given
+ * @throws HyperNatError a code of `decodeTicket`
  * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag
  */
 export function reachOptions(flags: ReachFlags, keyNeeded: boolean): Reach {
@@ -120,18 +127,29 @@ export function reachOptions(flags: ReachFlags, keyNeeded: boolean): Reach {
       return undefined
     }
   }
-  const places = networkPlaces(flagPlaces({}, String), flags)
-  const network = judge(() => checkNetwork(withNetwork({}, flags), places))
+  const places = networkPlaces(flagPlaces({ ticket: 'TICKET' }, String), flags)
+  const given = judge(() => checkNetwork(withNetwork({}, flags), places)) ?? {}
   const { publicKey } = flags
-  const key = publicKey === undefined ? undefined : judge(() => decodeKey(publicKey))
-  if (keyNeeded && publicKey === undefined) {
+  const ticket = flags.ticket === undefined ? undefined : decodeTicket(flags.ticket)
+  const key = publicKey === undefined ? ticket?.publicKey : judge(() => decodeKey(publicKey))
+  if (publicKey !== undefined && ticket) {
+    faults.push({ path: '-k', message: 'is given beside a ticket, which holds it; give one of them' })
+  } else if (keyNeeded && publicKey === undefined && !ticket) {
     faults.push({
       path: '-k',
-      message: 'is missing; give the public key that the server shows when it starts'
+      message:
+        'is missing; give the public key, or in its place the ticket, that the server shows when it starts'
     })
   }
+  if (ticket?.invite) {
+    const message = 'holds an invite, which this hyper-nat cannot use; update it'
+    faults.push({ path: 'TICKET', message, code: 'UNSUPPORTED' })
+  }
+  const warnings: Warning[] = []
+  const placed = ticket ? [{ index: 0, ticket }] : []
+  const network = networkOf(given, placed, false, places, faults, warnings)
   if (faults.length > 0) throw new OptionsError(faults)
-  return { network: network!, publicKey: key }
+  return { network, publicKey: key, warnings }
 }
 
 function check(schema: RawEntry[], places: Places, flags: NetworkFlags, faults: readonly Fault[]): Options {

@@ -1,4 +1,4 @@
-/** Lists for `network` given from outside the file: flags or the environment, which go before the file's own. */
+/** What is given for `network` from outside the file: flags or the environment, which go before the file's own. */
 
 import type { Places } from './places.js'
 
@@ -10,10 +10,11 @@ export interface NetworkFlag {
   readonly place: string
 }
 
-/** What was given: `host:port` of the nodes of another DHT, public keys of relays. */
+/** What was given: `host:port` of the nodes of another DHT, public keys of relays, that the router is to be left alone. */
 export interface NetworkFlags {
   readonly bootstrap?: NetworkFlag | undefined
   readonly relay?: NetworkFlag | undefined
+  readonly portMapping?: false | undefined
 }
 
 const KEYS = ['bootstrap', 'relay'] as const
@@ -23,13 +24,15 @@ function itemsOf(text: string): string[] {
   return text.split(/[\s,]+/).filter(item => item !== '')
 }
 
-/** Puts the lists where a file would have them. */
+/** Puts it where a file would have it. */
 export function withNetwork(raw: unknown, flags: NetworkFlags): unknown {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return raw
   const given = KEYS.flatMap(key => (flags[key] ? [[key, itemsOf(flags[key].text)] as const] : []))
-  if (given.length === 0) return raw
+  const { portMapping } = flags
+  if (given.length === 0 && portMapping === undefined) return raw
   const { network } = raw as { network?: unknown }
-  return { ...raw, network: { ...(network as object), ...Object.fromEntries(given) } }
+  const more = { ...Object.fromEntries(given), ...(portMapping !== undefined && { portMapping }) }
+  return { ...raw, network: { ...(network as object), ...more } }
 }
 
 /** Names what is in the lists by the place where they were given. */

@@ -5,8 +5,10 @@
  */
 
 import { z } from 'zod'
+import { codeOf } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
 import { Secret } from '../identity/secret.js'
+import { decodeTicket } from '../identity/ticket.js'
 import { bootstrapFault, hostFault } from './hosts.js'
 import { PORT_MAX, PORTS_PATTERN, parsePorts } from './ports.js'
 import { PROTOS_PATTERN, parseProtos } from './protos.js'
@@ -54,6 +56,8 @@ function ports(smallest: 0 | 1, description: string) {
     })
 }
 
+const PROTO_EXAMPLES = ['udp', 'tcp', 'tcpudp', 'tcp+udp']
+
 const protos = z
   .string(notText('a protocol is "udp", "tcp" or "tcpudp"'))
   .regex(
@@ -65,7 +69,7 @@ const protos = z
   )
   .meta({
     description: 'How the traffic is carried; several for the same port are joined by "+".',
-    examples: ['udp', 'tcp', 'tcpudp', 'tcp+udp']
+    examples: PROTO_EXAMPLES
   })
   .transform((value, ctx) => {
     const result = parseProtos(value)
@@ -73,7 +77,6 @@ const protos = z
     ctx.addIssue({ code: 'custom', message: result.fault, input: value })
     return z.NEVER
   })
-  .prefault('udp')
 
 function host(description: string) {
   return z
@@ -117,10 +120,27 @@ const publicKey = key(
   "The server's public key in base58, z-base-32 or hex, as the server shows it when it starts."
 )
 
+const ticket = z
+  .string(notText('a ticket is the text that begins with hnat1', false))
+  .meta({
+    description:
+      "The server's ticket, as the server shows it when it starts: in place of publicKey, and of port and proto where all that it names shall be opened."
+  })
+  .transform((text, ctx) => {
+    try {
+      return decodeTicket(text)
+    } catch (err) {
+      const message = (err as Error).message.replace(/^the ticket /, '')
+      // Not the text: an invite in it is a secret.
+      ctx.addIssue({ code: 'custom', message, params: { code: codeOf(err) } })
+      return z.NEVER
+    }
+  })
+
 const serverShape = {
   mode: z.literal('server').meta({ description: 'Share ports of this machine, or of another on its LAN.' }),
   name,
-  proto: protos,
+  proto: protos.prefault('udp'),
   port: ports(1, 'The port or ports to share: those of the target, and those that clients ask for.'),
   host: host('Where the program listens whose port is shared: this machine, or another on its LAN.'),
   secret
@@ -131,18 +151,28 @@ const clientShape = {
     .literal('client')
     .meta({ description: "Open ports on this machine that lead to a server's ports." }),
   name,
-  proto: protos,
-  port: ports(1, 'The port or ports at the server.'),
+  proto: protos
+    .meta({
+      description:
+        'How the traffic is carried; several for the same port are joined by "+". udp if left out; with a ticket, what it says.',
+      examples: PROTO_EXAMPLES
+    })
+    .optional(),
+  port: ports(1, 'The port or ports at the server; with a ticket, all of its ports if left out.').optional(),
   localPort: ports(
     0,
     'The port or ports on this machine, as many as in "port"; 0 for any free one. As "port" if left out.'
   ).optional(),
   localHost: host('The address on this machine to listen on; 0.0.0.0 or :: lets others on the LAN in.'),
-  publicKey
+  publicKey: publicKey.optional(),
+  ticket: ticket.optional()
 }
 
 export const serverEntry = z.strictObject(serverShape)
-export const clientEntry = z.strictObject(clientShape)
+export const clientEntry = z
+  .strictObject(clientShape)
+  // For editors; check.ts judges it, so that it is told with all other faults.
+  .meta({ oneOf: [{ required: ['publicKey', 'port'] }, { required: ['ticket'] }] })
 
 /** For an entry whose mode is wrong or missing: its other keys are still judged by what they hold. */
 export const unknownEntry = z
@@ -175,6 +205,13 @@ export const networkShape = {
       description:
         'Relays for when no direct path can be opened, the preferred first. One side that names them is enough.'
     })
+    .optional(),
+  portMapping: z
+    .boolean(says(value => `is ${quote(value)}; give true or false`))
+    .meta({
+      description:
+        'Whether servers here ask the router for a port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
+    })
     .optional()
 }
 
@@ -196,6 +233,14 @@ const topShape = {
     .meta({ description: 'For editors: where the JSON Schema of this file is.' })
     .optional(),
   network: network.optional(),
+  identity: z
+    .string(notText('it is the name of a file'))
+    .min(1, { error: 'is empty; it is the name of a file, or left out for a fresh key each time' })
+    .meta({
+      description:
+        'A file with the key by which servers know this computer, relative to this file; made on first use. A fresh key each time if left out.'
+    })
+    .optional(),
   udpIdle: seconds(
     1,
     UDP_IDLE_MAX,
@@ -243,5 +288,5 @@ export type OptionsInput = z.input<typeof wholeFile>
 /** What flags are turned into, before anything is judged: the shape of a file, whatever its values. */
 export interface RawOptions {
   schema: Record<string, unknown>[]
-  network?: { bootstrap?: unknown; relay?: unknown }
+  network?: { bootstrap?: unknown; relay?: unknown; portMapping?: unknown }
 }

@@ -50,6 +50,8 @@ export interface Hello {
 export interface Welcome {
   readonly version: number
   readonly session: Uint8Array
+  /** The id of the host that answers: its name among those that share the secret, and proof if it was dialled as such. */
+  readonly host: Uint8Array
   /** Seals the server's datagrams on this connection. */
   readonly datagramKey: Uint8Array
   readonly maps: readonly WireMap[]
@@ -62,8 +64,9 @@ export interface FrameSink {
   hello(hello: Hello): void
   welcome(welcome: Welcome): void
   close(code: ErrorCode, reason: string): void
-  ping(id: number): void
-  pong(id: number): void
+  /** @param padding how many bytes filled it up */
+  ping(id: number, padding: number): void
+  pong(id: number, padding: number): void
   open(flow: number, map: number, limit: number): void
   data(flow: number, offset: number, bytes: Uint8Array): void
   fin(flow: number, offset: number): void
@@ -86,8 +89,8 @@ const DECODERS = new Map<number, Decode>([
   [FRAME.HELLO, (body, sink) => sink.hello(readHello(body))],
   [FRAME.WELCOME, (body, sink) => sink.welcome(readWelcome(body))],
   [FRAME.CLOSE, (body, sink) => sink.close(closeCode(body.varint()), printable(body.text(MAX_REASON)))],
-  [FRAME.PING, (body, sink) => sink.ping(body.varint())],
-  [FRAME.PONG, (body, sink) => sink.pong(body.varint())],
+  [FRAME.PING, (body, sink) => sink.ping(body.varint(), body.rest().byteLength)],
+  [FRAME.PONG, (body, sink) => sink.pong(body.varint(), body.rest().byteLength)],
   [FRAME.OPEN, (body, sink) => sink.open(body.varint(), body.varint(), body.varint())],
   [FRAME.DATA, (body, sink) => sink.data(body.varint(), body.varint(), body.rest())],
   [FRAME.FIN, (body, sink) => sink.fin(body.varint(), body.varint())],
@@ -139,7 +142,8 @@ function readHello(body: Reader): Hello {
 
 export function welcomeFrame(welcome: Welcome): Uint8Array {
   return frame(FRAME.WELCOME, writer => {
-    writer.varint(welcome.version).bytes(welcome.session).bytes(welcome.datagramKey)
+    writer.varint(welcome.version).bytes(welcome.session).bytes(welcome.host)
+    writer.bytes(welcome.datagramKey)
     writer.varint(welcome.maps.length)
     for (const map of welcome.maps) writer.varint(map.id).byte(PROTO_CODE[map.proto]).varint(map.port)
     if (!welcome.resumed) return writer.byte(0)
@@ -151,6 +155,7 @@ export function welcomeFrame(welcome: Welcome): Uint8Array {
 function readWelcome(body: Reader): Welcome {
   const version = body.varint()
   const session = body.bytes(SESSION_ID_BYTES)
+  const host = body.bytes(KEY_BYTES)
   const datagramKey = body.bytes(KEY_BYTES)
   const count = body.varint()
   if (count > MAX_MAPS) throw protocolError('too many port maps')
@@ -163,7 +168,7 @@ function readWelcome(body: Reader): Welcome {
     maps.push({ id, proto, port })
   }
   const resumed = readFlag(body) ? { highest: body.varint(), flows: readPositions(body) } : null
-  return { version, session, datagramKey, maps, resumed }
+  return { version, session, host, datagramKey, maps, resumed }
 }
 
 function readFlag(body: Reader): boolean {
@@ -190,12 +195,14 @@ export function closeFrame(code: ErrorCode, reason: string): Uint8Array {
   return frame(FRAME.CLOSE, writer => writer.varint(closeNumber(code)).text(reason, MAX_REASON))
 }
 
-export function pingFrame(id: number): Uint8Array {
-  return frame(FRAME.PING, writer => writer.varint(id))
+/** @param padding bytes without meaning that fill the frame up */
+export function pingFrame(id: number, padding = 0): Uint8Array {
+  return frame(FRAME.PING, writer => writer.varint(id).bytes(new Uint8Array(padding)))
 }
 
-export function pongFrame(id: number): Uint8Array {
-  return frame(FRAME.PONG, writer => writer.varint(id))
+/** @param padding as many bytes as the ping had, {@link MAX_PING_PADDING} at the most */
+export function pongFrame(id: number, padding = 0): Uint8Array {
+  return frame(FRAME.PONG, writer => writer.varint(id).bytes(new Uint8Array(padding)))
 }
 
 export function openFrame(flow: number, map: number, limit: number): Uint8Array {

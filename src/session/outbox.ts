@@ -1,19 +1,30 @@
 /**
  * Decides what the ordered stream carries next. Control frames go first; then flows in deficit round robin with a first
  * turn for those that have just become ready (as in FQ-CoDel, RFC 8290, section 4.2), so that a keystroke does not wait
- * behind a download. Nothing is built before the link has room: what waits, waits here, where order can still change.
+ * behind a download. A flow's OPEN and its FIN or RESET go with its bytes, so that what two programs say one after the
+ * other arrives in that order wherever it can. Nothing is built before the link has room: what waits, waits here, where order can still change.
  */
-import type { TcpFlow } from '../flows/tcp.js'
+import type { Tail, TcpFlow } from '../flows/tcp.js'
 import type { Limits } from '../limits.js'
-import { dataHeaderSize, finFrame, windowFrame, writeDataHeader } from './frames.js'
+import { dataHeaderSize, finFrame, openFrame, resetFrame, windowFrame, writeDataHeader } from './frames.js'
 import type { Link } from './link.js'
+import { INITIAL_WINDOW } from './wire.js'
 
 /** What a frame that waits takes besides its bytes: its object, and the rest of the buffer that it was written into. */
 const FRAME_COST = 256
 
+/** What one flow puts into a message. */
 interface Turn {
   readonly flow: TcpFlow
+  /** Its OPEN, if the other side has not heard of it. */
+  readonly open: Uint8Array | null
+  /** Bytes of its data. */
   readonly size: number
+  readonly says: Tail
+  /** The frame for what it says behind its data. */
+  readonly tail: Uint8Array | null
+  /** Bytes of all that in the message. */
+  readonly cost: number
 }
 
 export class Outbox {
@@ -36,7 +47,7 @@ export class Outbox {
     return this.#controlCost
   }
 
-  /** The flow has bytes or a FIN to send. */
+  /** The flow has something to send. */
   ready(flow: TcpFlow): void {
     if (!this.#waiting.has(flow)) this.#fresh.add(flow)
   }
@@ -89,54 +100,40 @@ export class Outbox {
       this.#controlCost -= frame.byteLength + FRAME_COST
     }
     this.#control.splice(0, frames.length)
-    // A flow's bytes must not overtake its OPEN: while control frames wait, all else does.
-    const all = this.#control.length === 0
-    if (all) {
-      for (const flow of this.#windows) {
-        this.#windows.delete(flow)
-        const { received, limit } = flow.takeWindow()
-        const frame = windowFrame(flow.id, received, limit)
-        frames.push(frame)
-        size += frame.byteLength
-      }
+    for (const flow of this.#windows) {
+      if (size > budget) break
+      this.#windows.delete(flow)
+      const { received, limit } = flow.takeWindow()
+      const frame = windowFrame(flow.id, received, limit)
+      frames.push(frame)
+      size += frame.byteLength
     }
-    const turns = all ? this.#turns(budget) : []
-    const fins: Uint8Array[] = []
-    for (const { flow, size: bytes } of turns) {
-      if (bytes > 0) size += dataHeaderSize(flow.id, flow.nextOffset, bytes) + bytes
-    }
-
-    // Data is copied once, from the socket's buffer into the message.
-    const fill = (out: Uint8Array, start: number): number => {
-      let at = start
-      for (const { flow, size: bytes } of turns) {
-        if (bytes === 0) continue
-        at = writeDataHeader(out, at, flow.id, flow.nextOffset, bytes)
-        flow.fill(out, at, bytes)
-        at += bytes
-      }
-      return at
-    }
-
+    const turns = this.#turns(budget - size)
+    for (const turn of turns) size += turn.cost
     if (size > 0) {
       const message = link.alloc(size)
       let at = 0
-      for (const frame of frames) {
-        message.set(frame, at)
-        at += frame.byteLength
+      for (const frame of frames) at = put(message, at, frame)
+      // Data is copied once, from the socket's buffer into the message.
+      for (const { flow, open, size: bytes, tail } of turns) {
+        if (open) at = put(message, at, open)
+        if (bytes > 0) {
+          at = writeDataHeader(message, at, flow.id, flow.nextOffset, bytes)
+          flow.fill(message, at, bytes)
+          at += bytes
+        }
+        if (tail) at = put(message, at, tail)
       }
-      fill(message, at)
       link.write(message)
     }
-
-    for (const { flow } of turns) {
-      if (flow.finDue) fins.push(finFrame(flow.id, flow.takeFin()))
-      if (flow.sendable > 0 && !this.#fresh.has(flow)) this.#waiting.add(flow)
+    for (const { flow, open, tail, says } of turns) {
+      if (open) flow.opened()
+      if (tail) flow.tailSent(says)
+      else if (flow.due && !this.#fresh.has(flow)) this.#waiting.add(flow)
     }
-    for (const fin of fins) this.control(fin)
   }
 
-  /** Whose bytes go into the next message, and how many. Takes those flows off their lists. */
+  /** What goes into the next message, and of whom. Takes those flows off their lists. */
   #turns(budget: number): Turn[] {
     const turns: Turn[] = []
     let left = budget
@@ -144,14 +141,31 @@ export class Outbox {
       for (const flow of list) {
         if (left <= 0) return turns
         list.delete(flow)
-        const sendable = Math.max(0, flow.sendable)
-        if (sendable === 0 && !flow.finDue) continue
+        if (!flow.due) continue
         const alone = this.#fresh.size + this.#waiting.size === 0
-        const size = Math.min(sendable, left, alone ? left : this.limits.quantum)
-        turns.push({ flow, size })
-        left -= size
+        const turn = turnOf(flow, Math.min(left, alone ? left : this.limits.quantum))
+        turns.push(turn)
+        left -= turn.cost
       }
     }
     return turns
   }
+}
+
+/** What a flow says that may send up to `most` bytes. */
+function turnOf(flow: TcpFlow, most: number): Turn {
+  const { id, map, nextOffset } = flow
+  const size = Math.min(Math.max(0, flow.sendable), most)
+  const open = flow.openDue ? openFrame(id, map, INITIAL_WINDOW) : null
+  const says = flow.tailAfter(size)
+  let tail: Uint8Array | null = null
+  if (says === 'fin') tail = finFrame(id, nextOffset + size)
+  else if (says !== 'none') tail = resetFrame(id, says)
+  const data = size > 0 ? dataHeaderSize(id, nextOffset, size) + size : 0
+  return { flow, open, size, tail, says, cost: (open?.byteLength ?? 0) + data + (tail?.byteLength ?? 0) }
+}
+
+function put(out: Uint8Array, at: number, frame: Uint8Array): number {
+  out.set(frame, at)
+  return at + frame.byteLength
 }

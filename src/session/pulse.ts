@@ -15,12 +15,19 @@ export interface Quality {
   loss: number
 }
 
+/** When the other side was heard. Times in milliseconds, by the session's clock. */
+export interface Heard {
+  readonly at: number
+  /** Since when it was never silent for {@link Limits.unsteadyMs}. */
+  readonly steadySince: number
+}
+
 /** Pings remembered: what loss is counted over. */
 const REMEMBERED = 32
 
 export interface PulseEvents {
   ping(id: number): void
-  /** Nothing was heard for `ms`; called at each beat of the silence. */
+  /** Nothing was heard, or nothing answered, for `ms`; called at each beat of the silence. */
   silent(ms: number): void
 }
 
@@ -34,6 +41,8 @@ interface Asked {
 export class Pulse {
   #timer: Timer | null = null
   #heardAt: number
+  #answeredAt: number
+  #steadySince: number
   #nextId = 1
   readonly #sent = new Map<number, number>()
   readonly #asked = new Map<number, Asked>()
@@ -44,14 +53,29 @@ export class Pulse {
 
   constructor(
     readonly clock: Clock,
-    readonly limits: Pick<Limits, 'pingMs' | 'pingUrgentMs' | 'answerMs'>,
+    readonly limits: Pick<
+      Limits,
+      'pingMs' | 'pingUrgentMs' | 'answerMs' | 'silentMs' | 'deafMs' | 'doubtMs' | 'unsteadyMs'
+    >,
     readonly events: PulseEvents
   ) {
     this.#heardAt = clock.now()
+    this.#answeredAt = this.#heardAt
+    this.#steadySince = this.#heardAt
   }
 
   start(): void {
-    this.#heardAt = this.clock.now()
+    this.heard()
+    this.#answeredAt = this.#heardAt
+    this.#beat()
+  }
+
+  /** The path may be dead: asks now, and counts what is not answered soon as a silence that began a while ago. */
+  doubt(): void {
+    if (!this.#timer) return
+    const { silentMs, doubtMs } = this.limits
+    this.#heardAt = Math.min(this.#heardAt, this.clock.now() - (silentMs - doubtMs))
+    this.#timer.cancel()
     this.#beat()
   }
 
@@ -63,7 +87,13 @@ export class Pulse {
 
   /** Anything came from the other side. */
   heard(): void {
-    this.#heardAt = this.clock.now()
+    const now = this.clock.now()
+    if (now - this.#heardAt >= this.limits.unsteadyMs) this.#steadySince = now
+    this.#heardAt = now
+  }
+
+  get lastHeard(): Heard {
+    return { at: this.#heardAt, steadySince: this.#steadySince }
   }
 
   /**
@@ -82,6 +112,7 @@ export class Pulse {
 
   /** The answer to a ping came. */
   pong(id: number): void {
+    if (id < this.#nextId) this.#answeredAt = this.clock.now()
     const asked = this.#asked.get(id)
     if (asked) {
       this.#asked.delete(id)
@@ -112,7 +143,7 @@ export class Pulse {
 
   #beat(): void {
     const now = this.clock.now()
-    const silence = now - this.#heardAt
+    const silence = this.#silence(now)
     const overdue = silence >= this.limits.pingMs * 1.5
     for (const [id, sentAt] of this.#sent) {
       if (now - sentAt < 2 * this.limits.pingMs) break
@@ -126,6 +157,12 @@ export class Pulse {
     )
     this.events.ping(id)
     if (overdue) this.events.silent(silence)
+  }
+
+  /** A NAT on the other side that forgot us lets packets out from a new port, and none of ours in: heard is not enough. */
+  #silence(now: number): number {
+    const unanswered = now - this.#answeredAt
+    return Math.max(now - this.#heardAt, unanswered >= this.limits.deafMs ? unanswered : 0)
   }
 
   #note(answered: boolean): void {

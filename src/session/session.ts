@@ -17,20 +17,12 @@ import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
 import { protocolError } from './bytes.js'
 import { type DatagramEvents, Datagrams } from './datagrams.js'
-import {
-  type FlowPosition,
-  type FrameSink,
-  openFrame,
-  pingFrame,
-  pongFrame,
-  readMessage,
-  resetFrame
-} from './frames.js'
+import { type FlowPosition, type FrameSink, pingFrame, pongFrame, readMessage, resetFrame } from './frames.js'
 import { refuseGreetings, turnAway } from './greeting.js'
 import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
-import { Pulse, type Quality } from './pulse.js'
-import { INITIAL_WINDOW } from './wire.js'
+import { type Heard, Pulse, type Quality } from './pulse.js'
+import { MAX_PING_PADDING } from './wire.js'
 
 export type SessionState = 'new' | 'up' | 'lost' | 'ended'
 
@@ -69,9 +61,14 @@ export interface Attachment {
   readonly resumed: { readonly highest: number; readonly flows: readonly FlowPosition[] } | null
 }
 
-/** Pings on the ordered stream at the start of a connection: UDX finds the path's MTU with the data that it carries, and
- * datagrams of games want it found before there is any. Ten steps of 32 bytes lead from 1200 to 1500. */
-const MTU_PINGS = 12
+/**
+ * Pings on the ordered stream at the start of a connection. UDX finds the path's MTU with the data that it carries, 16 bytes at
+ * a time, and datagrams of games want it found before there is any: so many steps lead from 1200 to 1500 bytes.
+ */
+const MTU_PINGS = 24
+
+/** What such a ping leaves of a packet for the frame and the encrypted stream around its padding, bytes. */
+const MTU_PING_HEADERS = 32
 
 export class Session {
   readonly flows = new Map<number, TcpFlow>()
@@ -122,6 +119,10 @@ export class Session {
 
   get quality(): Quality {
     return this.#pulse.quality
+  }
+
+  get lastHeard(): Heard {
+    return this.#pulse.lastHeard
   }
 
   /** Measures the path once; `done` hears the round trip in ms, or null when there is no connection or no answer. */
@@ -182,6 +183,8 @@ export class Session {
     this.#state = 'up'
     this.tcpudp.bind(this.#datagrams)
     this.#pulse.start()
+    // What became ready without a connection takes its turn anew, in the order in which flows were opened.
+    this.#outbox.clear()
     this.#guard(link, () => {
       if (resumed) this.#reconcile(resumed.highest, resumed.flows)
     })
@@ -189,7 +192,7 @@ export class Session {
     this.events.up(resumed !== null)
     if (this.role === 'client') {
       this.#mtuPings = MTU_PINGS
-      this.#control(pingFrame(0))
+      this.#mtuPing()
     }
   }
 
@@ -203,9 +206,8 @@ export class Session {
         // Never seen there; or, at the server, opened over the old connection after the client had greeted on the new one.
         if (this.role === 'client') {
           if (!flow.untouched) throw protocolError('that it does not know a flow that it has answered')
-          this.#outbox.control(openFrame(flow.id, flow.map, INITIAL_WINDOW))
-        }
-        flow.rewind(0)
+          flow.reopen()
+        } else flow.rewind(0)
       } else if (flow.settled) flow.settle()
       else flow.abandon('FLOW_RESET')
     }
@@ -243,6 +245,11 @@ export class Session {
   #onSilence(ms: number): void {
     if (ms >= this.outside.limits.deadMs && this.#link) this.#onClose(this.#link, 'CONNECTION_LOST')
     else this.events.silent(ms)
+  }
+
+  /** The network has changed, and perhaps taken the connection along: finds out, and tells of silence sooner. */
+  doubt(): void {
+    this.#pulse.doubt()
   }
 
   /**
@@ -306,7 +313,7 @@ export class Session {
     }
     const flow = new TcpFlow(this.#nextFlow++, map, this.#carrier, this.outside.limits)
     this.flows.set(flow.id, flow)
-    this.#control(openFrame(flow.id, map, INITIAL_WINDOW))
+    flow.open()
     return flow
   }
 
@@ -344,7 +351,6 @@ export class Session {
     giveBack: bytes => {
       this.#lent -= bytes
     },
-    sendReset: (flow, code) => this.#control(resetFrame(flow.id, code)),
     done: flow => {
       this.flows.delete(flow.id)
       this.#soon.delete(flow)
@@ -366,6 +372,12 @@ export class Session {
     this.#flush()
     if (this.#outbox.controlCost <= this.outside.limits.controlBytes) return
     this.close('PROTOCOL_ERROR', protocolError('more than it takes answers to').message)
+  }
+
+  /** A ping that fills a packet of the size that is known to pass: UDX pads it to try a larger one. */
+  #mtuPing(): void {
+    const padding = (this.#link?.datagramSize() ?? 0) - MTU_PING_HEADERS
+    this.#control(pingFrame(0, Math.min(Math.max(0, padding), MAX_PING_PADDING)))
   }
 
   #flush(): void {
@@ -390,9 +402,9 @@ export class Session {
   readonly #frames: FrameSink = {
     ...refuseGreetings,
     close: (code, reason) => this.#end(code, reason),
-    ping: id => this.#control(pongFrame(id)),
+    ping: (id, padding) => this.#control(pongFrame(id, Math.min(padding, MAX_PING_PADDING))),
     pong: () => {
-      if (this.#mtuPings-- > 0) this.#control(pingFrame(0))
+      if (this.#mtuPings-- > 0) this.#mtuPing()
     },
     open: (id, map, limit) => this.#onOpen(id, map, limit),
     data: (id, offset, bytes) => this.#flow(id)?.onData(offset, bytes),

@@ -75,6 +75,9 @@ export const MAX_MAPS = 1024
 /** Bytes of text in a CLOSE at the most. */
 export const MAX_REASON = 512
 
+/** Padding of a PONG at the most, bytes: a full packet of Ethernet's size holds it. */
+export const MAX_PING_PADDING = 1400
+
 /** Bytes of the counter that opens a datagram. */
 export const COUNTER_BYTES = 8
 

@@ -4,6 +4,9 @@ import b4a from 'b4a'
 /** Small pieces are gathered into blocks of this size while a socket does not take them. */
 const BLOCK = 16 * 1024
 
+/** How long a socket that is to be reset may take for what was written to it, ms. */
+const RESET_PATIENCE_MS = 2000
+
 /**
  * Writes to a socket that may stall. While it does, small pieces are copied together: each is a view that may pin a network
  * buffer many times its size, and each write waiting in the socket has a cost of its own, so that a flow's window of single
@@ -13,6 +16,7 @@ export class Spill {
   #block: Uint8Array | null = null
   #filled = 0
   #ending = false
+  #resetting = false
 
   /** @param ontaken hears how many bytes the system has taken */
   constructor(
@@ -42,6 +46,19 @@ export class Spill {
     this.#flush()
   }
 
+  /**
+   * Resets the socket when the system has taken what was written, as it would have been over plain TCP, or after
+   * `RESET_PATIENCE_MS`.
+   */
+  reset(): void {
+    if (this.#resetting || this.socket.destroyed) return
+    this.#resetting = true
+    this.#flush()
+    if (this.socket.connecting || this.socket.writableLength === 0) return reset(this.socket)
+    const late = setTimeout(() => reset(this.socket), RESET_PATIENCE_MS)
+    this.socket.once('close', () => clearTimeout(late))
+  }
+
   #flush(): void {
     if (this.#filled > 0) {
       const block = this.#block!.subarray(0, this.#filled)
@@ -49,12 +66,22 @@ export class Spill {
       this.#filled = 0
       this.#send(block)
     }
-    if (this.#ending && !this.socket.writableEnded) this.socket.end()
+    if (this.#ending && !this.#resetting && !this.socket.writableEnded) this.socket.end()
   }
 
   #send(bytes: Uint8Array): void {
     if (this.socket.destroyed) return
     const size = bytes.byteLength
-    this.socket.write(bytes, () => this.ontaken(size))
+    this.socket.write(bytes, () => {
+      this.ontaken(size)
+      if (this.#resetting && this.socket.writableLength === 0) reset(this.socket)
+    })
   }
+}
+
+/** Ends a connection so that the program at its other end sees a reset, also where the connection is still under way. */
+export function reset(socket: net.Socket): void {
+  if (socket.destroyed) return
+  if (socket.connecting) socket.destroy()
+  else socket.resetAndDestroy()
 }

@@ -4,6 +4,8 @@ import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import { Spill } from './spill.js'
 
+export { reset } from './spill.js'
+
 /** A socket that listens for a map's programs. */
 export interface Listener {
   readonly port: number
@@ -110,7 +112,7 @@ export function joinTcp(
     drain: () => socket.resume(),
     reset(code) {
       onreset(code)
-      reset(socket)
+      spill.reset()
     },
     close: () => spill.end()
   }
@@ -124,11 +126,4 @@ export function joinTcp(
     if (!socket.readableEnded || !socket.writableFinished) flow.reset('FLOW_RESET')
   })
   socket.resume()
-}
-
-/** Ends a connection so that the program at its other end sees a reset, also where the connection is still under way. */
-export function reset(socket: net.Socket): void {
-  if (socket.destroyed) return
-  if (socket.connecting) socket.destroy()
-  else socket.resetAndDestroy()
 }

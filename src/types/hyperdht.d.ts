@@ -27,21 +27,10 @@ declare module 'hyperdht' {
       release(): void
     }
 
-    /** A node's answer; `to` is where it saw the question come from. */
-    interface Reply {
-      readonly from: Address
-      readonly to: Address
-    }
-
     interface RequestOptions {
       socket?: Socket
       /** Whether the question is repeated until an answer comes; true unless set. */
       retry?: boolean
-    }
-
-    /** A question to a node, not sent yet. */
-    interface Request {
-      readonly tid: number
     }
 
     interface Options {
@@ -57,6 +46,21 @@ declare module 'hyperdht' {
       connectionKeepAlive?: number | false
     }
 
+    /** What two ends tell each other in their handshake; `firewall` is 1 for those that others reach unasked. */
+    interface NoisePayload {
+      firewall: number
+      addresses4: Address[] | null
+    }
+
+    /** One handshake; internal to hyperdht. */
+    interface Handshake {
+      readonly remotePublicKey: Uint8Array
+      recv(noise: Uint8Array): NoisePayload
+      send(payload: NoisePayload): Uint8Array
+    }
+
+    type CreateHandshake = (keyPair: KeyPair, remotePublicKey: Uint8Array | null) => Handshake
+
     type CreateSecretStream = (isInitiator: boolean, rawStream: unknown, opts: object) => SecretStream
 
     /** Asked for the key of a relay at every connection. */
@@ -66,7 +70,7 @@ declare module 'hyperdht' {
       /** Called in the handshake; true turns the client away before it learns anything. */
       firewall?: (
         remotePublicKey: Uint8Array,
-        payload: unknown,
+        payload: NoisePayload,
         address: Address
       ) => boolean | Promise<boolean>
       shareLocalAddress?: boolean
@@ -79,6 +83,8 @@ declare module 'hyperdht' {
       localConnection?: boolean
       createSecretStream?: CreateSecretStream
       relayThrough?: RelayThrough
+      /** Nodes that the server announced itself to: they are tried before any are looked for. */
+      relayAddresses?: readonly Address[]
       /** Hears which NATs both sides have found out to be behind, 1 to 3 (hyperdht's FIREWALL); false gives up. */
       holepunch?: (
         remoteFirewall: number,
@@ -88,12 +94,44 @@ declare module 'hyperdht' {
       ) => boolean
     }
 
+    /** What a look-up hears, node by node. */
+    type Query = AsyncIterable<unknown>
+
     interface Server extends EventEmitter {
       listen(keyPair: KeyPair): Promise<Server>
       /** Announces again soon. */
       refresh(): void
       close(): Promise<void>
       readonly relayAddresses: Address[]
+      createHandshake: CreateHandshake
+      /** Null before `listen`. Internal to hyperdht. */
+      readonly _announcer: Announcer | null
+    }
+
+    /** Keeps a server announced: at once, then every 5 minutes or when told to, which it sees every 3 s. */
+    interface Announcer {
+      /** The nodes that hold the announcement. */
+      readonly relays: readonly { relayAddress: Address; peerAddress: Address }[]
+      /** Settles when the announcing that is under way is done. */
+      readonly _updating: Promise<void> | null
+      readonly _sleeper: { resume(): void }
+    }
+
+    /** A node that is known, and in a list of those. */
+    interface KnownNode extends Address {
+      readonly prev: KnownNode | null
+    }
+
+    /** A question to another node: one of dht-rpc itself (internal) or of hyperdht, by its number. */
+    interface Request {
+      readonly internal: boolean
+      readonly command: number
+    }
+
+    /** An answer: from whom, and the address that they see us at. */
+    interface Answer {
+      readonly from: Address
+      readonly to: Address
     }
   }
 
@@ -104,9 +142,9 @@ declare module 'hyperdht' {
     readonly port: number
     readonly destroyed: boolean
     readonly online: boolean
-    readonly firewalled: boolean
+    firewalled: boolean
     /** The nodes that are known now. */
-    readonly nodes: { readonly length: number }
+    readonly nodes: { readonly length: number; readonly latest: HyperDHT.KnownNode | null }
     /** Where packets are sent from. */
     readonly socket: HyperDHT.Socket
     /** Whether our NAT shows every partner another port. */
@@ -116,15 +154,17 @@ declare module 'hyperdht' {
     _checkIfFirewalled(): Promise<boolean>
     _updateNetworkState(onlyFirewall: boolean): Promise<boolean>
     /** What other nodes have seen of our address; internal to dht-rpc. */
-    readonly _nat: { add(host: string, port: number): void }
     readonly bootstrapNodes: readonly HyperDHT.Address[]
-    /** Nodes that have answered, those heard of last first. */
-    toArray(opts?: { limit?: number }): HyperDHT.Address[]
-    ping(node: HyperDHT.Address, opts?: HyperDHT.RequestOptions): Promise<HyperDHT.Reply>
-    /** The nodes that know of a server with this key. */
-    findPeer(publicKey: Uint8Array): AsyncIterable<HyperDHT.Reply>
-    /** Internal to dht-rpc, with {@link _requestToPromise}: any of its own questions. */
+    _nat: { readonly host: string | null; add(host: string, port: number): void }
+    /** The bootstrap nodes that have told us our address, as long as no others have. */
+    _nonePersistentSamples: string[]
     readonly io: {
+      firewalled: boolean
+      /** The socket on which others reach us, not the one that asks them. */
+      readonly serverSocket: HyperDHT.Socket & { address(): HyperDHT.Address }
+      /** Looks at this machine's addresses every 5 s, and when told to watch. */
+      readonly networkInterfaces: { unwatch(): void; watch(): void }
+      /** With {@link _requestToPromise}: any of dht-rpc's own questions. Internal to dht-rpc. */
       createRequest(
         to: HyperDHT.Address & { id: null },
         token: null,
@@ -139,14 +179,61 @@ declare module 'hyperdht' {
     _requestToPromise(
       request: HyperDHT.Request | null,
       opts?: HyperDHT.RequestOptions
-    ): Promise<HyperDHT.Reply>
+    ): Promise<HyperDHT.Answer>
     /** Internal to hyperdht: sockets whose answers reach the DHT. */
     readonly _socketPool: { acquire(): HyperDHT.PooledSocket }
+    /** By which nodes a server was reached last, by its key in hex. */
+    readonly _relayAddressesCache: {
+      get(key: string): HyperDHT.Address[] | undefined
+      set(key: string, addresses: HyperDHT.Address[]): void
+    }
+    /** Which addresses of this machine can be used, as far as tried. */
+    readonly _validatedLocalAddresses: Map<string, unknown>
+    /** What comes of a request; `external` when not over the socket that requests go over now. Internal to dht-rpc. */
+    _onresponse(answer: HyperDHT.Answer, external: boolean): void
+    _ontimeout(request: HyperDHT.Request): void
+    /** Takes all that is known of the network for old, as after a sleep. */
+    _onwakeup(): void
+    /** Called when there were requests, and no answers, for some 10 s. */
+    _offline(): void
+    _backgroundQuery(target: Uint8Array): { finished(): Promise<void> }
+    readonly table: { readonly id: Uint8Array }
+    ping(to: HyperDHT.Address, options?: HyperDHT.RequestOptions): Promise<HyperDHT.Answer>
+    /** The nodes that know of a server with this key. */
+    findPeer(publicKey: Uint8Array): AsyncIterable<HyperDHT.Answer>
+    /** Sends one of dht-rpc's own commands; null when the node is destroyed. Internal to dht-rpc. */
+    _request(
+      to: HyperDHT.Address,
+      force: boolean,
+      internal: boolean,
+      command: number,
+      target: null,
+      value: Uint8Array,
+      session: null,
+      onresponse: (reply: HyperDHT.Answer) => void,
+      onerror: (err: unknown) => void
+    ): object | null
+    /** Adds the nodes that the DHT was started from; internal to dht-rpc. */
+    _addBootstrapNodes(nodes: HyperDHT.Address[]): Promise<void>
+    /** Nodes that have answered, those heard of last first. */
+    toArray(opts?: { limit?: number }): HyperDHT.Address[]
+    /** Where others reach us unasked, if they do. */
+    remoteAddress(): HyperDHT.Address | null
+    bind(): Promise<void>
     address(): HyperDHT.Address
     ready(): Promise<void>
     fullyBootstrapped(): Promise<void>
     connect(remotePublicKey: Uint8Array, opts?: HyperDHT.ConnectOptions): SecretStream
     createServer(opts: HyperDHT.ServerOptions, onconnection: (stream: SecretStream) => void): HyperDHT.Server
+    announce(
+      topic: Uint8Array,
+      keyPair: HyperDHT.KeyPair,
+      relays: HyperDHT.Address[],
+      opts?: object
+    ): HyperDHT.Query
+    lookup(topic: Uint8Array, opts?: object): HyperDHT.Query
+    lookupAndUnannounce(topic: Uint8Array, keyPair: HyperDHT.KeyPair, opts?: object): HyperDHT.Query
+    unannounce(topic: Uint8Array, keyPair: HyperDHT.KeyPair, opts?: object): Promise<void>
     destroy(opts?: { force?: boolean }): Promise<void>
   }
 

@@ -40,6 +40,7 @@ const map = fc.record({
 const welcome = fc.record({
   version: number,
   session,
+  host: key,
   datagramKey: key,
   maps: fc.array(map, { maxLength: 4 }),
   resumed: fc.option(fc.record({ highest: number, flows: positions }))
@@ -60,8 +61,8 @@ const hello = fc
 
 /** A frame, and what a reader of it should say. */
 const good: fc.Arbitrary<{ frame: Uint8Array; call: Call }> = fc.oneof(
-  number.map(id => ({ frame: pingFrame(id), call: ['ping', id] })),
-  number.map(id => ({ frame: pongFrame(id), call: ['pong', id] })),
+  number.map(id => ({ frame: pingFrame(id, id % 2000), call: ['ping', id, id % 2000] })),
+  number.map(id => ({ frame: pongFrame(id, id % 2000), call: ['pong', id, id % 2000] })),
   fc.tuple(number, number, number).map(n => ({ frame: openFrame(...n), call: ['open', ...n] })),
   fc.tuple(number, number, number).map(n => ({ frame: windowFrame(...n), call: ['window', ...n] })),
   fc.tuple(number, number).map(n => ({ frame: finFrame(...n), call: ['fin', ...n] })),

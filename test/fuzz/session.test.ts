@@ -30,7 +30,7 @@ const frame = fc.oneof(
   fc.tuple(small, offset).map(n => finFrame(...n)),
   fc.tuple(small, offset, offset).map(n => windowFrame(...n)),
   small.map(flow => resetFrame(flow, 'FLOW_RESET')),
-  small.map(pingFrame)
+  small.map(id => pingFrame(id, id))
 )
 
 /** Mostly in order, so that it lives long enough to get somewhere. */

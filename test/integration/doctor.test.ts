@@ -152,21 +152,60 @@ staged('doctor: ended early', async stage => {
   await assert.rejects(diagnose({ bootstrap, signal }), { code: 'CLOSED' })
 })
 
-staged('the library: what the doctor finds as it finds it, and a router that can be asked', async stage => {
+staged('the library: what the doctor finds as it finds it', async stage => {
   const { bootstrap } = await stage.testnet()
   const told: Check[] = []
-  const diagnosis = await diagnose({
-    bootstrap,
-    oncheck: check => told.push(check),
-    portMapping: async () => ({ protocol: 'UPnP', externalAddress: '203.0.113.9' })
-  })
+  const diagnosis = await diagnose({ bootstrap, oncheck: check => told.push(check) })
   assert.deepEqual(told, diagnosis.checks)
-  assert.deepEqual(verdicts(diagnosis).portMapping, 'ok')
-  assert.deepEqual(diagnosis.portMapping, { protocol: 'UPnP', externalAddress: '203.0.113.9' })
-
-  const broken = await diagnose({ bootstrap, portMapping: () => Promise.reject(new Error('nonsense')) })
-  assert.deepEqual(broken.portMapping, { protocol: null, externalAddress: null })
   await assert.rejects(diagnose({ publicKey: 'nonsense' }), { code: 'BAD_PUBLIC_KEY' })
+})
+
+staged('doctor and ping: several hosts under one secret are told apart', async stage => {
+  const secret = newSecret()
+  const host = async (name: string): Promise<{ server: Program; publicKey: string }> => {
+    const shares = [{ proto: 'tcp', port: 25565 }]
+    const server = await stage.daemon(serverEntries(shares, secret), {}, { name })
+    return { server, publicKey: (await server.event('ready')).publicKey }
+  }
+  const servers = [await host('first'), await host('second')]
+  const { publicKey } = servers[0]!
+  const found = await ask(stage, ['-k', publicKey])
+  assert.equal(found.code, 0, JSON.stringify(found))
+  const names = await Promise.all(
+    servers.map(async ({ server }) => (await server.event('connected')).host as string)
+  )
+  const { hosts } = found.server!
+  assert.deepEqual(hosts.map(({ host }) => host).sort(), [...names].sort())
+  assert.equal(hosts.filter(({ used }) => used).length, 1)
+  for (const { path, rtt, loss } of hosts) {
+    assert.equal(path, 'lan')
+    assert.equal(loss, 0)
+    assert.ok(rtt !== null && rtt < 1000)
+  }
+  const lines = found.checks.filter(({ name }) => name === 'host')
+  assert.equal(lines.length, 2)
+  for (const name of names) assert.equal(lines.filter(({ message }) => message.includes(name)).length, 1)
+
+  const ping = await stage.run(['ping', '-k', publicKey, '-c', '2'], 'ping')
+  const { stdout } = await ping.end(20_000)
+  const [first] = stdout.split('\n')
+  assert.ok(names.includes((JSON.parse(first!) as PingAnswer).host!), stdout)
+})
+
+staged('doctor and ping: a ticket names the server, and the network that it is in', async stage => {
+  const { server } = await serve(stage)
+  const { ticket } = (await server.event('ready')) as { ticket?: string }
+  const doctor = stage.start(['doctor', '--json', ticket!])
+  const { code, stdout } = await doctor.end(40_000)
+  assert.equal(code, 0, stdout)
+  assert.equal((JSON.parse(stdout) as Diagnosis).server?.connected, true)
+  const ping = stage.start(['ping', '-c', '1', ticket!])
+  const said = await ping.end(20_000)
+  assert.equal(said.code, 0, said.stdout + said.stderr)
+  const both = stage.start(['ping', '-k', 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA', ticket!])
+  const refused = await both.end(20_000)
+  assert.equal(refused.code, 2)
+  assert.match(refused.stderr, /-k: is given beside a ticket/)
 })
 
 /** The lines of `ping --json`. */

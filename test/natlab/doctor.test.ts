@@ -8,6 +8,7 @@ import { runProgram } from '../support/process.js'
 import { missing } from '../support/programs.js'
 import { newSecret } from '../support/stage.js'
 import { type Home, KINDS, type Kind } from './lab.js'
+import { Miniupnpd, type MiniupnpdOptions, noMiniupnpd } from './miniupnpd.js'
 import { lab, side, skip, useLab } from './side.js'
 
 useLab()
@@ -60,6 +61,22 @@ async function inside({ prefix }: Pick<Home, 'prefix'>, command: string): Promis
   assert.equal(code, 0, stderr)
 }
 
+/** What the doctor finds in a home whose router maps ports; whatever that is, no mapping may stay. */
+async function diagnoseBehind(
+  home: Home,
+  options: MiniupnpdOptions,
+  args: readonly string[] = []
+): Promise<Awaited<ReturnType<typeof diagnoseIn>> & { asked: boolean }> {
+  const router = await Miniupnpd.start(home, options)
+  try {
+    const found = await diagnoseIn(home, args)
+    assert.deepEqual(await router.redirects(), [])
+    return { ...found, asked: router.asked }
+  } finally {
+    await router.stop()
+  }
+}
+
 /** A server in a home, while `body` runs. */
 async function serving(
   home: Home,
@@ -106,12 +123,61 @@ describe('the doctor', { concurrency: 3 }, () => {
         assert.ok(found.network.answered >= 4, `${found.network.answered}`)
         assert.match(found.nat.publicAddresses.join(), /^11\.0\.\d+\.\d+$/)
         assert.deepEqual(problems(found), [])
+        assert.equal(found.portMapping?.state, kind === 'open' ? 'unneeded' : 'none')
         const nat = found.checks.find(({ name }) => name === 'nat')
         assert.match(nat?.message ?? '', /Plays /)
         assert.equal(nat?.verdict, kind === 'symmetric' || kind === 'cgn' ? 'note' : 'ok')
       }
     })
   }
+
+  for (const speaks of ['upnp', 'nat-pmp', 'pcp'] as const) {
+    test(`a router that maps ports, by ${speaks}`, {
+      skip: skip || noMiniupnpd(),
+      timeout: 60_000
+    }, async () => {
+      const found = await diagnoseBehind(await lab.home('symmetric'), { speaks })
+      const { portMapping, nat } = found
+      assert.ok(portMapping?.state === 'mapped', JSON.stringify(portMapping))
+      assert.deepEqual(
+        [portMapping.protocol, portMapping.externalAddress],
+        [speaks, nat.publicAddresses[0]],
+        'it says which way it was asked, and where others get in'
+      )
+      assert.ok(portMapping.externalPort > 0)
+      // The port that was mapped makes nobody believe that this home were open.
+      assert.deepEqual([nat.kind, nat.beyond, found.code], ['symmetric', 'public', 0])
+      assert.equal(found.checks.find(({ name }) => name === 'portMapping')?.verdict, 'ok')
+      assert.match(found.checks.find(({ name }) => name === 'nat')?.message ?? '', /everybody as host/)
+    })
+  }
+
+  test('a router that maps ports behind another NAT is of no use', {
+    skip: skip || noMiniupnpd(),
+    timeout: 60_000
+  }, async () => {
+    const lies = { speaks: 'pcp', address: '11.0.99.1' } as const
+    const [careful, careless] = await Promise.all([
+      diagnoseBehind(await lab.home('cgn'), { speaks: 'pcp' }),
+      diagnoseBehind(await lab.home('cgn'), lies)
+    ])
+    assert.equal(careful.portMapping?.state, 'refused')
+    const { portMapping } = careless
+    assert.ok(portMapping?.state === 'useless', JSON.stringify(portMapping))
+    assert.deepEqual([portMapping.routerAddress, portMapping.protocol], ['11.0.99.1', 'pcp'])
+    for (const { checks, nat, code } of [careful, careless]) {
+      assert.deepEqual([nat.kind, code], ['symmetric', 0])
+      const check = checks.find(({ name }) => name === 'portMapping')
+      assert.equal(check?.verdict, 'note')
+      assert.ok(check.advice)
+    }
+  })
+
+  test('a router is left alone when told so', { skip: skip || noMiniupnpd(), timeout: 60_000 }, async () => {
+    const home = await lab.home('cone')
+    const { asked, portMapping } = await diagnoseBehind(home, { speaks: 'upnp' }, ['--no-port-mapping'])
+    assert.deepEqual([asked, portMapping], [false, null])
+  })
 
   test('from every kind of home to a server that others reach unasked', {
     skip,

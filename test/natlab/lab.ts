@@ -28,12 +28,22 @@ export type Kind = 'open' | 'fullcone' | 'cone' | 'symmetric' | 'cgn' | 'blocked
 
 export const KINDS: readonly Kind[] = ['open', 'fullcone', 'cone', 'symmetric', 'cgn', 'blocked']
 
+/** The far end of a cable: pulled out there, a machine sees its interface without a carrier. */
+export interface Cable {
+  readonly namespace: string
+  readonly link: string
+}
+
 /** A computer in the lab. */
 export interface Home {
   /** What to start a program in it with. */
   readonly prefix: readonly string[]
   /** The namespace of the router next to it, if there is one. */
   readonly router: string | null
+  /** What joins it to its router, or to the public side. */
+  readonly cable: Cable
+  /** What joins its router, or the computer itself, to the public side or to the carrier. */
+  readonly uplink: Cable
 }
 
 const DHT_HOSTS = ['11.0.1.1', '11.0.1.2', '11.0.1.3', '11.0.1.4']
@@ -82,16 +92,17 @@ function namePrefix(pid: number): string {
 export class Lab {
   readonly #names: string[] = []
   readonly #net: string
-  readonly dht: Home
-  readonly relay: Home
+  /** What to start a program in these machines with. */
+  readonly dht: Pick<Home, 'prefix'>
+  readonly relay: Pick<Home, 'prefix'>
   #ports = 0
   #homes = 0
   readonly #onexit = () => this.#removeNow()
 
   private constructor() {
     this.#net = this.#name('net')
-    this.dht = { prefix: inside(this.#name('dht')), router: null }
-    this.relay = { prefix: inside(this.#name('relay')), router: null }
+    this.dht = { prefix: inside(this.#name('dht')) }
+    this.relay = { prefix: inside(this.#name('relay')) }
   }
 
   /** The public side: a switch, a machine with the addresses of the DHT nodes, one for a relay. */
@@ -124,8 +135,9 @@ export class Lab {
   async home(kind: Kind): Promise<Home> {
     if (kind === 'open') {
       const host = this.#name('open')
-      await this.#run(`${machine(host)}\n${this.#plug(host, [this.#address()])}`)
-      return { prefix: inside(host), router: null }
+      const uplink = this.#nextUplink
+      await this.#run(`${machine(host)}\n${this.#plug(host, [this.address()])}`)
+      return { prefix: inside(host), router: null, cable: uplink, uplink }
     }
     const [home] = await this.lan(1, kind)
     return home!
@@ -134,11 +146,13 @@ export class Lab {
   /** A new home with several computers in one LAN; its router sends nothing back into the LAN (no hairpin). */
   async lan(computers: number, kind: Exclude<Kind, 'open'> = 'cone'): Promise<Home[]> {
     const router = this.#name('router')
-    const wan = kind === 'cgn' ? '100.64.0.2' : this.#address()
+    const wan = kind === 'cgn' ? '100.64.0.2' : this.address()
     const script = [machine(router)]
+    let uplink = this.#nextUplink
     if (kind === 'cgn') {
       const carrier = this.#name('carrier')
-      script.push(machine(carrier), this.#plug(carrier, [this.#address()]), asRouter(carrier, 'symmetric'))
+      uplink = { namespace: carrier, link: 'lan' }
+      script.push(machine(carrier), this.#plug(carrier, [this.address()]), asRouter(carrier, 'symmetric'))
       script.push(`ip -n ${carrier} link add lan type veth peer name wan netns ${router}`)
       script.push(`ip -n ${carrier} addr add 100.64.0.1/24 dev lan`, `ip -n ${carrier} link set lan up`)
       script.push(`ip -n ${router} addr add ${wan}/24 dev wan`, `ip -n ${router} link set wan up`)
@@ -154,10 +168,18 @@ export class Lab {
       script.push(`ip -n ${router} link set l${i} master lan`, `ip -n ${router} link set l${i} up`)
       script.push(`ip -n ${host} addr add 192.168.7.${10 + i}/24 dev eth0`, `ip -n ${host} link set eth0 up`)
       script.push(`ip -n ${host} route add default via 192.168.7.1`)
-      homes.push({ prefix: inside(host), router })
+      homes.push({ prefix: inside(host), router, cable: { namespace: router, link: `l${i}` }, uplink })
     }
     await this.#run(script.join('\n'))
     return homes
+  }
+
+  async unplug({ namespace, link }: Cable): Promise<void> {
+    await this.#run(`ip -n ${namespace} link set ${link} down`)
+  }
+
+  async plugIn({ namespace, link }: Cable): Promise<void> {
+    await this.#run(`ip -n ${namespace} link set ${link} up`)
   }
 
   /** Takes everything away. What still runs in there is ended. */
@@ -176,9 +198,15 @@ export class Lab {
     return name
   }
 
-  #address(): string {
+  /** A public address that nobody has. */
+  address(): string {
     const n = this.#homes++
     return `11.0.${16 + Math.floor(n / 200)}.${1 + (n % 200)}`
+  }
+
+  /** The cable of the machine that is plugged in next. */
+  get #nextUplink(): Cable {
+    return { namespace: this.#net, link: `p${this.#ports}` }
   }
 
   /** Plugs a machine into the public side. */

@@ -1,17 +1,22 @@
 // What happens to a network while people play: flows must go on within 5 s of its return, byte for byte.
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
 import { pause } from '../support/deadline.js'
-import { runProgram } from '../support/process.js'
-import type { Home } from './lab.js'
-import { Pair } from './pair.js'
-import { lab, skip, useLab } from './side.js'
+import { Process, runProgram } from '../support/process.js'
+import { programPath } from '../support/programs.js'
+import { noSsh, startSshd } from '../support/sshd.js'
+import type { Home, Kind } from './lab.js'
+import { Pair, type PairOptions } from './pair.js'
+import { lab, side, skip, useLab } from './side.js'
 
 /** How long flows may take to move again once packets can. */
 const BACK_WITHIN_MS = 5000
 
-/** How long the network is away where the length matters. */
-const OUTAGE_MS = 20_000
+/** Outages at a time: they are mostly waiting. */
+const AT_A_TIME = 8
 
 useLab()
 
@@ -27,64 +32,205 @@ function routerOf(home: Home): string[] {
   return ['ip', 'netns', 'exec', home.router]
 }
 
-/** Keeps flows of every protocol going while `disturb` does its worst, and looks at the longest silence. */
+/** What is done to the network of a pair; resolves when packets can go through again. */
+type Disturbance = (homes: { server: Home; client: Home }, pair: Pair) => Promise<void>
+
+/** Keeps flows of every protocol going while `disturb` does its worst, and looks at how soon they move again. */
 async function goesOn(
   t: TestContext,
-  homes: readonly [server: Home, client: Home],
-  awayMs: number,
-  disturb: () => Promise<void>
+  kinds: { server: Kind; client: Kind },
+  disturb: Disturbance,
+  options: PairOptions & { path?: string } = {}
 ): Promise<void> {
-  const pair = new Pair(lab, ...homes)
+  const homes = { server: await lab.home(kinds.server), client: await lab.home(kinds.client) }
+  const pair = new Pair(lab, homes.server, homes.client, options)
   try {
-    assert.equal((await pair.meet()).path, 'direct', pair.describe())
-    const { tcpGap, tcpudpGap, udpLost, udpSent } = await pair.steadily(async () => {
+    assert.equal((await pair.meet()).path, options.path ?? 'direct', pair.describe())
+    let returned = 0
+    const steady = await pair.steadily(async () => {
       await pause(1000)
-      await disturb()
+      await disturb(homes, pair)
+      returned = Date.now()
       await pause(BACK_WITHIN_MS + 1000)
     })
-    t.diagnostic(`tcp silent for ${tcpGap} ms, tcpudp ${tcpudpGap} ms, udp lost ${udpLost} of ${udpSent}`)
-    assert.ok(tcpGap <= awayMs + BACK_WITHIN_MS, `tcp was silent for ${tcpGap} ms\n${pair.describe()}`)
-    assert.ok(
-      tcpudpGap <= awayMs + BACK_WITHIN_MS,
-      `tcpudp was silent for ${tcpudpGap} ms\n${pair.describe()}`
+    const { tcp, tcpudp, udp, udpLost, udpSent, transferred } = steady
+    const backMs = Object.entries({ tcp, tcpudp, udp }).map(
+      ([proto, { until }]) => [proto, Math.max(0, until - returned)] as const
     )
+    const times = backMs.map(([proto, ms]) => `${proto} ${ms} ms`).join(', ')
+    t.diagnostic(
+      `${t.name}: back after ${times}; silent for ${tcp.ms} ms; udp lost ${udpLost} of ${udpSent}; transferred ${transferred} bytes`
+    )
+    for (const [proto, ms] of backMs) {
+      assert.ok(ms <= BACK_WITHIN_MS, `${proto} moved again after ${ms} ms\n${pair.describe()}`)
+    }
     await pair.check()
   } finally {
     await pair.close()
   }
 }
 
-test('all packets dropped for 20 s', { skip, timeout: 90_000 }, async t => {
-  const client = await lab.home('cone')
-  await goesOn(t, [await lab.home('open'), client], OUTAGE_MS, async () => {
-    const router = routerOf(client)
-    await inside(router, 'iptables -w -I FORWARD -j DROP')
-    await pause(OUTAGE_MS)
-    await inside(router, 'iptables -w -D FORWARD -j DROP')
-  })
-})
+/** Nothing passes a router for a while. */
+async function drop(home: Home, ms: number): Promise<void> {
+  const router = routerOf(home)
+  await inside(router, 'iptables -w -I FORWARD -j DROP')
+  await pause(ms)
+  await inside(router, 'iptables -w -D FORWARD -j DROP')
+}
 
-test("the client's address changes", { skip, timeout: 60_000 }, async t => {
-  const client = await lab.home('open')
-  await goesOn(t, [await lab.home('open'), client], 0, () =>
-    inside(client.prefix, 'ip addr flush dev wan; ip addr add 11.0.200.1/16 dev wan')
-  )
-})
+/** Another address on the public side. */
+function readdress(prefix: readonly string[]): Promise<void> {
+  return inside(prefix, `ip addr flush dev wan; ip addr add ${lab.address()}/16 dev wan`)
+}
 
-test("the address of the client's router changes", { skip, timeout: 60_000 }, async t => {
-  const client = await lab.home('cone')
-  await goesOn(t, [await lab.home('open'), client], 0, () =>
-    inside(
-      routerOf(client),
-      'ip addr flush dev wan; ip addr add 11.0.200.2/16 dev wan; conntrack -F 2>/dev/null'
-    )
-  )
-})
+/** A router that is away for a while and remembers nothing. */
+async function reboot(home: Home, ms: number): Promise<void> {
+  const router = routerOf(home)
+  await inside(router, 'ip link set wan down; ip link set lan down')
+  await pause(ms)
+  await inside(router, 'conntrack -F 2>/dev/null; ip link set lan up; ip link set wan up')
+}
 
-test('a NAT in between forgets its mappings', { skip, timeout: 60_000 }, async t => {
-  const client = await lab.home('symmetric')
-  await goesOn(t, [await lab.home('open'), client], 0, () =>
+async function pull(cable: Home['cable'], ms: number): Promise<void> {
+  await lab.unplug(cable)
+  await pause(ms)
+  await lab.plugIn(cable)
+}
+
+const SSH_PORT = 7022
+
+/** What is counted through ssh: some 30 s. */
+const COUNT = 1300
+
+const OPEN_TO_CONE = { server: 'open', client: 'cone' } as const
+const CONE_TO_CONE = { server: 'cone', client: 'cone' } as const
+const SYMMETRIC = { server: 'symmetric', client: 'symmetric' } as const
+
+/** Where flows go on, and through what. */
+const OUTAGES: readonly (readonly [
+  name: string,
+  kinds: { server: Kind; client: Kind },
+  disturb: Disturbance
+])[] = [
+  ["the client's cable out for 60 s", CONE_TO_CONE, ({ client }) => pull(client.cable, 60_000)],
+  ["the server's cable out for 60 s", CONE_TO_CONE, ({ server }) => pull(server.cable, 60_000)],
+  [
+    "the cable of the client's router out for 60 s",
+    OPEN_TO_CONE,
+    ({ client }) => pull(client.uplink, 60_000)
+  ],
+  [
+    "the cable of the server's router out for 60 s",
+    CONE_TO_CONE,
+    ({ server }) => pull(server.uplink, 60_000)
+  ],
+  ['all packets dropped for 20 s', OPEN_TO_CONE, ({ client }) => drop(client, 20_000)],
+  ["all packets dropped at the server's router for 20 s", CONE_TO_CONE, ({ server }) => drop(server, 20_000)],
+  [
+    "the client's own address changes",
+    { server: 'open', client: 'open' },
+    ({ client }) => readdress(client.prefix)
+  ],
+  [
+    "the server's own address changes",
+    { server: 'open', client: 'cone' },
+    ({ server }) => readdress(server.prefix)
+  ],
+  ["the address of the client's router changes", CONE_TO_CONE, ({ client }) => readdress(routerOf(client))],
+  ["the address of the server's router changes", CONE_TO_CONE, ({ server }) => readdress(routerOf(server))],
+  ["the client's router restarts", CONE_TO_CONE, ({ client }) => reboot(client, 3000)],
+  ["the server's router restarts", CONE_TO_CONE, ({ server }) => reboot(server, 3000)],
+  [
+    "the server's router restarts and gives other ports",
+    { server: 'symmetric', client: 'open' },
+    ({ server }) => reboot(server, 3000)
+  ],
+  [
+    'a NAT in between forgets its mappings',
+    { server: 'open', client: 'symmetric' },
     // It gives other ports from now on; nothing that was sent to the old ones comes in.
-    inside(routerOf(client), 'conntrack -F 2>/dev/null')
-  )
+    ({ client }) => inside(routerOf(client), 'conntrack -F 2>/dev/null')
+  ]
+]
+
+describe('flows go on', { skip, concurrency: AT_A_TIME }, () => {
+  for (const [name, kinds, disturb] of OUTAGES) {
+    test(name, { timeout: 120_000 }, t => goesOn(t, kinds, disturb))
+  }
+
+  test('one of two relays is killed', { timeout: 60_000 }, async t => {
+    const { key, relay } = await side.anotherRelay()
+    await goesOn(
+      t,
+      SYMMETRIC,
+      async () => {
+        relay.kill('SIGKILL')
+        await relay.end()
+      },
+      { server: ['--relay', `${key},${side.relayKey}`], path: 'relayed' }
+    )
+  })
+
+  test('the only relay is killed, and back after 10 s', { timeout: 60_000 }, async t => {
+    const first = await side.anotherRelay()
+    await goesOn(
+      t,
+      SYMMETRIC,
+      async () => {
+        first.relay.kill('SIGKILL')
+        await first.relay.end()
+        await pause(10_000)
+        await first.again()
+      },
+      { server: ['--relay', first.key], path: 'relayed' }
+    )
+  })
+  test('an ssh session outlives 20 s of nothing and a changed address', {
+    timeout: 90_000,
+    skip: noSsh()
+  }, async t => {
+    const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-'))
+    const [server, client] = [await lab.home('open'), await lab.home('cone')]
+    const sshd = await startSshd(folder, SSH_PORT, server.prefix)
+    const pair = new Pair(lab, server, client, { port: SSH_PORT })
+    try {
+      await pair.meet()
+      const local = await pair.client.localPort('tcp', SSH_PORT)
+      const [program = '', ...args] = [...client.prefix, programPath('ssh')]
+      const counting = `i=0; while [ $i -lt ${COUNT} ]; do i=$((i+1)); echo $i; sleep 0.02; done`
+      const session = new Process(program, [...args, ...sshd.ssh(local, counting)])
+      const linesAfter = async (what: string): Promise<void> => {
+        const [from, lines] = [Date.now(), session.stdout.length]
+        const moved = (): boolean => session.stdout.length > lines
+        while (!moved() && Date.now() - from < BACK_WITHIN_MS) await pause(20)
+        t.diagnostic(`ssh, ${what}: back after ${Date.now() - from} ms`)
+        assert.ok(moved(), `${what}: nothing more comes\n${session.describe()}\n${pair.describe()}`)
+      }
+      try {
+        await session.says(/^20$/m)
+        await drop(client, 20_000)
+        await linesAfter('20 s of nothing')
+        await pause(500)
+        await inside(
+          client.prefix,
+          'ip addr flush dev eth0; ip addr add 192.168.7.77/24 dev eth0; ip route add default via 192.168.7.1'
+        )
+        // What had come to the old address may still be read.
+        await pause(100)
+        await linesAfter('another address')
+        const { code, stdout } = await session.end(30_000)
+        assert.equal(code, 0, session.describe())
+        assert.deepEqual(
+          stdout.trim().split('\n').map(Number),
+          Array.from({ length: COUNT }, (_, i) => i + 1)
+        )
+      } finally {
+        await session.stop()
+      }
+    } finally {
+      await pair.close()
+      await sshd.process.stop()
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
 })

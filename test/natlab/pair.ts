@@ -7,12 +7,19 @@ import { Process, runProgram } from '../support/process.js'
 import { newSecret } from '../support/stage.js'
 import { DHT_PORT, type Home, type Lab, RELAY_PORT } from './lab.js'
 
-const PEER = join(dirname(fileURLToPath(import.meta.url)), 'peer.js')
+export const PEER = join(dirname(fileURLToPath(import.meta.url)), 'peer.js')
 
 /** Shared ports: the lab's computers have nothing else on them. */
-const PORTS = { tcp: 7001, udp: 7002, tcpudp: 7003 }
+export const PORTS = { tcp: 7001, udp: 7002, tcpudp: 7003 }
 
 const CHECK_BYTES = 300_000
+
+interface RunningRelay {
+  readonly key: string
+  readonly relay: HyperNat
+  /** Starts it once more, with the same key and port. */
+  readonly again: () => Promise<RunningRelay>
+}
 
 /** The parts of the public side: DHT nodes, a relay. */
 export class PublicSide {
@@ -42,20 +49,20 @@ export class PublicSide {
   }
 
   /** Starts a relay with flags of its own, under a secret of its own unless told. */
-  async anotherRelay(
-    flags: readonly string[] = [],
-    secret = newSecret()
-  ): Promise<{ key: string; relay: HyperNat }> {
+  async anotherRelay(flags: readonly string[] = [], secret = newSecret()): Promise<RunningRelay> {
     const port = `${RELAY_PORT + this.#relays++}`
     const common = ['--bootstrap', this.lab.bootstrap, '--json']
-    const relay = this.#run(this.lab.relay, ['relay', '--port', port, ...common, ...flags], {
-      HYPER_NAT_SECRET: secret
-    })
-    const [, key] = await relay.says(/"mode":"relay","publicKey":"(\w+)"/)
-    return { key: key!, relay }
+    const run = async (): Promise<RunningRelay> => {
+      const relay = this.#run(this.lab.relay, ['relay', '--port', port, ...common, ...flags], {
+        HYPER_NAT_SECRET: secret
+      })
+      const [, key] = await relay.says(/"mode":"relay","publicKey":"(\w+)"/)
+      return { key: key!, relay, again: run }
+    }
+    return run()
   }
 
-  #run(home: Home, args: string[], env: Record<string, string> = {}): HyperNat {
+  #run(home: Pick<Home, 'prefix'>, args: string[], env: Record<string, string> = {}): HyperNat {
     const daemon = new HyperNat(args, { prefix: home.prefix, env })
     this.#processes.push(daemon)
     return daemon
@@ -74,12 +81,32 @@ export interface Meeting {
   readonly ms: number
 }
 
+/** The longest time without an answer. */
+export interface Silence {
+  readonly ms: number
+  /** When it was over, by the time of day. */
+  readonly until: number
+}
+
+/** How regularly answers came. */
+export interface Steady {
+  readonly tcp: Silence
+  readonly tcpudp: Silence
+  readonly udp: Silence
+  readonly udpSent: number
+  readonly udpLost: number
+  /** Bytes of the large transfers, all of them there and back. */
+  readonly transferred: number
+}
+
 export interface PairOptions {
   /** Flags of both ends beyond those that every end has. */
   server?: readonly string[]
   client?: readonly string[]
   /** The server's; a new one if left out. */
   secret?: string
+  /** Another TCP port to share, for a program of the test's own. */
+  port?: number
 }
 
 /** A server and a client that are being brought together. */
@@ -105,12 +132,20 @@ export class Pair {
       'serve',
       ...ports.map(String)
     ])
-    const maps = ['-p', ports.join(','), '--protocol', Object.keys(PORTS).join(',')]
+    const maps = ['-p', this.#maps.ports, '--protocol', this.#maps.protos]
     this.server = new HyperNat(['server', ...maps, ...this.#common, ...(options.server ?? [])], {
       name: 'server',
       prefix: serverHome.prefix,
       env: { HYPER_NAT_SECRET: this.#secret }
     })
+  }
+
+  get #maps(): { ports: string; protos: string } {
+    const extra = this.options.port === undefined ? [] : [this.options.port]
+    return {
+      ports: [...Object.values(PORTS), ...extra].join(','),
+      protos: [...Object.keys(PORTS), ...extra.map(() => 'tcp')].join(',')
+    }
   }
 
   get #common(): string[] {
@@ -126,14 +161,7 @@ export class Pair {
   async meet(ms = 30_000): Promise<Meeting> {
     const { publicKey } = await this.server.event('ready', { ms: 30_000 })
     await this.#serve.says(/"ok":true/)
-    const flags = [
-      '-r',
-      Object.values(PORTS).join(','),
-      '-l',
-      '0',
-      '--protocol',
-      Object.keys(PORTS).join(',')
-    ]
+    const flags = ['-r', this.#maps.ports, '-l', '0', '--protocol', this.#maps.protos]
     this.#started = performance.now()
     this.#client = new HyperNat(
       ['client', ...flags, '-k', publicKey, ...this.#common, ...(this.options.client ?? [])],
@@ -177,9 +205,7 @@ export class Pair {
   }
 
   /** Keeps small writes going on every map during `body`, compares all, and tells how regularly they came back. */
-  async steadily(
-    body: () => Promise<void>
-  ): Promise<{ tcpGap: number; tcpudpGap: number; udpSent: number; udpLost: number }> {
+  async steadily(body: () => Promise<void>): Promise<Steady> {
     const peer = new Process(this.clientHome.prefix[0]!, await this.#peerArgs('steady', []))
     try {
       await peer.says(/"started"/)

@@ -3,7 +3,9 @@
  *
  *     peer.js serve TCP UDP TCPUDP              echoes on these ports of 127.0.0.1, until it is stopped
  *     peer.js check TCP UDP TCPUDP BYTES        sends BYTES through each and compares what comes back
- *     peer.js steady TCP UDP TCPUDP             a small write on each every 20 ms until stdin ends, each byte compared
+ *     peer.js steady TCP UDP TCPUDP             a small write on each every 20 ms until stdin ends, and beside it a large transfer
+ *                                               on TCP and on TCPUDP; each byte compared
+ *     peer.js persist TCP UDP TCPUDP            tries new connections, holds one and talks UDP until stdin ends, whatever fails
  *
  * Tells how it went as one line of JSON.
  */
@@ -13,11 +15,28 @@ import { once } from 'node:events'
 import type net from 'node:net'
 import { connectTcp, readSome, UdpClient } from '../support/clients.js'
 import { bindUdpEcho, listenTcpEcho } from '../support/servers.js'
+import type { Silence, Steady } from './pair.js'
+import { Held, Newcomers, UdpTalk } from './persistence.js'
 
 const TICK_MS = 20
 const DATAGRAM = 32
+/** What a transfer writes at each tick that finds room: 0.2 MB/s, so that a relay's limit leaves some to catch up with. */
+const BLOCK = 4 * 1024
 /** Sizes of datagrams: within a packet, and in several. */
 const DATAGRAMS = [1, 200, 1200, 9000]
+
+/** Keeps the longest time between two answers. */
+class Answers {
+  longest: Silence = { ms: 0, until: 0 }
+  #at = performance.now()
+
+  note(): void {
+    const now = performance.now()
+    const ms = Math.round(now - this.#at)
+    this.#at = now
+    if (ms > this.longest.ms) this.longest = { ms, until: Date.now() }
+  }
+}
 
 const [mode, ...args] = process.argv.slice(2)
 const [tcp = 0, udp = 0, tcpudp = 0, bytes = 0] = args.map(Number)
@@ -33,6 +52,9 @@ if (mode === 'serve') {
   console.log(JSON.stringify({ ok: true }))
 } else if (mode === 'steady') {
   console.log(JSON.stringify({ ok: true, ...(await steady()) }))
+  process.exit(0)
+} else if (mode === 'persist') {
+  console.log(JSON.stringify({ ok: true, ...(await persist()) }))
   process.exit(0)
 } else process.exit(2)
 
@@ -51,11 +73,13 @@ async function checkUdp(): Promise<void> {
   await client.close()
 }
 
-/** How regularly answers came: the longest time without one, ms, and datagrams lost of those sent. */
-async function steady(): Promise<{ tcpGap: number; tcpudpGap: number; udpSent: number; udpLost: number }> {
+async function steady(): Promise<Steady> {
   const a = await pingPong(tcp)
   const b = await pingPong(tcpudp)
+  const transfers = [await transfer(tcp), await transfer(tcpudp)]
   const client = await UdpClient.open(udp)
+  const answers = new Answers()
+  client.socket.on('message', () => answers.note())
   let sent = 0
   const timer = setInterval(() => {
     const datagram = Buffer.alloc(DATAGRAM)
@@ -69,20 +93,37 @@ async function steady(): Promise<{ tcpGap: number; tcpudpGap: number; udpSent: n
   clearInterval(timer)
   await client.receive(data => data.readUInt32BE() === sent - 1, 1000).catch(() => {})
   const back = new Set(client.got.map(data => data.readUInt32BE()))
-  return { tcpGap: await a.stop(), tcpudpGap: await b.stop(), udpSent: sent, udpLost: sent - back.size }
+  return {
+    tcp: await a.stop(),
+    tcpudp: await b.stop(),
+    udp: answers.longest,
+    udpSent: sent,
+    udpLost: sent - back.size,
+    transferred: (await Promise.all(transfers.map(one => one.stop()))).reduce((a, b) => a + b)
+  }
+}
+
+/** What programs go through that try again when they fail. */
+async function persist(): Promise<object> {
+  const newTcp = new Newcomers(tcp)
+  const newTcpudp = new Newcomers(tcpudp)
+  const held = new Held(tcp)
+  const talk = await UdpTalk.open(udp)
+  console.log(JSON.stringify({ started: true }))
+  process.stdin.resume()
+  await once(process.stdin, 'end')
+  return { tcp: newTcp.stop(), tcpudp: newTcpudp.stop(), held: held.stop(), udp: talk.stop() }
 }
 
 /** Writes numbered words every tick, and sees that each comes back in its turn. */
-async function pingPong(port: number): Promise<{ stop(): Promise<number> }> {
+async function pingPong(port: number): Promise<{ stop(): Promise<Silence> }> {
   const socket: net.Socket = await connectTcp(port)
   let sent = 0
   let read = 0
   let rest = Buffer.alloc(0)
-  let at = performance.now()
-  let gap = 0
+  const answers = new Answers()
   socket.on('data', data => {
-    gap = Math.max(gap, performance.now() - at)
-    at = performance.now()
+    answers.note()
     rest = Buffer.concat([rest, data])
     for (; rest.length >= 4; rest = rest.subarray(4)) assert.equal(rest.readUInt32BE(), read++)
   })
@@ -95,11 +136,50 @@ async function pingPong(port: number): Promise<{ stop(): Promise<number> }> {
   return {
     async stop() {
       clearInterval(timer)
-      const end = performance.now() + 10_000
-      while (read < sent && performance.now() < end)
-        await new Promise(resolve => setTimeout(resolve, TICK_MS))
+      await until(() => read === sent)
       assert.equal(read, sent, `port ${port}: words that did not come back`)
-      return Math.round(gap)
+      return answers.longest
     }
   }
+}
+
+/** Writes as much as there is room for, and sees that the same comes back. */
+async function transfer(port: number): Promise<{ stop(): Promise<number> }> {
+  const socket = await connectTcp(port)
+  // A prime number of bytes: a block that is missing, doubled or moved shows.
+  const pattern = randomBytes(65_521)
+  const twice = Buffer.concat([pattern, pattern])
+  let sent = 0
+  let read = 0
+  socket.on('data', data => {
+    for (let i = 0; i < data.length; ) {
+      const from = read % pattern.length
+      const expected = twice.subarray(from, from + Math.min(data.length - i, pattern.length))
+      const got = data.subarray(i, i + expected.length)
+      assert.ok(expected.equals(got), `port ${port}: other bytes from ${read} on`)
+      read += expected.length
+      i += expected.length
+    }
+  })
+  socket.on('close', () => assert.fail(`port ${port}: the connection was closed`))
+  const timer = setInterval(() => {
+    if (socket.writableNeedDrain) return
+    const from = sent % pattern.length
+    socket.write(twice.subarray(from, from + BLOCK))
+    sent += BLOCK
+  }, TICK_MS)
+  return {
+    async stop() {
+      clearInterval(timer)
+      await until(() => read === sent)
+      assert.equal(read, sent, `port ${port}: bytes that did not come back`)
+      return read
+    }
+  }
+}
+
+/** Waits until something holds, or for 10 s. */
+async function until(holds: () => boolean): Promise<void> {
+  const end = performance.now() + 10_000
+  while (!holds() && performance.now() < end) await new Promise(resolve => setTimeout(resolve, TICK_MS))
 }

@@ -67,7 +67,9 @@ export class TestServer {
   constructor(
     readonly world: World,
     readonly sharedKey: Uint8Array,
-    readonly limits: Limits
+    readonly limits: Limits,
+    /** Its id among the hosts of the key. */
+    readonly host: Uint8Array = b4a.alloc(32, 4)
   ) {}
 
   /** The one session there is. */
@@ -93,6 +95,7 @@ export class TestServer {
     const frame = welcomeFrame({
       version: VERSION,
       session: session.id,
+      host: this.host,
       datagramKey: sendKey,
       maps: MAPS,
       resumed: resumed ? { highest: resumed.highest, flows: resumed.positions() } : null
@@ -136,6 +139,7 @@ export class TestClient {
   onwelcome: (welcome: Welcome) => void = () => {}
   /** Events of the session that a test wants to hear besides. */
   more: Partial<SessionEvents> = {}
+  #greeting = false
 
   constructor(
     readonly world: World,
@@ -144,12 +148,14 @@ export class TestClient {
     readonly limits: Limits
   ) {}
 
-  /** Dials over a new connection; greets when it is open, one delay later. */
+  /** Dials over a new connection, unless that is under way; greets when it is open, one delay later. */
   dial(
     options: MemoryLinkOptions = this.world.linkOptions,
     sharedKey = this.server.sharedKey
   ): MemoryConnection {
     const { world } = this
+    if (this.#greeting) return this.connection!
+    this.#greeting = true
     const connection = new MemoryConnection(world.clock, options, world.random.next, {
       client: this.key,
       server: b4a.alloc(32, 9),
@@ -174,6 +180,7 @@ export class TestClient {
       { link, sharedKey, clock, timeoutMs: this.limits.greetingMs },
       { datagramKey: sendKey, resume },
       result => {
+        this.#greeting = false
         if (result instanceof HyperNatError) this.errors.push(result)
         else this.#onWelcome(link, result, sendKey)
       }

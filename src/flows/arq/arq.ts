@@ -160,6 +160,12 @@ export class Arq {
     return this.receiver.ended
   }
 
+  /** Bytes taken and not acknowledged yet. */
+  get unacknowledged(): number {
+    const { start, end } = this.sender.outbox
+    return end - start
+  }
+
   /**
    * Takes bytes to send and keeps a reference to them: do not change them afterwards. Sends at once what may be sent.
    * @returns how many were taken; the caller offers the rest again after `writable`

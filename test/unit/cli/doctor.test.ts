@@ -80,12 +80,16 @@ test('a long word is not broken', () => {
 test('pings are told one a line, and why there is no connection once', () => {
   const say = answerText()
   const waiting = { code: 'SERVER_NOT_FOUND', message: 'Nobody there.' }
-  const none = { rtt: null, path: null, waiting }
+  const none = { rtt: null, path: null, host: null, waiting }
+  const there = { path: 'direct', host: '3vQB7B6M', waiting: null } as const
   assert.equal(say({ seq: 1, ...none }), 'Nobody there.\nseq=1 no connection (SERVER_NOT_FOUND)\n')
   assert.equal(say({ seq: 2, ...none }), 'seq=2 no connection (SERVER_NOT_FOUND)\n')
-  assert.equal(say({ seq: 3, rtt: 12.34, path: 'direct', waiting: null }), 'seq=3 path=direct time=12.3 ms\n')
-  assert.equal(say({ seq: 4, rtt: null, path: 'relayed', waiting: null }), 'seq=4 path=relayed no answer\n')
+  assert.equal(say({ seq: 3, rtt: 12.34, ...there }), 'seq=3 path=direct time=12.3 ms\n')
+  assert.equal(say({ seq: 4, rtt: null, ...there, path: 'relayed' }), 'seq=4 path=relayed no answer\n')
   assert.equal(say({ seq: 5, ...none }), 'Nobody there.\nseq=5 no connection (SERVER_NOT_FOUND)\n')
+  const other = { ...there, host: 'C2sVwN8h' }
+  assert.equal(say({ seq: 6, rtt: 7, ...other }), 'seq=6 path=direct host=C2sVwN8h time=7.0 ms\n')
+  assert.equal(say({ seq: 7, rtt: null, ...there }), 'seq=7 path=direct host=3vQB7B6M no answer\n')
 })
 
 test('the summary of pings', () => {

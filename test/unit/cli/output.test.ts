@@ -9,6 +9,8 @@ import { runOnce, words } from './memory.js'
 
 const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
 const PEER = 'DHUJWe9KAAYTYrFLZxkRRJTV76699omiQLAKPTPTmu6w'
+/** One of the server's hosts. */
+const HOST = '7Xf3kQ2m'
 
 function text(events: DaemonEvent[], quiet = false, bootstrap: string[] = []): { out: string; err: string } {
   const said = { out: '', err: '' }
@@ -37,13 +39,37 @@ const clientReady: DaemonEvent = {
     { proto: 'udp', port: 53, localHost: '::1', localPort: 5353 }
   ]
 }
-const connected: DaemonEvent = { event: 'connected', publicKey: KEY, peer: PEER, path: 'direct' }
+const connected: DaemonEvent = { event: 'connected', publicKey: KEY, peer: PEER, path: 'direct', host: HOST }
 const disconnected: DaemonEvent = {
   event: 'disconnected',
+  host: HOST,
   publicKey: KEY,
   peer: PEER,
   code: 'CONNECTION_LOST'
 }
+
+test('hosts of one server are told apart as soon as there are several', () => {
+  const at = (event: 'connected' | 'disconnected', host: string): DaemonEvent =>
+    event === 'connected' ? { ...connected, peer: KEY, host } : { ...disconnected, peer: KEY, host }
+  const events = [
+    at('connected', 'first'),
+    at('connected', 'second'),
+    at('disconnected', 'first'),
+    at('disconnected', 'second'),
+    at('connected', 'third')
+  ]
+  assert.equal(
+    text([clientReady, ...events])
+      .out.split('\n')
+      .slice(2)
+      .join('\n'),
+    'Server EPkmaN7v.. connected (direct)\n' +
+      'Server EPkmaN7v.., host second, connected (direct)\n' +
+      'Server EPkmaN7v.., host first, disconnected (CONNECTION_LOST)\n' +
+      'Server EPkmaN7v.. disconnected (CONNECTION_LOST)\n' +
+      'Server EPkmaN7v.. connected (direct)\n'
+  )
+})
 
 test('a server shows its key, its ports and the line to paste', () => {
   assert.equal(

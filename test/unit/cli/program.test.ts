@@ -79,11 +79,19 @@ test('a public key of digits stays text', async () => {
 // [line, place and part of the message of each fault]
 const REFUSED: [string, [string, RegExp][]][] = [
   ['sever -p 1', [['sever', /^is no command; did you mean "server"\?/]]],
-  ['join', [['join', /did you mean "client"/]]],
+  ['connect', [['connect', /did you mean "join"/]]],
+  ['hnat1bbha56dr', [['hnat..', /it is a ticket: hyper-nat join, and then the ticket/]]],
   [
     'frobnicate',
-    [['frobnicate', /there are "server", "client", "doctor", "ping", "relay", "bootstrap" and "completion"/]]
+    [
+      [
+        'frobnicate',
+        /there are "server", "join", "client", .*"doctor", "ping", .*"bootstrap" and "completion"/
+      ]
+    ]
   ],
+  ['server -p 1 -s x --only 1', [['--only', /^is unknown here; it belongs to hyper-nat join/]]],
+  ['keygen foo', [['foo', /^belongs to no flag/]]],
   ['my.json', [['my.json', /did you mean "-c my.json"\?/]]],
   ['server -p 1 -s x --prot tcp', [['--prot', /^is unknown; did you mean --protocol\?/]]],
   ['server -p 1 --secert x', [['--secert', /did you mean --secret\?/]]],
@@ -145,7 +153,7 @@ for (const [line, expected] of REFUSED) {
 test('help, version and completion are text on stdout', async () => {
   const help = await runOnce(['--help'])
   assert.equal(help.code, 0)
-  assert.match(help.out, /hyper-nat server .*\n.*hyper-nat client/)
+  assert.match(help.out, /hyper-nat server .*\n.*hyper-nat join .*\n.*hyper-nat client/)
   assert.match((await runOnce(['client', '-h'])).out, /--remote-port.*\n(.*\n)*.*--protocol, --proto/)
   assert.match((await runOnce(['server', '--help'])).out, /--secret-file/)
   assert.match((await runOnce(['--version'])).out, /^\d+\.\d+\.\d+\S*\n$/)

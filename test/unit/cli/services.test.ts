@@ -50,6 +50,13 @@ test('bootstrap nodes say how others use them', () => {
   assert.match(out, /^ {2}"network": \{ "bootstrap": \["203.0.113.7:49737"\] \}$/m)
 })
 
+test('a server leaves the router alone when told so', async () => {
+  const portMapping = async (...args: string[]) =>
+    (await runOnce(['server', '-p', '1', '-s', SECRET, ...args])).options?.network.portMapping
+  assert.equal(await portMapping(), undefined)
+  assert.equal(await portMapping('--no-port-mapping'), false)
+})
+
 test('a relay says how others use it', () => {
   const out = said({ event: 'ready', mode: 'relay', publicKey: KEY })
   assert.match(out, new RegExp(`^ {2}--relay ${KEY}$`, 'm'))

@@ -10,7 +10,7 @@ import {
   portMappingCheck,
   versionCheck
 } from '../../../src/doctor/local-checks.js'
-import type { Check, ServerFinding } from '../../../src/doctor/report.js'
+import type { Check, HostFinding, PortMappingFinding, ServerFinding } from '../../../src/doctor/report.js'
 import { serverChecks, sideInTheWay } from '../../../src/doctor/server-checks.js'
 import { DOCTOR_LIMITS } from '../../../src/limits.js'
 import type { NatFinding, NatKind } from '../../../src/network/nat.js'
@@ -55,10 +55,46 @@ function server(more: Partial<ServerFinding> = {}): ServerFinding {
     jitter: 1,
     loss: 0,
     shared: [{ proto: 'tcp', port: 80 }],
+    hosts: [host()],
     inTheWay: null,
     ...more
   }
 }
+
+function host(more: Partial<HostFinding> = {}): HostFinding {
+  const shared = [{ proto: 'tcp', port: 80 }] as const
+  return { host: '3vQB7B6M', used: true, path: 'direct', rtt: 20, jitter: 1, loss: 0, shared, ...more }
+}
+
+const SEVERAL = [
+  host(),
+  host({ host: 'C2sVwN8h', used: false, path: 'lan', loss: 0.5 }),
+  host({ host: '9aQkPz4T', used: false, path: 'relayed', rtt: null, jitter: null, loss: 1 }),
+  host({ host: 'Hk7rX2bE', used: false, shared: [{ proto: 'udp', port: 53 }] }),
+  host({ host: 'Jm3tY8cF', used: false, shared: [] })
+]
+
+const MAPPED = {
+  state: 'mapped',
+  protocol: 'upnp',
+  externalAddress: '203.0.113.9',
+  externalPort: 49737
+} as const
+const USELESS = {
+  state: 'useless',
+  protocol: 'pcp',
+  externalPort: 49737,
+  routerAddress: '10.0.0.2',
+  seenAddress: '203.0.113.9'
+} as const
+const MAPPINGS: readonly PortMappingFinding[] = [
+  MAPPED,
+  USELESS,
+  { ...USELESS, routerAddress: null },
+  { state: 'unneeded' },
+  { state: 'none', reason: 'nobody there' },
+  { state: 'refused', reason: 'so it is' }
+]
 
 function failed(code: string, more: Partial<ServerFinding> = {}): ServerFinding {
   const gone = { connected: false, path: null, rtt: null, jitter: null, loss: null, shared: [] }
@@ -86,8 +122,13 @@ const ALL: readonly (Check | null)[] = [
   addressCheck(nat('cone')),
   addressCheck(nat('symmetric', { publicAddresses: ['203.0.113.9', '203.0.113.10'] })),
   ...(['carrier', 'private', 'public', null] as const).map(beyondCheck),
-  portMappingCheck({ protocol: 'UPnP', externalAddress: null }, nat('cone')),
-  portMappingCheck({ protocol: null, externalAddress: null }, nat('cone')),
+  ...KINDS.map(kind => natCheck(nat(kind), null, true)),
+  ...MAPPINGS.flatMap(mapping =>
+    (['carrier', 'private', 'public', null] as const).map(beyond =>
+      portMappingCheck(mapping, nat('symmetric'), beyond)
+    )
+  ),
+  ...checksOf(server({ hosts: SEVERAL })),
   ...KINDS.flatMap(kind => [
     ...CODES.flatMap(code => checksOf(failed(code, { inTheWay: sideInTheWay(code, kind, null) }), kind)),
     ...checksOf(server({ path: 'relayed', direct: false, serverIsRandom: true, loss: 0.2 }), kind),
@@ -142,6 +183,38 @@ test('every kind of NAT is named as people know it, with what it means for playi
 test('a carrier is asked for what its customers cannot switch on themselves', () => {
   assert.match(natCheck(nat('symmetric'), 'carrier')!.advice!, /carrier/)
   assert.doesNotMatch(natCheck(nat('symmetric'), null)!.advice!, /carrier/)
+})
+
+test('what a router that maps ports means for playing', () => {
+  const check = (mapping: PortMappingFinding, kind: NatKind = 'cone', translated = true) =>
+    portMappingCheck(mapping, nat(kind, { translated }), null)
+  assert.deepEqual([check(MAPPED).verdict, check(USELESS).verdict], ['ok', 'note'])
+  assert.match(check(MAPPED).message, /\(UPnP\), and UDP port 49737 of 203\.0\.113\.9 led here\. Guests/)
+  assert.match(check(USELESS).message, /\(PCP\).*its own address is 10\.0\.0\.2, others see 203\.0\.113\.9/)
+  assert.match(check({ ...USELESS, routerAddress: null }).message, /a firewall or another router stands/)
+  const none = { state: 'none', reason: '' } as const
+  assert.match(check(none).advice!, /Switch on UPnP/)
+  assert.equal(check(none, 'firewall', false).verdict, 'ok')
+  assert.match(natCheck(nat('symmetric'), null, true)!.message, /Plays with everybody as host/)
+})
+
+test('several hosts under one secret are told apart, one line each', () => {
+  const hosts = checksOf(server({ hosts: SEVERAL })).filter(({ name }) => name === 'host')
+  assert.deepEqual(
+    hosts.map(({ verdict, message }) => `${verdict}: ${message}`),
+    [
+      'ok: Host 3vQB7B6M (the one in use): directly, round trip 20 ms, jitter 1.0 ms, 0 % lost.',
+      'note: Host C2sVwN8h: within the LAN, round trip 20 ms, jitter 1.0 ms, 50 % lost.',
+      'note: Host 9aQkPz4T: through a relay, no answer, 100 % lost.',
+      'note: Host Hk7rX2bE: directly, round trip 20 ms, jitter 1.0 ms, 0 % lost. It shares udp 53.',
+      'note: Host Jm3tY8cF: directly, round trip 20 ms, jitter 1.0 ms, 0 % lost. It shares nothing.'
+    ]
+  )
+  assert.match(checksOf(server({ hosts: SEVERAL }))[0]!.message, /, as 5 hosts under one secret \(3 DHT/)
+  assert.deepEqual(
+    checksOf(server()).map(({ name }) => name),
+    ['server', 'path', 'quality', 'maps']
+  )
 })
 
 test('whose side is in the way', () => {

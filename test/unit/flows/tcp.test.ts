@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
-import type { ErrorCode } from '../../../src/errors.js'
 import { type TcpCarrier, TcpFlow } from '../../../src/flows/tcp.js'
 import { LIMITS } from '../../../src/limits.js'
 import { INITIAL_WINDOW } from '../../../src/session/wire.js'
@@ -30,9 +29,6 @@ class Carrier implements TcpCarrier {
   }
   giveBack(bytes: number): void {
     this.lent -= bytes
-  }
-  sendReset(_flow: TcpFlow, code: ErrorCode): void {
-    this.asked.push(`reset ${code}`)
   }
   done(): void {
     this.asked.push('done')
@@ -138,11 +134,11 @@ test('an end that was sent before a new connection may be acknowledged before it
   flow.write(bytes('ab'))
   flow.end()
   sent(flow)
-  flow.takeFin()
+  flow.tailSent('fin')
   flow.rewind(0)
   flow.onWindow(3, INITIAL_WINDOW)
   assert.equal(flow.retained, 0)
-  assert.equal(flow.finDue, false)
+  assert.equal(flow.tailAfter(0), 'none')
   flow.onFin(0)
   flow.takeWindow()
   assert.deepEqual(heard, ['END', 'CLOSE'])
@@ -152,11 +148,12 @@ test('an end counts as one byte, and comes after the last', () => {
   const { flow } = make()
   flow.write(bytes('ab'))
   flow.end()
-  assert.equal(flow.finDue, false)
+  assert.equal(flow.tailAfter(0), 'none')
+  assert.equal(flow.tailAfter(1), 'none')
+  assert.equal(flow.tailAfter(2), 'fin')
   sent(flow)
-  assert.equal(flow.finDue, true)
-  assert.equal(flow.takeFin(), 2)
-  assert.equal(flow.finDue, false)
+  flow.tailSent(flow.tailAfter(0))
+  assert.equal(flow.tailAfter(0), 'none')
   flow.onWindow(3, INITIAL_WINDOW)
   assert.throws(() => flow.onWindow(4, INITIAL_WINDOW), isProtocolError)
 })
@@ -173,12 +170,64 @@ test('an end is sent again when it did not arrive', () => {
   flow.write(bytes('ab'))
   flow.end()
   sent(flow)
-  flow.takeFin()
+  flow.tailSent('fin')
   flow.rewind(2)
-  assert.equal(flow.finDue, true)
-  flow.takeFin()
+  assert.equal(flow.tailAfter(0), 'fin')
+  flow.tailSent('fin')
   flow.rewind(3)
-  assert.equal(flow.finDue, false)
+  assert.equal(flow.tailAfter(0), 'none')
+})
+
+test('a reset follows the bytes that were written before it', () => {
+  const { carrier, flow } = make()
+  flow.write(bytes('last words'))
+  flow.reset('FLOW_RESET')
+  assert.equal(flow.write(bytes('and more')), true)
+  flow.end()
+  assert.equal(flow.tailAfter(4), 'none')
+  assert.equal(flow.tailAfter(10), 'FLOW_RESET')
+  assert.equal(sent(flow), 'last words')
+  flow.tailSent(flow.tailAfter(0))
+  assert.ok(flow.done)
+  assert.equal(carrier.asked.at(-1), 'done')
+})
+
+test('a reset waits for no more than the window lets through', () => {
+  const { flow } = make()
+  flow.write(new Uint8Array(INITIAL_WINDOW + 1))
+  flow.reset('FLOW_RESET')
+  assert.equal(flow.tailAfter(INITIAL_WINDOW), 'FLOW_RESET')
+})
+
+test('what comes after a reset is passed over, and nobody is asked to send more', () => {
+  const { carrier, flow, heard } = make()
+  flow.write(bytes('a'))
+  flow.reset('FLOW_RESET')
+  const asked = carrier.asked.length
+  flow.onData(0, bytes('late'))
+  flow.consumed(4)
+  flow.onFin(4)
+  flow.onReset('FLOW_RESET')
+  assert.deepEqual(heard, [])
+  assert.deepEqual(carrier.asked.slice(asked), ['done'])
+})
+
+test('last words that a lost connection took are said again, and then the reset', () => {
+  const { flow } = make()
+  flow.write(bytes('last words'))
+  flow.reset('FLOW_RESET')
+  sent(flow)
+  flow.rewind(5)
+  assert.equal(sent(flow), 'words')
+  assert.equal(flow.tailAfter(0), 'FLOW_RESET')
+})
+
+test('a flow that was reset before anybody heard of it is forgotten without a word', () => {
+  const { carrier, flow } = make()
+  flow.open()
+  flow.reset('FLOW_RESET')
+  assert.deepEqual(carrier.asked, ['ready', 'done'])
+  assert.equal(flow.due, false)
 })
 
 for (const order of ['theirs first', 'ours first', 'ours acknowledged last']) {
@@ -186,7 +235,7 @@ for (const order of ['theirs first', 'ours first', 'ours acknowledged last']) {
     const { carrier, flow, heard } = make()
     const ours = (): void => {
       flow.end()
-      flow.takeFin()
+      flow.tailSent('fin')
     }
     const theirs = (): void => flow.onFin(0)
     if (order === 'theirs first') theirs()
@@ -324,6 +373,8 @@ test('after a reset nothing is heard, asked or given back twice', () => {
 test('our own reset is told to the other side, and not to the program', () => {
   const { carrier, flow, heard } = make()
   flow.reset('FLOW_RESET')
+  assert.equal(flow.tailAfter(0), 'FLOW_RESET')
+  flow.tailSent('FLOW_RESET')
   assert.deepEqual(heard, [])
-  assert.deepEqual(carrier.asked, ['reset FLOW_RESET', 'done'])
+  assert.deepEqual(carrier.asked, ['ready', 'done'])
 })

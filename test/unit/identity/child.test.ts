@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import sodium from 'sodium-native'
 import { HyperNatError } from '../../../src/errors.js'
-import { ANNOUNCE, childKeyPair, childPublicKey } from '../../../src/identity/child.js'
+import { ANNOUNCE, childKeyPair, childPublicKey, hostName } from '../../../src/identity/child.js'
 import { keyPairOf, randomSecret } from '../../../src/identity/keys.js'
 import { Secret } from '../../../src/identity/secret.js'
 import { startTestnet } from '../../support/testnet.js'
@@ -17,6 +17,21 @@ test('the child under the announce name is pinned: other versions must find it',
     childPublicKey(parent.publicKey).toString('hex'),
     'fe4c797112844cd6fea9f3211c8f67c316657b9bcf7ab98e7bc2802b0cb417e9'
   )
+})
+
+test('the child of a host is pinned', () => {
+  const id = Buffer.from([...Array(32).keys()])
+  assert.equal(hostName(id), `hyper-nat/2/host/${id.toString('hex')}`)
+  assert.equal(
+    childPublicKey(parent.publicKey, hostName(id)).toString('hex'),
+    '4c7b9aebf4cef174d99025fb27beecf427940394eadf56516d3149522e664814'
+  )
+})
+
+test('children that sign the same thing do not use the same nonce, which would give away the scalar', () => {
+  const message = Buffer.from('an announcement')
+  const [one, other] = ['one', 'other'].map(name => childKeyPair(parent, name).sign(message))
+  assert.notDeepEqual(one!.subarray(0, 32), other!.subarray(0, 32))
 })
 
 test('whoever has the public key derives the same child as its owner', () => {

@@ -28,6 +28,7 @@ const at = (text: string, place: number, char: string) => text.slice(0, place - 
 const WRONG: [string, string, RegExp][] = [
   ['nothing', '  ', /is empty/],
   ['a placeholder', '<publickey>', /placeholder/],
+  ['a ticket', 'hnat1bbha56dr7ng', /is a ticket; use it with hyper-nat join/],
   [
     'too short for any encoding',
     'abc',

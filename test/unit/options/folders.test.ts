@@ -54,7 +54,10 @@ for (const [name, expected] of Object.entries(VALID)) {
 
 test('the numbers of a file arrive', () => {
   const { network, limits } = parseOptions(read('valid', 'several-of-everything.json'))
-  assert.deepEqual(network, { bootstrap: ['127.0.0.1:49737', '203.0.113.7@dht.example.org:49737'] })
+  assert.deepEqual(network, {
+    bootstrap: ['127.0.0.1:49737', '203.0.113.7@dht.example.org:49737'],
+    portMapping: false
+  })
   assert.deepEqual(limits, { udpIdleSeconds: 60, resumeSeconds: 0 })
 })
 

@@ -22,6 +22,7 @@ import { type Call, frameRecorder } from './sinks.js'
 
 const KEY_1 = b4a.from('11'.repeat(32), 'hex')
 const KEY_2 = b4a.from('22'.repeat(32), 'hex')
+const HOST = b4a.from('44'.repeat(32), 'hex')
 const ID = b4a.from('33'.repeat(16), 'hex')
 
 function dataFrame(flow: number, offset: number, bytes: Uint8Array): Uint8Array {
@@ -51,6 +52,7 @@ const resuming = {
 const welcome = {
   version: 1,
   session: ID,
+  host: HOST,
   datagramKey: KEY_2,
   maps: [
     { id: 1, proto: 'tcp' as const, port: 80 },
@@ -73,19 +75,21 @@ const FRAMES: readonly [string, Uint8Array, string, Call][] = [
   [
     'WELCOME',
     welcomeFrame(welcome),
-    `3f02${'01'}${'33'.repeat(16)}${'22'.repeat(32)}03010150${'0202ffff03'}030301${'00'}`,
+    `5f02${'01'}${'33'.repeat(16)}${'44'.repeat(32)}${'22'.repeat(32)}03010150${'0202ffff03'}030301${'00'}`,
     ['welcome', welcome]
   ],
   [
     'WELCOME that resumes',
     welcomeFrame(resumedWelcome),
-    `3802${'01'}${'33'.repeat(16)}${'22'.repeat(32)}000107010705`,
+    `5802${'01'}${'33'.repeat(16)}${'44'.repeat(32)}${'22'.repeat(32)}000107010705`,
     ['welcome', resumedWelcome]
   ],
   ['CLOSE', closeFrame('GOODBYE', 'bye'), '06030103627965', ['close', 'GOODBYE', 'bye']],
   ['CLOSE without a reason', closeFrame('WRONG_KEY', ''), '03030200', ['close', 'WRONG_KEY', '']],
-  ['PING', pingFrame(128), '03048001', ['ping', 128]],
-  ['PONG', pongFrame(0), '020500', ['pong', 0]],
+  ['PING', pingFrame(128), '03048001', ['ping', 128, 0]],
+  ['PING, filled up', pingFrame(1, 2), '0404010000', ['ping', 1, 2]],
+  ['PONG', pongFrame(0), '020500', ['pong', 0, 0]],
+  ['PONG, filled up', pongFrame(1, 2), '0405010000', ['pong', 1, 2]],
   ['OPEN', openFrame(1, 2, 262144), '0610010280' + '8010', ['open', 1, 2, 262144]],
   ['DATA', dataFrame(1, 300, b4a.from('hi')), '061101ac026869', ['data', 1, 300, b4a.from('hi')]],
   ['FIN', finFrame(1, 2 ** 31), '0712018080808008', ['fin', 1, 2 ** 31]],
@@ -106,8 +110,8 @@ for (const [name, frame, bytes, call] of FRAMES) {
   })
 
   test(`${name} with a byte too much is refused`, () => {
-    // DATA's last field takes the rest.
-    if (name === 'DATA') return
+    // The last field of these takes the rest.
+    if (/^(DATA|PING|PONG)/.test(name)) return
     const longer = b4a.concat([frame, b4a.alloc(1)])
     longer[0]!++
     assert.throws(() => calls(longer), isProtocolError)
@@ -134,7 +138,7 @@ function framed(body: string): string {
 }
 
 const HELLO_START = `01${'01'}${'11'.repeat(64)}`
-const WELCOME_START = `02${'01'}${'33'.repeat(48)}`
+const WELCOME_START = `02${'01'}${'33'.repeat(80)}`
 
 const REFUSED: readonly [string, string][] = [
   ['an empty frame', '00'],

@@ -51,6 +51,7 @@ const hello = { datagramKey: b4a.alloc(32, 7), resume: null }
 const welcome: Welcome = {
   version: 1,
   session: b4a.alloc(16, 1),
+  host: b4a.alloc(32, 4),
   datagramKey: b4a.alloc(32, 2),
   maps: [],
   resumed: null

@@ -68,6 +68,7 @@ test('silence is noticed soon, asked into more often, and told with its length',
   assert.ok(first < LIMITS.silentMs + LIMITS.pingUrgentMs, `${first}`)
   const heard = silences.length
   pulse.heard()
+  pulse.pong(pings.length)
   world.pass(1000)
   assert.equal(silences.length, heard)
 })
@@ -113,4 +114,58 @@ test('a ping that somebody asks for is measured on its own, and never takes long
   pulse.pong(2)
   assert.deepEqual(trips, [70, null])
   assert.equal(pulse.quality.rtt, null)
+})
+
+test('in doubt it asks at once, and what is not answered soon counts as a long silence', () => {
+  const { world, pulse, pings, silences } = make(() => null)
+  pulse.start()
+  world.pass(500)
+  pulse.doubt()
+  assert.deepEqual(pings, [0, 500])
+  world.pass(LIMITS.doubtMs + LIMITS.pingUrgentMs)
+  assert.ok(silences.at(-1)! >= LIMITS.silentMs, `${silences}`)
+})
+
+test('doubt is over with the first answer', () => {
+  const { world, pulse, pings, silences } = make(() => 100)
+  pulse.start()
+  for (let i = 0; i < 5; i++) {
+    world.pass(3000)
+    pulse.doubt()
+  }
+  world.pass(3000)
+  assert.ok(
+    silences.every(ms => ms < LIMITS.silentMs),
+    `${silences}`
+  )
+  assert.ok(pings.length < 30, `${pings.length}`)
+  pulse.stop()
+  pulse.doubt()
+  assert.equal(world.pass(10_000), false)
+})
+
+test('whoever is heard but does not answer is silent, too', () => {
+  const { world, pulse, silences } = make(id => (id < 3 ? 10 : null))
+  const talk = (): void => {
+    pulse.heard()
+    world.clock.after(100, talk)
+  }
+  talk()
+  pulse.start()
+  world.pass(1000 + LIMITS.deafMs - 100)
+  assert.deepEqual(silences, [])
+  world.pass(2 * LIMITS.pingMs)
+  assert.ok(silences[0]! >= LIMITS.deafMs, `${silences}`)
+})
+
+test('answers that take longer than pings are remembered are answers', () => {
+  const { world, pulse, silences } = make(() => 3500)
+  const talk = (): void => {
+    pulse.heard()
+    world.clock.after(100, talk)
+  }
+  talk()
+  pulse.start()
+  world.pass(60_000)
+  assert.deepEqual(silences, [])
 })

@@ -1,0 +1,51 @@
+/** `hyper-nat ticket`: what a ticket holds. */
+
+import { type Arguments, type Command, type Job, words } from './command.js'
+import type { Surroundings } from './console.js'
+import { qrFlag } from './shared-flags.js'
+
+export const ticket: Command = {
+  name: 'ticket',
+  describe: 'Show what a ticket holds',
+  positional: { name: 'ticket', describe: 'The text that begins with hnat1' },
+  flags: { ...qrFlag },
+  examples: [['hyper-nat ticket hnat1.. --qr', 'the same ticket as a QR code']],
+  subject: () => 'hyper-nat ticket',
+  job
+}
+
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
+  const { decodeTicket } = await import('../identity/ticket.js')
+  const { encodeKey } = await import('../identity/encoding.js')
+  const { quote } = await import('../options/quote.js')
+  const given = words(args, 'ticket').join('')
+  const { publicKey, maps, relays = [], bootstrap = [], invite } = decodeTicket(given)
+  const lines = [
+    `public key\n  ${encodeKey(publicKey)}`,
+    'ports',
+    ...maps.map(
+      ({ proto, port, name }) => `  ${proto} ${port}${name === undefined ? '' : ` ${quote(name)}`}`
+    ),
+    ...section('relays', relays.map(encodeKey)),
+    ...section('DHT nodes', bootstrap),
+    ...(invite ? ['an invite: this ticket is for one guest, and a secret'] : [])
+  ]
+  const code = args.qr ? (await import('./qr.js')).qrCode(given.replace(/\s+/g, ''), around.columns) : ''
+  return {
+    answer: {
+      text: `${lines.join('\n')}\n${code}`,
+      json: {
+        event: 'ticket',
+        publicKey: encodeKey(publicKey),
+        maps,
+        relays: relays.map(encodeKey),
+        bootstrap,
+        invite: invite !== undefined
+      }
+    }
+  }
+}
+
+function section(title: string, items: readonly string[]): string[] {
+  return items.length === 0 ? [] : [title, ...items.map(item => `  ${item}`)]
+}

@@ -1,0 +1,28 @@
+/** The ticket that a server shows: as much of what it knows as one ticket holds. */
+
+import { HyperNatError } from '../errors.js'
+import { encodeTicket, TICKET_BOOTSTRAP, TICKET_RELAYS, type Ticket, ticketName } from './ticket.js'
+
+/**
+ * Writes a ticket, with names shortened and only the first relays and DHT nodes where there are more than fit.
+ * @throws HyperNatError `TICKET_TOO_LONG` when the ports alone are too many, `BAD_TICKET` when a part cannot be in a ticket
+ */
+export function serverTicket({ maps, relays = [], bootstrap = [], ...rest }: Ticket): string {
+  const named = maps.map(({ proto, port, name }) => {
+    const fitting = name === undefined ? undefined : ticketName(name)
+    return { proto, port, ...(fitting !== undefined && { name: fitting }) }
+  })
+  const ticket: Ticket = {
+    ...rest,
+    maps: named,
+    relays: relays.slice(0, TICKET_RELAYS),
+    bootstrap: bootstrap.slice(0, TICKET_BOOTSTRAP)
+  }
+  try {
+    return encodeTicket(ticket)
+  } catch (err) {
+    if (!(err instanceof HyperNatError) || err.code !== 'TICKET_TOO_LONG') throw err
+    // Names are for comfort.
+    return encodeTicket({ ...ticket, maps: named.map(({ proto, port }) => ({ proto, port })) })
+  }
+}

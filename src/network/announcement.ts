@@ -1,0 +1,92 @@
+import type HyperDHT from 'hyperdht'
+import type { Clock, Timer } from '../clock.js'
+import type { Limits } from '../limits.js'
+
+/**
+ * A server that is announced, and stays so. hyperdht announces again every 5 minutes, or when the nodes that hold the
+ * announcement fall silent; but rests those 5 minutes also when it found none to hold it, as in an outage.
+ */
+export class Announcement {
+  #check: Timer | null = null
+  #reached = true
+  #closed = false
+  #refreshing: Promise<void> | null = null
+  /** The nodes that held it when it was found to be out of date. */
+  #outdated: readonly unknown[] | null = null
+
+  /** @param onreach hears false when no node of the network holds the announcement, true when some do again */
+  constructor(
+    readonly server: HyperDHT.Server,
+    readonly clock: Clock,
+    readonly limits: Pick<Limits, 'announceRetryMs' | 'announceLookMs' | 'dialAnswerMs'>,
+    readonly onreach: (reached: boolean) => void
+  ) {}
+
+  /** Announces the server, and sees to it from now on. Resolves when nodes hold the announcement, or none has answered. */
+  async start(keyPair: HyperDHT.KeyPair): Promise<void> {
+    await this.server.listen(keyPair)
+    this.#look()
+  }
+
+  /** Announces again now; if that is under way, once more, since it may say what holds no longer. */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = null
+    })
+    return this.#refreshing
+  }
+
+  async #refresh(): Promise<void> {
+    const { server } = this
+    // hyperdht forgets what it is asked while it announces, and a moment later.
+    while (server._announcer?._updating) {
+      await server._announcer._updating
+      await this.#pause()
+    }
+    if (this.#closed || !server._announcer) return
+    this.#outdated = this.#holders
+    server.refresh()
+    server._announcer._sleeper.resume()
+  }
+
+  /**
+   * Waits until nodes hold what we announce, up to the time that a client waits for the answer to its handshake. A server names
+   * in there the nodes through which it can be punched. If it names none, hyperdht's client takes it for one with an open port, and
+   * its connection opens, to nobody; if they know an old address of it, punching fails after seconds.
+   * @returns whether they do
+   */
+  async held(): Promise<boolean> {
+    const end = this.clock.now() + this.limits.dialAnswerMs
+    while (!this.#closed && this.clock.now() < end) {
+      if (this.#holders.length > 0 && this.#holders !== this.#outdated) return true
+      if (this.#holders.length === 0 && !this.server._announcer?._updating) void this.refresh()
+      await this.#pause()
+    }
+    return this.#holders.length > 0
+  }
+
+  #pause(): Promise<void> {
+    return new Promise(resolve => this.clock.after(this.limits.announceLookMs, resolve))
+  }
+
+  /** The nodes that hold the announcement: another array each time that it is announced. */
+  get #holders(): readonly unknown[] {
+    return this.server._announcer?.relays ?? []
+  }
+
+  /** Unannounces, which asks the network, which may not answer. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#check?.cancel()
+    await this.server.close()
+  }
+
+  #look(): void {
+    if (this.#closed) return
+    const reached = this.#holders.length > 0
+    if (reached !== this.#reached) this.onreach(reached)
+    this.#reached = reached
+    if (!reached) void this.refresh()
+    this.#check = this.clock.after(this.limits.announceRetryMs, () => this.#look())
+  }
+}

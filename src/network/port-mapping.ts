@@ -1,0 +1,230 @@
+/**
+ * The port mapping of this process: a UDP port of the home router that leads to the DHT node's own, so that clients reach
+ * servers here directly, whatever the NATs on both sides are like.
+ *
+ *             start              mapped              others reach it
+ *     off ------------> searching ------> (checked) ------------------> mapped
+ *      ^                  |   ^              |                            |
+ *      | close            |   | later        | they do not                | lost, moved
+ *      |           failed |   | or restart   v                            v
+ *     any state           v   |           useless                     searching
+ *                     none, refused
+ *
+ * A router's word is not enough: behind a second NAT its mapping leads nowhere, and clients who were sent there would be worse
+ * off than without it. So others are asked to send to the port first.
+ */
+import type { Clock, Timer } from '../clock.js'
+import type { Limits } from '../limits.js'
+import type { Log } from '../log.js'
+import type { MappedPort, MappingFailure, MappingProtocol, OpenRouter, Router } from './router.js'
+
+/** How it stands with port mapping. */
+export type PortMappingState =
+  /** Nobody asked for it: there is no server, or `portMapping` is false. */
+  | { readonly state: 'off' }
+  /** No router is between this machine and others. */
+  | { readonly state: 'unneeded' }
+  | { readonly state: 'searching' }
+  /** No router here answers that it maps ports. */
+  | { readonly state: 'none'; readonly reason: string }
+  | { readonly state: 'refused'; readonly reason: string }
+  /** The router maps the port, and yet nothing comes in there: there is another NAT or firewall in front of it. */
+  | {
+      readonly state: 'useless'
+      readonly protocol: MappingProtocol
+      readonly externalPort: number
+      /** What the router takes for its own address, and what others see; null where it is not known. */
+      readonly routerAddress: string | null
+      readonly seenAddress: string | null
+    }
+  | {
+      readonly state: 'mapped'
+      readonly protocol: MappingProtocol
+      /** Where others reach this machine, as they see it. */
+      readonly externalAddress: string
+      readonly externalPort: number
+    }
+
+/** What others can tell: the network, or a test's twin of it. */
+export interface Others {
+  /**
+   * Asks some to send to a port of our public address.
+   * @returns the address under which it worked; null when nothing came
+   */
+  reach(port: number): Promise<string | null>
+  /** Our address as they see it; null while they do not agree. */
+  readonly host: string | null
+}
+
+export interface PortMappingParts {
+  readonly openRouter: OpenRouter
+  readonly others: Others
+  readonly clock: Clock
+  readonly limits: Pick<Limits, 'portRetryMs' | 'portChecks' | 'portCheckMs'>
+  readonly log: Log
+  /** Hears every new state. */
+  readonly onchange: (state: PortMappingState) => void
+}
+
+export class PortMapping {
+  readonly #parts: PortMappingParts
+  #state: PortMappingState = { state: 'off' }
+  #port = 0
+  #router: Router | null = null
+  /** What the router said last. */
+  #mapped: MappedPort | null = null
+  #releasing: Promise<void> = Promise.resolve()
+  #timer: Timer | null = null
+  /** Changes whenever what a check finds would be out of date. */
+  #round = 0
+  #checking = false
+  #told: string | null = null
+
+  constructor(parts: PortMappingParts) {
+    this.#parts = parts
+  }
+
+  get state(): PortMappingState {
+    return this.#state
+  }
+
+  /** Gets a mapping to the UDP port `port` of this machine, and keeps it until {@link close}. */
+  start(port: number): void {
+    if (this.#router || this.#timer) return
+    this.#port = port
+    this.#search()
+  }
+
+  /** There is nothing to do. */
+  skip(): void {
+    if (this.#state.state === 'off') this.#become({ state: 'unneeded' })
+  }
+
+  /** The network has changed: asks anew whatever router there is now. */
+  restart(): void {
+    if (this.#router || this.#timer) this.#search()
+  }
+
+  /** Looks whether the mapping still leads here, and under which address, unless that is being done. */
+  recheck(): void {
+    if (this.#mapped && !this.#checking) this.#onMapped(this.#mapped)
+  }
+
+  /** Removes the mapping, in bounded time. */
+  async close(): Promise<void> {
+    this.#release()
+    this.#become({ state: 'off' })
+    await this.#releasing
+  }
+
+  #search(): void {
+    this.#release()
+    this.#become({ state: 'searching' })
+    const round = this.#round
+    // Two that talk to the router at once would take each other's mapping away.
+    this.#releasing.then(() => {
+      if (round !== this.#round) return
+      const router = this.#parts.openRouter(this.#port, {
+        mapped: port => router === this.#router && this.#onMapped(port),
+        failed: failure => router === this.#router && this.#onFailed(failure)
+      })
+      this.#router = router
+    })
+    this.#router = WAITING
+  }
+
+  #release(): void {
+    this.#round++
+    this.#timer?.cancel()
+    this.#timer = null
+    const router = this.#router
+    this.#router = null
+    this.#mapped = null
+    this.#checking = false
+    if (router) this.#releasing = Promise.all([this.#releasing, router.close()]).then(noop)
+  }
+
+  #onMapped(port: MappedPort): void {
+    const now = this.#state
+    this.#mapped = port
+    // The port that clients are being sent to is no more.
+    if (now.state === 'mapped' && now.externalPort !== port.externalPort) this.#become({ state: 'searching' })
+    this.#checking = true
+    this.#check(port, ++this.#round, this.#parts.limits.portChecks)
+  }
+
+  async #check(port: MappedPort, round: number, times: number): Promise<void> {
+    const { others, clock, limits, log } = this.#parts
+    const { protocol, externalAddress: routerAddress, externalPort } = port
+    const externalAddress = await others.reach(externalPort).catch(err => {
+      log.debug({ err }, 'nobody could be asked to send to the mapped port')
+      return null
+    })
+    if (round !== this.#round) return
+    this.#checking = externalAddress === null && times > 1
+    if (externalAddress !== null) {
+      this.#become({ state: 'mapped', protocol, externalAddress, externalPort })
+    } else if (this.#checking) {
+      this.#timer?.cancel()
+      this.#timer = clock.after(limits.portCheckMs, () => this.#check(port, round, times - 1))
+    } else {
+      this.#become({ state: 'useless', protocol, externalPort, routerAddress, seenAddress: others.host })
+    }
+  }
+
+  #onFailed({ kind, reason }: MappingFailure): void {
+    this.#parts.log.debug({ kind, reason }, 'no port mapping')
+    const { clock, limits } = this.#parts
+    this.#release()
+    // A router that has been restarted knows nothing of what was mapped.
+    const lost = kind === 'lost'
+    this.#become(lost ? { state: 'searching' } : { state: kind, reason })
+    this.#timer = clock.after(lost ? limits.portCheckMs : limits.portRetryMs, () => this.#search())
+  }
+
+  /** The one place where the state changes, and is told: one line each time it is another. */
+  #become(next: PortMappingState): void {
+    this.#state = next
+    this.#parts.onchange(next)
+    const line = lineOf(next)
+    // What comes back every quarter of an hour is not told every time.
+    if (line === null || line === this.#told) return
+    this.#told = line
+    const { log } = this.#parts
+    if (next.state === 'unneeded') log.debug(line)
+    // The router's own words are a value, which the log makes harmless.
+    else if (next.state === 'refused') log.info({ reason: next.reason }, line)
+    else log.info(line)
+  }
+}
+
+/** Stands for the router that will be opened when the last one has been closed. */
+const WAITING: Router = { close: () => Promise.resolve() }
+
+/** What a person is told of a state, if anything. */
+function lineOf(state: PortMappingState): string | null {
+  switch (state.state) {
+    case 'mapped':
+      return `port mapping: others reach this machine at ${state.externalAddress}, UDP port ${state.externalPort} (${state.protocol})`
+    case 'useless':
+      return `port mapping: the router maps UDP port ${state.externalPort} (${state.protocol}), but nothing comes in there: ${obstacle(state)}`
+    case 'none':
+      return 'port mapping: no router here offers it (UPnP or NAT-PMP, in its settings)'
+    case 'refused':
+      return 'port mapping: the router refuses it'
+    case 'unneeded':
+      return 'port mapping: not needed, there is no router in between'
+    case 'off':
+    case 'searching':
+      return null
+  }
+}
+
+function obstacle({ routerAddress, seenAddress }: Extract<PortMappingState, { state: 'useless' }>): string {
+  if (routerAddress === null || seenAddress === null || routerAddress === seenAddress) {
+    return 'a firewall or another router stands in its way'
+  }
+  return `its own address is ${routerAddress}, others see ${seenAddress}, so another router or the provider's NAT is in between`
+}
+
+function noop(): void {}

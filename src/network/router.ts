@@ -1,0 +1,169 @@
+/**
+ * The router of this home, as far as it maps ports: port-mapper (UPnP-IGD, NAT-PMP, PCP) behind a small interface. It finds the
+ * router by the routing table or by asking the LAN; nothing of it needs the internet.
+ */
+import net from 'node:net'
+import type { Mapper, MapperOptions, Mapping } from 'port-mapper'
+import type { Limits } from '../limits.js'
+import type { Log } from '../log.js'
+import { within } from './within.js'
+
+export type MappingProtocol = 'upnp' | 'nat-pmp' | 'pcp'
+
+/** A UDP port of the router that leads to one of ours. */
+export interface MappedPort {
+  readonly protocol: MappingProtocol
+  /** What the router takes for its own address; null where it does not say. */
+  readonly externalAddress: string | null
+  /** Not always the one that was asked for. */
+  readonly externalPort: number
+}
+
+/**
+ * Why there is no mapping, for good.
+ *
+ * - none: nobody in the LAN answers that it maps ports
+ * - refused: the router does, but not this one
+ * - lost: there was a mapping, and it could not be renewed
+ */
+export interface MappingFailure {
+  readonly kind: 'none' | 'refused' | 'lost'
+  readonly reason: string
+}
+
+export interface RouterEvents {
+  /** There is a mapping: the first time, and whenever it has been renewed or has changed. */
+  mapped(port: MappedPort): void
+  /** There is none, and nothing more is tried. */
+  failed(failure: MappingFailure): void
+}
+
+export interface Router {
+  /** Removes the mapping. Resolves in bounded time, whether the router answers or not; no event comes any more. */
+  close(): Promise<void>
+}
+
+/** Asks the router for a UDP port that leads to ours, and keeps it until it is closed. */
+export type OpenRouter = (port: number, events: RouterEvents) => Router
+
+type RouterLimits = Pick<
+  Limits,
+  'portLeaseSeconds' | 'portSearchMs' | 'portRequests' | 'portRequestMs' | 'portReleaseMs'
+>
+
+const PROTOCOLS = { upnp: 'upnp', natpmp: 'nat-pmp', pcp: 'pcp' } as const
+type Via = keyof typeof PROTOCOLS
+
+/** What the router shows its owner in the list of mappings. */
+const DESCRIPTION = 'hyper-nat'
+
+/** What the library tells, for the debug log. */
+const TOLD = ['warning', 'degraded', 'conflict', 'gateway-reboot', 'error']
+
+export function routerOpener(limits: RouterLimits, log: Log): OpenRouter {
+  return (port, events) => new HomeRouter(port, events, limits, log)
+}
+
+class HomeRouter implements Router {
+  readonly #port: number
+  readonly #events: RouterEvents
+  readonly #limits: RouterLimits
+  readonly #log: Log
+  #mapper: Mapper | null = null
+  /** The router has been asked for a mapping and has not answered yet. */
+  #asked: Promise<void> = Promise.resolve()
+  #closed = false
+
+  constructor(port: number, events: RouterEvents, limits: RouterLimits, log: Log) {
+    this.#port = port
+    this.#events = events
+    this.#limits = limits
+    this.#log = log
+    this.#search(['pcp', 'natpmp', 'upnp'])
+  }
+
+  async #search(protocols: Via[], refusal?: string): Promise<void> {
+    // Most processes never need it. No event comes before this, so that the caller has its router by then.
+    const { createMapper } = await import('port-mapper')
+    if (this.#closed) return
+    let mapper: Mapper
+    try {
+      mapper = createMapper(this.#options(protocols))
+    } catch (err) {
+      // No network at all.
+      return this.#fail('none', reasonOf(err))
+    }
+    this.#mapper = mapper
+    const on = mapper.on as (event: string, listener: (...args: never[]) => void) => void
+    for (const event of TOLD) {
+      on(event, (what: unknown) => this.#log.debug({ event, what }, 'of the port mapping'))
+    }
+    on('renewed', (mapping: Mapping) => this.#tell(mapping))
+    on('lost', (_mapping: Mapping, reason: string) => this.#fail('lost', reason))
+    mapper.start(err => {
+      if (this.#closed) return
+      if (!err) this.#map(mapper, protocols)
+      else if (refusal) this.#fail('refused', refusal)
+      else this.#fail('none', reasonOf(err))
+    })
+  }
+
+  #options(protocols: Via[]): MapperOptions & { closeTimeout: number } {
+    const { portLeaseSeconds, portSearchMs, portRequests, portRequestMs, portReleaseMs } = this.#limits
+    return {
+      protocols,
+      lifetime: portLeaseSeconds,
+      description: DESCRIPTION,
+      negotiateTimeout: portSearchMs,
+      retransmitAttempts: portRequests,
+      httpTimeout: portRequestMs,
+      closeTimeout: portReleaseMs,
+      // The port is ours, and bound.
+      checkLocalPort: false,
+      // Signals are for main to handle.
+      cleanupOnExit: false
+    }
+  }
+
+  #map(mapper: Mapper, protocols: Via[]): void {
+    let answered = (): void => {}
+    this.#asked = new Promise(resolve => {
+      answered = resolve
+    })
+    mapper.map({ internalPort: this.#port, protocol: 'udp' }, (err, mapping) => {
+      answered()
+      if (this.#closed) return
+      if (!err && mapping && mapping.externalPort > 0) return this.#tell(mapping)
+      const via = mapper.getProtocol()
+      this.#log.debug({ via, err }, 'port mapping refused')
+      mapper.stop()
+      // What a router refuses by one protocol it may grant by another: PCP says no to one who was killed and has come back.
+      const others = protocols.filter(other => other !== via)
+      if (others.length === 0 || via === null) return this.#fail('refused', reasonOf(err))
+      this.#search(others, reasonOf(err))
+    })
+  }
+
+  #tell({ via, externalIp, externalPort }: Mapping): void {
+    if (this.#closed || via === 'upnp-pinhole') return
+    const externalAddress = externalIp !== null && net.isIPv4(externalIp) ? externalIp : null
+    this.#events.mapped({ protocol: PROTOCOLS[via], externalAddress, externalPort })
+  }
+
+  #fail(kind: MappingFailure['kind'], reason: string): void {
+    if (!this.#closed) this.#events.failed({ kind, reason })
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    // What is not known of cannot be removed.
+    await within(this.#asked, this.#limits.portReleaseMs)
+    const mapper = this.#mapper
+    if (mapper) await new Promise<void>(resolve => mapper.close(() => resolve()))
+  }
+}
+
+function reasonOf(err: unknown): string {
+  return err instanceof Error ? err.message : 'no reason given'
+}

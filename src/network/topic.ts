@@ -1,0 +1,108 @@
+/**
+ * Hosts of one secret find their place, and are found, under a Hyperswarm topic. Hyperswarm announces, renews, looks up; it
+ * never connects. Connections are ours: Hyperswarm drops a second one from a key that has one already, which is how sessions
+ * move to a new path, and rests for up to 10 minutes after some that failed.
+ */
+import { EventEmitter } from 'node:events'
+import type HyperDHT from 'hyperdht'
+import Hyperswarm from 'hyperswarm'
+import type { Dht } from './dht.js'
+
+/** Somebody who announces a topic: a host, or a stranger. */
+export interface Found {
+  readonly key: Uint8Array
+  /** DHT nodes through which it is reached. */
+  readonly relayAddresses: readonly HyperDHT.Address[]
+}
+
+/** A topic that is announced. */
+export interface TopicAnnouncement {
+  /** Announces again: what was announced is lost, or reached nobody. */
+  refresh(): void
+  close(): Promise<void>
+}
+
+/** The changes of a DHT node that a swarm follows. */
+const CHANGES = ['network-change', 'network-update'] as const
+
+/** Keeps a swarm from connecting by itself. */
+const NO_PEERS = 0
+
+/**
+ * Our DHT node as a swarm sees it: with a server that listens already, which is ours. A swarm would listen on one of its own,
+ * whose connections are not what ours are (see `createSecretStream`).
+ */
+class Findings extends EventEmitter implements Hyperswarm.Dht {
+  readonly #undo: (() => void)[] = []
+
+  constructor(
+    readonly dht: Dht,
+    readonly server: HyperDHT.Server | null
+  ) {
+    super()
+    for (const change of CHANGES) {
+      const pass = () => this.emit(change)
+      dht.on(change, pass)
+      this.#undo.push(() => dht.off(change, pass))
+    }
+  }
+
+  get online(): boolean {
+    return this.dht.online
+  }
+
+  createServer() {
+    const { server } = this
+    return {
+      listen: async () => {},
+      close: async () => {},
+      get relayAddresses() {
+        return server?.relayAddresses ?? []
+      }
+    }
+  }
+
+  announce: HyperDHT['announce'] = (...args) => this.dht.announce(...args)
+  lookup: HyperDHT['lookup'] = (...args) => this.dht.lookup(...args)
+  lookupAndUnannounce: HyperDHT['lookupAndUnannounce'] = (...args) => this.dht.lookupAndUnannounce(...args)
+  unannounce: HyperDHT['unannounce'] = (...args) => this.dht.unannounce(...args)
+
+  async destroy(): Promise<void> {
+    for (const undo of this.#undo) undo()
+  }
+}
+
+/** Announces `topic` with the key and the whereabouts of a server that listens on `keyPair`. */
+export function announceTopic(
+  dht: Dht,
+  topic: Uint8Array,
+  keyPair: HyperDHT.KeyPair,
+  server: HyperDHT.Server
+): TopicAnnouncement {
+  const swarm = new Hyperswarm({ dht: new Findings(dht, server), keyPair, maxPeers: NO_PEERS })
+  const discovery = swarm.join(topic, { server: true, client: false })
+  return {
+    // What fails is tried again by and by; when it is closed, it says so.
+    refresh: () => void discovery.refresh().catch(noop),
+    close: () => swarm.destroy()
+  }
+}
+
+/**
+ * Who announces `topic` now, in no order. A swarm for each look-up: one that lives on remembers all that it ever found.
+ * Nobody, if the network does not answer.
+ */
+export async function lookUpTopic(dht: Dht, topic: Uint8Array): Promise<Found[]> {
+  const swarm = new Hyperswarm({ dht: new Findings(dht, null), maxPeers: NO_PEERS })
+  try {
+    await swarm.join(topic, { server: false, client: true }).flushed()
+    return [...swarm.peers.values()].map(({ publicKey, relayAddresses }) => ({
+      key: publicKey,
+      relayAddresses: relayAddresses ?? []
+    }))
+  } finally {
+    await swarm.destroy()
+  }
+}
+
+function noop(): void {}

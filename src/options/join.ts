@@ -1,0 +1,185 @@
+/** The flags of `hyper-nat join`, turned into what a file would hold; and back, with the ports that were bound. */
+
+import { type Fault, OptionsError } from '../errors.js'
+import { decodeTicket, type Ticket } from '../identity/ticket.js'
+import { checkOptions } from './check.js'
+import type { RawEntry } from './edit.js'
+import type { Options, Proto } from './entry.js'
+import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
+import { formatPorts, PORT_MAX, parsePorts } from './ports.js'
+import { quote } from './quote.js'
+import { portsOfTicket } from './tickets.js'
+
+/** What the command line of `join` says, as text; undefined where a flag is not given. */
+export interface JoinFlags extends NetworkFlags {
+  readonly ticket: string
+  /** What to add to each port. */
+  readonly offset?: string | undefined
+  /** Names and ports of those to open. */
+  readonly only?: readonly string[] | undefined
+  readonly localPorts?: string | undefined
+  readonly localHost?: string | undefined
+}
+
+/** A port map as it was opened, or shall be. */
+interface Opened {
+  readonly proto: Proto
+  readonly port: number
+  readonly localPort: number
+}
+
+/** A port at the server with one local port. */
+interface Item {
+  readonly port: number
+  readonly localPort: number
+  readonly protos: Proto[]
+}
+
+const PLACES: Record<string, string> = { localPort: '-l', localHost: '--local-host' }
+
+/**
+ * Options of `hyper-nat join`; local ports that are in use make way for the next free ones.
+ * @throws HyperNatError a code of `decodeTicket`
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag
+ */
+export function joinOptions(flags: JoinFlags): Options {
+  const ticket = decodeTicket(flags.ticket)
+  const faults: Fault[] = []
+  const ports = choose(ticket, flags.only, faults)
+  const localPorts = localPortsOf(ports, flags, faults)
+  const maps = ticket.maps.flatMap(({ proto, port }) => {
+    const localPort = localPorts.get(port)
+    return localPort === undefined ? [] : [{ proto, port, localPort }]
+  })
+  const raw = { schema: joinEntries(flags.ticket, ticket, apart(maps), flags.localHost) }
+  const field = (path: readonly PropertyKey[]): string => PLACES[String(path.at(-1))] ?? 'TICKET'
+  const places = networkPlaces({ field, entry: () => 'TICKET' }, flags)
+  if (faults.length > 0) throw new OptionsError(faults)
+  const options = checkOptions(withNetwork(raw, flags), places)
+  const entries = options.entries.map(entry =>
+    entry.mode === 'client' ? { ...entry, nextFree: true } : entry
+  )
+  return { ...options, entries }
+}
+
+/**
+ * The entries of options.json that open these maps of a ticket: one for all of them if each is where the ticket says.
+ * @param text the ticket as it shall stand there
+ */
+export function joinEntries(
+  text: string,
+  ticket: Ticket,
+  maps: readonly Opened[],
+  localHost?: string
+): RawEntry[] {
+  const common = {
+    mode: 'client',
+    ticket: text.replace(/\s+/g, ''),
+    ...(localHost !== undefined && { localHost })
+  }
+  const asIs = new Set(apart(ticket.maps.map(map => ({ ...map, localPort: map.port }))).map(keyOf))
+  if (maps.length === asIs.size && maps.every(map => asIs.has(keyOf(map)))) return [common]
+  const groups = new Map<string, Item[]>()
+  for (const item of toItems(maps)) {
+    // Any free port for one is any for all of a list.
+    const key = `${item.protos.join('+')} ${item.localPort === 0}`
+    const group = groups.get(key)
+    if (group) group.push(item)
+    else groups.set(key, [item])
+  }
+  const { mode, ...rest } = common
+  return [...groups.values()].map(items => ({
+    mode,
+    proto: items[0]!.protos.join('+'),
+    port: portText(items.map(({ port }) => port)),
+    localPort: items[0]!.localPort === 0 ? 0 : portText(items.map(({ localPort }) => localPort)),
+    ...rest
+  }))
+}
+
+function keyOf({ proto, port, localPort }: Opened): string {
+  return `${proto} ${port} ${localPort}`
+}
+
+/** A port as a number, several as a list. */
+function portText(ports: readonly number[]): number | string {
+  return ports.length === 1 ? ports[0]! : formatPorts(ports)
+}
+
+function toItems(maps: readonly Opened[]): Item[] {
+  const items = new Map<string, Item>()
+  for (const { proto, port, localPort } of maps) {
+    const item = items.get(`${port} ${localPort}`)
+    if (item) item.protos.push(proto)
+    else items.set(`${port} ${localPort}`, { port, localPort, protos: [proto] })
+  }
+  return [...items.values()]
+}
+
+/** Both `tcp` and `tcpudp` listen for TCP: where they have one local port, the second takes any free one. */
+function apart(maps: readonly Opened[]): Opened[] {
+  const tcp = new Set(maps.flatMap(({ proto, localPort }) => (proto === 'tcp' ? [localPort] : [])))
+  return maps.map(map => (map.proto === 'tcpudp' && tcp.has(map.localPort) ? { ...map, localPort: 0 } : map))
+}
+
+/** The ports that `--only` names, in the ticket's order; all without it. */
+function choose(ticket: Ticket, only: readonly string[] | undefined, faults: Fault[]): number[] {
+  const all = portsOfTicket(ticket, undefined, undefined)
+  const known = 'ports' in all ? all.ports.map(({ port }) => port) : []
+  if (only === undefined) return known
+  const wanted = new Set<number>()
+  for (const word of only) {
+    // A name may hold a comma.
+    for (const item of named(ticket, word).length > 0 ? [word] : word.split(',')) {
+      const text = item.trim()
+      if (text === '') continue
+      const numbers = parsePorts(text)
+      const found = [...named(ticket, text), ...('ports' in numbers ? numbers.ports : [])].filter(port =>
+        known.includes(port)
+      )
+      for (const port of found) wanted.add(port)
+      if (found.length === 0)
+        faults.push({ path: '--only', message: `names ${quote(text)}; ${holds(ticket)}` })
+    }
+  }
+  if (wanted.size === 0 && faults.length === 0)
+    faults.push({ path: '--only', message: `names nothing; ${holds(ticket)}` })
+  return known.filter(port => wanted.has(port))
+}
+
+function named(ticket: Ticket, text: string): number[] {
+  const wanted = text.trim().toLowerCase()
+  return ticket.maps.flatMap(({ name, port }) => (name?.toLowerCase() === wanted ? [port] : []))
+}
+
+function holds({ maps }: Ticket): string {
+  const names = [...new Set(maps.flatMap(({ name }) => (name === undefined ? [] : [quote(name)])))]
+  const ports = formatPorts([...new Set(maps.map(({ port }) => port))])
+  return `the ticket has ${names.length > 0 ? `${names.join(', ')} and ` : ''}port ${ports}`
+}
+
+function localPortsOf(ports: readonly number[], flags: JoinFlags, faults: Fault[]): Map<number, number> {
+  const { offset, localPorts } = flags
+  if (offset !== undefined && localPorts !== undefined) {
+    faults.push({ path: '--offset', message: 'is given beside -l; give one of them' })
+  } else if (offset !== undefined) {
+    const by = /^[+-]?\d{1,5}$/.test(offset.trim()) ? Number(offset) : Number.NaN
+    const bad = ports.filter(port => !(port + by >= 1 && port + by <= PORT_MAX))
+    if (bad.length === 0 && !Number.isNaN(by)) return new Map(ports.map(port => [port, port + by]))
+    const message = Number.isNaN(by)
+      ? `is ${quote(offset)}; give a whole number to add to each port, such as 1000 or =-1000`
+      : `leads port ${formatPorts(bad)} out of 1 to ${PORT_MAX}`
+    faults.push({ path: '--offset', message })
+  } else if (localPorts !== undefined) {
+    const given = parsePorts(localPorts, 0)
+    if ('fault' in given) faults.push({ path: '-l', message: given.fault })
+    else if (given.ports.length === 1 && given.ports[0] === 0) return new Map(ports.map(port => [port, 0]))
+    else if (given.ports.length === ports.length)
+      return new Map(ports.map((port, i) => [port, given.ports[i]!]))
+    else if (ports.length > 0) {
+      const message = `names ${given.ports.length} local ports (${formatPorts(given.ports)}) for ${ports.length} of the ticket (${formatPorts(ports)}); give as many, or -l 0 for any free ones`
+      faults.push({ path: '-l', message })
+    }
+  }
+  return new Map(ports.map(port => [port, port]))
+}

@@ -1,0 +1,145 @@
+// From the ticket that a server shows to a program that plays over it.
+import assert from 'node:assert/strict'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connectTcp, readAll } from '../support/clients.js'
+import { listenTcp, listenTcpEcho } from '../support/servers.js'
+import { newSecret, type Stage, staged } from '../support/stage.js'
+
+function folderOf(stage: Stage): string {
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-'))
+  stage.defer(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** A server that shares an echo, and its ticket. */
+async function shared(stage: Stage, extra: string[] = []) {
+  const target = await stage.use(listenTcpEcho())
+  const args = ['server', '-p', `${target.port}`, '--protocol', 'tcp', '-s', newSecret(), ...extra]
+  const server = await stage.run(args, 'server')
+  const ready = await server.event('ready')
+  assert.ok(ready.mode === 'server' && ready.ticket)
+  return { server, ticket: ready.ticket, publicKey: ready.publicKey, port: target.port }
+}
+
+async function echoes(port: number): Promise<void> {
+  const socket = await connectTcp(port)
+  socket.end('hello')
+  assert.equal((await readAll(socket)).toString(), 'hello')
+}
+
+staged('a ticket alone is enough: DHT, key, ports; a port in use makes way', async stage => {
+  const { ticket, port } = await shared(stage, ['--name', 'Echo'])
+  // Target and guest are one computer here, so the port is in use.
+  const guest = stage.start(['join', ticket, '--json'], { name: 'guest' })
+  await guest.event('connected')
+  const localPort = await guest.localPort('tcp', port)
+  assert.notEqual(localPort, port)
+  const warning = await guest.event('warning')
+  assert.equal(warning.code, 'PORT_MOVED')
+  assert.match(warning.message, new RegExp(`Port ${port} .* is at port ${localPort} here`))
+  await echoes(localPort)
+})
+
+staged('what join saves, hyper-nat alone opens again', async stage => {
+  const { ticket, port } = await shared(stage)
+  const file = join(folderOf(stage), 'options.json')
+  const guest = stage.start(['join', ticket, '--only', `${port}`, '-l', '0', '--save', '-c', file])
+  await guest.says(/Saved in /)
+  await guest.says(/In the game or program, type 127\.0\.0\.1:\d+ \(or localhost:\d+\)\n/)
+  await guest.stop()
+  const [entry] = JSON.parse(readFileSync(file, 'utf8')).schema
+  assert.deepEqual({ ...entry, localPort: 0 }, { mode: 'client', proto: 'tcp', port, localPort: 0, ticket })
+  const again = stage.start(['-c', file, '--json'])
+  await again.event('connected')
+  assert.equal(await again.localPort('tcp', port), entry.localPort)
+  await echoes(entry.localPort)
+})
+
+staged('several that save at once lose nothing', async stage => {
+  const { ticket } = await shared(stage)
+  const file = join(folderOf(stage), 'options.json')
+  const guests = [1, 2, 3].map(() => stage.start(['join', ticket, '-l', '0', '--save', '-c', file]))
+  for (const guest of guests) await guest.says(/Saved in /)
+  const { schema } = JSON.parse(readFileSync(file, 'utf8'))
+  assert.equal(new Set(schema.map((entry: { localPort: number }) => entry.localPort)).size, 3)
+})
+
+staged('a server knows a guest by its identity, each time', async stage => {
+  const { server, ticket } = await shared(stage)
+  const identity = join(folderOf(stage), 'me.key')
+  const shown = await stage.start(['id', '--identity', identity]).end()
+  assert.equal(shown.code, 0)
+  for (let i = 0; i < 2; i++) {
+    const from = server.mark
+    const guest = stage.start(['join', ticket, '-l', '0', '--identity', identity])
+    const { peer } = await server.event('connected', { from })
+    assert.equal(peer, shown.stdout.trim())
+    await guest.stop()
+  }
+})
+
+staged(
+  'an identity that others can read is refused before anything is opened',
+  async stage => {
+    const { ticket } = await shared(stage)
+    const identity = join(folderOf(stage), 'me.key')
+    await stage.start(['id', '--identity', identity]).end()
+    chmodSync(identity, 0o644)
+    const guest = stage.start(['join', ticket, '-l', '0', '--identity', identity, '--json'])
+    const { code } = await guest.end()
+    assert.equal(code, 2)
+    assert.deepEqual(
+      guest.events.map(event => event.event === 'error' && event.code),
+      ['IDENTITY_EXPOSED']
+    )
+  },
+  { skip: process.platform === 'win32' ? 'no modes on Windows' : false }
+)
+
+staged('a mistyped, a cut and a foreign ticket start nothing', async stage => {
+  const { ticket } = await shared(stage)
+  const typo = ticket.replace(/.$/, char => (char === 'y' ? 'b' : 'y'))
+  for (const [text, wanted] of [
+    [typo, 'TICKET_MISTYPED'],
+    [ticket.slice(0, -4), 'TICKET_CUT'],
+    ['hello', 'BAD_TICKET']
+  ] as const) {
+    const guest = stage.start(['join', text, '--json'])
+    assert.equal((await guest.end()).code, 2)
+    assert.deepEqual(
+      guest.events.map(event => event.event === 'error' && event.code),
+      [wanted]
+    )
+  }
+})
+
+staged('ports that are too many for one ticket are shared without one', async stage => {
+  const ports = Array.from({ length: 300 }, (_, i) => 10_000 + 2 * i).join(',')
+  const server = await stage.run(['server', '-p', ports, '-s', newSecret()])
+  const ready = await server.event('ready')
+  assert.ok(ready.mode === 'server')
+  assert.equal(ready.ticket, undefined)
+  assert.equal((await server.event('warning')).code, 'TICKET_TOO_LONG')
+})
+
+staged('the library opens a ticket by itself', async stage => {
+  const { ticket, port } = await shared(stage)
+  const { decodeTicket, HyperNat } = await import('../../src/index.js')
+  const { bootstrap } = decodeTicket(ticket)
+  const node = await stage.use(new HyperNat({ bootstrap }))
+  const warnings: string[] = []
+  node.on('event', event => {
+    if (event.event === 'warning') warnings.push(event.code)
+  })
+  const taken = await stage.use(listenTcp(() => {}))
+  const opened = await node.open({ ticket })
+  assert.deepEqual(warnings, ['PORT_MOVED'])
+  await echoes(opened.maps[0]!.localPort)
+  await opened.close()
+  await assert.rejects(node.open({ ticket, maps: [{ proto: 'tcp', port, localPort: taken.port }] }), {
+    code: 'PORT_IN_USE'
+  })
+  await assert.rejects(node.open({ ticket: 'hello' }), { code: 'BAD_TICKET' })
+})

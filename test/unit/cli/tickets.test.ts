@@ -1,0 +1,275 @@
+// The commands around tickets: join, ticket, keygen, id, and what a server shows.
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { TextOutput } from '../../../src/cli/output.js'
+import { run } from '../../../src/cli/run.js'
+import type { DaemonEvent } from '../../../src/events.js'
+import { decodeKey, encodeKey } from '../../../src/identity/encoding.js'
+import { keyPairOf } from '../../../src/identity/keys.js'
+import { Secret } from '../../../src/identity/secret.js'
+import { encodeTicket } from '../../../src/identity/ticket.js'
+import { parseOptions } from '../../../src/options/file.js'
+import { loadIdentity } from '../../../src/options/identity-file.js'
+import { Memory, runOnce } from './memory.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-tickets-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+
+const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
+const TICKET = encodeTicket({
+  publicKey: decodeKey(KEY),
+  maps: [
+    { proto: 'tcp', port: 25565, name: 'Minecraft' },
+    { proto: 'udp', port: 27015 },
+    { proto: 'tcp', port: 27015 }
+  ]
+})
+
+function ports(memory: Memory): string[] {
+  return memory.options!.entries.map(entry =>
+    entry.mode === 'client' ? `${entry.proto} ${entry.port} ${entry.localPort}` : ''
+  )
+}
+
+test('join takes a ticket in one piece, in several, and behind a list', async () => {
+  const whole = ports(await runOnce(['join', TICKET]))
+  assert.deepEqual(whole, ['tcp 25565 25565', 'udp 27015 27015', 'tcp 27015 27015'])
+  assert.deepEqual(ports(await runOnce(['join', TICKET.slice(0, 30).toUpperCase(), TICKET.slice(30)])), whole)
+  assert.deepEqual(ports(await runOnce(['join', `${TICKET.slice(0, 30)}\n ${TICKET.slice(30)}`])), whole)
+  assert.deepEqual(ports(await runOnce(['join', '--only', '25565', TICKET])), ['tcp 25565 25565'])
+  assert.deepEqual(ports(await runOnce(['join', TICKET, '--only', 'minecraft', '-l', '7'])), ['tcp 25565 7'])
+  assert.deepEqual(ports(await runOnce(['join', TICKET, '--only', 'minecraft', '--offset=-1'])), [
+    'tcp 25565 25564'
+  ])
+  assert.deepEqual(ports(await runOnce(['join', '-l', '5', '6', TICKET])), [
+    'tcp 25565 5',
+    'udp 27015 6',
+    'tcp 27015 6'
+  ])
+})
+
+// [what, arguments, the code, a part of the message]
+const REFUSED: [string, string[], string, RegExp][] = [
+  ['no ticket', ['join'], 'BAD_TICKET', /is empty; paste the text that begins with hnat1/],
+  ['something else', ['join', KEY], 'BAD_TICKET', /does not begin with hnat1/],
+  ['a cut ticket', ['join', TICKET.slice(0, -5)], 'TICKET_CUT', /5 characters are missing/],
+  [
+    'a typo',
+    ['join', TICKET.replace(/.$/, char => (char === 'y' ? 'b' : 'y'))],
+    'TICKET_MISTYPED',
+    /place \d+/
+  ],
+  ['a newer ticket', ['ticket', `hnat7${'y'.repeat(70)}`], 'TICKET_VERSION', /update it/],
+  ['a name that is not there', ['join', TICKET, '--only', 'Doom'], 'BAD_OPTIONS', /names "Doom"/],
+  ['a file without --save', ['join', TICKET, '-c', 'x.json'], 'BAD_USAGE', /goes with --save only/],
+  ['an identity that is none', ['id', '--identity', folder], 'IDENTITY_UNUSABLE', /cannot be used/]
+]
+
+for (const [what, args, code, message] of REFUSED) {
+  test(`refused with its code: ${what}`, async () => {
+    const plain = await runOnce(args)
+    assert.equal(plain.code, 2)
+    assert.match(plain.err, message)
+    assert.equal(plain.out, '')
+    const { events, err } = await runOnce([...args, '--json'])
+    assert.equal(err, '')
+    assert.deepEqual(
+      events.map(event => event.code),
+      [code]
+    )
+  })
+}
+
+test('a fault of a ticket in a file has its code', async () => {
+  const path = join(folder, 'cut.json')
+  writeFileSync(path, JSON.stringify({ schema: [{ mode: 'client', ticket: TICKET.slice(0, -5) }] }))
+  const { events } = await runOnce(['-c', path, '--json'])
+  assert.deepEqual(
+    events.map(({ code, path }) => [code, path]),
+    [['TICKET_CUT', 'schema[0].ticket']]
+  )
+})
+
+const READY: DaemonEvent = {
+  event: 'ready',
+  mode: 'client',
+  publicKey: KEY,
+  maps: [
+    { proto: 'tcp', port: 25565, localHost: '127.0.0.1', localPort: 25566 },
+    { proto: 'udp', port: 27015, localHost: '127.0.0.1', localPort: 27015 },
+    { proto: 'tcp', port: 27015, localHost: '127.0.0.1', localPort: 27015 }
+  ]
+}
+
+/** A join whose daemon says what it opened; `said` tells when it has said enough. */
+async function joined(args: string[], said: (memory: Memory) => boolean): Promise<Memory & { code: number }> {
+  const memory = new Memory()
+  const running = run(['join', TICKET, ...args], memory)
+  memory.fake.onStart = async () => {
+    memory.fake.tell(READY)
+    // What follows from it comes from the disk.
+    while (!said(memory)) await new Promise(resolve => setImmediate(resolve))
+    memory.stop()
+  }
+  const code = await running
+  return Object.assign(memory, { code })
+}
+
+test('join says what to type', async () => {
+  const { out, code } = await joined([], () => true)
+  assert.equal(code, 0)
+  assert.equal(
+    out,
+    '127.0.0.1:25566 (tcp) -> port 25565 of EPkmaN7v..\n' +
+      '127.0.0.1:27015 (udp) -> port 27015 of EPkmaN7v..\n' +
+      '127.0.0.1:27015 (tcp) -> port 27015 of EPkmaN7v..\n' +
+      'In "Minecraft", type 127.0.0.1:25566 (or localhost:25566)\n' +
+      'In the game or program, type 127.0.0.1:27015\n'
+  )
+})
+
+test('join --save writes what was really opened', async () => {
+  const path = join(folder, 'options.json')
+  const first = await joined(['--save', '-c', path], ({ out }) => /Saved/.test(out))
+  assert.match(first.out, /Saved in .*options.json: hyper-nat opens it again\n/)
+  const maps = parseOptions(readFileSync(path, 'utf8')).entries.map(
+    entry => entry.mode === 'client' && `${entry.proto} ${entry.port} ${entry.localPort}`
+  )
+  assert.deepEqual(maps, ['tcp 25565 25566', 'udp 27015 27015', 'tcp 27015 27015'])
+  const second = await joined(['--save', '-c', path], ({ out }) => /already/.test(out))
+  assert.match(second.out, /options.json has it already\n/)
+})
+
+test('what cannot be saved is told, and the rest goes on', async () => {
+  const path = join(folder, 'broken.json')
+  writeFileSync(path, '{ "schema": [')
+  const { err, code } = await joined(['--save', '-c', path], memory => memory.err !== '')
+  assert.equal(code, 0)
+  assert.match(err, /^warning BAD_OPTIONS: It was not saved. .*line 1/)
+  assert.equal(readFileSync(path, 'utf8'), '{ "schema": [')
+})
+
+test('join --qr shows the ticket again', async () => {
+  const { out } = await joined(['--qr'], () => true)
+  assert.match(out, /[\u2580\u2584\u2588]/)
+  assert.doesNotMatch((await joined([], () => true)).out, /[\u2580\u2584\u2588]/)
+})
+
+test('ticket tells what is in one', async () => {
+  const full = encodeTicket({
+    publicKey: decodeKey(KEY),
+    maps: [{ proto: 'tcp', port: 1, name: 'K\u00fcche' }],
+    relays: [decodeKey(KEY)],
+    bootstrap: ['127.0.0.1:1'],
+    invite: new Uint8Array(32)
+  })
+  const { out, code } = await runOnce(['ticket', full])
+  assert.equal(code, 0)
+  assert.equal(
+    out,
+    `public key\n  ${KEY}\nports\n  tcp 1 "K\\u00fcche"\nrelays\n  ${KEY}\nDHT nodes\n  127.0.0.1:1\n` +
+      'an invite: this ticket is for one guest, and a secret\n'
+  )
+  const { events } = await runOnce(['ticket', TICKET, '--json'])
+  assert.deepEqual(events, [
+    {
+      event: 'ticket',
+      publicKey: KEY,
+      maps: [
+        { proto: 'tcp', port: 25565, name: 'Minecraft' },
+        { proto: 'udp', port: 27015 },
+        { proto: 'tcp', port: 27015 }
+      ],
+      relays: [],
+      bootstrap: [],
+      invite: false
+    }
+  ])
+})
+
+test('keygen makes a secret that belongs to the key, another each time', async () => {
+  const secrets = new Set<unknown>()
+  for (let i = 0; i < 3; i++) {
+    const { events, code } = await runOnce(['keygen', '--json'])
+    assert.equal(code, 0)
+    const [{ event, secret, publicKey }] = events as [Record<string, string>]
+    assert.equal(event, 'keygen')
+    assert.equal(publicKey, encodeKey(keyPairOf(new Secret(secret!)).publicKey))
+    secrets.add(secret)
+    // No warning: it is strong.
+    const served = await runOnce(['server', '-p', '1', '-s', secret!])
+    assert.equal(served.err, '')
+  }
+  assert.equal(secrets.size, 3)
+  const { out } = await runOnce(['keygen'])
+  assert.match(out, /^secret .*\n {2}[a-z0-9]{32}\npublic key .*\n {2}\w{43,44}\n$/)
+})
+
+test('id shows the public key of a file', async () => {
+  const path = join(folder, 'identity')
+  const { out } = await runOnce(['id', '--identity', path])
+  const { events } = await runOnce(['id', '--identity', path, '--json'])
+  assert.deepEqual(events, [{ event: 'identity', publicKey: out.trim(), file: path }])
+  assert.equal(out.trim(), encodeKey((await loadIdentity(path)).publicKey))
+})
+
+test('an identity comes from the file, beside which it is, or from a flag', async () => {
+  const path = join(folder, 'with-identity.json')
+  writeFileSync(
+    path,
+    JSON.stringify({ identity: 'me.key', schema: [{ mode: 'client', port: 1, publicKey: KEY }] })
+  )
+  assert.equal((await runOnce(['-c', path])).options?.identity, join(folder, 'me.key'))
+  assert.equal((await runOnce(['-c', path, '--identity', 'x'])).options?.identity, 'x')
+  assert.equal((await runOnce(['client', '-r', '1', '-k', KEY, '--identity', 'x'])).options?.identity, 'x')
+  assert.equal((await runOnce(['join', TICKET, '--identity', 'x'])).options?.identity, 'x')
+})
+
+const SHARED: DaemonEvent = {
+  event: 'ready',
+  mode: 'server',
+  publicKey: KEY,
+  ticket: TICKET,
+  maps: [{ proto: 'tcp', port: 25565, host: '127.0.0.1' }]
+}
+
+test('a server shows its ticket, and the longer line for those who want to choose', () => {
+  let out = ''
+  const streams = { stdout: (text: string) => void (out += text), stderr: () => assert.fail() }
+  new TextOutput(streams, false).event(SHARED)
+  assert.equal(
+    out,
+    `Sharing\n  tcp port 25565 of 127.0.0.1\nunder the public key\n  ${KEY}\n` +
+      `On the other machine run\n  hyper-nat join ${TICKET}\n` +
+      `or, to choose ports there\n  hyper-nat client -l 25565 -r 25565 --protocol tcp -k ${KEY}\n`
+  )
+})
+
+test('server --qr draws the ticket', async () => {
+  const memory = new Memory()
+  memory.fake.onStart = async () => {
+    memory.fake.tell(SHARED)
+    memory.stop()
+  }
+  await run(['server', '-p', '25565', '-s', 'qm4jzr8tk3ow9yxa5hbdnc6e', '--qr'], memory)
+  assert.match(memory.out, /[\u2580\u2584\u2588]{7}/)
+})
+
+test('the name of a server reaches its entries', async () => {
+  const { options } = await runOnce([
+    'server',
+    '-p',
+    '1,2',
+    '-s',
+    'qm4jzr8tk3ow9yxa5hbdnc6e',
+    '--name',
+    'My game'
+  ])
+  assert.deepEqual(
+    options!.entries.map(({ name }) => name),
+    ['My game', 'My game']
+  )
+})

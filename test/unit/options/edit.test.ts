@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { OptionsError } from '../../../src/errors.js'
+import { addEntries, saveEntries } from '../../../src/options/edit.js'
+import { parseOptions } from '../../../src/options/file.js'
+import { locked } from '../../../src/options/lock.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-edit-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+const POSIX = process.platform !== 'win32'
+
+const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
+
+function entry(port: number): Record<string, unknown> {
+  return { mode: 'client', proto: 'tcp', port, publicKey: KEY }
+}
+
+let files = 0
+function write(text: string | Uint8Array, mode = 0o600): string {
+  const path = join(folder, `${files++}.json`)
+  writeFileSync(path, text, { mode })
+  return path
+}
+
+/** Only the locks and files that stay; what is temporary is gone. */
+function names(): string[] {
+  return readdirSync(folder).filter(name => !/^\d+\.json$/.test(name))
+}
+
+test('entries come to the end; comments, order and style stay', () => {
+  const text = `// mine
+{
+    "network": { /* none */ },
+    "schema": [
+        // the first one
+        {"mode": "client", "port": 1, "publicKey": "${KEY}"} // as it is
+    ],
+    "resume": 5 // last
+}
+`
+  assert.equal(
+    addEntries(text, [{ mode: 'client', port: 2, publicKey: KEY }]),
+    text.replace(
+      '"} // as it is\n',
+      `"}, // as it is
+        {
+            "mode": "client",
+            "port": 2,
+            "publicKey": "${KEY}"
+        }\n`
+    )
+  )
+})
+
+// [what, the text before]
+const STYLES: [string, string][] = [
+  ['an empty list', '{ "schema": [] }'],
+  ['no list', '{ "resume": 5 }'],
+  ['an empty object', '{}'],
+  ['a trailing comma', `{\n  "schema": [\n    ${JSON.stringify(entry(1))},\n  ],\n}`],
+  ['tabs', `{\n\t"schema": [\n\t\t${JSON.stringify(entry(1))}\n\t]\n}\n`],
+  ['one line', `{"schema":[${JSON.stringify(entry(1))}]}`],
+  ['the line ends of Windows', `{\r\n  "schema": [\r\n    ${JSON.stringify(entry(1))}\r\n  ]\r\n}\r\n`],
+  [
+    'a comment at the end of the list',
+    `{\n  "schema": [\n    ${JSON.stringify(entry(1))}\n    // more to come\n  ]\n}`
+  ]
+]
+
+for (const [what, text] of STYLES) {
+  test(`adds to ${what}`, () => {
+    const edited = addEntries(text, [entry(2), entry(3)])
+    const before = text.includes('"port"') ? [1] : []
+    assert.deepEqual(
+      parseOptions(edited).entries.map(({ port }) => port),
+      [...before, 2, 3],
+      edited
+    )
+    for (const comment of text.match(/\/\/.*/g) ?? []) assert.ok(edited.includes(comment))
+    if (text.includes('\r\n')) assert.doesNotMatch(edited, /[^\r]\n/)
+    if (text.includes('\t')) assert.match(edited, /\n\t\t\{\n\t\t\t"mode"/)
+  })
+}
+
+test('a file that is not there is made, for its owner only', async () => {
+  const path = join(folder, `${files++}.json`)
+  assert.equal(await saveEntries(path, [entry(1)]), 1)
+  assert.equal(parseOptions(readFileSync(path, 'utf8')).entries.length, 1)
+  if (POSIX) assert.equal(statSync(path).mode & 0o777, 0o600)
+  assert.deepEqual(names(), [])
+})
+
+test('what is there already is not added again, whatever the order of its keys', async () => {
+  const path = write(JSON.stringify({ schema: [entry(1)] }))
+  const { mode, ...rest } = entry(1)
+  assert.equal(await saveEntries(path, [{ ...rest, mode }]), 0)
+  assert.equal(await saveEntries(path, [entry(1), entry(2)]), 1)
+  assert.equal(parseOptions(readFileSync(path, 'utf8')).entries.length, 2)
+})
+
+test('a file with faults stays as it is', async () => {
+  for (const text of ['{ "schema": [', '{ "schema": [{}] }', '[]', '{ "schema": {} }']) {
+    const path = write(text)
+    await assert.rejects(saveEntries(path, [entry(1)]), OptionsError)
+    assert.equal(readFileSync(path, 'utf8'), text)
+  }
+  assert.deepEqual(names(), [])
+})
+
+test('an entry that clashes with another is refused', async () => {
+  const text = JSON.stringify({ schema: [{ ...entry(1), localPort: 2 }] })
+  const path = write(text)
+  await assert.rejects(saveEntries(path, [entry(2)]), /schema\[1\]\.localPort: takes local port 2/)
+  assert.equal(readFileSync(path, 'utf8'), text)
+})
+
+test('encodings, byte order marks and modes stay', async () => {
+  const text = '{ "schema": [] }'
+  for (const bytes of [
+    Buffer.from(`\ufeff${text}`),
+    Buffer.from(`\ufeff${text}`, 'utf16le'),
+    Buffer.from(`\ufeff${text}`, 'utf16le').swap16()
+  ]) {
+    const path = write(bytes)
+    if (POSIX) chmodSync(path, 0o640)
+    await saveEntries(path, [entry(1)])
+    const after = readFileSync(path)
+    assert.deepEqual(after.subarray(0, 2), bytes.subarray(0, 2))
+    assert.equal(await saveEntries(path, [entry(1)]), 0, 'it is read again')
+    if (POSIX) assert.equal(statSync(path).mode & 0o777, 0o640)
+  }
+})
+
+test('a link stays a link', { skip: POSIX ? false : 'links need rights on Windows' }, async () => {
+  const path = write('{ "schema": [] }')
+  const link = join(folder, `${files++}.json`)
+  symlinkSync(path, link)
+  await Promise.all([saveEntries(link, [entry(1)]), saveEntries(path, [entry(2)])])
+  assert.equal(readFileSync(link, 'utf8'), readFileSync(path, 'utf8'))
+  assert.equal(parseOptions(readFileSync(path, 'utf8')).entries.length, 2)
+})
+
+test('a folder that may not be written to', async () => {
+  await assert.rejects(saveEntries(join(folder, 'nowhere', 'options.json'), [entry(1)]), {
+    code: 'OPTIONS_UNREADABLE'
+  })
+})
+
+test('many in one process lose nothing', async () => {
+  const path = write('{ "schema": [] }')
+  await Promise.all(Array.from({ length: 20 }, (_, i) => saveEntries(path, [entry(i + 1)])))
+  assert.equal(parseOptions(readFileSync(path, 'utf8')).entries.length, 20)
+  assert.deepEqual(names(), [])
+})
+
+test('several processes at once lose nothing', async () => {
+  const path = write('// together\n{ "schema": [] }')
+  const script = join(fileURLToPath(new URL('.', import.meta.url)), 'save-many.js')
+  const children = [1, 2, 3].map(first => fork(script, [path, `${first * 100}`, '15', KEY]))
+  const ends = await Promise.all(children.map(child => once(child, 'exit')))
+  assert.deepEqual(
+    ends.map(([code]) => code),
+    [0, 0, 0]
+  )
+  const text = readFileSync(path, 'utf8')
+  assert.equal(new Set(parseOptions(text).entries.map(({ port }) => port)).size, 45)
+  assert.match(text, /^\/\/ together\n/)
+  assert.deepEqual(names(), [])
+})
+
+test('a lock ends with its process', async () => {
+  const path = write('{ "schema": [] }')
+  const script = join(fileURLToPath(new URL('.', import.meta.url)), 'hold-lock.js')
+  const child = fork(script, [path])
+  const [message] = await once(child, 'message')
+  assert.equal(message, 'locked')
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  assert.equal(await saveEntries(path, [entry(1)]), 1)
+})
+
+test('an error ends a lock', async () => {
+  const path = write('{ "schema": [] }')
+  await assert.rejects(
+    locked(path, async () => {
+      throw new Error('on purpose')
+    }),
+    /on purpose/
+  )
+  assert.equal(await locked(path, async () => 5), 5)
+})
