@@ -98,14 +98,17 @@ function told({ code, reason, inTheWay }: ServerFinding): string {
   return inTheWay ? `${what} ${WHOSE[inTheWay]}` : what
 }
 
+/** A mapped port leads to a server past any NAT, its guests' too. */
+const MAP_THERE = "let the server's owner switch on UPnP, NAT-PMP or PCP in the router there"
+
 function adviceFor({ inTheWay }: ServerFinding, { beyond }: Here): string {
   switch (inTheWay) {
     case 'here':
       return `${RELAY}, or ${loosen(beyond)}. Trying again can help, too.`
     case 'there':
-      return `${RELAY}, or let the server's owner ${loosen(null)}. Trying again can help, too.`
+      return `${RELAY}, or ${MAP_THERE}. Trying again can help, too.`
     case 'both':
-      return `${RELAY}, or ${loosen(beyond)}; one of the two sides is enough.`
+      return `${RELAY}, or ${MAP_THERE}, or here ${loosen(beyond)}. One of these is enough.`
     case 'relay':
       return 'Run hyper-nat doctor where the relay runs; see that it is not full, that it serves this server, and that its UDP port is open.'
     default:
@@ -125,15 +128,11 @@ function pathCheck({ path, serverIsRandom }: ServerFinding, { kind, beyond }: He
     return note(
       'path',
       `${message} The router here is strict${too}.`,
-      `For a direct path, ${loosen(beyond)}.`
+      `For a direct path, ${loosen(beyond)}, or ${MAP_THERE}.`
     )
   }
   if (serverIsRandom) {
-    return note(
-      'path',
-      `${message} The server's router is strict.`,
-      `For a direct path, let the server's owner ${loosen(null)}.`
-    )
+    return note('path', `${message} The server's router is strict.`, `For a direct path, ${MAP_THERE}.`)
   }
   return note(
     'path',

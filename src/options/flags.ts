@@ -47,6 +47,9 @@ export interface ReachFlags extends NetworkFlags {
   readonly ticket?: string | undefined
 }
 
+/** What begins like a ticket was meant to be one. */
+const TICKET = /^hnat\d/i
+
 /** A network to use, and a server to reach in it. */
 export interface Reach {
   readonly network: NetworkOptions
@@ -130,9 +133,10 @@ export function reachOptions(flags: ReachFlags, keyNeeded: boolean): Reach {
   const places = networkPlaces(flagPlaces({ ticket: 'TICKET' }, String), flags)
   const given = judge(() => checkNetwork(withNetwork({}, flags), places)) ?? {}
   const { publicKey } = flags
-  const ticket = flags.ticket === undefined ? undefined : decodeTicket(flags.ticket)
-  const key = publicKey === undefined ? ticket?.publicKey : judge(() => decodeKey(publicKey))
-  if (publicKey !== undefined && ticket) {
+  const text = flags.ticket ?? (publicKey !== undefined && TICKET.test(publicKey) ? publicKey : undefined)
+  const ticket = text === undefined ? undefined : decodeTicket(text)
+  const key = ticket?.publicKey ?? (publicKey === undefined ? undefined : judge(() => decodeKey(publicKey)))
+  if (publicKey !== undefined && flags.ticket !== undefined) {
     faults.push({ path: '-k', message: 'is given beside a ticket, which holds it; give one of them' })
   } else if (keyNeeded && publicKey === undefined && !ticket) {
     faults.push({

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { PingAnswer } from '../../src/doctor/ping.js'
 import type { Diagnosis } from '../../src/doctor/report.js'
+import { until } from '../support/deadline.js'
 import { HyperNat } from '../support/hyper-nat.js'
 import { runProgram } from '../support/process.js'
 import { missing } from '../support/programs.js'
@@ -170,6 +171,25 @@ describe('the doctor', { concurrency: 3 }, () => {
       const check = checks.find(({ name }) => name === 'portMapping')
       assert.equal(check?.verdict, 'note')
       assert.ok(check.advice)
+    }
+  })
+
+  test('ended while others try the port: no mapping stays', {
+    skip: skip || noMiniupnpd(),
+    timeout: 60_000
+  }, async () => {
+    const home = await lab.home('cgn')
+    // Nothing comes in there, which takes some seconds to find out.
+    const router = await Miniupnpd.start(home, { speaks: 'pcp', address: '11.0.99.1' })
+    const doctor = new HyperNat(['doctor', '--bootstrap', lab.bootstrap], { prefix: home.prefix })
+    try {
+      await until(20_000, 'a mapping', async () => (await router.redirects()).length === 1)
+      doctor.kill('SIGINT')
+      assert.equal((await doctor.end(3000)).code, 0)
+      assert.deepEqual(await router.redirects(), [])
+    } finally {
+      await doctor.stop()
+      await router.stop()
     }
   })
 
