@@ -17,6 +17,7 @@ import type { Limits } from '../limits.js'
 import { protocolError } from '../session/bytes.js'
 import { INITIAL_WINDOW } from '../session/wire.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
+import { Place } from './queue.js'
 
 export type TcpLimits = Pick<Limits, 'flowQueue' | 'flowWindow' | 'windowGrowthMs'>
 
@@ -48,6 +49,10 @@ const RELEASED_MAX = 256
 
 export class TcpFlow implements ByteFlow {
   events: ByteFlowEvents = deafEvents
+  /** Where it waits to say something, to tell its window, and to tell it when that can wait a little. */
+  readonly turn = new Place<TcpFlow>(this)
+  readonly windowTurn = new Place<TcpFlow>(this)
+  readonly soonTurn = new Place<TcpFlow>(this)
 
   // Sending. Offsets: base <= acked.. <= next <= end; the chunks from `head` hold [base, end).
   #chunks: Uint8Array[] = []

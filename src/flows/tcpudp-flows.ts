@@ -6,6 +6,7 @@ import { Reader, varintSize, writeVarint } from '../session/bytes.js'
 import type { Datagrams } from '../session/datagrams.js'
 import { segmentRoom } from '../session/records.js'
 import { openPayload, strayReply } from './arq/index.js'
+import { Queue } from './queue.js'
 import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
 
 export interface TcpudpOutside {
@@ -25,7 +26,7 @@ export class TcpudpFlows {
   /** Numbers that the client has used lately, and the highest that is no longer kept here: none comes twice. */
   readonly #used = new Set<number>()
   #usedUpTo = 0
-  readonly #touched = new Set<TcpudpFlow>()
+  readonly #touched = new Queue<TcpudpFlow>()
   readonly #carrier: TcpudpCarrier
   #datagrams: Datagrams | null = null
   #size = 0
@@ -47,14 +48,14 @@ export class TcpudpFlows {
         this.#datagrams?.queue()
       },
       touch: flow => {
-        this.#touched.add(flow)
+        this.#touched.add(flow.turn)
         this.#datagrams?.queue()
       },
       lingers: flow => this.#lingering.add(flow),
       done: flow => {
         this.flows.delete(flow.id)
         this.#lingering.delete(flow)
-        this.#touched.delete(flow)
+        this.#touched.delete(flow.turn)
       }
     }
   }
@@ -98,7 +99,7 @@ export class TcpudpFlows {
       this.#size = size
       for (const flow of this.flows.values()) flow.resize()
     }
-    for (const flow of this.#touched) flow.update()
+    for (let left = this.#touched.size; left > 0; left--) this.#touched.take()?.update()
     this.#touched.clear()
   }
 

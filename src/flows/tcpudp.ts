@@ -6,6 +6,7 @@ import type { Limits } from '../limits.js'
 import { closeCode, closeNumber } from '../session/wire.js'
 import { Arq, type ArqHost, RESET_PROTOCOL, RESET_SESSION_FIRST } from './arq/index.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
+import { Place } from './queue.js'
 
 /** What a flow asks of the others on its session. */
 export interface TcpudpCarrier {
@@ -28,6 +29,8 @@ export interface TcpudpCarrier {
 
 export class TcpudpFlow implements ByteFlow {
   events: ByteFlowEvents = deafEvents
+  /** Where it waits to be brought up to date. */
+  readonly turn = new Place<TcpudpFlow>(this)
   readonly #arq: Arq
   #timer: Timer | null = null
   #timerAt = Number.POSITIVE_INFINITY

@@ -4,6 +4,7 @@
  * behind a download. A flow's OPEN and its FIN or RESET go with its bytes, so that what two programs say one after the
  * other arrives in that order wherever it can. Nothing is built before the link has room: what waits, waits here, where order can still change.
  */
+import { Queue } from '../flows/queue.js'
 import type { Tail, TcpFlow } from '../flows/tcp.js'
 import type { Limits } from '../limits.js'
 import { dataHeaderSize, finFrame, openFrame, resetFrame, windowFrame, writeDataHeader } from './frames.js'
@@ -30,9 +31,9 @@ interface Turn {
 export class Outbox {
   #control: Uint8Array[] = []
   #controlCost = 0
-  readonly #windows = new Set<TcpFlow>()
-  readonly #fresh = new Set<TcpFlow>()
-  readonly #waiting = new Set<TcpFlow>()
+  readonly #windows = new Queue<TcpFlow>()
+  readonly #fresh = new Queue<TcpFlow>()
+  readonly #waiting = new Queue<TcpFlow>()
 
   constructor(readonly limits: Pick<Limits, 'messageBytes' | 'quantum'>) {}
 
@@ -49,18 +50,18 @@ export class Outbox {
 
   /** The flow has something to send. */
   ready(flow: TcpFlow): void {
-    if (!this.#waiting.has(flow)) this.#fresh.add(flow)
+    if (!this.#waiting.has(flow.turn)) this.#fresh.add(flow.turn)
   }
 
   /** The flow's window is to be told. */
   windowDue(flow: TcpFlow): void {
-    this.#windows.add(flow)
+    this.#windows.add(flow.windowTurn)
   }
 
   forget(flow: TcpFlow): void {
-    this.#windows.delete(flow)
-    this.#fresh.delete(flow)
-    this.#waiting.delete(flow)
+    this.#windows.delete(flow.windowTurn)
+    this.#fresh.delete(flow.turn)
+    this.#waiting.delete(flow.turn)
   }
 
   /** The connection is gone: frames that repeat on resumption are dropped. */
@@ -100,9 +101,9 @@ export class Outbox {
       this.#controlCost -= frame.byteLength + FRAME_COST
     }
     this.#control.splice(0, frames.length)
-    for (const flow of this.#windows) {
-      if (size > budget) break
-      this.#windows.delete(flow)
+    while (size <= budget) {
+      const flow = this.#windows.take()
+      if (!flow) break
       const { received, limit } = flow.takeWindow()
       const frame = windowFrame(flow.id, received, limit)
       frames.push(frame)
@@ -129,7 +130,7 @@ export class Outbox {
     for (const { flow, open, tail, says } of turns) {
       if (open) flow.opened()
       if (tail) flow.tailSent(says)
-      else if (flow.due && !this.#fresh.has(flow)) this.#waiting.add(flow)
+      else if (flow.due && !this.#fresh.has(flow.turn)) this.#waiting.add(flow.turn)
     }
   }
 
@@ -138,9 +139,9 @@ export class Outbox {
     const turns: Turn[] = []
     let left = budget
     for (const list of [this.#fresh, this.#waiting]) {
-      for (const flow of list) {
-        if (left <= 0) return turns
-        list.delete(flow)
+      while (left > 0) {
+        const flow = list.take()
+        if (!flow) break
         if (!flow.due) continue
         const alone = this.#fresh.size + this.#waiting.size === 0
         const turn = turnOf(flow, Math.min(left, alone ? left : this.limits.quantum))

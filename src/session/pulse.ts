@@ -93,7 +93,8 @@ export class Pulse {
   }
 
   get lastHeard(): Heard {
-    return { at: this.#heardAt, steadySince: this.#steadySince }
+    const now = this.clock.now()
+    return { at: now - this.#silence(now), steadySince: this.#steadySince }
   }
 
   /**

@@ -12,6 +12,7 @@
 import type { Clock, Timer } from '../clock.js'
 import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
+import { Queue } from '../flows/queue.js'
 import { type TcpCarrier, TcpFlow } from '../flows/tcp.js'
 import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
@@ -75,7 +76,7 @@ export class Session {
   readonly tcpudp: TcpudpFlows
   readonly #outbox: Outbox
   readonly #pulse: Pulse
-  readonly #soon = new Set<TcpFlow>()
+  readonly #soon = new Queue<TcpFlow>()
   #soonTimer: Timer | null = null
   #graceTimer: Timer | null = null
   #state: SessionState = 'new'
@@ -334,13 +335,13 @@ export class Session {
       this.#flush()
     },
     windowDue: flow => {
-      this.#soon.delete(flow)
+      this.#soon.delete(flow.soonTurn)
       if (!this.#link) return
       this.#outbox.windowDue(flow)
       this.#flush()
     },
     windowSoon: flow => {
-      this.#soon.add(flow)
+      this.#soon.add(flow.soonTurn)
       this.#soonTimer ??= this.outside.clock.after(this.outside.limits.ackDelayMs, () => this.#tellSoon())
     },
     borrow: bytes => {
@@ -353,7 +354,7 @@ export class Session {
     },
     done: flow => {
       this.flows.delete(flow.id)
-      this.#soon.delete(flow)
+      this.#soon.delete(flow.soonTurn)
       this.#outbox.forget(flow)
     },
     now: () => this.outside.clock.now()
@@ -361,8 +362,9 @@ export class Session {
 
   #tellSoon(): void {
     this.#soonTimer = null
-    if (this.#link) for (const flow of this.#soon) this.#outbox.windowDue(flow)
-    this.#soon.clear()
+    for (let flow = this.#soon.take(); flow; flow = this.#soon.take()) {
+      if (this.#link) this.#outbox.windowDue(flow)
+    }
     this.#flush()
   }
 

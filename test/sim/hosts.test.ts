@@ -116,6 +116,41 @@ for (const awayMs of [4000, 10_000, 40_000]) {
   })
 }
 
+for (const count of [1, 3]) {
+  test(`our address changes: ${count} sessions go on at once`, async () => {
+    const town = new Town()
+    const hosts = Array.from({ length: count }, () => town.host(20))
+    town.hosts.start()
+    await town.pass(20_000)
+    const sessions = hosts.map(({ server }) => server.session)
+    town.move()
+    town.change('lost', 'new')
+    await town.pass(500)
+    for (const { server } of hosts) assert.deepEqual(server.told, ['up', 'resumed'])
+    assert.deepEqual(
+      hosts.map(({ server }) => server.session),
+      sessions
+    )
+    assert.equal(town.told('disconnected').length, 0)
+    await town.pass(20_000)
+    assert.ok(up(...hosts))
+    town.hosts.close()
+  })
+
+  test(`the network changes and ${count} connections live on: none is dialled`, async () => {
+    const town = new Town()
+    const hosts = Array.from({ length: count }, () => town.host(20))
+    town.hosts.start()
+    await town.pass(20_000)
+    const dials = town.dials.length
+    town.change('new')
+    await town.pass(20_000)
+    assert.equal(town.dials.length, dials)
+    for (const { server } of hosts) assert.deepEqual(server.told, ['up'])
+    town.hosts.close()
+  })
+}
+
 test('a lone host that is silent is resumed as ever, however long its path takes', async () => {
   const town = new Town()
   const host = town.host()

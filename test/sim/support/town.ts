@@ -154,6 +154,12 @@ export class Town {
     this.#hush()
   }
 
+  /** Our address is another one: what was connected to the old one hears nothing any more. */
+  move(): void {
+    for (const connection of this.#connections.keys()) connection.fallSilent()
+    this.#connections.clear()
+  }
+
   #reaches(resident: Resident): boolean {
     return resident.running && !resident.cut && !this.#away
   }
