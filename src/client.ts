@@ -2,7 +2,7 @@
 import type net from 'node:net'
 import type { Clock, Timer } from './clock.js'
 import { HyperNatError } from './errors.js'
-import type { ClientMapInfo, DaemonEvent } from './events.js'
+import type { ClientMapInfo, ConnectionInfo, DaemonEvent } from './events.js'
 import { PendingDatagrams } from './flows/pending.js'
 import { UdpFlows } from './flows/udp.js'
 import type { Host } from './hosts/host.js'
@@ -146,6 +146,31 @@ export class Client {
     sweep()
     this.#hosts.start()
     return maps
+  }
+
+  /** The connection to the host that new flows go to; null while there is none. */
+  get connection(): ConnectionInfo | null {
+    return this.#hosts.chosen?.connection ?? null
+  }
+
+  /** The connections to all hosts, in the order in which they were found. */
+  get connections(): ConnectionInfo[] {
+    return this.#hosts.connected.flatMap(host => host.connection ?? [])
+  }
+
+  /** Whether the NAT of the host in use is random, as it said itself; null while that is not known. */
+  get serverIsRandom(): boolean | null {
+    return this.#parts.node.isRandom(this.#hosts.chosen?.dialled ?? this.#hosts.key)
+  }
+
+  /**
+   * Measures the path once: the round trip in ms, or null when there is no connection or no answer in time.
+   * @param name the host to ask; the one that new flows go to if left out
+   */
+  ping(name?: string): Promise<number | null> {
+    const hosts = this.#hosts
+    const host = name === undefined ? hosts.chosen : hosts.connected.find(host => host.name === name)
+    return new Promise(resolve => (host?.session ? host.session.ping(resolve) : resolve(null)))
   }
 
   async close(): Promise<void> {

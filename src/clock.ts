@@ -19,3 +19,8 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(handle) }
   }
 }
+
+/** Milliseconds since 1970, by a clock that people and programs may set at any time. */
+export function wallClock(): number {
+  return Date.now()
+}

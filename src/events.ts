@@ -1,4 +1,5 @@
 import type { Proto } from './options/entry.js'
+import type { Quality } from './session/pulse.js'
 
 /** A port map as events show it. */
 export interface ServerMapInfo {
@@ -17,6 +18,22 @@ export interface ClientMapInfo {
 
 /** How a session's packets travel. */
 export type PathKind = 'lan' | 'direct' | 'relayed'
+
+/** A port map that a server says it shares. */
+export interface SharedMapInfo {
+  proto: Proto
+  port: number
+}
+
+/** A client's connection to its server, or to one of several hosts under the server's secret. */
+export interface ConnectionInfo {
+  /** The host's name, as events tell it. */
+  readonly host: string
+  readonly path: PathKind
+  /** Round trip, jitter (ms) and loss (0 to 1) of the last half minute. */
+  readonly quality: Quality
+  readonly shared: readonly SharedMapInfo[]
+}
 
 /**
  * What a daemon tells the outside, one shape for the library's `event` and the CLI's `--json` lines. `publicKey` is the

@@ -7,17 +7,20 @@ import b4a from 'b4a'
 import sodium from 'sodium-native'
 import { Client, type ClientParts } from './client.js'
 import { systemClock } from './clock.js'
+import { type PingOptions, type PingSummary, ping } from './doctor/ping.js'
 import { codeOf, HyperNatError } from './errors.js'
-import type { ClientMapInfo, DaemonEvent, ServerMapInfo } from './events.js'
+import type { ClientMapInfo, ConnectionInfo, DaemonEvent, ServerMapInfo } from './events.js'
+import { childPublicKey } from './identity/child.js'
 import { decodeKey } from './identity/encoding.js'
 import { type KeyPair, keyPairOf } from './identity/keys.js'
 import { Secret } from './identity/secret.js'
 import { serverTicket } from './identity/server-ticket.js'
 import { decodeTicket, type Ticket } from './identity/ticket.js'
-import { LIMITS, type Limits } from './limits.js'
+import { DOCTOR_LIMITS, type DoctorLimits, LIMITS, type Limits } from './limits.js'
 import { type Log, silentLog } from './log.js'
 import { Node } from './network/node.js'
 import type { PortMappingState } from './network/port-mapping.js'
+import type { Survey } from './network/survey.js'
 import type { NetworkOptions, Proto } from './options/entry.js'
 import { Server } from './server.js'
 import { freePorts, type WantedPort } from './sockets/free-ports.js'
@@ -88,6 +91,21 @@ export interface Shared {
 export interface Opened {
   /** The maps with the local ports that were bound. */
   readonly maps: readonly ClientMapInfo[]
+  /** The connection to the host that new flows go to, of perhaps several under the server's secret; null while there is none. */
+  readonly connection: ConnectionInfo | null
+  /** The connections to all hosts. */
+  readonly connections: readonly ConnectionInfo[]
+  /**
+   * Whether the router of the host in use takes another port for each partner, as it said itself when it was dialled; null
+   * when it did not come to that.
+   */
+  readonly serverIsRandom: boolean | null
+  /**
+   * Measures the path once, with a packet of the session's own.
+   * @param host the name of the host to ask; the one that new flows go to if left out
+   * @returns the round trip in ms; null without a connection, or without an answer within `answerMs`
+   */
+  ping(host?: string): Promise<number | null>
   close(): Promise<void>
 }
 
@@ -138,7 +156,8 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   }
 
   /**
-   * Opens local ports that lead to a server's. Resolves when they are bound: the server may come later.
+   * Opens local ports that lead to a server's. Resolves when they are bound: the server may come later. Without any maps there
+   * is a session all the same, to {@link Opened.ping} through.
    * @param what.publicKey as text (base58, hex, z-base-32) or 32 bytes
    * @param what.ticket in place of the public key; without `maps` all of the ticket's are opened, each on the same local
    * port or the next free one. The DHT nodes and relays that it names are for this node's options: {@link decodeTicket}
@@ -161,7 +180,20 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       nextFree: map.nextFree ?? false
     }))
     const client = await this.#listen(keyOf(publicKey), entries)
-    return { maps: client.start(), close: this.#keep(client) }
+    return {
+      maps: client.start(),
+      get connection() {
+        return client.connection
+      },
+      get connections() {
+        return client.connections
+      },
+      get serverIsRandom() {
+        return client.serverIsRandom
+      },
+      ping: host => client.ping(host),
+      close: this.#keep(client)
+    }
   }
 
   /** A client with its local ports bound, those in use exchanged for the next free ones where that will do. */
@@ -194,6 +226,45 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       code: 'PORT_MOVED',
       message: `Port ${localPort} (${proto}) of ${localHost} is in use by another program, or closed to this user, so port ${port} of the server is at ${where} here.`
     })
+  }
+
+  /**
+   * Looks at the network from here: how many DHT nodes answer, as whom they see this machine, what its router lets in. Takes
+   * 1 to 10 s.
+   * @throws HyperNatError CLOSED
+   */
+  survey(limits: Partial<DoctorLimits> = {}): Promise<Survey> {
+    this.#check()
+    return this.#node.survey({ ...DOCTOR_LIMITS, ...limits })
+  }
+
+  /**
+   * Asks the home router for a UDP port that leads here, finds out whether others reach it, and gives it back. Takes up to 20 s.
+   * @returns how it went; `off` when the router is to be left alone, or when nobody is there to try the port
+   * @throws HyperNatError CLOSED
+   */
+  tryPortMapping(limits: Partial<DoctorLimits> = {}): Promise<PortMappingState> {
+    this.#check()
+    return this.#node.tryPortMapping({ ...DOCTOR_LIMITS, ...limits })
+  }
+
+  /**
+   * Connects to a server and measures the path at a steady pace, until `count` or `signal` ends it.
+   * @throws HyperNatError BAD_PUBLIC_KEY, CLOSED
+   */
+  ping(options: PingOptions): Promise<PingSummary> {
+    this.#check()
+    return ping(this, options)
+  }
+
+  /**
+   * Asks the network who has heard of a server.
+   * @returns how many nodes have: 0 for one that is not running, some for one that is, or was a while ago
+   * @throws HyperNatError BAD_PUBLIC_KEY, CLOSED
+   */
+  async find(publicKey: string | Uint8Array): Promise<number> {
+    this.#check()
+    return this.#node.find(childPublicKey(keyOf(publicKey)))
   }
 
   /** What friends need to reach a server of this node. */

@@ -1,7 +1,29 @@
 /** hyper-nat as a library: share ports under a secret, open ports to a public key. */
 export { Daemon } from './daemon.js'
+export { type DiagnoseOptions, diagnose } from './doctor/diagnose.js'
+export type { PingAnswer, PingOptions, PingSummary } from './doctor/ping.js'
+export type {
+  Check,
+  CheckName,
+  ClockFinding,
+  Diagnosis,
+  HostFinding,
+  PortMappingFinding,
+  ServerFinding,
+  Side,
+  Verdict,
+  VersionFinding
+} from './doctor/report.js'
 export { codeOf, type ErrorCode, type Fault, HyperNatError, OptionsError } from './errors.js'
-export type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from './events.js'
+export type {
+  ClientMapInfo,
+  ConnectionInfo,
+  DaemonEvent,
+  PathKind,
+  ServerMapInfo,
+  ServiceEvent,
+  SharedMapInfo
+} from './events.js'
 export {
   HyperNat,
   type HyperNatOptions,
@@ -15,11 +37,23 @@ export { type KeyPair, keyPairOf, randomSecret } from './identity/keys.js'
 export { Secret } from './identity/secret.js'
 export { serverTicket } from './identity/server-ticket.js'
 export { decodeTicket, encodeTicket, type Ticket, type TicketMap, ticketName } from './identity/ticket.js'
-export { LIMITS, type Limits, RELAY_LIMITS, type RelayLimits } from './limits.js'
+export {
+  DOCTOR_LIMITS,
+  type DoctorLimits,
+  LIMITS,
+  type Limits,
+  RELAY_LIMITS,
+  type RelayLimits
+} from './limits.js'
 export { BootstrapNodes, type BootstrapOptions } from './network/bootstrap.js'
+export type { Contact } from './network/contact.js'
+export type { Beyond } from './network/hops.js'
+export type { NatFinding, NatKind } from './network/nat.js'
 export type { PortMappingState } from './network/port-mapping.js'
 export { Relay, type RelayOptions } from './network/relay.js'
+export type { Survey } from './network/survey.js'
 export { addEntries, type RawEntry, saveEntries } from './options/edit.js'
 export type { ClientEntry, Entry, NetworkOptions, Options, Proto, ServerEntry } from './options/entry.js'
 export { defaultIdentityFile, loadIdentity } from './options/identity-file.js'
 export { type JoinFlags, joinEntries, joinOptions } from './options/join.js'
+export type { Quality } from './session/pulse.js'

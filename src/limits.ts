@@ -66,6 +66,8 @@ export interface Limits {
   pingMs: number
   /** Between two pings once one is overdue. */
   pingUrgentMs: number
+  /** How long somebody who measures the path waits for the answer to a ping. */
+  answerMs: number
   /** A client that hears nothing for this long dials anew beside the old connection. */
   silentMs: number
   /** The same where only its own questions stay unanswered: packets may come through though none get there. */
@@ -210,6 +212,7 @@ export const LIMITS: Limits = {
 
   pingMs: 1000,
   pingUrgentMs: 400,
+  answerMs: 2000,
   silentMs: 3000,
   deafMs: 4000,
   doubtMs: 1000,
@@ -302,4 +305,62 @@ export const RELAY_LIMITS: RelayLimits = {
   pairMs: 20_000,
   lingerMs: 10_000,
   sweepMs: 5000
+}
+
+/** How long the doctor looks, and from where on it finds fault. */
+export interface DoctorLimits {
+  /** How long the first DHT nodes may take to answer: four tries of a second each, of addresses that are looked up. */
+  bootstrapMs: number
+  /** DHT nodes that are asked what they see of this machine; from 4 on one liar or one lost answer changes nothing. */
+  nodes: number
+  /** How long one DHT node may take to answer, with repetitions. */
+  nodeMs: number
+  /** How long a packet may take that comes unasked, or does not. */
+  knockMs: number
+  /** Routers on the way that are asked who they are: that of the home, that of a provider, one of a virtual machine. */
+  hops: number
+  /** How long one of them may take. */
+  hopMs: number
+  /** How long a machine may take to accept or refuse, when no DHT node answers. */
+  contactMs: number
+  /** How often others are asked to send to a mapped port before it is taken to be of no use, and how long between. */
+  portChecks: number
+  portCheckMs: number
+  /** How long the search for the server may take until it counts as not connected: one dial with ports tried at random. */
+  connectMs: number
+  /** How much longer, once a dial has failed for a reason that may not hold the next time. */
+  secondChanceMs: number
+  /** How long a relayed session may take to find a direct path. */
+  directMs: number
+  /** Pings that a connection is measured with, and the time between two of them. */
+  pings: number
+  pingEveryMs: number
+  /** From this share of lost pings on the connection is no good for playing. */
+  badLoss: number
+  /** From here on players notice: round trip, and how much it varies. */
+  slowMs: number
+  unsteadyMs: number
+  /** How much the wall clock may be set while we look. */
+  clockJumpMs: number
+}
+
+export const DOCTOR_LIMITS: DoctorLimits = {
+  bootstrapMs: 6000,
+  nodes: 8,
+  nodeMs: 4500,
+  knockMs: 1200,
+  hops: 4,
+  hopMs: 2500,
+  contactMs: 2000,
+  portChecks: 2,
+  portCheckMs: 500,
+  connectMs: 45_000,
+  secondChanceMs: 15_000,
+  directMs: 10_000,
+  pings: 30,
+  pingEveryMs: 100,
+  badLoss: 0.1,
+  slowMs: 150,
+  unsteadyMs: 30,
+  clockJumpMs: 2000
 }

@@ -2,7 +2,7 @@
 
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { Surroundings } from './console.js'
-import { identityFlag, networkOf, protocolFlag, relayFlag } from './shared-flags.js'
+import { identityFlag, keyFlag, networkOf, protocolFlag, relayFlag } from './shared-flags.js'
 
 export const client: Command = {
   name: 'client',
@@ -21,7 +21,7 @@ export const client: Command = {
       describe: 'Port(s) on this computer, as many as -r (the same as -r); 0 for any free one'
     },
     ...protocolFlag,
-    'public-key': { alias: 'k', type: 'string', describe: 'The public key that the server shows' },
+    ...keyFlag,
     'local-host': { type: 'string', describe: 'The address to listen on (127.0.0.1)' },
     ...identityFlag,
     ...relayFlag

@@ -10,8 +10,8 @@ import type { RunningDaemon, Surroundings } from './console.js'
 export type Arguments = Readonly<Record<string, unknown>>
 
 /**
- * What a command runs: a daemon with these options, or something else that runs until it is told to stop; or only an answer,
- * and nothing runs.
+ * What a command runs: a daemon with these options, something else that runs until it is told to stop, or something that ends
+ * by itself; or only an answer, and nothing runs.
  */
 export type Job = {
   /** A secret made because none was given. */
@@ -19,6 +19,7 @@ export type Job = {
 } & (
   | ({ readonly options: Options } & DaemonExtras)
   | { readonly service: Service }
+  | { readonly task: Task; readonly warnings: readonly Warning[] }
   | { readonly answer: Answer }
 )
 
@@ -45,6 +46,9 @@ export interface Service {
   readonly warnings: readonly Warning[]
   make(log: Log): Promise<RunningDaemon>
 }
+
+/** What ends by itself, or when `around.stopped` says so; resolves with the exit code. */
+export type Task = (around: Surroundings, log: Log) => Promise<number>
 
 export interface Command {
   /** The word on the command line; `$0` for the command that needs none. */

@@ -1,4 +1,4 @@
-/** Flags that take one number. */
+/** Flags that take one number, and numbers that are shown. */
 
 import type { Fault } from '../errors.js'
 import { quote } from '../options/quote.js'
@@ -19,4 +19,9 @@ export function number(
   const what = whole ? 'a whole number' : 'a number'
   faults.push({ path: `--${name}`, message: `is ${quote(given)}; give ${what} from ${min} to ${max}` })
   return undefined
+}
+
+/** For JSON.stringify: measured numbers with two digits behind the point, which is more than they are good for. */
+export function rounded(_key: string, value: unknown): unknown {
+  return typeof value === 'number' ? Math.round(value * 100) / 100 : value
 }

@@ -5,24 +5,38 @@
 
 import yargs, { type Argv } from 'yargs'
 import type { Fault } from '../errors.js'
+import { version } from '../version.js'
 import { bootstrap } from './bootstrap.js'
 import { client } from './client.js'
 import type { Arguments, Command } from './command.js'
+import { doctor } from './doctor.js'
 import { file } from './file.js'
 import { id } from './id.js'
 import { join } from './join.js'
 import { keygen } from './keygen.js'
+import { ping } from './ping.js'
 import { relay } from './relay.js'
 import { server } from './server.js'
 import { everyFlag } from './shared-flags.js'
 import { ticket } from './ticket.js'
 import { unknownArguments } from './unknown.js'
-import { version } from './version.js'
 
 const NAME = 'hyper-nat'
 const WIDEST = 110
 
-export const commands: readonly Command[] = [file, server, join, client, ticket, keygen, id, relay, bootstrap]
+export const commands: readonly Command[] = [
+  file,
+  server,
+  join,
+  client,
+  ticket,
+  doctor,
+  ping,
+  keygen,
+  id,
+  relay,
+  bootstrap
+]
 
 /** What a command line asks for. */
 export type Invocation =

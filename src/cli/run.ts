@@ -5,7 +5,7 @@
 
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import type { Log } from '../log.js'
-import { type Arguments, commandLine, type DaemonExtras, type Job } from './command.js'
+import { type Arguments, commandLine, type DaemonExtras, type Job, type Task } from './command.js'
 import { EXIT, type RunningDaemon, type Surroundings } from './console.js'
 import type { TextExtras } from './event-text.js'
 import { DEFAULT_FILE, FIRST_STEPS } from './file.js'
@@ -48,6 +48,10 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
   if ('answer' in job) {
     voice().answer(job.answer)
     return EXIT.done
+  }
+  if ('task' in job) {
+    for (const warning of job.warnings) voice().warning(warning)
+    return runTask(job.task, voice(), around, await makeLog(args, around))
   }
   const output =
     'options' in job ? voice(job.options.network.bootstrap, await extrasOf(job, around)) : voice()
@@ -121,6 +125,20 @@ async function makeLog({ quiet, json, verbose }: Arguments, around: Surroundings
   const loud = Number(verbose)
   const level = loud > 1 ? 'debug' : loud > 0 ? 'info' : quiet ? 'error' : 'warn'
   return createLog({ level, json: Boolean(json), write: around.stderr })
+}
+
+async function runTask(task: Task, output: Output, around: Surroundings, log: Log): Promise<number> {
+  // What it has open must not keep it from ending when it is told to.
+  const late = around.stopped.then(
+    () => new Promise<number>(resolve => void setTimeout(resolve, around.closeMs, EXIT.done).unref())
+  )
+  try {
+    return await Promise.race([task(around, log), late])
+  } catch (err) {
+    if (!(err instanceof HyperNatError)) throw err
+    output.failure(err, 'hyper-nat')
+    return EXIT.failed
+  }
 }
 
 async function runDaemon(

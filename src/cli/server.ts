@@ -4,7 +4,7 @@ import type { Warning } from '../options/entry.js'
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { Surroundings } from './console.js'
 import { secretOf } from './secret-source.js'
-import { networkOf, protocolFlag, qrFlag, relayFlag } from './shared-flags.js'
+import { networkOf, portMappingFlag, portMappingOf, protocolFlag, qrFlag, relayFlag } from './shared-flags.js'
 
 export const server: Command = {
   name: 'server',
@@ -27,10 +27,7 @@ export const server: Command = {
     name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
     ...qrFlag,
     ...relayFlag,
-    'no-port-mapping': {
-      type: 'boolean',
-      describe: 'Ask no router for a port that leads here (UPnP, NAT-PMP, PCP)'
-    }
+    ...portMappingFlag
   },
   examples: [
     ['hyper-nat server -p 3000 -s mysecret', 'share udp port 3000'],
@@ -55,7 +52,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     name: text(args, 'name'),
     secret,
     ...networkOf(args, around),
-    ...(args['no-port-mapping'] === true && { portMapping: false as const })
+    ...portMappingOf(args)
   })
   const warnings: Warning[] = warning ? [...options.warnings, warning] : [...options.warnings]
   return {

@@ -2,7 +2,7 @@
 
 import type { Options as Flag } from 'yargs'
 import type { NetworkFlag, NetworkFlags } from '../options/network-flags.js'
-import { type Arguments, list } from './command.js'
+import { type Arguments, list, text, words } from './command.js'
 import type { Surroundings } from './console.js'
 
 export const everyFlag: Readonly<Record<string, Flag>> = {
@@ -30,6 +30,37 @@ export const relayFlag: Readonly<Record<string, Flag>> = {
     array: true,
     describe: 'Public key(s) of relays for when there is no direct path (or HYPER_NAT_RELAY)'
   }
+}
+
+export const keyFlag: Readonly<Record<string, Flag>> = {
+  'public-key': { alias: 'k', type: 'string', describe: 'The public key that the server shows' }
+}
+
+/** The words of a ticket, which stand for a public key and its network. */
+export const ticketWords = { name: 'ticket', describe: 'In place of -k: the text that begins with hnat1' }
+
+/** The server that a command is about: its public key, or its ticket. */
+export function serverOf(args: Arguments): { publicKey: string | undefined; ticket: string | undefined } {
+  return { publicKey: text(args, 'public-key'), ticket: words(args, ticketWords.name).join('') || undefined }
+}
+
+export const portMappingFlag: Readonly<Record<string, Flag>> = {
+  'no-port-mapping': {
+    type: 'boolean',
+    describe: 'Ask no router for a port that leads here (UPnP, NAT-PMP, PCP)'
+  }
+}
+
+/** Whether the router is to be left alone. */
+export function portMappingOf(args: Arguments): Pick<NetworkFlags, 'portMapping'> {
+  return args['no-port-mapping'] === true ? { portMapping: false } : {}
+}
+
+/** Tells what runs in the library that the program shall end. */
+export function stopSignal(stopped: Promise<void>): AbortSignal {
+  const controller = new AbortController()
+  stopped.then(() => controller.abort())
+  return controller.signal
 }
 
 export const identityFlag: Readonly<Record<string, Flag>> = {

@@ -32,6 +32,9 @@ const COMMAND_SYNONYMS: Record<string, string> = {
   share: 'server',
   connect: 'join',
   open: 'join',
+  check: 'doctor',
+  diagnose: 'doctor',
+  test: 'doctor',
   identity: 'id',
   whoami: 'id',
   genkey: 'keygen'

@@ -51,6 +51,8 @@ export interface DiallerParts {
 
 /** Somebody who knows what only a server of this key, or one who was told of it, can know. */
 export interface Greeted {
+  /** The key that was dialled. */
+  readonly key: Uint8Array
   readonly link: PathLink
   readonly welcome: Welcome
   /** Seals our datagrams on this connection. */
@@ -155,7 +157,7 @@ export class Dialler {
         this.#greeting = false
         if (!stopped) this.#giveUp = null
         if (!(result instanceof HyperNatError)) {
-          this.#events.greeted({ link, welcome: result, sendKey, asked })
+          this.#events.greeted({ key: this.#key, link, welcome: result, sendKey, asked })
         } else if (stopped) return
         // A server says why it ends a connection; a relay that turns one away cannot.
         else if (result.code === 'CONNECTION_LOST' && link.path === 'relayed') this.#fail(RELAY_FAILED)

@@ -12,7 +12,7 @@
  */
 import b4a from 'b4a'
 import type { ErrorCode } from '../errors.js'
-import type { DaemonEvent } from '../events.js'
+import type { ConnectionInfo, DaemonEvent, SharedMapInfo } from '../events.js'
 import { encodeKey } from '../identity/encoding.js'
 import type { Proto } from '../options/entry.js'
 import type { Welcome } from '../session/frames.js'
@@ -63,11 +63,15 @@ export class Host implements Standing {
   seenAt: number
   /** When it was welcomed for the first time, ms. */
   metAt = Number.POSITIVE_INFINITY
+  /** The key by which it was reached last: its own, or the one that all hosts share. */
+  dialled: Uint8Array
   readonly #parts: HostParts
   readonly #events: HostEvents
   /** The host's numbers for the port maps that are wanted, in their order. */
   #mapIds: (number | null)[]
   #name = ''
+  /** What it said last that it shares. */
+  #shared: readonly SharedMapInfo[] = []
   #link: PathLink | null = null
   #wait = 0
 
@@ -79,6 +83,7 @@ export class Host implements Standing {
   ) {
     this.#parts = parts
     this.key = b4a.from(key)
+    this.dialled = this.key
     this.#events = events
     this.#mapIds = parts.maps.map(() => null)
     this.seenAt = parts.clock.now()
@@ -108,6 +113,17 @@ export class Host implements Standing {
     return this.session?.quality.rtt ?? null
   }
 
+  /** What a connection to it is like; null while there is none. */
+  get connection(): ConnectionInfo | null {
+    if (!this.connected || !this.session || !this.#link) return null
+    return {
+      host: this.#name,
+      path: this.#link.path,
+      quality: this.session.quality,
+      shared: this.#shared
+    }
+  }
+
   get answers(): boolean {
     return answers(this, this.#parts.clock.now(), this.#parts.limits)
   }
@@ -131,10 +147,11 @@ export class Host implements Standing {
   }
 
   /** A welcome to this host: its session goes on, or a new one begins. */
-  take({ link, welcome, sendKey }: Greeted): void {
+  take({ key, link, welcome, sendKey }: Greeted): void {
     const now = this.#parts.clock.now()
     if (!this.proven) this.metAt = now
     this.#name = nameOfHost(welcome.host)
+    this.dialled = key
     this.#wait = 0
     this.dialAt = Number.POSITIVE_INFINITY
     if (!welcome.resumed) {
@@ -213,6 +230,7 @@ export class Host implements Standing {
 
   /** Learns the host's numbers for the maps that are wanted, and says which it does not share. */
   #learnMaps(welcome: Welcome): void {
+    this.#shared = welcome.maps.map(({ proto, port }) => ({ proto, port }))
     this.#mapIds = this.#parts.maps.map(({ proto, port }, wanted) => {
       const found = welcome.maps.find(remote => remote.proto === proto && remote.port === port)
       if (found) return found.id

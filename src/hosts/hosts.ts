@@ -30,6 +30,8 @@ export interface HostsEvents {
 }
 
 export class Hosts {
+  /** The key that all hosts listen on. */
+  readonly key: Uint8Array
   readonly #parts: HostsParts
   readonly #events: HostsEvents
   readonly #publicKey: string
@@ -39,7 +41,7 @@ export class Hosts {
   /** Keys that are not dialled for a while, strangers' and of hosts that said goodbye, until when, ms; the oldest first. */
   readonly #resting = new Map<string, number>()
   readonly #choice: HostChoice<Host>
-  /** Dials the key that all hosts listen on. */
+  /** Dials {@link key}. */
   readonly #any: Dialler
   readonly #backoff: Backoff
   readonly #strangers: TokenBucket
@@ -65,7 +67,8 @@ export class Hosts {
     this.#choice = new HostChoice(limits)
     this.#backoff = new Backoff(limits)
     this.#strangers = new TokenBucket(limits.hostDialsPerMinute / 60_000, limits.hostDialsPerMinute)
-    this.#any = new Dialler(parts, childPublicKey(parts.publicKey), {
+    this.key = childPublicKey(parts.publicKey)
+    this.#any = new Dialler(parts, this.key, {
       opened: () => {
         if (this.#someAnswer()) return false
         if (!this.#live().some(host => host.dialler.greeting)) return true
@@ -114,6 +117,17 @@ export class Hosts {
     return host && (host.connected || live.length === 1) ? host : null
   }
 
+  /** The host that new flows go to now, whatever they are for; null when there is none. */
+  get chosen(): Host | null {
+    const host = this.#choice.pick(this.#live(), this.#now)
+    return host?.connected ? host : null
+  }
+
+  /** All that a connection leads to now. */
+  get connected(): Host[] {
+    return this.#live().filter(host => host.connected)
+  }
+
   /** Whether there are hosts, and none shares this port map. */
   refuse(map: number): boolean {
     const live = this.#live()
@@ -142,7 +156,7 @@ export class Hosts {
   }
 
   #someConnected(): boolean {
-    return this.#live().some(host => host.connected)
+    return this.connected.length > 0
   }
 
   #someAnswer(): boolean {

@@ -78,6 +78,8 @@ export class Announcement {
   async close(): Promise<void> {
     this.#closed = true
     this.#check?.cancel()
+    // While hyperdht announces again, it does not know any more where it did before, and would leave that for clients to find.
+    await this.server._announcer?._updating
     await this.server.close()
   }
 

@@ -1,10 +1,11 @@
 /** The one DHT node of this process: announces servers, looks for them, dials them. */
 import type SecretStream from '@hyperswarm/secret-stream'
+import b4a from 'b4a'
 import type HyperDHT from 'hyperdht'
 import { systemClock } from '../clock.js'
 import { codeOf, type HyperNatError } from '../errors.js'
-import type { Limits } from '../limits.js'
-import type { Log } from '../log.js'
+import type { DoctorLimits, Limits } from '../limits.js'
+import { type Log, silentLog } from '../log.js'
 import type { NetworkOptions } from '../options/entry.js'
 import { outsideAddresses, ownAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
@@ -15,6 +16,7 @@ import { pathOf } from './path.js'
 import { PortMapping, type PortMappingState } from './port-mapping.js'
 import { routerOpener } from './router.js'
 import { createSecretStream, StreamLink } from './stream-link.js'
+import { type Survey, survey } from './survey.js'
 import { announceTopic, type Found, lookUpTopic, type TopicAnnouncement } from './topic.js'
 import { within } from './within.js'
 
@@ -26,6 +28,9 @@ export interface Announced {
 /** hyperdht's code for two random NATs. */
 const BOTH_RANDOM = 'HOLEPUNCH_DOUBLE_RANDOMIZED_NATS'
 
+/** hyperdht's word for a NAT with another port for each partner; any smaller one can be punched by everybody. */
+const FIREWALL_RANDOM = 3
+
 /** hyperdht tries ports at random for up to 35 s, and rests 20 s before it does so again. */
 const RANDOM_PUNCH_REST_MS = 60_000
 
@@ -34,10 +39,12 @@ const NOWHERE = { externalAddress: null, externalPort: 0 }
 
 export class Node {
   readonly #dht: Dht
-  /** True once it is known that others reach us unasked. */
-  readonly #reach: Promise<boolean>
+  /** True once it is known that others reach us unasked; begun anew when our address has changed. */
+  #reach: Promise<boolean>
   readonly #starting: Promise<void>
   #started = false
+  /** Whether the NATs of servers that were dialled are random, as they said, by the key that was dialled in hex. */
+  readonly #randomNats = new Map<string, boolean>()
   #lastRandomPunch = Number.NEGATIVE_INFINITY
   readonly #relays: readonly Uint8Array[]
   readonly #dialRelay: (() => Uint8Array | null) | undefined
@@ -46,6 +53,8 @@ export class Node {
   readonly #links = new Set<StreamLink>()
   /** Null when the router is to be left alone. */
   readonly #mapping: PortMapping | null
+  /** Shows how it would stand with a port mapping. */
+  #trial: PortMapping | null = null
   #servers = 0
   /** Announce each server again. */
   readonly #announced = new Set<() => void>()
@@ -99,7 +108,8 @@ export class Node {
     }
     // No answer has come since the last time that our address changed, if we do not know it.
     if (changes.has('lost') || changes.has('moved') || this.#dht.host === null) {
-      this.#dht.relearn().then(announceIf, noop)
+      this.#reach = this.#dht.relearn().catch(() => false)
+      this.#reach.then(announceIf)
     } else this.#dht.ask()
     announce()
     for (const listener of this.#listeners) listener(changes)
@@ -149,8 +159,13 @@ export class Node {
   async #mapPort(mapping: PortMapping): Promise<void> {
     const host = await this.#dht.seen()
     if (this.#servers === 0) return
-    if (pathOf(host) === 'lan' || ownAddresses().includes(host)) mapping.skip()
+    if (this.#isOwn(host)) mapping.skip()
     else mapping.start(this.#dht.ownPort)
+  }
+
+  /** Whether others who see us at this address see us as we are, without a router in between. */
+  #isOwn(host: string): boolean {
+    return pathOf(host) === 'lan' || ownAddresses().includes(host)
   }
 
   /**
@@ -266,6 +281,10 @@ export class Node {
       keyPair,
       createSecretStream,
       relayAddresses,
+      holepunch: theirs => {
+        this.#learnNat(b4a.toString(key, 'hex'), theirs >= FIREWALL_RANDOM)
+        return true
+      },
       ...(relayThrough && { relayThrough })
     })
     const punches = this.#dht.stats.punches.random
@@ -297,6 +316,72 @@ export class Node {
     }
   }
 
+  /**
+   * Whether a server's NAT takes another port for each partner, as it said at the last dial; null when it said nothing: it was
+   * not found, needed no punching, or both sides are random and gave up before.
+   */
+  isRandom(key: Uint8Array): boolean | null {
+    return this.#randomNats.get(b4a.toString(key, 'hex')) ?? null
+  }
+
+  /** Asks the network who has heard of a server, by its announced key: how many nodes, 0 for none. */
+  async find(key: Uint8Array): Promise<number> {
+    let nodes = 0
+    for await (const _ of this.#dht.findPeer(key)) nodes++
+    return nodes
+  }
+
+  /** Looks at the network from here; takes 1 to 10 s. */
+  survey(limits: DoctorLimits): Promise<Survey> {
+    return survey(this.#dht, this.#reach, limits)
+  }
+
+  #learnNat(name: string, random: boolean): void {
+    // Strangers under a topic have keys without end.
+    this.#randomNats.delete(name)
+    if (this.#randomNats.size >= this.#limits.knownHosts) {
+      this.#randomNats.delete(this.#randomNats.keys().next().value!)
+    }
+    this.#randomNats.set(name, random)
+  }
+
+  /**
+   * Asks the router for a port that leads here, as servers do, finds out whether others reach it, and gives it back. Takes up
+   * to 20 s where the router says nothing, or something wrong.
+   * @returns how it went; `off` when the router is to be left alone, or when there is nobody who could try the port
+   */
+  async tryPortMapping(limits: DoctorLimits): Promise<PortMappingState> {
+    if (!this.#mapping || this.#trial) return { state: 'off' }
+    // A server here has one.
+    if (this.#servers > 0) return this.#mapping.state
+    // With a port mapped others would seem to reach us unasked.
+    await within(this.#reach, limits.bootstrapMs)
+    if (this.#dht.destroyed || this.#dht.nodes.length === 0) return { state: 'off' }
+    const { host } = this.#dht
+    if (host !== null && this.#isOwn(host)) return { state: 'unneeded' }
+    let found = (_: PortMappingState): void => {}
+    const end = new Promise<PortMappingState>(resolve => {
+      found = resolve
+    })
+    const trial = new PortMapping({
+      openRouter: routerOpener(this.#limits, this.#log),
+      others: this.#dht,
+      clock: systemClock,
+      limits: { ...this.#limits, portChecks: limits.portChecks, portCheckMs: limits.portCheckMs },
+      log: silentLog,
+      // It is off when the node was closed meanwhile.
+      onchange: state => {
+        if (state.state !== 'searching') found(state)
+      }
+    })
+    this.#trial = trial
+    trial.start(this.#dht.ownPort)
+    const state = await end
+    await trial.close()
+    this.#trial = null
+    return state
+  }
+
   /** Ends every connection; sessions go on over new ones. */
   drop(): void {
     for (const link of this.#links) link.destroy()
@@ -318,7 +403,7 @@ export class Node {
   async close(): Promise<void> {
     this.#watch.stop()
     const ends: Promise<unknown>[] = [...this.#links].map(link => link.closed)
-    if (this.#mapping) ends.push(this.#mapping.close())
+    for (const mapping of [this.#mapping, this.#trial]) if (mapping) ends.push(mapping.close())
     await within(Promise.all(ends), this.#limits.closeMs)
     // The servers are closed; what is left of them could not unannounce.
     await this.#dht.destroy({ force: true })

@@ -15,5 +15,10 @@ HOME.addSubnet('fe80::', 10, 'ipv6')
 /** How packets to `host` travel. */
 export function pathOf(host: string | null): PathKind {
   if (host === null) return 'direct'
-  return HOME.check(host, net.isIPv6(host) ? 'ipv6' : 'ipv4') ? 'lan' : 'direct'
+  return isHomeAddress(host) ? 'lan' : 'direct'
+}
+
+/** Whether an address does not leave the house. */
+export function isHomeAddress(host: string): boolean {
+  return HOME.check(host, net.isIPv6(host) ? 'ipv6' : 'ipv4')
 }

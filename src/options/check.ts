@@ -16,7 +16,7 @@ import { guess } from './guess.js'
 import { filePlaces, type Places } from './places.js'
 import { formatPorts, parsePorts } from './ports.js'
 import { oneOf, quote } from './quote.js'
-import { clientEntry, networkShape, serverEntry, topLevel, unknownEntry } from './schema.js'
+import { clientEntry, networkOnly, networkShape, serverEntry, topLevel, unknownEntry } from './schema.js'
 import { networkOf, type PlacedTicket, portsOfTicket } from './tickets.js'
 
 /**
@@ -54,12 +54,23 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
   }
 }
 
-function networkGiven({ network }: z.output<typeof topLevel>): NetworkOptions {
+function networkGiven({ network }: z.output<typeof networkOnly>): NetworkOptions {
   return {
     ...(network?.bootstrap && { bootstrap: network.bootstrap }),
     ...(network?.relay && { relay: network.relay }),
     ...(network?.portMapping !== undefined && { portMapping: network.portMapping })
   }
+}
+
+/**
+ * Checks the network alone, for commands that neither share nor open ports.
+ * @param value `{ network: .. }`, of the shape that a file has
+ * @throws OptionsError `BAD_OPTIONS` with every fault found
+ */
+export function checkNetwork(value: unknown, places: Places): NetworkOptions {
+  const result = networkOnly.safeParse(value)
+  if (result.success) return networkGiven(result.data)
+  throw new OptionsError(distinct(faultsOf(result.error, [], networkOnly.shape, places)))
 }
 
 function elementsOf(value: unknown): unknown[] {

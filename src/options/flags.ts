@@ -6,12 +6,15 @@
  * that has as many protocols as ports after the ranges are written out is fine, too.
  */
 
-import { type Fault, OptionsError } from '../errors.js'
-import { checkOptions, distinct } from './check.js'
-import type { Options } from './entry.js'
+import { codeOf, type Fault, OptionsError } from '../errors.js'
+import { decodeKey } from '../identity/encoding.js'
+import { decodeTicket } from '../identity/ticket.js'
+import { checkNetwork, checkOptions, distinct } from './check.js'
+import type { NetworkOptions, Options, Warning } from './entry.js'
 import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
 import type { Places } from './places.js'
 import { formatPorts, parsePorts, splitPorts } from './ports.js'
+import { networkOf } from './tickets.js'
 
 /** A text, and the flag or environment variable that it came from. */
 export interface Given {
@@ -35,6 +38,23 @@ export interface ClientFlags extends NetworkFlags {
   readonly protocols?: string | undefined
   readonly localHost?: string | undefined
   readonly publicKey?: string | undefined
+}
+
+/** What the command line of `doctor` and `ping` says, as text. */
+export interface ReachFlags extends NetworkFlags {
+  readonly publicKey?: string | undefined
+  /** In place of the public key; it names DHT nodes and relays, too. */
+  readonly ticket?: string | undefined
+}
+
+/** What begins like a ticket was meant to be one. */
+const TICKET = /^hnat\d/i
+
+/** A network to use, and a server to reach in it. */
+export interface Reach {
+  readonly network: NetworkOptions
+  readonly publicKey: Uint8Array | undefined
+  readonly warnings: readonly Warning[]
 }
 
 /** One element of the raw `schema`; undefined values stand for absent keys. */
@@ -90,6 +110,50 @@ export function clientOptions(flags: ClientFlags): Options {
     return localPort === undefined || localPort === '0' ? `-r ${port ?? ''}` : `-l ${localPort}`
   }
   return check(schema, flagPlaces(names, entry), flags, faults)
+}
+
+/**
+ * What `doctor` and `ping` reach for.
+ * @param keyNeeded whether a public key, or a ticket, must be given
+ * @throws HyperNatError a code of `decodeTicket`
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag
+ */
+export function reachOptions(flags: ReachFlags, keyNeeded: boolean): Reach {
+  const faults: Fault[] = []
+  const judge = <T>(read: () => T): T | undefined => {
+    try {
+      return read()
+    } catch (err) {
+      if (err instanceof OptionsError) faults.push(...err.faults)
+      else if (codeOf(err) !== 'BAD_PUBLIC_KEY') throw err
+      else faults.push({ path: '-k', message: (err as Error).message.replace(/^the public key /, '') })
+      return undefined
+    }
+  }
+  const places = networkPlaces(flagPlaces({ ticket: 'TICKET' }, String), flags)
+  const given = judge(() => checkNetwork(withNetwork({}, flags), places)) ?? {}
+  const { publicKey } = flags
+  const text = flags.ticket ?? (publicKey !== undefined && TICKET.test(publicKey) ? publicKey : undefined)
+  const ticket = text === undefined ? undefined : decodeTicket(text)
+  const key = ticket?.publicKey ?? (publicKey === undefined ? undefined : judge(() => decodeKey(publicKey)))
+  if (publicKey !== undefined && flags.ticket !== undefined) {
+    faults.push({ path: '-k', message: 'is given beside a ticket, which holds it; give one of them' })
+  } else if (keyNeeded && publicKey === undefined && !ticket) {
+    faults.push({
+      path: '-k',
+      message:
+        'is missing; give the public key, or in its place the ticket, that the server shows when it starts'
+    })
+  }
+  if (ticket?.invite) {
+    const message = 'holds an invite, which this hyper-nat cannot use; update it'
+    faults.push({ path: 'TICKET', message, code: 'UNSUPPORTED' })
+  }
+  const warnings: Warning[] = []
+  const placed = ticket ? [{ index: 0, ticket }] : []
+  const network = networkOf(given, placed, false, places, faults, warnings)
+  if (faults.length > 0) throw new OptionsError(faults)
+  return { network, publicKey: key, warnings }
 }
 
 function check(schema: RawEntry[], places: Places, flags: NetworkFlags, faults: readonly Fault[]): Options {

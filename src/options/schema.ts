@@ -270,6 +270,9 @@ export const topLevel = z.strictObject(
   says(topFault)
 )
 
+/** What commands have that neither share nor open ports. */
+export const networkOnly = z.strictObject({ network: network.optional() })
+
 /** The whole file, for the JSON Schema and for the type of what people write. */
 export const wholeFile = z.strictObject({
   ...topShape,

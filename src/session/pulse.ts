@@ -31,6 +31,13 @@ export interface PulseEvents {
   silent(ms: number): void
 }
 
+/** A ping that somebody waits for. */
+interface Asked {
+  readonly sentAt: number
+  readonly timer: Timer
+  readonly done: (rtt: number | null) => void
+}
+
 export class Pulse {
   #timer: Timer | null = null
   #heardAt: number
@@ -38,6 +45,7 @@ export class Pulse {
   #steadySince: number
   #nextId = 1
   readonly #sent = new Map<number, number>()
+  readonly #asked = new Map<number, Asked>()
   readonly #answered: boolean[] = []
   #rtt: number | null = null
   #lastRtt = 0
@@ -47,7 +55,7 @@ export class Pulse {
     readonly clock: Clock,
     readonly limits: Pick<
       Limits,
-      'pingMs' | 'pingUrgentMs' | 'silentMs' | 'deafMs' | 'doubtMs' | 'unsteadyMs'
+      'pingMs' | 'pingUrgentMs' | 'answerMs' | 'silentMs' | 'deafMs' | 'doubtMs' | 'unsteadyMs'
     >,
     readonly events: PulseEvents
   ) {
@@ -89,9 +97,29 @@ export class Pulse {
     return { at: now - this.#silence(now), steadySince: this.#steadySince }
   }
 
+  /**
+   * Sends one ping more, at once; {@link quality} does not count it. `done` hears its round trip in ms, or null when no answer
+   * came within `answerMs`.
+   */
+  ask(done: (rtt: number | null) => void): void {
+    const id = this.#nextId++
+    const timer = this.clock.after(this.limits.answerMs, () => {
+      this.#asked.delete(id)
+      done(null)
+    })
+    this.#asked.set(id, { sentAt: this.clock.now(), timer, done })
+    this.events.ping(id)
+  }
+
   /** The answer to a ping came. */
   pong(id: number): void {
     if (id < this.#nextId) this.#answeredAt = this.clock.now()
+    const asked = this.#asked.get(id)
+    if (asked) {
+      this.#asked.delete(id)
+      asked.timer.cancel()
+      return asked.done(this.clock.now() - asked.sentAt)
+    }
     const sentAt = this.#sent.get(id)
     if (sentAt === undefined) return
     this.#sent.delete(id)

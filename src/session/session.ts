@@ -126,6 +126,12 @@ export class Session {
     return this.#pulse.lastHeard
   }
 
+  /** Measures the path once; `done` hears the round trip in ms, or null when there is no connection or no answer. */
+  ping(done: (rtt: number | null) => void): void {
+    if (this.#state === 'up') this.#pulse.ask(done)
+    else done(null)
+  }
+
   get link(): Link | null {
     return this.#link
   }

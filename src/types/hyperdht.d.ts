@@ -21,6 +21,18 @@ declare module 'hyperdht' {
       port: number
     }
 
+    /** A socket of its own, for as long as it is held. */
+    interface PooledSocket {
+      readonly socket: Socket
+      release(): void
+    }
+
+    interface RequestOptions {
+      socket?: Socket
+      /** Whether the question is repeated until an answer comes; true unless set. */
+      retry?: boolean
+    }
+
     interface Options {
       bootstrap?: readonly (string | Address)[]
       host?: string
@@ -73,6 +85,13 @@ declare module 'hyperdht' {
       relayThrough?: RelayThrough
       /** Nodes that the server announced itself to: they are tried before any are looked for. */
       relayAddresses?: readonly Address[]
+      /** Hears which NATs both sides have found out to be behind, 1 to 3 (hyperdht's FIREWALL); false gives up. */
+      holepunch?: (
+        remoteFirewall: number,
+        localFirewall: number,
+        remote: readonly Address[] | null,
+        local: readonly Address[] | null
+      ) => boolean
     }
 
     /** What a look-up hears, node by node. */
@@ -135,6 +154,7 @@ declare module 'hyperdht' {
     _checkIfFirewalled(): Promise<boolean>
     _updateNetworkState(onlyFirewall: boolean): Promise<boolean>
     /** What other nodes have seen of our address; internal to dht-rpc. */
+    readonly bootstrapNodes: readonly HyperDHT.Address[]
     _nat: { readonly host: string | null; add(host: string, port: number): void }
     /** The bootstrap nodes that have told us our address, as long as no others have. */
     _nonePersistentSamples: string[]
@@ -144,7 +164,24 @@ declare module 'hyperdht' {
       readonly serverSocket: HyperDHT.Socket & { address(): HyperDHT.Address }
       /** Looks at this machine's addresses every 5 s, and when told to watch. */
       readonly networkInterfaces: { unwatch(): void; watch(): void }
+      /** With {@link _requestToPromise}: any of dht-rpc's own questions. Internal to dht-rpc. */
+      createRequest(
+        to: HyperDHT.Address & { id: null },
+        token: null,
+        internal: boolean,
+        command: number,
+        target: null,
+        value: Uint8Array | null,
+        session: null,
+        ttl: number
+      ): HyperDHT.Request | null
     }
+    _requestToPromise(
+      request: HyperDHT.Request | null,
+      opts?: HyperDHT.RequestOptions
+    ): Promise<HyperDHT.Answer>
+    /** Internal to hyperdht: sockets whose answers reach the DHT. */
+    readonly _socketPool: { acquire(): HyperDHT.PooledSocket }
     /** By which nodes a server was reached last, by its key in hex. */
     readonly _relayAddressesCache: {
       get(key: string): HyperDHT.Address[] | undefined
@@ -161,7 +198,9 @@ declare module 'hyperdht' {
     _offline(): void
     _backgroundQuery(target: Uint8Array): { finished(): Promise<void> }
     readonly table: { readonly id: Uint8Array }
-    ping(to: HyperDHT.Address, options?: { retry?: boolean }): Promise<HyperDHT.Answer>
+    ping(to: HyperDHT.Address, options?: HyperDHT.RequestOptions): Promise<HyperDHT.Answer>
+    /** The nodes that know of a server with this key. */
+    findPeer(publicKey: Uint8Array): AsyncIterable<HyperDHT.Answer>
     /** Sends one of dht-rpc's own commands; null when the node is destroyed. Internal to dht-rpc. */
     _request(
       to: HyperDHT.Address,
@@ -176,7 +215,7 @@ declare module 'hyperdht' {
     ): object | null
     /** Adds the nodes that the DHT was started from; internal to dht-rpc. */
     _addBootstrapNodes(nodes: HyperDHT.Address[]): Promise<void>
-    /** The nodes heard from last. */
+    /** Nodes that have answered, those heard of last first. */
     toArray(opts?: { limit?: number }): HyperDHT.Address[]
     /** Where others reach us unasked, if they do. */
     remoteAddress(): HyperDHT.Address | null

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import b4a from 'b4a'
 import { LIMITS } from '../../src/limits.js'
 import type { Session } from '../../src/session/session.js'
+import { MAPS } from '../support/session-peers.js'
 import { type TestHost, Town } from './support/town.js'
 
 /** How long programs may have to wait when a host dies, ms. */
@@ -31,6 +32,17 @@ test('all hosts are found, each is greeted once, and the nearest is used', async
   assert.equal(town.picked, hosts[1])
   assert.equal(new Set(town.told('connected').map(e => e.host)).size, 3)
   assert.equal(town.told('waiting').length, 0)
+  assert.equal(town.hosts.chosen, town.hosts.pick(0))
+  const connections = town.hosts.connected.map(host => host.connection!)
+  assert.deepEqual(
+    new Set(connections.map(({ host }) => host)),
+    new Set(town.told('connected').map(({ host }) => host))
+  )
+  for (const { path, shared, quality } of connections) {
+    assert.deepEqual([path, shared.length, quality.loss], ['direct', MAPS.length, 0])
+  }
+  const near = connections.find(({ host }) => host === town.hosts.chosen!.name)!
+  assert.equal(Math.min(...connections.map(({ quality }) => quality.rtt!)), near.quality.rtt)
   // While all is well, there is next to nothing to do.
   const [dials, lookUps] = [town.dials.length, town.lookUps]
   await town.pass(10 * 60_000)

@@ -81,7 +81,15 @@ const REFUSED: [string, [string, RegExp][]][] = [
   ['sever -p 1', [['sever', /^is no command; did you mean "server"\?/]]],
   ['connect', [['connect', /did you mean "join"/]]],
   ['hnat1bbha56dr', [['hnat..', /it is a ticket: hyper-nat join, and then the ticket/]]],
-  ['frobnicate', [['frobnicate', /there are "server", "join", "client", .*"bootstrap" and "completion"/]]],
+  [
+    'frobnicate',
+    [
+      [
+        'frobnicate',
+        /there are "server", "join", "client", .*"doctor", "ping", .*"bootstrap" and "completion"/
+      ]
+    ]
+  ],
   ['server -p 1 -s x --only 1', [['--only', /^is unknown here; it belongs to hyper-nat join/]]],
   ['keygen foo', [['foo', /^belongs to no flag/]]],
   ['my.json', [['my.json', /did you mean "-c my.json"\?/]]],

@@ -48,8 +48,10 @@ function make() {
     _announcer: announcer,
     listen: () => announcer.update(),
     refresh: () => void (announcer.refreshing = true),
-    close: async () => {}
+    close: async () => void closes.push(announcer._updating === null)
   }
+  /** For each time that the server was closed, whether nothing was being announced. */
+  const closes: boolean[] = []
   const reached: boolean[] = []
   const announcement = new Announcement(server as unknown as HyperDHT.Server, clock, LIMITS, value =>
     reached.push(value)
@@ -62,7 +64,7 @@ function make() {
       await turn()
     }
   }
-  return { announcer, announcement, reached, pass }
+  return { announcer, announcement, reached, closes, pass }
 }
 
 const KEYS = { publicKey: new Uint8Array(32), secretKey: new Uint8Array(64) }
@@ -140,4 +142,19 @@ test('a handshake is not answered when no node will hold it, and not kept waitin
   const { updates } = announcer
   await pass(60_000)
   assert.ok(announcer.updates <= updates + 1)
+})
+
+test('what is being announced is unannounced when that is done: before, nobody knows where it stands', async () => {
+  const { announcer, announcement, closes, pass } = make()
+  void announcement.start(KEYS)
+  await pass(1000)
+  void announcement.refresh()
+  await pass(UPDATE_MS / 2)
+  assert.notEqual(announcer._updating, null)
+  const closed = announcement.close()
+  await pass(UPDATE_MS / 4)
+  assert.deepEqual(closes, [])
+  await pass(UPDATE_MS / 2)
+  await closed
+  assert.deepEqual(closes, [true])
 })

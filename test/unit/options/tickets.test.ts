@@ -6,6 +6,7 @@ import { decodeKey, encodeKey } from '../../../src/identity/encoding.js'
 import { decodeTicket, encodeTicket, type Ticket } from '../../../src/identity/ticket.js'
 import { checkOptions } from '../../../src/options/check.js'
 import { parseOptions } from '../../../src/options/file.js'
+import { reachOptions } from '../../../src/options/flags.js'
 import { type JoinFlags, joinEntries, joinOptions } from '../../../src/options/join.js'
 import { describe } from './describe.js'
 
@@ -277,4 +278,25 @@ test('what is saved opens the same again', () => {
     const again = parseOptions(JSON.stringify({ schema: saved })).entries as typeof maps
     assert.deepEqual(again.map(key).sort(), maps.map(key).sort())
   }
+})
+
+test('doctor and ping reach for the server of a ticket, in its network', () => {
+  const bootstrap = ['203.0.113.7:49737']
+  const ticket = encodeTicket({ ...GAMES, relays: [OTHER_KEY], bootstrap })
+  for (const flags of [{ ticket }, { publicKey: ticket }]) {
+    const { network, publicKey, warnings } = reachOptions(flags, true)
+    assert.deepEqual(encodeKey(publicKey!), encodeKey(KEY))
+    assert.deepEqual(network.relay?.map(encodeKey), [encodeKey(OTHER_KEY)])
+    assert.deepEqual([network.bootstrap, warnings], [bootstrap, []])
+  }
+  const other = { text: '203.0.113.8:1', place: '--bootstrap' }
+  const { network, warnings } = reachOptions({ ticket, bootstrap: other }, true)
+  assert.deepEqual(network.bootstrap, ['203.0.113.8:1'])
+  assert.deepEqual(
+    warnings.map(({ code, path }) => [code, path]),
+    [['OTHER_DHT', 'TICKET']]
+  )
+  const both = { ticket, publicKey: encodeKey(KEY) }
+  assert.match(faults(() => reachOptions(both, true)).join(), /^-k: is given beside a ticket/)
+  assert.throws(() => reachOptions({ ticket: ticket.slice(0, -4) }, true), { code: /^TICKET_/ })
 })

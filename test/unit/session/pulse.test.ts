@@ -95,6 +95,27 @@ test('an answer that was never asked for, or comes twice, counts for nothing', (
   assert.equal(pulse.quality.rtt, 50)
 })
 
+test('a ping that somebody asks for is measured on its own, and never takes longer than its time', () => {
+  const { world, pulse } = make(id => (id === 2 ? 70 : null))
+  pulse.start()
+  const trips: (number | null)[] = []
+  pulse.ask(rtt => trips.push(rtt))
+  pulse.ask(rtt => trips.push(rtt))
+  world.pass(69)
+  assert.deepEqual(trips, [])
+  world.pass(1)
+  assert.deepEqual(trips, [70])
+  world.pass(LIMITS.answerMs - 71)
+  assert.deepEqual(trips, [70])
+  world.pass(1)
+  assert.deepEqual(trips, [70, null])
+  // An answer that comes too late, or twice, is nobody's.
+  pulse.pong(3)
+  pulse.pong(2)
+  assert.deepEqual(trips, [70, null])
+  assert.equal(pulse.quality.rtt, null)
+})
+
 test('in doubt it asks at once, and what is not answered soon counts as a long silence', () => {
   const { world, pulse, pings, silences } = make(() => null)
   pulse.start()

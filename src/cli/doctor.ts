@@ -1,0 +1,102 @@
+/** `hyper-nat doctor`: what stands between this computer and playing with friends. */
+
+import type { Check, Diagnosis } from '../doctor/report.js'
+import type { Arguments, Command, Job } from './command.js'
+import { EXIT, type Surroundings } from './console.js'
+import { rounded } from './numbers.js'
+import {
+  keyFlag,
+  networkOf,
+  portMappingFlag,
+  portMappingOf,
+  relayFlag,
+  serverOf,
+  stopSignal,
+  ticketWords
+} from './shared-flags.js'
+
+/** Columns of text, when stdout is no terminal, and the fewest that it can be wrapped to. */
+const COLUMNS = 100
+const COLUMNS_MIN = 50
+
+export const doctor: Command = {
+  name: 'doctor',
+  describe: 'Find out what this network lets through, and why a server is not reached',
+  positional: ticketWords,
+  flags: { ...keyFlag, ...relayFlag, ...portMappingFlag },
+  examples: [
+    ['hyper-nat doctor', 'the network here, and what it means for playing'],
+    ['hyper-nat doctor -k <publickey>', 'the way to a server, too; exit code 1 for any problem']
+  ],
+  subject: () => 'hyper-nat doctor',
+  job
+}
+
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
+  const { reachOptions } = await import('../options/flags.js')
+  const { network, publicKey, warnings } = reachOptions(
+    { ...serverOf(args), ...networkOf(args, around), ...portMappingOf(args) },
+    false
+  )
+  const json = Boolean(args.json)
+  return {
+    warnings,
+    async task({ stdout, stopped, columns }, log) {
+      const { diagnose } = await import('../doctor/diagnose.js')
+      const signal = stopSignal(stopped)
+      if (!json && !args.quiet)
+        stdout(`This takes some seconds${publicKey ? ', a minute at the most' : ''}.\n\n`)
+      const diagnosis = await diagnose({
+        bootstrap: network.bootstrap,
+        relays: network.relay,
+        portMapping: network.portMapping,
+        publicKey,
+        log,
+        signal,
+        oncheck: check => {
+          if (!json && (!args.quiet || check.verdict === 'problem')) stdout(checkText(check, columns))
+        }
+      }).catch((err: unknown) => {
+        if (signal.aborted) return null
+        throw err
+      })
+      if (!diagnosis) return EXIT.done
+      stdout(json ? `${JSON.stringify({ event: 'diagnosis', ...diagnosis }, rounded)}\n` : verdict(diagnosis))
+      return diagnosis.ok ? EXIT.done : EXIT.failed
+    }
+  }
+}
+
+const MARKS = { ok: 'ok       ', note: 'note     ', problem: 'PROBLEM  ' } as const
+
+/** One check, and what to do about it, in ASCII: Windows consoles show nothing else reliably. */
+export function checkText({ verdict, message, advice }: Check, columns = COLUMNS): string {
+  const mark = MARKS[verdict]
+  const indent = ' '.repeat(mark.length)
+  const lines = wrapped(message, mark, indent, columns)
+  if (advice !== null) lines.push(...wrapped(advice, `${indent}-> `, `${indent}   `, columns))
+  return lines.map(line => `${line}\n`).join('')
+}
+
+function verdict({ ok, checks }: Diagnosis): string {
+  const problems = checks.filter(check => check.verdict === 'problem').length
+  if (ok) return '\nNo problem was found.\n'
+  return problems === 1 ? '\nOne problem was found.\n' : `\n${problems} problems were found.\n`
+}
+
+function wrapped(words: string, first: string, indent: string, columns: number): string[] {
+  const width = Math.max(columns, COLUMNS_MIN)
+  const lines: string[] = []
+  let line = first
+  let empty = true
+  for (const word of words.split(' ')) {
+    if (!empty && line.length + 1 + word.length > width) {
+      lines.push(line)
+      line = indent
+      empty = true
+    }
+    line += empty ? word : ` ${word}`
+    empty = false
+  }
+  return [...lines, line]
+}

@@ -1,0 +1,189 @@
+/**
+ * Looks at the network from here: how many DHT nodes answer, as whom they see this machine, what its router lets in. Asks DHT
+ * nodes only, any of which can tell.
+ */
+import type HyperDHT from 'hyperdht'
+import type { DoctorLimits } from '../limits.js'
+import { ownAddresses, sourceAddress } from './addresses.js'
+import { type Contact, contactOf } from './contact.js'
+import type { Dht } from './dht.js'
+import { type Beyond, beyondOf, type Hops, routersTo } from './hops.js'
+import { type NatFinding, natOf, type Sighting } from './nat.js'
+import { isHomeAddress } from './path.js'
+
+/** What was found out about the network that this machine is in. */
+export interface Survey {
+  /** DHT nodes that were asked, and that answered. */
+  readonly asked: number
+  readonly answered: number
+  /** The median round trip to them, ms; null if none answered. */
+  readonly rtt: number | null
+  readonly nat: NatFinding
+  /** What lies beyond the first router; null when there is none, or when it is not known. */
+  readonly beyond: Beyond | null
+  /** If no node answered: whether their machines are there at all. */
+  readonly contact: Contact | null
+}
+
+/** A node's answer. */
+interface Answer {
+  readonly sighting: Sighting
+  readonly rtt: number
+}
+
+type Address = HyperDHT.Address
+
+/** dht-rpc's command for a node that shall answer to another port than the one that asked. */
+const PING_NAT = 1
+
+/**
+ * @param open whether others are known to reach this machine unasked
+ */
+export async function survey(dht: Dht, open: Promise<boolean>, limits: DoctorLimits): Promise<Survey> {
+  // It goes on asking for longer when nobody answers; then who has answered is enough.
+  await within(limits.bootstrapMs, dht.fullyBootstrapped()).catch(() => {})
+  const own = ownAddresses()
+  const nodes = spread(dht.toArray({ limit: 8 * limits.nodes }), limits.nodes)
+  if (nodes.length === 0) return unanswered(dht, 0, own, limits)
+  const near = nodes[0]!.host
+  // It needs no answer of the nodes, and takes its time.
+  const hops = hopsTo(near, own, limits)
+  const first = dht._socketPool.acquire()
+  const second = dht._socketPool.acquire()
+  try {
+    const answers = await Promise.all(nodes.map(node => ask(dht, first, node, limits.nodeMs)))
+    const came = answers.filter(answer => answer !== null)
+    if (came.length === 0) return unanswered(dht, nodes.length, own, limits)
+    const sightings = came.map(({ sighting }) => sighting)
+    const answering = nodes.filter((_, i) => answers[i] !== null)
+    const strangersPass = await strangersReach(dht, first, second, answering, sightings, limits)
+    const nat = natOf({ sightings, own, open: await open, strangersPass })
+    const way = nat.translated ? await hops : null
+    return {
+      asked: nodes.length,
+      answered: came.length,
+      rtt: median(came.map(({ rtt }) => rtt)),
+      nat,
+      beyond: way && beyondOf(way),
+      contact: null
+    }
+  } finally {
+    first.release()
+    second.release()
+  }
+}
+
+/** No node answers: finds out why. */
+async function unanswered(
+  dht: Dht,
+  asked: number,
+  own: readonly string[],
+  limits: DoctorLimits
+): Promise<Survey> {
+  const contact = await contactOf(bootstrapOf(dht), limits.contactMs)
+  const nat = natOf({ sightings: [], own, open: false, strangersPass: null })
+  return {
+    asked,
+    answered: 0,
+    rtt: null,
+    nat: contact === 'blocked' ? { ...nat, kind: 'blocked' } : nat,
+    beyond: null,
+    contact
+  }
+}
+
+/** Up to `count` nodes at as many addresses as there are. */
+function spread(nodes: readonly Address[], count: number): Address[] {
+  const hosts = new Set<string>()
+  const firsts = nodes.filter(({ host }) => !hosts.has(host) && hosts.add(host))
+  return [...firsts, ...nodes.filter(node => !firsts.includes(node))].slice(0, count)
+}
+
+/** Where the DHT begins, as one can call it: `address@name` stands for either. */
+function bootstrapOf(dht: Dht): Address[] {
+  return dht.bootstrapNodes.map(({ host, port }) => ({ host: host.split('@')[0]!, port }))
+}
+
+async function ask(dht: Dht, from: HyperDHT.PooledSocket, node: Address, ms: number): Promise<Answer | null> {
+  const start = performance.now()
+  try {
+    const { to } = await within(ms, dht.ping(node, { socket: from.socket }))
+    return { sighting: { by: node.host, host: to.host, port: to.port }, rtt: performance.now() - start }
+  } catch {
+    return null
+  }
+}
+
+/**
+ * Whether the router lets strangers in at a port that is in use: one socket sends to one node only, and nodes at other
+ * addresses are asked, from another socket, to answer to it.
+ * @returns null when there are no two nodes to try it with, or when the ports of the router cannot be known
+ */
+async function strangersReach(
+  dht: Dht,
+  asking: HyperDHT.PooledSocket,
+  used: HyperDHT.PooledSocket,
+  nodes: readonly Address[],
+  sightings: readonly Sighting[],
+  { nodeMs, knockMs }: DoctorLimits
+): Promise<boolean | null> {
+  const [known] = nodes
+  if (!known) return null
+  const strangers = nodes.filter(({ host }) => host !== known.host)
+  if (strangers.length === 0) return null
+  const seen = await ask(dht, used, known, nodeMs)
+  // They answer to the address that they see.
+  if (!seen || sightings.some(({ host }) => host !== seen.sighting.host)) return null
+  const port = Buffer.alloc(2)
+  port.writeUInt16LE(seen.sighting.port)
+  const expected = new Set(strangers.map(({ host }) => host))
+  let onstranger = (): void => {}
+  const came = new Promise<boolean>(resolve => {
+    onstranger = () => resolve(true)
+  })
+  const listener = (_packet: Uint8Array, { host }: Address): void => {
+    if (expected.has(host)) onstranger()
+  }
+  used.socket.on('message', listener)
+  try {
+    // Twice: a lost packet must not look like a closed door.
+    for (const to of [...strangers, ...strangers]) {
+      const request = dht.io.createRequest({ ...to, id: null }, null, true, PING_NAT, null, port, null, 0)
+      dht._requestToPromise(request, { socket: asking.socket, retry: false }).catch(() => {})
+    }
+    return await within(knockMs, came)
+  } catch {
+    return false
+  } finally {
+    used.socket.off('message', listener)
+  }
+}
+
+async function hopsTo(
+  host: string,
+  own: readonly string[],
+  { hops, hopMs }: DoctorLimits
+): Promise<Hops | null> {
+  // A node in the house has no router in front of it.
+  if (isHomeAddress(host)) return null
+  const [source, routers] = await Promise.all([sourceAddress(host), routersTo(host, own, hops, hopMs)])
+  return { source, routers }
+}
+
+function median(values: readonly number[]): number | null {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? null
+}
+
+/** @throws when it takes longer than `ms` */
+async function within<T>(ms: number, what: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('late')), ms)
+  })
+  try {
+    return await Promise.race([what, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
