@@ -195,7 +195,7 @@ export const LIMITS: Limits = {
   flowQueue: 256 * KB,
   flowWindow: 4 * MB,
   sessionWindow: 64 * MB,
-  sessionQueue: 32 * MB,
+  sessionQueue: 16 * MB,
   windowGrowthMs: 250,
   ackDelayMs: 250,
   resetMs: 2000,

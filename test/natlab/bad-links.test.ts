@@ -41,15 +41,15 @@ const bad: Partial<LinkShape> = { doublePercent: 5, jitterMs: 20, silence: { ms:
 
 const hauls: readonly Haul[] = full
   ? [
-      { name: '500 connections', shape: {}, connections: 500, up: MB, down: 0, memory: 200 * MB },
-      { name: '500 connections back', shape: {}, connections: 500, up: 0, down: MB, memory: 200 * MB },
+      { name: '500 connections', shape: {}, connections: 500, up: MB, down: 0, memory: 300 * MB },
+      { name: '500 connections back', shape: {}, connections: 500, up: 0, down: MB, memory: 300 * MB },
       {
         name: '500 connections at 20 % loss',
         shape: { lossPercent: 20 },
         connections: 500,
         up: MB,
         down: 0,
-        memory: 200 * MB
+        memory: 300 * MB
       },
       { name: '1 GB up at 5 % loss', shape: { lossPercent: 5 }, connections: 1, up: 1000 * MB, down: 0 },
       { name: '1 GB down at 5 % loss', shape: { lossPercent: 5 }, connections: 1, up: 0, down: 1000 * MB },

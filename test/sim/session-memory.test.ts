@@ -64,7 +64,10 @@ test('readers that have stalled: memory is bounded, and all arrives once they re
   pass(20_000)
   const unread = [...ups, ...downs].map(end => end.unread)
   assert.equal(downs.length, flows)
-  assert.ok(unread.every(bytes => bytes >= WINDOW), 'nobody got nothing')
+  assert.ok(
+    unread.every(bytes => bytes >= WINDOW),
+    'nobody got nothing'
+  )
   assert.ok(most.windows <= LIMITS.sessionWindow, `${most.windows} lent for windows`)
   const bound = LIMITS.sessionQueue + flows * QUEUE
   assert.ok(most.queue <= bound, `${most.queue} of ${bound} queued`)

@@ -90,9 +90,9 @@ export class Sender {
     return Math.max(0, Math.min(this.sendBuffer, wanted, share) - (this.outbox.end - this.outbox.start))
   }
 
-  /** Keeps bytes to send, at most {@link room}. */
+  /** Keeps bytes to send, at most {@link room}. A piece of a buffer is copied where it would keep more than twice its size. */
   push(bytes: Uint8Array): void {
-    this.outbox.push(bytes)
+    this.outbox.push(2 * bytes.length < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes)
     this.budget.charge(bytes.length)
   }
 
