@@ -53,11 +53,11 @@ export const SEND_BUFFER_MAX = 8 * 1024 * 1024
 /** Bytes that write() takes at least; above, it takes two congestion windows, so that memory follows need. */
 export const SEND_BUFFER_MIN = 128 * 1024
 /** What it takes however much the session's flows hold: a writer with less would wait for each ack. */
-export const SEND_BUFFER_LEAST = 16 * 1024
+export const SEND_BUFFER_LEAST = 32 * 1024
 /** Beyond that, a flow holds at most this share of what the session's flows may still hold: of 16 MB, two can have 4 MB each. */
 export const SEND_BUFFER_SHARE = 1 / 2
 /** A writer that was refused is called again once there is this much room, so that it is not called for crumbs. */
-export const WRITABLE_ROOM = 8 * 1024
+export const WRITABLE_ROOM = 16 * 1024
 /** Writes up to this size are copied together, so that a thousand tiny writes do not keep a thousand buffers. */
 export const SMALL_WRITE = 512
 /** Size of the buffers that small writes are copied into. */
