@@ -32,8 +32,10 @@ export interface Limits {
   flowQueue: number
   /** Largest window that a flow's reader can grow to. */
   flowWindow: number
-  /** Bytes that all flows of a session may lend each other for windows beyond the first. */
+  /** Bytes that all TCP flows of a session, of either protocol, may lend each other for windows beyond the first. */
   sessionWindow: number
+  /** Bytes that wait to be sent or acknowledged in all `tcpudp` flows of a session, beyond a little that each may always have. */
+  sessionQueue: number
   /** A reader that empties half its window within this time gets a larger one. */
   windowGrowthMs: number
   /** How long an acknowledgement that nobody waits for may be put off. */
@@ -195,6 +197,7 @@ export const LIMITS: Limits = {
   flowQueue: 256 * KB,
   flowWindow: 4 * MB,
   sessionWindow: 64 * MB,
+  sessionQueue: 16 * MB,
   windowGrowthMs: 250,
   ackDelayMs: 250,
   resetMs: 2000,

@@ -16,6 +16,10 @@ export interface LinkShape {
   queueKilobytes: number
   jitterMs: number
   seed: number
+  /** Packets that come twice. */
+  doublePercent?: number
+  /** Nothing passes for `ms` at the start of every `everyMs`, but for the first. */
+  silence?: { readonly ms: number; readonly everyMs: number }
 }
 
 /** Why there can be no link here, or false. */
@@ -59,7 +63,11 @@ export async function openLink(linkem: string, shape: LinkShape): Promise<Emulat
       await must('ip', ['-n', name, 'link', 'set', 'lo', 'up'])
     }
     const { delayMs, lossPercent, rateMbit, queueKilobytes, jitterMs, seed } = shape
-    const figures = [delayMs, lossPercent, rateMbit, queueKilobytes, jitterMs, seed].map(String)
+    const { doublePercent = 0, silence = { ms: 0, everyMs: 0 } } = shape
+    const figures = [
+      ...[delayMs, lossPercent, rateMbit, queueKilobytes, jitterMs, seed],
+      ...[doublePercent, silence.ms, silence.everyMs]
+    ].map(String)
     emulator = new Process(linkem, [names[0], DEVICES[0], names[1], DEVICES[1], ...figures])
     for (const i of [0, 1] as const) {
       await until(5_000, `the device ${DEVICES[i]}`, async () => {

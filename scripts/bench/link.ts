@@ -119,7 +119,7 @@ async function measureOver(
   }
 }
 
-async function startDht(link: EmulatedLink): Promise<{ process: Process; bootstrap: string[] }> {
+export async function startDht(link: EmulatedLink): Promise<{ process: Process; bootstrap: string[] }> {
   const [command = '', ...args] = [...link.ends[1], process.execPath, endFile, 'dht', link.addresses[1]]
   const dht = new Process(command, args)
   const [, bootstrap = ''] = await dht.says(/bootstrap (\S+)/)

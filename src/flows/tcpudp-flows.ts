@@ -6,6 +6,7 @@ import { Reader, varintSize, writeVarint } from '../session/bytes.js'
 import type { Datagrams } from '../session/datagrams.js'
 import { segmentRoom } from '../session/records.js'
 import { openPayload, strayReply } from './arq/index.js'
+import { Budget } from './budget.js'
 import { Queue } from './queue.js'
 import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
 
@@ -14,6 +15,8 @@ export interface TcpudpOutside {
   readonly limits: Limits
   /** Numbers from 0 to below 1; need not be secret. */
   readonly chance: () => number
+  /** What all flows of the session share for windows. */
+  readonly windows: Budget
   rtt(): number | null
   /** A client opened a flow (server only); return an error code to refuse it. */
   open(flow: TcpudpFlow): ErrorCode | null
@@ -27,6 +30,8 @@ export class TcpudpFlows {
   readonly #used = new Set<number>()
   #usedUpTo = 0
   readonly #touched = new Queue<TcpudpFlow>()
+  /** Bytes of all flows that wait to be sent or acknowledged. */
+  readonly queue: Budget
   readonly #carrier: TcpudpCarrier
   #datagrams: Datagrams | null = null
   #size = 0
@@ -36,10 +41,13 @@ export class TcpudpFlows {
     readonly role: 'client' | 'server',
     readonly outside: TcpudpOutside
   ) {
+    this.queue = new Budget(outside.limits.sessionQueue)
     this.#carrier = {
       clock: outside.clock,
       limits: outside.limits,
       random: outside.chance,
+      queue: this.queue,
+      windows: outside.windows,
       // Without a path, what every path takes.
       segmentSize: flow => segmentRoom(this.#datagrams?.size ?? 1100, flow),
       rtt: () => outside.rtt(),

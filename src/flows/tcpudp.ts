@@ -5,6 +5,7 @@ import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
 import { closeCode, closeNumber } from '../session/wire.js'
 import { Arq, type ArqHost, RESET_PROTOCOL, RESET_SESSION_FIRST } from './arq/index.js'
+import type { Budget } from './budget.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
 import { Place } from './queue.js'
 
@@ -13,6 +14,9 @@ export interface TcpudpCarrier {
   readonly clock: Clock
   readonly limits: Pick<Limits, 'flowWindow' | 'resetMs'>
   readonly random: () => number
+  /** What the session's flows share for bytes on their way out, and for windows. */
+  readonly queue: Budget
+  readonly windows: Budget
   /** Largest segment for this flow now, bytes. */
   segmentSize(flow: number): number
   /** Round trip of the path, ms, if it is known. */
@@ -67,6 +71,8 @@ export class TcpudpFlow implements ByteFlow {
       random: carrier.random,
       sendBuffer: carrier.limits.flowWindow,
       receiveWindow: carrier.limits.flowWindow,
+      queue: carrier.queue,
+      windows: carrier.windows,
       ...(open && { open }),
       ...(rtt !== null && { rtt })
     })
@@ -83,13 +89,19 @@ export class TcpudpFlow implements ByteFlow {
     if (this.#done || this.#ending || this.#resetting || bytes.byteLength === 0) return true
     if (this.#rest !== null) {
       // The socket had more to say after it was asked to pause.
-      this.#rest = b4a.concat([this.#rest, bytes])
+      this.#keepRest(b4a.concat([this.#rest, bytes]))
       return false
     }
     const taken = this.#arq.write(bytes, this.carrier.clock.now())
-    if (taken < bytes.byteLength) this.#rest = bytes.subarray(taken)
+    if (taken < bytes.byteLength) this.#keepRest(bytes.subarray(taken))
     this.#arm()
     return this.#rest === null
+  }
+
+  #keepRest(rest: Uint8Array | null): void {
+    this.carrier.queue.giveBack(this.#rest?.byteLength ?? 0)
+    this.carrier.queue.charge(rest?.byteLength ?? 0)
+    this.#rest = rest
   }
 
   end(): void {
@@ -115,7 +127,7 @@ export class TcpudpFlow implements ByteFlow {
 
   #resetNow(): void {
     this.#patience?.cancel()
-    this.#rest = null
+    this.#keepRest(null)
     if (this.#done) return
     this.#arq.reset(closeNumber(this.#resetting!), this.carrier.clock.now())
     this.#arm()
@@ -196,7 +208,7 @@ export class TcpudpFlow implements ByteFlow {
     if (this.#rest !== null) {
       const rest = this.#rest
       const taken = this.#arq.write(rest, this.carrier.clock.now())
-      this.#rest = taken < rest.byteLength ? rest.subarray(taken) : null
+      this.#keepRest(taken < rest.byteLength ? rest.subarray(taken) : null)
       if (this.#rest !== null) return
     }
     if (this.#resetting) return
@@ -214,7 +226,7 @@ export class TcpudpFlow implements ByteFlow {
     if (this.#done) return
     this.#done = true
     this.events = deafEvents
-    this.#rest = null
+    this.#keepRest(null)
     this.#patience?.cancel()
     this.#disarm()
     this.carrier.done(this)

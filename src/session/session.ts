@@ -11,6 +11,7 @@
  */
 import type { Clock, Timer } from '../clock.js'
 import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
+import { Budget } from '../flows/budget.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import { Queue } from '../flows/queue.js'
 import { type TcpCarrier, TcpFlow } from '../flows/tcp.js'
@@ -74,6 +75,8 @@ const MTU_PING_HEADERS = 32
 export class Session {
   readonly flows = new Map<number, TcpFlow>()
   readonly tcpudp: TcpudpFlows
+  /** What flows share for windows beyond the first. */
+  readonly windows: Budget
   readonly #outbox: Outbox
   readonly #pulse: Pulse
   readonly #soon = new Queue<TcpFlow>()
@@ -87,7 +90,6 @@ export class Session {
   #flushing = false
   #nextFlow = 1
   #highest = 0
-  #lent = 0
   #mtuPings = 0
 
   constructor(
@@ -98,8 +100,10 @@ export class Session {
     readonly events: SessionEvents
   ) {
     this.#outbox = new Outbox(outside.limits)
+    this.windows = new Budget(outside.limits.sessionWindow)
     this.tcpudp = new TcpudpFlows(role, {
       ...outside,
+      windows: this.windows,
       rtt: () => this.#pulse.quality.rtt,
       open: flow => this.events.open(flow, 'tcpudp')
     })
@@ -344,14 +348,8 @@ export class Session {
       this.#soon.add(flow.soonTurn)
       this.#soonTimer ??= this.outside.clock.after(this.outside.limits.ackDelayMs, () => this.#tellSoon())
     },
-    borrow: bytes => {
-      if (this.#lent + bytes > this.outside.limits.sessionWindow) return false
-      this.#lent += bytes
-      return true
-    },
-    giveBack: bytes => {
-      this.#lent -= bytes
-    },
+    borrow: bytes => this.windows.borrow(bytes),
+    giveBack: bytes => this.windows.giveBack(bytes),
     done: flow => {
       this.flows.delete(flow.id)
       this.#soon.delete(flow.soonTurn)

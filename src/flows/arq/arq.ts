@@ -5,6 +5,7 @@
  *     local socket -> write() -> Sender -> output() -> session (seals) ~~~~> session (opens) -> input() -> Receiver -> read()
  */
 import { HyperNatError } from '../../errors.js'
+import { Budget } from '../budget.js'
 import {
   KEEP_ALIVE,
   LINGER,
@@ -72,8 +73,11 @@ export interface ArqOptions {
   headroom?: number
   /** Most bytes to keep for retransmission; default 8 MiB. */
   sendBuffer?: number
-  /** Most bytes received and not consumed, 16 KiB and up; default 8 MiB. Memory is taken as needed. */
+  /** Most bytes received and not consumed, 16 KiB and up, a power of 2; default 8 MiB. Memory is taken as needed. */
   receiveWindow?: number
+  /** What flows share for bytes to send, and for windows beyond the first; default: no bound. */
+  queue?: Budget
+  windows?: Budget
   /** Round trip of the path in ms, if the session knows it: the first loss then costs less. */
   rtt?: number
   /** Silence in ms after which the peer is asked whether it knows the flow; 0 for never; default 60,000. */
@@ -130,13 +134,17 @@ export class Arq {
     if (open && open.length > OPEN_MAX) throw new HyperNatError('INTERNAL', 'An open payload is too long.')
     this.opener = open !== undefined
     this.current = open ? 'opening' : 'open'
-    this.receiver = new Receiver(options.receiveWindow ?? RECEIVE_WINDOW_MAX)
+    this.receiver = new Receiver(
+      options.receiveWindow ?? RECEIVE_WINDOW_MAX,
+      options.windows ?? new Budget(Number.POSITIVE_INFINITY)
+    )
     this.sender = new Sender(
       (buffer, start, end) => host.output(buffer, start, end),
       this.receiver,
       options.mtu,
       options.headroom ?? 0,
       options.sendBuffer ?? SEND_BUFFER_MAX,
+      options.queue ?? new Budget(Number.POSITIVE_INFINITY),
       options.random,
       open ?? null,
       options.now
@@ -175,7 +183,7 @@ export class Arq {
     const taken = Math.min(bytes.length, this.sender.room)
     if (taken < bytes.length) this.wantsWrite = true
     if (taken === 0) return 0
-    this.sender.outbox.push(taken === bytes.length ? bytes : bytes.subarray(0, taken))
+    this.sender.push(taken === bytes.length ? bytes : bytes.subarray(0, taken))
     this.flush(now)
     return taken
   }
@@ -189,6 +197,7 @@ export class Arq {
 
   /** Aborts the flow in both directions. `code`: RESET_PROTOCOL or the session's own, 16 and up. */
   reset(code: number, now: number): void {
+    if (this.current === 'lingering') this.receiver.clear() // nobody will take what was not read
     if (this.current === 'lingering' || this.current === 'resetting' || this.current === 'closed') return
     this.resetCode = code
     this.resetsLeft = RESET_REPEATS
@@ -383,8 +392,8 @@ export class Arq {
   }
 
   private endLinger(now: number): void {
-    // Bytes that nobody has read yet keep the flow.
-    if (!this.receiver.ended) this.lingerAt = now + LINGER
+    // Bytes that the reader has not taken yet keep the flow, for they keep memory.
+    if (!this.receiver.drained) this.lingerAt = now + LINGER
     else this.become('closed', now)
   }
 
@@ -396,7 +405,7 @@ export class Arq {
       case 'lingering':
         this.lingerAt = now + LINGER
         this.sender.clear()
-        this.receiver.inbox.release()
+        this.sender.recovery.sent.shrink()
         this.doneNews = true
         break
       case 'resetting':
@@ -404,7 +413,7 @@ export class Arq {
         this.lingerAt = NEVER
         this.resetAt = NEVER
         this.sender.clear()
-        if (state === 'resetting' || !this.receiver.ended) this.receiver.clear()
+        if (!this.receiver.drained) this.receiver.clear()
         if (state === 'closed') this.forgetNews = true
         break
     }

@@ -33,14 +33,29 @@ export const RESET_SESSION_FIRST = 16
 export const RECEIVE_WINDOW_MAX = 8 * 1024 * 1024
 /** Receive window at first; doubles each time the peer says that it is held up while our reader keeps up. */
 export const RECEIVE_WINDOW_START = 256 * 1024
+/**
+ * A window is at most this share of what the session's flows have left to borrow: a few get all that they can use, and what
+ * many take leaves something to whoever comes next. Of 64 MB, eight flows can have 4 MB each.
+ */
+export const WINDOW_SHARE = 1 / 8
+/** The same for a window at first: those of 300 idle flows leave a third to flows that need it. */
+export const WINDOW_START_SHARE = 1 / 256
 /** First allocation for received bytes, and what an idle flow keeps at most. */
-export const INBOX_START = 32 * 1024
+export const INBOX_START = 16 * 1024
 /** Islands of bytes kept beyond a gap; a segment that would make one more is dropped, and comes again. */
 export const ISLANDS_MAX = 2048
+/** Within that, one island for so many bytes of the window: small windows must not cost more for their gaps than for bytes. */
+export const ISLAND_BYTES = 512
+/** But so many at least, for small messages of which every other one is missing. */
+export const ISLANDS_MIN = 128
 /** Most bytes kept unacknowledged by the sender: the peer's largest window, for as long as acks take. */
 export const SEND_BUFFER_MAX = 8 * 1024 * 1024
 /** Bytes that write() takes at least; above, it takes two congestion windows, so that memory follows need. */
 export const SEND_BUFFER_MIN = 128 * 1024
+/** What it takes however much the session's flows hold: a writer with less would wait for each ack. */
+export const SEND_BUFFER_LEAST = 32 * 1024
+/** Beyond that, a flow holds at most this share of what the session's flows may still hold: of 16 MB, two can have 4 MB each. */
+export const SEND_BUFFER_SHARE = 1 / 2
 /** A writer that was refused is called again once there is this much room, so that it is not called for crumbs. */
 export const WRITABLE_ROOM = 16 * 1024
 /** Writes up to this size are copied together, so that a thousand tiny writes do not keep a thousand buffers. */

@@ -12,6 +12,8 @@ export class Inbox {
   handed = 0
   /** Offset before which everything was consumed; ring space before it is free. */
   consumed = 0
+  /** Islands that are kept at most. */
+  islandsMax = ISLANDS_MAX
   private ring: Uint8Array = new Uint8Array(0)
   private mask = -1
   private islandLow = new Float64Array(16)
@@ -103,7 +105,7 @@ export class Inbox {
     }
     // i: the first island that ends at or after low.
     if (i === count || lows[i]! > high) {
-      if (count === ISLANDS_MAX) return false
+      if (count >= this.islandsMax) return false
       if (count === lows.length) this.growIslands()
       this.islandLow.copyWithin(i + 1, i, count)
       this.islandHigh.copyWithin(i + 1, i, count)

@@ -65,10 +65,6 @@ export class Outbox {
     }
   }
 
-  clear(): void {
-    this.free(this.end)
-  }
-
   private append(chunk: Uint8Array): void {
     this.chunks.push(chunk)
     this.offsets.push(this.end)

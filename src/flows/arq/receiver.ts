@@ -1,6 +1,15 @@
 /** The receiving half of a flow: bytes in order, the end of the stream, the window, the acks. */
 import { HyperNatError } from '../../errors.js'
-import { INITIAL_WINDOW, RECEIVE_WINDOW_START } from './constants.js'
+import type { Budget } from '../budget.js'
+import {
+  INITIAL_WINDOW,
+  ISLAND_BYTES,
+  ISLANDS_MAX,
+  ISLANDS_MIN,
+  RECEIVE_WINDOW_START,
+  WINDOW_SHARE,
+  WINDOW_START_SHARE
+} from './constants.js'
 import { Inbox } from './inbox.js'
 import { Received } from './received.js'
 import { BLOCKED, DATA, FIN, OPEN, type Segment } from './segment.js'
@@ -12,7 +21,7 @@ export class Receiver {
   closedWindow = false
   /** Segments dropped because they lay outside the window. */
   dropped = 0
-  private window: number
+  private window = INITIAL_WINDOW
   /** Offset after the stream's last byte; -1 while not known. */
   private final = -1
   /** Largest limit that the peer was told. */
@@ -20,8 +29,18 @@ export class Receiver {
   /** The window grows only once the peer has had time to use what it grew to last. */
   private growAfter = 0
 
-  constructor(private readonly windowMax: number) {
-    this.window = Math.max(INITIAL_WINDOW, Math.min(windowMax, RECEIVE_WINDOW_START))
+  constructor(
+    private readonly windowMax: number,
+    /** What the window beyond the first is borrowed from. */
+    private readonly budget: Budget
+  ) {
+    this.setWindow(INITIAL_WINDOW)
+    this.widen(Math.min(RECEIVE_WINDOW_START, budget.free * WINDOW_START_SHARE))
+  }
+
+  /** Everything was read and is done with, to the end. */
+  get drained(): boolean {
+    return this.complete && this.inbox.consumed === this.final
   }
 
   /** Everything up to the end of the stream has come. */
@@ -68,7 +87,10 @@ export class Receiver {
       this.dropped++
       return false
     }
-    if (fin) this.final = end
+    if (fin) {
+      this.final = end
+      if (this.drained) this.giveBack()
+    }
     received.add(segment.number, fin, now)
     if (segment.has(BLOCKED)) this.grow()
     return inbox.next > before || this.complete !== wasComplete
@@ -78,6 +100,7 @@ export class Receiver {
   consumed(bytes: number): boolean {
     const inbox = this.inbox
     inbox.consumed = Math.min(inbox.consumed + bytes, inbox.handed)
+    if (this.drained) this.giveBack()
     if (this.final >= 0) return false
     const opened = this.limit - this.told
     if (this.closedWindow) return opened >= Math.min(this.window / 4, 16384)
@@ -94,6 +117,7 @@ export class Receiver {
   /** Drops what was not read: the flow was reset. */
   clear(): void {
     this.inbox.clear()
+    this.giveBack()
   }
 
   private checkEnd(end: number, fin: boolean): void {
@@ -105,9 +129,27 @@ export class Receiver {
   /** The peer is held up by the window: double it, unless it is our reader that is slow. */
   private grow(): void {
     const inbox = this.inbox
-    if (this.window >= this.windowMax || inbox.next < this.growAfter) return
+    if (this.final >= 0 || this.window >= this.windowMax || inbox.next < this.growAfter) return
     if (inbox.next - inbox.consumed > this.window / 4) return
     this.growAfter = inbox.next + this.window
-    this.window = Math.min(this.window * 2, this.windowMax)
+    this.widen(Math.min(this.window * 2, this.budget.free * WINDOW_SHARE))
+  }
+
+  /** Borrows what is missing for a window of `wanted` bytes, or the next smaller power of 2: the inbox has such sizes. */
+  private widen(wanted: number): void {
+    const window = 2 ** Math.floor(Math.log2(Math.min(wanted, this.windowMax)))
+    if (window > this.window && this.budget.borrow(window - this.window)) this.setWindow(window)
+  }
+
+  /** Nothing more will come: what was borrowed is free for others. */
+  private giveBack(): void {
+    this.inbox.release()
+    this.budget.giveBack(this.window - INITIAL_WINDOW)
+    this.setWindow(INITIAL_WINDOW)
+  }
+
+  private setWindow(window: number): void {
+    this.window = window
+    this.inbox.islandsMax = Math.min(ISLANDS_MAX, Math.max(ISLANDS_MIN, window / ISLAND_BYTES))
   }
 }

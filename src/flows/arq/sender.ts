@@ -1,4 +1,5 @@
 /** The sending half of a flow: what goes into the next segment, and when it may leave. */
+import type { Budget } from '../budget.js'
 import { Congestion } from './congestion.js'
 import {
   ACK_ROOM,
@@ -8,7 +9,9 @@ import {
   PACKET_OVERHEAD,
   PERSIST_MAX,
   PROBES,
-  SEND_BUFFER_MIN
+  SEND_BUFFER_LEAST,
+  SEND_BUFFER_MIN,
+  SEND_BUFFER_SHARE
 } from './constants.js'
 import { Outbox } from './outbox.js'
 import { Pacer } from './pacer.js'
@@ -61,6 +64,8 @@ export class Sender {
     private mtu: number,
     private readonly headroom: number,
     private readonly sendBuffer: number,
+    /** Where all that is kept is counted. */
+    private readonly budget: Budget,
     private readonly random: () => number,
     open: Uint8Array | null,
     now: number
@@ -81,7 +86,21 @@ export class Sender {
   /** Bytes that write() may take now. */
   get room(): number {
     const wanted = Math.max(SEND_BUFFER_MIN, 2 * this.congestion.window)
-    return Math.max(0, Math.min(this.sendBuffer, wanted) - (this.outbox.end - this.outbox.start))
+    const share = Math.max(SEND_BUFFER_LEAST, this.budget.free * SEND_BUFFER_SHARE)
+    return Math.max(0, Math.min(this.sendBuffer, wanted, share) - (this.outbox.end - this.outbox.start))
+  }
+
+  /** Keeps bytes to send, at most {@link room}. A piece of a buffer is copied where it would keep more than twice its size. */
+  push(bytes: Uint8Array): void {
+    this.outbox.push(2 * bytes.length < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes)
+    this.budget.charge(bytes.length)
+  }
+
+  private free(offset: number): void {
+    const { outbox } = this
+    const before = outbox.start
+    outbox.free(Math.min(offset, outbox.end))
+    this.budget.giveBack(outbox.start - before)
   }
 
   /** Everything, the end of the stream included, is acknowledged. */
@@ -98,7 +117,7 @@ export class Sender {
       this.limit = segment.limit
       this.persistAt = NEVER
     }
-    this.outbox.free(Math.min(recovery.acknowledged, this.outbox.end))
+    this.free(recovery.acknowledged)
     if (recovery.acknowledged >= this.unitsSent) this.thin.cancel()
     if (!fresh) return
     recovery.detect(now)
@@ -175,7 +194,7 @@ export class Sender {
 
   /** Forgets everything that was to be sent. */
   clear(): void {
-    this.outbox.clear()
+    this.free(this.outbox.end)
     this.recovery.clear()
     this.thin.cancel()
     this.persistAt = NEVER

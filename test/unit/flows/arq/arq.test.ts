@@ -117,6 +117,10 @@ test('half-close: one stream ends, the other goes on', () => {
   assert.ok(a.arq.ended)
   assert.equal(a.arq.state, 'lingering')
   assert.equal(b.arq.state, 'lingering')
+  a.arq.update(a.arq.nextUpdate())
+  assert.equal(a.arq.state, 'lingering', 'what the reader has not taken keeps the flow')
+  a.arq.consumed('answer'.length, 14_100)
+  b.arq.consumed('request'.length, 14_100)
   for (const { arq, host } of [a, b]) {
     arq.update(arq.nextUpdate())
     assert.equal(arq.state, 'closed')

@@ -1,0 +1,95 @@
+/** Hundreds of tcpudp flows of one session stay within its budgets, whatever the peer and the local programs do. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SEND_BUFFER_LEAST } from '../../src/flows/arq/constants.js'
+import { FlowEnd } from '../support/flow-end.js'
+import { connected, type TestClient } from '../support/session-peers.js'
+
+const MB = 1024 * 1024
+const LIMITS = { flowWindow: 4 * MB, sessionWindow: 8 * MB, sessionQueue: 4 * MB }
+const CHUNK = 16 * 1024
+/** The least that a flow may always have: a window of the wire's, bytes to send, and what its socket gave last. */
+const WINDOW = 16 * 1024
+const QUEUE = SEND_BUFFER_LEAST + CHUNK
+
+interface Crowd {
+  readonly client: TestClient
+  readonly ups: FlowEnd[]
+  readonly downs: FlowEnd[]
+  readonly pass: (ms: number, until?: () => boolean) => void
+  /** The most that was held at any time: windows and queues of both ends, bytes. */
+  readonly most: { windows: number; queue: number }
+  readonly held: () => number[]
+}
+
+function crowd(flows: number, total: number): Crowd {
+  const { world, server, client } = connected(1, { delay: 10 }, LIMITS)
+  const most = { windows: 0, queue: 0 }
+  const ups: FlowEnd[] = []
+  const downs: FlowEnd[] = []
+  const options = { total, fin: true, chunk: () => CHUNK, reads: null }
+  server.open = flow => {
+    const end = new FlowEnd(flow, flow.id * 2 + 1, flow.id * 2, world.clock, options)
+    downs.push(end)
+    world.clock.after(0, () => end.go())
+    return null
+  }
+  world.pass(200)
+  for (let i = 0; i < flows; i++) {
+    const flow = client.session!.tcpudp.open(1)
+    ups.push(new FlowEnd(flow, flow.id * 2, flow.id * 2 + 1, world.clock, options))
+    ups.at(-1)!.go()
+  }
+  const sessions = [client.session!, server.session]
+  const look = (): void => {
+    most.windows = Math.max(most.windows, ...sessions.map(s => s.windows.used))
+    most.queue = Math.max(most.queue, ...sessions.map(s => s.tcpudp.queue.used))
+    world.clock.after(5, look)
+  }
+  look()
+  return {
+    client,
+    ups,
+    downs,
+    pass: (ms, until) => world.pass(ms, until),
+    most,
+    held: () => sessions.flatMap(s => [s.windows.used, s.tcpudp.queue.used])
+  }
+}
+
+test('readers that have stalled: memory is bounded, and all arrives once they read', () => {
+  const flows = 150
+  const total = 200_000
+  const { ups, downs, pass, most, held } = crowd(flows, total)
+  pass(20_000)
+  const unread = [...ups, ...downs].map(end => end.unread)
+  assert.equal(downs.length, flows)
+  assert.ok(
+    unread.every(bytes => bytes >= WINDOW),
+    'nobody got nothing'
+  )
+  assert.ok(most.windows <= LIMITS.sessionWindow, `${most.windows} lent for windows`)
+  const bound = LIMITS.sessionQueue + flows * QUEUE
+  assert.ok(most.queue <= bound, `${most.queue} of ${bound} queued`)
+  const there = downs.reduce((sum, end) => sum + end.unread, 0)
+  assert.ok(there <= LIMITS.sessionWindow + flows * WINDOW, `${there} lie unread`)
+  const finished = (): boolean => {
+    for (const end of [...ups, ...downs]) end.readAll()
+    return [...ups, ...downs].every(end => end.closed)
+  }
+  pass(5 * 60_000, finished)
+  assert.ok(finished(), 'all arrives')
+  pass(60_000)
+  assert.deepEqual(held(), [0, 0, 0, 0], 'all is given back')
+})
+
+test('a peer that stops to answer: what is kept for it is bounded', () => {
+  const flows = 150
+  const { client, ups, pass, most } = crowd(flows, 2_000_000)
+  pass(300)
+  client.connection!.options.loss = 1
+  pass(10_000)
+  assert.ok(ups.some(end => end.written < 2_000_000))
+  const bound = LIMITS.sessionQueue + flows * QUEUE
+  assert.ok(most.queue <= bound, `${most.queue} of ${bound} queued`)
+})
