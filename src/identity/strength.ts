@@ -13,8 +13,8 @@ const ENOUGH_BITS = 56
 /** Letters in a row from which on they are taken for a word. */
 const WORD_LETTERS = 4
 
-/** Bits per letter of a word, by what dictionary attacks need: 10,000 words of some 6 letters. */
-const WORD_BITS_PER_LETTER = 2.2
+/** Bits per letter of a word, by what dictionary attacks need: 10,000 words of some 5.5 letters. */
+const WORD_BITS_PER_LETTER = 2.4
 
 /** Secrets and placeholders of our documentation, old and new, and the words that people start with. */
 const COMMON = new Set(
