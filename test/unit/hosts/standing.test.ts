@@ -86,9 +86,13 @@ class Scene {
     this.world.pass(phase)
     const { clock } = this.world
     const pulse: Pulse = new Pulse(clock, LIMITS, {
-      ping: () => {
-        const heard = () => !this.away && !this.cut.has(name) && pulse.heard()
-        if (!this.away && !this.cut.has(name)) clock.after(40, heard)
+      ping: id => {
+        const answered = (): void => {
+          if (this.away || this.cut.has(name)) return
+          pulse.heard()
+          pulse.pong(id)
+        }
+        if (!this.away && !this.cut.has(name)) clock.after(40, answered)
       },
       silent: () => {}
     })

@@ -136,9 +136,11 @@ test('a handshake is not answered when no node will hold it, and not kept waitin
   await pass(LIMITS.dialAnswerMs + LIMITS.announceLookMs)
   assert.equal(await late, false)
   const closing = announcement.held()
-  await announcement.close()
+  const closed = announcement.close()
   await pass(LIMITS.announceLookMs)
   assert.equal(await closing, false)
+  await pass(UPDATE_MS)
+  await closed
   const { updates } = announcer
   await pass(60_000)
   assert.ok(announcer.updates <= updates + 1)
