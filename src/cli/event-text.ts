@@ -17,8 +17,6 @@ export interface TextExtras {
   readonly qr?: (ticket: string) => string
 }
 
-/** Remembers which keys this process serves, as a session reads differently from its two ends. */
-
 /** Who a session is with. */
 type Side = Pick<Extract<DaemonEvent, { event: 'connected' }>, 'publicKey' | 'peer' | 'host'>
 
