@@ -10,9 +10,12 @@ import { client } from './client.js'
 import type { Arguments, Command } from './command.js'
 import { file } from './file.js'
 import { id } from './id.js'
+import { invite } from './invite.js'
+import { invites } from './invites.js'
 import { join } from './join.js'
 import { keygen } from './keygen.js'
 import { relay } from './relay.js'
+import { revoke } from './revoke.js'
 import { server } from './server.js'
 import { everyFlag } from './shared-flags.js'
 import { ticket } from './ticket.js'
@@ -22,7 +25,20 @@ import { version } from './version.js'
 const NAME = 'hyper-nat'
 const WIDEST = 110
 
-export const commands: readonly Command[] = [file, server, join, client, ticket, keygen, id, relay, bootstrap]
+export const commands: readonly Command[] = [
+  file,
+  server,
+  join,
+  client,
+  invite,
+  revoke,
+  invites,
+  ticket,
+  keygen,
+  id,
+  relay,
+  bootstrap
+]
 
 /** What a command line asks for. */
 export type Invocation =

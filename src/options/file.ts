@@ -44,6 +44,7 @@ export async function readOptionsFile(
     ...options,
     // As the file's owner sees it, wherever hyper-nat is started.
     ...(identity !== undefined && { identity: resolve(dirname(path), identity) }),
+    source: { path, read: () => readOptionsFile(path, bootstrap, relay) },
     warnings: warning ? [...options.warnings, warning] : options.warnings
   }
 }
