@@ -37,7 +37,8 @@ export async function readOptionsFile(
   relay?: NetworkFlag
 ): Promise<Options> {
   const options = parseOptions(await readText(path), bootstrap, relay)
-  const holdsSecret = options.entries.some(entry => entry.mode === 'server')
+  // A guest's ticket is one, too.
+  const holdsSecret = options.entries.some(entry => entry.mode === 'server' || entry.guest)
   const warning = holdsSecret ? await readableByOthers(path) : undefined
   const { identity } = options
   return {
