@@ -60,7 +60,7 @@ export interface MapToShare {
 }
 
 /** Who may come in to a server; what is left out is as in {@link OPEN}. */
-export interface Access {
+export interface AccessOptions {
   /** Whether only those named here come in; otherwise everybody who knows the server's public key does. */
   private?: boolean | undefined
   /** Keys of people (`hyper-nat id` shows theirs), as text or 32 bytes, or with a name for events and logs. */
@@ -100,7 +100,7 @@ export interface Shared {
    * those whose port maps change.
    * @throws HyperNatError BAD_PUBLIC_KEY for a key in `allow`; the rules stay as they are then
    */
-  update(access: Access): void
+  update(access: AccessOptions): void
   /**
    * Lets one guest more in, now.
    * @param guest.name unlike those of others
@@ -154,7 +154,9 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    * Shares port maps under a secret. Resolves when the server is announced.
    * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, CLOSED
    */
-  async share(what: { secret: string | Secret; maps: readonly MapToShare[] } & Access): Promise<Shared> {
+  async share(
+    what: { secret: string | Secret; maps: readonly MapToShare[] } & AccessOptions
+  ): Promise<Shared> {
     this.#check()
     let rules = rulesOf(what)
     const secret = what.secret instanceof Secret ? what.secret : new Secret(what.secret)
@@ -336,7 +338,7 @@ function fromTicket(given: string | Ticket, maps?: readonly MapToOpen[]) {
   return { publicKey: ticket.publicKey, maps: maps ?? all, guest }
 }
 
-function rulesOf({ private: isPrivate, allow, invites }: Access): AccessRules {
+function rulesOf({ private: isPrivate, allow, invites }: AccessOptions): AccessRules {
   return {
     private: isPrivate ?? OPEN.private,
     allow: allow?.map(allowed) ?? OPEN.allow,
@@ -344,7 +346,7 @@ function rulesOf({ private: isPrivate, allow, invites }: Access): AccessRules {
   }
 }
 
-function allowed(one: NonNullable<Access['allow']>[number]): AllowedKey {
+function allowed(one: NonNullable<AccessOptions['allow']>[number]): AllowedKey {
   if (typeof one === 'string' || one instanceof Uint8Array) return { publicKey: keyOf(one) }
   const { name, publicKey } = one
   return { ...(name !== undefined && { name }), publicKey: keyOf(publicKey) }

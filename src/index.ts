@@ -4,7 +4,7 @@ export { Daemon } from './daemon.js'
 export { codeOf, type ErrorCode, type Fault, HyperNatError, OptionsError } from './errors.js'
 export type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from './events.js'
 export {
-  type Access,
+  type AccessOptions,
   HyperNat,
   type HyperNatOptions,
   type MapToOpen,

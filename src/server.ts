@@ -160,6 +160,9 @@ export class Server {
       if (verdict instanceof HyperNatError) {
         log.info({ peer: guest.label, code: verdict.code }, 'session ended: no longer let in')
         guest.session.close(verdict.code, verdict.message)
+      } else if (guest.visitor.name !== undefined && verdict.name === undefined) {
+        // The server is open to everybody, but not to what this one was.
+        guest.session.close('NOT_INVITED', 'The owner of the server has taken back this invite.')
       } else if (!sameMaps(verdict, guest.visitor)) {
         guest.session.close('ACCESS_CHANGED', 'The owner of the server has changed what this invite is for.')
       } else {

@@ -1,7 +1,7 @@
 /** The guests of the servers in an options file: who they are, one more, one less. */
 
 import sodium from 'sodium-native'
-import type { AccessRules, Invite } from '../access/rules.js'
+import { type AccessRules, type Invite, OPEN } from '../access/rules.js'
 import { type Fault, OptionsError } from '../errors.js'
 import { encodeKey } from '../identity/encoding.js'
 import { NONCE_BYTES } from '../identity/guest.js'
@@ -51,8 +51,6 @@ interface RawServer {
   readonly invites?: readonly { readonly name?: unknown }[]
 }
 
-const NOBODY: AccessRules = { private: false, allow: [], invites: [] }
-
 /** The servers of the options, in the order of the file. */
 export function serversIn(options: Options): ServerInFile[] {
   const groups = new Map<string, ServerEntry[]>()
@@ -66,7 +64,7 @@ export function serversIn(options: Options): ServerInFile[] {
   return [...groups].map(([secret, maps]) => {
     const keyPair = keyPairOf(maps[0]!.secret)
     const publicKey = encodeKey(keyPair.publicKey)
-    return { keyPair, publicKey, secret, maps, access: maps[0]!.access ?? NOBODY }
+    return { keyPair, publicKey, secret, maps, access: maps[0]!.access ?? OPEN }
   })
 }
 
