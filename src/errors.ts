@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'IDENTITY_EXPOSED'
   | 'IDENTITY_UNUSABLE'
   | 'OPTIONS_BUSY'
+  | 'NAME_TAKEN'
   | 'UNSUPPORTED'
   // Local machine (exit code 1)
   | 'PORT_IN_USE'
@@ -28,6 +29,10 @@ export type ErrorCode =
   | 'SERVER_NOT_FOUND'
   | 'SERVER_NOT_RUNNING'
   | 'SERVER_REFUSED'
+  | 'NOT_INVITED'
+  | 'INVITE_EXPIRED'
+  | 'TOO_MANY_DEVICES'
+  | 'ACCESS_CHANGED'
   | 'SERVER_UNREACHABLE'
   | 'NATS_RANDOM'
   | 'RELAY_UNREACHABLE'

@@ -38,15 +38,25 @@ export interface ConnectionInfo {
 /**
  * What a daemon tells the outside, one shape for the library's `event` and the CLI's `--json` lines. `publicKey` is the
  * server's, in base58; `peer` is the other side's key, in base58; `host` is the start of the id of one server process, in
- * base58: of perhaps several that share one secret.
+ * base58: of perhaps several that share one secret. `name` is what a server's owner calls the client, in an invite or `allow`.
  */
 export type DaemonEvent =
-  /** `ticket` is all that a friend needs, as one text; it is missing where that is too much for one. */
-  | { event: 'ready'; mode: 'server'; publicKey: string; ticket?: string; maps: ServerMapInfo[] }
+  /**
+   * `ticket` is all that a friend needs, as one text; it is missing where that is too much for one. Where a server is `private`,
+   * an invite is needed as well.
+   */
+  | {
+      event: 'ready'
+      mode: 'server'
+      publicKey: string
+      ticket?: string
+      private?: true
+      maps: ServerMapInfo[]
+    }
   | { event: 'ready'; mode: 'client'; publicKey: string; maps: ClientMapInfo[] }
   | { event: 'waiting'; publicKey: string; code: string; message: string }
-  | { event: 'connected'; publicKey: string; peer: string; path: PathKind; host: string }
-  | { event: 'disconnected'; publicKey: string; peer: string; code: string; host: string }
+  | { event: 'connected'; publicKey: string; peer: string; name?: string; path: PathKind; host: string }
+  | { event: 'disconnected'; publicKey: string; peer: string; name?: string; code: string; host: string }
   | { event: 'warning'; code: string; message: string }
   | { event: 'error'; code: string; message: string }
 

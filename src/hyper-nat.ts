@@ -5,6 +5,7 @@
 import { EventEmitter } from 'node:events'
 import b4a from 'b4a'
 import sodium from 'sodium-native'
+import { type AccessRules, type AllowedKey, type Invite, OPEN } from './access/rules.js'
 import { Client, type ClientParts } from './client.js'
 import { systemClock } from './clock.js'
 import { type PingOptions, type PingSummary, ping } from './doctor/ping.js'
@@ -12,9 +13,10 @@ import { codeOf, HyperNatError } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo, DaemonEvent, ServerMapInfo } from './events.js'
 import { childPublicKey } from './identity/child.js'
 import { decodeKey } from './identity/encoding.js'
+import { GuestKey, NONCE_BYTES } from './identity/guest.js'
 import { type KeyPair, keyPairOf } from './identity/keys.js'
 import { Secret } from './identity/secret.js'
-import { serverTicket } from './identity/server-ticket.js'
+import { inviteTicket, serverTicket } from './identity/server-ticket.js'
 import { decodeTicket, type Ticket } from './identity/ticket.js'
 import { DOCTOR_LIMITS, type DoctorLimits, LIMITS, type Limits } from './limits.js'
 import { type Log, silentLog } from './log.js'
@@ -60,6 +62,18 @@ export interface MapToShare {
   name?: string
 }
 
+/** Who may come in to a server; what is left out is as in {@link OPEN}. */
+export interface AccessOptions {
+  /** Whether only those named here come in; otherwise everybody who knows the server's public key does. */
+  private?: boolean | undefined
+  /** Keys of people (`hyper-nat id` shows theirs), as text or 32 bytes, or with a name for events and logs. */
+  allow?:
+    | readonly (string | Uint8Array | { name?: string | undefined; publicKey: string | Uint8Array })[]
+    | undefined
+  /** Guests with tickets of their own: what {@link Shared.invite} gave, kept from one run to the next. */
+  invites?: readonly Invite[] | undefined
+}
+
 /** A port map to open. */
 export interface MapToOpen {
   proto: Proto
@@ -84,6 +98,25 @@ export interface Shared {
   readonly publicKey: string
   /** What to give to friends, as one text; undefined where it is too much for one (a `warning` event says why). */
   readonly ticket: string | undefined
+  /**
+   * Other rules from now on: those that are left out go. Sessions of whoever may no longer come in end at once; of others, only
+   * those whose port maps change.
+   * @throws HyperNatError BAD_PUBLIC_KEY for a key in `allow`; the rules stay as they are then
+   */
+  update(access: AccessOptions): void
+  /**
+   * Lets one guest more in, now.
+   * @param guest.name unlike those of others
+   * @returns the guest's ticket, which is a secret, and the invite, which is none, to be given to `share` next time
+   * @throws HyperNatError NAME_TAKEN, TICKET_TOO_LONG
+   */
+  invite(guest: Omit<Invite, 'nonce'>): { readonly invite: Invite; readonly ticket: string }
+  /**
+   * Takes back an invite, or the permission of a key by its name: the sessions of that guest end at once. Of a server that is
+   * not private, whoever has its public key can come in again, as somebody without a name.
+   * @returns whether there was one
+   */
+  revoke(name: string): boolean
   close(): Promise<void>
 }
 
@@ -137,10 +170,13 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 
   /**
    * Shares port maps under a secret. Resolves when the server is announced.
-   * @throws HyperNatError BAD_SECRET, CLOSED
+   * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, CLOSED
    */
-  async share(what: { secret: string | Secret; maps: readonly MapToShare[] }): Promise<Shared> {
+  async share(
+    what: { secret: string | Secret; maps: readonly MapToShare[] } & AccessOptions
+  ): Promise<Shared> {
     this.#check()
+    let rules = rulesOf(what)
     const secret = what.secret instanceof Secret ? what.secret : new Secret(what.secret)
     const keyPair = keyPairOf(secret)
     const ticket = this.#ticketOf(keyPair, what.maps)
@@ -148,29 +184,59 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       ...this.#common(),
       keyPair,
       ticket,
+      access: rules,
+      timeOfDay: Date.now,
       maps: what.maps.map(({ proto, port, host = LOOPBACK }): ServerMapInfo => ({ proto, port, host }))
     })
     const handle = this.#keep(server)
     await server.start()
-    return { publicKey: server.publicKey, ticket, close: handle }
+    const apply = (changed: AccessRules): void => {
+      rules = changed
+      server.update(changed)
+    }
+    return {
+      publicKey: server.publicKey,
+      ticket,
+      update: access => apply(rulesOf(access)),
+      invite: guest => {
+        if (isNamed(rules, guest.name)) {
+          throw new HyperNatError('NAME_TAKEN', 'Somebody else has this name already: choose another one.')
+        }
+        const invite = { ...guest, nonce: randomBytes(NONCE_BYTES) }
+        const guestTicket = inviteTicket(keyPair, invite, this.#reached(what.maps))
+        apply({ ...rules, invites: [...rules.invites, invite] })
+        return { invite, ticket: guestTicket }
+      },
+      revoke: name => {
+        if (!isNamed(rules, name)) return false
+        apply({
+          ...rules,
+          allow: rules.allow.filter(one => one.name !== name),
+          invites: rules.invites.filter(one => one.name !== name)
+        })
+        return true
+      },
+      close: handle
+    }
   }
 
   /**
    * Opens local ports that lead to a server's. Resolves when they are bound: the server may come later. Without any maps there
    * is a session all the same, to {@link Opened.ping} through.
    * @param what.publicKey as text (base58, hex, z-base-32) or 32 bytes
+   * @param what.guest the key of an invite; left out: this node's own identity
    * @param what.ticket in place of the public key; without `maps` all of the ticket's are opened, each on the same local
    * port or the next free one. The DHT nodes and relays that it names are for this node's options: {@link decodeTicket}
    * tells them.
-   * @throws HyperNatError BAD_PUBLIC_KEY, a code of {@link decodeTicket}, UNSUPPORTED for an invite, PORT_IN_USE, LISTEN_FAILED, CLOSED
+   * @throws HyperNatError BAD_PUBLIC_KEY, a code of {@link decodeTicket}, UNSUPPORTED for an invite of a newer kind, PORT_IN_USE, LISTEN_FAILED, CLOSED
    */
   async open(
     what:
-      | { publicKey: string | Uint8Array; maps: readonly MapToOpen[] }
+      | { publicKey: string | Uint8Array; maps: readonly MapToOpen[]; guest?: GuestKey | undefined }
       | { ticket: string | Ticket; maps?: readonly MapToOpen[] | undefined }
   ): Promise<Opened> {
     this.#check()
-    const { publicKey, maps } = 'ticket' in what ? fromTicket(what.ticket, what.maps) : what
+    const { publicKey, maps, guest } = 'ticket' in what ? fromTicket(what.ticket, what.maps) : what
     const entries = maps.map(map => ({
       path: map.path ?? `${map.proto} ${map.port}`,
       proto: map.proto,
@@ -179,7 +245,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       localHost: map.localHost ?? LOOPBACK,
       nextFree: map.nextFree ?? false
     }))
-    const client = await this.#listen(keyOf(publicKey), entries)
+    const client = await this.#listen(keyOf(publicKey), guest?.keyPair ?? this.#keyPair, entries)
     return {
       maps: client.start(),
       get connection() {
@@ -197,11 +263,15 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   }
 
   /** A client with its local ports bound, those in use exchanged for the next free ones where that will do. */
-  async #listen(publicKey: Uint8Array, entries: readonly (ClientParts['entries'][number] & WantedPort)[]) {
+  async #listen(
+    publicKey: Uint8Array,
+    keyPair: KeyPair,
+    entries: readonly (ClientParts['entries'][number] & WantedPort)[]
+  ) {
     for (let tries = this.#limits.nextFreeTries; ; tries--) {
       const ports = await freePorts(entries, this.#limits.nextFreePorts)
       const chosen = entries.map((entry, i) => ({ ...entry, localPort: ports[i]! }))
-      const client = new Client({ ...this.#common(), publicKey, keyPair: this.#keyPair, entries: chosen })
+      const client = new Client({ ...this.#common(), publicKey, keyPair, entries: chosen })
       const forget = this.#keep(client)
       try {
         await client.listen()
@@ -269,15 +339,20 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 
   /** What friends need to reach a server of this node. */
   #ticketOf({ publicKey }: KeyPair, maps: readonly MapToShare[]): string | undefined {
-    const { bootstrap = [], relay = [] } = this.#network
     try {
-      return serverTicket({ publicKey, maps, relays: relay, bootstrap })
+      return serverTicket({ publicKey, ...this.#reached(maps) })
     } catch (err) {
       if (!(err instanceof HyperNatError)) throw err
       const message = `There is no ticket for this server, share its public key instead. ${err.message}`
       this.emit('event', { event: 'warning', code: err.code, message })
       return undefined
     }
+  }
+
+  /** How servers of this node are reached. */
+  #reached(maps: readonly MapToShare[]) {
+    const { bootstrap = [], relay = [] } = this.#network
+    return { maps, relays: relay, bootstrap }
   }
 
   /** How it stands with the port mapping on the home router; `off` while nothing is shared. */
@@ -329,9 +404,27 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 /** All that a ticket names, unless told which. */
 function fromTicket(given: string | Ticket, maps?: readonly MapToOpen[]) {
   const ticket = typeof given === 'string' ? decodeTicket(given) : given
-  if (ticket.invite) throw new HyperNatError('UNSUPPORTED', 'This version cannot use invites: update it.')
+  const guest = ticket.invite && new GuestKey(ticket.invite)
   const all = ticket.maps.map(({ proto, port }): MapToOpen => ({ proto, port, nextFree: true }))
-  return { publicKey: ticket.publicKey, maps: maps ?? all }
+  return { publicKey: ticket.publicKey, maps: maps ?? all, guest }
+}
+
+function rulesOf({ private: isPrivate, allow, invites }: AccessOptions): AccessRules {
+  return {
+    private: isPrivate ?? OPEN.private,
+    allow: allow?.map(allowed) ?? OPEN.allow,
+    invites: invites ?? OPEN.invites
+  }
+}
+
+function allowed(one: NonNullable<AccessOptions['allow']>[number]): AllowedKey {
+  if (typeof one === 'string' || one instanceof Uint8Array) return { publicKey: keyOf(one) }
+  const { name, publicKey } = one
+  return { ...(name !== undefined && { name }), publicKey: keyOf(publicKey) }
+}
+
+function isNamed({ allow, invites }: AccessRules, name: string): boolean {
+  return [...allow, ...invites].some(one => one.name === name)
 }
 
 function keyOf(key: string | Uint8Array): Uint8Array {

@@ -1,4 +1,5 @@
 /** hyper-nat as a library: share ports under a secret, open ports to a public key. */
+export type { AccessRules, AllowedKey, Invite } from './access/rules.js'
 export { Daemon } from './daemon.js'
 export { type DiagnoseOptions, diagnose } from './doctor/diagnose.js'
 export type { PingAnswer, PingOptions, PingSummary } from './doctor/ping.js'
@@ -25,6 +26,7 @@ export type {
   SharedMapInfo
 } from './events.js'
 export {
+  type AccessOptions,
   HyperNat,
   type HyperNatOptions,
   type MapToOpen,
@@ -33,9 +35,10 @@ export {
   type Shared
 } from './hyper-nat.js'
 export { decodeKey, encodeKey } from './identity/encoding.js'
+export { GuestKey } from './identity/guest.js'
 export { type KeyPair, keyPairOf, randomSecret } from './identity/keys.js'
 export { Secret } from './identity/secret.js'
-export { serverTicket } from './identity/server-ticket.js'
+export { inviteTicket, serverTicket } from './identity/server-ticket.js'
 export { decodeTicket, encodeTicket, type Ticket, type TicketMap, ticketName } from './identity/ticket.js'
 export {
   DOCTOR_LIMITS,
@@ -54,6 +57,7 @@ export { Relay, type RelayOptions } from './network/relay.js'
 export type { Survey } from './network/survey.js'
 export { addEntries, type RawEntry, saveEntries } from './options/edit.js'
 export type { ClientEntry, Entry, NetworkOptions, Options, Proto, ServerEntry } from './options/entry.js'
+export { addInvite, type InviteRequest, removeGuest } from './options/guests.js'
 export { defaultIdentityFile, loadIdentity } from './options/identity-file.js'
 export { type JoinFlags, joinEntries, joinOptions } from './options/join.js'
 export type { Quality } from './session/pulse.js'

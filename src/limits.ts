@@ -23,6 +23,8 @@ export interface Limits {
   usedFlows: number
   /** Sessions per server key; beyond it a new client is turned away. */
   sessions: number
+  /** Between two looks at whether the time of an invite is over, at the most. */
+  expiryLookMs: number
   /** Connections to one server that have not shown yet that they know its key; beyond it new ones are dropped. */
   greetings: number
   /** Seconds that a session waits for its client to come back before its flows are reset (options: `resume`). */
@@ -173,6 +175,15 @@ export interface Limits {
   portClients: number
 }
 
+/**
+ * Between two looks at whether the options file has changed: twice this is how long it takes to notice, and who was shut out is
+ * to be gone within a second.
+ */
+export const FILE_LOOK_MS = 200
+
+/** Between two writes of when guests were seen last. */
+export const SEEN_WRITE_MS = 60_000
+
 /** How long a change of a file waits for another process that changes it, and how long between two looks. */
 export const LOCK_MS = 5000
 export const LOCK_RETRY_MS = 20
@@ -191,6 +202,7 @@ export const LIMITS: Limits = {
   lingeringFlows: 8192,
   usedFlows: 4096,
   sessions: 256,
+  expiryLookMs: 60_000,
   greetings: 256,
   resumeSeconds: 60,
 

@@ -4,7 +4,9 @@
  * first, and on one of its own, where it can be told from the others.
  */
 import b4a from 'b4a'
-import type { Clock } from './clock.js'
+import { Access, mayUse, refuseDevice, sameMaps, type Visitor } from './access/access.js'
+import type { AccessRules } from './access/rules.js'
+import type { Clock, Timer } from './clock.js'
 import type { ErrorCode } from './errors.js'
 import { codeOf, HyperNatError } from './errors.js'
 import type { DaemonEvent, ServerMapInfo } from './events.js'
@@ -36,9 +38,13 @@ export interface ServerParts {
   readonly node: Node
   readonly keyPair: KeyPair
   readonly maps: readonly ServerMapInfo[]
+  /** Who may come in. */
+  readonly access: AccessRules
   /** What to give to friends; left out where one cannot hold it all. */
   readonly ticket?: string | undefined
   readonly clock: Clock
+  /** Milliseconds since 1970, which a user may set back. */
+  readonly timeOfDay: () => number
   readonly limits: Limits
   readonly log: Log
   readonly random: (size: number) => Uint8Array
@@ -53,10 +59,17 @@ class Guest {
   constructor(
     readonly session: Session,
     readonly key: Uint8Array,
+    /** Who it is. */
+    public visitor: Visitor,
     limits: Limits,
     onforget: (flow: number, target: UdpTarget, cause: string) => void
   ) {
     this.udp = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, onforget)
+  }
+
+  /** What logs call it. */
+  get label(): string {
+    return this.visitor.name ?? shortKey(this.key)
   }
 }
 
@@ -70,7 +83,9 @@ export class Server {
   readonly #guests = new Map<string, Guest>()
   readonly #greetings = new Set<() => void>()
   readonly #announcements: Announced[] = []
-  #sweep: { cancel(): void } | null = null
+  #access: Access
+  #sweep: Timer | null = null
+  #reviewTimer: Timer | null = null
   #closed = false
 
   constructor(parts: ServerParts) {
@@ -80,12 +95,14 @@ export class Server {
     this.#host = parts.random(KEY_BYTES)
     this.#hostKeys = childKeyPair(parts.keyPair, hostName(this.#host))
     this.#maps = parts.maps.map((map, index) => ({ ...map, id: index + 1 }))
+    this.#access = new Access(parts.access, parts.keyPair)
   }
 
   /** Announces the server; resolves when it can be found. */
   async start(): Promise<void> {
     const { node, emit, clock, limits, keyPair } = this.#parts
     const onlink = (link: StreamLink) => this.#onLink(link)
+    const hides = (key: Uint8Array) => this.#hides(key)
     const relayed = childKeyPair(keyPair, RELAYED)
     const announcing = [
       node.announce(
@@ -95,9 +112,11 @@ export class Server {
           if (reached) this.#parts.log.info('announced')
           else emit({ event: 'warning', code: OFFLINE.code, message: OFFLINE.message })
         },
-        relayed
+        relayed,
+        undefined,
+        hides
       ),
-      node.announce(this.#hostKeys, onlink, () => {}, relayed, topicOf(keyPair.publicKey))
+      node.announce(this.#hostKeys, onlink, () => {}, relayed, topicOf(keyPair.publicKey), hides)
     ]
     for (const one of announcing)
       one.then(
@@ -113,13 +132,60 @@ export class Server {
     sweep()
     const maps = this.#parts.maps.map(({ proto, port, host }) => ({ proto, port, host }))
     const { ticket } = this.#parts
-    emit({ event: 'ready', mode: 'server', publicKey: this.publicKey, ...(ticket && { ticket }), maps })
+    emit({
+      event: 'ready',
+      mode: 'server',
+      publicKey: this.publicKey,
+      ...(ticket && { ticket }),
+      ...(this.#access.isPrivate && { private: true as const }),
+      maps
+    })
+  }
+
+  /** Other rules from now on. Sessions that they do not concern go on; those of who may no longer come in end at once. */
+  update(rules: AccessRules): void {
+    this.#access = new Access(rules, this.#parts.keyPair)
+    this.#review()
+  }
+
+  /** Judges everybody who is here, and again when the next one's time is over. */
+  #review(): void {
+    this.#reviewTimer?.cancel()
+    this.#reviewTimer = null
+    const { clock, limits, log, timeOfDay } = this.#parts
+    const now = timeOfDay()
+    let next = Number.POSITIVE_INFINITY
+    for (const guest of [...this.#guests.values()]) {
+      const verdict = this.#access.judge(guest.key, now)
+      if (verdict instanceof HyperNatError) {
+        log.info({ peer: guest.label, code: verdict.code }, 'session ended: no longer let in')
+        guest.session.close(verdict.code, verdict.message)
+      } else if (guest.visitor.name !== undefined && verdict.name === undefined) {
+        // The server is open to everybody, but not to what this one was.
+        guest.session.close('NOT_INVITED', 'The owner of the server has taken back this invite.')
+      } else if (!sameMaps(verdict, guest.visitor)) {
+        guest.session.close('ACCESS_CHANGED', 'The owner of the server has changed what this invite is for.')
+      } else {
+        guest.visitor = verdict
+        next = Math.min(next, verdict.expires - now)
+      }
+    }
+    if (this.#closed || next === Number.POSITIVE_INFINITY) return
+    // The time of day may be set, and run on while the machine sleeps.
+    this.#reviewTimer = clock.after(Math.min(next, limits.expiryLookMs), () => this.#review())
+  }
+
+  #hides(key: Uint8Array): boolean {
+    const hidden = this.#access.hides(key, this.#parts.timeOfDay())
+    if (hidden) this.#parts.log.info({ peer: shortKey(key) }, 'not invited: got no answer')
+    return hidden
   }
 
   /** Says goodbye to its clients, so that they know at once, and unannounces. */
   async close(): Promise<void> {
     this.#closed = true
     this.#sweep?.cancel()
+    this.#reviewTimer?.cancel()
     for (const giveUp of this.#greetings) giveUp()
     for (const { session } of [...this.#guests.values()]) session.close('GOODBYE', 'The server was stopped.')
     await Promise.all(this.#announcements.map(announcement => announcement.close()))
@@ -141,8 +207,12 @@ export class Server {
   }
 
   #onHello(link: StreamLink, hello: Hello): void {
-    const { random, limits } = this.#parts
+    const { random, limits, timeOfDay } = this.#parts
+    const visitor = this.#access.judge(link.remoteKey, timeOfDay())
+    if (visitor instanceof HyperNatError) return this.#refuse(link, visitor)
     const resumed = hello.resume && this.#find(hello.resume.session, link.remoteKey)
+    const tooMany = resumed ? null : this.#refuseDevice(link.remoteKey, visitor)
+    if (tooMany) return this.#refuse(link, tooMany)
     if (!resumed && this.#guests.size >= limits.sessions && !this.#makeRoom()) {
       return turnAway(
         link,
@@ -150,7 +220,7 @@ export class Server {
         'The server has as many guests as it takes: try again later.'
       )
     }
-    const guest = resumed ?? this.#admit(link)
+    const guest = resumed ?? this.#admit(link, visitor)
     guest.link = link
     link.onpath = () => {
       if (guest.session.link === link) this.#tellConnected(guest)
@@ -161,7 +231,7 @@ export class Server {
       session: guest.session.id,
       host: this.#host,
       datagramKey: sendKey,
-      maps: this.#maps,
+      maps: this.#maps.filter(map => mayUse(guest.visitor, map)),
       resumed: resumed ? { highest: guest.session.highest, flows: guest.session.positions() } : null
     })
     const message = link.alloc(welcome.byteLength)
@@ -175,9 +245,21 @@ export class Server {
     })
   }
 
-  /** Gives up the session that waits for its client: one that lost its connection may not keep others out. */
-  #makeRoom(): boolean {
-    for (const { session } of this.#guests.values()) {
+  #refuse(link: StreamLink, { code, message }: HyperNatError): void {
+    this.#parts.log.info({ peer: shortKey(link.remoteKey), code }, 'client turned away')
+    turnAway(link, code, message)
+  }
+
+  /** Why the holder of this key may not come with one device more; null when it may. */
+  #refuseDevice(key: Uint8Array, visitor: Visitor): HyperNatError | null {
+    const own = [...this.#guests.values()].filter(guest => b4a.equals(guest.key, key))
+    const refusal = refuseDevice(visitor, own.length)
+    return refusal && this.#makeRoom(own) ? null : refusal
+  }
+
+  /** Gives up a session that waits for its client: one that lost its connection may not keep others out. */
+  #makeRoom(guests: Iterable<Guest> = this.#guests.values()): boolean {
+    for (const { session } of guests) {
       if (session.state !== 'lost') continue
       session.close('SESSION_EXPIRED')
       return true
@@ -191,59 +273,61 @@ export class Server {
     return guest && b4a.equals(guest.key, key) ? guest : undefined
   }
 
-  #admit(link: StreamLink): Guest {
+  #admit(link: StreamLink, visitor: Visitor): Guest {
     const { clock, limits, log, random } = this.#parts
     const id = random(SESSION_ID_BYTES)
     const name = b4a.toString(id, 'hex')
-    const peer = encodeKey(link.remoteKey)
     const session = new Session(
       'server',
       id,
       { clock, limits, defer: fn => setImmediate(fn), chance: Math.random },
       {
         up: () => this.#tellConnected(guest),
-        lost: code => this.#tellDisconnected(peer, code),
+        lost: code => this.#tellDisconnected(guest, code),
         ended: (code, reason) => {
           const wasUp = guest.session.wasUp
           this.#guests.delete(name)
           guest.udp.clear()
-          log.debug({ peer: shortKey(peer), code, reason }, 'session ended')
-          if (wasUp) this.#tellDisconnected(peer, code)
+          log.debug({ peer: guest.label, code, reason }, 'session ended')
+          if (wasUp) this.#tellDisconnected(guest, code)
         },
         silent: () => {
           this.#parts.node.ask()
           guest.link?.suspect()
         },
-        open: (flow, proto) => this.#onOpen(flow, proto, peer),
+        open: (flow, proto) => this.#onOpen(guest, flow, proto),
         udp: (map, flow, payload) => this.#onUdp(guest, map, flow, payload)
       }
     )
-    const guest = new Guest(session, b4a.from(link.remoteKey), limits, (flow, target, cause) => {
+    const guest = new Guest(session, b4a.from(link.remoteKey), visitor, limits, (flow, target, cause) => {
       target.close()
       if (cause === 'full') {
-        log.warn({ peer: shortKey(peer), flow }, 'too many UDP flows: the one idle longest made room')
+        log.warn({ peer: guest.label, flow }, 'too many UDP flows: the one idle longest made room')
       }
     })
     this.#guests.set(name, guest)
+    // With the others' times, it is known when to look next.
+    if (visitor.expires < Number.POSITIVE_INFINITY) this.#review()
     return guest
   }
 
-  #tellConnected({ key, link }: Guest): void {
-    this.#parts.emit({ event: 'connected', ...this.#who(encodeKey(key)), path: link!.path })
+  #tellConnected(guest: Guest): void {
+    this.#parts.emit({ event: 'connected', ...this.#who(guest), path: guest.link!.path })
   }
 
-  #tellDisconnected(peer: string, code: string): void {
-    this.#parts.emit({ event: 'disconnected', ...this.#who(peer), code })
+  #tellDisconnected(guest: Guest, code: string): void {
+    this.#parts.emit({ event: 'disconnected', ...this.#who(guest), code })
   }
 
-  #who(peer: string) {
-    return { publicKey: this.publicKey, peer, host: nameOfHost(this.#host) }
+  #who({ key, visitor: { name } }: Guest) {
+    const host = nameOfHost(this.#host)
+    return { publicKey: this.publicKey, peer: encodeKey(key), ...(name !== undefined && { name }), host }
   }
 
-  #onOpen(flow: ByteFlow, proto: 'tcp' | 'tcpudp', peer: string): ErrorCode | null {
+  #onOpen(guest: Guest, flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
     const { clock, limits, log } = this.#parts
     const map = this.#maps.find(map => map.id === flow.map && map.proto === proto)
-    if (!map) return 'MAP_NOT_SHARED'
+    if (!map || !mayUse(guest.visitor, map)) return 'MAP_NOT_SHARED'
     const socket = dialTcp(map.host, map.port)
     const late = clock.after(limits.targetMs, () => {
       socket.destroy(Object.assign(new Error('The target does not answer.'), { code: 'ETIMEDOUT' }))
@@ -256,7 +340,7 @@ export class Server {
       err => {
         if (!socket.remoteAddress && socket.bytesRead === 0 && socket.bytesWritten === 0) {
           log.warn(
-            { peer: shortKey(peer), code: targetCode(err), target: `${map.host}:${map.port}` },
+            { peer: guest.label, code: targetCode(err), target: `${map.host}:${map.port}` },
             'the target could not be reached'
           )
           return targetCode(err)
@@ -274,7 +358,7 @@ export class Server {
     let target = guest.udp.touch(flow, now)
     if (!target) {
       const map = this.#maps.find(({ id, proto }) => id === mapId && proto === 'udp')
-      if (!map) return
+      if (!map || !mayUse(guest.visitor, map)) return
       let told = false
       target = dialUdp(
         map.host,

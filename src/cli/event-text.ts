@@ -3,7 +3,8 @@
 import type { ClientMapInfo, DaemonEvent, ServerMapInfo, ServiceEvent } from '../events.js'
 import { shortKey } from '../identity/encoding.js'
 import type { Entry } from '../options/entry.js'
-import { inviteLine } from './invite.js'
+import { quote } from '../options/quote.js'
+import { clientLine } from './client-line.js'
 import { joinHints } from './join-hints.js'
 
 /** The events that are told on stdout. */
@@ -18,7 +19,7 @@ export interface TextExtras {
 }
 
 /** Who a session is with. */
-type Side = Pick<Extract<DaemonEvent, { event: 'connected' }>, 'publicKey' | 'peer' | 'host'>
+type Side = Pick<Extract<DaemonEvent, { event: 'connected' }>, 'publicKey' | 'peer' | 'name' | 'host'>
 
 /** Remembers which keys this process serves, as a session reads differently from its two ends, and who is connected. */
 export class EventText {
@@ -42,7 +43,9 @@ export class EventText {
         if (event.mode === 'relay') return relay(event.publicKey)
         if (event.mode === 'client') return this.#open(event.publicKey, event.maps)
         this.#served.add(event.publicKey)
-        return this.#sharing(event.publicKey, event.maps, event.ticket)
+        return event.private
+          ? privately(event.publicKey, event.maps)
+          : this.#sharing(event.publicKey, event.maps, event.ticket)
       case 'waiting':
         return `Waiting for ${shortKey(event.publicKey)}: ${event.message}\n`
       case 'connected':
@@ -58,9 +61,8 @@ export class EventText {
   }
 
   #sharing(publicKey: string, maps: readonly ServerMapInfo[], ticket: string | undefined): string {
-    const lines = maps.map(({ proto, port, host }) => `  ${proto} port ${port} of ${host}\n`)
-    const shared = `Sharing\n${lines.join('')}under the public key\n  ${publicKey}\n`
-    const line = inviteLine(publicKey, maps, this.#bootstrap)
+    const shared = sharing(publicKey, maps)
+    const line = clientLine(publicKey, maps, this.#bootstrap)
     if (ticket === undefined) return `${shared}On the other machine run\n  ${line}\n`
     return (
       `${shared}On the other machine run\n  hyper-nat join ${ticket}\n` +
@@ -75,8 +77,10 @@ export class EventText {
   }
 
   #peer(event: Side): string {
-    const { publicKey, peer, host } = event
-    if (this.#served.has(publicKey) && peer !== publicKey) return `Client ${shortKey(peer)}`
+    const { publicKey, peer, name, host } = event
+    if (this.#served.has(publicKey) && peer !== publicKey) {
+      return `Client ${name === undefined ? shortKey(peer) : quote(name)}`
+    }
     const which = this.#hostsOf(event).size > 1 ? `, host ${host},` : ''
     return `Server ${shortKey(publicKey)}${which}`
   }
@@ -93,6 +97,16 @@ export class EventText {
     if (!hosts) this.#hosts.set(publicKey, (hosts = new Set()))
     return hosts
   }
+}
+
+function sharing(publicKey: string, maps: readonly ServerMapInfo[]): string {
+  const lines = maps.map(({ proto, port, host }) => `  ${proto} port ${port} of ${host}\n`)
+  return `Sharing\n${lines.join('')}under the public key\n  ${publicKey}\n`
+}
+
+/** Its own ticket would let nobody in. */
+function privately(publicKey: string, maps: readonly ServerMapInfo[]): string {
+  return `${sharing(publicKey, maps)}with invited guests only. A ticket for one is made with\n  hyper-nat invite NAME\n`
 }
 
 function bootstrapNodes(nodes: readonly string[]): string {

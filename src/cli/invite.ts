@@ -1,64 +1,109 @@
-/**
- * The line that a server shows for its friends to paste. It must mean the same in sh, PowerShell and cmd.exe: lists go in
- * double quotes, because PowerShell takes a bare comma for its own list and passes blanks instead.
- */
+/** `hyper-nat invite`: a ticket for one guest. */
 
-import type { ServerMapInfo } from '../events.js'
-import type { Proto } from '../options/entry.js'
+import { OptionsError } from '../errors.js'
+import { type Arguments, type Command, type Job, list, text, words } from './command.js'
+import type { Surroundings } from './console.js'
+import { DEFAULT_FILE } from './file.js'
+import { number } from './numbers.js'
+import { guestFlags, networkOf, qrFlag, relayFlag } from './shared-flags.js'
 
-/** Characters that no shell of the three gives a meaning to; none of them needs escaping inside double quotes either. */
-const BARE = /^[A-Za-z0-9._:/+-]+$/
-
-interface Item {
-  first: number
-  last: number
-  readonly protos: string
-  readonly anyLocalPort: boolean
+export const invite: Command = {
+  name: 'invite',
+  describe: 'Make a ticket for one guest of a server in options.json, which can be taken back',
+  positional: { name: 'name', describe: 'What you call the guest' },
+  flags: {
+    maps: {
+      type: 'string',
+      array: true,
+      describe: 'Only these: 25565 or udp:19132 or names of entries (all ports)'
+    },
+    expires: { type: 'string', describe: 'When it ends: 90m, 12h, 7d, 4w from now (never)' },
+    'max-devices': { type: 'string', describe: 'On how many devices at a time (no limit)' },
+    ...guestFlags,
+    ...qrFlag,
+    ...relayFlag
+  },
+  examples: [
+    ['hyper-nat invite Anna', 'a ticket for Anna, shown again when asked again'],
+    ['hyper-nat invite Ben --maps 25565 --expires 7d --max-devices 2', 'one port, a week, two devices'],
+    ['hyper-nat revoke Ben', 'and Ben is out']
+  ],
+  subject: () => 'hyper-nat invite',
+  job
 }
 
-/** `hyper-nat client ..` that opens every map on the same local ports where that is possible. */
-export function inviteLine(
-  publicKey: string,
-  maps: readonly Pick<ServerMapInfo, 'proto' | 'port'>[],
-  bootstrap: readonly string[] = []
-): string {
-  const items = toItems(maps)
-  const remote = items.map(range).join(',')
-  const local = items.map(item => (item.anyLocalPort ? '0' : range(item))).join(',')
-  const protos = items.map(item => item.protos)
-  const words = ['hyper-nat', 'client', '-l', local, '-r', remote, '--protocol']
-  words.push(protos.every(one => one === protos[0]) ? (protos[0] ?? '') : protos.join(','))
-  words.push('-k', publicKey)
-  if (bootstrap.length > 0) words.push('--bootstrap', bootstrap.join(','))
-  return words.map(quoted).join(' ')
-}
-
-/** Ports with their protocols; neighbours with the same ones become ranges. */
-function toItems(maps: readonly Pick<ServerMapInfo, 'proto' | 'port'>[]): Item[] {
-  const byPort = new Map<number, Proto[]>()
-  for (const { port, proto } of maps) {
-    const protos = byPort.get(port)
-    if (!protos) byPort.set(port, [proto])
-    else if (!protos.includes(proto)) protos.push(proto)
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
+  const { parseDuration } = await import('../access/duration.js')
+  const { inviteTicket } = await import('../identity/server-ticket.js')
+  const { readOptionsFile } = await import('../options/file.js')
+  const { addInvite, timeText } = await import('../options/guests.js')
+  const { quote } = await import('../options/quote.js')
+  const { DEVICES_MAX } = await import('../options/schema.js')
+  const faults: { path: string; message: string }[] = []
+  const path = text(args, 'config') ?? DEFAULT_FILE
+  const name = words(args, 'name').join(' ')
+  const lasts = text(args, 'expires')
+  const ms = lasts === undefined ? undefined : parseDuration(lasts)
+  if (lasts !== undefined && ms === undefined) {
+    const message = `is ${quote(lasts)}; give minutes, hours, days or weeks such as 90m, 12h, 7d or 4w, ten years at the most`
+    faults.push({ path: '--expires', message })
   }
-  const items: Item[] = []
-  const extra: Item[] = []
-  for (const [port, all] of byPort) {
-    // Programs speak TCP to both of these, so they cannot have the same local port: the second takes any free one.
-    const both = all.includes('tcp') && all.includes('tcpudp')
-    if (both) extra.push({ first: port, last: port, protos: 'tcpudp', anyLocalPort: true })
-    const protos = (both ? all.filter(proto => proto !== 'tcpudp') : all).sort().join('+')
-    const previous = items.at(-1)
-    if (previous && previous.protos === protos && previous.last + 1 === port) previous.last = port
-    else items.push({ first: port, last: port, protos, anyLocalPort: false })
+  const maxDevices = number(args, 'max-devices', { min: 1, max: DEVICES_MAX }, faults)
+  if (faults.length > 0) throw new OptionsError(faults)
+  const { bootstrap, relay } = networkOf(args, around)
+  // What the command line adds to the file, as the running server has it.
+  const { network } = await readOptionsFile(path, bootstrap, relay)
+  const now = Date.now()
+  const invited = await addInvite(
+    path,
+    {
+      name,
+      maps: list(args, 'maps')
+        ?.split(',')
+        .map(word => word.trim())
+        .filter(word => word !== ''),
+      expires: ms === undefined ? undefined : now + ms,
+      maxDevices,
+      server: text(args, 'server')
+    },
+    now
+  )
+  const { server, isNew } = invited
+  const { expires, maps } = invited.invite
+  const ticket = inviteTicket(server.keyPair, invited.invite, {
+    maps: server.maps,
+    relays: network.relay ?? [],
+    bootstrap: network.bootstrap ?? []
+  })
+  const limits = [
+    ...(maps ? [`for ${maps.map(({ proto, port }) => `${proto} ${port}`).join(', ')}`] : []),
+    ...(expires === undefined ? [] : [`until ${timeText(expires)}`]),
+    ...(invited.invite.maxDevices === undefined
+      ? []
+      : [`on ${invited.invite.maxDevices} device(s) at a time`])
+  ]
+  const code = args.qr ? (await import('./qr.js')).qrCode(ticket, around.columns) : ''
+  return {
+    answer: {
+      text:
+        `${isNew ? 'An invite' : 'The invite'} for ${quote(name)}${limits.length > 0 ? `, ${limits.join(', ')}` : ''}. Send this line to nobody else:\n` +
+        `  hyper-nat join ${ticket}\n${code}` +
+        (server.access.private ? '' : PUBLIC),
+      json: {
+        event: 'invite',
+        name,
+        ticket,
+        publicKey: server.publicKey,
+        private: server.access.private,
+        ...(maps && { maps: maps.map(({ proto, port }) => ({ proto, port })) }),
+        ...(expires !== undefined && { expires: timeText(expires) }),
+        ...(invited.invite.maxDevices !== undefined && { maxDevices: invited.invite.maxDevices })
+      }
+    }
   }
-  return [...items, ...extra]
 }
 
-function range({ first, last }: Item): string {
-  return first === last ? `${first}` : `${first}-${last}`
-}
-
-function quoted(word: string): string {
-  return BARE.test(word) ? word : `"${word}"`
-}
+/** What an invite is worth at a server that is not private. */
+const PUBLIC =
+  'The server is not private: whoever has its public key comes in, too, to all of its ports, and this invite only gives the\n' +
+  'guest a name. "private": true in its entry keeps everybody else out.\n'

@@ -12,10 +12,13 @@ import type { Arguments, Command } from './command.js'
 import { doctor } from './doctor.js'
 import { file } from './file.js'
 import { id } from './id.js'
+import { invite } from './invite.js'
+import { invites } from './invites.js'
 import { join } from './join.js'
 import { keygen } from './keygen.js'
 import { ping } from './ping.js'
 import { relay } from './relay.js'
+import { revoke } from './revoke.js'
 import { server } from './server.js'
 import { everyFlag } from './shared-flags.js'
 import { ticket } from './ticket.js'
@@ -29,6 +32,9 @@ export const commands: readonly Command[] = [
   server,
   join,
   client,
+  invite,
+  revoke,
+  invites,
   ticket,
   doctor,
   ping,

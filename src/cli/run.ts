@@ -28,6 +28,7 @@ const USAGE_ERRORS: ReadonlySet<string> = new Set([
   'IDENTITY_EXPOSED',
   'IDENTITY_UNUSABLE',
   'OPTIONS_BUSY',
+  'TICKET_TOO_LONG',
   'UNSUPPORTED'
 ])
 

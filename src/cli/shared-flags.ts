@@ -74,6 +74,15 @@ export const qrFlag: Readonly<Record<string, Flag>> = {
   qr: { type: 'boolean', describe: 'Show the ticket as a QR code, too' }
 }
 
+/** Whose guests. */
+export const guestFlags: Readonly<Record<string, Flag>> = {
+  config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' },
+  server: {
+    type: 'string',
+    describe: 'Which server, if the file has several: its public key, a port or the name of an entry'
+  }
+}
+
 /** DHT nodes and relays, each from its flag or else the environment. */
 export function networkOf(args: Arguments, around: Pick<Surroundings, 'env'>): NetworkFlags {
   return {

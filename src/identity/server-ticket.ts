@@ -1,6 +1,9 @@
-/** The ticket that a server shows: as much of what it knows as one ticket holds. */
+/** The tickets that a server gives away: as much of what it knows as one ticket holds. */
 
+import type { Invite } from '../access/rules.js'
 import { HyperNatError } from '../errors.js'
+import { GuestKey } from './guest.js'
+import type { KeyPair } from './keys.js'
 import { encodeTicket, TICKET_BOOTSTRAP, TICKET_RELAYS, type Ticket, ticketName } from './ticket.js'
 
 /**
@@ -25,4 +28,26 @@ export function serverTicket({ maps, relays = [], bootstrap = [], ...rest }: Tic
     // Names are for comfort.
     return encodeTicket({ ...ticket, maps: named.map(({ proto, port }) => ({ proto, port })) })
   }
+}
+
+/**
+ * The ticket of one guest: a secret, as who has it is that guest.
+ * @param server the server's own key pair
+ * @param what the rest of what the server's tickets hold; of the maps, the guest's
+ * @throws HyperNatError as {@link serverTicket}
+ */
+export function inviteTicket(
+  server: KeyPair,
+  { name, nonce, maps: own }: Pick<Invite, 'name' | 'nonce' | 'maps'>,
+  what: Pick<Ticket, 'maps' | 'relays' | 'bootstrap'>
+): string {
+  const maps = own
+    ? what.maps.filter(map => own.some(({ proto, port }) => proto === map.proto && port === map.port))
+    : what.maps
+  return serverTicket({
+    ...what,
+    publicKey: server.publicKey,
+    maps,
+    invite: GuestKey.of(server, name, nonce).invite
+  })
 }

@@ -33,7 +33,10 @@ export interface Ticket {
   readonly relays?: readonly Uint8Array[]
   /** `host:port` of the DHT that the server is in; left out: the public one. */
   readonly bootstrap?: readonly string[]
-  /** What lets a guest into a private server, up to {@link INVITE_BYTES} bytes; a ticket with it is a secret. */
+  /**
+   * What makes the ticket one guest's, up to {@link INVITE_BYTES} bytes: 32 are the seed of the guest's key pair
+   * (identity/guest.ts). A ticket with it is a secret.
+   */
   readonly invite?: Uint8Array
 }
 

@@ -174,19 +174,22 @@ export class Node {
    * @param onreach hears whether the network is reached: false when it was not, true when it is after all
    * @param relayIdentity what relays know the server by
    * @param topic where the server is to be found besides
+   * @param hides whether it shall not answer the client of this key: before it tells an address, or sends anything there
    */
   async announce(
     keyPair: HyperDHT.KeyPair,
     onlink: (link: StreamLink) => void,
     onreach: (reached: boolean) => void,
     relayIdentity?: HyperDHT.KeyPair,
-    topic?: Uint8Array
+    topic?: Uint8Array,
+    hides: (clientKey: Uint8Array) => boolean = () => false
   ): Promise<Announced> {
     const relayThrough = this.#dht.relayThrough(this.#relays, this.#limits.relayRestMs, relayIdentity)
     const options = {
       createSecretStream,
-      // True turns a client away: not for who it is, but because no answer is better than one that leads nowhere.
-      firewall: async () => this.#dht.firewalled && !(await announcement.held()),
+      // True leaves a client without an answer: for who it is, or because none is better than one that leads nowhere.
+      firewall: async (clientKey: Uint8Array) =>
+        hides(clientKey) || (this.#dht.firewalled && !(await announcement.held())),
       ...(relayThrough && { relayThrough })
     }
     const server = this.#dht.createServer(options, stream => {

@@ -7,16 +7,27 @@
  */
 
 import type { z } from 'zod'
-import { type ErrorCode, type Fault, OptionsError } from '../errors.js'
+import { codeOf, type ErrorCode, type Fault, OptionsError } from '../errors.js'
+import { GuestKey } from '../identity/guest.js'
 import { weaknessOf } from '../identity/strength.js'
 import type { Limits } from '../limits.js'
+import { type PlacedAccess, withAccess } from './access.js'
 import { bySecret, findConflicts, type Placed } from './conflicts.js'
 import type { ClientEntry, NetworkOptions, Options, ServerEntry, Warning } from './entry.js'
 import { guess } from './guess.js'
 import { filePlaces, type Places } from './places.js'
 import { formatPorts, parsePorts } from './ports.js'
 import { oneOf, quote } from './quote.js'
-import { clientEntry, networkOnly, networkShape, serverEntry, topLevel, unknownEntry } from './schema.js'
+import {
+  allowedShape,
+  clientEntry,
+  inviteShape,
+  networkOnly,
+  networkShape,
+  serverEntry,
+  topLevel,
+  unknownEntry
+} from './schema.js'
 import { networkOf, type PlacedTicket, portsOfTicket } from './tickets.js'
 
 /**
@@ -31,8 +42,12 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
   if (!top.success) faults.push(...faultsOf(top.error, [], topLevel.shape, places))
 
   const tickets: PlacedTicket[] = []
-  const placed = elementsOf(value).flatMap((raw, index) => checkEntry(raw, index, places, faults, tickets))
-  faults.push(...findConflicts(placed, places))
+  const access: PlacedAccess[] = []
+  const judged = elementsOf(value).flatMap((raw, index) =>
+    checkEntry(raw, index, places, faults, tickets, access)
+  )
+  faults.push(...findConflicts(judged, places))
+  const placed = withAccess(judged, access, places, faults)
   const warnings = weakSecrets(placed, places)
   const others = placed.some(({ index }) => !tickets.some(ticket => ticket.index === index))
   const network = top.success
@@ -85,7 +100,8 @@ function checkEntry(
   index: number,
   places: Places,
   faults: Fault[],
-  tickets: PlacedTicket[]
+  tickets: PlacedTicket[],
+  access: PlacedAccess[]
 ): Placed[] {
   const path = ['schema', index]
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
@@ -98,7 +114,10 @@ function checkEntry(
   const { mode } = raw as { mode?: unknown }
   if (mode === 'server') {
     const result = serverEntry.safeParse(raw)
-    if (result.success) return expandServer(result.data, index, places)
+    if (result.success) {
+      access.push({ index, secret: result.data.secret.reveal(), given: result.data })
+      return expandServer(result.data, index, places)
+    }
     faults.push(...faultsOf(result.error, path, serverEntry.shape, places, clientEntry.shape))
   } else if (mode === 'client') {
     const result = clientEntry.safeParse(raw)
@@ -160,9 +179,12 @@ function expandClient(
 ): Placed<ClientEntry>[] {
   const { mode, localHost, ticket } = entry
   const place = (key: string): string => places.field(['schema', index, key])
-  if (ticket?.invite) {
-    const message = 'holds an invite, which this hyper-nat cannot use; update it'
-    faults.push({ path: place('ticket'), message, code: 'UNSUPPORTED' })
+  let guest: GuestKey | undefined
+  try {
+    guest = ticket?.invite && new GuestKey(ticket.invite)
+  } catch (err) {
+    const message = 'holds an invite of a kind that this hyper-nat cannot use; update it'
+    faults.push({ path: place('ticket'), message, code: codeOf(err) as ErrorCode })
     return []
   }
   const open: ReturnType<typeof portsOfTicket> = ticket
@@ -199,7 +221,8 @@ function expandClient(
           port,
           localPort: anyFree || second ? 0 : localPorts[i]!,
           localHost,
-          publicKey: ticket?.publicKey ?? entry.publicKey!
+          publicKey: ticket?.publicKey ?? entry.publicKey!,
+          ...(guest && { guest })
         }
       }
     })
@@ -229,6 +252,13 @@ const MODES = {
   guest: 'client'
 }
 
+/** Objects inside of others, by the key that holds them. */
+const INNER: Readonly<Record<string, object>> = {
+  network: networkShape,
+  allow: allowedShape,
+  invites: inviteShape
+}
+
 /** What zod found, in our words and places; an unknown key each is a fault of its own. */
 function faultsOf(
   error: z.ZodError,
@@ -243,7 +273,7 @@ function faultsOf(
       const code: ErrorCode | undefined = issue.code === 'custom' ? issue.params?.code : undefined
       return [{ path: places.field(path), message: issue.message, ...(code && { code }) }]
     }
-    const known = Object.keys(issue.path[0] === 'network' ? networkShape : shape)
+    const known = Object.keys(INNER[String(issue.path[0])] ?? shape)
     return issue.keys.map(key => ({
       path: places.field([...path, key]),
       message: unknownKey(key, known, key in otherMode)

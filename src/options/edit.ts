@@ -1,10 +1,11 @@
-/** Writing to options.json: new entries, everything else as its owner left it, comments and order included. */
+/** Writing to options.json: what is new or gone, everything else as its owner left it, comments and order included. */
 
 import { readFile } from 'node:fs/promises'
-import jsonc, { type FormattingOptions } from 'jsonc-parser'
+import jsonc, { type FormattingOptions, type JSONPath, type Node } from 'jsonc-parser'
 import writeFileAtomic from 'write-file-atomic'
 import { codeOf, HyperNatError } from '../errors.js'
 import { checkOptions } from './check.js'
+import type { Options } from './entry.js'
 import { decodeText, parseOptions } from './file.js'
 import { parseJson } from './json.js'
 import { locked } from './lock.js'
@@ -25,17 +26,42 @@ const EMPTY = '{\n  "schema": []\n}\n'
  * @throws HyperNatError `OPTIONS_UNREADABLE` when it cannot be read or written, `OPTIONS_BUSY` when another process keeps it
  */
 export async function saveEntries(path: string, entries: readonly RawEntry[]): Promise<number> {
+  return replaceFile(path, bytes => {
+    const text = bytes ? decodeText(bytes) : EMPTY
+    const missing = entries.filter(entry => !holdsEntry(text, entry))
+    return { text: missing.length > 0 ? addEntries(text, missing) : text, result: missing.length }
+  })
+}
+
+/**
+ * Changes an options file that is there, as {@link saveEntries} does.
+ * @param edit gets the text and what it says; gives the text as it shall be, and what to resolve with
+ * @throws HyperNatError `OPTIONS_NOT_FOUND`, and what {@link saveEntries} and `edit` throw
+ */
+export async function editOptions<T>(
+  path: string,
+  edit: (text: string, options: Options) => { readonly text: string; readonly result: T }
+): Promise<T> {
+  return replaceFile(path, bytes => {
+    if (!bytes) throw new HyperNatError('OPTIONS_NOT_FOUND', `there is no file ${path}`)
+    const text = decodeText(bytes)
+    return edit(text, parseOptions(text))
+  })
+}
+
+async function replaceFile<T>(
+  path: string,
+  edit: (bytes: Buffer | undefined) => { readonly text: string; readonly result: T }
+): Promise<T> {
   try {
     return await locked(path, async () => {
       const bytes = await readIfThere(path)
-      const text = bytes ? decodeText(bytes) : EMPTY
-      const missing = entries.filter(entry => !holdsEntry(text, entry))
-      if (missing.length === 0) return 0
-      const edited = addEntries(text, missing)
-      parseOptions(edited)
+      const { text, result } = edit(bytes)
+      if (bytes && text === decodeText(bytes)) return result
+      parseOptions(text)
       // A file that is there keeps its owner and mode.
-      await writeFileAtomic(path, encodeText(edited, bytes), bytes ? {} : { mode: 0o600 })
-      return missing.length
+      await writeFileAtomic(path, encodeText(text, bytes), bytes ? {} : { mode: 0o600 })
+      return result
     })
   } catch (cause) {
     if (cause instanceof HyperNatError) throw cause
@@ -54,16 +80,67 @@ export function addEntries(text: string, entries: readonly RawEntry[]): string {
   if (schema !== undefined && !Array.isArray(schema)) checkOptions(value)
   const style = styleOf(text)
   const edits = schema === undefined ? jsonc.modify(text, ['schema'], [], { formattingOptions: style }) : []
-  return entries.reduce((result, entry) => addEntry(result, entry, style), jsonc.applyEdits(text, edits))
+  return entries.reduce(
+    (result, entry) => append(result, ['schema'], '', entry, style),
+    jsonc.applyEdits(text, edits)
+  )
 }
 
-/** jsonc-parser could do it, too, but lays out the entry before anew. */
-function addEntry(text: string, entry: RawEntry, style: Style): string {
-  const list = jsonc.findNodeAtLocation(jsonc.parseTree(text, [], { allowTrailingComma: true })!, ['schema'])!
+/**
+ * The text with a value added at the end of a list; the list is made where there is none in its object.
+ * @param path of the object
+ * @param key of the list in there
+ */
+export function addToList(text: string, path: JSONPath, key: string, value: object): string {
+  const style = styleOf(text)
+  return nodeAt(text, [...path, key])
+    ? append(text, [...path, key], '', value, style)
+    : append(text, path, `${JSON.stringify(key)}: `, [value], style)
+}
+
+/** The text without one element of a list, and without the comments on its lines. */
+export function removeFromList(text: string, path: JSONPath, index: number): string {
+  const elements = nodeAt(text, path)!.children!
+  const { offset, length } = elements[index]!
+  const previous = elements[index - 1]
+  const after = behind(text, offset + length)
+  // All of its lines, if they are its alone.
+  let start = offset
+  let end = after.at
+  if (isFirstOfLine(text, offset) && /^[ \t]*(\r\n|\n|\r|$)/.test(text.slice(end))) {
+    start = lineStart(text, offset)
+    end += /^[ \t]*(\r\n|\n|\r)?/.exec(text.slice(end))![0].length
+  } else end += /^[ \t]*/.exec(text.slice(end))![0].length
+  const left = text.slice(0, start)
+  if (after.comma || !previous) return left + text.slice(end)
+  // The comma before it has nothing to separate any more.
+  const comma = commaBehind(text, previous.offset + previous.length)
+  return left.slice(0, comma) + left.slice(comma + 1) + text.slice(end)
+}
+
+/** Where the comma behind an element is that another one follows. */
+function commaBehind(text: string, end: number): number {
+  const scanner = jsonc.createScanner(text, true)
+  scanner.setPosition(end)
+  scanner.scan()
+  return scanner.getTokenOffset()
+}
+
+function nodeAt(text: string, path: JSONPath): Node | undefined {
+  return jsonc.findNodeAtLocation(jsonc.parseTree(text, [], { allowTrailingComma: true })!, path)
+}
+
+/**
+ * jsonc-parser could do it, too, but lays out what stands before anew.
+ * @param path of a list or an object
+ * @param key what stands before the value: nothing in a list
+ */
+function append(text: string, path: JSONPath, key: string, value: unknown, style: Style): string {
+  const list = nodeAt(text, path)!
   const outer = indentAt(text, list.offset)
   const last = list.children?.at(-1)
   const indent = last && isFirstOfLine(text, last.offset) ? indentAt(text, last.offset) : outer + style.unit
-  const lines = JSON.stringify(entry, null, style.unit).split('\n')
+  const lines = (key + JSON.stringify(value, null, style.unit)).split('\n')
   const added = lines.map(line => style.eol + indent + line).join('')
   if (!last) {
     // What is there is comments.

@@ -1,3 +1,5 @@
+import type { AccessRules } from '../access/rules.js'
+import type { GuestKey } from '../identity/guest.js'
 import type { Secret } from '../identity/secret.js'
 import type { Limits } from '../limits.js'
 
@@ -17,6 +19,8 @@ export interface ServerEntry {
   /** The target: this machine or another on its LAN; IPv4, IPv6 or a name. */
   readonly host: string
   readonly secret: Secret
+  /** Who may come in, the same for all entries of one secret; left out: everybody who has the public key. */
+  readonly access?: AccessRules
 }
 
 /** One port map that this machine opens to a server. */
@@ -35,6 +39,8 @@ export interface ClientEntry {
   readonly localHost: string
   /** The server's public key, 32 bytes. */
   readonly publicKey: Uint8Array
+  /** The key to come with, of an invite; left out: this machine's own. */
+  readonly guest?: GuestKey
   /** When the local port is in use: the next free one. Only `hyper-nat join` asks for it. */
   readonly nextFree?: boolean
 }
@@ -64,12 +70,21 @@ export interface Warning {
   readonly message: string
 }
 
+/** The file that options were read from. */
+export interface OptionsSource {
+  readonly path: string
+  /** Reads it again, with what the command line adds to it. */
+  read(): Promise<Options>
+}
+
 /** A whole options.json (or its flags), checked and expanded: one entry per port map. */
 export interface Options {
   readonly entries: readonly Entry[]
   readonly network: NetworkOptions
   /** The file of this machine's lasting client key; left out: a fresh key for each process. */
   readonly identity?: string
+  /** Where all this was read; left out: it comes from flags. */
+  readonly source?: OptionsSource
   /** Those of our numbers that the user changed. */
   readonly limits: Partial<Limits>
   /** Things that are allowed but unwise (a weak secret, ..): shown, never fatal. */

@@ -37,13 +37,15 @@ export async function readOptionsFile(
   relay?: NetworkFlag
 ): Promise<Options> {
   const options = parseOptions(await readText(path), bootstrap, relay)
-  const holdsSecret = options.entries.some(entry => entry.mode === 'server')
+  // A guest's ticket is one, too.
+  const holdsSecret = options.entries.some(entry => entry.mode === 'server' || entry.guest)
   const warning = holdsSecret ? await readableByOthers(path) : undefined
   const { identity } = options
   return {
     ...options,
     // As the file's owner sees it, wherever hyper-nat is started.
     ...(identity !== undefined && { identity: resolve(dirname(path), identity) }),
+    source: { path, read: () => readOptionsFile(path, bootstrap, relay) },
     warnings: warning ? [...options.warnings, warning] : options.warnings
   }
 }

@@ -7,8 +7,10 @@
 import { z } from 'zod'
 import { codeOf } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
+import { NONCE_BYTES } from '../identity/guest.js'
 import { Secret } from '../identity/secret.js'
 import { decodeTicket } from '../identity/ticket.js'
+import { guestNameFault } from './guest-name.js'
 import { bootstrapFault, hostFault } from './hosts.js'
 import { PORT_MAX, PORTS_PATTERN, parsePorts } from './ports.js'
 import { PROTOS_PATTERN, parseProtos } from './protos.js'
@@ -137,13 +139,141 @@ const ticket = z
     }
   })
 
+/** Devices of one guest: beyond it a limit is none. */
+export const DEVICES_MAX = 256
+
+const guestName = z
+  .string(notText('it is what you call the guest'))
+  .superRefine((value, ctx) => {
+    const message = guestNameFault(value)
+    if (message) ctx.addIssue({ code: 'custom', message, input: value })
+  })
+  .meta({ description: 'What you call the guest: shown in logs and events.' })
+
+export const allowedShape = {
+  name: guestName.optional(),
+  publicKey: z
+    .string(notText('it is the key that hyper-nat id shows'))
+    .meta({ description: 'What hyper-nat id shows.' })
+}
+
+const allowed = z
+  .union(
+    [z.string(), z.strictObject(allowedShape)],
+    says(value => {
+      const what = 'a public key in quotes, or { "name": "..", "publicKey": ".." }'
+      return typeof value === 'object' && value !== null
+        ? `is not complete; it is ${what}`
+        : `is ${quote(value)}; it is ${what}`
+    })
+  )
+  .transform((value, ctx) => {
+    const { publicKey: text, ...rest } = typeof value === 'string' ? { publicKey: value } : value
+    try {
+      return { ...rest, publicKey: decodeKey(text) }
+    } catch (err) {
+      const message = (err as Error).message.replace(/^the public key /, '')
+      ctx.addIssue({ code: 'custom', message, input: text })
+      return z.NEVER
+    }
+  })
+
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
+
+function moment(description: string) {
+  const fault = says(
+    value => `is ${quote(value)}; give a day and time with its zone, such as "2030-12-31T18:00:00Z"`
+  )
+  return z
+    .string(fault)
+    .regex(MOMENT, fault)
+    .meta({ description })
+    .transform((text, ctx) => {
+      const ms = Date.parse(text)
+      if (!Number.isNaN(ms)) return ms
+      ctx.addIssue({ code: 'custom', message: fault.error({ input: text }), input: text })
+      return z.NEVER
+    })
+    .optional()
+}
+
+const nonceFault = says(
+  value =>
+    `is ${value === undefined ? 'missing' : quote(value)}; hyper-nat invite makes it: ${2 * NONCE_BYTES} random digits from 0 to 9 and a to f`
+)
+const devicesFault = says(
+  value => `is ${quote(value)}; give a whole number from 1 to ${DEVICES_MAX}, or leave it out for no limit`
+)
+const mapFault = says(value => `is ${quote(value)}; give ports such as "25565" or "udp:19132", or a name`)
+
+export const inviteShape = {
+  name: guestName,
+  nonce: z
+    .string(nonceFault)
+    .regex(new RegExp(`^[0-9a-f]{${2 * NONCE_BYTES}}$`), nonceFault)
+    .meta({
+      description: 'Random; with the secret it makes the key of the guest. Another one makes the ticket void.'
+    })
+    .transform(text => Buffer.from(text, 'hex')),
+  maps: z
+    .array(
+      z.union([z.int(), z.string()], mapFault),
+      says(value => `is ${quote(value)}; give a list such as ["25565", "udp:19132"]`)
+    )
+    .min(1, { error: 'is an empty list; leave it out for all ports' })
+    .meta({
+      description:
+        'What the guest may use: ports, with or without their protocol, and names of entries. All if left out.',
+      examples: [['25565', 'udp:19132', 'My game']]
+    })
+    .optional(),
+  expires: moment('When the invite ends; never if left out.'),
+  maxDevices: z
+    .int(devicesFault)
+    .min(1, devicesFault)
+    .max(DEVICES_MAX, devicesFault)
+    .meta({ description: 'On how many devices at a time it can be used; no limit if left out.' })
+    .optional(),
+  created: moment('When it was made: for you to know.')
+}
+
+const invite = z.strictObject(
+  inviteShape,
+  says(value => `is ${quote(value)}; an invite is an object that hyper-nat invite writes`)
+)
+
 const serverShape = {
   mode: z.literal('server').meta({ description: 'Share ports of this machine, or of another on its LAN.' }),
   name,
   proto: protos.prefault('udp'),
   port: ports(1, 'The port or ports to share: those of the target, and those that clients ask for.'),
   host: host('Where the program listens whose port is shared: this machine, or another on its LAN.'),
-  secret
+  secret,
+  private: z
+    .boolean(says(value => `is ${quote(value)}; give true or false`))
+    .meta({
+      description:
+        'Whether only guests in "invites" and keys in "allow" come in; otherwise everybody does who has the public key. Holds for all entries of one secret.'
+    })
+    .optional(),
+  allow: z
+    .array(
+      allowed,
+      says(value => `is ${quote(value)}; give a list of public keys, which hyper-nat id shows`)
+    )
+    .meta({
+      description: 'Public keys of those who come in without an invite; hyper-nat id shows them theirs.'
+    })
+    .optional(),
+  invites: z
+    .array(
+      invite,
+      says(value => `is ${quote(value)}; it is a list that hyper-nat invite writes`)
+    )
+    .meta({
+      description: 'Guests with a ticket of their own. Written by hyper-nat invite and hyper-nat revoke.'
+    })
+    .optional()
 }
 
 const clientShape = {

@@ -34,13 +34,18 @@ export async function listenUdp(
   onmessage: (payload: Uint8Array, from: dgram.RemoteInfo) => void
 ): Promise<UdpListener> {
   const socket = dgram.createSocket({ type: net.isIPv6(host) ? 'udp6' : 'udp4', lookup: literal })
-  await new Promise<void>((resolve, reject) => {
-    socket.once('error', err => reject(listenError(err, host, port, 'UDP')))
-    // A name, such as localhost, is looked up here once.
-    lookUp(host)
-      .then(address => socket.bind({ address, port, exclusive: true }, resolve))
-      .catch(err => reject(listenError(err, host, port, 'UDP')))
-  })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', err => reject(listenError(err, host, port, 'UDP')))
+      // A name, such as localhost, is looked up here once.
+      lookUp(host)
+        .then(address => socket.bind({ address, port, exclusive: true }, resolve))
+        .catch(err => reject(listenError(err, host, port, 'UDP')))
+    })
+  } catch (err) {
+    socket.close()
+    throw err
+  }
   socket.removeAllListeners('error')
   // A program that went away, as Windows reports it: nothing to do.
   socket.on('error', () => {})

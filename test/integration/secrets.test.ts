@@ -7,9 +7,10 @@ import { join } from 'node:path'
 import bs58 from 'bs58'
 import z32 from 'z32'
 import { childKeyPair, RELAYED } from '../../src/identity/child.js'
+import { GuestKey } from '../../src/identity/guest.js'
 import { keyPairOf, seedOf } from '../../src/identity/keys.js'
 import { Secret } from '../../src/identity/secret.js'
-import { encodeTicket } from '../../src/identity/ticket.js'
+import { decodeTicket, encodeTicket } from '../../src/identity/ticket.js'
 import { loadIdentity } from '../../src/options/identity-file.js'
 import { connectTcp, readAll } from '../support/clients.js'
 import type { HyperNat } from '../support/hyper-nat.js'
@@ -167,6 +168,49 @@ staged('an invite in a ticket is not shown, wherever the ticket was wrong', asyn
   }
   refuseLeaks(needles, said)
 })
+
+for (const voice of [['-vv', '--json'], ['-vv']]) {
+  staged(`who invites, serves and joins keeps the keys of guests: ${voice.join(' ')}`, async stage => {
+    const { bootstrap } = await stage.testnet()
+    const folder = folderOf(stage)
+    const secret = newSecret()
+    const options = join(folder, 'options.json')
+    const target = await stage.use(listenTcpEcho())
+    const schema = [{ mode: 'server', proto: 'tcp', port: target.port, secret, private: true }]
+    writeFileSync(options, JSON.stringify({ network: { bootstrap }, schema }), { mode: 0o600 })
+    const server = stage.start(['-c', options, ...voice])
+    await server.says(/Sharing|"ready"/)
+    const invite = stage.start(['invite', 'Anna', '-c', options, '--json'])
+    await invite.end()
+    const { ticket } = JSON.parse(invite.stdout)
+    const seed = decodeTicket(ticket).invite!
+    const { keyPair } = new GuestKey(seed)
+    const needles = [
+      ...needlesOf(secret),
+      ...spellings(seed),
+      ...spellings(keyPair.secretKey),
+      ticket.slice(80, 110)
+    ]
+    const saved = join(folder, 'guest.json')
+    const joined = stage.start(['join', ticket, '-l', '0', '--save', '-c', saved, ...voice])
+    await joined.says(/onnected/)
+    await server.says(/Anna/)
+    const listed = stage.start(['invites', '-c', options, ...voice])
+    await listed.end()
+    const revoked = stage.start(['revoke', 'Anna', '-c', options, ...voice])
+    await revoked.end()
+    await joined.says(/NOT_INVITED/)
+    await joined.stop()
+    const again = stage.start(['-c', saved, ...voice])
+    await again.says(/SERVER_NOT_RUNNING|Waiting/, 30_000)
+    await again.stop()
+    await server.stop()
+    assert.ok(readFileSync(saved, 'utf8').includes(ticket), 'a saved ticket is a secret in a file')
+    const file = readFileSync(options, 'utf8')
+    assert.deepEqual(leaks(file, [...spellings(seed), ...spellings(keyPair.secretKey)]), [])
+    refuseLeaks(needles, [server, joined, listed, revoked, again])
+  })
+}
 
 staged('options that are wrong are told without their secrets', async stage => {
   const secret = newSecret()

@@ -16,6 +16,8 @@ type CreateTestnet = (size: number, opts?: { host?: string; port?: number }) => 
 export interface Testnet {
   /** `host:port` of its nodes, as `--bootstrap` and `network.bootstrap` take them. */
   readonly bootstrap: string[]
+  /** The UDP port of every node. */
+  readonly ports: readonly number[]
   close(): Promise<void>
 }
 
@@ -28,6 +30,7 @@ export async function startTestnet(size = 4, host = '127.0.0.1'): Promise<Testne
   const net = await createTestnet(size, { host })
   return {
     bootstrap: net.bootstrap.map(node => `${node.host}:${node.port}`),
+    ports: net.nodes.map(node => node.address().port),
     close: () => net.destroy()
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { inviteLine } from '../../../src/cli/invite.js'
+import { clientLine } from '../../../src/cli/client-line.js'
 import { JsonOutput, type Output, TextOutput } from '../../../src/cli/output.js'
 import type { DaemonEvent } from '../../../src/events.js'
 import type { Proto } from '../../../src/options/entry.js'
@@ -185,7 +185,7 @@ const INVITES: [string, [Proto, number][], string[], string][] = [
 
 for (const [what, maps, bootstrap, expected] of INVITES) {
   test(`invites: ${what}`, () => {
-    const line = inviteLine(
+    const line = clientLine(
       KEY,
       maps.map(([proto, port]) => ({ proto, port })),
       bootstrap
@@ -195,7 +195,7 @@ for (const [what, maps, bootstrap, expected] of INVITES) {
 }
 
 test('invites repeat the DHT that they are for', () => {
-  const line = inviteLine(KEY, [{ proto: 'udp', port: 1 }], ['127.0.0.1:49737', 'b:1'])
+  const line = clientLine(KEY, [{ proto: 'udp', port: 1 }], ['127.0.0.1:49737', 'b:1'])
   assert.equal(line, `hyper-nat client -l 1 -r 1 --protocol udp -k ${KEY} --bootstrap "127.0.0.1:49737,b:1"`)
 })
 
@@ -212,7 +212,7 @@ test('an invite opens what is shared, whatever that is', async () => {
   })
   await fc.assert(
     fc.asyncProperty(maps, async maps => {
-      const line = inviteLine(KEY, maps, ['a:1'])
+      const line = clientLine(KEY, maps, ['a:1'])
       assert.doesNotMatch(line, /[$`\\%!^&|<>()']/)
       const { code, err, options } = await runOnce(words(line).slice(1))
       assert.equal(code, 0, `${line}\n${err}`)

@@ -16,8 +16,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { OptionsError } from '../../../src/errors.js'
-import { addEntries, saveEntries } from '../../../src/options/edit.js'
+import { addEntries, addToList, removeFromList, saveEntries } from '../../../src/options/edit.js'
 import { parseOptions } from '../../../src/options/file.js'
+import { parseJson } from '../../../src/options/json.js'
 import { locked } from '../../../src/options/lock.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-edit-'))
@@ -96,6 +97,54 @@ for (const [what, text] of STYLES) {
     if (text.includes('\t')) assert.match(edited, /\n\t\t\{\n\t\t\t"mode"/)
   })
 }
+
+// Lists of 1, 2 and 3, one object each.
+const LISTS = [
+  '{"list":[{"n":1},{"n":2},{"n":3}]}',
+  '{ "list": [ { "n": 1 }, { "n": 2 } , { "n": 3 }, ] }',
+  '{\n  "list": [\n    { "n": 1 },\n    { "n": 2 }, // two\n    // three comes\n    { "n": 3 } // three\n  ]\n}\n',
+  '{\r\n\t"list": [\r\n\t\t{\r\n\t\t\t"n": 1\r\n\t\t}, {\r\n\t\t\t"n": 2\r\n\t\t},\r\n\t\t{"n": 3},\r\n\t],\r\n\t"more": 1\r\n}',
+  '{"list": [{"n": 1} /* a, b */ , /* c */ {"n": 2}\n, {"n": 3} // , ]\n]}'
+]
+
+for (const [i, text] of LISTS.entries()) {
+  test(`takes any elements out of list ${i + 1}, and puts others in`, () => {
+    const numbers = (edited: string): number[] =>
+      (parseJson(edited) as { list: { n: number }[] }).list.map(({ n }) => n)
+    for (const [index, rest] of [
+      [2, 3],
+      [1, 3],
+      [1, 2]
+    ].entries()) {
+      const edited = removeFromList(text, ['list'], index)
+      assert.deepEqual(numbers(edited), rest, edited)
+      assert.deepEqual(numbers(removeFromList(edited, ['list'], 0)), rest.slice(1), edited)
+      assert.deepEqual(numbers(removeFromList(edited, ['list'], 1)), rest.slice(0, 1), edited)
+      const none = removeFromList(removeFromList(edited, ['list'], 1), ['list'], 0)
+      assert.deepEqual(numbers(none), [], none)
+      assert.deepEqual(
+        numbers(addToList(addToList(none, [], 'list', { n: 4 }), [], 'list', { n: 5 })),
+        [4, 5]
+      )
+      assert.equal(edited.includes('three comes'), text.includes('three comes'))
+    }
+  })
+}
+
+test('a list is made where there is none, and comments stay', () => {
+  for (const object of [
+    '{}',
+    '{ "a": 1 }',
+    '{"a": 1,}',
+    '{\n  "a": 1, // one\n  "b": 2 // two\n}',
+    '{ // nothing\n}'
+  ]) {
+    const edited = addToList(object, [], 'list', { n: 1 })
+    const { list } = parseJson(edited) as { list: unknown }
+    assert.equal(JSON.stringify(list), '[{"n":1}]', edited)
+    for (const comment of object.match(/\/\/.*/g) ?? []) assert.ok(edited.includes(comment), edited)
+  }
+})
 
 test('a file that is not there is made, for its owner only', async () => {
   const path = join(folder, `${files++}.json`)

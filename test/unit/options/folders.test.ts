@@ -36,6 +36,14 @@ const VALID: Record<string, string[]> = {
     'schema[6]: client udp 5 from 127.0.0.1 5 of EPkmaN7v..',
     'schema[7]: client udp 5 from 127.0.0.2 5 of EPkmaN7v..'
   ],
+  'guests.json': [
+    'schema[0]: server tcp 25565 at 127.0.0.1 "My game"',
+    'schema[1]: server tcp 19132 at 127.0.0.1',
+    'schema[1]: server udp 19132 at 127.0.0.1',
+    'schema[1]: server tcp 8000 at 127.0.0.1',
+    'schema[1]: server udp 8000 at 127.0.0.1',
+    'schema[2]: server udp 1 at 127.0.0.1'
+  ],
   'several-of-everything.json': [
     'schema[0]: server udp 3000 at 127.0.0.1 "a game"',
     'schema[1]: server udp 3000 at 127.0.0.1',
@@ -51,6 +59,28 @@ test('every valid file has its expectation, and the other way round', () => {
 for (const [name, expected] of Object.entries(VALID)) {
   test(`valid: ${name}`, () => assert.deepEqual(describe(parseOptions(read('valid', name))), expected))
 }
+
+test('guests of one secret go together, with the maps of all of its entries', () => {
+  const { entries } = parseOptions(read('valid', 'guests.json'))
+  const [first, second, third, , , other] = entries.map(entry => entry.mode === 'server' && entry.access)
+  assert.ok(first && other)
+  assert.equal(second, first)
+  assert.equal(third, first)
+  assert.equal(first.private, true)
+  assert.deepEqual(
+    first.allow.map(({ name }) => name),
+    [undefined, 'Carl']
+  )
+  const [anna, ben] = first.invites
+  assert.deepEqual(anna, { name: 'Anna', nonce: Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex') })
+  assert.deepEqual(
+    ben!.maps!.map(({ proto, port }) => `${proto} ${port}`),
+    ['tcp 25565', 'udp 19132', 'tcp 8000', 'udp 8000']
+  )
+  assert.equal(ben!.expires, Date.parse('2030-12-31T18:00:00Z'))
+  assert.equal(ben!.maxDevices, 2)
+  assert.deepEqual([other.private, other.allow, other.invites.length], [false, [], 1])
+})
 
 test('the numbers of a file arrive', () => {
   const { network, limits } = parseOptions(read('valid', 'several-of-everything.json'))

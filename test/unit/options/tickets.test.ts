@@ -1,8 +1,10 @@
 // Tickets in client entries, and the flags of `hyper-nat join`, which become such entries.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { OptionsError } from '../../../src/errors.js'
 import { decodeKey, encodeKey } from '../../../src/identity/encoding.js'
+import { GuestKey } from '../../../src/identity/guest.js'
 import { decodeTicket, encodeTicket, type Ticket } from '../../../src/identity/ticket.js'
 import { checkOptions } from '../../../src/options/check.js'
 import { parseOptions } from '../../../src/options/file.js'
@@ -254,12 +256,31 @@ for (const [what, flags, patterns] of WRONG_FLAGS) {
 test('join passes the codes of tickets on', () => {
   assert.throws(() => joined({}, GAMES_TEXT.slice(0, -1)), { code: 'TICKET_CUT' })
   assert.throws(() => joined({}, ''), { code: 'BAD_TICKET' })
-  const invited = encodeTicket({ ...ONE, invite: new Uint8Array(32) })
-  assert.match(faults(() => joined({}, invited))[0]!, /^TICKET: holds an invite, .* \[UNSUPPORTED\]$/)
+  const invited = encodeTicket({ ...ONE, invite: new Uint8Array(31) })
+  assert.match(
+    faults(() => joined({}, invited))[0]!,
+    /^TICKET: holds an invite of a kind .* \[UNSUPPORTED\]$/
+  )
   assert.match(
     faults(() => lines({ mode: 'client', ticket: invited }))[0]!,
     /^schema\[0\]\.ticket: holds an invite/
   )
+})
+
+test("a ticket's invite is the key to come with, and shows nowhere", () => {
+  const seed = Buffer.alloc(32, 7)
+  const ticket = encodeTicket({ ...ONE, invite: seed })
+  for (const { entries } of [
+    joinOptions({ ticket }),
+    checkOptions({ schema: [{ mode: 'client', ticket }] })
+  ]) {
+    const guests = entries.flatMap(entry => (entry.mode === 'client' && entry.guest ? [entry.guest] : []))
+    assert.equal(guests.length, entries.length)
+    assert.deepEqual(guests[0]!.keyPair, new GuestKey(seed).keyPair)
+    const shown = JSON.stringify(entries) + inspect(entries, { depth: 9, showHidden: true })
+    assert.doesNotMatch(shown, /(07,?){8}|(07 ){8}|(7,\s*){8}/)
+    assert.match(shown, /\[secret\]/)
+  }
 })
 
 test('what is saved opens the same again', () => {

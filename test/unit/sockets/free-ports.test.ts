@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { freePorts, type WantedPort } from '../../../src/sockets/free-ports.js'
+import { listenUdp } from '../../../src/sockets/udp.js'
+import { until } from '../../support/deadline.js'
 import { bindUdp, listenTcp } from '../../support/servers.js'
 
 const HOST = '127.0.0.1'
@@ -72,4 +74,16 @@ test('after so many tries it is any free one', async t => {
 test('what is wrong with the address is left to who opens it', async () => {
   const there = { ...wanted('tcp', 40_000), localHost: '192.0.2.1' }
   assert.deepEqual(await freePorts([there], TRIES), [40_000])
+})
+
+test('a port that is in use leaves no socket behind', async () => {
+  const sockets = () => process.getActiveResourcesInfo().filter(kind => kind === 'UDPWrap').length
+  await until(5000, 'the sockets of other tests to be closed', () => sockets() === 0)
+  const taken = await listenUdp('127.0.0.1', 0, () => {})
+  await assert.rejects(
+    listenUdp('127.0.0.1', taken.port, () => {}),
+    { code: 'PORT_IN_USE' }
+  )
+  await until(5000, 'the socket to be closed', () => sockets() === 1)
+  await taken.close()
 })

@@ -1,0 +1,104 @@
+/** Judges who comes: by the rules of one server, the key that the other side has proved to hold, and the time of day. */
+
+import b4a from 'b4a'
+import { HyperNatError } from '../errors.js'
+import { GuestKey } from '../identity/guest.js'
+import type { KeyPair } from '../identity/keys.js'
+import type { Proto } from '../options/entry.js'
+import type { AccessRules } from './rules.js'
+
+/** Somebody who may come in. */
+export interface Visitor {
+  /** What the server's owner calls them; undefined for whoever else knows the public key. */
+  readonly name: string | undefined
+  /** The port maps to use, as {@link mapKey} names them; null: all. */
+  readonly maps: ReadonlySet<string> | null
+  /** When that ends, milliseconds since 1970; Infinity: never. */
+  readonly expires: number
+  /** Sessions at a time under this key. */
+  readonly maxDevices: number
+}
+
+const ANYBODY: Visitor = {
+  name: undefined,
+  maps: null,
+  expires: Number.POSITIVE_INFINITY,
+  maxDevices: Number.POSITIVE_INFINITY
+}
+
+const NOT_INVITED = new HyperNatError(
+  'NOT_INVITED',
+  'The server is private, and its owner has not invited this computer, or does so no longer: ask for an invite.'
+)
+
+const INVITE_EXPIRED = new HyperNatError(
+  'INVITE_EXPIRED',
+  'The time of this invite is over: ask the owner of the server for a new one.'
+)
+
+const TOO_MANY_DEVICES = new HyperNatError(
+  'TOO_MANY_DEVICES',
+  'This invite is in use on as many devices as it is for: stop hyper-nat on one of them, or ask the owner of the server for another invite.'
+)
+
+export class Access {
+  /** Whether only those come in who are named in the rules. */
+  readonly isPrivate: boolean
+  /** By public key in hex. */
+  readonly #visitors = new Map<string, Visitor>()
+
+  /** @param server the server's own key pair, from which the keys of its guests come */
+  constructor(rules: AccessRules, server: KeyPair) {
+    this.isPrivate = rules.private
+    for (const { name, publicKey } of rules.allow) {
+      this.#visitors.set(hex(publicKey), { ...ANYBODY, name })
+    }
+    for (const { name, nonce, maps, expires, maxDevices } of rules.invites) {
+      this.#visitors.set(hex(GuestKey.of(server, name, nonce).publicKey), {
+        name,
+        maps: maps ? new Set(maps.map(mapKey)) : null,
+        expires: expires ?? ANYBODY.expires,
+        maxDevices: maxDevices ?? ANYBODY.maxDevices
+      })
+    }
+  }
+
+  /**
+   * Who holds this key, or why they may not come in.
+   * @param now milliseconds since 1970
+   */
+  judge(key: Uint8Array, now: number): Visitor | HyperNatError {
+    const visitor = this.#visitors.get(hex(key))
+    if (!visitor) return this.isPrivate ? NOT_INVITED : ANYBODY
+    return visitor.expires <= now ? INVITE_EXPIRED : visitor
+  }
+
+  /** Whether the holder of this key is to learn nothing at all, neither an answer nor an address. */
+  hides(key: Uint8Array, now: number): boolean {
+    return this.isPrivate && this.judge(key, now) instanceof HyperNatError
+  }
+}
+
+/** Why one device more is too many; null when it is not. */
+export function refuseDevice(visitor: Visitor, devices: number): HyperNatError | null {
+  return devices < visitor.maxDevices ? null : TOO_MANY_DEVICES
+}
+
+export function mayUse({ maps }: Visitor, map: { readonly proto: Proto; readonly port: number }): boolean {
+  return maps === null || maps.has(mapKey(map))
+}
+
+/** Whether both may use the same port maps. */
+export function sameMaps(a: Visitor, b: Visitor): boolean {
+  if (a.maps === null || b.maps === null) return a.maps === b.maps
+  const other = b.maps
+  return a.maps.size === other.size && [...a.maps].every(map => other.has(map))
+}
+
+function mapKey({ proto, port }: { readonly proto: Proto; readonly port: number }): string {
+  return `${proto} ${port}`
+}
+
+function hex(key: Uint8Array): string {
+  return b4a.toString(key, 'hex')
+}

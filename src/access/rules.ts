@@ -1,0 +1,35 @@
+/** Who may come in to a server: what its owner wrote down, with everything resolved. */
+
+import type { Proto } from '../options/entry.js'
+
+/** A guest who has a ticket of its own. Its key comes from the server's secret, the name and the nonce (identity/guest.ts). */
+export interface Invite {
+  /** What the owner calls the guest. */
+  readonly name: string
+  /** Random, 16 bytes. */
+  readonly nonce: Uint8Array
+  /** The port maps that the guest may use; left out: all. */
+  readonly maps?: readonly { readonly proto: Proto; readonly port: number }[]
+  /** When it ends, in milliseconds since 1970; left out: never. */
+  readonly expires?: number
+  /** Sessions at a time; left out: as many as the server takes. */
+  readonly maxDevices?: number
+}
+
+/** Somebody who is known by a key of their own. */
+export interface AllowedKey {
+  /** What the owner calls them. */
+  readonly name?: string
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array
+}
+
+export interface AccessRules {
+  /** Whether only those named here come in; otherwise everybody who knows the server's public key does. */
+  readonly private: boolean
+  readonly allow: readonly AllowedKey[]
+  readonly invites: readonly Invite[]
+}
+
+/** What holds when nothing is said. */
+export const OPEN: AccessRules = { private: false, allow: [], invites: [] }

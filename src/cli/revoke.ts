@@ -1,0 +1,33 @@
+/** `hyper-nat revoke`: a guest is not let in any more. */
+
+import { type Arguments, type Command, type Job, text, words } from './command.js'
+import { DEFAULT_FILE } from './file.js'
+import { guestFlags } from './shared-flags.js'
+
+export const revoke: Command = {
+  name: 'revoke',
+  describe: 'Take back the invite of a guest: a running server drops that guest at once',
+  positional: { name: 'name', describe: 'What you call the guest' },
+  flags: guestFlags,
+  examples: [['hyper-nat revoke Anna', "Anna's ticket is worth nothing from now on"]],
+  subject: () => 'hyper-nat revoke',
+  job
+}
+
+async function job(args: Arguments): Promise<Job> {
+  const { removeGuest } = await import('../options/guests.js')
+  const { quote } = await import('../options/quote.js')
+  const name = words(args, 'name').join(' ')
+  const server = await removeGuest(text(args, 'config') ?? DEFAULT_FILE, name, text(args, 'server'))
+  const isPrivate = server.access.private
+  return {
+    answer: {
+      text: `${quote(name)} is not invited any more.\n${isPrivate ? '' : PUBLIC}`,
+      json: { event: 'revoked', name, publicKey: server.publicKey, private: isPrivate }
+    }
+  }
+}
+
+const PUBLIC =
+  'The server is not private, and the ticket holds its public key: its owner can still come in with that, without a name.\n' +
+  '"private": true in the entry of the server keeps out whoever is not invited.\n'

@@ -1,0 +1,204 @@
+// The commands around guests: invite, revoke, invites. What they do to a running server is in test/integration.
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { TextOutput } from '../../../src/cli/output.js'
+import { GuestKey } from '../../../src/identity/guest.js'
+import { keyPairOf } from '../../../src/identity/keys.js'
+import { Secret } from '../../../src/identity/secret.js'
+import { decodeTicket } from '../../../src/identity/ticket.js'
+import { parseOptions } from '../../../src/options/file.js'
+import { runOnce } from './memory.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-guests-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+
+const SECRET = 'qm4jzr8tk3ow9yxa5hbdnc6e'
+const OTHER = '7gk2mx4jzr8tk3ow9yxa5hbd'
+const TEXT = `// mine
+{
+  "schema": [
+    // the game
+    {
+      "mode": "server", // shares
+      "proto": "tcp",   "port": 25565,
+      "name": "My game",
+      "private": true, /* friends only */
+      "secret": "${SECRET}" // long
+    },
+    {"mode": "server", "port": 19132, "secret": "${SECRET}"}
+  ],
+  "resume": 5 // last
+}
+`
+
+let files = 0
+function write(text: string): string {
+  const path = join(folder, `${files++}.json`)
+  writeFileSync(path, text, { mode: 0o600 })
+  return path
+}
+
+async function json(...args: string[]) {
+  const { code, out } = await runOnce([...args, '--json'])
+  return { ...JSON.parse(out), exit: code }
+}
+
+test('invite adds to the file and leaves the rest of it; revoke takes away what invite added', async () => {
+  const path = write(TEXT)
+  const { exit, ticket, event } = await json('invite', 'Anna', '-c', path)
+  assert.deepEqual([exit, event], [0, 'invite'])
+  const added = readFileSync(path, 'utf8')
+  const [entry] = parseOptions(added).entries
+  assert.ok(entry?.mode === 'server')
+  const { nonce } = entry.access!.invites[0]!
+  const { publicKey, maps, invite } = decodeTicket(ticket)
+  const server = keyPairOf(new Secret(SECRET))
+  assert.deepEqual(Buffer.from(publicKey), server.publicKey)
+  assert.deepEqual(Buffer.from(invite!), Buffer.from(GuestKey.of(server, 'Anna', nonce).invite))
+  assert.deepEqual(
+    maps.map(({ proto, port }) => `${proto} ${port}`),
+    ['tcp 25565', 'udp 19132']
+  )
+  for (const line of TEXT.split('\n').filter(line => !line.includes('"secret"'))) {
+    assert.ok(added.includes(line), line)
+  }
+  assert.match(added, /"secret": "[a-z0-9]+", \/\/ long\n/)
+  const secretParts = [GuestKey.of(server, 'Anna', nonce).invite, server.secretKey].map(bytes =>
+    Buffer.from(bytes).toString('hex').slice(0, 32)
+  )
+  assert.ok(!secretParts.some(part => added.includes(part)), 'no secret of the guest in the file')
+  // A second one, and both go again.
+  await json('invite', 'Ben', '-c', path, '--maps', 'my game', '--expires', '7d', '--max-devices', '2')
+  assert.equal((await json('revoke', 'Anna', '-c', path)).event, 'revoked')
+  const [left] = parseOptions(readFileSync(path, 'utf8')).entries
+  assert.ok(left?.mode === 'server')
+  assert.deepEqual(
+    left.access!.invites.map(({ name, maxDevices }) => [name, maxDevices]),
+    [['Ben', 2]]
+  )
+  await json('revoke', 'Ben', '-c', path)
+  assert.match(readFileSync(path, 'utf8'), /"invites": \[\s*\]/)
+  assert.match(readFileSync(path, 'utf8'), /\/\/ the game\n.*\n.*"mode": "server", \/\/ shares\n/)
+})
+
+test('an invite is given again, and another one for the same name only after revoke', async () => {
+  const path = write(TEXT)
+  const first = await json('invite', 'Anna', '-c', path)
+  const text = readFileSync(path, 'utf8')
+  assert.equal((await json('invite', 'Anna', '-c', path)).ticket, first.ticket)
+  assert.equal(readFileSync(path, 'utf8'), text)
+  const refused = await json('invite', 'Anna', '-c', path, '--expires', '1h')
+  assert.deepEqual([refused.exit, refused.path], [2, 'NAME'])
+  await json('revoke', 'Anna', '-c', path)
+  assert.notEqual((await json('invite', 'Anna', '-c', path)).ticket, first.ticket)
+})
+
+const TWO = JSON.stringify({
+  schema: [
+    { mode: 'server', port: 1, secret: SECRET, name: 'one' },
+    {
+      mode: 'server',
+      port: 2,
+      secret: OTHER,
+      allow: [{ name: 'Carl', publicKey: 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA' }]
+    }
+  ]
+})
+
+// [what, arguments, the file, the fault]
+const REFUSED: [string, string[], string, RegExp][] = [
+  ['no name', ['invite'], TEXT, /NAME: is empty/],
+  ['a time that is none', ['invite', 'A', '--expires', 'soon'], TEXT, /--expires: is "soon"; give minutes/],
+  ['no device', ['invite', 'A', '--max-devices', '0'], TEXT, /--max-devices: is "0"/],
+  [
+    'maps that are not shared',
+    ['invite', 'A', '--maps', '5'],
+    TEXT,
+    /--maps: names port 5, .*it shares tcp 25565, udp 19132, "My game"/
+  ],
+  ['one of two servers', ['invite', 'A'], TWO, /--server: is needed, .*\(port 1\), .*\(port 2\)/],
+  ['a server that is none', ['invite', 'A', '--server', 'x'], TWO, /--server: is "x", which is none/],
+  [
+    'no server',
+    ['invite', 'A'],
+    '{ "schema": [{ "mode": "client", "port": 1, "publicKey": "EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA" }] }',
+    /--server: names no server; there is none/
+  ],
+  ['a name that is taken', ['invite', 'Carl', '--server', '2'], TWO, /NAME: is the name of a key in "allow"/],
+  [
+    'nobody',
+    ['revoke', 'Carlo', '--server', '2'],
+    TWO,
+    /NAME: "Carlo" is nobody who is invited; did you mean "Carl"/
+  ],
+  ['a file with faults', ['invite', 'A'], '{ "schema": [{}] }', /schema\[0\]\.mode: is missing/]
+]
+
+for (const [what, args, text, expected] of REFUSED) {
+  test(`refused: ${what}`, async () => {
+    const path = write(text)
+    const { code, err } = await runOnce([...args, '-c', path])
+    assert.equal(code, 2)
+    assert.match(err, expected)
+    assert.equal(readFileSync(path, 'utf8'), text)
+  })
+}
+
+test('of two servers, one is named by its port, its name or its key', async () => {
+  for (const which of ['2', 'ONE', 'none']) {
+    const path = write(TWO)
+    const key = (await json('invites', '-c', path)).servers[1].publicKey
+    await json('invite', 'Anna', '-c', path, '--server', which === 'none' ? key.slice(0, 8) : which)
+    const { servers } = await json('invites', '-c', path)
+    const names = servers.map(({ guests }: { guests: { name: string }[] }) => guests.map(({ name }) => name))
+    assert.deepEqual(names, which === 'ONE' ? [['Anna'], ['Carl']] : [[], ['Anna', 'Carl']])
+  }
+  const path = write(TWO)
+  await json('revoke', 'Carl', '-c', path)
+  assert.deepEqual((await json('invites', '-c', path)).servers[1].guests, [])
+})
+
+test('what people read', async () => {
+  const path = write(TEXT)
+  await runOnce(['invite', 'Anna', '-c', path, '--maps', '25565', '--max-devices', '1'])
+  const again = await runOnce(['invite', 'Anna', '-c', path, '--qr'])
+  assert.match(
+    again.out,
+    /^The invite for "Anna", for tcp 25565, on 1 device\(s\) at a time\. Send this line to nobody else:\n {2}hyper-nat join hnat1\w+\n/
+  )
+  assert.match(again.out, /\u2588/)
+  const list = await runOnce(['invites', '-c', path])
+  assert.match(list.out, /\(private\)\n {2}"Anna"; tcp 25565; 1 device\(s\) at a time; not seen yet\n$/)
+  const { ticket } = JSON.parse((await runOnce(['invite', 'Anna', '-c', path, '--json'])).out)
+  assert.match(
+    (await runOnce(['ticket', ticket])).out,
+    /an invite: this ticket is for one guest, and a secret/
+  )
+  assert.match((await runOnce(['revoke', 'Anna', '-c', path])).out, /^"Anna" is not invited any more\.\n$/)
+})
+
+test('events name guests, and a private server shows no ticket', () => {
+  let out = ''
+  const output = new TextOutput({ stdout: text => (out += text), stderr: () => {} }, false)
+  const [publicKey, peer, host] = ['EPkmaN7vPqZW', 'DHUJWe9KAAYT', 'x']
+  output.event({
+    event: 'ready',
+    mode: 'server',
+    publicKey,
+    ticket: 'hnat1xyz',
+    private: true,
+    maps: [{ proto: 'tcp', port: 1, host: '127.0.0.1' }]
+  })
+  output.event({ event: 'connected', publicKey, peer, name: 'J\u00f6rg', path: 'lan', host })
+  output.event({ event: 'disconnected', publicKey, peer, name: 'J\u00f6rg', code: 'NOT_INVITED', host })
+  output.event({ event: 'connected', publicKey, peer, path: 'lan', host })
+  assert.doesNotMatch(out, /hnat1/)
+  assert.match(out, /with invited guests only\. A ticket for one is made with\n {2}hyper-nat invite NAME\n/)
+  assert.match(
+    out,
+    /Client "J\\u00f6rg" connected \(lan\)\nClient "J\\u00f6rg" disconnected \(NOT_INVITED\)\nClient DHUJWe9K\.\. connected/
+  )
+})

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { Clock } from '../../../src/clock.js'
+import { LastSeen, readSeen, seenFile } from '../../../src/options/last-seen.js'
+import { FileWatch } from '../../../src/options/watch.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-watch-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+
+/** Time that passes when the test says so. */
+class Hand implements Clock {
+  #timers: { fn: () => void }[] = []
+  #armed: () => void = () => {}
+
+  now(): number {
+    return 0
+  }
+
+  after(_ms: number, fn: () => void) {
+    const timer = { fn }
+    this.#timers.push(timer)
+    this.#armed()
+    return { cancel: () => void (this.#timers = this.#timers.filter(one => one !== timer)) }
+  }
+
+  get armed(): number {
+    return this.#timers.length
+  }
+
+  /** Fires the timer, and waits until there is one again. */
+  async pass(): Promise<void> {
+    const again = new Promise<void>(resolve => (this.#armed = resolve))
+    this.#timers.shift()!.fn()
+    await again
+  }
+
+  /** Fires the timer. */
+  fire(): void {
+    this.#timers.shift()!.fn()
+  }
+}
+
+test('a file is told once when it has changed and come to rest, however it was written', async () => {
+  const path = join(folder, 'options.json')
+  writeFileSync(path, 'one')
+  const clock = new Hand()
+  let told = 0
+  const watch = new FileWatch(path, clock, 1, async () => void told++)
+  await clock.pass()
+  assert.equal(told, 0, 'it may be in the middle of being written')
+  await clock.pass()
+  assert.equal(told, 1, 'it may have changed before the first look')
+  await clock.pass()
+  assert.equal(told, 1)
+  writeFileSync(path, 'two')
+  await clock.pass()
+  writeFileSync(path, 'three')
+  await clock.pass()
+  assert.equal(told, 1, 'still being written')
+  await clock.pass()
+  assert.equal(told, 2)
+  writeFileSync(`${path}.new`, 'three')
+  renameSync(`${path}.new`, path)
+  await clock.pass()
+  await clock.pass()
+  assert.equal(told, 3, 'replaced by one of the same size')
+  rmSync(path)
+  await clock.pass()
+  await clock.pass()
+  assert.equal(told, 3, 'a file that is gone says nothing')
+  watch.close()
+  assert.equal(clock.armed, 0)
+})
+
+test('when guests were seen last is written now and then, and read again', async () => {
+  const file = seenFile(join(folder, 'options.json'))
+  assert.equal(file, join(folder, 'options.seen.json'))
+  assert.deepEqual(await readSeen(file), new Map())
+  const clock = new Hand()
+  let now = Date.parse('2030-01-01T00:00:00Z')
+  const failures: unknown[] = []
+  const seen = new LastSeen(
+    file,
+    clock,
+    () => now,
+    1,
+    err => failures.push(err)
+  )
+  seen.note('KEY', 'Anna')
+  seen.note('KEY', 'Ben')
+  now += 1000
+  seen.note('KEY', '__proto__')
+  await seen.close()
+  const times = await readSeen(file)
+  assert.deepEqual([...times.get('KEY')!.keys()].sort(), ['Anna', 'Ben', '__proto__'])
+  assert.match(readFileSync(file, 'utf8'), /"Anna": "2030-01-01T00:00:00.000Z"/)
+  // Another process, later.
+  const other = new LastSeen(
+    file,
+    new Hand(),
+    () => now,
+    1,
+    err => failures.push(err)
+  )
+  other.note('KEY', 'Anna')
+  await other.close()
+  assert.equal((await readSeen(file)).get('KEY')!.get('Anna'), now)
+  writeFileSync(file, '{ broken')
+  assert.deepEqual(await readSeen(file), new Map())
+  const nowhere = new LastSeen(
+    join(folder, 'no', 'x.json'),
+    new Hand(),
+    () => now,
+    1,
+    err => failures.push(err)
+  )
+  nowhere.note('KEY', 'Anna')
+  await nowhere.close()
+  nowhere.note('KEY', 'Anna')
+  await nowhere.close()
+  assert.equal(failures.length, 1)
+})
