@@ -15,9 +15,10 @@ const FLUSH_MS = 250
 
 /**
  * How much the heap may grow between two full collections, in percent. The default suits large heaps: ours is 8 MB, and the
- * network buffers that hang on it would have it collected four times a second under load, for a fifth of the processor.
+ * network buffers that hang on it would have it collected four times a second under load, for a fifth of the processor. Beyond
+ * 300 the rate gains nothing, and memory passes 150 MB.
  */
-const HEAP_GROWING_PERCENT = 600
+const HEAP_GROWING_PERCENT = 300
 
 /** Texts that must not leave the process, whatever an unexpected error says. */
 const secrets = new Set<string>()
