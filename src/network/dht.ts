@@ -94,6 +94,9 @@ export class Dht extends HyperDHT {
   }
 
   override _ontimeout(request: HyperDHT.Request): void {
+    // The answer comes to a port that a NAT may shut: silence says nothing of the node. hyperdht would drop it as dead, and so
+    // in a small network nearly all nodes at once, seconds after the start; then it has too few to ask how our NAT does.
+    if (request.internal && request.command === PING_NAT) return
     super._ontimeout(request)
     // These a node passes on; it is a server who does not answer.
     if (!request.internal && PASSED_ON.has(request.command)) return

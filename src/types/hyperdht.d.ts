@@ -124,6 +124,7 @@ declare module 'hyperdht' {
 
     /** A question to another node: one of dht-rpc itself (internal) or of hyperdht, by its number. */
     interface Request {
+      readonly to: Address & { readonly id: Uint8Array | null }
       readonly internal: boolean
       readonly command: number
     }
@@ -198,6 +199,8 @@ declare module 'hyperdht' {
     _offline(): void
     _backgroundQuery(target: Uint8Array): { finished(): Promise<void> }
     readonly table: { readonly id: Uint8Array }
+    /** Takes up a node that has not been heard of. */
+    addNode(node: HyperDHT.Address): void
     ping(to: HyperDHT.Address, options?: HyperDHT.RequestOptions): Promise<HyperDHT.Answer>
     /** The nodes that know of a server with this key. */
     findPeer(publicKey: Uint8Array): AsyncIterable<HyperDHT.Answer>
