@@ -6,15 +6,16 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /**
- * `alone`: one file at a time, since its tests start daemons and measure time. `timeout`: milliseconds for one test file,
- * so that a hang ends as a failure with a name. `optional`: the folder may be missing (but not be empty).
+ * `atOnce`: so many files at a time, since their tests start daemons and measure time (those of natlab wait, mostly); as many as
+ * there are cores if left out. `timeout`: milliseconds for one test file, so that a hang ends as a failure with a name.
+ * `optional`: the folder may be missing (but not be empty).
  */
 const groups = [
   { name: 'unit', timeout: 120_000 },
   { name: 'sim', timeout: 420_000, optional: true },
   { name: 'fuzz', timeout: 240_000 },
-  { name: 'integration', timeout: 180_000, alone: true },
-  { name: 'natlab', timeout: 240_000, alone: true, optional: true }
+  { name: 'integration', timeout: 180_000, atOnce: 1 },
+  { name: 'natlab', timeout: 240_000, atOnce: 2, optional: true }
 ]
 
 /** Runs the groups named in `only`, or all; resolves with 0 when everything passed. */
@@ -45,7 +46,7 @@ async function runGroup(root, group) {
   const summary = join(folder, 'summary.json')
   const reporter = pathToFileURL(join(dirname(fileURLToPath(import.meta.url)), 'summary-reporter.mjs')).href
   const args = ['--test', `--test-timeout=${group.timeout}`]
-  if (group.alone) args.push('--test-concurrency=1')
+  if (group.atOnce) args.push(`--test-concurrency=${group.atOnce}`)
   args.push('--test-reporter=spec', '--test-reporter-destination=stdout')
   args.push(`--test-reporter=${reporter}`, `--test-reporter-destination=${summary}`)
   const started = performance.now()
