@@ -5,6 +5,7 @@ import { HyperNatError } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo, DaemonEvent } from './events.js'
 import { PendingDatagrams } from './flows/pending.js'
 import { UdpFlows } from './flows/udp.js'
+import type { DialCounts } from './hosts/dialler.js'
 import type { Host } from './hosts/host.js'
 import { Hosts } from './hosts/hosts.js'
 import { encodeKey } from './identity/encoding.js'
@@ -13,8 +14,10 @@ import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import type { Node } from './network/node.js'
 import type { ClientEntry } from './options/entry.js'
+import { Traffic } from './session/traffic.js'
 import { joinTcp, type Listener, listenTcp, reset } from './sockets/tcp.js'
 import { listenUdp, type UdpListener } from './sockets/udp.js'
+import { type ClientStatus, mapStatus, sessionStatus } from './status.js'
 
 /** What a client is made of. */
 export interface ClientParts {
@@ -24,6 +27,8 @@ export interface ClientParts {
   /** The key by which servers know this machine. */
   readonly keyPair: KeyPair
   readonly clock: Clock
+  /** Milliseconds since 1970, which a user may set back. */
+  readonly timeOfDay: () => number
   readonly limits: Limits
   readonly log: Log
   readonly random: (size: number) => Uint8Array
@@ -69,6 +74,9 @@ export class Client {
   readonly #pending: PendingDatagrams
   readonly #flows: UdpFlows<string, UdpFlow>
   readonly #flowsById = new Map<number, UdpFlow>()
+  /** What sessions that are over have carried. */
+  readonly #past = new Traffic()
+  readonly #dials: DialCounts = { made: 0, failed: 0 }
   #nextUdpFlow = 1
   #sweep: Timer | null = null
   #closed = false
@@ -77,7 +85,12 @@ export class Client {
     this.#parts = parts
     this.publicKey = encodeKey(parts.publicKey)
     this.#hosts = new Hosts(
-      { ...parts, maps: parts.entries },
+      {
+        ...parts,
+        maps: parts.entries,
+        dials: this.#dials,
+        tally: traffic => this.#past.add(traffic)
+      },
       { up: () => this.#release(), udp: (host, flow, payload) => this.#onAnswer(host, flow, payload) }
     )
     this.#pending = new PendingDatagrams(parts.limits)
@@ -132,12 +145,7 @@ export class Client {
   /** Begins to dial; returns the maps with the local ports that were bound. */
   start(): ClientMapInfo[] {
     const { emit, clock, limits } = this.#parts
-    const maps = this.#maps.map(({ proto, port, localHost, localPort }) => ({
-      proto,
-      port,
-      localHost,
-      localPort
-    }))
+    const maps = this.#maps.map(mapInfo)
     emit({ event: 'ready', mode: 'client', publicKey: this.publicKey, maps })
     const sweep = (): void => {
       this.#flows.sweep(clock.now())
@@ -171,6 +179,26 @@ export class Client {
     const hosts = this.#hosts
     const host = name === undefined ? hosts.chosen : hosts.connected.find(host => host.name === name)
     return new Promise(resolve => (host?.session ? host.session.ping(resolve) : resolve(null)))
+  }
+
+  status(): ClientStatus {
+    const flows = this.#flows.values()
+    const sessions = this.#hosts.live.map(host => {
+      const conversations = flows.flatMap(flow =>
+        flow.host === host ? (host.mapId(flow.map.index) ?? []) : []
+      )
+      const { name, path, since } = host
+      return sessionStatus(host.session!, { peer: this.publicKey, host: name, path, since, conversations })
+    })
+    const past = this.#past.list()
+    return {
+      publicKey: this.publicKey,
+      maps: this.#maps.map(map => ({ ...mapInfo(map), ...mapStatus(map, past, sessions) })),
+      sessions,
+      dials: this.#dials.made,
+      failedDials: this.#dials.failed,
+      waiting: this.#waiting.size
+    }
   }
 
   async close(): Promise<void> {
@@ -265,7 +293,11 @@ export class Client {
 
   #send(flow: UdpFlow, payload: Uint8Array, now: number): void {
     const { index } = flow.map
-    if (!flow.host?.session) flow.host = this.#hosts.pick(index)
+    if (!flow.host?.session) {
+      flow.host = this.#hosts.pick(index)
+      const id = flow.host?.mapId(index) ?? null
+      if (id !== null) flow.host?.session?.converse(id)
+    }
     const session = flow.host?.session
     const id = flow.host?.mapId(index) ?? null
     if (session?.state === 'up') {
@@ -298,4 +330,8 @@ export class Client {
     this.#touch(flow, this.#parts.clock.now())
     flow.map.udp?.send(payload, flow.port, flow.address)
   }
+}
+
+function mapInfo({ proto, port, localHost, localPort }: OpenMap): ClientMapInfo {
+  return { proto, port, localHost, localPort }
 }

@@ -7,7 +7,7 @@ import b4a from 'b4a'
 import sodium from 'sodium-native'
 import { type AccessRules, type AllowedKey, type Invite, OPEN } from './access/rules.js'
 import { Client, type ClientParts } from './client.js'
-import { systemClock } from './clock.js'
+import { systemClock, wallClock } from './clock.js'
 import { type PingOptions, type PingSummary, ping } from './doctor/ping.js'
 import { codeOf, HyperNatError } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo, DaemonEvent, ServerMapInfo } from './events.js'
@@ -26,6 +26,8 @@ import type { Survey } from './network/survey.js'
 import type { NetworkOptions, Proto } from './options/entry.js'
 import { Server } from './server.js'
 import { freePorts, type WantedPort } from './sockets/free-ports.js'
+import type { Status } from './status.js'
+import { version } from './version.js'
 
 export interface HyperNatOptions {
   /** `host:port` of the DHT's bootstrap nodes; left out: the public DHT's. */
@@ -150,7 +152,9 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #network: NetworkOptions
   readonly #node: Node
   readonly #keyPair: KeyPair
-  readonly #parts = new Set<{ close(): Promise<void> }>()
+  readonly #servers = new Set<Server>()
+  readonly #clients = new Set<Client>()
+  readonly #since = wallClock()
   #closing: Promise<void> | null = null
 
   /** @throws HyperNatError BAD_PUBLIC_KEY for a relay's key */
@@ -185,10 +189,9 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       keyPair,
       ticket,
       access: rules,
-      timeOfDay: Date.now,
       maps: what.maps.map(({ proto, port, host = LOOPBACK }): ServerMapInfo => ({ proto, port, host }))
     })
-    const handle = this.#keep(server)
+    const handle = keep(this.#servers, server)
     await server.start()
     const apply = (changed: AccessRules): void => {
       rules = changed
@@ -258,7 +261,19 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
         return client.serverIsRandom
       },
       ping: host => client.ping(host),
-      close: this.#keep(client)
+      close: keep(this.#clients, client)
+    }
+  }
+
+  /** What this node looks like now: plain data. */
+  status(): Status {
+    return {
+      at: wallClock(),
+      since: this.#since,
+      version: version(),
+      servers: [...this.#servers].map(server => server.status()),
+      clients: [...this.#clients].map(client => client.status()),
+      network: this.#node.status()
     }
   }
 
@@ -272,7 +287,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       const ports = await freePorts(entries, this.#limits.nextFreePorts)
       const chosen = entries.map((entry, i) => ({ ...entry, localPort: ports[i]! }))
       const client = new Client({ ...this.#common(), publicKey, keyPair, entries: chosen })
-      const forget = this.#keep(client)
+      const forget = keep(this.#clients, client)
       try {
         await client.listen()
         this.#check()
@@ -371,18 +386,10 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   /** Says goodbye, unannounces, closes every socket. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      await Promise.all([...this.#parts].map(part => part.close()))
+      await Promise.all([...this.#servers, ...this.#clients].map(part => part.close()))
       await this.#node.close()
     })()
     return this.#closing
-  }
-
-  #keep(part: { close(): Promise<void> }): () => Promise<void> {
-    this.#parts.add(part)
-    return async () => {
-      this.#parts.delete(part)
-      await part.close()
-    }
   }
 
   #check(): void {
@@ -393,11 +400,21 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     return {
       node: this.#node,
       clock: systemClock,
+      timeOfDay: wallClock,
       limits: this.#limits,
       log: this.#log,
       random: randomBytes,
       emit: (event: DaemonEvent) => void this.emit('event', event)
     }
+  }
+}
+
+/** @returns a function that closes the part, and keeps it no longer */
+function keep<T extends { close(): Promise<void> }>(parts: Set<T>, part: T): () => Promise<void> {
+  parts.add(part)
+  return async () => {
+    parts.delete(part)
+    await part.close()
   }
 }
 

@@ -60,4 +60,14 @@ export type { ClientEntry, Entry, NetworkOptions, Options, Proto, ServerEntry } 
 export { addInvite, type InviteRequest, removeGuest } from './options/guests.js'
 export { defaultIdentityFile, loadIdentity } from './options/identity-file.js'
 export { type JoinFlags, joinEntries, joinOptions } from './options/join.js'
+export type { DatagramCounts, DatagramLoss } from './session/datagrams.js'
 export type { Quality } from './session/pulse.js'
+export type { MapTally, Tally } from './session/traffic.js'
+export type {
+  ClientStatus,
+  MapStatus,
+  NetworkStatus,
+  ServerStatus,
+  SessionStatus,
+  Status
+} from './status.js'

@@ -12,12 +12,13 @@
  */
 import b4a from 'b4a'
 import type { ErrorCode } from '../errors.js'
-import type { ConnectionInfo, DaemonEvent, SharedMapInfo } from '../events.js'
+import type { ConnectionInfo, DaemonEvent, PathKind, SharedMapInfo } from '../events.js'
 import { encodeKey } from '../identity/encoding.js'
 import type { Proto } from '../options/entry.js'
-import type { Welcome } from '../session/frames.js'
+import type { Welcome, WireMap } from '../session/frames.js'
 import type { Heard } from '../session/pulse.js'
 import { Session } from '../session/session.js'
+import type { MapTally } from '../session/traffic.js'
 import { Dialler, type DiallerEvents, type DiallerParts, type Greeted, type PathLink } from './dialler.js'
 import { answers, type Standing } from './standing.js'
 
@@ -25,6 +26,10 @@ import { answers, type Standing } from './standing.js'
 export interface HostParts extends DiallerParts {
   /** The port maps that the client wants. */
   readonly maps: readonly { readonly proto: Proto; readonly port: number }[]
+  /** Milliseconds since 1970, which a user may set back. */
+  readonly timeOfDay: () => number
+  /** Hears what a session has carried, at its end. */
+  readonly tally: (traffic: readonly MapTally[]) => void
   readonly emit: (event: DaemonEvent) => void
 }
 
@@ -57,6 +62,8 @@ export class Host implements Standing {
   readonly key: Uint8Array
   readonly dialler: Dialler
   session: Session | null = null
+  /** When the session began, milliseconds since 1970. */
+  since = 0
   /** When to dial it, ms; never while it answers. */
   dialAt: number
   /** When it was up last, ms; while it never was, when the topic named it last. */
@@ -113,6 +120,11 @@ export class Host implements Standing {
     return this.session?.quality.rtt ?? null
   }
 
+  /** How packets travel to it; null while there is no connection. */
+  get path(): PathKind | null {
+    return this.connected && this.#link ? this.#link.path : null
+  }
+
   /** What a connection to it is like; null while there is none. */
   get connection(): ConnectionInfo | null {
     if (!this.connected || !this.session || !this.#link) return null
@@ -157,6 +169,7 @@ export class Host implements Standing {
     if (!welcome.resumed) {
       this.giveUp('SESSION_EXPIRED')
       this.session = this.#newSession(b4a.from(welcome.session))
+      this.since = this.#parts.timeOfDay()
     }
     const session = this.session!
     this.#learnMaps(welcome)
@@ -213,6 +226,7 @@ export class Host implements Standing {
           this.#events.lost(this)
         },
         ended: (code, reason) => {
+          this.#parts.tally(session.traffic().list())
           if (this.session !== session) return
           this.session = null
           this.seenAt = clock.now()
@@ -231,6 +245,10 @@ export class Host implements Standing {
   /** Learns the host's numbers for the maps that are wanted, and says which it does not share. */
   #learnMaps(welcome: Welcome): void {
     this.#shared = welcome.maps.map(({ proto, port }) => ({ proto, port }))
+    const { maps } = this.#parts
+    const wanted = (map: WireMap): boolean =>
+      maps.some(({ proto, port }) => proto === map.proto && port === map.port)
+    this.session?.learnMaps(welcome.maps.filter(wanted))
     this.#mapIds = this.#parts.maps.map(({ proto, port }, wanted) => {
       const found = welcome.maps.find(remote => remote.proto === proto && remote.port === port)
       if (found) return found.id
