@@ -19,11 +19,14 @@ import { joinTcp, type Listener, listenTcp, reset } from './sockets/tcp.js'
 import { listenUdp, type UdpListener } from './sockets/udp.js'
 import { type ClientStatus, mapStatus, sessionStatus } from './status.js'
 
+/** A port map to open. */
+export type MapEntry = Pick<ClientEntry, 'path' | 'proto' | 'port' | 'localPort' | 'localHost'>
+
 /** What a client is made of. */
 export interface ClientParts {
   readonly node: Node
   readonly publicKey: Uint8Array
-  readonly entries: readonly Pick<ClientEntry, 'path' | 'proto' | 'port' | 'localPort' | 'localHost'>[]
+  readonly entries: readonly MapEntry[]
   /** The key by which servers know this machine. */
   readonly keyPair: KeyPair
   readonly clock: Clock
@@ -39,6 +42,8 @@ export interface ClientParts {
 interface OpenMap extends ClientMapInfo {
   /** Its place among those that the hosts are asked for. */
   readonly index: number
+  /** The local port that was asked for: 0 for any free one. */
+  readonly wantedPort: number
   listener: Listener | null
   udp: UdpListener | null
   /** Whose datagram came last: most often the next one's too, and then nothing is looked up. */
@@ -69,7 +74,8 @@ export class Client {
   readonly publicKey: string
   readonly #parts: ClientParts
   readonly #hosts: Hosts
-  readonly #maps: OpenMap[] = []
+  /** By {@link OpenMap.index}; the places of those that are gone are used again. */
+  readonly #places: (OpenMap | null)[] = []
   readonly #waiting = new Set<Waiting>()
   readonly #pending: PendingDatagrams
   readonly #flows: UdpFlows<string, UdpFlow>
@@ -87,7 +93,7 @@ export class Client {
     this.#hosts = new Hosts(
       {
         ...parts,
-        maps: parts.entries,
+        maps: this.#places,
         dials: this.#dials,
         tally: traffic => this.#past.add(traffic)
       },
@@ -112,48 +118,121 @@ export class Client {
    * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry; nothing stays open then
    */
   async listen(): Promise<void> {
-    for (const { path, proto, port, localPort, localHost } of this.#parts.entries) {
-      const map: OpenMap = {
-        index: this.#maps.length,
-        proto,
-        port,
-        localHost,
-        localPort,
-        listener: null,
-        udp: null,
-        lastFlow: null
-      }
-      this.#maps.push(map)
-      try {
-        if (proto === 'udp') {
-          map.udp = await listenUdp(localHost, localPort, (payload, from) =>
-            this.#onPayload(map, payload, from)
-          )
-          map.localPort = map.udp.port
-        } else {
-          map.listener = await listenTcp(localHost, localPort, socket => this.#onSocket(map, socket))
-          map.localPort = map.listener.port
-        }
-      } catch (err) {
-        await this.close()
-        if (!(err instanceof HyperNatError)) throw err
-        throw new HyperNatError(err.code, `${path}: ${err.message}`, { cause: err })
-      }
+    try {
+      await this.#bind(this.#parts.entries)
+    } catch (err) {
+      await this.close()
+      throw err
     }
   }
 
-  /** Begins to dial; returns the maps with the local ports that were bound. */
-  start(): ClientMapInfo[] {
-    const { emit, clock, limits } = this.#parts
-    const maps = this.#maps.map(mapInfo)
-    emit({ event: 'ready', mode: 'client', publicKey: this.publicKey, maps })
+  /** Opens local ports: all of them, or none. */
+  async #bind(entries: readonly MapEntry[]): Promise<void> {
+    const bound: OpenMap[] = []
+    try {
+      for (const entry of entries) {
+        const map = this.#place(entry)
+        bound.push(map)
+        await this.#open(map, entry.path)
+      }
+    } catch (err) {
+      await Promise.all(bound.map(map => this.#shut(map)))
+      throw err
+    }
+  }
+
+  #place({ proto, port, localHost, localPort }: MapEntry): OpenMap {
+    const free = this.#places.indexOf(null)
+    const index = free < 0 ? this.#places.length : free
+    const map: OpenMap = {
+      index,
+      proto,
+      port,
+      localHost,
+      localPort,
+      wantedPort: localPort,
+      listener: null,
+      udp: null,
+      lastFlow: null
+    }
+    this.#places[index] = map
+    return map
+  }
+
+  async #open(map: OpenMap, path: string): Promise<void> {
+    const { proto, localHost, wantedPort } = map
+    try {
+      if (proto === 'udp') {
+        map.udp = await listenUdp(localHost, wantedPort, (payload, from) =>
+          this.#onPayload(map, payload, from)
+        )
+        map.localPort = map.udp.port
+      } else {
+        map.listener = await listenTcp(localHost, wantedPort, socket => this.#onSocket(map, socket))
+        map.localPort = map.listener.port
+      }
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      throw new HyperNatError(err.code, `${path}: ${err.message}`, { cause: err })
+    }
+    // Closed meanwhile, which knew nothing of this socket yet.
+    if (this.#closed) throw new HyperNatError('CLOSED', `${path}: hyper-nat is being stopped.`)
+  }
+
+  /** Closes a local port, and ends what goes through it. */
+  async #shut(map: OpenMap): Promise<void> {
+    const { listener, udp } = map
+    map.listener = null
+    map.udp = null
+    if (this.#places[map.index] === map) this.#places[map.index] = null
+    this.#flows.drop(flow => flow.map === map)
+    await Promise.all([listener?.close(), udp?.close()])
+  }
+
+  /** Begins to dial. */
+  start(): void {
+    const { clock, limits } = this.#parts
+    this.#tellReady()
     const sweep = (): void => {
       this.#flows.sweep(clock.now())
       this.#sweep = clock.after(Math.min(10_000, limits.udpIdleSeconds * 500), sweep)
     }
     sweep()
     this.#hosts.start()
-    return maps
+  }
+
+  #tellReady(): void {
+    this.#parts.emit({ event: 'ready', mode: 'client', publicKey: this.publicKey, maps: this.maps })
+  }
+
+  get #maps(): OpenMap[] {
+    return this.#places.filter(map => map !== null)
+  }
+
+  /** The maps with the local ports that were bound. */
+  get maps(): ClientMapInfo[] {
+    return this.#maps.map(mapInfo)
+  }
+
+  /**
+   * Other port maps from now on. Those that stay are not touched; connections of those that go are reset.
+   * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry; none of the new ones is open then
+   */
+  async setMaps(entries: readonly MapEntry[]): Promise<void> {
+    const fresh = [...entries]
+    const gone = this.#maps.filter(map => {
+      const same = fresh.findIndex(entry => isSameMap(map, entry))
+      if (same >= 0) fresh.splice(same, 1)
+      return same < 0
+    })
+    if (gone.length === 0 && fresh.length === 0) return
+    await Promise.all(gone.map(map => this.#shut(map)))
+    try {
+      await this.#bind(fresh)
+    } finally {
+      this.#hosts.rewant()
+      if (!this.#closed) this.#tellReady()
+    }
   }
 
   /** The connection to the host that new flows go to; null while there is none. */
@@ -212,14 +291,14 @@ export class Client {
     }
     this.#waiting.clear()
     this.#flows.clear()
-    await Promise.all(this.#maps.flatMap(({ listener, udp }) => [listener?.close(), udp?.close()]))
+    await Promise.all(this.#maps.map(map => this.#shut(map)))
   }
 
   // --- TCP ---
 
   #onSocket(map: OpenMap, socket: net.Socket): void {
     const host = this.#hosts.pick(map.index)
-    if (host) return this.#open(host, map, socket)
+    if (host) return this.#connect(host, map, socket)
     // No host is there yet: hold the connection for a while, as a program that dials a slow host would wait.
     const { clock, limits } = this.#parts
     if (this.#hosts.refuse(map.index)) return reset(socket)
@@ -239,7 +318,7 @@ export class Client {
     })
   }
 
-  #open(host: Host, map: OpenMap, socket: net.Socket): void {
+  #connect(host: Host, map: OpenMap, socket: net.Socket): void {
     const { log } = this.#parts
     const session = host.session
     const id = host.mapId(map.index)
@@ -270,7 +349,7 @@ export class Client {
       if (!host && !this.#hosts.refuse(map.index)) continue
       timer.cancel()
       this.#waiting.delete(waiting)
-      if (host) this.#open(host, map, socket)
+      if (host) this.#connect(host, map, socket)
       else reset(socket)
     }
     const now = this.#parts.clock.now()
@@ -334,4 +413,10 @@ export class Client {
 
 function mapInfo({ proto, port, localHost, localPort }: OpenMap): ClientMapInfo {
   return { proto, port, localHost, localPort }
+}
+
+function isSameMap(map: OpenMap, { proto, port, localHost, localPort }: MapEntry): boolean {
+  return (
+    map.proto === proto && map.port === port && map.localHost === localHost && map.wantedPort === localPort
+  )
 }

@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'LISTEN_FAILED'
   | 'DHT_UNREACHABLE'
   | 'CLOSED'
+  | 'NO_OPTIONS_FILE'
   // Reaching the server
   | 'SERVER_NOT_FOUND'
   | 'SERVER_NOT_RUNNING'

@@ -1,6 +1,6 @@
 /** hyper-nat as a library: share ports under a secret, open ports to a public key. */
 export type { AccessRules, AllowedKey, Invite } from './access/rules.js'
-export { Daemon } from './daemon.js'
+export { Daemon, type Reloaded } from './daemon.js'
 export { type DiagnoseOptions, diagnose } from './doctor/diagnose.js'
 export type { PingAnswer, PingOptions, PingSummary } from './doctor/ping.js'
 export type {
@@ -20,6 +20,7 @@ export type {
   ClientMapInfo,
   ConnectionInfo,
   DaemonEvent,
+  MapChange,
   PathKind,
   ServerMapInfo,
   ServiceEvent,

@@ -89,7 +89,9 @@ export class Server {
   readonly #announceKeys: ChildKeyPair
   readonly #host: Uint8Array
   readonly #hostKeys: ChildKeyPair
-  readonly #maps: readonly SharedMap[]
+  #maps: readonly SharedMap[] = []
+  #nextMap = 1
+  #ticket: string | undefined
   readonly #guests = new Map<string, Guest>()
   readonly #greetings = new Set<() => void>()
   readonly #announcements: Announced[] = []
@@ -108,7 +110,8 @@ export class Server {
     this.#announceKeys = childKeyPair(parts.keyPair)
     this.#host = parts.random(KEY_BYTES)
     this.#hostKeys = childKeyPair(parts.keyPair, hostName(this.#host))
-    this.#maps = parts.maps.map((map, index) => ({ ...map, id: index + 1 }))
+    this.#maps = parts.maps.map(map => ({ ...map, id: this.#nextMap++ }))
+    this.#ticket = parts.ticket
     this.#access = new Access(parts.access, parts.keyPair)
   }
 
@@ -146,16 +149,46 @@ export class Server {
       this.#sweep = clock.after(Math.min(10_000, limits.udpIdleSeconds * 500), sweep)
     }
     sweep()
-    const maps = this.#parts.maps.map(({ proto, port, host }) => ({ proto, port, host }))
-    const { ticket } = this.#parts
-    emit({
+    this.#tellReady()
+  }
+
+  #tellReady(): void {
+    const ticket = this.#ticket
+    this.#parts.emit({
       event: 'ready',
       mode: 'server',
       publicKey: this.publicKey,
       ...(ticket && { ticket }),
       ...(this.#access.isPrivate && { private: true as const }),
-      maps
+      maps: this.#maps.map(({ proto, port, host }) => ({ proto, port, host }))
     })
+  }
+
+  /**
+   * Other port maps from now on, with the ticket that names them. Flows of those that are gone, or lead elsewhere, are reset;
+   * the others go on.
+   */
+  setMaps(maps: readonly ServerMapInfo[], ticket: string | undefined): void {
+    const before = this.#maps
+    this.#maps = maps.map(map => before.find(old => isSameMap(old, map)) ?? { ...map, id: this.#nextMap++ })
+    this.#ticket = ticket
+    for (const guest of this.#guests.values()) this.#changeMaps(guest, before)
+    this.#tellReady()
+  }
+
+  #changeMaps(guest: Guest, before: readonly SharedMap[]): void {
+    const { session, visitor, udp } = guest
+    session.learnMaps(this.#maps)
+    const usable = (map: SharedMap): boolean => mayUse(visitor, map)
+    const now = this.#maps.filter(usable)
+    const had = before.filter(usable)
+    const gone = had.filter(map => !now.includes(map))
+    if (gone.length === 0 && had.length === now.length) return
+    for (const { id } of gone) {
+      session.resetFlows(id, 'MAP_NOT_SHARED')
+      udp.drop(({ map }) => map === id)
+    }
+    if (!session.tellMaps(now)) guest.link?.destroy()
   }
 
   /** Other rules from now on. Sessions that they do not concern go on; those of who may no longer come in end at once. */
@@ -198,7 +231,7 @@ export class Server {
   }
 
   status(): ServerStatus {
-    const { ticket } = this.#parts
+    const ticket = this.#ticket
     const sessions = [...this.#guests.values()].map(({ session, key, visitor, since, link, udp }) =>
       sessionStatus(session, {
         peer: encodeKey(key),
@@ -337,7 +370,8 @@ export class Server {
           guest.link?.suspect()
         },
         open: (flow, proto) => this.#onOpen(guest, flow, proto),
-        udp: (map, flow, payload) => this.#onUdp(guest, map, flow, payload)
+        udp: (map, flow, payload) => this.#onUdp(guest, map, flow, payload),
+        maps: () => {}
       }
     )
     const guest = new Guest(
@@ -429,4 +463,8 @@ export class Server {
     }
     conversation.target.send(payload)
   }
+}
+
+function isSameMap(a: ServerMapInfo, b: ServerMapInfo): boolean {
+  return a.proto === b.proto && a.port === b.port && a.host === b.host
 }

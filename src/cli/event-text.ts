@@ -46,6 +46,8 @@ export class EventText {
         return event.private
           ? privately(event.publicKey, event.maps)
           : this.#sharing(event.publicKey, event.maps, event.ticket)
+      case 'reloaded':
+        return reloaded(event)
       case 'waiting':
         return `Waiting for ${shortKey(event.publicKey)}: ${event.message}\n`
       case 'connected':
@@ -97,6 +99,15 @@ export class EventText {
     if (!hosts) this.#hosts.set(publicKey, (hosts = new Set()))
     return hosts
   }
+}
+
+function reloaded({ added, removed, restart }: Extract<DaemonEvent, { event: 'reloaded' }>): string {
+  const counts = [
+    ...(added.length > 0 ? [`${added.length} port(s) added`] : []),
+    ...(removed.length > 0 ? [`${removed.length} port(s) removed`] : [])
+  ]
+  const waits = restart.length > 0 ? `Start hyper-nat anew for what changed in ${restart.join(', ')}.\n` : ''
+  return `The options were read again${counts.length > 0 ? `: ${counts.join(', ')}` : ''}.\n${waits}`
 }
 
 function sharing(publicKey: string, maps: readonly ServerMapInfo[]): string {

@@ -23,7 +23,7 @@ export interface HostsParts extends HostParts {
 }
 
 export interface HostsEvents {
-  /** A connection carries a session with this host. */
+  /** There is a session to use, or port maps of one. */
   up(): void
   /** A UDP payload came. The view is valid during the call only. */
   udp(host: Host, flow: number, payload: Uint8Array): void
@@ -126,6 +126,11 @@ export class Hosts {
   /** All that a connection leads to now. */
   get connected(): Host[] {
     return this.live.filter(host => host.connected)
+  }
+
+  /** Other port maps are wanted now. */
+  rewant(): void {
+    for (const host of this.#hosts.values()) host.rewant()
   }
 
   /** Whether there are hosts, and none shares this port map. */
@@ -238,6 +243,7 @@ export class Hosts {
       this.#onTrouble(host)
     },
     ended: (host, code, reason, wasUp) => this.#onEnded(host, code, reason, wasUp),
+    shares: () => this.#events.up(),
     udp: (host, flow, payload) => this.#events.udp(host, flow, payload)
   }
 

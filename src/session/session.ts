@@ -23,6 +23,7 @@ import { type DatagramCounts, type DatagramEvents, Datagrams, noDatagrams } from
 import {
   type FlowPosition,
   type FrameSink,
+  mapsFrame,
   pingFrame,
   pongFrame,
   readMessage,
@@ -34,7 +35,7 @@ import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
 import { type Heard, Pulse, type Quality } from './pulse.js'
 import { Traffic } from './traffic.js'
-import { MAX_PING_PADDING } from './wire.js'
+import { KNOWS, MAX_PING_PADDING } from './wire.js'
 
 export type SessionState = 'new' | 'up' | 'lost' | 'ended'
 
@@ -52,6 +53,8 @@ export interface SessionEvents {
   open(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null
   /** A UDP payload came. The view is valid during the call only. */
   udp(map: number, flow: number, payload: Uint8Array): void
+  /** The server shares other port maps from now on (client only). */
+  maps(maps: readonly WireMap[]): void
 }
 
 /** The outside, as arguments. */
@@ -92,6 +95,8 @@ export class Session {
   /** What went through, but for the TCP flows that are open. */
   readonly #traffic = new Traffic()
   #resumptions = 0
+  /** What the client has said that it understands, by {@link KNOWS}. */
+  #known = 0
   readonly #outbox: Outbox
   readonly #pulse: Pulse
   readonly #soon = new Queue<TcpFlow>()
@@ -180,6 +185,27 @@ export class Session {
       ...this.flows.values(),
       ...[...this.tcpudp.flows.values()].filter(flow => !this.tcpudp.lingers(flow))
     ]
+  }
+
+  /**
+   * Tells the client which port maps it may use from now on (server only).
+   * @returns false when it does not understand that, or has not said yet that it does: the next greeting can tell it
+   */
+  tellMaps(maps: readonly WireMap[]): boolean {
+    if (!this.#link) return true
+    if ((this.#known & KNOWS.MAPS) === 0) return false
+    this.#control(mapsFrame(maps))
+    return true
+  }
+
+  /** A port map is gone: its TCP flows end, for both sides. */
+  resetFlows(map: number, code: ErrorCode): void {
+    for (const flow of this.openFlows()) {
+      if (flow.map !== map) continue
+      const { events } = flow
+      flow.reset(code)
+      events.reset(code)
+    }
   }
 
   /** A UDP conversation begins on this map. */
@@ -431,7 +457,7 @@ export class Session {
   /** A ping that fills a packet of the size that is known to pass: UDX pads it to try a larger one. */
   #mtuPing(): void {
     const padding = (this.#link?.datagramSize() ?? 0) - MTU_PING_HEADERS
-    this.#control(pingFrame(0, Math.min(Math.max(0, padding), MAX_PING_PADDING)))
+    this.#control(pingFrame(KNOWS.MAPS, Math.min(Math.max(0, padding), MAX_PING_PADDING)))
   }
 
   #flush(): void {
@@ -456,7 +482,14 @@ export class Session {
   readonly #frames: FrameSink = {
     ...refuseGreetings,
     close: (code, reason) => this.#end(code, reason),
-    ping: (id, padding) => this.#control(pongFrame(id, Math.min(padding, MAX_PING_PADDING))),
+    ping: (id, padding) => {
+      if (this.role === 'server') this.#known = id
+      this.#control(pongFrame(id, Math.min(padding, MAX_PING_PADDING)))
+    },
+    maps: maps => {
+      if (this.role === 'server') throw protocolError('port maps from the wrong side')
+      this.events.maps(maps)
+    },
     pong: () => {
       if (this.#mtuPings-- > 0) this.#mtuPing()
     },
