@@ -3,12 +3,16 @@
  * again when that has changed, and touches only what is different then.
  */
 import { EventEmitter } from 'node:events'
-import { systemClock } from './clock.js'
+import { systemClock, wallClock } from './clock.js'
+import { Journal } from './control/journal.js'
+import { foldersOf, realFile, thisMachine } from './control/place.js'
+import { type Controlled, ControlServer } from './control/server.js'
+import type { DaemonStatus, Who } from './control/wire.js'
 import { codeOf, type Fault, HyperNatError, OptionsError } from './errors.js'
 import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat, type Opened, type Shared } from './hyper-nat.js'
 import type { KeyPair } from './identity/keys.js'
-import { FILE_LOOK_MS, SEEN_WRITE_MS } from './limits.js'
+import { CONTROL_LIMITS, FILE_LOOK_MS, SEEN_WRITE_MS } from './limits.js'
 import type { Log } from './log.js'
 import {
   clientsOf,
@@ -23,7 +27,7 @@ import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.j
 import { LastSeen, seenFile } from './options/last-seen.js'
 import { FileWatch } from './options/watch.js'
 import { tryPort } from './sockets/free-ports.js'
-import type { Status } from './status.js'
+import { version } from './version.js'
 
 /** What the file says, and what has been made of it. */
 interface Running<T extends Entry, H> {
@@ -40,7 +44,15 @@ export interface Reloaded {
   readonly restart: readonly string[]
 }
 
-export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
+export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Controlled {
+  /** Resolves when somebody has asked through the control socket that it ends; {@link close} does that. */
+  readonly stopAsked: Promise<void>
+  /** Called once: see {@link stopAsked}. */
+  readonly stop: () => void
+  readonly #since = wallClock()
+  /** As it was when it was read first: links may lead elsewhere later. */
+  readonly #file: string | null
+  #control: ControlServer | null = null
   #node: HyperNat | null = null
   /** By the keys of their groups. */
   readonly #servers = new Map<string, Running<ServerEntry, Shared>>()
@@ -53,11 +65,22 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
   #lastSeen: LastSeen | null = null
   #closed = false
 
+  /** @param journal where events are kept, and perhaps log lines, for those who ask later */
   constructor(
     readonly options: Options,
-    readonly log: Log
+    readonly log: Log,
+    readonly journal = new Journal(CONTROL_LIMITS)
   ) {
     super()
+    this.#file = options.source ? realFile(options.source.path) : null
+    let stop = (): void => {}
+    this.stopAsked = new Promise(resolve => {
+      stop = resolve
+    })
+    this.stop = stop
+    this.on('event', event => {
+      journal.add(JSON.stringify({ time: new Date(wallClock()).toISOString(), ...event }))
+    })
   }
 
   /**
@@ -79,9 +102,18 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
     return this.#next(() => this.#reload(true))
   }
 
-  /** What it looks like now; null before it has started. */
-  status(): Status | null {
-    return this.#node?.status() ?? null
+  /** Which daemon this is. */
+  who(): Who {
+    return { pid: process.pid, version: version(), since: this.#since, file: this.#file }
+  }
+
+  /**
+   * What it looks like now.
+   * @throws HyperNatError CLOSED before it has started
+   */
+  status(): DaemonStatus {
+    if (!this.#node) throw new HyperNatError('CLOSED', 'hyper-nat has not started yet.')
+    return { ...this.#node.status(), ...this.who() }
   }
 
   #next<T>(job: () => Promise<T>): Promise<T> {
@@ -113,6 +145,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
       this.#noteGuest(event)
       this.emit('event', event)
     })
+    await this.#listen()
     try {
       for (const group of clientsOf(this.options)) await this.#open(node, group)
       await Promise.all(serversOf(this.options).map(group => this.#share(node, group)))
@@ -122,6 +155,23 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
     }
     if (!source || this.#closed) return
     this.#watch = new FileWatch(source.path, systemClock, FILE_LOOK_MS, () => this.#onFileChange(source.path))
+  }
+
+  /** Opens the control socket: without it everything else goes on. */
+  async #listen(): Promise<void> {
+    const { control } = this.options
+    if (control === false) return
+    const machine = thisMachine()
+    const server = new ControlServer(this, CONTROL_LIMITS)
+    try {
+      await server.open(foldersOf(control, machine)[0]!, machine, process.pid)
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      this.emit('event', { event: 'warning', code: err.code, message: err.message })
+      return
+    }
+    if (this.#closed) server.close()
+    else this.#control = server
   }
 
   async #open(node: HyperNat, group: Group<ClientEntry>): Promise<void> {
@@ -144,7 +194,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
     } catch (err) {
       if (this.#closed) return
       const why = err instanceof OptionsError ? err.message.replaceAll('\n', '; ') : String(err)
-      const message = `${path} has changed and cannot be used, so that everything stays as it was: ${why}`
+      const message = `${path} has changed and is not used as it is now: ${why}`
       this.emit('event', { event: 'warning', code: codeOf(err), message })
     }
   }
@@ -304,8 +354,11 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
   async close(): Promise<void> {
     this.#closed = true
     this.#watch?.close()
+    this.#control?.close()
     await this.#node?.close()
     await this.#lastSeen?.close()
+    // Who asked it to stop learns by this that it has.
+    this.#control?.hangUp()
   }
 }
 

@@ -1,5 +1,9 @@
 /** hyper-nat as a library: share ports under a secret, open ports to a public key. */
 export type { AccessRules, AllowedKey, Invite } from './access/rules.js'
+export { ControlClient, type DaemonChoice, type FoundDaemon, findDaemons } from './control/client.js'
+export { Journal } from './control/journal.js'
+export type { ControlSetting } from './control/place.js'
+export type { DaemonStatus, JournalLine, Who } from './control/wire.js'
 export { Daemon, type Reloaded } from './daemon.js'
 export { type DiagnoseOptions, diagnose } from './doctor/diagnose.js'
 export type { PingAnswer, PingOptions, PingSummary } from './doctor/ping.js'
@@ -42,6 +46,8 @@ export { Secret } from './identity/secret.js'
 export { inviteTicket, serverTicket } from './identity/server-ticket.js'
 export { decodeTicket, encodeTicket, type Ticket, type TicketMap, ticketName } from './identity/ticket.js'
 export {
+  CONTROL_LIMITS,
+  type ControlLimits,
   DOCTOR_LIMITS,
   type DoctorLimits,
   LIMITS,
@@ -64,11 +70,13 @@ export { type JoinFlags, joinEntries, joinOptions } from './options/join.js'
 export type { DatagramCounts, DatagramLoss } from './session/datagrams.js'
 export type { Quality } from './session/pulse.js'
 export type { MapTally, Tally } from './session/traffic.js'
-export type {
-  ClientStatus,
-  MapStatus,
-  NetworkStatus,
-  ServerStatus,
-  SessionStatus,
-  Status
+export {
+  type ClientStatus,
+  type MapStatus,
+  type NetworkStatus,
+  type Rates,
+  type ServerStatus,
+  type SessionStatus,
+  type Status,
+  withRates
 } from './status.js'

@@ -17,6 +17,12 @@ export interface MapStatus extends MapTally {
   flows: number
 }
 
+/** Bytes per second. */
+export interface Rates {
+  bytesIn: number
+  bytesOut: number
+}
+
 /** One session: this machine and one host, or one client. */
 export interface SessionStatus {
   /** The other side's key, in base58: a client's for a server, the server's public key for a client. */
@@ -41,6 +47,8 @@ export interface SessionStatus {
   datagrams: DatagramCounts
   /** How often the session went on over a new connection. */
   resumptions: number
+  /** Since an earlier snapshot; from {@link withRates} only. */
+  rates?: Rates
 }
 
 /** One shared secret. */
@@ -158,4 +166,28 @@ function sumOf(tallies: readonly Tally[]): Tally {
   const sum = emptyTally()
   for (const tally of tallies) addTally(sum, tally)
   return sum
+}
+
+/** A snapshot with the rates of each session since an earlier one of the same node; 0 for sessions that began in between. */
+export function withRates<S extends Status>(now: S, before: Status): S {
+  const seconds = Math.max(1, now.at - before.at) / 1000
+  const earlier = new Map(sessionsOf(before).map(session => [nameOf(session), session.total]))
+  const rated = (session: SessionStatus): SessionStatus => {
+    const then = earlier.get(nameOf(session)) ?? session.total
+    const rate = (of: 'bytesIn' | 'bytesOut'): number => Math.max(0, (session.total[of] - then[of]) / seconds)
+    return { ...session, rates: { bytesIn: rate('bytesIn'), bytesOut: rate('bytesOut') } }
+  }
+  return {
+    ...now,
+    servers: now.servers.map(server => ({ ...server, sessions: server.sessions.map(rated) })),
+    clients: now.clients.map(client => ({ ...client, sessions: client.sessions.map(rated) }))
+  }
+}
+
+function sessionsOf({ servers, clients }: Status): SessionStatus[] {
+  return [...servers, ...clients].flatMap(({ sessions }) => sessions)
+}
+
+function nameOf({ peer, host, since }: SessionStatus): string {
+  return `${peer} ${host} ${since}`
 }

@@ -81,6 +81,7 @@ export function settingsToRestart(running: Options, next: Options): string[] {
   const changed: string[] = []
   if (!isDeepStrictEqual(running.network, next.network)) changed.push('network')
   if (running.identity !== next.identity) changed.push('identity')
+  if (running.control !== next.control) changed.push('control')
   if (running.limits.udpIdleSeconds !== next.limits.udpIdleSeconds) changed.push('udpIdle')
   if (running.limits.resumeSeconds !== next.limits.resumeSeconds) changed.push('resume')
   return changed

@@ -1,0 +1,33 @@
+/** `hyper-nat reload`: a running daemon reads its options file again. */
+
+import { CONTROL_LIMITS } from '../limits.js'
+import type { Arguments, Command, Job } from './command.js'
+import { EXIT, type Surroundings } from './console.js'
+import { choiceOf, reloadedText, runningFlags, runningOne } from './running.js'
+
+export const reload: Command = {
+  name: 'reload',
+  describe: 'Have the hyper-nat that is running read its options file again, and tell what is wrong in there',
+  flags: runningFlags,
+  examples: [['hyper-nat reload', 'what is as it was goes on undisturbed']],
+  subject: args => (args.config === undefined ? 'hyper-nat reload' : String(args.config)),
+  job
+}
+
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
+  const choice = await choiceOf(args, around)
+  return {
+    warnings: [],
+    async task({ stdout }) {
+      const { control } = await runningOne(choice)
+      try {
+        const reloaded = await control.ask('reload', CONTROL_LIMITS.jobMs)
+        if (args.json) stdout(`${JSON.stringify({ event: 'reloaded', ...reloaded })}\n`)
+        else if (!args.quiet) stdout(reloadedText(reloaded))
+        return EXIT.done
+      } finally {
+        control.close()
+      }
+    }
+  }
+}
