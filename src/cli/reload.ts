@@ -1,5 +1,6 @@
 /** `hyper-nat reload`: a running daemon reads its options file again. */
 
+import { HyperNatError, OptionsError } from '../errors.js'
 import { CONTROL_LIMITS } from '../limits.js'
 import type { Arguments, Command, Job } from './command.js'
 import { EXIT, type Surroundings } from './console.js'
@@ -25,6 +26,12 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
         if (args.json) stdout(`${JSON.stringify({ event: 'reloaded', ...reloaded })}\n`)
         else if (!args.quiet) stdout(reloadedText(reloaded))
         return EXIT.done
+      } catch (err) {
+        if (!(err instanceof OptionsError) || args.json) throw err
+        const faults = err.faults.map(({ path, message }) => `\n  ${path ? `${path}: ` : ''}${message}`)
+        throw new HyperNatError(err.code, `The file is not used as it is now.${faults.join('')}`, {
+          cause: err
+        })
       } finally {
         control.close()
       }

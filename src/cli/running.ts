@@ -79,6 +79,18 @@ export function whoText({ pid, file }: Who): string {
   return `${pid} (${file ?? 'without a file'})`
 }
 
+/** The daemon that runs from a file: to be closed. Null if there is none. */
+export async function runningFrom(
+  file: string,
+  args: Arguments,
+  around: Pick<Surroundings, 'env'>
+): Promise<FoundDaemon | null> {
+  const { findDaemons } = await import('../control/client.js')
+  const [found, ...others] = await findDaemons(await fileChoice(file, args, around)).catch(() => [])
+  for (const { control } of others) control.close()
+  return found ?? null
+}
+
 /**
  * Has the daemon that runs from a file read it at once, if there is one. It would notice by itself within a second: nothing is
  * lost when it cannot be told.
@@ -88,10 +100,10 @@ export async function tellChanged(
   args: Arguments,
   around: Pick<Surroundings, 'env'>
 ): Promise<void> {
-  const { findDaemons } = await import('../control/client.js')
-  const found = await findDaemons(await fileChoice(file, args, around)).catch(() => [])
-  await Promise.all(found.map(({ control }) => control.ask('reload', CONTROL_LIMITS.whoMs).catch(() => {})))
-  for (const { control } of found) control.close()
+  const found = await runningFrom(file, args, around)
+  // It is late, or finds fault with something else in the file.
+  await found?.control.ask('reload', CONTROL_LIMITS.whoMs).catch(() => {})
+  found?.control.close()
 }
 
 /** What came of a reload, for people. */
