@@ -142,8 +142,8 @@ staged('status, logs, reload and stop of a daemon with a guest', async stage => 
   assert.doesNotMatch(following.stdout, /connected/, 'no more than was asked for')
 
   // A file with faults changes nothing, and all of them are told.
-  const { bootstrap: _, ...entryWithFaults } = { ...entry, bootstrap: 0, port: 0, proto: 'smtp' }
-  writeFileSync(file, JSON.stringify({ network: { bootstrap }, schema: [entryWithFaults] }))
+  const faulty = { ...entry, port: 0, proto: 'smtp' }
+  writeFileSync(file, JSON.stringify({ network: { bootstrap }, schema: [faulty] }))
   const bad = await desk.run('reload')
   assert.equal(bad.code, 2)
   assert.match(bad.stderr, /not used as it is now.*schema\[0\]\.p(ort|roto).*schema\[0\]\.p(ort|roto)/s)
@@ -210,6 +210,7 @@ staged('several daemons are told apart; what a crash left is removed; none is as
   const elsewhere = join(desk.folder, 'elsewhere')
   const settings = JSON.parse(readFileSync(files[0]!, 'utf8'))
   writeFileSync(files[0]!, JSON.stringify({ ...settings, control: elsewhere }))
+  off.kill('SIGHUP')
   assert.deepEqual((await off.event('reloaded')).restart, [], 'the flag has the last word')
   const there = stage.start(['-c', files[0]!, '--json'], { env: { HYPER_NAT_CONTROL: '' } })
   await there.event('ready')
