@@ -148,7 +148,7 @@ export interface Opened {
   ping(host?: string): Promise<number | null>
   /**
    * Other port maps from now on. Those that are as they were stay open, and what goes through them goes on; connections of the
-   * others are reset.
+   * others are reset. To be called again when it has settled.
    * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED; none of the new ones is open then
    */
   setMaps(maps: readonly Omit<MapToOpen, 'nextFree'>[]): Promise<void>

@@ -178,10 +178,10 @@ export class Server {
 
   #changeMaps(guest: Guest, before: readonly SharedMap[]): void {
     const { session, visitor, udp } = guest
-    session.learnMaps(this.#maps)
     const usable = (map: SharedMap): boolean => mayUse(visitor, map)
     const now = this.#maps.filter(usable)
     const had = before.filter(usable)
+    session.learnMaps(now)
     const gone = had.filter(map => !now.includes(map))
     if (gone.length === 0 && had.length === now.length) return
     for (const { id } of gone) {
@@ -387,7 +387,7 @@ export class Server {
         }
       }
     )
-    session.learnMaps(this.#maps)
+    session.learnMaps(this.#maps.filter(map => mayUse(visitor, map)))
     this.#guests.set(name, guest)
     this.#admitted++
     // With the others' times, it is known when to look next.

@@ -156,6 +156,7 @@ class Connection {
   }
 
   refuse(code: string, message: string): void {
+    if (!this.#socket.writable) return
     this.#say({ id: null, error: { code, message } })
     this.#socket.end(() => this.#socket.destroy())
   }

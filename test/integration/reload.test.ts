@@ -3,6 +3,19 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import type net from 'node:net'
+import { systemClock } from '../../src/clock.js'
+import { HyperNatError } from '../../src/errors.js'
+import { childPublicKey } from '../../src/identity/child.js'
+import { decodeKey } from '../../src/identity/encoding.js'
+import { keyPairOf } from '../../src/identity/keys.js'
+import { Secret } from '../../src/identity/secret.js'
+import { HyperNat as Library } from '../../src/index.js'
+import { LIMITS } from '../../src/limits.js'
+import { silentLog } from '../../src/log.js'
+import { Node } from '../../src/network/node.js'
+import type { StreamLink } from '../../src/network/stream-link.js'
+import type { Hello, Welcome } from '../../src/session/frames.js'
+import { greetServer } from '../../src/session/greeting.js'
 import { connectTcp, readSome, tcpEnd, UdpClient } from '../support/clients.js'
 import { until, within } from '../support/deadline.js'
 import { type HyperNat, writeOptions } from '../support/hyper-nat.js'
@@ -235,3 +248,43 @@ staged('secrets and keys come and go; what is wrong changes nothing', async stag
   assert.ok(!client.daemon.events.some(e => e.event === 'disconnected' && e.publicKey === first.publicKey))
   socket.destroy()
 })
+
+staged(
+  'a client that does not know of changing maps comes back to them, and its session goes on',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const host = await stage.use(new Library({ bootstrap, portMapping: false }))
+    const shared = await host.share({ secret: newSecret(), maps: [{ proto: 'tcp', port: 1 }] })
+    const publicKey = decodeKey(shared.publicKey)
+    const node = await stage.use(new Node({ bootstrap, portMapping: false }, LIMITS, silentLog))
+    const keyPair = keyPairOf(new Secret('an old client'))
+    const greet = (resume: Hello['resume']) =>
+      new Promise<{ link: StreamLink; welcome: Welcome }>((resolve, reject) => {
+        node.dial(childPublicKey(publicKey), keyPair, link => {
+          if (link instanceof HyperNatError) return reject(link)
+          greetServer(
+            { link, sharedKey: publicKey, clock: systemClock, timeoutMs: 5000 },
+            { datagramKey: Buffer.alloc(32, 1), resume },
+            welcome => (welcome instanceof HyperNatError ? reject(welcome) : resolve({ link, welcome }))
+          )
+        })
+      })
+    // It says nothing after its greeting.
+    const first = await greet(null)
+    shared.setMaps([
+      { proto: 'tcp', port: 1 },
+      { proto: 'udp', port: 2 }
+    ])
+    await within(5000, first.link.closed, () => 'the end of the connection')
+    const session = Buffer.from(first.welcome.session)
+    const second = await greet({ session, highest: 0, flows: [] })
+    assert.ok(second.welcome.resumed, 'the same session')
+    assert.deepEqual(
+      second.welcome.maps.map(({ proto, port }) => `${proto} ${port}`),
+      ['tcp 1', 'udp 2']
+    )
+    assert.equal(second.welcome.maps[0]!.id, first.welcome.maps[0]!.id, 'a number stands for the same map')
+    assert.notEqual(shared.ticket, undefined)
+    second.link.destroy()
+  }
+)
