@@ -276,7 +276,8 @@ export class Client {
       sessions,
       dials: this.#dials.made,
       failedDials: this.#dials.failed,
-      waiting: this.#waiting.size
+      waiting: this.#waiting.size,
+      droppedWaiting: this.#pending.dropped
     }
   }
 

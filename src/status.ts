@@ -81,6 +81,8 @@ export interface ClientStatus {
   failedDials: number
   /** Local TCP connections that wait for a session. */
   waiting: number
+  /** Local datagrams that waited for one in vain. */
+  droppedWaiting: number
 }
 
 /** How this machine is in the network. */

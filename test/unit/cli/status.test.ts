@@ -48,7 +48,8 @@ const status: DaemonStatus = {
       sessions: [],
       dials: 7,
       failedDials: 7,
-      waiting: 1
+      waiting: 1,
+      droppedWaiting: 0
     }
   ],
   network: {
