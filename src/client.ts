@@ -5,6 +5,7 @@ import { HyperNatError } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo, DaemonEvent } from './events.js'
 import { PendingDatagrams } from './flows/pending.js'
 import { UdpFlows } from './flows/udp.js'
+import type { DialCounts } from './hosts/dialler.js'
 import type { Host } from './hosts/host.js'
 import { Hosts } from './hosts/hosts.js'
 import { encodeKey } from './identity/encoding.js'
@@ -13,17 +14,24 @@ import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import type { Node } from './network/node.js'
 import type { ClientEntry } from './options/entry.js'
+import { Traffic } from './session/traffic.js'
 import { joinTcp, type Listener, listenTcp, reset } from './sockets/tcp.js'
 import { listenUdp, type UdpListener } from './sockets/udp.js'
+import { type ClientStatus, mapStatus, sessionStatus } from './status.js'
+
+/** A port map to open. */
+export type MapEntry = Pick<ClientEntry, 'path' | 'proto' | 'port' | 'localPort' | 'localHost'>
 
 /** What a client is made of. */
 export interface ClientParts {
   readonly node: Node
   readonly publicKey: Uint8Array
-  readonly entries: readonly Pick<ClientEntry, 'path' | 'proto' | 'port' | 'localPort' | 'localHost'>[]
+  readonly entries: readonly MapEntry[]
   /** The key by which servers know this machine. */
   readonly keyPair: KeyPair
   readonly clock: Clock
+  /** Milliseconds since 1970, which a user may set back. */
+  readonly timeOfDay: () => number
   readonly limits: Limits
   readonly log: Log
   readonly random: (size: number) => Uint8Array
@@ -34,6 +42,8 @@ export interface ClientParts {
 interface OpenMap extends ClientMapInfo {
   /** Its place among those that the hosts are asked for. */
   readonly index: number
+  /** The local port that was asked for: 0 for any free one. */
+  readonly wantedPort: number
   listener: Listener | null
   udp: UdpListener | null
   /** Whose datagram came last: most often the next one's too, and then nothing is looked up. */
@@ -64,11 +74,15 @@ export class Client {
   readonly publicKey: string
   readonly #parts: ClientParts
   readonly #hosts: Hosts
-  readonly #maps: OpenMap[] = []
+  /** By {@link OpenMap.index}; the places of those that are gone are used again. */
+  readonly #places: (OpenMap | null)[] = []
   readonly #waiting = new Set<Waiting>()
   readonly #pending: PendingDatagrams
   readonly #flows: UdpFlows<string, UdpFlow>
   readonly #flowsById = new Map<number, UdpFlow>()
+  /** What sessions that are over have carried. */
+  readonly #past = new Traffic()
+  readonly #dials: DialCounts = { made: 0, failed: 0 }
   #nextUdpFlow = 1
   #sweep: Timer | null = null
   #closed = false
@@ -77,7 +91,12 @@ export class Client {
     this.#parts = parts
     this.publicKey = encodeKey(parts.publicKey)
     this.#hosts = new Hosts(
-      { ...parts, maps: parts.entries },
+      {
+        ...parts,
+        maps: this.#places,
+        dials: this.#dials,
+        tally: traffic => this.#past.add(traffic)
+      },
       { up: () => this.#release(), udp: (host, flow, payload) => this.#onAnswer(host, flow, payload) }
     )
     this.#pending = new PendingDatagrams(parts.limits)
@@ -99,53 +118,121 @@ export class Client {
    * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry; nothing stays open then
    */
   async listen(): Promise<void> {
-    for (const { path, proto, port, localPort, localHost } of this.#parts.entries) {
-      const map: OpenMap = {
-        index: this.#maps.length,
-        proto,
-        port,
-        localHost,
-        localPort,
-        listener: null,
-        udp: null,
-        lastFlow: null
-      }
-      this.#maps.push(map)
-      try {
-        if (proto === 'udp') {
-          map.udp = await listenUdp(localHost, localPort, (payload, from) =>
-            this.#onPayload(map, payload, from)
-          )
-          map.localPort = map.udp.port
-        } else {
-          map.listener = await listenTcp(localHost, localPort, socket => this.#onSocket(map, socket))
-          map.localPort = map.listener.port
-        }
-      } catch (err) {
-        await this.close()
-        if (!(err instanceof HyperNatError)) throw err
-        throw new HyperNatError(err.code, `${path}: ${err.message}`, { cause: err })
-      }
+    try {
+      await this.#bind(this.#parts.entries)
+    } catch (err) {
+      await this.close()
+      throw err
     }
   }
 
-  /** Begins to dial; returns the maps with the local ports that were bound. */
-  start(): ClientMapInfo[] {
-    const { emit, clock, limits } = this.#parts
-    const maps = this.#maps.map(({ proto, port, localHost, localPort }) => ({
+  /** Opens local ports: all of them, or none. */
+  async #bind(entries: readonly MapEntry[]): Promise<void> {
+    const bound: OpenMap[] = []
+    try {
+      for (const entry of entries) {
+        const map = this.#place(entry)
+        bound.push(map)
+        await this.#open(map, entry.path)
+      }
+    } catch (err) {
+      await Promise.all(bound.map(map => this.#shut(map)))
+      throw err
+    }
+  }
+
+  #place({ proto, port, localHost, localPort }: MapEntry): OpenMap {
+    const free = this.#places.indexOf(null)
+    const index = free < 0 ? this.#places.length : free
+    const map: OpenMap = {
+      index,
       proto,
       port,
       localHost,
-      localPort
-    }))
-    emit({ event: 'ready', mode: 'client', publicKey: this.publicKey, maps })
+      localPort,
+      wantedPort: localPort,
+      listener: null,
+      udp: null,
+      lastFlow: null
+    }
+    this.#places[index] = map
+    return map
+  }
+
+  async #open(map: OpenMap, path: string): Promise<void> {
+    const { proto, localHost, wantedPort } = map
+    try {
+      if (proto === 'udp') {
+        map.udp = await listenUdp(localHost, wantedPort, (payload, from) =>
+          this.#onPayload(map, payload, from)
+        )
+        map.localPort = map.udp.port
+      } else {
+        map.listener = await listenTcp(localHost, wantedPort, socket => this.#onSocket(map, socket))
+        map.localPort = map.listener.port
+      }
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      throw new HyperNatError(err.code, `${path}: ${err.message}`, { cause: err })
+    }
+    // Closed meanwhile, which knew nothing of this socket yet.
+    if (this.#closed) throw new HyperNatError('CLOSED', `${path}: hyper-nat is being stopped.`)
+  }
+
+  /** Closes a local port, and ends what goes through it. */
+  async #shut(map: OpenMap): Promise<void> {
+    const { listener, udp } = map
+    map.listener = null
+    map.udp = null
+    if (this.#places[map.index] === map) this.#places[map.index] = null
+    this.#flows.drop(flow => flow.map === map)
+    await Promise.all([listener?.close(), udp?.close()])
+  }
+
+  /** Begins to dial. */
+  start(): void {
+    const { clock, limits } = this.#parts
+    this.#tellReady()
     const sweep = (): void => {
       this.#flows.sweep(clock.now())
       this.#sweep = clock.after(Math.min(10_000, limits.udpIdleSeconds * 500), sweep)
     }
     sweep()
     this.#hosts.start()
-    return maps
+  }
+
+  #tellReady(): void {
+    this.#parts.emit({ event: 'ready', mode: 'client', publicKey: this.publicKey, maps: this.maps })
+  }
+
+  get #maps(): OpenMap[] {
+    return this.#places.filter(map => map !== null)
+  }
+
+  /** The maps with the local ports that were bound. */
+  get maps(): ClientMapInfo[] {
+    return this.#maps.map(mapInfo)
+  }
+
+  /**
+   * Other port maps from now on. Those that stay are not touched; connections of those that go are reset.
+   * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry; none of the new ones is open then
+   */
+  async setMaps(entries: readonly MapEntry[]): Promise<void> {
+    const fresh = [...entries]
+    const gone = this.#maps.filter(map => {
+      const same = fresh.findIndex(entry => isSameMap(map, entry))
+      if (same >= 0) fresh.splice(same, 1)
+      return same < 0
+    })
+    if (gone.length === 0 && fresh.length === 0) return
+    await Promise.all(gone.map(map => this.#shut(map)))
+    try {
+      await this.#bind(fresh)
+    } finally {
+      this.#hosts.rewant()
+      if (!this.#closed) this.#tellReady()
+    }
   }
 
   /** The connection to the host that new flows go to; null while there is none. */
@@ -173,6 +260,27 @@ export class Client {
     return new Promise(resolve => (host?.session ? host.session.ping(resolve) : resolve(null)))
   }
 
+  status(): ClientStatus {
+    const flows = this.#flows.values()
+    const sessions = this.#hosts.live.map(host => {
+      const conversations = flows.flatMap(flow =>
+        flow.host === host ? (host.mapId(flow.map.index) ?? []) : []
+      )
+      const { name, path, since } = host
+      return sessionStatus(host.session!, { peer: this.publicKey, host: name, path, since, conversations })
+    })
+    const past = this.#past.list()
+    return {
+      publicKey: this.publicKey,
+      maps: this.#maps.map(map => ({ ...mapInfo(map), ...mapStatus(map, past, sessions) })),
+      sessions,
+      dials: this.#dials.made,
+      failedDials: this.#dials.failed,
+      waiting: this.#waiting.size,
+      droppedWaiting: this.#pending.dropped
+    }
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -184,14 +292,14 @@ export class Client {
     }
     this.#waiting.clear()
     this.#flows.clear()
-    await Promise.all(this.#maps.flatMap(({ listener, udp }) => [listener?.close(), udp?.close()]))
+    await Promise.all(this.#maps.map(map => this.#shut(map)))
   }
 
   // --- TCP ---
 
   #onSocket(map: OpenMap, socket: net.Socket): void {
     const host = this.#hosts.pick(map.index)
-    if (host) return this.#open(host, map, socket)
+    if (host) return this.#connect(host, map, socket)
     // No host is there yet: hold the connection for a while, as a program that dials a slow host would wait.
     const { clock, limits } = this.#parts
     if (this.#hosts.refuse(map.index)) return reset(socket)
@@ -211,7 +319,7 @@ export class Client {
     })
   }
 
-  #open(host: Host, map: OpenMap, socket: net.Socket): void {
+  #connect(host: Host, map: OpenMap, socket: net.Socket): void {
     const { log } = this.#parts
     const session = host.session
     const id = host.mapId(map.index)
@@ -242,7 +350,7 @@ export class Client {
       if (!host && !this.#hosts.refuse(map.index)) continue
       timer.cancel()
       this.#waiting.delete(waiting)
-      if (host) this.#open(host, map, socket)
+      if (host) this.#connect(host, map, socket)
       else reset(socket)
     }
     const now = this.#parts.clock.now()
@@ -265,7 +373,11 @@ export class Client {
 
   #send(flow: UdpFlow, payload: Uint8Array, now: number): void {
     const { index } = flow.map
-    if (!flow.host?.session) flow.host = this.#hosts.pick(index)
+    if (!flow.host?.session) {
+      flow.host = this.#hosts.pick(index)
+      const id = flow.host?.mapId(index) ?? null
+      if (id !== null) flow.host?.session?.converse(id)
+    }
     const session = flow.host?.session
     const id = flow.host?.mapId(index) ?? null
     if (session?.state === 'up') {
@@ -298,4 +410,14 @@ export class Client {
     this.#touch(flow, this.#parts.clock.now())
     flow.map.udp?.send(payload, flow.port, flow.address)
   }
+}
+
+function mapInfo({ proto, port, localHost, localPort }: OpenMap): ClientMapInfo {
+  return { proto, port, localHost, localPort }
+}
+
+function isSameMap(map: OpenMap, { proto, port, localHost, localPort }: MapEntry): boolean {
+  return (
+    map.proto === proto && map.port === port && map.localHost === localHost && map.wantedPort === localPort
+  )
 }

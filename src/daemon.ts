@@ -1,30 +1,86 @@
-/** Runs every entry of the options in one process, on one DHT node: options -> entries -> servers and clients. */
+/**
+ * Runs every entry of the options in one process, on one DHT node: options -> entries -> servers and clients. Reads its file
+ * again when that has changed, and touches only what is different then.
+ */
 import { EventEmitter } from 'node:events'
-import { systemClock } from './clock.js'
-import { codeOf, OptionsError } from './errors.js'
-import type { DaemonEvent } from './events.js'
-import { HyperNat, type Shared } from './hyper-nat.js'
-import { encodeKey } from './identity/encoding.js'
-import { type KeyPair, keyPairOf } from './identity/keys.js'
-import { FILE_LOOK_MS, SEEN_WRITE_MS } from './limits.js'
+import { systemClock, wallClock } from './clock.js'
+import { Journal } from './control/journal.js'
+import { foldersOf, realFile, thisMachine } from './control/place.js'
+import { type Controlled, ControlServer } from './control/server.js'
+import type { DaemonStatus, Who } from './control/wire.js'
+import { codeOf, type Fault, HyperNatError, OptionsError } from './errors.js'
+import type { DaemonEvent, MapChange } from './events.js'
+import { HyperNat, type Opened, type Shared } from './hyper-nat.js'
+import type { KeyPair } from './identity/keys.js'
+import { CONTROL_LIMITS, FILE_LOOK_MS, SEEN_WRITE_MS } from './limits.js'
 import type { Log } from './log.js'
-import type { ClientEntry, Entry, Options, OptionsSource, ServerEntry } from './options/entry.js'
+import {
+  clientsOf,
+  type Group,
+  isSameAccess,
+  serversOf,
+  settingsToRestart,
+  sharesTheSame,
+  without
+} from './options/changes.js'
+import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.js'
 import { LastSeen, seenFile } from './options/last-seen.js'
 import { FileWatch } from './options/watch.js'
+import { tryPort } from './sockets/free-ports.js'
+import { version } from './version.js'
 
-export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
+/** What the file says, and what has been made of it. */
+interface Running<T extends Entry, H> {
+  group: Group<T>
+  readonly handle: H
+}
+
+/** What came of reading the file again. */
+export interface Reloaded {
+  /** Port maps that are there now and were not, or were not like this; and the other way round. */
+  readonly added: readonly MapChange[]
+  readonly removed: readonly MapChange[]
+  /** Settings that have changed and wait for the next start, by their names in the file. */
+  readonly restart: readonly string[]
+}
+
+export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Controlled {
+  /** Resolves when somebody has asked through the control socket that it ends; {@link close} does that. */
+  readonly stopAsked: Promise<void>
+  /** Called once: see {@link stopAsked}. */
+  readonly stop: () => void
+  readonly #since = wallClock()
+  /** As it was when it was read first: links may lead elsewhere later. */
+  readonly #file: string | null
+  #control: ControlServer | null = null
   #node: HyperNat | null = null
-  /** By public key. */
-  readonly #shared = new Map<string, Shared>()
+  /** By the keys of their groups. */
+  readonly #servers = new Map<string, Running<ServerEntry, Shared>>()
+  readonly #clients = new Map<string, Running<ClientEntry, Opened>>()
+  /** One thing at a time: starting, then reloads in the order in which they were asked for. */
+  #busy: Promise<unknown> = Promise.resolve()
+  /** The settings of which was told that they wait for the next start. */
+  #toldRestart = ''
   #watch: FileWatch | null = null
   #lastSeen: LastSeen | null = null
   #closed = false
 
+  /** @param journal where events are kept, and perhaps log lines, for those who ask later */
   constructor(
     readonly options: Options,
-    readonly log: Log
+    readonly log: Log,
+    readonly journal = new Journal(CONTROL_LIMITS)
   ) {
     super()
+    this.#file = options.source ? realFile(options.source.path) : null
+    let stop = (): void => {}
+    this.stopAsked = new Promise(resolve => {
+      stop = resolve
+    })
+    this.stop = stop
+    this.on('event', event => {
+      journal.add(JSON.stringify({ time: new Date(wallClock()).toISOString(), ...event }))
+    })
   }
 
   /**
@@ -32,8 +88,42 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
    * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry, IDENTITY_EXPOSED or IDENTITY_UNUSABLE; everything is
    * closed then
    */
-  async start(): Promise<void> {
-    const { entries, network, limits } = this.options
+  start(): Promise<void> {
+    return this.#next(() => this.#start())
+  }
+
+  /**
+   * Reads the options file again, all of it, and changes what is different: only that is touched. Faults in the file change
+   * nothing, those of local ports nothing but who may come in. What cannot be done after all is told by `warning` events.
+   * @throws OptionsError with every fault
+   * @throws HyperNatError NO_OPTIONS_FILE where the options come from flags, CLOSED, or why the file cannot be read
+   */
+  reload(): Promise<Reloaded> {
+    return this.#next(() => this.#reload(true))
+  }
+
+  /** Which daemon this is. */
+  who(): Who {
+    return { pid: process.pid, version: version(), since: this.#since, file: this.#file }
+  }
+
+  /**
+   * What it looks like now.
+   * @throws HyperNatError CLOSED before it has started
+   */
+  status(): DaemonStatus {
+    if (!this.#node) throw new HyperNatError('CLOSED', 'hyper-nat has not started yet.')
+    return { ...this.#node.status(), ...this.who() }
+  }
+
+  #next<T>(job: () => Promise<T>): Promise<T> {
+    const next = this.#busy.then(job)
+    this.#busy = next.catch(() => {})
+    return next
+  }
+
+  async #start(): Promise<void> {
+    const { network, limits, source } = this.options
     const identity = await this.#identity()
     if (this.#closed) return
     const node = new HyperNat({
@@ -45,8 +135,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
       log: this.log
     })
     this.#node = node
-    if (this.options.source) {
-      const file = seenFile(this.options.source.path)
+    if (source) {
+      const file = seenFile(source.path)
       this.#lastSeen = new LastSeen(file, systemClock, Date.now, SEEN_WRITE_MS, err =>
         this.log.info({ code: codeOf(err) }, 'when guests were seen last cannot be written')
       )
@@ -55,47 +145,197 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
       this.#noteGuest(event)
       this.emit('event', event)
     })
-    const servers = serversOf(entries)
-    const clients = groupBy(
-      entries.filter((entry): entry is ClientEntry => entry.mode === 'client'),
-      // As another guest, it is another session.
-      ({ publicKey, guest }) => [publicKey, ...(guest ? [guest.publicKey] : [])].map(encodeKey).join(' ')
-    )
+    await this.#listen()
     try {
-      for (const maps of clients) {
-        const { publicKey, guest } = maps[0]!
-        await node.open({ publicKey, maps, guest })
-      }
-      await Promise.all(
-        servers.map(async maps => {
-          const { secret, access } = maps[0]!
-          const shared = await node.share({ secret, maps, ...access })
-          this.#shared.set(shared.publicKey, shared)
-        })
-      )
-      this.#watchSource()
+      for (const group of clientsOf(this.options)) await this.#open(node, group)
+      await Promise.all(serversOf(this.options).map(group => this.#share(node, group)))
     } catch (err) {
       await this.close()
       throw err
     }
+    if (!source || this.#closed) return
+    this.#watch = new FileWatch(source.path, systemClock, FILE_LOOK_MS, () => this.#onFileChange(source.path))
   }
 
-  /** Who may come in changes with the file; all else in it waits for the next start. */
-  #watchSource(): void {
-    const { source } = this.options
-    if (!source || this.#shared.size === 0 || this.#closed) return
-    this.#watch = new FileWatch(source.path, systemClock, FILE_LOOK_MS, () => this.#reread(source))
-  }
-
-  async #reread({ path, read }: OptionsSource): Promise<void> {
+  /** Opens the control socket: without it everything else goes on. */
+  async #listen(): Promise<void> {
+    const { control } = this.options
+    if (control === false) return
+    const machine = thisMachine()
+    const server = new ControlServer(this, CONTROL_LIMITS)
     try {
-      for (const [entry] of serversOf((await read()).entries)) {
-        this.#shared.get(publicKeyOf(entry!))?.update(entry!.access ?? {})
-      }
+      await server.open(foldersOf(control, machine)[0]!, machine, process.pid)
     } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      this.emit('event', { event: 'warning', code: err.code, message: err.message })
+      return
+    }
+    if (this.#closed) server.close()
+    else this.#control = server
+  }
+
+  async #open(node: HyperNat, group: Group<ClientEntry>): Promise<void> {
+    const { publicKey, guest } = group.entries[0]!
+    const handle = await node.open({ publicKey, maps: group.entries, guest })
+    this.#clients.set(group.key, { group, handle })
+  }
+
+  async #share(node: HyperNat, group: Group<ServerEntry>): Promise<void> {
+    const { secret, access } = group.entries[0]!
+    const handle = await node.share({ secret, maps: group.entries, ...access })
+    this.#servers.set(group.key, { group, handle })
+  }
+
+  // --- reloading ---
+
+  async #onFileChange(path: string): Promise<void> {
+    try {
+      await this.#next(() => this.#reload(false))
+    } catch (err) {
+      if (this.#closed) return
       const why = err instanceof OptionsError ? err.message.replaceAll('\n', '; ') : String(err)
-      const message = `${path} has changed and cannot be used, so that who may come in stays as it was: ${why}`
+      const message = `${path} has changed and is not used as it is now: ${why}`
       this.emit('event', { event: 'warning', code: codeOf(err), message })
+    }
+  }
+
+  /** @param asked whether to tell, too, that nothing is different */
+  async #reload(asked: boolean): Promise<Reloaded> {
+    const { source } = this.options
+    const node = this.#node
+    if (!source) {
+      throw new HyperNatError(
+        'NO_OPTIONS_FILE',
+        'This hyper-nat runs from its command line, not from a file: stop it, and start it anew.'
+      )
+    }
+    if (this.#closed || !node) throw new HyperNatError('CLOSED', 'hyper-nat is being stopped.')
+    const next = await source.read()
+    const servers = serversOf(next)
+    const clients = clientsOf(next)
+    // Whoever is shut out must not stay for the sake of a local port.
+    const letIn = this.#applyAccess(servers)
+    const before = this.#groups
+    await this.#tryPorts(clients)
+    await this.#remove(servers, clients)
+    await this.#apply(node, servers, clients)
+    const after = this.#groups
+    const reloaded: Reloaded = {
+      added: changesOf(after, before),
+      removed: changesOf(before, after),
+      restart: settingsToRestart(this.options, next)
+    }
+    const { added, removed, restart } = reloaded
+    const news = letIn || added.length > 0 || removed.length > 0 || restart.join() !== this.#toldRestart
+    this.#toldRestart = restart.join()
+    if (asked || news) this.emit('event', { event: 'reloaded', ...reloaded })
+    return reloaded
+  }
+
+  get #groups(): Group<Entry>[] {
+    return [...this.#servers.values(), ...this.#clients.values()].map(({ group }) => group)
+  }
+
+  /** @returns whether anybody may come in now who might not, or the other way round */
+  #applyAccess(servers: readonly Group<ServerEntry>[]): boolean {
+    let changed = false
+    for (const { key, entries } of servers) {
+      const running = this.#servers.get(key)
+      const { access } = entries[0]!
+      if (!running || isSameAccess(running.group.entries[0]!.access, access)) continue
+      running.handle.update(access ?? {})
+      const group = running.group.entries.map(entry => ({ ...entry, access }))
+      running.group = { ...running.group, entries: group as ServerEntry[] }
+      changed = true
+    }
+    return changed
+  }
+
+  /** @throws OptionsError for all local ports that are wanted now and cannot be had */
+  async #tryPorts(clients: readonly Group<ClientEntry>[]): Promise<void> {
+    const running = [...this.#clients.values()].flatMap(({ group }) => group.entries)
+    const ours = ({ proto, localHost, localPort }: ClientEntry): boolean =>
+      running.some(
+        other =>
+          (other.proto === 'udp') === (proto === 'udp') &&
+          other.localHost === localHost &&
+          other.localPort === localPort
+      )
+    const faults: Fault[] = []
+    for (const entry of clients.flatMap(({ entries }) => entries)) {
+      if (entry.localPort === 0 || ours(entry)) continue
+      try {
+        await tryPort(entry.proto, entry.localHost, entry.localPort)
+      } catch (err) {
+        if (!(err instanceof HyperNatError)) throw err
+        faults.push({ path: entry.path, message: err.message, code: err.code })
+      }
+    }
+    if (faults.length > 0) throw new OptionsError(faults)
+  }
+
+  /** Ends what is gone, so that what comes may take its place. */
+  async #remove(
+    servers: readonly Group<ServerEntry>[],
+    clients: readonly Group<ClientEntry>[]
+  ): Promise<void> {
+    const closing: Promise<void>[] = []
+    for (const [key, { handle }] of this.#servers) {
+      if (servers.some(group => group.key === key)) continue
+      this.#servers.delete(key)
+      closing.push(handle.close())
+    }
+    for (const [key, running] of this.#clients) {
+      const group = clients.find(one => one.key === key)
+      if (!group) {
+        this.#clients.delete(key)
+        closing.push(running.handle.close())
+        continue
+      }
+      const { entries } = running.group
+      const gone = without(entries, group.entries)
+      if (gone.length === 0) continue
+      const kept = without(entries, gone)
+      running.group = { ...running.group, entries: kept }
+      closing.push(running.handle.setMaps(kept))
+    }
+    await Promise.all(closing)
+  }
+
+  async #apply(
+    node: HyperNat,
+    servers: readonly Group<ServerEntry>[],
+    clients: readonly Group<ClientEntry>[]
+  ): Promise<void> {
+    for (const group of clients) {
+      const running = this.#clients.get(group.key)
+      await this.#attempt(async () => {
+        if (!running) return this.#open(node, group)
+        if (without(group.entries, running.group.entries).length === 0) return
+        await running.handle.setMaps(group.entries)
+        running.group = group
+      })
+    }
+    await Promise.all(
+      servers.map(group =>
+        this.#attempt(async () => {
+          const running = this.#servers.get(group.key)
+          if (!running) return this.#share(node, group)
+          const same = sharesTheSame(running.group.entries, group.entries)
+          running.group = group
+          if (!same) running.handle.setMaps(group.entries)
+        })
+      )
+    )
+  }
+
+  /** What fails leaves the rest as it is; the next reload tries it again. */
+  async #attempt(change: () => Promise<void>): Promise<void> {
+    try {
+      await change()
+    } catch (err) {
+      if (!(err instanceof HyperNatError) || this.#closed) throw err
+      this.emit('event', { event: 'warning', code: err.code, message: err.message })
     }
   }
 
@@ -114,30 +354,25 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
   async close(): Promise<void> {
     this.#closed = true
     this.#watch?.close()
+    this.#control?.close()
     await this.#node?.close()
     await this.#lastSeen?.close()
+    // Who asked it to stop learns by this that it has.
+    this.#control?.hangUp()
   }
 }
 
-function serversOf(entries: readonly Entry[]): ServerEntry[][] {
-  return groupBy(
-    entries.filter((entry): entry is ServerEntry => entry.mode === 'server'),
-    publicKeyOf
-  )
+/** The port maps of `some` that are not among those of `others`. */
+function changesOf(some: readonly Group<Entry>[], others: readonly Group<Entry>[]): MapChange[] {
+  return some.flatMap(({ key, publicKey, entries }) => {
+    const other = others.find(group => group.key === key)
+    return without(entries, other?.entries ?? []).map(entry => changeOf(entry, publicKey))
+  })
 }
 
-function publicKeyOf({ secret }: ServerEntry): string {
-  return encodeKey(keyPairOf(secret).publicKey)
-}
-
-/** The entries that belong together: one announce per secret, one session per server key. */
-function groupBy<T>(entries: readonly T[], keyOf: (entry: T) => string): T[][] {
-  const groups = new Map<string, T[]>()
-  for (const entry of entries) {
-    const key = keyOf(entry)
-    const group = groups.get(key)
-    if (group) group.push(entry)
-    else groups.set(key, [entry])
-  }
-  return [...groups.values()]
+function changeOf(entry: Entry, publicKey: string): MapChange {
+  const { proto, port } = entry
+  if (entry.mode === 'server') return { mode: 'server', publicKey, proto, port, host: entry.host }
+  const { localHost, localPort } = entry
+  return { mode: 'client', publicKey, proto, port, localHost, localPort }
 }

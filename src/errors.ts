@@ -25,6 +25,14 @@ export type ErrorCode =
   | 'LISTEN_FAILED'
   | 'DHT_UNREACHABLE'
   | 'CLOSED'
+  | 'NO_OPTIONS_FILE'
+  // Controlling a running daemon (exit code 1; SEVERAL_DAEMONS: 2)
+  | 'NOT_RUNNING'
+  | 'SEVERAL_DAEMONS'
+  | 'CONTROL_FAILED'
+  | 'UNKNOWN_COMMAND'
+  | 'BAD_REQUEST'
+  | 'TOO_MANY_CONNECTIONS'
   // Reaching the server
   | 'SERVER_NOT_FOUND'
   | 'SERVER_NOT_RUNNING'

@@ -16,6 +16,11 @@ export interface ClientMapInfo {
   localPort: number
 }
 
+/** A port map that came or went when the options were read again; `localPort` is the one asked for, 0 for any. */
+export type MapChange =
+  | ({ mode: 'server'; publicKey: string } & ServerMapInfo)
+  | ({ mode: 'client'; publicKey: string } & ClientMapInfo)
+
 /** How a session's packets travel. */
 export type PathKind = 'lan' | 'direct' | 'relayed'
 
@@ -54,6 +59,16 @@ export type DaemonEvent =
       maps: ServerMapInfo[]
     }
   | { event: 'ready'; mode: 'client'; publicKey: string; maps: ClientMapInfo[] }
+  /**
+   * The options file has changed, and what is different is in use: port maps that came and went (one that was moved did both), and
+   * settings, by their names, that wait for the next start.
+   */
+  | {
+      event: 'reloaded'
+      added: readonly MapChange[]
+      removed: readonly MapChange[]
+      restart: readonly string[]
+    }
   | { event: 'waiting'; publicKey: string; code: string; message: string }
   | { event: 'connected'; publicKey: string; peer: string; name?: string; path: PathKind; host: string }
   | { event: 'disconnected'; publicKey: string; peer: string; name?: string; code: string; host: string }

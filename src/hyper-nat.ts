@@ -6,8 +6,8 @@ import { EventEmitter } from 'node:events'
 import b4a from 'b4a'
 import sodium from 'sodium-native'
 import { type AccessRules, type AllowedKey, type Invite, OPEN } from './access/rules.js'
-import { Client, type ClientParts } from './client.js'
-import { systemClock } from './clock.js'
+import { Client, type MapEntry } from './client.js'
+import { systemClock, wallClock } from './clock.js'
 import { type PingOptions, type PingSummary, ping } from './doctor/ping.js'
 import { codeOf, HyperNatError } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo, DaemonEvent, ServerMapInfo } from './events.js'
@@ -26,6 +26,8 @@ import type { Survey } from './network/survey.js'
 import type { NetworkOptions, Proto } from './options/entry.js'
 import { Server } from './server.js'
 import { freePorts, type WantedPort } from './sockets/free-ports.js'
+import type { Status } from './status.js'
+import { version } from './version.js'
 
 export interface HyperNatOptions {
   /** `host:port` of the DHT's bootstrap nodes; left out: the public DHT's. */
@@ -99,6 +101,11 @@ export interface Shared {
   /** What to give to friends, as one text; undefined where it is too much for one (a `warning` event says why). */
   readonly ticket: string | undefined
   /**
+   * Other port maps from now on, told to clients at once. Connections through those that are gone, or lead to another host, are
+   * reset; the others go on.
+   */
+  setMaps(maps: readonly MapToShare[]): void
+  /**
    * Other rules from now on: those that are left out go. Sessions of whoever may no longer come in end at once; of others, only
    * those whose port maps change.
    * @throws HyperNatError BAD_PUBLIC_KEY for a key in `allow`; the rules stay as they are then
@@ -139,6 +146,12 @@ export interface Opened {
    * @returns the round trip in ms; null without a connection, or without an answer within `answerMs`
    */
   ping(host?: string): Promise<number | null>
+  /**
+   * Other port maps from now on. Those that are as they were stay open, and what goes through them goes on; connections of the
+   * others are reset. To be called again when it has settled.
+   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED; none of the new ones is open then
+   */
+  setMaps(maps: readonly Omit<MapToOpen, 'nextFree'>[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -150,7 +163,9 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #network: NetworkOptions
   readonly #node: Node
   readonly #keyPair: KeyPair
-  readonly #parts = new Set<{ close(): Promise<void> }>()
+  readonly #servers = new Set<Server>()
+  readonly #clients = new Set<Client>()
+  readonly #since = wallClock()
   #closing: Promise<void> | null = null
 
   /** @throws HyperNatError BAD_PUBLIC_KEY for a relay's key */
@@ -179,16 +194,16 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     let rules = rulesOf(what)
     const secret = what.secret instanceof Secret ? what.secret : new Secret(what.secret)
     const keyPair = keyPairOf(secret)
-    const ticket = this.#ticketOf(keyPair, what.maps)
+    let { maps } = what
+    let ticket = this.#ticketOf(keyPair, maps)
     const server = new Server({
       ...this.#common(),
       keyPair,
       ticket,
       access: rules,
-      timeOfDay: Date.now,
-      maps: what.maps.map(({ proto, port, host = LOOPBACK }): ServerMapInfo => ({ proto, port, host }))
+      maps: maps.map(mapInfo)
     })
-    const handle = this.#keep(server)
+    const handle = keep(this.#servers, server)
     await server.start()
     const apply = (changed: AccessRules): void => {
       rules = changed
@@ -196,14 +211,21 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     }
     return {
       publicKey: server.publicKey,
-      ticket,
+      get ticket() {
+        return ticket
+      },
+      setMaps: changed => {
+        maps = changed
+        ticket = this.#ticketOf(keyPair, maps)
+        server.setMaps(maps.map(mapInfo), ticket)
+      },
       update: access => apply(rulesOf(access)),
       invite: guest => {
         if (isNamed(rules, guest.name)) {
           throw new HyperNatError('NAME_TAKEN', 'Somebody else has this name already: choose another one.')
         }
         const invite = { ...guest, nonce: randomBytes(NONCE_BYTES) }
-        const guestTicket = inviteTicket(keyPair, invite, this.#reached(what.maps))
+        const guestTicket = inviteTicket(keyPair, invite, this.#reached(maps))
         apply({ ...rules, invites: [...rules.invites, invite] })
         return { invite, ticket: guestTicket }
       },
@@ -237,17 +259,16 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   ): Promise<Opened> {
     this.#check()
     const { publicKey, maps, guest } = 'ticket' in what ? fromTicket(what.ticket, what.maps) : what
-    const entries = maps.map(map => ({
-      path: map.path ?? `${map.proto} ${map.port}`,
-      proto: map.proto,
-      port: map.port,
-      localPort: map.localPort ?? map.port,
-      localHost: map.localHost ?? LOOPBACK,
-      nextFree: map.nextFree ?? false
-    }))
-    const client = await this.#listen(keyOf(publicKey), guest?.keyPair ?? this.#keyPair, entries)
+    const client = await this.#listen(
+      keyOf(publicKey),
+      guest?.keyPair ?? this.#keyPair,
+      maps.map(map => ({ ...mapEntry(map), nextFree: map.nextFree ?? false }))
+    )
+    client.start()
     return {
-      maps: client.start(),
+      get maps() {
+        return client.maps
+      },
       get connection() {
         return client.connection
       },
@@ -258,21 +279,30 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
         return client.serverIsRandom
       },
       ping: host => client.ping(host),
-      close: this.#keep(client)
+      setMaps: changed => client.setMaps(changed.map(mapEntry)),
+      close: keep(this.#clients, client)
+    }
+  }
+
+  /** What this node looks like now: plain data. */
+  status(): Status {
+    return {
+      at: wallClock(),
+      since: this.#since,
+      version: version(),
+      servers: [...this.#servers].map(server => server.status()),
+      clients: [...this.#clients].map(client => client.status()),
+      network: this.#node.status()
     }
   }
 
   /** A client with its local ports bound, those in use exchanged for the next free ones where that will do. */
-  async #listen(
-    publicKey: Uint8Array,
-    keyPair: KeyPair,
-    entries: readonly (ClientParts['entries'][number] & WantedPort)[]
-  ) {
+  async #listen(publicKey: Uint8Array, keyPair: KeyPair, entries: readonly (MapEntry & WantedPort)[]) {
     for (let tries = this.#limits.nextFreeTries; ; tries--) {
       const ports = await freePorts(entries, this.#limits.nextFreePorts)
       const chosen = entries.map((entry, i) => ({ ...entry, localPort: ports[i]! }))
       const client = new Client({ ...this.#common(), publicKey, keyPair, entries: chosen })
-      const forget = this.#keep(client)
+      const forget = keep(this.#clients, client)
       try {
         await client.listen()
         this.#check()
@@ -371,18 +401,10 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   /** Says goodbye, unannounces, closes every socket. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      await Promise.all([...this.#parts].map(part => part.close()))
+      await Promise.all([...this.#servers, ...this.#clients].map(part => part.close()))
       await this.#node.close()
     })()
     return this.#closing
-  }
-
-  #keep(part: { close(): Promise<void> }): () => Promise<void> {
-    this.#parts.add(part)
-    return async () => {
-      this.#parts.delete(part)
-      await part.close()
-    }
   }
 
   #check(): void {
@@ -393,11 +415,21 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     return {
       node: this.#node,
       clock: systemClock,
+      timeOfDay: wallClock,
       limits: this.#limits,
       log: this.#log,
       random: randomBytes,
       emit: (event: DaemonEvent) => void this.emit('event', event)
     }
+  }
+}
+
+/** @returns a function that closes the part, and keeps it no longer */
+function keep<T extends { close(): Promise<void> }>(parts: Set<T>, part: T): () => Promise<void> {
+  parts.add(part)
+  return async () => {
+    parts.delete(part)
+    await part.close()
   }
 }
 
@@ -407,6 +439,20 @@ function fromTicket(given: string | Ticket, maps?: readonly MapToOpen[]) {
   const guest = ticket.invite && new GuestKey(ticket.invite)
   const all = ticket.maps.map(({ proto, port }): MapToOpen => ({ proto, port, nextFree: true }))
   return { publicKey: ticket.publicKey, maps: maps ?? all, guest }
+}
+
+function mapInfo({ proto, port, host = LOOPBACK }: MapToShare): ServerMapInfo {
+  return { proto, port, host }
+}
+
+function mapEntry({
+  path,
+  proto,
+  port,
+  localPort = port,
+  localHost = LOOPBACK
+}: Omit<MapToOpen, 'nextFree'>): MapEntry {
+  return { path: path ?? `${proto} ${port}`, proto, port, localPort, localHost }
 }
 
 function rulesOf({ private: isPrivate, allow, invites }: AccessOptions): AccessRules {

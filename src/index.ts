@@ -1,6 +1,10 @@
 /** hyper-nat as a library: share ports under a secret, open ports to a public key. */
 export type { AccessRules, AllowedKey, Invite } from './access/rules.js'
-export { Daemon } from './daemon.js'
+export { ControlClient, type DaemonChoice, type FoundDaemon, findDaemons } from './control/client.js'
+export { Journal } from './control/journal.js'
+export type { ControlSetting } from './control/place.js'
+export type { DaemonStatus, JournalLine, Who } from './control/wire.js'
+export { Daemon, type Reloaded } from './daemon.js'
 export { type DiagnoseOptions, diagnose } from './doctor/diagnose.js'
 export type { PingAnswer, PingOptions, PingSummary } from './doctor/ping.js'
 export type {
@@ -20,6 +24,7 @@ export type {
   ClientMapInfo,
   ConnectionInfo,
   DaemonEvent,
+  MapChange,
   PathKind,
   ServerMapInfo,
   ServiceEvent,
@@ -41,6 +46,8 @@ export { Secret } from './identity/secret.js'
 export { inviteTicket, serverTicket } from './identity/server-ticket.js'
 export { decodeTicket, encodeTicket, type Ticket, type TicketMap, ticketName } from './identity/ticket.js'
 export {
+  CONTROL_LIMITS,
+  type ControlLimits,
   DOCTOR_LIMITS,
   type DoctorLimits,
   LIMITS,
@@ -60,4 +67,16 @@ export type { ClientEntry, Entry, NetworkOptions, Options, Proto, ServerEntry } 
 export { addInvite, type InviteRequest, removeGuest } from './options/guests.js'
 export { defaultIdentityFile, loadIdentity } from './options/identity-file.js'
 export { type JoinFlags, joinEntries, joinOptions } from './options/join.js'
+export type { DatagramCounts, DatagramLoss } from './session/datagrams.js'
 export type { Quality } from './session/pulse.js'
+export type { MapTally, Tally } from './session/traffic.js'
+export {
+  type ClientStatus,
+  type MapStatus,
+  type NetworkStatus,
+  type Rates,
+  type ServerStatus,
+  type SessionStatus,
+  type Status,
+  withRates
+} from './status.js'

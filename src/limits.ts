@@ -184,6 +184,43 @@ export const FILE_LOOK_MS = 200
 /** Between two writes of when guests were seen last. */
 export const SEEN_WRITE_MS = 60_000
 
+/** What the control socket takes and keeps; those who use it are programs of the same user. */
+export interface ControlLimits {
+  /** Bytes of one request. */
+  requestBytes: number
+  /** Bytes of one answer that are read: a status with thousands of sessions. */
+  answerBytes: number
+  /** Connections at a time; further ones are told so and closed. */
+  connections: number
+  /** Bytes that wait for a slow reader; beyond it no request of its is read, and lines of the log are left out. */
+  unreadBytes: number
+  /** Events and log lines kept: their number, bytes in all, and bytes of one. */
+  journalLines: number
+  journalBytes: number
+  journalLineBytes: number
+  /** How long a daemon may take to say who it is. */
+  whoMs: number
+  /** How long one may take to end, or to do what it was asked for. */
+  jobMs: number
+  /** Between the two snapshots that rates are computed from, and between two of `status --watch`. */
+  sampleMs: number
+  watchMs: number
+}
+
+export const CONTROL_LIMITS: ControlLimits = {
+  requestBytes: 4096,
+  answerBytes: 16 * 1024 * 1024,
+  connections: 16,
+  unreadBytes: 256 * 1024,
+  journalLines: 1000,
+  journalBytes: 512 * 1024,
+  journalLineBytes: 8 * 1024,
+  whoMs: 2000,
+  jobMs: 30_000,
+  sampleMs: 500,
+  watchMs: 1000
+}
+
 /** How long a change of a file waits for another process that changes it, and how long between two looks. */
 export const LOCK_MS = 5000
 export const LOCK_RETRY_MS = 20

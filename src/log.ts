@@ -15,13 +15,20 @@ export interface LogOptions {
   readonly json: boolean
   /** Takes one line with its line break. */
   readonly write: (line: string) => void
+  /** Takes pino's JSON lines of `info` and above, whatever is written. */
+  readonly keep?: (line: string) => void
 }
 
 /** A log that writes lines. Secrets mask themselves, whoever logs them. */
-export function createLog({ level, json, write }: LogOptions): Log {
+export function createLog({ level, json, write, keep }: LogOptions): Log {
+  const written: pino.StreamEntry = {
+    level,
+    stream: { write: json ? write : line => write(plainLine(line)) }
+  }
+  const kept: pino.StreamEntry[] = keep ? [{ level: 'info', stream: { write: keep } }] : []
   return pino(
     {
-      level,
+      level: keep && level !== 'debug' ? 'info' : level,
       // The process id and the host's name say nothing to a user, and a log may be shown to strangers.
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
@@ -29,7 +36,7 @@ export function createLog({ level, json, write }: LogOptions): Log {
       // Stack traces are for those who asked for details.
       serializers: { err: err => (level === 'debug' ? pino.stdSerializers.err(err) : brief(err)) }
     },
-    { write: json ? write : line => write(plainLine(line)) }
+    pino.multistream([written, ...kept])
   )
 }
 
@@ -39,7 +46,7 @@ function brief(err: unknown): unknown {
 }
 
 /** `12:34:56 warn  message  key=value`, from one of pino's JSON lines; the time is UTC, as in the JSON. */
-function plainLine(line: string): string {
+export function plainLine(line: string): string {
   const { level, time, msg, ...rest } = JSON.parse(line) as Record<string, unknown>
   const details = Object.entries(rest).map(([key, value]) => `  ${key}=${plainValue(value)}`)
   return `${String(time).slice(11, 19)} ${String(level).padEnd(5)} ${msg ?? ''}${details.join('')}\n`

@@ -23,11 +23,19 @@ const HEAP_GROWING_PERCENT = 300
 /** Texts that must not leave the process, whatever an unexpected error says. */
 const secrets = new Set<string>()
 
+/** Whoever started it without a terminal says by SIGHUP what daemons are told by it; a terminal that closes, that it shall end. */
+let reload: (() => void) | null = null
+const isReload = (signal: NodeJS.Signals): boolean =>
+  signal === 'SIGHUP' &&
+  process.platform !== 'win32' &&
+  ![process.stdin, process.stdout, process.stderr].some(stream => stream.isTTY)
+
 const stopped = new Promise<void>(resolve => {
   let asked = false
   // SIGHUP and SIGBREAK are how Windows says that the console closes, or that Ctrl-Break was pressed.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK'] as const) {
     process.on(signal, () => {
+      if (reload && isReload(signal)) return reload()
       if (asked) process.exit(EXIT.done)
       asked = true
       resolve()
@@ -48,11 +56,14 @@ const around: Surroundings = {
   readStdin,
   stopped,
   closeMs: CLOSE_MS,
-  async daemon(options, log) {
+  onReload: listener => {
+    reload = listener
+  },
+  async daemon(options, log, journal) {
     for (const entry of options.entries) if (entry.mode === 'server') secrets.add(entry.secret.reveal())
     v8.setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`)
     const { Daemon } = await import('./daemon.js')
-    return new Daemon(options, log)
+    return new Daemon(options, log, journal)
   }
 }
 

@@ -26,9 +26,11 @@ import type { Hello, WireMap } from './session/frames.js'
 import { welcomeFrame } from './session/frames.js'
 import { greetClient, turnAway } from './session/greeting.js'
 import { Session } from './session/session.js'
+import { Traffic } from './session/traffic.js'
 import { KEY_BYTES, SESSION_ID_BYTES, VERSION } from './session/wire.js'
 import { dialTcp, joinTcp, targetCode } from './sockets/tcp.js'
 import { dialUdp, type UdpTarget } from './sockets/udp.js'
+import { mapStatus, type ServerStatus, sessionStatus } from './status.js'
 
 /** A port map with the number that stands for it on the wire. */
 type SharedMap = ServerMapInfo & WireMap
@@ -51,9 +53,15 @@ export interface ServerParts {
   readonly emit: (event: DaemonEvent) => void
 }
 
+/** One UDP flow, and the number of its map. */
+interface Conversation {
+  readonly map: number
+  readonly target: UdpTarget
+}
+
 /** One client's session with its UDP flows. */
 class Guest {
-  readonly udp: UdpFlows<number, UdpTarget>
+  readonly udp: UdpFlows<number, Conversation>
   link: StreamLink | null = null
 
   constructor(
@@ -61,8 +69,10 @@ class Guest {
     readonly key: Uint8Array,
     /** Who it is. */
     public visitor: Visitor,
+    /** When the session began, milliseconds since 1970. */
+    readonly since: number,
     limits: Limits,
-    onforget: (flow: number, target: UdpTarget, cause: string) => void
+    onforget: (flow: number, conversation: Conversation, cause: string) => void
   ) {
     this.udp = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, onforget)
   }
@@ -79,10 +89,16 @@ export class Server {
   readonly #announceKeys: ChildKeyPair
   readonly #host: Uint8Array
   readonly #hostKeys: ChildKeyPair
-  readonly #maps: readonly SharedMap[]
+  #maps: readonly SharedMap[] = []
+  #nextMap = 1
+  #ticket: string | undefined
   readonly #guests = new Map<string, Guest>()
   readonly #greetings = new Set<() => void>()
   readonly #announcements: Announced[] = []
+  #announced: ServerStatus['announced'] = 'announcing'
+  #admitted = 0
+  /** What sessions that are over have carried. */
+  readonly #past = new Traffic()
   #access: Access
   #sweep: Timer | null = null
   #reviewTimer: Timer | null = null
@@ -94,7 +110,8 @@ export class Server {
     this.#announceKeys = childKeyPair(parts.keyPair)
     this.#host = parts.random(KEY_BYTES)
     this.#hostKeys = childKeyPair(parts.keyPair, hostName(this.#host))
-    this.#maps = parts.maps.map((map, index) => ({ ...map, id: index + 1 }))
+    this.#maps = parts.maps.map(map => ({ ...map, id: this.#nextMap++ }))
+    this.#ticket = parts.ticket
     this.#access = new Access(parts.access, parts.keyPair)
   }
 
@@ -109,6 +126,7 @@ export class Server {
         this.#announceKeys,
         onlink,
         reached => {
+          this.#announced = reached ? 'announced' : 'unreached'
           if (reached) this.#parts.log.info('announced')
           else emit({ event: 'warning', code: OFFLINE.code, message: OFFLINE.message })
         },
@@ -125,21 +143,52 @@ export class Server {
       )
     await Promise.all(announcing)
     if (this.#closed) return
+    if (this.#announced === 'announcing') this.#announced = 'announced'
     const sweep = (): void => {
       for (const guest of this.#guests.values()) guest.udp.sweep(clock.now())
       this.#sweep = clock.after(Math.min(10_000, limits.udpIdleSeconds * 500), sweep)
     }
     sweep()
-    const maps = this.#parts.maps.map(({ proto, port, host }) => ({ proto, port, host }))
-    const { ticket } = this.#parts
-    emit({
+    this.#tellReady()
+  }
+
+  #tellReady(): void {
+    const ticket = this.#ticket
+    this.#parts.emit({
       event: 'ready',
       mode: 'server',
       publicKey: this.publicKey,
       ...(ticket && { ticket }),
       ...(this.#access.isPrivate && { private: true as const }),
-      maps
+      maps: this.#maps.map(({ proto, port, host }) => ({ proto, port, host }))
     })
+  }
+
+  /**
+   * Other port maps from now on, with the ticket that names them. Flows of those that are gone, or lead elsewhere, are reset;
+   * the others go on.
+   */
+  setMaps(maps: readonly ServerMapInfo[], ticket: string | undefined): void {
+    const before = this.#maps
+    this.#maps = maps.map(map => before.find(old => isSameMap(old, map)) ?? { ...map, id: this.#nextMap++ })
+    this.#ticket = ticket
+    for (const guest of this.#guests.values()) this.#changeMaps(guest, before)
+    this.#tellReady()
+  }
+
+  #changeMaps(guest: Guest, before: readonly SharedMap[]): void {
+    const { session, visitor, udp } = guest
+    const usable = (map: SharedMap): boolean => mayUse(visitor, map)
+    const now = this.#maps.filter(usable)
+    const had = before.filter(usable)
+    session.learnMaps(now)
+    const gone = had.filter(map => !now.includes(map))
+    if (gone.length === 0 && had.length === now.length) return
+    for (const { id } of gone) {
+      session.resetFlows(id, 'MAP_NOT_SHARED')
+      udp.drop(({ map }) => map === id)
+    }
+    if (!session.tellMaps(now)) guest.link?.destroy()
   }
 
   /** Other rules from now on. Sessions that they do not concern go on; those of who may no longer come in end at once. */
@@ -179,6 +228,30 @@ export class Server {
     const hidden = this.#access.hides(key, this.#parts.timeOfDay())
     if (hidden) this.#parts.log.info({ peer: shortKey(key) }, 'not invited: got no answer')
     return hidden
+  }
+
+  status(): ServerStatus {
+    const ticket = this.#ticket
+    const sessions = [...this.#guests.values()].map(({ session, key, visitor, since, link, udp }) =>
+      sessionStatus(session, {
+        peer: encodeKey(key),
+        name: visitor.name,
+        host: nameOfHost(this.#host),
+        path: link?.path ?? null,
+        since,
+        conversations: udp.values().map(({ map }) => map)
+      })
+    )
+    const past = this.#past.list()
+    return {
+      publicKey: this.publicKey,
+      ...(ticket && { ticket }),
+      private: this.#access.isPrivate,
+      announced: this.#announced,
+      maps: this.#maps.map(map => ({ host: map.host, ...mapStatus(map, past, sessions) })),
+      sessions,
+      admitted: this.#admitted
+    }
   }
 
   /** Says goodbye to its clients, so that they know at once, and unannounces. */
@@ -274,7 +347,7 @@ export class Server {
   }
 
   #admit(link: StreamLink, visitor: Visitor): Guest {
-    const { clock, limits, log, random } = this.#parts
+    const { clock, limits, log, random, timeOfDay } = this.#parts
     const id = random(SESSION_ID_BYTES)
     const name = b4a.toString(id, 'hex')
     const session = new Session(
@@ -287,6 +360,7 @@ export class Server {
         ended: (code, reason) => {
           const wasUp = guest.session.wasUp
           this.#guests.delete(name)
+          this.#past.add(session.traffic().list())
           guest.udp.clear()
           log.debug({ peer: guest.label, code, reason }, 'session ended')
           if (wasUp) this.#tellDisconnected(guest, code)
@@ -296,16 +370,26 @@ export class Server {
           guest.link?.suspect()
         },
         open: (flow, proto) => this.#onOpen(guest, flow, proto),
-        udp: (map, flow, payload) => this.#onUdp(guest, map, flow, payload)
+        udp: (map, flow, payload) => this.#onUdp(guest, map, flow, payload),
+        maps: () => {}
       }
     )
-    const guest = new Guest(session, b4a.from(link.remoteKey), visitor, limits, (flow, target, cause) => {
-      target.close()
-      if (cause === 'full') {
-        log.warn({ peer: guest.label, flow }, 'too many UDP flows: the one idle longest made room')
+    const guest = new Guest(
+      session,
+      b4a.from(link.remoteKey),
+      visitor,
+      timeOfDay(),
+      limits,
+      (flow, { target }, cause) => {
+        target.close()
+        if (cause === 'full') {
+          log.warn({ peer: guest.label, flow }, 'too many UDP flows: the one idle longest made room')
+        }
       }
-    })
+    )
+    session.learnMaps(this.#maps.filter(map => mayUse(visitor, map)))
     this.#guests.set(name, guest)
+    this.#admitted++
     // With the others' times, it is known when to look next.
     if (visitor.expires < Number.POSITIVE_INFINITY) this.#review()
     return guest
@@ -355,12 +439,12 @@ export class Server {
   #onUdp(guest: Guest, mapId: number, flow: number, payload: Uint8Array): void {
     const { clock, log } = this.#parts
     const now = clock.now()
-    let target = guest.udp.touch(flow, now)
-    if (!target) {
+    let conversation = guest.udp.touch(flow, now)
+    if (!conversation) {
       const map = this.#maps.find(({ id, proto }) => id === mapId && proto === 'udp')
       if (!map || !mayUse(guest.visitor, map)) return
       let told = false
-      target = dialUdp(
+      const target = dialUdp(
         map.host,
         map.port,
         answer => {
@@ -373,8 +457,14 @@ export class Server {
           log.info({ code: codeOf(err), target: `${map.host}:${map.port}` }, 'the UDP target does not answer')
         }
       )
-      guest.udp.add(flow, target, now)
+      conversation = { map: mapId, target }
+      guest.udp.add(flow, conversation, now)
+      guest.session.converse(mapId)
     }
-    target.send(payload)
+    conversation.target.send(payload)
   }
+}
+
+function isSameMap(a: ServerMapInfo, b: ServerMapInfo): boolean {
+  return a.proto === b.proto && a.port === b.port && a.host === b.host
 }

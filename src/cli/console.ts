@@ -1,5 +1,6 @@
 /** The seam between the command line and the process around it, with an in-memory twin in the tests. */
 
+import type { Journal } from '../control/journal.js'
 import type { DaemonEvent, ServiceEvent } from '../events.js'
 import type { Log } from '../log.js'
 import type { Options } from '../options/entry.js'
@@ -19,7 +20,9 @@ export interface Surroundings {
   /** How long a daemon may take to close before it is left behind, in milliseconds. */
   readonly closeMs: number
   /** Makes the daemon; loads it when called, as `--help` has no use for it. */
-  readonly daemon: (options: Options, log: Log) => Promise<RunningDaemon>
+  readonly daemon: (options: Options, log: Log, journal: Journal) => Promise<RunningDaemon>
+  /** Calls the listener when the system asks the process to read its options again, in place of ending it. */
+  readonly onReload: (listener: () => void) => void
 }
 
 /** What the CLI uses of a daemon. */
@@ -27,6 +30,10 @@ export interface RunningDaemon {
   on(name: 'event', listener: (event: DaemonEvent | ServiceEvent) => void): unknown
   start(): Promise<void>
   close(): Promise<void>
+  /** Resolves when somebody else than a signal has asked that it ends. */
+  readonly stopAsked?: Promise<void>
+  /** Reads its options again. */
+  reload?(): Promise<unknown>
 }
 
 /** Exit codes, in one place. */

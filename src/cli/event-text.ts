@@ -6,6 +6,7 @@ import type { Entry } from '../options/entry.js'
 import { quote } from '../options/quote.js'
 import { clientLine } from './client-line.js'
 import { joinHints } from './join-hints.js'
+import { reloadedText } from './running.js'
 
 /** The events that are told on stdout. */
 type Told = Exclude<DaemonEvent | ServiceEvent, { event: 'error' | 'warning' }>
@@ -21,11 +22,10 @@ export interface TextExtras {
 /** Who a session is with. */
 type Side = Pick<Extract<DaemonEvent, { event: 'connected' }>, 'publicKey' | 'peer' | 'name' | 'host'>
 
-/** Remembers which keys this process serves, as a session reads differently from its two ends, and who is connected. */
+/** Remembers who is connected. */
 export class EventText {
   readonly #bootstrap: readonly string[]
   readonly #extras: TextExtras
-  readonly #served = new Set<string>()
   /** The hosts of each server that are connected: with several, each is named. */
   readonly #hosts = new Map<string, Set<string>>()
 
@@ -42,10 +42,11 @@ export class EventText {
         if (event.mode === 'bootstrap') return bootstrapNodes(event.nodes)
         if (event.mode === 'relay') return relay(event.publicKey)
         if (event.mode === 'client') return this.#open(event.publicKey, event.maps)
-        this.#served.add(event.publicKey)
         return event.private
           ? privately(event.publicKey, event.maps)
           : this.#sharing(event.publicKey, event.maps, event.ticket)
+      case 'reloaded':
+        return reloadedText(event)
       case 'waiting':
         return `Waiting for ${shortKey(event.publicKey)}: ${event.message}\n`
       case 'connected':
@@ -78,7 +79,8 @@ export class EventText {
 
   #peer(event: Side): string {
     const { publicKey, peer, name, host } = event
-    if (this.#served.has(publicKey) && peer !== publicKey) {
+    // To a client, its peer is the server that it knows by this key.
+    if (peer !== publicKey) {
       return `Client ${name === undefined ? shortKey(peer) : quote(name)}`
     }
     const which = this.#hostsOf(event).size > 1 ? `, host ${host},` : ''

@@ -1,5 +1,6 @@
 /** `hyper-nat` without a command: run what ./options.json, or the file of `-c`, says. */
 
+import type { Options } from '../options/entry.js'
 import { type Arguments, type Command, type Job, text } from './command.js'
 import type { Surroundings } from './console.js'
 import { identityFlag, networkOf, relayFlag } from './shared-flags.js'
@@ -23,9 +24,14 @@ export const file: Command = {
 async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { readOptionsFile } = await import('../options/file.js')
   const { bootstrap, relay } = networkOf(args, around)
-  const options = await readOptionsFile(file.subject(args), bootstrap, relay)
   const identity = text(args, 'identity')
-  return { options: { ...options, ...(identity !== undefined && { identity }) } }
+  const given = identity === undefined ? {} : { identity }
+  const read = async (path: string): Promise<Options> => ({
+    ...(await readOptionsFile(path, bootstrap, relay)),
+    ...given
+  })
+  const path = file.subject(args)
+  return { options: { ...(await read(path)), source: { path, read: () => read(path) } } }
 }
 
 /** What somebody is told who starts hyper-nat with no command and no options.json. */

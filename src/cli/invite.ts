@@ -5,6 +5,7 @@ import { type Arguments, type Command, type Job, list, text, words } from './com
 import type { Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
 import { number } from './numbers.js'
+import { tellChanged } from './running.js'
 import { guestFlags, networkOf, qrFlag, relayFlag } from './shared-flags.js'
 
 export const invite: Command = {
@@ -69,6 +70,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     now
   )
   const { server, isNew } = invited
+  if (isNew) await tellChanged(path, args, around)
   const { expires, maps } = invited.invite
   const ticket = inviteTicket(server.keyPair, invited.invite, {
     maps: server.maps,

@@ -1,8 +1,13 @@
 /** `hyper-nat join`: open everything that a ticket names. */
 
-import { type Arguments, type Command, type Job, text, words } from './command.js'
-import type { Surroundings } from './console.js'
+import type { FoundDaemon } from '../control/client.js'
+import type { ClientMapInfo } from '../events.js'
+import { CONTROL_LIMITS, LIMITS } from '../limits.js'
+import type { ClientEntry } from '../options/entry.js'
+import { type Arguments, type Command, type Job, type Task, text, words } from './command.js'
+import { EXIT, type Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
+import { runningFrom } from './running.js'
 import { identityFlag, networkOf, qrFlag, relayFlag } from './shared-flags.js'
 
 export const join: Command = {
@@ -63,21 +68,77 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     ...networkOf(args, around)
   })
   const ticket = decodeTicket(given)
+  const path = file ?? DEFAULT_FILE
+  const save = async (maps: Parameters<typeof joinEntries>[2]): Promise<number> => {
+    const { saveEntries } = await import('../options/edit.js')
+    return saveEntries(path, joinEntries(encodeTicket(ticket), ticket, maps, localHost))
+  }
+  const entries = options.entries.filter(entry => entry.mode === 'client')
+  const running = args.save ? await runningFrom(path, args, around) : null
+  if (running) return { warnings: options.warnings, task: handOver(running, entries, save, path, args) }
   return {
     options: { ...options, ...(identity !== undefined && { identity }) },
     joined: options.entries,
     ...(args.qr ? { qr: encodeTicket(ticket) } : {}),
     ...(args.save
       ? {
-          opened: async maps => {
-            const { saveEntries } = await import('../options/edit.js')
-            const path = file ?? DEFAULT_FILE
-            const added = await saveEntries(path, joinEntries(encodeTicket(ticket), ticket, maps, localHost))
-            return added === 0 ? `${path} has it already\n` : `Saved in ${path}: hyper-nat opens it again\n`
-          }
+          opened: async maps =>
+            (await save(maps)) === 0
+              ? `${path} has it already\n`
+              : `Saved in ${path}: hyper-nat opens it again\n`
         }
       : {})
   }
+}
+
+/** Saves for a daemon that runs from the file, which opens the ports in place of this process. */
+function handOver(
+  { who, control }: FoundDaemon,
+  entries: readonly ClientEntry[],
+  save: (maps: readonly ClientEntry[]) => Promise<number>,
+  path: string,
+  args: Arguments
+): Task {
+  return async ({ stdout }) => {
+    const { freePorts } = await import('../sockets/free-ports.js')
+    const { encodeKey } = await import('../identity/encoding.js')
+    const { joinHints } = await import('./join-hints.js')
+    const publicKey = encodeKey(entries[0]!.publicKey)
+    /** What the daemon has open of this. */
+    const openOnes = async (): Promise<ClientMapInfo[]> => {
+      const { clients } = await control.ask('status', CONTROL_LIMITS.whoMs)
+      const maps = clients.filter(client => client.publicKey === publicKey).flatMap(client => client.maps)
+      return maps.filter(map => entries.some(({ proto, port }) => proto === map.proto && port === map.port))
+    }
+    try {
+      const before = await openOnes()
+      const missing = entries.filter(
+        ({ proto, port }) => !before.some(map => map.proto === proto && map.port === port)
+      )
+      const wanted = missing.map(entry => ({ ...entry, nextFree: entry.nextFree ?? false }))
+      const ports = await freePorts(wanted, LIMITS.nextFreePorts)
+      if (missing.length > 0) {
+        await save(missing.map((entry, i) => ({ ...entry, localPort: ports[i]! })))
+        await control.ask('reload', CONTROL_LIMITS.jobMs)
+      }
+      const maps = await openOnes()
+      const { pid } = who
+      if (args.json)
+        stdout(`${JSON.stringify({ event: 'saved', publicKey, pid, maps: maps.map(mapInfo) })}\n`)
+      else if (!args.quiet) {
+        const done = missing.length > 0 ? 'Saved in' : 'It was in'
+        stdout(`${done} ${path}; the hyper-nat that runs from there (process ${pid}) has it open\n`)
+        stdout(joinHints(maps, entries))
+      }
+      return EXIT.done
+    } finally {
+      control.close()
+    }
+  }
+}
+
+function mapInfo({ proto, port, localHost, localPort }: ClientMapInfo): ClientMapInfo {
+  return { proto, port, localHost, localPort }
 }
 
 /** A list takes all words behind it, also a ticket that was meant to stand for itself. */

@@ -16,11 +16,15 @@ import { invite } from './invite.js'
 import { invites } from './invites.js'
 import { join } from './join.js'
 import { keygen } from './keygen.js'
+import { logs } from './logs.js'
 import { ping } from './ping.js'
 import { relay } from './relay.js'
+import { reload } from './reload.js'
 import { revoke } from './revoke.js'
 import { server } from './server.js'
 import { everyFlag } from './shared-flags.js'
+import { status } from './status.js'
+import { stop } from './stop.js'
 import { ticket } from './ticket.js'
 import { unknownArguments } from './unknown.js'
 
@@ -36,6 +40,10 @@ export const commands: readonly Command[] = [
   revoke,
   invites,
   ticket,
+  status,
+  logs,
+  reload,
+  stop,
   doctor,
   ping,
   keygen,

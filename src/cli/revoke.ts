@@ -1,7 +1,9 @@
 /** `hyper-nat revoke`: a guest is not let in any more. */
 
 import { type Arguments, type Command, type Job, text, words } from './command.js'
+import type { Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
+import { tellChanged } from './running.js'
 import { guestFlags } from './shared-flags.js'
 
 export const revoke: Command = {
@@ -14,11 +16,13 @@ export const revoke: Command = {
   job
 }
 
-async function job(args: Arguments): Promise<Job> {
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { removeGuest } = await import('../options/guests.js')
   const { quote } = await import('../options/quote.js')
   const name = words(args, 'name').join(' ')
-  const server = await removeGuest(text(args, 'config') ?? DEFAULT_FILE, name, text(args, 'server'))
+  const path = text(args, 'config') ?? DEFAULT_FILE
+  const server = await removeGuest(path, name, text(args, 'server'))
+  await tellChanged(path, args, around)
   const isPrivate = server.access.private
   return {
     answer: {

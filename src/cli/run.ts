@@ -3,7 +3,9 @@
  * touches the process only through {@link Surroundings}.
  */
 
+import type { Journal } from '../control/journal.js'
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
+import { CONTROL_LIMITS } from '../limits.js'
 import type { Log } from '../log.js'
 import { type Arguments, commandLine, type DaemonExtras, type Job, type Task } from './command.js'
 import { EXIT, type RunningDaemon, type Surroundings } from './console.js'
@@ -11,6 +13,7 @@ import type { TextExtras } from './event-text.js'
 import { DEFAULT_FILE, FIRST_STEPS } from './file.js'
 import type { Output } from './output.js'
 import { type Invocation, parseArguments } from './program.js'
+import { controlOf, withControl } from './shared-flags.js'
 import { isUnknownCommand } from './unknown.js'
 
 /** Errors that are in what the user gave, wherever they are found: exit code 2, nothing was started. */
@@ -29,7 +32,8 @@ const USAGE_ERRORS: ReadonlySet<string> = new Set([
   'IDENTITY_UNUSABLE',
   'OPTIONS_BUSY',
   'TICKET_TOO_LONG',
-  'UNSUPPORTED'
+  'UNSUPPORTED',
+  'SEVERAL_DAEMONS'
 ])
 
 /** Runs a command line (without the program's own name) to its end; resolves with the exit code. */
@@ -59,9 +63,15 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
   const { warnings } = 'options' in job ? job.options : job.service
   for (const warning of warnings) output.warning(warning)
   if (job.generatedSecret !== undefined) output.generatedSecret(job.generatedSecret)
-  const log = await makeLog(args, around)
-  const running = 'options' in job ? around.daemon(job.options, log) : job.service.make(log)
+  const { Journal } = await import('../control/journal.js')
+  const journal = 'options' in job ? new Journal(CONTROL_LIMITS) : undefined
+  const log = await makeLog(args, around, journal)
+  const running =
+    'options' in job
+      ? around.daemon(withControl(job.options, controlOf(args, around)), log, journal!)
+      : job.service.make(log)
   const daemon = await running
+  if ('options' in job && job.options.source) around.onReload(() => reload(daemon, output))
   if ('opened' in job && job.opened) tellOpened(daemon, job.opened, output)
   return runDaemon(daemon, log, output, around)
 }
@@ -121,11 +131,27 @@ async function collect(
   return undefined
 }
 
-async function makeLog({ quiet, json, verbose }: Arguments, around: Surroundings): Promise<Log> {
+/** What is wrong with the options keeps nothing from running. */
+function reload(daemon: RunningDaemon, output: Output): void {
+  daemon.reload?.().catch(err => {
+    output.event({ event: 'warning', code: codeOf(err), message: messageOf(err).replaceAll('\n', '; ') })
+  })
+}
+
+async function makeLog(
+  { quiet, json, verbose }: Arguments,
+  around: Surroundings,
+  journal?: Journal
+): Promise<Log> {
   const { createLog } = await import('../log.js')
   const loud = Number(verbose)
   const level = loud > 1 ? 'debug' : loud > 0 ? 'info' : quiet ? 'error' : 'warn'
-  return createLog({ level, json: Boolean(json), write: around.stderr })
+  return createLog({
+    level,
+    json: Boolean(json),
+    write: around.stderr,
+    ...(journal && { keep: line => journal.add(line) })
+  })
 }
 
 async function runTask(task: Task, output: Output, around: Surroundings, log: Log): Promise<number> {
@@ -138,7 +164,7 @@ async function runTask(task: Task, output: Output, around: Surroundings, log: Lo
   } catch (err) {
     if (!(err instanceof HyperNatError)) throw err
     output.failure(err, 'hyper-nat')
-    return EXIT.failed
+    return USAGE_ERRORS.has(err.code) ? EXIT.usage : EXIT.failed
   }
 }
 
@@ -152,7 +178,8 @@ async function runDaemon(
   let code: number = EXIT.done
   try {
     // Whichever comes first: a daemon that cannot reach the DHT must still stop when it is told to.
-    await Promise.race([daemon.start().then(() => around.stopped), around.stopped])
+    const stopped = Promise.race([around.stopped, ...(daemon.stopAsked ? [daemon.stopAsked] : [])])
+    await Promise.race([daemon.start().then(() => stopped), stopped])
   } catch (err) {
     if (!(err instanceof HyperNatError)) throw err
     output.failure(err, 'hyper-nat')

@@ -1,6 +1,8 @@
 /** Flags that every command has, and those that `server` and `client` have alike. */
 
 import type { Options as Flag } from 'yargs'
+import type { ControlSetting } from '../control/place.js'
+import type { Options } from '../options/entry.js'
 import type { NetworkFlag, NetworkFlags } from '../options/network-flags.js'
 import { type Arguments, list, text, words } from './command.js'
 import type { Surroundings } from './console.js'
@@ -9,6 +11,11 @@ export const everyFlag: Readonly<Record<string, Flag>> = {
   bootstrap: {
     type: 'string',
     describe: 'DHT nodes to start from, instead of the public DHT (or HYPER_NAT_BOOTSTRAP)'
+  },
+  control: {
+    type: 'string',
+    describe:
+      'Folder of the control socket, for status, stop, reload and logs; off for none (or HYPER_NAT_CONTROL)'
   },
   verbose: { alias: 'v', type: 'count', describe: 'Tell more on stderr; -vv for everything' },
   quiet: { type: 'boolean', describe: 'Tell only errors' },
@@ -81,6 +88,20 @@ export const guestFlags: Readonly<Record<string, Flag>> = {
     type: 'string',
     describe: 'Which server, if the file has several: its public key, a port or the name of an entry'
   }
+}
+
+/** Where the control socket is: as the flag says, or else the environment. */
+export function controlOf(args: Arguments, { env }: Pick<Surroundings, 'env'>): ControlSetting {
+  const given = text(args, 'control') ?? env.HYPER_NAT_CONTROL
+  return given === 'off' ? false : given || undefined
+}
+
+/** The options as they are with this place of the control socket, also when they are read again. */
+export function withControl(options: Options, control: ControlSetting): Options {
+  if (control === undefined) return options
+  const { source } = options
+  const read = async (): Promise<Options> => ({ ...(await source!.read()), control })
+  return { ...options, control, ...(source && { source: { ...source, read } }) }
 }
 
 /** DHT nodes and relays, each from its flag or else the environment. */

@@ -13,6 +13,8 @@ interface Waiting {
 export class PendingDatagrams {
   readonly #flows = new Map<number, Waiting[]>()
   #bytes = 0
+  /** Datagrams that were never sent: too many, or too old. */
+  dropped = 0
 
   constructor(readonly limits: Pick<Limits, 'udpPending' | 'udpPendingBytes' | 'udpPendingMs'>) {}
 
@@ -41,6 +43,7 @@ export class PendingDatagrams {
     for (const [flow, queue] of this.#flows) {
       for (const { payload, since } of queue) {
         if (now - since <= this.limits.udpPendingMs) taken.push({ flow, payload })
+        else this.dropped++
       }
     }
     this.#flows.clear()
@@ -58,7 +61,10 @@ export class PendingDatagrams {
 
   #drop(flow: number, queue: Waiting[]): void {
     const dropped = queue.shift()
-    if (dropped) this.#bytes -= dropped.payload.byteLength
+    if (dropped) {
+      this.#bytes -= dropped.payload.byteLength
+      this.dropped++
+    }
     if (queue.length === 0) this.#flows.delete(flow)
   }
 }

@@ -297,6 +297,15 @@ export class TcpFlow implements ByteFlow {
     return this.#done
   }
 
+  /** Bytes that came from the other side, and that went there, each once. */
+  get bytesIn(): number {
+    return this.#received
+  }
+
+  get bytesOut(): number {
+    return Math.min(this.#mostSent, this.#end)
+  }
+
   /** Bytes kept until they are acknowledged. */
   get retained(): number {
     return this.#end - this.#base

@@ -20,6 +20,8 @@ export interface TcpudpOutside {
   rtt(): number | null
   /** A client opened a flow (server only); return an error code to refuse it. */
   open(flow: TcpudpFlow): ErrorCode | null
+  /** A flow is forgotten. */
+  done(flow: TcpudpFlow): void
 }
 
 export class TcpudpFlows {
@@ -64,6 +66,7 @@ export class TcpudpFlows {
         this.flows.delete(flow.id)
         this.#lingering.delete(flow)
         this.#touched.delete(flow.turn)
+        outside.done(flow)
       }
     }
   }
@@ -129,6 +132,11 @@ export class TcpudpFlows {
   /** Flows that are not over. */
   get live(): number {
     return this.flows.size - this.#lingering.size
+  }
+
+  /** Whether a flow is over, and only lingers. */
+  lingers(flow: TcpudpFlow): boolean {
+    return this.#lingering.has(flow)
   }
 
   get #full(): boolean {

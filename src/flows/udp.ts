@@ -66,9 +66,14 @@ export class UdpFlows<K, V> {
     }
   }
 
+  /** Forgets those that belong to something that is gone. */
+  drop(gone: (value: V) => boolean): void {
+    for (const [key, { value }] of [...this.#rows]) if (gone(value)) this.#forget(key, 'closed')
+  }
+
   /** Forgets all. */
   clear(): void {
-    for (const key of [...this.#rows.keys()]) this.#forget(key, 'closed')
+    this.drop(() => true)
   }
 
   values(): V[] {

@@ -47,6 +47,15 @@ export interface DiallerParts {
   readonly clock: Clock
   readonly limits: Limits
   readonly random: (size: number) => Uint8Array
+  /** Added to. */
+  readonly dials: DialCounts
+}
+
+/** Dials of one server's hosts, whichever they are. */
+export interface DialCounts {
+  made: number
+  /** How many of them led to no connection. */
+  failed: number
 }
 
 /** Somebody who knows what only a server of this key, or one who was told of it, can know. */
@@ -102,14 +111,17 @@ export class Dialler {
   dial(): void {
     if (this.#closed || this.#giveUp) return
     this.#again?.cancel()
-    const { node, keyPair } = this.#parts
+    const { node, keyPair, dials } = this.#parts
+    dials.made++
     const giveUp = node.dial(
       this.#key,
       keyPair,
       result => {
         if (this.#giveUp === giveUp) this.#giveUp = null
-        if (result instanceof HyperNatError) this.#fail(result)
-        else if (!this.#closed && this.#events.opened()) this.#greet(result)
+        if (result instanceof HyperNatError) {
+          dials.failed++
+          this.#fail(result)
+        } else if (!this.#closed && this.#events.opened()) this.#greet(result)
         else result.destroy()
       },
       this.relayAddresses

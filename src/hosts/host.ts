@@ -12,19 +12,23 @@
  */
 import b4a from 'b4a'
 import type { ErrorCode } from '../errors.js'
-import type { ConnectionInfo, DaemonEvent, SharedMapInfo } from '../events.js'
+import type { ConnectionInfo, DaemonEvent, PathKind, SharedMapInfo } from '../events.js'
 import { encodeKey } from '../identity/encoding.js'
-import type { Proto } from '../options/entry.js'
-import type { Welcome } from '../session/frames.js'
+import type { WireMap } from '../session/frames.js'
 import type { Heard } from '../session/pulse.js'
 import { Session } from '../session/session.js'
+import type { MapTally } from '../session/traffic.js'
 import { Dialler, type DiallerEvents, type DiallerParts, type Greeted, type PathLink } from './dialler.js'
 import { answers, type Standing } from './standing.js'
 
 /** What hosts are made of. */
 export interface HostParts extends DiallerParts {
-  /** The port maps that the client wants. */
-  readonly maps: readonly { readonly proto: Proto; readonly port: number }[]
+  /** The port maps that the client wants, each at its place; null where there is none any more. See {@link Host.rewant}. */
+  readonly maps: readonly (SharedMapInfo | null)[]
+  /** Milliseconds since 1970, which a user may set back. */
+  readonly timeOfDay: () => number
+  /** Hears what a session has carried, at its end. */
+  readonly tally: (traffic: readonly MapTally[]) => void
   readonly emit: (event: DaemonEvent) => void
 }
 
@@ -40,6 +44,8 @@ export interface HostEvents {
   silent(host: Host, ms: number): void
   /** The session is over; `wasUp` unless its connection was gone before. */
   ended(host: Host, code: ErrorCode, reason: string, wasUp: boolean): void
+  /** It shares other port maps now. */
+  shares(host: Host): void
   /** A UDP payload came. The view is valid during the call only. */
   udp(host: Host, flow: number, payload: Uint8Array): void
 }
@@ -57,6 +63,8 @@ export class Host implements Standing {
   readonly key: Uint8Array
   readonly dialler: Dialler
   session: Session | null = null
+  /** When the session began, milliseconds since 1970. */
+  since = 0
   /** When to dial it, ms; never while it answers. */
   dialAt: number
   /** When it was up last, ms; while it never was, when the topic named it last. */
@@ -71,7 +79,9 @@ export class Host implements Standing {
   #mapIds: (number | null)[]
   #name = ''
   /** What it said last that it shares. */
-  #shared: readonly SharedMapInfo[] = []
+  #shared: readonly WireMap[] = []
+  /** Maps of which was told that it does not share them, by protocol and port. */
+  readonly #missed = new Set<string>()
   #link: PathLink | null = null
   #wait = 0
 
@@ -113,6 +123,11 @@ export class Host implements Standing {
     return this.session?.quality.rtt ?? null
   }
 
+  /** How packets travel to it; null while there is no connection. */
+  get path(): PathKind | null {
+    return this.connected && this.#link ? this.#link.path : null
+  }
+
   /** What a connection to it is like; null while there is none. */
   get connection(): ConnectionInfo | null {
     if (!this.connected || !this.session || !this.#link) return null
@@ -120,7 +135,7 @@ export class Host implements Standing {
       host: this.#name,
       path: this.#link.path,
       quality: this.session.quality,
-      shared: this.#shared
+      shared: this.#shared.map(({ proto, port }) => ({ proto, port }))
     }
   }
 
@@ -157,9 +172,11 @@ export class Host implements Standing {
     if (!welcome.resumed) {
       this.giveUp('SESSION_EXPIRED')
       this.session = this.#newSession(b4a.from(welcome.session))
+      this.since = this.#parts.timeOfDay()
     }
     const session = this.session!
-    this.#learnMaps(welcome)
+    if (!welcome.resumed) this.#missed.clear()
+    this.#learnMaps(welcome.maps)
     this.#link = link
     session.attach({
       link,
@@ -213,6 +230,7 @@ export class Host implements Standing {
           this.#events.lost(this)
         },
         ended: (code, reason) => {
+          this.#parts.tally(session.traffic().list())
           if (this.session !== session) return
           this.session = null
           this.seenAt = clock.now()
@@ -222,26 +240,43 @@ export class Host implements Standing {
         },
         silent: ms => this.#events.silent(this, ms),
         open: () => 'PROTOCOL_ERROR' as ErrorCode,
-        udp: (_map, flow, payload) => this.#events.udp(this, flow, payload)
+        udp: (_map, flow, payload) => this.#events.udp(this, flow, payload),
+        maps: maps => {
+          this.#learnMaps(maps)
+          this.#events.shares(this)
+        }
       }
     )
     return session
   }
 
+  /** The client wants other port maps now. */
+  rewant(): void {
+    if (this.session) this.#learnMaps(this.#shared)
+  }
+
   /** Learns the host's numbers for the maps that are wanted, and says which it does not share. */
-  #learnMaps(welcome: Welcome): void {
-    this.#shared = welcome.maps.map(({ proto, port }) => ({ proto, port }))
-    this.#mapIds = this.#parts.maps.map(({ proto, port }, wanted) => {
-      const found = welcome.maps.find(remote => remote.proto === proto && remote.port === port)
-      if (found) return found.id
-      if (this.#mapIds[wanted] === null && welcome.resumed) return null
-      const shared = welcome.maps.map(remote => `${remote.proto} ${remote.port}`).join(', ') || 'nothing'
-      this.#parts.emit({
-        event: 'warning',
-        code: 'MAP_NOT_SHARED',
-        message: `The server does not share ${proto} ${port}; it shares ${shared}. Ask its owner, or correct the port.`
-      })
-      return null
+  #learnMaps(shared: readonly WireMap[]): void {
+    this.#shared = shared
+    this.#mapIds = this.#parts.maps.map(wanted => {
+      const found = wanted && shared.find(({ proto, port }) => proto === wanted.proto && port === wanted.port)
+      if (found) this.#missed.delete(mapKey(found))
+      else if (wanted) this.#tellMissed(wanted)
+      return found?.id ?? null
+    })
+    const ids = new Set(this.#mapIds)
+    this.session?.learnMaps(shared.filter(({ id }) => ids.has(id)))
+  }
+
+  #tellMissed(map: SharedMapInfo): void {
+    if (this.#missed.has(mapKey(map))) return
+    this.#missed.add(mapKey(map))
+    const { proto, port } = map
+    const shared = this.#shared.map(mapKey).join(', ') || 'nothing'
+    this.#parts.emit({
+      event: 'warning',
+      code: 'MAP_NOT_SHARED',
+      message: `The server does not share ${proto} ${port}; it shares ${shared}. Ask its owner, or correct the port.`
     })
   }
 
@@ -257,4 +292,8 @@ export class Host implements Standing {
     const publicKey = encodeKey(this.#parts.publicKey)
     return { publicKey, peer: publicKey, host: this.#name }
   }
+}
+
+function mapKey({ proto, port }: SharedMapInfo): string {
+  return `${proto} ${port}`
 }

@@ -23,7 +23,7 @@ export interface HostsParts extends HostParts {
 }
 
 export interface HostsEvents {
-  /** A connection carries a session with this host. */
+  /** There is a session to use, or port maps of one. */
   up(): void
   /** A UDP payload came. The view is valid during the call only. */
   udp(host: Host, flow: number, payload: Uint8Array): void
@@ -71,7 +71,7 @@ export class Hosts {
     this.#any = new Dialler(parts, this.key, {
       opened: () => {
         if (this.#someAnswer()) return false
-        if (!this.#live().some(host => host.dialler.greeting)) return true
+        if (!this.live.some(host => host.dialler.greeting)) return true
         // It may be the one that was reached by its own key meanwhile.
         this.#any.later(limits.redialMs, () => this.#dialAny())
         return false
@@ -105,7 +105,7 @@ export class Hosts {
    */
   pick(map: number): Host | null {
     const now = this.#now
-    const live = this.#live()
+    const live = this.live
     let host = this.#choice.pick(live, now)
     if (host && host.mapId(map) === null) {
       host = this.#choice.best(
@@ -119,18 +119,23 @@ export class Hosts {
 
   /** The host that new flows go to now, whatever they are for; null when there is none. */
   get chosen(): Host | null {
-    const host = this.#choice.pick(this.#live(), this.#now)
+    const host = this.#choice.pick(this.live, this.#now)
     return host?.connected ? host : null
   }
 
   /** All that a connection leads to now. */
   get connected(): Host[] {
-    return this.#live().filter(host => host.connected)
+    return this.live.filter(host => host.connected)
+  }
+
+  /** Other port maps are wanted now. */
+  rewant(): void {
+    for (const host of this.#hosts.values()) host.rewant()
   }
 
   /** Whether there are hosts, and none shares this port map. */
   refuse(map: number): boolean {
-    const live = this.#live()
+    const live = this.live
     return live.length > 0 && live.every(host => host.mapId(map) === null)
   }
 
@@ -139,13 +144,13 @@ export class Hosts {
   }
 
   /** Those that a session leads to, or led to a moment ago. */
-  #live(): Host[] {
+  get live(): Host[] {
     return [...this.#hosts.values()].filter(host => host.session !== null)
   }
 
   /** The one host that there is a session with; null if there are several. */
   #lone(): Host | null {
-    const live = this.#live()
+    const live = this.live
     return live.length === 1 ? live[0]! : null
   }
 
@@ -160,7 +165,7 @@ export class Hosts {
   }
 
   #someAnswer(): boolean {
-    return this.#live().some(host => host.answers)
+    return this.live.some(host => host.answers)
   }
 
   // --- any host ---
@@ -183,7 +188,7 @@ export class Hosts {
 
   /** Unless there is somebody, or several who may come back: then any host is not wanted. */
   #dialAnyLater(): void {
-    if (this.#any.busy || this.#live().length > 1 || this.#someConnected()) return
+    if (this.#any.busy || this.live.length > 1 || this.#someConnected()) return
     this.#any.later(this.#backoff.next(this.#now), () => this.#dialAny())
   }
 
@@ -209,7 +214,7 @@ export class Hosts {
   #onNetworkChange(changes: ReadonlySet<NetworkChange>): void {
     const severed = changes.has('lost') || changes.has('woken')
     this.#backoff.reset()
-    const live = this.#live()
+    const live = this.live
     for (const host of live) {
       host.session!.doubt()
       if (host.connected && !severed) continue
@@ -238,6 +243,7 @@ export class Hosts {
       this.#onTrouble(host)
     },
     ended: (host, code, reason, wasUp) => this.#onEnded(host, code, reason, wasUp),
+    shares: () => this.#events.up(),
     udp: (host, flow, payload) => this.#events.udp(host, flow, payload)
   }
 
@@ -256,7 +262,7 @@ export class Hosts {
       failed: err => {
         this.#dialLater(host, host.nextWait())
         // Of a lone one the dial of any host tells.
-        if (host.session && this.#live().length > 1) this.#onFailure(err)
+        if (host.session && this.live.length > 1) this.#onFailure(err)
       }
     }))
     this.#hosts.set(hex(host.key), host)
@@ -315,7 +321,7 @@ export class Hosts {
       if (!known.answers) this.#dialLater(known, 0)
       return
     }
-    if (!known?.session && this.#live().length >= limits.hosts) {
+    if (!known?.session && this.live.length >= limits.hosts) {
       turnAway(link, 'GOODBYE', '')
       if (from) this.#dialLater(from, from.nextWait())
       return
@@ -364,8 +370,8 @@ export class Hosts {
   #judge(): void {
     this.#judgeTimer?.cancel()
     const { clock, limits, log } = this.#parts
-    for (const host of this.#live()) {
-      const others = this.#live().filter(other => other !== host)
+    for (const host of this.live) {
+      const others = this.live.filter(other => other !== host)
       if (!isDead(host, others, this.#now, limits)) continue
       log.info({ host: host.name }, 'a host is silent while others answer: it is given up')
       host.giveUp('CONNECTION_LOST')
@@ -373,7 +379,7 @@ export class Hosts {
       this.#dialLater(host, host.nextWait())
       this.#lookUpSoon()
     }
-    const live = this.#live()
+    const live = this.live
     if (live.length < 2 || live.every(host => host.answers)) return
     this.#judgeTimer = clock.after(limits.pingUrgentMs, () => this.#judge())
   }
@@ -413,7 +419,7 @@ export class Hosts {
     const { limits } = this.#parts
     const now = this.#now
     if (host.session) return true
-    if (hold || this.#live().length >= limits.hosts) return false
+    if (hold || this.live.length >= limits.hosts) return false
     if (host.proven) return true
     const dialling = [...this.#hosts.values()].filter(other => !other.proven && other.dialler.busy)
     return dialling.length < limits.hostDials && this.#strangers.has(1, now)

@@ -7,12 +7,14 @@ import { codeOf, type HyperNatError } from '../errors.js'
 import type { DoctorLimits, Limits } from '../limits.js'
 import { type Log, silentLog } from '../log.js'
 import type { NetworkOptions } from '../options/entry.js'
+import type { NetworkStatus } from '../status.js'
 import { outsideAddresses, ownAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
+import type { NatKind } from './nat.js'
 import { type NetworkChange, NetworkWatch } from './network-watch.js'
-import { pathOf } from './path.js'
+import { isHomeAddress, pathOf } from './path.js'
 import { PortMapping, type PortMappingState } from './port-mapping.js'
 import { routerOpener } from './router.js'
 import { createSecretStream, StreamLink } from './stream-link.js'
@@ -118,6 +120,28 @@ export class Node {
   /** Where this node listens. */
   get port(): number {
     return this.#dht.port
+  }
+
+  /** How this machine is in the network, as far as it shows without asking. */
+  status(): NetworkStatus {
+    const { host, port, nodes, bootstrapped } = this.#dht
+    return {
+      nodes: nodes.length,
+      bootstrapped,
+      port: this.port,
+      publicAddress: host,
+      publicPort: port || null,
+      nat: this.#nat(),
+      portMapping: this.portMapping
+    }
+  }
+
+  #nat(): NatKind {
+    const { host, firewalled, randomized } = this.#dht
+    if (!firewalled) return 'open'
+    if (host === null) return 'unknown'
+    if (ownAddresses().includes(host)) return isHomeAddress(host) ? 'unknown' : 'firewall'
+    return randomized ? 'symmetric' : 'cone'
   }
 
   /** How it stands with a port mapping on the router. */

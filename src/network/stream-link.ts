@@ -157,12 +157,16 @@ export class StreamLink implements Link {
     return this.#raw.mtu - (this.#raw.remoteFamily === 6 ? HEADERS_IPV6 : HEADERS_IPV4)
   }
 
-  sendDatagram(packet: Uint8Array): void {
-    if (this.#gone || this.#unsent >= this.#limits.unsentDatagrams) return
-    if (++this.#sinceProbe < PROBE_EVERY) return this.#raw.trySend(packet)
+  sendDatagram(packet: Uint8Array): boolean {
+    if (this.#gone || this.#unsent >= this.#limits.unsentDatagrams) return false
+    if (++this.#sinceProbe < PROBE_EVERY) {
+      this.#raw.trySend(packet)
+      return true
+    }
     this.#sinceProbe = 0
     this.#unsent += PROBE_EVERY
     this.#raw.send(packet).then(this.#onsent, this.#onsent)
+    return true
   }
 
   close(): void {

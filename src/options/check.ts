@@ -55,7 +55,7 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     : {}
   if (faults.length > 0 || !top.success) throw new OptionsError(distinct(faults))
 
-  const { identity, udpIdle, resume } = top.data
+  const { identity, control, udpIdle, resume } = top.data
   const limits: Partial<Limits> = {
     ...(udpIdle !== undefined && { udpIdleSeconds: udpIdle }),
     ...(resume !== undefined && { resumeSeconds: resume })
@@ -64,6 +64,7 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     entries: placed.map(({ entry }) => entry),
     network,
     ...(identity !== undefined && { identity }),
+    ...(control !== undefined && { control }),
     limits,
     warnings
   }

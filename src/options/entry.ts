@@ -83,6 +83,8 @@ export interface Options {
   readonly network: NetworkOptions
   /** The file of this machine's lasting client key; left out: a fresh key for each process. */
   readonly identity?: string
+  /** The folder of the control socket; false: there is none; left out: where this system has such things. */
+  readonly control?: string | false
   /** Where all this was read; left out: it comes from flags. */
   readonly source?: OptionsSource
   /** Those of our numbers that the user changed. */

@@ -371,12 +371,23 @@ const topShape = {
         'A file with the key by which servers know this computer, relative to this file; made on first use. A fresh key each time if left out.'
     })
     .optional(),
+  control: z
+    .union([z.literal(false), z.string().min(1)], says(controlFault))
+    .meta({
+      description:
+        'The folder of the socket through which hyper-nat status, stop, reload and logs reach this one, relative to this file; false: none. Where the system has such things if left out.'
+    })
+    .optional(),
   udpIdle: seconds(
     1,
     UDP_IDLE_MAX,
     'Seconds without a datagram until a UDP conversation is forgotten (300).'
   ),
   resume: seconds(0, RESUME_MAX, 'Seconds that open connections wait for a lost path to come back (60).')
+}
+
+function controlFault(value: unknown): string {
+  return `is ${quote(value)}; give the name of a folder, or false for no control socket`
 }
 
 function schemaFault(value: unknown): string {

@@ -19,14 +19,34 @@ export interface DatagramEvents {
   turn(): void
 }
 
+/**
+ * Why a datagram was lost on this side: it was not the other side's (`short`, `forged`) or not new (`replayed`); the socket had no
+ * room (`choked`); there was no connection (`unconnected`), or none that takes so large a payload (`oversized`); not all pieces of
+ * a payload came in time (`incomplete`).
+ */
+export type DatagramLoss = DropCause | 'choked' | 'unconnected' | 'oversized' | 'incomplete'
+
+/** Sealed datagrams of one session, over all its connections. */
 export interface DatagramCounts {
   sent: number
   received: number
-  dropped: Record<DropCause, number>
+  dropped: Record<DatagramLoss, number>
+}
+
+export function noDatagrams(): DatagramCounts {
+  const dropped = {
+    short: 0,
+    forged: 0,
+    replayed: 0,
+    choked: 0,
+    unconnected: 0,
+    oversized: 0,
+    incomplete: 0
+  }
+  return { sent: 0, received: 0, dropped }
 }
 
 export class Datagrams implements RecordSink {
-  readonly counts: DatagramCounts = { sent: 0, received: 0, dropped: { short: 0, forged: 0, replayed: 0 } }
   readonly packer: Packer
   readonly #sealer: Sealer
   readonly #opener: Opener
@@ -37,6 +57,7 @@ export class Datagrams implements RecordSink {
    * @param sendKey drawn by us, sent in our greeting
    * @param receiveKey drawn by the other side
    * @param defer runs a function once, at the end of this turn of the event loop
+   * @param counts added to
    */
   constructor(
     readonly link: Link,
@@ -45,16 +66,17 @@ export class Datagrams implements RecordSink {
     readonly events: DatagramEvents,
     readonly limits: Limits,
     readonly now: () => number,
-    readonly defer: (fn: () => void) => void
+    readonly defer: (fn: () => void) => void,
+    readonly counts: DatagramCounts
   ) {
     this.#sealer = new Sealer(sendKey)
     this.#opener = new Opener(receiveKey)
-    this.#reassembly = new Reassembly(limits)
+    this.#reassembly = new Reassembly(limits, () => counts.dropped.incomplete++)
     this.packer = new Packer(
       () => this.size,
       plain => {
-        this.counts.sent++
-        link.sendDatagram(this.#sealer.seal(plain))
+        if (link.sendDatagram(this.#sealer.seal(plain))) counts.sent++
+        else counts.dropped.choked++
       }
     )
   }

@@ -67,6 +67,7 @@ export interface FrameSink {
   /** @param padding how many bytes filled it up */
   ping(id: number, padding: number): void
   pong(id: number, padding: number): void
+  maps(maps: readonly WireMap[]): void
   open(flow: number, map: number, limit: number): void
   data(flow: number, offset: number, bytes: Uint8Array): void
   fin(flow: number, offset: number): void
@@ -91,6 +92,7 @@ const DECODERS = new Map<number, Decode>([
   [FRAME.CLOSE, (body, sink) => sink.close(closeCode(body.varint()), printable(body.text(MAX_REASON)))],
   [FRAME.PING, (body, sink) => sink.ping(body.varint(), body.rest().byteLength)],
   [FRAME.PONG, (body, sink) => sink.pong(body.varint(), body.rest().byteLength)],
+  [FRAME.MAPS, (body, sink) => sink.maps(readMaps(body))],
   [FRAME.OPEN, (body, sink) => sink.open(body.varint(), body.varint(), body.varint())],
   [FRAME.DATA, (body, sink) => sink.data(body.varint(), body.varint(), body.rest())],
   [FRAME.FIN, (body, sink) => sink.fin(body.varint(), body.varint())],
@@ -144,8 +146,7 @@ export function welcomeFrame(welcome: Welcome): Uint8Array {
   return frame(FRAME.WELCOME, writer => {
     writer.varint(welcome.version).bytes(welcome.session).bytes(welcome.host)
     writer.bytes(welcome.datagramKey)
-    writer.varint(welcome.maps.length)
-    for (const map of welcome.maps) writer.varint(map.id).byte(PROTO_CODE[map.proto]).varint(map.port)
+    writeMaps(writer, welcome.maps)
     if (!welcome.resumed) return writer.byte(0)
     writer.byte(1).varint(welcome.resumed.highest)
     return writePositions(writer, welcome.resumed.flows)
@@ -157,6 +158,18 @@ function readWelcome(body: Reader): Welcome {
   const session = body.bytes(SESSION_ID_BYTES)
   const host = body.bytes(KEY_BYTES)
   const datagramKey = body.bytes(KEY_BYTES)
+  const maps = readMaps(body)
+  const resumed = readFlag(body) ? { highest: body.varint(), flows: readPositions(body) } : null
+  return { version, session, host, datagramKey, maps, resumed }
+}
+
+function writeMaps(writer: Writer, maps: readonly WireMap[]): Writer {
+  writer.varint(maps.length)
+  for (const map of maps) writer.varint(map.id).byte(PROTO_CODE[map.proto]).varint(map.port)
+  return writer
+}
+
+function readMaps(body: Reader): WireMap[] {
   const count = body.varint()
   if (count > MAX_MAPS) throw protocolError('too many port maps')
   const maps: WireMap[] = []
@@ -167,8 +180,7 @@ function readWelcome(body: Reader): Welcome {
     if (!proto || port < 1 || port > 65535) throw protocolError('a port map that makes no sense')
     maps.push({ id, proto, port })
   }
-  const resumed = readFlag(body) ? { highest: body.varint(), flows: readPositions(body) } : null
-  return { version, session, host, datagramKey, maps, resumed }
+  return maps
 }
 
 function readFlag(body: Reader): boolean {
@@ -203,6 +215,11 @@ export function pingFrame(id: number, padding = 0): Uint8Array {
 /** @param padding as many bytes as the ping had, {@link MAX_PING_PADDING} at the most */
 export function pongFrame(id: number, padding = 0): Uint8Array {
   return frame(FRAME.PONG, writer => writer.varint(id).bytes(new Uint8Array(padding)))
+}
+
+/** @param maps all that the client may use from now on */
+export function mapsFrame(maps: readonly WireMap[]): Uint8Array {
+  return frame(FRAME.MAPS, writer => writeMaps(writer, maps))
 }
 
 export function openFrame(flow: number, map: number, limit: number): Uint8Array {

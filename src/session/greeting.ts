@@ -26,6 +26,7 @@ const refuseAll: FrameSink = {
   close: outOfTurn,
   ping: outOfTurn,
   pong: outOfTurn,
+  maps: outOfTurn,
   open: outOfTurn,
   data: outOfTurn,
   fin: outOfTurn,

@@ -28,8 +28,8 @@ export interface Link {
   room(): number
   /** Bytes that one datagram holds on this path now, before sealing takes its part. */
   datagramSize(): number
-  /** Sends one datagram; dropped when the socket is choked. */
-  sendDatagram(packet: Uint8Array): void
+  /** Sends one datagram; false when it was dropped, because the socket is choked. */
+  sendDatagram(packet: Uint8Array): boolean
   /** Sends what is written, then ends the connection. */
   close(): void
   /** Ends the connection now. */

@@ -25,7 +25,11 @@ export class Reassembly {
   #bytes = 0
   #cost = 0
 
-  constructor(readonly limits: Pick<Limits, 'reassemblyBytes' | 'reassemblyMs'>) {}
+  /** @param onlost hears of each payload that is given up unfinished */
+  constructor(
+    readonly limits: Pick<Limits, 'reassemblyBytes' | 'reassemblyMs'>,
+    readonly onlost: () => void = () => {}
+  ) {}
 
   /** Bytes held for unfinished payloads. */
   get bytes(): number {
@@ -38,7 +42,7 @@ export class Reassembly {
     const key = `${fragment.map}/${fragment.flow}/${fragment.id}`
     let partial = this.#partials.get(key)
     if (partial && partial.pieces.length !== fragment.count) {
-      this.#forget(key, partial)
+      this.#giveUp(key, partial)
       partial = undefined
     }
     if (!partial) {
@@ -54,7 +58,7 @@ export class Reassembly {
     this.#bytes += fragment.bytes.byteLength
     this.#pay(partial, PIECE_COST + fragment.bytes.byteLength)
     if (partial.bytes > MAX_UDP_PAYLOAD) {
-      this.#forget(key, partial)
+      this.#giveUp(key, partial)
       return null
     }
     if (partial.missing === 0) {
@@ -68,15 +72,20 @@ export class Reassembly {
   #expire(now: number): void {
     for (const [key, partial] of this.#partials) {
       if (now - partial.since < this.limits.reassemblyMs) break
-      this.#forget(key, partial)
+      this.#giveUp(key, partial)
     }
   }
 
   #makeRoom(newest: string): void {
     for (const [key, partial] of this.#partials) {
       if (this.#cost <= this.limits.reassemblyBytes) break
-      if (key !== newest) this.#forget(key, partial)
+      if (key !== newest) this.#giveUp(key, partial)
     }
+  }
+
+  #giveUp(key: string, partial: Partial): void {
+    this.#forget(key, partial)
+    this.onlost()
   }
 
   #forget(key: string, partial: Partial): void {

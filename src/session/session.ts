@@ -15,16 +15,27 @@ import { Budget } from '../flows/budget.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import { Queue } from '../flows/queue.js'
 import { type TcpCarrier, TcpFlow } from '../flows/tcp.js'
+import type { TcpudpFlow } from '../flows/tcpudp.js'
 import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
 import { protocolError } from './bytes.js'
-import { type DatagramEvents, Datagrams } from './datagrams.js'
-import { type FlowPosition, type FrameSink, pingFrame, pongFrame, readMessage, resetFrame } from './frames.js'
+import { type DatagramCounts, type DatagramEvents, Datagrams, noDatagrams } from './datagrams.js'
+import {
+  type FlowPosition,
+  type FrameSink,
+  mapsFrame,
+  pingFrame,
+  pongFrame,
+  readMessage,
+  resetFrame,
+  type WireMap
+} from './frames.js'
 import { refuseGreetings, turnAway } from './greeting.js'
 import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
 import { type Heard, Pulse, type Quality } from './pulse.js'
-import { MAX_PING_PADDING } from './wire.js'
+import { Traffic } from './traffic.js'
+import { KNOWS, MAX_PING_PADDING } from './wire.js'
 
 export type SessionState = 'new' | 'up' | 'lost' | 'ended'
 
@@ -42,6 +53,8 @@ export interface SessionEvents {
   open(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null
   /** A UDP payload came. The view is valid during the call only. */
   udp(map: number, flow: number, payload: Uint8Array): void
+  /** The server shares other port maps from now on (client only). */
+  maps(maps: readonly WireMap[]): void
 }
 
 /** The outside, as arguments. */
@@ -77,6 +90,13 @@ export class Session {
   readonly tcpudp: TcpudpFlows
   /** What flows share for windows beyond the first. */
   readonly windows: Budget
+  /** What the datagram channel has counted, over all connections. */
+  readonly datagramCounts: DatagramCounts = noDatagrams()
+  /** What went through, but for the TCP flows that are open. */
+  readonly #traffic = new Traffic()
+  #resumptions = 0
+  /** What the client has said that it understands, by {@link KNOWS}. */
+  #known = 0
   readonly #outbox: Outbox
   readonly #pulse: Pulse
   readonly #soon = new Queue<TcpFlow>()
@@ -105,7 +125,8 @@ export class Session {
       ...outside,
       windows: this.windows,
       rtt: () => this.#pulse.quality.rtt,
-      open: flow => this.events.open(flow, 'tcpudp')
+      open: flow => this.events.open(flow, 'tcpudp'),
+      done: flow => tallyTcpudp(this.#traffic, flow)
     })
     this.#pulse = new Pulse(outside.clock, outside.limits, {
       ping: ping => this.#record(datagrams => datagrams.packer.ping(ping)),
@@ -140,9 +161,56 @@ export class Session {
     return this.#link
   }
 
-  /** What the datagram channel of the present connection has counted. */
-  get datagramCounts() {
-    return this.#datagrams?.counts ?? null
+  /** How often it went on over a new connection. */
+  get resumptions(): number {
+    return this.#resumptions
+  }
+
+  /** What the server's numbers for port maps mean: what goes through those that were never told is not counted. */
+  learnMaps(maps: readonly WireMap[]): void {
+    this.#traffic.learn(maps)
+  }
+
+  /** What went through so far, as a copy. */
+  traffic(): Traffic {
+    const traffic = this.#traffic.copy()
+    for (const flow of this.flows.values()) tallyTcp(traffic, flow)
+    for (const flow of this.tcpudp.flows.values()) tallyTcpudp(traffic, flow)
+    return traffic
+  }
+
+  /** TCP connections, by either protocol, that are not over. */
+  openFlows(): ByteFlow[] {
+    return [
+      ...this.flows.values(),
+      ...[...this.tcpudp.flows.values()].filter(flow => !this.tcpudp.lingers(flow))
+    ]
+  }
+
+  /**
+   * Tells the client which port maps it may use from now on (server only).
+   * @returns false when it does not understand that, or has not said yet that it does: the next greeting can tell it
+   */
+  tellMaps(maps: readonly WireMap[]): boolean {
+    if (!this.#link) return true
+    if ((this.#known & KNOWS.MAPS) === 0) return false
+    this.#control(mapsFrame(maps))
+    return true
+  }
+
+  /** A port map is gone: its TCP flows end, for both sides. */
+  resetFlows(map: number, code: ErrorCode): void {
+    for (const flow of this.openFlows()) {
+      if (flow.map !== map) continue
+      const { events } = flow
+      flow.reset(code)
+      events.reset(code)
+    }
+  }
+
+  /** A UDP conversation begins on this map. */
+  converse(map: number): void {
+    this.#traffic.of(map).opened++
   }
 
   // --- connections ---
@@ -171,7 +239,8 @@ export class Session {
       this.#records,
       this.outside.limits,
       () => this.outside.clock.now(),
-      this.outside.defer
+      this.outside.defer,
+      this.datagramCounts
     )
     link.events = {
       message: message => {
@@ -186,6 +255,7 @@ export class Session {
       close: code => this.#onClose(link, code)
     }
     this.#state = 'up'
+    if (resumed) this.#resumptions++
     this.tcpudp.bind(this.#datagrams)
     this.#pulse.start()
     // What became ready without a connection takes its turn anew, in the order in which flows were opened.
@@ -325,8 +395,17 @@ export class Session {
   /** Sends one UDP payload (0 to 65,507 bytes); false if there is no connection, or it is too large. */
   sendUdp(map: number, flow: number, payload: Uint8Array): boolean {
     const datagrams = this.#datagrams
-    if (!datagrams) return false
+    const { dropped } = this.datagramCounts
+    if (!datagrams) {
+      dropped.unconnected++
+      return false
+    }
     const sent = datagrams.packer.udp(map, flow, payload)
+    if (sent) {
+      const tally = this.#traffic.of(map)
+      tally.datagramsOut++
+      tally.bytesOut += payload.byteLength
+    } else dropped.oversized++
     datagrams.hurry()
     return sent
   }
@@ -351,6 +430,7 @@ export class Session {
     borrow: bytes => this.windows.borrow(bytes),
     giveBack: bytes => this.windows.giveBack(bytes),
     done: flow => {
+      tallyTcp(this.#traffic, flow)
       this.flows.delete(flow.id)
       this.#soon.delete(flow.soonTurn)
       this.#outbox.forget(flow)
@@ -377,7 +457,7 @@ export class Session {
   /** A ping that fills a packet of the size that is known to pass: UDX pads it to try a larger one. */
   #mtuPing(): void {
     const padding = (this.#link?.datagramSize() ?? 0) - MTU_PING_HEADERS
-    this.#control(pingFrame(0, Math.min(Math.max(0, padding), MAX_PING_PADDING)))
+    this.#control(pingFrame(KNOWS.MAPS, Math.min(Math.max(0, padding), MAX_PING_PADDING)))
   }
 
   #flush(): void {
@@ -402,7 +482,14 @@ export class Session {
   readonly #frames: FrameSink = {
     ...refuseGreetings,
     close: (code, reason) => this.#end(code, reason),
-    ping: (id, padding) => this.#control(pongFrame(id, Math.min(padding, MAX_PING_PADDING))),
+    ping: (id, padding) => {
+      if (this.role === 'server') this.#known = id
+      this.#control(pongFrame(id, Math.min(padding, MAX_PING_PADDING)))
+    },
+    maps: maps => {
+      if (this.role === 'server') throw protocolError('port maps from the wrong side')
+      this.events.maps(maps)
+    },
     pong: () => {
       if (this.#mtuPings-- > 0) this.#mtuPing()
     },
@@ -416,7 +503,12 @@ export class Session {
   readonly #records: DatagramEvents = {
     ping: id => this.#record(datagrams => datagrams.packer.pong(id)),
     pong: id => this.#pulse.pong(id),
-    udp: (map, flow, payload) => this.events.udp(map, flow, payload),
+    udp: (map, flow, payload) => {
+      const tally = this.#traffic.of(map)
+      tally.datagramsIn++
+      tally.bytesIn += payload.byteLength
+      this.events.udp(map, flow, payload)
+    },
     segment: (flow, segment) => this.tcpudp.onSegment(flow, segment),
     turn: () => this.tcpudp.turn()
   }
@@ -441,4 +533,20 @@ export class Session {
     if (!flow && (id === 0 || !known)) throw protocolError('a frame for a flow that was never opened')
     return flow
   }
+}
+
+function tallyTcp(traffic: Traffic, flow: TcpFlow): void {
+  const tally = traffic.of(flow.map)
+  tally.opened++
+  tally.bytesIn += flow.bytesIn
+  tally.bytesOut += flow.bytesOut
+}
+
+function tallyTcpudp(traffic: Traffic, flow: TcpudpFlow): void {
+  const { bytesReceived, bytesSent, retransmits } = flow.stats
+  const tally = traffic.of(flow.map)
+  tally.opened++
+  tally.bytesIn += bytesReceived
+  tally.bytesOut += bytesSent
+  tally.retransmissions += retransmits
 }

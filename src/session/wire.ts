@@ -20,6 +20,7 @@ export const FRAME = {
   CLOSE: 0x03,
   PING: 0x04,
   PONG: 0x05,
+  MAPS: 0x06,
   OPEN: 0x10,
   DATA: 0x11,
   FIN: 0x12,
@@ -81,6 +82,9 @@ export const MAX_REASON = 512
 
 /** Padding of a PONG at the most, bytes: a full packet of Ethernet's size holds it. */
 export const MAX_PING_PADDING = 1400
+
+/** Bits of the id of a client's PING: what it understands that its server may not count on. */
+export const KNOWS = { MAPS: 1 } as const
 
 /** Bytes of the counter that opens a datagram. */
 export const COUNTER_BYTES = 8

@@ -83,14 +83,22 @@ async function nextFree(group: Group, taken: ReadonlySet<string>, tries: number)
   return 0
 }
 
+/**
+ * Opens a local port, and closes it again: it can be had now.
+ * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED
+ */
+export async function tryPort(proto: WantedPort['proto'], host: string, port: number): Promise<void> {
+  const listener = await (proto === 'udp' ? listenUdp(host, port, noop) : listenTcp(host, port, noop))
+  await listener.close()
+}
+
 type State = 'free' | 'taken' | 'forbidden'
 
 async function stateOf({ host, members }: Group, port: number, taken: ReadonlySet<string>): Promise<State> {
   for (const transport of members.keys()) {
     if (taken.has(`${transport} ${port}`)) return 'taken'
     try {
-      const listener = await (transport === 'udp' ? listenUdp(host, port, noop) : listenTcp(host, port, noop))
-      await listener.close()
+      await tryPort(transport, host, port)
     } catch (err) {
       if (!(err instanceof HyperNatError)) throw err
       if (err.code === 'PORT_IN_USE') return 'taken'

@@ -2,7 +2,7 @@
 import net from 'node:net'
 import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
-import { Spill } from './spill.js'
+import { reset, Spill } from './spill.js'
 
 export { reset } from './spill.js'
 
@@ -41,7 +41,7 @@ export async function listenTcp(
     close: () =>
       new Promise(resolve => {
         server.close(() => resolve())
-        for (const socket of sockets) socket.destroy()
+        for (const socket of sockets) reset(socket)
       })
   }
 }

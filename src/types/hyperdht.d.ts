@@ -143,6 +143,8 @@ declare module 'hyperdht' {
     readonly port: number
     readonly destroyed: boolean
     readonly online: boolean
+    /** Whether the first query has ended. */
+    readonly bootstrapped: boolean
     firewalled: boolean
     /** The nodes that are known now. */
     readonly nodes: { readonly length: number; readonly latest: HyperDHT.KnownNode | null }

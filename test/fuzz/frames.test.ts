@@ -7,6 +7,7 @@ import {
   closeFrame,
   dataHeaderSize,
   finFrame,
+  mapsFrame,
   openFrame,
   pingFrame,
   pongFrame,
@@ -63,6 +64,7 @@ const hello = fc
 const good: fc.Arbitrary<{ frame: Uint8Array; call: Call }> = fc.oneof(
   number.map(id => ({ frame: pingFrame(id, id % 2000), call: ['ping', id, id % 2000] })),
   number.map(id => ({ frame: pongFrame(id, id % 2000), call: ['pong', id, id % 2000] })),
+  fc.array(map, { maxLength: 4 }).map(maps => ({ frame: mapsFrame(maps), call: ['maps', maps] })),
   fc.tuple(number, number, number).map(n => ({ frame: openFrame(...n), call: ['open', ...n] })),
   fc.tuple(number, number, number).map(n => ({ frame: windowFrame(...n), call: ['window', ...n] })),
   fc.tuple(number, number).map(n => ({ frame: finFrame(...n), call: ['fin', ...n] })),

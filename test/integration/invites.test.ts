@@ -228,7 +228,7 @@ staged('an invite for some maps shows and opens no others', async stage => {
     'client',
     Buffer.from(welcome.session),
     { clock: systemClock, limits: LIMITS, defer: fn => setImmediate(fn), chance: Math.random },
-    { up() {}, lost() {}, ended() {}, silent() {}, open: () => null, udp() {} }
+    { up() {}, lost() {}, ended() {}, silent() {}, open: () => null, udp() {}, maps() {} }
   )
   session.attach({ link, sendKey: sealKey, receiveKey: Buffer.from(welcome.datagramKey), resumed: null })
   const known = welcome.maps[0]!.id

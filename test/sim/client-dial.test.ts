@@ -97,6 +97,7 @@ function start() {
     entries: [],
     keyPair: keyPairOf(new Secret('a guest')),
     clock: world.clock,
+    timeOfDay: () => world.clock.now(),
     limits: LIMITS,
     log: silentLog,
     random: size => world.bytes(size),

@@ -107,9 +107,10 @@ export class HyperNat extends Process {
   }
 }
 
-/** The tester's own settings must not reach the program. */
+/** The tester's own settings must not reach the program, nor its control socket the tester's commands. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HYPER_NAT_')))
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith('HYPER_NAT_'))
+  return { ...Object.fromEntries(own), HYPER_NAT_CONTROL: 'off' }
 }
 
 function parseEvent(line: string): DaemonEvent | undefined {

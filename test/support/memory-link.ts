@@ -111,12 +111,12 @@ export class MemoryLink implements Link {
     return this.connection.options.datagramSize ?? 1200
   }
 
-  sendDatagram(packet: Uint8Array): void {
-    if (this.#gone) return
+  sendDatagram(packet: Uint8Array): boolean {
+    if (this.#gone) return false
     const { connection } = this
     const { options, draw } = connection
     if (this.record) this.sent.push(new Uint8Array(packet))
-    if (draw() < (options.loss ?? 0)) return
+    if (draw() < (options.loss ?? 0)) return true
     const sealed = new Uint8Array(packet)
     const copies = draw() < (options.duplicate ?? 0) ? 2 : 1
     for (let i = 0; i < copies; i++) {
@@ -125,6 +125,7 @@ export class MemoryLink implements Link {
         if (!this.#other.#gone) this.#other.events.datagram(new Uint8Array(sealed))
       })
     }
+    return true
   }
 
   close(): void {

@@ -51,7 +51,8 @@ function listen(
     },
     silent: ms => more.silent?.(ms),
     open,
-    udp: (map, flow, payload) => udp.push({ map, flow, payload: b4a.from(payload) })
+    udp: (map, flow, payload) => udp.push({ map, flow, payload: b4a.from(payload) }),
+    maps: maps => more.maps?.(maps)
   }
 }
 

@@ -98,6 +98,8 @@ export interface ArqStats {
   losses: number
   spurious: number
   repeatedBytes: number
+  /** Bytes of the stream that were sent at least once. */
+  bytesSent: number
   bytesAcked: number
   bytesReceived: number
   phase: string
@@ -324,6 +326,7 @@ export class Arq {
       losses: recovery.losses,
       spurious: recovery.spurious,
       repeatedBytes: sender.thin.repeated,
+      bytesSent: Math.min(sender.unitsSent, sender.outbox.end),
       bytesAcked: recovery.acknowledged,
       bytesReceived: receiver.inbox.next,
       phase: congestion.phase

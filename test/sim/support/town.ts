@@ -94,6 +94,9 @@ export class Town {
         log: silentLog,
         random: size => this.world.bytes(size),
         maps: MAPS,
+        timeOfDay: () => this.world.clock.now(),
+        dials: { made: 0, failed: 0 },
+        tally: () => {},
         emit: event => this.events.push(event)
       },
       { up: () => {}, udp: () => {} }

@@ -50,6 +50,7 @@ export class Memory implements Surroundings {
   stderr = (text: string): void => {
     this.err += text
   }
+  onReload = (): void => {}
   readStdin = async (): Promise<Uint8Array> => Buffer.from(this.stdin)
   daemon = async (options: Options, log: Log): Promise<RunningDaemon> => {
     this.options = options

@@ -96,7 +96,11 @@ test('sessions come and go, each end in its own words', () => {
     text([serverReady, connected, disconnected]).out,
     /Client DHUJWe9K\.\. connected \(direct\)\nClient DHUJWe9K\.\. disconnected \(CONNECTION_LOST\)\n$/
   )
-  assert.match(text([clientReady, connected]).out, /Server EPkmaN7v\.\. connected \(direct\)\n$/)
+  // To a client, its peer is the server that it knows by this key.
+  assert.match(
+    text([clientReady, { ...connected, peer: KEY }]).out,
+    /Server EPkmaN7v\.\. connected \(direct\)\n$/
+  )
   const waiting: DaemonEvent = {
     event: 'waiting',
     publicKey: KEY,

@@ -24,6 +24,7 @@ test('what is too old is not sent', () => {
   pending.add(1, b4a.from('old'), 0)
   pending.add(1, b4a.from('new'), 1)
   assert.deepEqual(taken(pending, 3001), ['1:new'])
+  assert.equal(pending.dropped, 1)
 })
 
 test('bytes are bounded over all flows, the oldest go first', () => {
@@ -36,6 +37,7 @@ test('bytes are bounded over all flows, the oldest go first', () => {
     pending.take(0).map(({ flow }) => flow),
     [8, 9, 10]
   )
+  assert.equal(pending.dropped, 7)
 })
 
 test('a payload larger than the bound is not kept, and takes nothing down but itself and older ones', () => {

@@ -1,0 +1,63 @@
+/** `hyper-nat logs`: what a running daemon has told of late, and tells. */
+
+import type { JournalLine } from '../control/wire.js'
+import { type Fault, OptionsError } from '../errors.js'
+import type { DaemonEvent } from '../events.js'
+import { CONTROL_LIMITS } from '../limits.js'
+import type { Arguments, Command, Job } from './command.js'
+import { EXIT, type Surroundings } from './console.js'
+import { EventText } from './event-text.js'
+import { number } from './numbers.js'
+import { choiceOf, runningFlags, runningOne } from './running.js'
+
+export const logs: Command = {
+  name: 'logs',
+  describe: 'What the hyper-nat that is running has told of late: who came and went, and why',
+  flags: {
+    ...runningFlags,
+    follow: { alias: 'f', type: 'boolean', describe: 'And what it tells from now on, until Ctrl-C' },
+    lines: { alias: 'n', type: 'string', describe: 'How many at the most (all that it keeps)' }
+  },
+  examples: [['hyper-nat logs -n 20 -f', 'the last 20, then each as it comes']],
+  subject: () => 'hyper-nat logs',
+  job
+}
+
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
+  const faults: Fault[] = []
+  const lines = number(args, 'lines', { min: 0, max: CONTROL_LIMITS.journalLines }, faults)
+  if (faults.length > 0) throw new OptionsError(faults)
+  const choice = await choiceOf(args, around)
+  const { plainLine } = await import('../log.js')
+  return {
+    warnings: [],
+    async task({ stdout, stopped }) {
+      const { control } = await runningOne(choice)
+      const text = journalText(plainLine)
+      const say = args.json
+        ? (line: JournalLine): void => stdout(`${JSON.stringify(line)}\n`)
+        : (line: JournalLine): void => stdout(text(line))
+      stopped.then(() => control.close())
+      try {
+        await control.logs({ lines, follow: args.follow === true }, say, left => {
+          if (!args.json) stdout(`(${left} lines left out: they came faster than they were shown)\n`)
+        })
+        return EXIT.done
+      } finally {
+        control.close()
+      }
+    }
+  }
+}
+
+/** `12:34:56 Client "Anna" connected (direct)`; the time is UTC, as in the log. */
+export function journalText(plainLine: (line: string) => string): (line: JournalLine) => string {
+  const events = new EventText()
+  return line => {
+    if (!('event' in line)) return plainLine(JSON.stringify(line))
+    const event = line as unknown as DaemonEvent
+    const time = line.time.slice(11, 19)
+    if (event.event !== 'warning' && event.event !== 'error') return `${time} ${events.of(event)}`
+    return `${time} ${event.event} ${event.code}: ${event.message}\n`
+  }
+}

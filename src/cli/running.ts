@@ -1,0 +1,117 @@
+/** The daemons that commands are about: found by their control sockets, chosen by flags. */
+
+import type { Options as Flag } from 'yargs'
+import type { DaemonChoice, FoundDaemon } from '../control/client.js'
+import type { Who } from '../control/wire.js'
+import type { Reloaded } from '../daemon.js'
+import { type Fault, HyperNatError, OptionsError } from '../errors.js'
+import { CONTROL_LIMITS } from '../limits.js'
+import { type Arguments, text } from './command.js'
+import type { Surroundings } from './console.js'
+import { number } from './numbers.js'
+import { controlOf } from './shared-flags.js'
+
+/** Process numbers of Windows have 32 bits, those of other systems fewer. */
+const PID_MAX = 2 ** 32 - 1
+
+export const runningFlags: Readonly<Record<string, Flag>> = {
+  config: { alias: 'c', type: 'string', describe: 'The one that runs from this options file' },
+  pid: { type: 'string', describe: 'The one with this process number' }
+}
+
+/** @throws OptionsError for a number that is none */
+export async function choiceOf(args: Arguments, around: Pick<Surroundings, 'env'>): Promise<DaemonChoice> {
+  const faults: Fault[] = []
+  const pid = number(args, 'pid', { min: 1, max: PID_MAX }, faults)
+  if (faults.length > 0) throw new OptionsError(faults)
+  return { ...(await fileChoice(text(args, 'config'), args, around)), pid }
+}
+
+/** A daemon that runs from a file listens where that says, unless it was told otherwise. */
+async function fileChoice(
+  file: string | undefined,
+  args: Arguments,
+  around: Pick<Surroundings, 'env'>
+): Promise<DaemonChoice> {
+  const control = controlOf(args, around)
+  if (file === undefined || control !== undefined) return { control, file }
+  const { readOptionsFile } = await import('../options/file.js')
+  // What is wrong in there is no reason not to find who runs from it.
+  const options = await readOptionsFile(file).catch(() => undefined)
+  return { control: options?.control, file }
+}
+
+/**
+ * Those that were chosen, one or more: to be closed.
+ * @throws HyperNatError NOT_RUNNING when there is none
+ */
+export async function runningOnes(choice: DaemonChoice): Promise<FoundDaemon[]> {
+  const { findDaemons } = await import('../control/client.js')
+  const found = await findDaemons(choice)
+  if (found.length > 0) return found
+  const { file, pid } = choice
+  const which = [
+    ...(pid === undefined ? [] : [`with the process number ${pid}`]),
+    ...(file === undefined ? [] : [`from ${file}`])
+  ]
+  throw new HyperNatError(
+    'NOT_RUNNING',
+    `No hyper-nat of this user is running${which.length > 0 ? ` ${which.join(' and ')}` : ''}.`
+  )
+}
+
+/**
+ * The one that was chosen, or the only one: to be closed.
+ * @throws HyperNatError NOT_RUNNING, SEVERAL_DAEMONS
+ */
+export async function runningOne(choice: DaemonChoice): Promise<FoundDaemon> {
+  const found = await runningOnes(choice)
+  if (found.length === 1) return found[0]!
+  for (const { control } of found) control.close()
+  throw new HyperNatError(
+    'SEVERAL_DAEMONS',
+    `${found.length} of them are running: choose one with --pid or -c. They are ${found.map(({ who }) => whoText(who)).join(', ')}.`
+  )
+}
+
+/** `1234 (/home/anna/options.json)`. */
+export function whoText({ pid, file }: Who): string {
+  return `${pid} (${file ?? 'without a file'})`
+}
+
+/** The daemon that runs from a file: to be closed. Null if there is none. */
+export async function runningFrom(
+  file: string,
+  args: Arguments,
+  around: Pick<Surroundings, 'env'>
+): Promise<FoundDaemon | null> {
+  const { findDaemons } = await import('../control/client.js')
+  const [found, ...others] = await findDaemons(await fileChoice(file, args, around)).catch(() => [])
+  for (const { control } of others) control.close()
+  return found ?? null
+}
+
+/**
+ * Has the daemon that runs from a file read it at once, if there is one. It would notice by itself within a second: nothing is
+ * lost when it cannot be told.
+ */
+export async function tellChanged(
+  file: string,
+  args: Arguments,
+  around: Pick<Surroundings, 'env'>
+): Promise<void> {
+  const found = await runningFrom(file, args, around)
+  // It is late, or finds fault with something else in the file.
+  await found?.control.ask('reload', CONTROL_LIMITS.whoMs).catch(() => {})
+  found?.control.close()
+}
+
+/** What came of a reload, for people. */
+export function reloadedText({ added, removed, restart }: Reloaded): string {
+  const counts = [
+    ...(added.length > 0 ? [`${added.length} port(s) added`] : []),
+    ...(removed.length > 0 ? [`${removed.length} port(s) removed`] : [])
+  ]
+  const waits = restart.length > 0 ? `Start hyper-nat anew for what changed in ${restart.join(', ')}.\n` : ''
+  return `The options were read again${counts.length > 0 ? `: ${counts.join(', ')}` : ''}.\n${waits}`
+}

@@ -1,0 +1,130 @@
+/** A daemon's status as text for people, in ASCII, each table as wide as its words. */
+
+import type { DaemonStatus } from '../control/wire.js'
+import { shortKey } from '../identity/encoding.js'
+import type { PortMappingState } from '../network/port-mapping.js'
+import { quote } from '../options/quote.js'
+import type { ClientStatus, MapStatus, NetworkStatus, ServerStatus, SessionStatus } from '../status.js'
+
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB']
+
+/** `512 B`, `1.2 MB`. */
+export function bytesText(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`
+}
+
+/** `42 s`, `12 min`, `3 h 5 min`, `2 d 4 h`. */
+export function timeText(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000))
+  const minutes = Math.floor(seconds / 60)
+  const hours = Math.floor(minutes / 60)
+  if (minutes === 0) return `${seconds} s`
+  if (hours === 0) return `${minutes} min`
+  if (hours < 24) return `${hours} h ${minutes % 60} min`
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`
+}
+
+/** Everything about one daemon. */
+export function statusText(status: DaemonStatus): string {
+  const { pid, version, file, since, at, network, servers, clients } = status
+  const parts = [
+    `hyper-nat ${version}, process ${pid}, ${file ?? 'without a file'}, for ${timeText(at - since)}\n${networkText(network)}`,
+    ...servers.map(server => serverText(server, at)),
+    ...clients.map(client => clientText(client, at))
+  ]
+  return parts.join('\n')
+}
+
+/** Several daemons, and how to choose one. */
+export function listText(all: readonly DaemonStatus[]): string {
+  const rows = all.map(({ pid, file, at, since, servers, clients }) => {
+    const sessions = [...servers, ...clients].reduce((sum, one) => sum + one.sessions.length, 0)
+    return [`${pid}`, timeText(at - since), `${sessions}`, file ?? '(none)']
+  })
+  return `${table(['PROCESS', 'FOR', 'SESSIONS', 'OPTIONS FILE'], rows)}Choose one with --pid or -c.\n`
+}
+
+function networkText({ nodes, publicAddress, publicPort, nat, portMapping }: NetworkStatus): string {
+  if (nodes === 0) return 'Network: no DHT node answers\n'
+  const seen =
+    publicAddress === null
+      ? 'its public address is not known yet'
+      : `seen at ${publicAddress}${publicPort === null ? '' : `:${publicPort}`}`
+  return `Network: ${nodes} DHT nodes, ${seen}, NAT ${nat}${mappingText(portMapping)}\n`
+}
+
+function mappingText(mapping: PortMappingState): string {
+  if (mapping.state === 'mapped')
+    return `, the router maps port ${mapping.externalPort} (${mapping.protocol})`
+  return mapping.state === 'off' || mapping.state === 'unneeded' ? '' : `, port mapping: ${mapping.state}`
+}
+
+function serverText(server: ServerStatus, at: number): string {
+  const { publicKey, sessions, maps, announced } = server
+  const isPrivate = server.private ? ', with invited guests only' : ''
+  const found = announced === 'announced' ? '' : ` (${announced})`
+  const where = maps.map(map => mapRow(map, `${map.proto} ${map.port}`, map.host))
+  return (
+    `Sharing under ${publicKey}${isPrivate}${found}\n` +
+    table(['  PORT', 'OF', ...MAP_COLUMNS], where) +
+    sessionsText(sessions, 'GUEST', at)
+  )
+}
+
+function clientText({ publicKey, maps, sessions, waiting }: ClientStatus, at: number): string {
+  const where = maps.map(map => {
+    const host = map.localHost.includes(':') ? `[${map.localHost}]` : map.localHost
+    return mapRow(map, `${host}:${map.localPort}`, `${map.proto} ${map.port}`)
+  })
+  const held = waiting > 0 ? `  ${waiting} connection(s) wait for it\n` : ''
+  return (
+    `Ports of ${publicKey}\n` +
+    table(['  HERE', 'THERE', ...MAP_COLUMNS], where) +
+    (sessions.length === 0 ? `  not connected\n${held}` : sessionsText(sessions, 'HOST', at))
+  )
+}
+
+const MAP_COLUMNS = ['FLOWS', 'IN', 'OUT']
+
+function mapRow({ flows, bytesIn, bytesOut }: MapStatus, first: string, second: string): string[] {
+  return [`  ${first}`, second, `${flows}`, bytesText(bytesIn), bytesText(bytesOut)]
+}
+
+function sessionsText(sessions: readonly SessionStatus[], who: 'GUEST' | 'HOST', at: number): string {
+  if (sessions.length === 0) return '  nobody is connected\n'
+  const rows = sessions.map(session => {
+    const { quality, total, rates, path, state, since, name, peer, host } = session
+    const label = who === 'HOST' ? host : name === undefined ? shortKey(peer) : quote(name)
+    return [
+      `  ${label}`,
+      state === 'up' ? `${path}` : 'lost',
+      timeText(at - since),
+      quality.rtt === null ? '-' : `${quality.rtt.toFixed(1)} ms`,
+      `${quality.jitter.toFixed(1)} ms`,
+      `${Math.round(quality.loss * 100)} %`,
+      bytesText(total.bytesIn),
+      bytesText(total.bytesOut),
+      rates ? `${bytesText(rates.bytesIn)}/s` : '-',
+      rates ? `${bytesText(rates.bytesOut)}/s` : '-'
+    ]
+  })
+  const heads = [`  ${who}`, 'PATH', 'FOR', 'ROUND TRIP', 'JITTER', 'LOSS', 'IN', 'OUT', 'IN/S', 'OUT/S']
+  return table(heads, rows)
+}
+
+function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [heads, ...rows]
+  const widths = heads.map((_, column) => Math.max(...all.map(row => row[column]!.length)))
+  const line = (row: readonly string[]): string =>
+    `${row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd()}\n`
+  return all.map(line).join('')
+}

@@ -1,0 +1,93 @@
+/** `hyper-nat status`: what runs, who is connected, and how well. */
+
+import type { FoundDaemon } from '../control/client.js'
+import type { DaemonStatus } from '../control/wire.js'
+import { CONTROL_LIMITS } from '../limits.js'
+import { withRates } from '../status.js'
+import type { Arguments, Command, Job } from './command.js'
+import { EXIT, type Surroundings } from './console.js'
+import { rounded } from './numbers.js'
+import { choiceOf, runningFlags, runningOne, runningOnes } from './running.js'
+import { listText, statusText } from './status-text.js'
+
+/** Sends the cursor home and clears what is below: nothing flickers. */
+const CLEAR = '\u001b[H\u001b[J'
+
+export const status: Command = {
+  name: 'status',
+  describe: 'Show what is running: ports, who is connected, by which path, how well, how much',
+  flags: {
+    ...runningFlags,
+    watch: { alias: 'w', type: 'boolean', describe: 'Again each second, until Ctrl-C' }
+  },
+  examples: [
+    ['hyper-nat status', 'one look; a list when several are running'],
+    ['hyper-nat status -w -c options.json', 'the one that runs from this file, each second']
+  ],
+  subject: () => 'hyper-nat status',
+  job
+}
+
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
+  const choice = await choiceOf(args, around)
+  const { stdout, columns } = around
+  const show = (one: DaemonStatus): void => {
+    if (args.json) stdout(`${JSON.stringify({ event: 'status', ...one }, rounded)}\n`)
+    else stdout(`${args.watch && columns !== undefined ? CLEAR : ''}${statusText(one)}`)
+  }
+  return {
+    warnings: [],
+    async task({ stopped }) {
+      if (args.watch) {
+        const found = await runningOne(choice)
+        stopped.then(() => found.control.close())
+        await watch(found, show)
+        return EXIT.done
+      }
+      const found = await runningOnes(choice)
+      try {
+        const all = await Promise.all(found.map(look))
+        if (all.length === 1 || args.json) for (const one of all) show(one)
+        else stdout(listText(all))
+        return EXIT.done
+      } finally {
+        for (const { control } of found) control.close()
+      }
+    }
+  }
+}
+
+/** Two snapshots, since one shows no rates. */
+async function look({ control }: FoundDaemon): Promise<DaemonStatus> {
+  const before = await control.ask('status', CONTROL_LIMITS.whoMs)
+  await pause(CONTROL_LIMITS.sampleMs, control.closed)
+  return withRates(await control.ask('status', CONTROL_LIMITS.whoMs), before)
+}
+
+/** Until one of both sides ends. */
+async function watch({ control }: FoundDaemon, show: (status: DaemonStatus) => void): Promise<void> {
+  let over = false
+  control.closed.then(() => {
+    over = true
+  })
+  let before: DaemonStatus | null = null
+  while (!over) {
+    const now = await control.ask('status', CONTROL_LIMITS.whoMs).catch(err => {
+      if (over) return null
+      throw err
+    })
+    if (!now) return
+    show(withRates(now, before ?? now))
+    before = now
+    await pause(CONTROL_LIMITS.watchMs, control.closed)
+  }
+}
+
+async function pause(ms: number, closed: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const time = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([time, closed])
+  clearTimeout(timer)
+}

@@ -1,0 +1,203 @@
+/** The other end of the control socket: asks a daemon, and finds those that run. */
+import { unlink } from 'node:fs/promises'
+import net from 'node:net'
+import { codeOf, type ErrorCode, HyperNatError, OptionsError } from '../errors.js'
+import { CONTROL_LIMITS, type ControlLimits } from '../limits.js'
+import { LineReader } from './lines.js'
+import { addressesIn, type ControlSetting, foldersOf, type Machine, realFile, thisMachine } from './place.js'
+import type { Answer, CommandName, ControlError, JournalLine, Request, Results, Who } from './wire.js'
+
+/** Somebody who waits for an answer. */
+interface Asked {
+  done(result: unknown): void
+  fail(err: Error): void
+  line(line: JournalLine): void
+  leftOut(lines: number): void
+}
+
+export class ControlClient {
+  readonly #socket: net.Socket
+  readonly #asked = new Map<number, Asked>()
+  #nextId = 1
+  /** Resolves when the connection is gone. */
+  readonly closed: Promise<void>
+
+  private constructor(socket: net.Socket, limits: ControlLimits) {
+    this.#socket = socket
+    const reader = new LineReader(
+      limits.answerBytes,
+      line => this.#onLine(line),
+      () => socket.destroy()
+    )
+    socket.on('data', bytes => reader.push(bytes))
+    socket.on('error', () => {})
+    this.closed = new Promise(resolve => {
+      socket.once('close', () => {
+        for (const asked of [...this.#asked.values()]) asked.fail(hungUp())
+        this.#asked.clear()
+        resolve()
+      })
+    })
+  }
+
+  /** Rejects with the system's error when nobody listens at this address. */
+  static connect(address: string, limits: ControlLimits = CONTROL_LIMITS): Promise<ControlClient> {
+    return new Promise((resolve, reject) => {
+      const socket = net.connect(address)
+      socket.once('error', reject)
+      socket.once('connect', () => {
+        socket.off('error', reject)
+        resolve(new ControlClient(socket, limits))
+      })
+    })
+  }
+
+  /**
+   * Asks once.
+   * @param ms how long the answer may take
+   * @throws HyperNatError the daemon's own code, or CONTROL_FAILED when it does not answer; OptionsError where options have faults
+   */
+  ask<C extends Exclude<CommandName, 'logs'>>(command: C, ms: number): Promise<Results[C]> {
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        this.#asked.delete(id)
+        reject(
+          new HyperNatError('CONTROL_FAILED', `The running hyper-nat does not answer within ${ms / 1000} s.`)
+        )
+      }, ms)
+      const id = this.#send(
+        { command },
+        {
+          done: result => {
+            clearTimeout(late)
+            resolve(result as Results[C])
+          },
+          fail: err => {
+            clearTimeout(late)
+            reject(err)
+          },
+          line() {},
+          leftOut() {}
+        }
+      )
+    })
+  }
+
+  /**
+   * What has happened of late, and then, with `follow`, what happens: until the connection is gone.
+   * @param options.lines how many at the most of what was; left out: all that is kept
+   * @throws HyperNatError CONTROL_FAILED
+   */
+  logs(
+    options: { readonly lines?: number | undefined; readonly follow?: boolean },
+    online: (line: JournalLine) => void,
+    onleftout: (lines: number) => void
+  ): Promise<void> {
+    const { lines, follow = false } = options
+    return new Promise((resolve, reject) => {
+      this.#send(
+        { command: 'logs', follow, ...(lines !== undefined && { lines }) },
+        {
+          done: () => resolve(),
+          fail: err => (follow ? resolve() : reject(err)),
+          line: online,
+          leftOut: onleftout
+        }
+      )
+    })
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+
+  #send(request: Omit<Request, 'id'>, asked: Asked): number {
+    const id = this.#nextId++
+    if (this.#socket.writable) {
+      this.#asked.set(id, asked)
+      this.#socket.write(`${JSON.stringify({ id, ...request })}\n`)
+    } else asked.fail(hungUp())
+    return id
+  }
+
+  #onLine(line: string): void {
+    let answer: Answer
+    try {
+      answer = JSON.parse(line) as Answer
+    } catch {
+      return this.close()
+    }
+    // What is refused as a whole is nobody's answer in particular.
+    const asked = answer.id === null ? [...this.#asked.values()][0] : this.#asked.get(Number(answer.id))
+    if (!asked) return
+    if ('line' in answer) return asked.line(answer.line)
+    if ('left_out' in answer) return asked.leftOut(answer.left_out)
+    if (answer.id !== null) this.#asked.delete(Number(answer.id))
+    if ('error' in answer) asked.fail(thrown(answer.error))
+    else asked.done(answer.result)
+  }
+}
+
+function hungUp(): HyperNatError {
+  return new HyperNatError('CONTROL_FAILED', 'The running hyper-nat has ended, or has hung up.')
+}
+
+function thrown({ code, message, faults }: ControlError): HyperNatError {
+  return faults ? new OptionsError(faults) : new HyperNatError(code as ErrorCode, message)
+}
+
+/** A daemon that runs, with a connection to it: to be closed. */
+export interface FoundDaemon {
+  readonly who: Who
+  readonly control: ControlClient
+}
+
+/** Which daemons. */
+export interface DaemonChoice {
+  /** Where their sockets are; left out: where this system has such things. */
+  readonly control?: ControlSetting
+  /** The options file that they run from. */
+  readonly file?: string | undefined
+  readonly pid?: number | undefined
+}
+
+/**
+ * The daemons of this user that run, the oldest first. What crashed ones have left is removed.
+ * @throws HyperNatError CONTROL_FAILED when the folder of their sockets cannot be read
+ */
+export async function findDaemons(
+  { control, file, pid }: DaemonChoice = {},
+  machine: Machine = thisMachine(),
+  limits: ControlLimits = CONTROL_LIMITS
+): Promise<FoundDaemon[]> {
+  if (control === false) return []
+  const folders = foldersOf(control, machine)
+  const addresses = (await Promise.all(folders.map(folder => addressesIn(folder, machine)))).flat()
+  const wanted = file === undefined ? undefined : realFile(file)
+  const found = await Promise.all([...new Set(addresses)].map(address => reach(address, machine, limits)))
+  const chosen: FoundDaemon[] = []
+  for (const one of found) {
+    if (!one) continue
+    const fits =
+      (wanted === undefined || one.who.file === wanted) && (pid === undefined || one.who.pid === pid)
+    if (fits) chosen.push(one)
+    else one.control.close()
+  }
+  return chosen.sort((a, b) => a.who.since - b.who.since)
+}
+
+async function reach(address: string, machine: Machine, limits: ControlLimits): Promise<FoundDaemon | null> {
+  let control: ControlClient
+  try {
+    control = await ControlClient.connect(address, limits)
+  } catch (err) {
+    if (codeOf(err) === 'ECONNREFUSED' && machine.platform !== 'win32') await unlink(address).catch(() => {})
+    return null
+  }
+  try {
+    return { who: await control.ask('who', limits.whoMs), control }
+  } catch {
+    control.close()
+    return null
+  }
+}

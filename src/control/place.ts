@@ -1,0 +1,150 @@
+/** Where the control sockets of a user's daemons are. See CONTROL.md. */
+import { createHash } from 'node:crypto'
+import { realpathSync } from 'node:fs'
+import { chmod, lstat, mkdir, readdir } from 'node:fs/promises'
+import { tmpdir, userInfo } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
+import { codeOf, HyperNatError } from '../errors.js'
+
+/** Where to look for sockets, as a user has it: a folder, or none; left out: where this system has such things. */
+export type ControlSetting = string | false | undefined
+
+/** What the place depends on. */
+export interface Machine {
+  readonly platform: NodeJS.Platform
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The user's number; -1 where there are none. */
+  readonly uid: number
+  readonly user: string
+  readonly tmpdir: string
+}
+
+/** Bytes of a socket's path at the most: 104 with the zero at its end on macOS, 108 on Linux. */
+const PATH_MAX = 103
+
+/** As long as the name of any socket. */
+const LONGEST_NAME = '4294967295.sock'
+
+const PIPES = '\\\\.\\pipe\\'
+
+/** Permission bits of users other than the owner. */
+const OTHERS = 0o077
+
+export function thisMachine(env: Machine['env'] = process.env): Machine {
+  return {
+    platform: process.platform,
+    env,
+    uid: process.getuid?.() ?? -1,
+    user: userName(),
+    tmpdir: tmpdir()
+  }
+}
+
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    // A user without a name, as in some containers.
+    return String(process.getuid?.() ?? '')
+  }
+}
+
+/** A folder of sockets; on Windows it only has a part in the names of pipes. */
+export interface Folder {
+  readonly path: string
+  /** Whether it is ours to judge: somebody who names a folder knows why. */
+  readonly ours: boolean
+}
+
+/** Folders to look in; daemons listen in the first. */
+export function foldersOf(setting: string | undefined, machine: Machine): Folder[] {
+  const { platform, env, uid, tmpdir } = machine
+  if (setting !== undefined) return [fitting({ path: resolve(setting), ours: false }, machine)]
+  if (platform === 'win32') return [{ path: '', ours: true }]
+  const runtime = env.XDG_RUNTIME_DIR
+  const paths =
+    uid === 0
+      ? [platform === 'linux' ? '/run/hyper-nat' : '/var/run/hyper-nat']
+      : [
+          ...(runtime && isAbsolute(runtime) ? [join(runtime, 'hyper-nat')] : []),
+          join(tmpdir, `hyper-nat-${uid}`)
+        ]
+  return paths.map(path => fitting({ path, ours: true }, machine))
+}
+
+/** The folder, or a short one in its place where a socket's path would be too long. */
+function fitting(folder: Folder, { platform, uid }: Machine): Folder {
+  if (platform === 'win32' || Buffer.byteLength(join(folder.path, LONGEST_NAME)) <= PATH_MAX) return folder
+  return { path: `/tmp/hyper-nat-${uid}-${hashOf(folder.path)}`, ours: true }
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+}
+
+/** Where a daemon listens: a socket's path, or a pipe's name. */
+export function addressOf({ path }: Folder, pid: number, machine: Machine): string {
+  return machine.platform === 'win32' ? `${pipePrefix(path, machine)}${pid}` : join(path, `${pid}.sock`)
+}
+
+function pipePrefix(path: string, { user }: Machine): string {
+  return `${PIPES}hyper-nat-${hashOf(`${user}\n${path}`)}-`
+}
+
+/** Addresses of daemons that run, or ran, in a folder. */
+export async function addressesIn({ path, ours }: Folder, machine: Machine): Promise<string[]> {
+  try {
+    if (machine.platform === 'win32') {
+      const prefix = pipePrefix(path, machine)
+      return (await readdir(PIPES)).map(name => PIPES + name).filter(name => name.startsWith(prefix))
+    }
+    // Who asks tells a daemon what to do: nobody else may pose as one.
+    if (ours && !(await isPrivate(path, machine))) return []
+    return (await readdir(path)).filter(name => /^\d+\.sock$/.test(name)).map(name => join(path, name))
+  } catch (err) {
+    if (codeOf(err) === 'ENOENT') return []
+    throw new HyperNatError('CONTROL_FAILED', `The folder ${path} cannot be read (${codeOf(err)}).`, {
+      cause: err
+    })
+  }
+}
+
+/**
+ * Makes the folder, for its owner only, when there is none.
+ * @throws HyperNatError CONTROL_FAILED when it cannot be made, or others could put something in its place
+ */
+export async function prepare({ path, ours }: Folder, machine: Machine): Promise<void> {
+  if (machine.platform === 'win32') return
+  try {
+    const made = await mkdir(path, { recursive: true, mode: 0o700 })
+    // The mask of this process may have taken bits away.
+    if (made !== undefined) await chmod(path, 0o700)
+    if (!ours || (await isPrivate(path, machine))) return
+  } catch (err) {
+    throw failed(path, codeOf(err), err)
+  }
+  throw failed(path, 'other users own it, or can enter it')
+}
+
+/** Whether only this user owns the folder, and can enter it. */
+async function isPrivate(path: string, { uid }: Machine): Promise<boolean> {
+  const found = await lstat(path)
+  return found.isDirectory() && found.uid === uid && (found.mode & OTHERS) === 0
+}
+
+function failed(path: string, why: string, cause?: unknown): HyperNatError {
+  return new HyperNatError(
+    'CONTROL_FAILED',
+    `There is no control socket, so that status, stop, reload and logs do not work: ${path} cannot be used (${why}). Name another folder with --control, or say --control off.`,
+    { cause }
+  )
+}
+
+/** The real path of an options file, which is how daemons are told apart. */
+export function realFile(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return resolve(path)
+  }
+}

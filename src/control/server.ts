@@ -1,0 +1,239 @@
+/** A daemon's end of the control socket: hears requests of the same user's programs, and answers them. */
+import { once } from 'node:events'
+import { chmod, unlink } from 'node:fs/promises'
+import net from 'node:net'
+import type { Reloaded } from '../daemon.js'
+import { codeOf, HyperNatError, OptionsError } from '../errors.js'
+import type { ControlLimits } from '../limits.js'
+import type { Journal } from './journal.js'
+import { LineReader } from './lines.js'
+import { addressOf, type Folder, type Machine, prepare } from './place.js'
+import type { Answer, CommandName, ControlError, DaemonStatus, Request, Who } from './wire.js'
+
+/** Whom it speaks for. */
+export interface Controlled {
+  who(): Who
+  status(): DaemonStatus
+  reload(): Promise<Reloaded>
+  /** To be called when the asker has been told. */
+  stop(): void
+  readonly journal: Journal
+}
+
+/** Whether somebody listens at an address. */
+function isAlive(address: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = net.connect(address)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+export class ControlServer {
+  readonly #daemon: Controlled
+  readonly #limits: ControlLimits
+  readonly #connections = new Set<Connection>()
+  readonly #server: net.Server
+
+  constructor(daemon: Controlled, limits: ControlLimits) {
+    this.#daemon = daemon
+    this.#limits = limits
+    this.#server = net.createServer(socket => this.#onSocket(socket))
+    // The daemon runs as long as it has something to do; nobody keeps it from ending by asking.
+    this.#server.unref()
+  }
+
+  /**
+   * Listens.
+   * @throws HyperNatError CONTROL_FAILED
+   */
+  async open(folder: Folder, machine: Machine, pid: number): Promise<void> {
+    await prepare(folder, machine)
+    const address = addressOf(folder, pid, machine)
+    try {
+      await this.#listen(address).catch(async err => {
+        // A daemon of the same number that crashed.
+        if (codeOf(err) !== 'EADDRINUSE' || machine.platform === 'win32' || (await isAlive(address)))
+          throw err
+        await unlink(address)
+        return this.#listen(address)
+      })
+      if (machine.platform !== 'win32') await chmod(address, 0o600)
+    } catch (err) {
+      this.#server.close()
+      throw new HyperNatError(
+        'CONTROL_FAILED',
+        `There is no control socket, so that status, stop, reload and logs do not work: ${address} cannot be opened (${codeOf(err)}).`,
+        { cause: err }
+      )
+    }
+    // Out of file descriptors, say: it lives on, and tries again with the next connection.
+    this.#server.on('error', () => {})
+  }
+
+  #listen(address: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(address, () => {
+        this.#server.off('error', reject)
+        resolve()
+      })
+    })
+  }
+
+  #onSocket(socket: net.Socket): void {
+    socket.unref()
+    const connection = new Connection(socket, this.#daemon, this.#limits)
+    if (this.#connections.size >= this.#limits.connections) {
+      return connection.refuse('TOO_MANY_CONNECTIONS', 'Too many programs ask at once: try again.')
+    }
+    this.#connections.add(connection)
+    socket.once('close', () => this.#connections.delete(connection))
+    connection.read()
+  }
+
+  /** Hears nobody any more; those who wait for the end of the daemon see it when the process ends, or by {@link hangUp}. */
+  close(): void {
+    this.#server.close()
+  }
+
+  hangUp(): void {
+    for (const connection of this.#connections) connection.end()
+  }
+}
+
+/** One asker. */
+class Connection {
+  readonly #socket: net.Socket
+  readonly #daemon: Controlled
+  readonly #limits: ControlLimits
+  /** One request at a time, in their order. */
+  #busy: Promise<void> = Promise.resolve()
+  #unfollow: (() => void) | null = null
+  #leftOut = 0
+
+  constructor(socket: net.Socket, daemon: Controlled, limits: ControlLimits) {
+    this.#socket = socket
+    this.#daemon = daemon
+    this.#limits = limits
+    socket.on('error', () => {})
+    socket.once('close', () => this.#unfollow?.())
+  }
+
+  read(): void {
+    const { requestBytes } = this.#limits
+    const bad = (): void =>
+      this.refuse('BAD_REQUEST', 'A request is one line of JSON with an id and a command.')
+    const reader = new LineReader(
+      requestBytes,
+      line => {
+        const request = requestOf(line)
+        if (!request) return bad()
+        this.#busy = this.#busy.then(() => this.#answer(request))
+      },
+      bad
+    )
+    this.#socket.on('data', bytes => {
+      reader.push(bytes)
+      // What has been asked so far is answered before more is asked.
+      this.#socket.pause()
+      this.#busy.then(() => this.#socket.resume())
+    })
+  }
+
+  /** Resolves when the asker has read enough of what it was told, or is gone. */
+  async #room(): Promise<void> {
+    const socket = this.#socket
+    if (socket.destroyed || socket.writableLength <= this.#limits.unreadBytes) return
+    const gone = new AbortController()
+    const over = (): void => gone.abort()
+    socket.once('close', over)
+    await once(socket, 'drain', { signal: gone.signal }).catch(() => {})
+    socket.off('close', over)
+  }
+
+  refuse(code: string, message: string): void {
+    if (!this.#socket.writable) return
+    this.#say({ id: null, error: { code, message } })
+    this.#socket.end(() => this.#socket.destroy())
+  }
+
+  end(): void {
+    this.#socket.end()
+  }
+
+  async #answer(request: Request): Promise<void> {
+    const { id } = request
+    const run = this.#commands[request.command as CommandName]
+    await this.#room()
+    try {
+      if (!run || !Object.hasOwn(this.#commands, request.command)) {
+        throw new HyperNatError('UNKNOWN_COMMAND', 'This hyper-nat does not know that command: is it older?')
+      }
+      const result = await run(request)
+      if (result) this.#say({ id, result })
+      if (request.command === 'stop') this.#daemon.stop()
+    } catch (err) {
+      this.#say({ id, error: errorOf(err) })
+    }
+  }
+
+  readonly #commands: Readonly<Record<CommandName, (request: Request) => unknown>> = {
+    who: () => this.#daemon.who(),
+    status: () => this.#daemon.status(),
+    stop: () => ({}),
+    reload: () => this.#daemon.reload(),
+    logs: request => this.#logs(request)
+  }
+
+  #logs({ id, lines, follow }: Request): object | null {
+    const { journal } = this.#daemon
+    const most = Number.isInteger(lines) ? Number(lines) : this.#limits.journalLines
+    for (const line of journal.last(most)) this.#line(id, line)
+    if (follow !== true) return {}
+    this.#unfollow?.()
+    this.#unfollow = journal.follow(line => this.#line(id, line))
+    return null
+  }
+
+  /** A reader that does not keep up misses lines, and is told how many. */
+  #line(id: Request['id'], line: string): void {
+    if (this.#socket.writableLength > this.#limits.unreadBytes) {
+      this.#leftOut++
+      return
+    }
+    if (this.#leftOut > 0) this.#say({ id, left_out: this.#leftOut })
+    this.#leftOut = 0
+    this.#write(`{"id":${JSON.stringify(id)},"line":${line}}`)
+  }
+
+  #say(answer: Answer): void {
+    this.#write(JSON.stringify(answer))
+  }
+
+  #write(line: string): void {
+    if (this.#socket.writable) this.#socket.write(`${line}\n`)
+  }
+}
+
+function requestOf(line: string): Request | null {
+  try {
+    const value = JSON.parse(line) as Partial<Request> | null
+    if (typeof value !== 'object' || value === null) return null
+    const { id, command } = value
+    const named = (typeof id === 'number' || typeof id === 'string') && typeof command === 'string'
+    return named ? (value as Request) : null
+  } catch {
+    return null
+  }
+}
+
+function errorOf(err: unknown): ControlError {
+  const message = err instanceof HyperNatError ? err.message : 'A fault in hyper-nat.'
+  const faults =
+    err instanceof OptionsError ? err.faults.map(({ path, message }) => ({ path, message })) : null
+  return { code: codeOf(err), message, ...(faults && { faults }) }
+}

@@ -1,0 +1,50 @@
+/** What goes through the control socket; CONTROL.md tells it in words. */
+import type { Reloaded } from '../daemon.js'
+import type { Fault } from '../errors.js'
+import type { Status } from '../status.js'
+
+/** Which daemon it is. */
+export interface Who {
+  readonly pid: number
+  readonly version: string
+  /** Milliseconds since 1970. */
+  readonly since: number
+  /** The real path of its options file; null when it runs from flags. */
+  readonly file: string | null
+}
+
+export type DaemonStatus = Who & Status
+
+/** One event, or one line of the log as pino writes it; `time` is ISO 8601. */
+export type JournalLine = { readonly time: string } & Readonly<Record<string, unknown>>
+
+/** What each command gives. */
+export interface Results {
+  who: Who
+  status: DaemonStatus
+  stop: Record<string, never>
+  reload: Reloaded
+  logs: Record<string, never>
+}
+
+export type CommandName = keyof Results
+
+export interface Request {
+  readonly id: number | string
+  readonly command: string
+  /** Of `logs`. */
+  readonly lines?: unknown
+  readonly follow?: unknown
+}
+
+export interface ControlError {
+  readonly code: string
+  readonly message: string
+  readonly faults?: readonly Pick<Fault, 'path' | 'message'>[]
+}
+
+export type Answer =
+  | { readonly id: Request['id']; readonly result: unknown }
+  | { readonly id: Request['id'] | null; readonly error: ControlError }
+  | { readonly id: Request['id']; readonly line: JournalLine }
+  | { readonly id: Request['id']; readonly left_out: number }

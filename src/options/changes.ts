@@ -1,0 +1,88 @@
+/** What is different between two readings of an options file. Pure. */
+
+import { isDeepStrictEqual } from 'node:util'
+import type { AccessRules } from '../access/rules.js'
+import { encodeKey } from '../identity/encoding.js'
+import { keyPairOf } from '../identity/keys.js'
+import type { ClientEntry, Entry, Options, ServerEntry } from './entry.js'
+
+/** The entries that belong together: under one secret, or to one server. */
+export interface Group<T extends Entry> {
+  /** Tells it from others. */
+  readonly key: string
+  /** The server's public key, in base58. */
+  readonly publicKey: string
+  readonly entries: readonly T[]
+}
+
+/** One announce per secret. */
+export function serversOf({ entries }: Pick<Options, 'entries'>): Group<ServerEntry>[] {
+  return groupBy(
+    entries.filter(entry => entry.mode === 'server'),
+    ({ secret }) => encodeKey(keyPairOf(secret).publicKey)
+  )
+}
+
+/** One session per server and guest: as another guest, it is another session. */
+export function clientsOf({ entries }: Pick<Options, 'entries'>): Group<ClientEntry>[] {
+  return groupBy(
+    entries.filter(entry => entry.mode === 'client'),
+    ({ publicKey }) => encodeKey(publicKey),
+    ({ guest }) => (guest ? ` ${encodeKey(guest.publicKey)}` : '')
+  )
+}
+
+function groupBy<T extends Entry>(
+  entries: readonly T[],
+  publicKeyOf: (entry: T) => string,
+  partOf: (entry: T) => string = () => ''
+): Group<T>[] {
+  const groups = new Map<string, { key: string; publicKey: string; entries: T[] }>()
+  for (const entry of entries) {
+    const publicKey = publicKeyOf(entry)
+    const key = publicKey + partOf(entry)
+    const group = groups.get(key)
+    if (group) group.entries.push(entry)
+    else groups.set(key, { key, publicKey, entries: [entry] })
+  }
+  return [...groups.values()]
+}
+
+/** Whether two entries make the same port map, wherever they stand. */
+export function isSameMap(a: Entry, b: Entry): boolean {
+  if (a.proto !== b.proto || a.port !== b.port) return false
+  if (a.mode === 'server') return b.mode === 'server' && a.host === b.host
+  return b.mode === 'client' && a.localHost === b.localHost && a.localPort === b.localPort
+}
+
+/** Those of `entries` that are not among `others`; each of those stands for one. */
+export function without<T extends Entry>(entries: readonly T[], others: readonly T[]): T[] {
+  const left = [...others]
+  return entries.filter(entry => {
+    const same = left.findIndex(other => isSameMap(entry, other))
+    if (same >= 0) left.splice(same, 1)
+    return same < 0
+  })
+}
+
+/** Whether tickets, and what is shared, are the same. */
+export function sharesTheSame(a: readonly ServerEntry[], b: readonly ServerEntry[]): boolean {
+  const plain = (entries: readonly ServerEntry[]) =>
+    entries.map(({ proto, port, host, name }) => ({ proto, port, host, name }))
+  return isDeepStrictEqual(plain(a), plain(b))
+}
+
+export function isSameAccess(a: AccessRules | undefined, b: AccessRules | undefined): boolean {
+  return isDeepStrictEqual(a, b)
+}
+
+/** Settings, by their names in the file, that need a node of their own, and so wait for the next start. */
+export function settingsToRestart(running: Options, next: Options): string[] {
+  const changed: string[] = []
+  if (!isDeepStrictEqual(running.network, next.network)) changed.push('network')
+  if (running.identity !== next.identity) changed.push('identity')
+  if (running.control !== next.control) changed.push('control')
+  if (running.limits.udpIdleSeconds !== next.limits.udpIdleSeconds) changed.push('udpIdle')
+  if (running.limits.resumeSeconds !== next.limits.resumeSeconds) changed.push('resume')
+  return changed
+}

@@ -1,0 +1,195 @@
+/**
+ * What a running node looks like at one moment: plain data that goes into JSON as it is, for `hyper-nat status`, the control
+ * socket and whoever shows or measures a node. Counters only grow; who wants rates takes two snapshots and divides by the
+ * time between them ({@link Status.at}).
+ */
+import type { ClientMapInfo, PathKind, ServerMapInfo } from './events.js'
+import type { NatKind } from './network/nat.js'
+import type { PortMappingState } from './network/port-mapping.js'
+import type { DatagramCounts } from './session/datagrams.js'
+import type { Quality } from './session/pulse.js'
+import type { Session } from './session/session.js'
+import { addTally, emptyTally, type MapTally, type Tally } from './session/traffic.js'
+
+/** One port map's counters. */
+export interface MapStatus extends MapTally {
+  /** TCP connections, or UDP conversations, that are open now. */
+  flows: number
+}
+
+/** Bytes per second. */
+export interface Rates {
+  bytesIn: number
+  bytesOut: number
+}
+
+/** One session: this machine and one host, or one client. */
+export interface SessionStatus {
+  /** The other side's key, in base58: a client's for a server, the server's public key for a client. */
+  peer: string
+  /** What the server's owner calls the client; of servers only. */
+  name?: string
+  /** The name of the server process, as events tell it. */
+  host: string
+  /** `lost`: the connection is gone, and the session waits for another. */
+  state: 'up' | 'lost'
+  /** How packets travel; null while there is no connection. */
+  path: PathKind | null
+  /** When the session began, milliseconds since 1970. */
+  since: number
+  /** Round trip and jitter in ms, loss from 0 to 1. */
+  quality: Quality
+  /** All port maps together. */
+  total: Tally
+  /** Those of the session, with those that are not shared any more. */
+  maps: MapStatus[]
+  /** Sealed datagrams, which carry `udp` and `tcpudp` maps and pings. */
+  datagrams: DatagramCounts
+  /** How often the session went on over a new connection. */
+  resumptions: number
+  /** Since an earlier snapshot; from {@link withRates} only. */
+  rates?: Rates
+}
+
+/** One shared secret. */
+export interface ServerStatus {
+  /** In base58. */
+  publicKey: string
+  /** What to give to friends; missing where one cannot hold it all. */
+  ticket?: string
+  /** Whether only guests come in that were invited. */
+  private: boolean
+  /** `unreached`: no DHT node holds the announcement; it goes on trying. */
+  announced: 'announcing' | 'announced' | 'unreached'
+  /** Port maps; their counters are of all sessions, those that are over too. */
+  maps: (ServerMapInfo & MapStatus)[]
+  sessions: SessionStatus[]
+  /** Sessions begun so far. */
+  admitted: number
+}
+
+/** One server that local ports lead to. */
+export interface ClientStatus {
+  /** The server's, in base58. */
+  publicKey: string
+  /** Port maps; their counters are of all sessions, those that are over too. */
+  maps: (ClientMapInfo & MapStatus)[]
+  /** One for each host. */
+  sessions: SessionStatus[]
+  /** Dials so far, of all hosts; and how many of them led to no connection. */
+  dials: number
+  failedDials: number
+  /** Local TCP connections that wait for a session. */
+  waiting: number
+  /** Local datagrams that waited for one in vain. */
+  droppedWaiting: number
+}
+
+/** How this machine is in the network. */
+export interface NetworkStatus {
+  /** DHT nodes that are known now; 0: there is no way out. */
+  nodes: number
+  /** Whether the DHT has been entered. */
+  bootstrapped: boolean
+  /** The UDP port that this node listens on. */
+  port: number
+  /** Where DHT nodes see this machine; null while they do not agree. */
+  publicAddress: string | null
+  /** The port there; null where it is another one for each partner, or not known. */
+  publicPort: number | null
+  /** As far as it shows without asking: `cone` may be `full-cone`. `hyper-nat doctor` asks. */
+  nat: NatKind
+  portMapping: PortMappingState
+}
+
+export interface Status {
+  /** When this was so, milliseconds since 1970. */
+  at: number
+  /** Since when the node runs, milliseconds since 1970. */
+  since: number
+  /** Of hyper-nat. */
+  version: string
+  servers: ServerStatus[]
+  clients: ClientStatus[]
+  network: NetworkStatus
+}
+
+/** What a session does not know of itself. */
+export interface SessionOwner {
+  readonly peer: string
+  readonly name?: string | undefined
+  readonly host: string
+  readonly path: PathKind | null
+  readonly since: number
+  /** The map's number of each UDP conversation that is open. */
+  readonly conversations: Iterable<number>
+}
+
+/** A session's part of a snapshot. */
+export function sessionStatus(session: Session, owner: SessionOwner): SessionStatus {
+  const traffic = session.traffic()
+  const open = new Map<Tally, number>()
+  const count = (map: number): void => {
+    const tally = traffic.of(map)
+    open.set(tally, (open.get(tally) ?? 0) + 1)
+  }
+  for (const flow of session.openFlows()) count(flow.map)
+  for (const map of owner.conversations) count(map)
+  const maps = traffic.list().map(tally => ({ ...tally, flows: open.get(tally) ?? 0 }))
+  const up = session.state === 'up'
+  return {
+    peer: owner.peer,
+    ...(owner.name !== undefined && { name: owner.name }),
+    host: owner.host,
+    state: up ? 'up' : 'lost',
+    path: up ? owner.path : null,
+    since: owner.since,
+    quality: session.quality,
+    total: sumOf(maps),
+    maps,
+    datagrams: { ...session.datagramCounts, dropped: { ...session.datagramCounts.dropped } },
+    resumptions: session.resumptions
+  }
+}
+
+/** The counters of one port map over several sessions. */
+export function mapStatus(
+  { proto, port }: Pick<MapTally, 'proto' | 'port'>,
+  past: readonly MapTally[],
+  sessions: readonly SessionStatus[]
+): MapStatus {
+  const isThis = (tally: MapTally): boolean => tally.proto === proto && tally.port === port
+  const present = sessions.flatMap(({ maps }) => maps.filter(isThis))
+  const flows = present.reduce((sum, map) => sum + map.flows, 0)
+  return { proto, port, flows, ...sumOf([...past.filter(isThis), ...present]) }
+}
+
+function sumOf(tallies: readonly Tally[]): Tally {
+  const sum = emptyTally()
+  for (const tally of tallies) addTally(sum, tally)
+  return sum
+}
+
+/** A snapshot with the rates of each session since an earlier one of the same node; 0 for sessions that began in between. */
+export function withRates<S extends Status>(now: S, before: Status): S {
+  const seconds = Math.max(1, now.at - before.at) / 1000
+  const earlier = new Map(sessionsOf(before).map(session => [nameOf(session), session.total]))
+  const rated = (session: SessionStatus): SessionStatus => {
+    const then = earlier.get(nameOf(session)) ?? session.total
+    const rate = (of: 'bytesIn' | 'bytesOut'): number => Math.max(0, (session.total[of] - then[of]) / seconds)
+    return { ...session, rates: { bytesIn: rate('bytesIn'), bytesOut: rate('bytesOut') } }
+  }
+  return {
+    ...now,
+    servers: now.servers.map(server => ({ ...server, sessions: server.sessions.map(rated) })),
+    clients: now.clients.map(client => ({ ...client, sessions: client.sessions.map(rated) }))
+  }
+}
+
+function sessionsOf({ servers, clients }: Status): SessionStatus[] {
+  return [...servers, ...clients].flatMap(({ sessions }) => sessions)
+}
+
+function nameOf({ peer, host, since }: SessionStatus): string {
+  return `${peer} ${host} ${since}`
+}

@@ -1,0 +1,382 @@
+// The control socket: what runs, as other programs of the same user see it and tell it.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ControlClient } from '../../src/control/client.js'
+import { Journal } from '../../src/control/journal.js'
+import { addressOf, foldersOf, thisMachine } from '../../src/control/place.js'
+import { type Controlled, ControlServer } from '../../src/control/server.js'
+import type { DaemonStatus } from '../../src/control/wire.js'
+import { codeOf } from '../../src/errors.js'
+import { HyperNat as Library } from '../../src/index.js'
+import { CONTROL_LIMITS, type ControlLimits } from '../../src/limits.js'
+import { connectTcp, readSome } from '../support/clients.js'
+import { until, within } from '../support/deadline.js'
+import { type HyperNat, writeOptions } from '../support/hyper-nat.js'
+import type { Ending } from '../support/process.js'
+import { listenTcpEcho } from '../support/servers.js'
+import { newSecret, type Stage, staged } from '../support/stage.js'
+
+const isWindows = process.platform === 'win32'
+
+/** A folder of control sockets, and the commands of whoever sits in front of it. */
+class Desk {
+  readonly folder: string
+
+  constructor(readonly stage: Stage) {
+    this.folder = mkdtempSync(join(tmpdir(), 'hn-control-'))
+    stage.defer(() => rmSync(this.folder, { recursive: true, force: true }))
+  }
+
+  get sockets(): string[] {
+    return readdirSync(this.folder)
+  }
+
+  options(schema: readonly object[], bootstrap: readonly string[]): string {
+    const written = writeOptions({ network: { bootstrap }, schema })
+    this.stage.defer(() => written.remove())
+    return written.file
+  }
+
+  /** Runs from a file. */
+  daemon(file: string, ...args: string[]): HyperNat {
+    const env = { HYPER_NAT_CONTROL: this.folder }
+    return this.stage.start(['-c', file, '--json', ...args], { name: file, env })
+  }
+
+  start(...args: string[]): HyperNat {
+    return this.stage.start(args, { env: { HYPER_NAT_CONTROL: this.folder } })
+  }
+
+  async run(...args: string[]): Promise<Ending> {
+    return this.start(...args).end()
+  }
+
+  async json(...args: string[]): Promise<Record<string, unknown>[]> {
+    const { stdout, code, stderr } = await this.run(...args, '--json')
+    assert.equal(code, 0, stdout + stderr)
+    return stdout
+      .split('\n')
+      .slice(0, -1)
+      .map(line => JSON.parse(line))
+  }
+
+  async status(...args: string[]): Promise<DaemonStatus> {
+    const [first, ...others] = await this.json('status', ...args)
+    assert.deepEqual(others, [])
+    return first as unknown as DaemonStatus
+  }
+}
+
+staged('status, logs, reload and stop of a daemon with a guest', async stage => {
+  const desk = new Desk(stage)
+  const { bootstrap } = await stage.testnet()
+  const echo = await stage.use(listenTcpEcho())
+  const secret = newSecret()
+  const entry = { mode: 'server', secret, proto: 'tcp', port: echo.port }
+  const file = desk.options([entry], bootstrap)
+
+  const none = await desk.run('status')
+  assert.equal(none.code, 1)
+  assert.match(none.stderr, /NOT_RUNNING: No hyper-nat of this user is running\.\n$/)
+
+  const server = desk.daemon(file)
+  const { publicKey } = await server.event('ready')
+  if (!isWindows) {
+    const socket = join(desk.folder, `${server.pid}.sock`)
+    assert.equal(statSync(socket).mode & 0o777, 0o600)
+  }
+  const guest = await stage.daemon([
+    { mode: 'client', proto: 'tcp', port: echo.port, localPort: 0, publicKey }
+  ])
+  await guest.event('connected')
+  const socket = await connectTcp(await guest.localPort('tcp', echo.port))
+  stage.defer(() => socket.destroy())
+  const say = async (bytes: number): Promise<void> => {
+    socket.write(Buffer.alloc(bytes, 1))
+    await readSome(socket, bytes)
+  }
+
+  // Numbers that move.
+  await say(1000)
+  const first = await desk.status('-c', file)
+  assert.equal(first.pid, server.pid)
+  assert.equal(first.servers[0]!.publicKey, publicKey)
+  const session = first.servers[0]!.sessions[0]!
+  assert.deepEqual([session.state, session.path, session.total.bytesIn], ['up', 'lan', 1000])
+  assert.equal(first.servers[0]!.maps[0]!.flows, 1)
+  await say(5000)
+  const second = await desk.status()
+  assert.equal(second.servers[0]!.sessions[0]!.total.bytesOut, 6000)
+  assert.equal(second.servers[0]!.sessions[0]!.since, session.since)
+  assert.ok(!JSON.stringify(second).includes(secret))
+  const text = await desk.run('status')
+  assert.equal(text.code, 0, text.stderr)
+  assert.match(text.stdout, new RegExp(`process ${server.pid}, .*options.json`))
+  assert.match(text.stdout, new RegExp(`tcp ${echo.port} +127.0.0.1 +1 +6.0 kB +6.0 kB`))
+  assert.match(text.stdout, / lan +\d+ s +[\d.-]+/)
+
+  // Again each second, with rates.
+  const watching = desk.start('status', '--watch', '--json')
+  const told = (): DaemonStatus[] => watching.events as unknown as DaemonStatus[]
+  await until(10_000, 'a first look', () => told().length > 0)
+  await say(50_000)
+  await until(10_000, 'a rate', () =>
+    told().some(one => one.servers[0]!.sessions[0]!.rates!.bytesIn > 10_000)
+  )
+  watching.kill('SIGINT')
+  assert.equal((await watching.end()).code, 0)
+
+  // What has happened, and what happens.
+  const lines = await desk.json('logs')
+  assert.ok(lines.some(line => line.event === 'connected' && typeof line.time === 'string'))
+  const following = desk.start('logs', '-f', '-n', '0')
+  await until(10_000, 'a follower', async () => {
+    // Each reload is told.
+    assert.equal((await desk.run('reload')).code, 0)
+    return following.stdout.includes('The options were read again')
+  })
+  assert.doesNotMatch(following.stdout, /connected/, 'no more than was asked for')
+
+  // A file with faults changes nothing, and all of them are told.
+  const faulty = { ...entry, port: 0, proto: 'smtp' }
+  writeFileSync(file, JSON.stringify({ network: { bootstrap }, schema: [faulty] }))
+  const bad = await desk.run('reload')
+  assert.equal(bad.code, 2)
+  assert.match(bad.stderr, /not used as it is now.*schema\[0\]\.p(ort|roto).*schema\[0\]\.p(ort|roto)/s)
+  await say(10)
+  const other = { ...entry, proto: 'udp' }
+  writeFileSync(file, JSON.stringify({ network: { bootstrap }, schema: [entry, other] }))
+  const [reloaded] = await desk.json('reload')
+  // The daemon may have noticed by itself.
+  const change = await server.event('reloaded', { where: ({ added }) => added.length === 1 })
+  assert.equal(change.added[0]!.proto, 'udp')
+  assert.deepEqual(reloaded!.restart, [])
+  if (!isWindows) {
+    writeFileSync(file, JSON.stringify({ network: { bootstrap }, schema: [entry] }))
+    server.kill('SIGHUP')
+    await server.event('reloaded', { where: ({ removed }) => removed.length === 1 })
+  }
+  await say(10)
+
+  // It ends as if by a signal, and is found no more.
+  const stopped = await desk.run('stop')
+  assert.equal(stopped.code, 0, stopped.stderr)
+  assert.equal((await server.end()).code, 0)
+  await guest.event('disconnected', { where: ({ code }) => code === 'GOODBYE' })
+  assert.equal((await following.end()).code, 0, 'who followed has seen the end')
+  assert.deepEqual(desk.sockets, [])
+  const node = await stage.use(new Library({ bootstrap, portMapping: false }))
+  assert.equal(await node.find(publicKey), 0)
+  assert.equal((await desk.run('stop')).code, 1)
+})
+
+staged('several daemons are told apart; what a crash left is removed; none is asked for', async stage => {
+  const desk = new Desk(stage)
+  const { bootstrap } = await stage.testnet()
+  const echo = await stage.use(listenTcpEcho())
+  const entries = () => [{ mode: 'server', secret: newSecret(), proto: 'tcp', port: echo.port }]
+  const files = [desk.options(entries(), bootstrap), desk.options(entries(), bootstrap)]
+  const [one, two] = files.map(file => desk.daemon(file)) as [HyperNat, HyperNat]
+  const keys = await Promise.all([one, two].map(async daemon => (await daemon.event('ready')).publicKey))
+
+  const list = await desk.run('status')
+  assert.equal(list.code, 0)
+  for (const [i, daemon] of [one, two].entries()) {
+    assert.match(list.stdout, new RegExp(`^${daemon.pid} .*${files[i]}$`, 'm'))
+  }
+  assert.equal((await desk.json('status')).length, 2)
+  assert.equal((await desk.status('-c', files[1]!)).servers[0]!.publicKey, keys[1])
+  assert.equal((await desk.status('--pid', `${one.pid}`)).servers[0]!.publicKey, keys[0])
+  const which = await desk.run('stop')
+  assert.equal(which.code, 2)
+  assert.match(which.stderr, new RegExp(`SEVERAL_DAEMONS: 2 .*${one.pid} \\(.*${two.pid} \\(`))
+  assert.ok(one.running && two.running)
+
+  if (isWindows) return
+  one.kill('SIGKILL')
+  await one.end()
+  assert.equal(desk.sockets.length, 2, 'a crash leaves the socket')
+  assert.equal((await desk.status()).pid, two.pid)
+  assert.deepEqual(desk.sockets, [`${two.pid}.sock`])
+
+  // Flags and the file say where it is, or that it is not.
+  const off = desk.daemon(files[0]!, '--control', 'off')
+  await off.event('ready')
+  assert.equal(desk.sockets.length, 1)
+  const elsewhere = join(desk.folder, 'elsewhere')
+  const settings = JSON.parse(readFileSync(files[0]!, 'utf8'))
+  writeFileSync(files[0]!, JSON.stringify({ ...settings, control: elsewhere }))
+  off.kill('SIGHUP')
+  assert.deepEqual((await off.event('reloaded')).restart, [], 'the flag has the last word')
+  const there = stage.start(['-c', files[0]!, '--json'], { env: { HYPER_NAT_CONTROL: '' } })
+  await there.event('ready')
+  assert.deepEqual(readdirSync(elsewhere), [`${there.pid}.sock`])
+  const found = stage.start(['status', '-c', files[0]!, '--json'], { env: { HYPER_NAT_CONTROL: '' } })
+  assert.equal(JSON.parse((await found.end()).stdout).pid, there.pid)
+  assert.deepEqual(await there.stop(), { ...(await there.end()), code: 0 })
+  assert.equal(existsSync(join(elsewhere, `${there.pid}.sock`)), false)
+})
+
+staged('join --save, invite and revoke reach the daemon that runs from the file', async stage => {
+  const desk = new Desk(stage)
+  const { bootstrap } = await stage.testnet()
+  const echo = await stage.use(listenTcpEcho())
+  const share = { mode: 'server', secret: newSecret(), proto: 'tcp', port: echo.port }
+  const files = {
+    server: desk.options([{ ...share, private: true }], bootstrap),
+    client: desk.options([{ ...share, secret: newSecret() }], bootstrap)
+  }
+  const server = desk.daemon(files.server)
+  await server.event('ready')
+  const client = desk.daemon(files.client)
+  await client.event('ready')
+
+  const [invite] = await desk.json('invite', 'Anna', '-c', files.server)
+  const [saved] = await desk.json('join', String(invite!.ticket), '--save', '-c', files.client, '-l', '0')
+  const maps = saved!.maps as { localPort: number }[]
+  assert.equal(saved!.pid, client.pid)
+  await client.event('connected')
+  const socket = await connectTcp(maps[0]!.localPort)
+  socket.write('hello')
+  await readSome(socket, 5)
+  // What is there already is not saved twice.
+  const [again] = await desk.json('join', String(invite!.ticket), '--save', '-c', files.client, '-l', '0')
+  assert.deepEqual(again!.maps, saved!.maps)
+  assert.equal(JSON.parse(readFileSync(files.client, 'utf8')).schema.length, 2)
+
+  assert.equal((await desk.run('revoke', 'Anna', '-c', files.server)).code, 0)
+  await client.event('disconnected', { where: ({ code }) => code === 'NOT_INVITED' })
+  socket.destroy()
+
+  // Flags cannot be read again.
+  const bare = desk.start(
+    'server',
+    '-p',
+    `${echo.port}`,
+    '--protocol',
+    'tcp',
+    '--json',
+    '-s',
+    newSecret(),
+    '--bootstrap',
+    bootstrap[0]!
+  )
+  await bare.event('ready')
+  const refused = await desk.run('reload', '--pid', `${bare.pid}`)
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /NO_OPTIONS_FILE/)
+})
+
+/** A daemon of which only its control socket is real. */
+async function listening(stage: Stage, limits: Partial<ControlLimits> = {}) {
+  const desk = new Desk(stage)
+  const journal = new Journal({ ...CONTROL_LIMITS, ...limits })
+  const who = { pid: 4711, version: '0', since: 0, file: null }
+  const daemon: Controlled = {
+    journal,
+    who: () => who,
+    status: () => ({ ...who, at: 1 }) as DaemonStatus,
+    reload: async () => ({ added: [], removed: [], restart: [] }),
+    stop() {}
+  }
+  const server = new ControlServer(daemon, { ...CONTROL_LIMITS, ...limits })
+  const machine = thisMachine()
+  const folder = foldersOf(desk.folder, machine)[0]!
+  await server.open(folder, machine, who.pid)
+  const address = addressOf(folder, who.pid, machine)
+  stage.defer(() => {
+    server.close()
+    server.hangUp()
+  })
+  /** Says this, and gives all that comes until the other side hangs up, or `lines` have come. */
+  const ask = async (text: string, lines = Number.POSITIVE_INFINITY): Promise<string[]> => {
+    const socket = net.connect(address)
+    let got = ''
+    socket.setEncoding('utf8').on('data', data => {
+      got += data
+      if (got.split('\n').length > lines) socket.destroy()
+    })
+    socket.on('error', () => {})
+    socket.write(text)
+    await within(5000, once(socket, 'close'), () => `an end after ${got}`)
+    return got.split('\n').slice(0, -1)
+  }
+  return { journal, address, ask, limits: { ...CONTROL_LIMITS, ...limits } }
+}
+
+staged('who asks rudely is told so, and takes nothing from others', async stage => {
+  const { ask, address, limits } = await listening(stage, { connections: 3 })
+  const codes = (lines: string[]): unknown[] => lines.map(line => JSON.parse(line).error?.code ?? 'fine')
+  assert.deepEqual(codes(await ask('{"id":1,"command":"brew"}\n{"id":"x","command":"who"}\n', 2)), [
+    'UNKNOWN_COMMAND',
+    'fine'
+  ])
+  // Names that every object has.
+  assert.deepEqual(codes(await ask('{"id":1,"command":"toString"}\n', 1)), ['UNKNOWN_COMMAND'])
+  for (const bad of ['nonsense', '[]', 'null', '{"id":1}', '{"id":{},"command":"who"}']) {
+    assert.deepEqual(codes(await ask(`${bad}\n`)), ['BAD_REQUEST'], bad)
+  }
+  assert.deepEqual(codes(await ask('x'.repeat(limits.requestBytes + 1))), ['BAD_REQUEST'])
+
+  const clients = await Promise.all([1, 2, 3].map(() => ControlClient.connect(address)))
+  stage.defer(() => {
+    for (const client of clients) client.close()
+  })
+  await Promise.all(clients.map(client => client.ask('who', 5000)))
+  assert.deepEqual(codes(await ask('{"id":1,"command":"who"}\n')), ['TOO_MANY_CONNECTIONS'])
+  const fourth = await ControlClient.connect(address)
+  await assert.rejects(fourth.ask('who', 5000), err => codeOf(err) === 'TOO_MANY_CONNECTIONS')
+  assert.equal((await clients[0]!.ask('who', 5000)).pid, 4711)
+})
+
+staged('a reader of the log that does not keep up misses lines, and is told how many', async stage => {
+  const { journal, address } = await listening(stage, { unreadBytes: 10_000 })
+  const slow = net.connect(address)
+  stage.defer(() => slow.destroy())
+  slow.write('{"id":1,"command":"logs","lines":0,"follow":true}\n{"id":2,"command":"who"}\n')
+  await within(5000, once(slow, 'data'), () => 'the answer behind the request')
+  slow.pause()
+  const line = (n: number): string =>
+    JSON.stringify({ time: '2000-01-01T00:00:00Z', n, more: 'x'.repeat(500) })
+  const count = 20_000
+  for (let n = 0; n < count; n++) journal.add(line(n))
+  let text = ''
+  slow.setEncoding('utf8').on('data', data => {
+    text += data
+  })
+  slow.resume()
+  // The next line that there is room for tells.
+  await until(10_000, 'what was left out', () => {
+    journal.add(line(count))
+    return text.includes('left_out')
+  })
+  const got = text.split('\n').filter(one => one.includes('"n":'))
+  const { left_out } = JSON.parse(text.split('\n').find(one => one.includes('left_out'))!)
+  assert.ok(left_out > count / 2, `${left_out} left out, ${got.length} came`)
+})
+
+staged('two that ask at once get their own answers; a daemon that has ended is no answer', async stage => {
+  const { address, journal } = await listening(stage)
+  journal.add('{"time":"2000-01-01T00:00:00Z","event":"x"}')
+  const client = await ControlClient.connect(address)
+  const lines: unknown[] = []
+  const [who, status] = await Promise.all([
+    client.ask('who', 5000),
+    client.ask('status', 5000),
+    client.logs(
+      {},
+      line => lines.push(line),
+      () => {}
+    )
+  ])
+  assert.equal(who.pid, 4711)
+  assert.equal(status.at, 1)
+  assert.deepEqual(lines, [{ time: '2000-01-01T00:00:00Z', event: 'x' }])
+  client.close()
+  await client.closed
+  await assert.rejects(client.ask('who', 5000), err => codeOf(err) === 'CONTROL_FAILED')
+})

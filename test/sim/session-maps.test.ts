@@ -1,0 +1,88 @@
+/** A server that shares other port maps while sessions are up. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ByteFlow } from '../../src/flows/byte-flow.js'
+import type { WireMap } from '../../src/session/frames.js'
+import { mapsFrame } from '../../src/session/frames.js'
+import { FlowEnd } from '../support/flow-end.js'
+import { connected, MAPS, World } from '../support/session-peers.js'
+
+const MORE: readonly WireMap[] = [...MAPS, { id: 3, proto: 'tcpudp', port: 90 }]
+
+test('a client that has said that it understands is told of the maps, an older one is not', () => {
+  const { world, server, client } = connected(1, { delay: 5 })
+  // The client's first PING has come.
+  world.pass(100)
+  const told: (readonly WireMap[])[] = []
+  client.session!.events.maps = maps => told.push(maps)
+  assert.equal(server.session.tellMaps(MORE), true)
+  world.pass(100)
+  assert.deepEqual(told, [MORE])
+  assert.equal(client.session!.state, 'up')
+})
+
+test('before the client has said so, nothing is sent that it might not understand', () => {
+  const world = new World(1, { delay: 50 })
+  const server = world.server()
+  const client = world.client(server)
+  client.dial()
+  assert.ok(world.pass(1000, () => server.sessions.size === 1))
+  assert.equal(server.session.tellMaps(MORE), false)
+  assert.ok(world.pass(1000, () => client.session?.state === 'up'))
+  world.pass(200)
+  assert.equal(server.session.tellMaps(MORE), true)
+})
+
+test('while there is no connection, the next greeting tells', () => {
+  const { world, server, client } = connected(1, { delay: 5 })
+  client.connection!.die()
+  world.pass(100)
+  assert.equal(server.session.state, 'lost')
+  assert.equal(server.session.tellMaps(MORE), true)
+})
+
+test('a client that names maps itself is at fault', () => {
+  const { world, server, client } = connected(1, { delay: 5 })
+  const frame = mapsFrame(MORE)
+  const link = client.session!.link!
+  const message = link.alloc(frame.byteLength)
+  message.set(frame)
+  link.write(message)
+  world.pass(100)
+  assert.ok(server.told.includes('ended PROTOCOL_ERROR'), server.told.join())
+})
+
+for (const proto of ['tcp', 'tcpudp'] as const) {
+  test(`${proto} flows of a map that is gone are reset on both sides, the others lose no byte`, () => {
+    const { world, server, client } = connected(2, { delay: 10, room: 32_000, bytesPerMs: 500 })
+    const there = new Map<ByteFlow, FlowEnd>()
+    const end = (flow: ByteFlow, out: number, expected: number): FlowEnd => {
+      const options = { total: 400_000, fin: true, chunk: () => world.random.int(1, 20_000) }
+      return new FlowEnd(flow, out, expected, world.clock, options)
+    }
+    server.session.events.open = flow => {
+      const peer = end(flow, 1, 0)
+      there.set(flow, peer)
+      world.clock.after(0, () => peer.go())
+      return null
+    }
+    const session = client.session!
+    const here = [1, 7].map(map => {
+      const flow = proto === 'tcp' ? session.openFlow(map) : session.tcpudp.open(map)
+      const peer = end(flow, 0, 1)
+      peer.go()
+      return peer
+    })
+    assert.ok(world.pass(5000, () => here.every(peer => peer.read > 50_000)))
+    server.session.resetFlows(7, 'MAP_NOT_SHARED')
+    const [kept, gone] = here
+    world.pass(60_000, () => kept!.closed && gone!.resetBy !== null)
+    assert.equal(gone!.resetBy, 'MAP_NOT_SHARED')
+    assert.ok(gone!.read < 400_000)
+    assert.equal(kept!.read, 400_000)
+    for (const [flow, peer] of there) {
+      assert.equal(peer.resetBy, flow.map === 7 ? 'MAP_NOT_SHARED' : null)
+      if (flow.map === 1) assert.equal(peer.read, 400_000)
+    }
+  })
+}

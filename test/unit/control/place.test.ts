@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import {
+  addressesIn,
+  addressOf,
+  foldersOf,
+  type Machine,
+  prepare,
+  thisMachine
+} from '../../../src/control/place.js'
+import { codeOf } from '../../../src/errors.js'
+
+const LINUX: Machine = { platform: 'linux', env: {}, uid: 1000, user: 'anna', tmpdir: '/tmp' }
+const isWindows = process.platform === 'win32'
+
+function paths(setting: string | undefined, machine: Partial<Machine>): string[] {
+  return foldersOf(setting, { ...LINUX, ...machine }).map(({ path }) => path)
+}
+
+test('each system has its place', { skip: isWindows }, () => {
+  assert.deepEqual(paths(undefined, {}), ['/tmp/hyper-nat-1000'])
+  const env = { XDG_RUNTIME_DIR: '/run/user/1000' }
+  assert.deepEqual(paths(undefined, { env }), ['/run/user/1000/hyper-nat', '/tmp/hyper-nat-1000'])
+  assert.deepEqual(paths(undefined, { env: { XDG_RUNTIME_DIR: 'relative' } }), ['/tmp/hyper-nat-1000'])
+  assert.deepEqual(paths(undefined, { uid: 0, env }), ['/run/hyper-nat'])
+  assert.deepEqual(paths(undefined, { uid: 0, platform: 'darwin' }), ['/var/run/hyper-nat'])
+  assert.deepEqual(paths('/srv/nat', { env }), ['/srv/nat'])
+  assert.equal(addressOf({ path: '/srv/nat', ours: false }, 42, LINUX), '/srv/nat/42.sock')
+})
+
+test('a path that no socket can have becomes a short one, always the same', { skip: isWindows }, () => {
+  const long = `/${'x'.repeat(88)}`
+  const [path] = paths(long, {})
+  assert.match(path!, /^\/tmp\/hyper-nat-1000-[0-9a-f]{16}$/)
+  assert.deepEqual(paths(long, {}), [path])
+  assert.notDeepEqual(paths(`${long}y`, {}), [path])
+  // The longest that is taken as it is leaves room for any number.
+  assert.deepEqual(paths(`/${'x'.repeat(86)}`, {}), [`/${'x'.repeat(86)}`])
+})
+
+test('pipes of Windows differ by user and folder', () => {
+  const windows: Machine = { ...LINUX, platform: 'win32', uid: -1 }
+  const of = (setting: string | undefined, machine: Machine): string =>
+    addressOf(foldersOf(setting, machine)[0]!, 7, machine)
+  assert.match(of(undefined, windows), /^\\\\\.\\pipe\\hyper-nat-[0-9a-f]{16}-7$/)
+  const all = [of(undefined, windows), of('x', windows), of(undefined, { ...windows, user: 'ben' })]
+  assert.equal(new Set(all).size, 3)
+})
+
+test('a folder of ours is for its owner only, or not used', { skip: isWindows }, async t => {
+  const machine = thisMachine()
+  const base = mkdtempSync(join(tmpdir(), 'hn-place-'))
+  t.after(() => rmSync(base, { recursive: true }))
+  const path = join(base, 'a', 'b')
+  await prepare({ path, ours: true }, machine)
+  assert.equal(statSync(path).mode & 0o777, 0o700)
+  await prepare({ path, ours: true }, machine)
+  writeFileSync(join(path, '12.sock'), '')
+  writeFileSync(join(path, 'other.sock'), '')
+  assert.deepEqual(await addressesIn({ path, ours: true }, machine), [join(path, '12.sock')])
+  const refused = (folder: string) =>
+    assert.rejects(prepare({ path: folder, ours: true }, machine), err => codeOf(err) === 'CONTROL_FAILED')
+  chmodSync(path, 0o750)
+  await refused(path)
+  assert.deepEqual(await addressesIn({ path, ours: true }, machine), [], 'others may have put it there')
+  assert.equal((await addressesIn({ path, ours: false }, machine)).length, 1, 'who names a folder knows why')
+  // A link leads where somebody else wants.
+  mkdirSync(join(base, 'real'), { mode: 0o700 })
+  symlinkSync(join(base, 'real'), join(base, 'link'))
+  await refused(join(base, 'link'))
+  await assert.rejects(prepare({ path, ours: true }, { ...machine, uid: machine.uid + 1 }), err => {
+    return codeOf(err) === 'CONTROL_FAILED'
+  })
+  assert.deepEqual(await addressesIn({ path: join(base, 'none'), ours: true }, machine), [])
+})
