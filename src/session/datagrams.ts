@@ -85,18 +85,17 @@ export class Datagrams implements RecordSink {
 
   /**
    * Takes one sealed datagram. One that is not the other side's, or not new, is counted and dropped.
-   * @returns whether it was authentic
+   * @returns how many records it held; null when it was dropped
    * @throws HyperNatError PROTOCOL_ERROR when an authentic one makes no sense
    */
-  receive(packet: Uint8Array): boolean {
+  receive(packet: Uint8Array): number | null {
     const plain = this.#opener.open(packet)
     if (typeof plain === 'string') {
       this.counts.dropped[plain]++
-      return false
+      return null
     }
     this.counts.received++
-    readRecords(plain, this)
-    return true
+    return readRecords(plain, this)
   }
 
   ping(id: number): void {

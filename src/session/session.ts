@@ -14,6 +14,7 @@ import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
 import { Budget } from '../flows/budget.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import { Queue } from '../flows/queue.js'
+import type { Ration } from '../flows/ration.js'
 import { type TcpCarrier, TcpFlow } from '../flows/tcp.js'
 import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
@@ -52,6 +53,8 @@ export interface SessionOutside {
   readonly defer: (fn: () => void) => void
   /** Numbers from 0 to below 1; need not be secret. */
   readonly chance: () => number
+  /** What the other side may use in a second; left out: whatever it likes. */
+  readonly ration?: Ration
 }
 
 /** A connection that has been greeted, and what the greeting said about a resumed session. */
@@ -105,7 +108,7 @@ export class Session {
       ...outside,
       windows: this.windows,
       rtt: () => this.#pulse.quality.rtt,
-      open: flow => this.events.open(flow, 'tcpudp')
+      open: flow => this.#admit(flow, 'tcpudp')
     })
     this.#pulse = new Pulse(outside.clock, outside.limits, {
       ping: ping => this.#record(datagrams => datagrams.packer.ping(ping)),
@@ -179,8 +182,15 @@ export class Session {
         this.#guard(link, () => readMessage(message, this.#frames, () => this.#link !== link))
       },
       datagram: packet => {
-        // Only what is authentic counts as heard: anybody can send a packet to an open port.
-        this.#guard(link, () => this.#datagrams!.receive(packet) && this.#pulse.heard())
+        const { ration } = this.outside
+        if (ration && !ration.datagram()) return
+        this.#guard(link, () => {
+          const records = this.#datagrams!.receive(packet)
+          // Only what is authentic counts as heard: anybody can send a packet to an open port.
+          if (records === null) return
+          ration?.records(records)
+          this.#pulse.heard()
+        })
       },
       drain: () => this.#flush(),
       close: code => this.#onClose(link, code)
@@ -322,10 +332,10 @@ export class Session {
     return flow
   }
 
-  /** Sends one UDP payload (0 to 65,507 bytes); false if there is no connection, or it is too large. */
+  /** Sends one UDP payload (0 to 65,507 bytes); false if there is no connection, it is too large, or too much for the ration. */
   sendUdp(map: number, flow: number, payload: Uint8Array): boolean {
     const datagrams = this.#datagrams
-    if (!datagrams) return false
+    if (!datagrams || this.outside.ration?.udpOut(payload.byteLength) === false) return false
     const sent = datagrams.packer.udp(map, flow, payload)
     datagrams.hurry()
     return sent
@@ -416,7 +426,9 @@ export class Session {
   readonly #records: DatagramEvents = {
     ping: id => this.#record(datagrams => datagrams.packer.pong(id)),
     pong: id => this.#pulse.pong(id),
-    udp: (map, flow, payload) => this.events.udp(map, flow, payload),
+    udp: (map, flow, payload) => {
+      if (this.outside.ration?.udpIn(payload.byteLength) !== false) this.events.udp(map, flow, payload)
+    },
     segment: (flow, segment) => this.tcpudp.onSegment(flow, segment),
     turn: () => this.tcpudp.turn()
   }
@@ -430,8 +442,14 @@ export class Session {
     const flow = new TcpFlow(id, map, this.#carrier, this.outside.limits)
     flow.onWindow(0, limit)
     this.flows.set(id, flow)
-    const refused = this.events.open(flow, 'tcp')
+    const refused = this.#admit(flow, 'tcp')
     if (refused) flow.reset(refused)
+  }
+
+  #admit(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
+    const { ration } = this.outside
+    if (!ration) return this.events.open(flow, proto)
+    return ration.open(flow, rationed => this.events.open(rationed, proto))
   }
 
   /** The flow of a frame; undefined for one that we have finished with, whose last frames were on their way. */
