@@ -39,17 +39,21 @@ export interface Limits {
   handshakeSources: number
   /** Handshakes per second that are decrypted, to see whose they are; others are dropped. Each takes some 0.5 ms. */
   handshakeLooksPerSecond: number
+  /** How many of all these there may be at once. */
+  handshakeBurst: number
 
   /** New TCP flows of one guest per second, of either protocol, and how many at once; further ones wait. 0: no limit. */
   flowsPerSecond: number
   flowBurst: number
+  /** Frames of one guest's ordered stream per second; further ones wait, and the stream with them. 0: no limit. */
+  framesPerSecond: number
   /** Datagrams of one guest per second, and records in them, that are opened; others are dropped. 0: no limit. */
   datagramsPerSecond: number
   /** UDP payloads per second that pass between one guest and its targets, each way; others are dropped. 0: no limit. */
   udpPerSecond: number
   /** Payload bytes of one guest per second, both directions together: TCP waits, UDP is dropped. 0: no limit. */
   guestBytesPerSecond: number
-  /** What the last three may save for a burst: so many milliseconds' worth. */
+  /** What the last four may save for a burst: so many milliseconds' worth, which is how long others may have to wait for it. */
   rateBurstMs: number
   /** Seconds that a session waits for its client to come back before its flows are reset (options: `resume`). */
   resumeSeconds: number
@@ -233,13 +237,15 @@ export const LIMITS: Limits = {
   addressHandshakesPerMinute: 120,
   handshakeSources: 4096,
   handshakeLooksPerSecond: 200,
+  handshakeBurst: 40,
 
-  flowsPerSecond: 200,
-  flowBurst: 500,
+  flowsPerSecond: 400,
+  flowBurst: 100,
+  framesPerSecond: 50_000,
   datagramsPerSecond: 100_000,
-  udpPerSecond: 25_000,
+  udpPerSecond: 20_000,
   guestBytesPerSecond: 0,
-  rateBurstMs: 100,
+  rateBurstMs: 25,
 
   resumeSeconds: 60,
 

@@ -8,7 +8,7 @@ import { TokenBucket } from '../token-bucket.js'
 
 export type HandshakeLimits = Pick<
   Limits,
-  'greetings' | 'handshakesPerMinute' | 'addressHandshakesPerMinute' | 'handshakeSources'
+  'handshakesPerMinute' | 'handshakeBurst' | 'addressHandshakesPerMinute' | 'handshakeSources'
 >
 
 const MINUTE = 60_000
@@ -21,8 +21,7 @@ export class Handshakes {
 
   constructor(limits: HandshakeLimits) {
     this.#limits = limits
-    // More at once than may greet at once would be answered for nothing.
-    this.#strangers = perMinute(limits.handshakesPerMinute, limits.greetings)
+    this.#strangers = perMinute(limits.handshakesPerMinute, limits.handshakeBurst)
   }
 
   /**
@@ -40,8 +39,8 @@ export class Handshakes {
   }
 
   #bucket(name: string): TokenBucket {
-    const { addressHandshakesPerMinute, handshakeSources } = this.#limits
-    const bucket = this.#sources.get(name) ?? perMinute(addressHandshakesPerMinute)
+    const { addressHandshakesPerMinute, handshakeBurst, handshakeSources } = this.#limits
+    const bucket = this.#sources.get(name) ?? perMinute(addressHandshakesPerMinute, handshakeBurst)
     this.#sources.delete(name)
     // Whoever is forgotten begins anew; the rate of all strangers holds on.
     if (this.#sources.size >= handshakeSources) this.#sources.delete(this.#sources.keys().next().value!)
@@ -50,6 +49,6 @@ export class Handshakes {
   }
 }
 
-function perMinute(count: number, most = count): TokenBucket {
+function perMinute(count: number, most: number): TokenBucket {
   return new TokenBucket(count / MINUTE, Math.min(count, most))
 }

@@ -2,7 +2,7 @@
  * What one guest may use of a server in a second, over all sessions under its key. What costs most is bounded first:
  *
  *     datagram -> datagramsPerSecond, before it is opened: dropped -> UDP payloads -> udpPerSecond, guestBytesPerSecond: dropped
- *     OPEN -> flowsPerSecond: waits -> bytes -> guestBytesPerSecond: wait
+ *     frame -> framesPerSecond: waits -> OPEN -> flowsPerSecond: waits -> bytes -> guestBytesPerSecond: wait
  *
  * A flow that comes too soon waits and is not refused: a program that opens 1000 connections at once gets them all, a moment
  * later. What waits is bounded all the same, since a flow that waits counts among the session's flows.
@@ -21,6 +21,7 @@ export type RationLimits = Pick<
   Limits,
   | 'flowsPerSecond'
   | 'flowBurst'
+  | 'framesPerSecond'
   | 'datagramsPerSecond'
   | 'udpPerSecond'
   | 'rateBurstMs'
@@ -29,12 +30,18 @@ export type RationLimits = Pick<
 >
 
 /** The limits that a guest can run into here. */
-export type Exceeded = 'flowsPerSecond' | 'datagramsPerSecond' | 'udpPerSecond' | 'guestBytesPerSecond'
+export type Exceeded =
+  | 'flowsPerSecond'
+  | 'framesPerSecond'
+  | 'datagramsPerSecond'
+  | 'udpPerSecond'
+  | 'guestBytesPerSecond'
 
 export class Ration {
-  /** How often each limit has made a flow wait to be opened, or dropped a datagram or a UDP payload. */
+  /** How often each limit has made a flow or the ordered stream wait, or dropped a datagram or a UDP payload. */
   readonly counts: Record<Exceeded, number> = {
     flowsPerSecond: 0,
+    framesPerSecond: 0,
     datagramsPerSecond: 0,
     udpPerSecond: 0,
     guestBytesPerSecond: 0
@@ -42,6 +49,7 @@ export class Ration {
   readonly #clock: Clock
   readonly #onexceed: (limit: Exceeded) => void
   readonly #flows: Turnstile<HeldFlow> | null
+  readonly #frames: TokenBucket | null
   readonly #datagrams: TokenBucket | null
   readonly #udpIn: TokenBucket | null
   readonly #udpOut: TokenBucket | null
@@ -59,6 +67,7 @@ export class Ration {
     this.#clock = clock
     this.#onexceed = onexceed
     this.#flows = flows && new Turnstile(clock, flows, 1, held => held.release())
+    this.#frames = rate(limits.framesPerSecond, 1)
     this.#datagrams = rate(datagramsPerSecond, 1)
     this.#udpIn = rate(udpPerSecond, 1)
     this.#udpOut = rate(udpPerSecond, 1)
@@ -82,6 +91,23 @@ export class Ration {
     )
     this.#flows.wait(held.place)
     return null
+  }
+
+  /**
+   * Whether one frame more may be read now.
+   * @returns 0, or how long to wait with it and all that follow, ms
+   */
+  frame(): number {
+    const frames = this.#frames
+    if (!frames) return 0
+    const now = this.#clock.now()
+    if (frames.has(1, now)) {
+      frames.take(1)
+      return 0
+    }
+    this.#exceed('framesPerSecond')
+    // Not for each frame alone.
+    return Math.max(1, frames.wait(frames.size / 2, now))
   }
 
   /** Whether one sealed datagram of the guest more may be opened. */

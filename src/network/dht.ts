@@ -28,7 +28,13 @@ interface RelayUse {
 
 export type DhtLimits = Pick<
   Limits,
-  'outageMs' | 'sightingMs' | 'askMs' | 'portDoubtMs' | 'portClients' | 'handshakeLooksPerSecond'
+  | 'outageMs'
+  | 'sightingMs'
+  | 'askMs'
+  | 'portDoubtMs'
+  | 'portClients'
+  | 'handshakeLooksPerSecond'
+  | 'handshakeBurst'
 >
 
 /** A relay that is in use. */
@@ -84,7 +90,7 @@ export class Dht extends HyperDHT {
     this.#log = log
     this.#sightings = new Sightings(limits.sightingMs)
     this.#movable = options.firewalled !== false
-    this.#looks = new TokenBucket(limits.handshakeLooksPerSecond / 1000, limits.handshakeLooksPerSecond)
+    this.#looks = new TokenBucket(limits.handshakeLooksPerSecond / 1000, limits.handshakeBurst)
   }
 
   override _onresponse(answer: HyperDHT.Answer, external: boolean): void {

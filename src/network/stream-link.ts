@@ -165,6 +165,14 @@ export class StreamLink implements Link {
     this.#raw.send(packet).then(this.#onsent, this.#onsent)
   }
 
+  pause(): void {
+    this.#stream.pause()
+  }
+
+  resume(): void {
+    this.#stream.resume()
+  }
+
   close(): void {
     if (this.#gone) return
     this.#leave('CLOSED')

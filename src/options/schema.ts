@@ -385,6 +385,12 @@ export const limitsShape = {
     LIMITS.flowsPerSecond,
     `New TCP connections of one guest per second, after the first ${LIMITS.flowBurst}; further ones wait`
   ),
+  framesPerSecond: limit(
+    0,
+    RATE_MAX,
+    LIMITS.framesPerSecond,
+    'Frames of one guest per second that carry tcp; further ones wait'
+  ),
   udpPerSecond: limit(
     0,
     RATE_MAX,
@@ -420,6 +426,12 @@ export const limitsShape = {
     RATE_MAX,
     LIMITS.addressHandshakesPerMinute,
     'Handshakes per minute of one address, or one known guest, that are answered'
+  ),
+  handshakeLooksPerSecond: limit(
+    1,
+    RATE_MAX,
+    LIMITS.handshakeLooksPerSecond,
+    'Handshakes per second that are decrypted, to see whose they are'
   )
 }
 

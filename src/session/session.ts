@@ -20,8 +20,9 @@ import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
 import { protocolError } from './bytes.js'
 import { type DatagramEvents, Datagrams } from './datagrams.js'
-import { type FlowPosition, type FrameSink, pingFrame, pongFrame, readMessage, resetFrame } from './frames.js'
+import { type FlowPosition, type FrameSink, pingFrame, pongFrame, resetFrame } from './frames.js'
 import { refuseGreetings, turnAway } from './greeting.js'
+import { Intake } from './intake.js'
 import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
 import { type Heard, Pulse, type Quality } from './pulse.js'
@@ -176,10 +177,17 @@ export class Session {
       () => this.outside.clock.now(),
       this.outside.defer
     )
+    const intake = new Intake(
+      link,
+      this.#frames,
+      this.outside,
+      read => this.#guard(link, read),
+      () => this.#link === link
+    )
     link.events = {
       message: message => {
         this.#pulse.heard()
-        this.#guard(link, () => readMessage(message, this.#frames, () => this.#link !== link))
+        intake.add(message)
       },
       datagram: packet => {
         const { ration } = this.outside

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Handshakes } from '../../../src/access/handshakes.js'
 
 const LIMITS = {
-  greetings: 20,
+  handshakeBurst: 20,
   handshakesPerMinute: 60,
   addressHandshakesPerMinute: 6,
   handshakeSources: 100
@@ -39,7 +39,7 @@ test('a flood from one address is held to its rate, and others do not notice', (
 test('a flood from many addresses is held to the rate of all strangers', () => {
   const handshakes = new Handshakes(LIMITS)
   const everybody = (i: number) => ({ address: `192.0.2.${i}` })
-  assert.equal(answered(handshakes, everybody, 1000, 0), 20, 'as many as may greet at once')
+  assert.equal(answered(handshakes, everybody, 1000, 0), 20, 'as many as there may be at once')
   assert.equal(answered(handshakes, everybody, 1001, 30, 1), 30, 'then one a second')
 })
 
@@ -64,7 +64,7 @@ test('no more sources are remembered than there may be', () => {
   const handshakes = new Handshakes({
     ...LIMITS,
     handshakesPerMinute: 1e9,
-    greetings: 1e9,
+    handshakeBurst: 1e9,
     handshakeSources: 2
   })
   for (let i = 0; i < 6; i++) handshakes.admits({ address: 'a' }, 0)

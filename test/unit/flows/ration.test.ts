@@ -10,6 +10,7 @@ import { VirtualClock } from '../../sim/support/virtual-clock.js'
 const NONE: RationLimits = {
   flowsPerSecond: 0,
   flowBurst: 0,
+  framesPerSecond: 0,
   datagramsPerSecond: 0,
   udpPerSecond: 0,
   guestBytesPerSecond: 0,
