@@ -8,7 +8,8 @@ const internals = createRequire(require.resolve('hyperdht'))
 /** One side of a Noise IK handshake, as hyperdht has it. */
 interface NoiseWrap {
   readonly remotePublicKey: Uint8Array
-  readonly handshake: { readonly hash: Uint8Array; readonly e: HyperDHT.KeyPair | null }
+  /** `e` is its ephemeral key, drawn when it first sends unless there is one. */
+  readonly handshake: { readonly hash: Uint8Array; e: HyperDHT.KeyPair | null }
   send(payload: object): Buffer
   recv(noise: Uint8Array): { addresses4: HyperDHT.Address[] | null; udx: { id: number } | null }
   final(): { hash: Buffer; holepunchSecret: Buffer; rx: Buffer; tx: Buffer }
