@@ -6,20 +6,15 @@ import os from 'node:os'
 import { createInterface } from 'node:readline'
 import HyperDHT from 'hyperdht'
 import sodium from 'sodium-native'
-import { systemClock } from '../../src/clock.js'
-import { HyperNatError } from '../../src/errors.js'
 import { childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
-import { LIMITS } from '../../src/limits.js'
-import { silentLog } from '../../src/log.js'
-import { Node } from '../../src/network/node.js'
-import type { StreamLink } from '../../src/network/stream-link.js'
-import { openFrame, resetFrame, type Welcome } from '../../src/session/frames.js'
-import { greetServer } from '../../src/session/greeting.js'
+import { type KeyPair, keyPairOf, randomSecret } from '../../src/identity/keys.js'
+import { openFrame, resetFrame } from '../../src/session/frames.js'
 import { Packer } from '../../src/session/records.js'
 import { Sealer } from '../../src/session/seal.js'
 import { SEAL_BYTES } from '../../src/session/wire.js'
 import { firstMessage, sendHandshake } from './handshake.js'
+import { intrude } from './intruder.js'
 
 /** Handshakes at a time, and how often, ms. */
 const HANDSHAKES = 10
@@ -28,21 +23,14 @@ const HANDSHAKES_EVERY_MS = 4
 export type Flood = 'handshakes' | 'opens' | 'datagrams'
 
 /** A session of which only the connection is ours: nothing of what the rules ask for is done. */
-async function intrude(publicKey: Uint8Array, bootstrap: string[]) {
-  const node = new Node({ bootstrap }, LIMITS, silentLog)
-  const datagramKey = Buffer.alloc(32, 1)
-  const { link, welcome } = await new Promise<{ link: StreamLink; welcome: Welcome }>((resolve, reject) => {
-    node.dial(childPublicKey(publicKey), HyperDHT.keyPair(), link => {
-      if (link instanceof HyperNatError) return reject(link)
-      greetServer(
-        { link, sharedKey: publicKey, clock: systemClock, timeoutMs: 5000 },
-        { datagramKey, resume: null },
-        welcome => (welcome instanceof HyperNatError ? reject(welcome) : resolve({ link, welcome }))
-      )
-    })
-  })
+async function session(publicKey: Uint8Array, bootstrap: string[]) {
+  const { link, welcome, datagramKey } = await intrude(publicKey, bootstrap, freshKeys())
   const mapOf = (proto: string): number => welcome.maps.find(map => map.proto === proto)!.id
   return { link, sealer: new Sealer(datagramKey), mapOf }
+}
+
+function freshKeys(): KeyPair {
+  return keyPairOf(randomSecret())
 }
 
 /** Each does a little of its flood, again and again; returns how many things it sent. */
@@ -50,7 +38,7 @@ type Step = () => number
 
 /** Opens connections at the target and drops them, in messages of 500; and some of a map that there is not. */
 async function opens(publicKey: Uint8Array, bootstrap: string[]): Promise<Step> {
-  const { link, mapOf } = await intrude(publicKey, bootstrap)
+  const { link, mapOf } = await session(publicKey, bootstrap)
   const map = mapOf('tcp')
   let flow = 0
   return () => {
@@ -69,7 +57,7 @@ async function opens(publicKey: Uint8Array, bootstrap: string[]): Promise<Step> 
 
 /** Full of small payloads, each of which costs the server a datagram to the target, and one back. */
 async function datagrams(publicKey: Uint8Array, bootstrap: string[]): Promise<Step> {
-  const { link, sealer, mapOf } = await intrude(publicKey, bootstrap)
+  const { link, sealer, mapOf } = await session(publicKey, bootstrap)
   const map = mapOf('udp')
   const payload = Buffer.from('flood')
   const packer = new Packer(
