@@ -8,13 +8,12 @@ import HyperDHT from 'hyperdht'
 import sodium from 'sodium-native'
 import { childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
-import { type KeyPair, keyPairOf, randomSecret } from '../../src/identity/keys.js'
 import { openFrame, resetFrame } from '../../src/session/frames.js'
 import { Packer } from '../../src/session/records.js'
 import { Sealer } from '../../src/session/seal.js'
 import { SEAL_BYTES } from '../../src/session/wire.js'
 import { firstMessage, sendHandshake } from './handshake.js'
-import { intrude } from './intruder.js'
+import { freshKeys, intrude } from './intruder.js'
 
 /** Handshakes at a time, and how often, ms. */
 const HANDSHAKES = 10
@@ -27,10 +26,6 @@ async function session(publicKey: Uint8Array, bootstrap: string[]) {
   const { link, welcome, datagramKey } = await intrude(publicKey, bootstrap, freshKeys())
   const mapOf = (proto: string): number => welcome.maps.find(map => map.proto === proto)!.id
   return { link, sealer: new Sealer(datagramKey), mapOf }
-}
-
-function freshKeys(): KeyPair {
-  return keyPairOf(randomSecret())
 }
 
 /** Each does a little of its flood, again and again; returns how many things it sent. */
