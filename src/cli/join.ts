@@ -70,10 +70,13 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     ...(args.save
       ? {
           opened: async maps => {
-            const { saveEntries } = await import('../options/edit.js')
+            const { saveEntries, saveIdentity } = await import('../options/edit.js')
             const path = file ?? DEFAULT_FILE
             const added = await saveEntries(path, joinEntries(encodeTicket(ticket), ticket, maps, localHost))
-            return added === 0 ? `${path} has it already\n` : `Saved in ${path}: hyper-nat opens it again\n`
+            const told =
+              added === 0 ? `${path} has it already\n` : `Saved in ${path}: hyper-nat opens it again\n`
+            if (identity === undefined || (await saveIdentity(path, identity))) return told
+            return `${told}${path} names another identity file, which stays: --identity names this one\n`
           }
         }
       : {})

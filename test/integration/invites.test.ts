@@ -396,3 +396,17 @@ staged('at a server that is not private, an invite gives a name', async stage =>
   assert.equal((await anna.event('disconnected', { ms: 2000 })).code, 'NOT_INVITED')
   assert.ok(!stranger.events.some(({ event }) => event === 'disconnected'))
 })
+
+staged('doctor and ping come in with an invite, to a server that has no answer for others', async stage => {
+  const target = await stage.use(listenTcpEcho())
+  const host = await owner(stage, [{ proto: 'tcp', port: target.port }])
+  const ticket = await host.invite('Anna')
+  const ping = stage.start(['ping', ticket, '--count', '2', '--interval', '0.2', '--json'])
+  assert.equal((await ping.end()).code, 0, ping.describe())
+  assert.equal((await host.server.event('connected')).name, 'Anna')
+  const from = host.server.mark
+  const doctor = stage.start(['doctor', ticket, '--no-port-mapping', '--json'])
+  await doctor.end(30_000)
+  assert.equal((await host.server.event('connected', { from })).name, 'Anna')
+  assert.equal(JSON.parse(doctor.stdout).server.connected, true, doctor.describe())
+})
