@@ -13,7 +13,7 @@ import { listenTcpEcho } from '../support/servers.js'
 import { staged } from '../support/stage.js'
 
 /** Quiet and flood take turns, so that what else runs on the machine disturbs both alike. */
-const ROUNDS = 8
+const ROUNDS = 6
 const ROUND_MS = 400
 /** What was on its way when the flood was stopped is gone after this. */
 const SETTLE_MS = 100

@@ -9,13 +9,15 @@ import { decodeKey } from '../../src/identity/encoding.js'
 import { GuestKey } from '../../src/identity/guest.js'
 import { decodeTicket } from '../../src/identity/ticket.js'
 import { HyperNat } from '../../src/index.js'
+import type { Limits } from '../../src/limits.js'
+import { within } from '../support/deadline.js'
 import { firstMessage, sendHandshake } from '../support/handshake.js'
 import { freshKeys, intrude } from '../support/intruder.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 
-async function sharing(stage: Stage, isPrivate = false) {
+async function sharing(stage: Stage, isPrivate = false, limits: Partial<Limits> = {}) {
   const { bootstrap } = await stage.testnet()
-  const server = await stage.use(new HyperNat({ bootstrap }))
+  const server = await stage.use(new HyperNat({ bootstrap, limits }))
   const events: DaemonEvent[] = []
   server.on('event', event => events.push(event))
   const maps = [{ proto: 'tcp', port: 1 }] as const
@@ -71,4 +73,44 @@ staged('a first message of a guest that is sent again is answered, and brings no
     'a stranger is not'
   )
   assert.ok(!events.some(({ event }) => event === 'connected'))
+})
+
+staged('of those who connect and say nothing, the first make room for who comes later', async stage => {
+  const { bootstrap, publicKey } = await sharing(stage, false, { greetings: 2, greetingMs: 60_000 })
+  const dht = new HyperDHT({ bootstrap })
+  stage.defer(() => dht.destroy({ force: true }))
+  const connect = async () => {
+    const stream = dht.connect(childPublicKey(publicKey), { keyPair: freshKeys() })
+    stream.on('error', () => {})
+    // What comes is read, so that its end is seen.
+    stream.on('data', () => {})
+    await once(stream, 'open')
+    return stream
+  }
+  const [first, second] = [await connect(), await connect()]
+  const gone = once(first, 'close')
+  const third = await connect()
+  await within(5000, gone, () => 'the first to make room')
+  assert.ok(!second.destroyed && !third.destroyed)
+  const guest = await stage.use(intrude(publicKey, bootstrap, freshKeys()))
+  assert.equal(guest.welcome.maps.length, 1)
+})
+
+staged('one key has so many sessions, other keys have theirs', async stage => {
+  const { bootstrap, publicKey } = await sharing(stage, false, { guestSessions: 1 })
+  const keys = freshKeys()
+  await stage.use(intrude(publicKey, bootstrap, keys))
+  await assert.rejects(intrude(publicKey, bootstrap, keys), { code: 'TOO_MANY_DEVICES' })
+  await stage.use(intrude(publicKey, bootstrap, freshKeys()))
+})
+
+staged('one address has so many handshakes answered, and then as many as its rate', async stage => {
+  const limits = { addressHandshakesPerMinute: 2 }
+  const { bootstrap, publicKey } = await sharing(stage, false, limits)
+  const keys = freshKeys()
+  await stage.use(intrude(publicKey, bootstrap, keys))
+  await stage.use(intrude(publicKey, bootstrap, freshKeys()))
+  await assert.rejects(intrude(publicKey, bootstrap, freshKeys()), { code: 'SERVER_NOT_RUNNING' })
+  // Who has a session is known by its key, and has a rate of its own.
+  await stage.use(intrude(publicKey, bootstrap, keys))
 })

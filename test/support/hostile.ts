@@ -82,7 +82,7 @@ async function handshakes(publicKey: Uint8Array, bootstrap: string[]): Promise<S
   await once(stream, 'open')
   const to = { host: stream.rawStream.remoteHost!, port: stream.rawStream.remotePort }
   // Made beforehand: it takes as long as answering them does.
-  const messages = Array.from({ length: 8000 }, (_, n) => firstMessage(HyperDHT.keyPair(), key, n + 1))
+  const messages = Array.from({ length: 6000 }, (_, n) => firstMessage(HyperDHT.keyPair(), key, n + 1))
   let at = 0
   return () => {
     // More than a server can answer; what is lost on the way harms nobody.
