@@ -25,8 +25,36 @@ export interface Limits {
   sessions: number
   /** Between two looks at whether the time of an invite is over, at the most. */
   expiryLookMs: number
-  /** Connections to one server that have not shown yet that they know its key; beyond it new ones are dropped. */
+  /** Sessions under one client key, unless its invite says for how many devices it is. Beyond it this client is turned away. */
+  guestSessions: number
+  /** Connections to one server that have not shown yet that they know its key; beyond it the one that takes longest is dropped. */
   greetings: number
+  /**
+   * Handshakes per minute that a server answers, and prepares a connection for: of all strangers together, and of one address or
+   * one known key. Others get no answer. Guests with a name, or with a session, do not count among all: strangers cannot keep them out.
+   */
+  handshakesPerMinute: number
+  addressHandshakesPerMinute: number
+  /** Addresses and keys of which it is known how many handshakes came from them. */
+  handshakeSources: number
+  /** Handshakes per second that are decrypted, to see whose they are; others are dropped. Each takes some 0.5 ms. */
+  handshakeLooksPerSecond: number
+  /** How many of all these there may be at once. */
+  handshakeBurst: number
+
+  /** New TCP flows of one guest per second, of either protocol, and how many at once; further ones wait. 0: no limit. */
+  flowsPerSecond: number
+  flowBurst: number
+  /** Frames of one guest's ordered stream per second; further ones wait, and the stream with them. 0: no limit. */
+  framesPerSecond: number
+  /** Datagrams of one guest per second, and records in them, that are opened; others are dropped. 0: no limit. */
+  datagramsPerSecond: number
+  /** UDP payloads per second that pass between one guest and its targets, each way; others are dropped. 0: no limit. */
+  udpPerSecond: number
+  /** Payload bytes of one guest per second, both directions together: TCP waits, UDP is dropped. 0: no limit. */
+  guestBytesPerSecond: number
+  /** What the last four may save for a burst: so many milliseconds' worth, which is how long others may have to wait for it. */
+  rateBurstMs: number
   /** Seconds that a session waits for its client to come back before its flows are reset (options: `resume`). */
   resumeSeconds: number
 
@@ -240,7 +268,22 @@ export const LIMITS: Limits = {
   usedFlows: 4096,
   sessions: 256,
   expiryLookMs: 60_000,
+  guestSessions: 32,
   greetings: 256,
+  handshakesPerMinute: 600,
+  addressHandshakesPerMinute: 120,
+  handshakeSources: 4096,
+  handshakeLooksPerSecond: 200,
+  handshakeBurst: 40,
+
+  flowsPerSecond: 400,
+  flowBurst: 100,
+  framesPerSecond: 50_000,
+  datagramsPerSecond: 100_000,
+  udpPerSecond: 20_000,
+  guestBytesPerSecond: 0,
+  rateBurstMs: 25,
+
   resumeSeconds: 60,
 
   flowQueue: 256 * KB,

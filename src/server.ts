@@ -5,12 +5,14 @@
  */
 import b4a from 'b4a'
 import { Access, mayUse, refuseDevice, sameMaps, type Visitor } from './access/access.js'
+import { Handshakes } from './access/handshakes.js'
 import type { AccessRules } from './access/rules.js'
 import type { Clock, Timer } from './clock.js'
 import type { ErrorCode } from './errors.js'
 import { codeOf, HyperNatError } from './errors.js'
 import type { DaemonEvent, ServerMapInfo } from './events.js'
 import type { ByteFlow } from './flows/byte-flow.js'
+import { Ration } from './flows/ration.js'
 import { UdpFlows } from './flows/udp.js'
 import { nameOfHost } from './hosts/host.js'
 import { type ChildKeyPair, childKeyPair, hostName, RELAYED } from './identity/child.js'
@@ -93,7 +95,9 @@ export class Server {
   #nextMap = 1
   #ticket: string | undefined
   readonly #guests = new Map<string, Guest>()
+  /** In the order in which they began. */
   readonly #greetings = new Set<() => void>()
+  readonly #handshakes: Handshakes
   readonly #announcements: Announced[] = []
   #announced: ServerStatus['announced'] = 'announcing'
   #admitted = 0
@@ -113,13 +117,14 @@ export class Server {
     this.#maps = parts.maps.map(map => ({ ...map, id: this.#nextMap++ }))
     this.#ticket = parts.ticket
     this.#access = new Access(parts.access, parts.keyPair)
+    this.#handshakes = new Handshakes(parts.limits)
   }
 
   /** Announces the server; resolves when it can be found. */
   async start(): Promise<void> {
     const { node, emit, clock, limits, keyPair } = this.#parts
     const onlink = (link: StreamLink) => this.#onLink(link)
-    const hides = (key: Uint8Array) => this.#hides(key)
+    const hides = (key: Uint8Array, address: string) => this.#hides(key, address)
     const relayed = childKeyPair(keyPair, RELAYED)
     const announcing = [
       node.announce(
@@ -224,9 +229,17 @@ export class Server {
     this.#reviewTimer = clock.after(Math.min(next, limits.expiryLookMs), () => this.#review())
   }
 
-  #hides(key: Uint8Array): boolean {
-    const hidden = this.#access.hides(key, this.#parts.timeOfDay())
-    if (hidden) this.#parts.log.info({ peer: shortKey(key) }, 'not invited: got no answer')
+  /** Whether who shakes hands gets no answer: for who it is, or because there are too many. */
+  #hides(key: Uint8Array, address: string): boolean {
+    const { clock, log, timeOfDay } = this.#parts
+    const known = this.#access.knows(key) || this.#sessionsOf(key).length > 0
+    const source = known ? { key: b4a.toString(key, 'hex') } : { address }
+    if (!this.#handshakes.admits(source, clock.now())) {
+      log.debug({ peer: shortKey(key), address }, 'too many handshakes: got no answer')
+      return true
+    }
+    const hidden = this.#access.hides(key, timeOfDay())
+    if (hidden) log.info({ peer: shortKey(key) }, 'not invited: got no answer')
     return hidden
   }
 
@@ -266,7 +279,10 @@ export class Server {
 
   #onLink(link: StreamLink): void {
     const { clock, limits, log } = this.#parts
-    if (this.#closed || this.#greetings.size >= limits.greetings) return link.destroy()
+    if (this.#closed) return link.destroy()
+    // Who means well needs one round trip; who has waited longest is likeliest to say nothing at all.
+    const [longest] = this.#greetings
+    if (this.#greetings.size >= limits.greetings) longest?.()
     const giveUp = greetClient(
       { link, sharedKey: this.#parts.keyPair.publicKey, clock, timeoutMs: limits.greetingMs },
       result => {
@@ -325,9 +341,13 @@ export class Server {
 
   /** Why the holder of this key may not come with one device more; null when it may. */
   #refuseDevice(key: Uint8Array, visitor: Visitor): HyperNatError | null {
-    const own = [...this.#guests.values()].filter(guest => b4a.equals(guest.key, key))
-    const refusal = refuseDevice(visitor, own.length)
+    const own = this.#sessionsOf(key)
+    const refusal = refuseDevice(visitor, own.length, this.#parts.limits.guestSessions)
     return refusal && this.#makeRoom(own) ? null : refusal
+  }
+
+  #sessionsOf(key: Uint8Array): Guest[] {
+    return [...this.#guests.values()].filter(guest => b4a.equals(guest.key, key))
   }
 
   /** Gives up a session that waits for its client: one that lost its connection may not keep others out. */
@@ -353,7 +373,13 @@ export class Server {
     const session = new Session(
       'server',
       id,
-      { clock, limits, defer: fn => setImmediate(fn), chance: Math.random },
+      {
+        clock,
+        limits,
+        defer: fn => setImmediate(fn),
+        chance: Math.random,
+        ration: this.#rationOf(link.remoteKey, visitor)
+      },
       {
         up: () => this.#tellConnected(guest),
         lost: code => this.#tellDisconnected(guest, code),
@@ -393,6 +419,18 @@ export class Server {
     // With the others' times, it is known when to look next.
     if (visitor.expires < Number.POSITIVE_INFINITY) this.#review()
     return guest
+  }
+
+  /** Sessions of one key share one. */
+  #rationOf(key: Uint8Array, visitor: Visitor): Ration {
+    const { clock, limits, log } = this.#parts
+    const peer = visitor.name ?? shortKey(key)
+    return (
+      this.#sessionsOf(key)[0]?.session.outside.ration ??
+      new Ration(clock, limits, limit =>
+        log.warn({ peer, limit, perSecond: limits[limit] }, 'a guest is held to a limit')
+      )
+    )
   }
 
   #tellConnected(guest: Guest): void {

@@ -15,15 +15,15 @@ export interface Visitor {
   readonly maps: ReadonlySet<string> | null
   /** When that ends, milliseconds since 1970; Infinity: never. */
   readonly expires: number
-  /** Sessions at a time under this key. */
-  readonly maxDevices: number
+  /** Sessions at a time under this key; undefined: as many as any key may have. */
+  readonly maxDevices: number | undefined
 }
 
 const ANYBODY: Visitor = {
   name: undefined,
   maps: null,
   expires: Number.POSITIVE_INFINITY,
-  maxDevices: Number.POSITIVE_INFINITY
+  maxDevices: undefined
 }
 
 const NOT_INVITED = new HyperNatError(
@@ -38,7 +38,7 @@ const INVITE_EXPIRED = new HyperNatError(
 
 const TOO_MANY_DEVICES = new HyperNatError(
   'TOO_MANY_DEVICES',
-  'This invite is in use on as many devices as it is for: stop hyper-nat on one of them, or ask the owner of the server for another invite.'
+  'This invite, or this key, is in use on as many devices as it is for: stop hyper-nat on one of them, or ask the owner of the server for another invite.'
 )
 
 export class Access {
@@ -58,7 +58,7 @@ export class Access {
         name,
         maps: maps ? new Set(maps.map(mapKey)) : null,
         expires: expires ?? ANYBODY.expires,
-        maxDevices: maxDevices ?? ANYBODY.maxDevices
+        maxDevices
       })
     }
   }
@@ -73,15 +73,23 @@ export class Access {
     return visitor.expires <= now ? INVITE_EXPIRED : visitor
   }
 
+  /** Whether this key stands in the rules, for better or worse. */
+  knows(key: Uint8Array): boolean {
+    return this.#visitors.has(hex(key))
+  }
+
   /** Whether the holder of this key is to learn nothing at all, neither an answer nor an address. */
   hides(key: Uint8Array, now: number): boolean {
     return this.isPrivate && this.judge(key, now) instanceof HyperNatError
   }
 }
 
-/** Why one device more is too many; null when it is not. */
-export function refuseDevice(visitor: Visitor, devices: number): HyperNatError | null {
-  return devices < visitor.maxDevices ? null : TOO_MANY_DEVICES
+/**
+ * Why one device more is too many; null when it is not.
+ * @param most sessions at a time under a key of which the rules say nothing else
+ */
+export function refuseDevice({ maxDevices }: Visitor, devices: number, most: number): HyperNatError | null {
+  return devices < (maxDevices ?? most) ? null : TOO_MANY_DEVICES
 }
 
 export function mayUse({ maps }: Visitor, map: { readonly proto: Proto; readonly port: number }): boolean {

@@ -12,7 +12,7 @@ export interface Invite {
   readonly maps?: readonly { readonly proto: Proto; readonly port: number }[]
   /** When it ends, in milliseconds since 1970; left out: never. */
   readonly expires?: number
-  /** Sessions at a time; left out: as many as the server takes. */
+  /** Sessions at a time; left out: as many as any key may have ({@link Limits.guestSessions}). */
   readonly maxDevices?: number
 }
 

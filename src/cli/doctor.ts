@@ -34,7 +34,7 @@ export const doctor: Command = {
 
 async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { reachOptions } = await import('../options/flags.js')
-  const { network, publicKey, warnings } = reachOptions(
+  const { network, publicKey, guest, warnings } = reachOptions(
     { ...serverOf(args), ...networkOf(args, around), ...portMappingOf(args) },
     false
   )
@@ -51,6 +51,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
         relays: network.relay,
         portMapping: network.portMapping,
         publicKey,
+        guest,
         log,
         signal,
         oncheck: check => {

@@ -82,13 +82,24 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     ...(args.qr ? { qr: encodeTicket(ticket) } : {}),
     ...(args.save
       ? {
-          opened: async maps =>
-            (await save(maps)) === 0
-              ? `${path} has it already\n`
-              : `Saved in ${path}: hyper-nat opens it again\n`
+          opened: async maps => {
+            const told =
+              (await save(maps)) === 0
+                ? `${path} has it already\n`
+                : `Saved in ${path}: hyper-nat opens it again\n`
+            return told + (await nameIdentity(path, identity))
+          }
         }
       : {})
   }
+}
+
+/** Names the identity file in the options file, if there is one. @returns what is to be said of it */
+async function nameIdentity(path: string, identity: string | undefined): Promise<string> {
+  if (identity === undefined) return ''
+  const { saveIdentity } = await import('../options/edit.js')
+  if (await saveIdentity(path, identity)) return ''
+  return `${path} names another identity file, which stays: --identity names this one\n`
 }
 
 /** Saves for a daemon that runs from the file, which opens the ports in place of this process. */
@@ -117,8 +128,10 @@ function handOver(
       )
       const wanted = missing.map(entry => ({ ...entry, nextFree: entry.nextFree ?? false }))
       const ports = await freePorts(wanted, LIMITS.nextFreePorts)
+      let said = ''
       if (missing.length > 0) {
         await save(missing.map((entry, i) => ({ ...entry, localPort: ports[i]! })))
+        said = await nameIdentity(path, text(args, 'identity'))
         await control.ask('reload', CONTROL_LIMITS.jobMs)
       }
       const maps = await openOnes()
@@ -127,7 +140,7 @@ function handOver(
         stdout(`${JSON.stringify({ event: 'saved', publicKey, pid, maps: maps.map(mapInfo) })}\n`)
       else if (!args.quiet) {
         const done = missing.length > 0 ? 'Saved in' : 'It was in'
-        stdout(`${done} ${path}; the hyper-nat that runs from there (process ${pid}) has it open\n`)
+        stdout(`${done} ${path}; the hyper-nat that runs from there (process ${pid}) has it open\n${said}`)
         stdout(joinHints(maps, entries))
       }
       return EXIT.done

@@ -36,7 +36,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const count = number(args, 'count', { min: 1, max: COUNT_MAX }, faults)
   const interval = number(args, 'interval', { min: INTERVAL_MIN, max: INTERVAL_MAX, whole: false }, faults)
   const flags = { ...serverOf(args), ...networkOf(args, around) }
-  const { network, publicKey, warnings } = judged(() => reachOptions(flags, true), faults)
+  const { network, publicKey, guest, warnings } = judged(() => reachOptions(flags, true), faults)
   const json = Boolean(args.json)
   return {
     warnings,
@@ -47,6 +47,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
       try {
         const summary = await node.ping({
           publicKey: publicKey!,
+          guest,
           count,
           intervalMs: interval && interval * 1000,
           signal: stopSignal(stopped),

@@ -8,6 +8,7 @@ import { HyperNatError } from '../errors.js'
 import type { ConnectionInfo, DaemonEvent, PathKind } from '../events.js'
 import { HyperNat, type HyperNatOptions, type Opened } from '../hyper-nat.js'
 import { decodeKey, encodeKey } from '../identity/encoding.js'
+import type { GuestKey } from '../identity/guest.js'
 import { DOCTOR_LIMITS, type DoctorLimits } from '../limits.js'
 import { type Beyond, beyondRouter } from '../network/hops.js'
 import type { NatFinding, NatKind } from '../network/nat.js'
@@ -38,6 +39,8 @@ import { serverChecks, sideInTheWay } from './server-checks.js'
 export interface DiagnoseOptions extends Omit<HyperNatOptions, 'limits'> {
   /** A server to look for and to connect to, as text (base58, hex, z-base-32) or 32 bytes. */
   publicKey?: string | Uint8Array | undefined
+  /** The key of an invite to come with; left out: the identity. */
+  guest?: GuestKey | undefined
   /** Those of the doctor's numbers to change. */
   limits?: Partial<DoctorLimits>
   /** Hears of each check as soon as it is done. */
@@ -64,12 +67,13 @@ const PASSING: ReadonlySet<string> = new Set([
  * @throws HyperNatError BAD_PUBLIC_KEY; CLOSED when `signal` ended it
  */
 export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
-  const { publicKey, limits, oncheck, signal, ...rest } = options
+  const { publicKey, guest, limits, oncheck, signal, ...rest } = options
   const key = typeof publicKey === 'string' ? decodeKey(publicKey) : publicKey
   const node = new HyperNat(rest)
   try {
     const examination = examine(node, {
       key,
+      guest,
       limits: { ...DOCTOR_LIMITS, ...limits },
       oncheck: oncheck ?? (() => {})
     })
@@ -81,11 +85,12 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
 
 interface Order {
   readonly key: Uint8Array | undefined
+  readonly guest: GuestKey | undefined
   readonly limits: DoctorLimits
   readonly oncheck: (check: Check) => void
 }
 
-async function examine(node: HyperNat, { key, limits, oncheck }: Order): Promise<Diagnosis> {
+async function examine(node: HyperNat, { key, guest, limits, oncheck }: Order): Promise<Diagnosis> {
   const checks: Check[] = []
   const tell = (...found: (Check | null)[]): void => {
     for (const check of found) {
@@ -116,7 +121,7 @@ async function examine(node: HyperNat, { key, limits, oncheck }: Order): Promise
     clockCheck(clockFound, limits.clockJumpMs)
   )
 
-  const server = key ? await examineServer(node, key, survey, limits) : null
+  const server = key ? await examineServer(node, key, guest, survey, limits) : null
   if (server) tell(...serverChecks(server, { kind: nat.kind, beyond }, limits))
   const { asked, answered, rtt, contact } = survey
   return {
@@ -161,6 +166,7 @@ function startClock(): () => ClockFinding {
 async function examineServer(
   node: HyperNat,
   key: Uint8Array,
+  guest: GuestKey | undefined,
   survey: Survey,
   limits: DoctorLimits
 ): Promise<ServerFinding> {
@@ -173,7 +179,7 @@ async function examineServer(
   const direct = nextDirect(node, publicKey)
   const [knownBy, opened] = await Promise.all([
     node.find(key).catch(() => 0),
-    node.open({ publicKey: key, maps: [] })
+    node.open({ publicKey: key, maps: [], guest })
   ])
   try {
     const first = await word

@@ -3,6 +3,7 @@ import { systemClock } from '../clock.js'
 import type { DaemonEvent, PathKind } from '../events.js'
 import type { HyperNat } from '../hyper-nat.js'
 import { decodeKey, encodeKey } from '../identity/encoding.js'
+import type { GuestKey } from '../identity/guest.js'
 import { jitterOf, lossOf } from './samples.js'
 
 /** What became of one ping. */
@@ -22,6 +23,8 @@ export interface PingAnswer {
 export interface PingOptions {
   /** As text (base58, hex, z-base-32) or 32 bytes. */
   readonly publicKey: string | Uint8Array
+  /** The key of an invite to come with; left out: the node's own identity. */
+  readonly guest?: GuestKey | undefined
   /** Ends after so many pings; left out: when `signal` says so. */
   readonly count?: number | undefined
   /** Between two pings, ms; 1000 if left out. */
@@ -56,7 +59,7 @@ export async function ping(
   node: Pick<HyperNat, 'open' | 'on' | 'off'>,
   options: PingOptions
 ): Promise<PingSummary> {
-  const { count = Number.POSITIVE_INFINITY, intervalMs = INTERVAL_MS, onanswer, signal } = options
+  const { guest, count = Number.POSITIVE_INFINITY, intervalMs = INTERVAL_MS, onanswer, signal } = options
   const key = typeof options.publicKey === 'string' ? decodeKey(options.publicKey) : options.publicKey
   const publicKey = encodeKey(key)
   let waiting: PingAnswer['waiting'] = null
@@ -83,7 +86,7 @@ export async function ping(
   node.on('event', onevent)
   const trips: (number | null)[] = []
   try {
-    const opened = await node.open({ publicKey: key, maps: [] })
+    const opened = await node.open({ publicKey: key, maps: [], guest })
     try {
       await Promise.race([first, stopped])
       await atPace(count, intervalMs, stopped, async (seq, over) => {

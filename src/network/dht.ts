@@ -12,6 +12,7 @@ import type { Clock } from '../clock.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log.js'
+import { TokenBucket } from '../token-bucket.js'
 import { OpenPort } from './open-port.js'
 import { RelayChoice } from './relay-choice.js'
 import { Sightings } from './sightings.js'
@@ -25,7 +26,16 @@ interface RelayUse {
   readonly identity: HyperDHT.KeyPair | undefined
 }
 
-export type DhtLimits = Pick<Limits, 'outageMs' | 'sightingMs' | 'askMs' | 'portDoubtMs' | 'portClients'>
+export type DhtLimits = Pick<
+  Limits,
+  | 'outageMs'
+  | 'sightingMs'
+  | 'askMs'
+  | 'portDoubtMs'
+  | 'portClients'
+  | 'handshakeLooksPerSecond'
+  | 'handshakeBurst'
+>
 
 /** A relay that is in use. */
 export interface UsedRelay {
@@ -68,6 +78,8 @@ export class Dht extends HyperDHT {
   #timeouts: { readonly first: number; last: number } | null = null
   #askedAt = Number.NEGATIVE_INFINITY
   readonly #movable: boolean
+  /** Handshakes to be decrypted. */
+  readonly #looks: TokenBucket
 
   constructor(options: HyperDHT.Options, clock: Clock, limits: DhtLimits, log: Log) {
     super(options)
@@ -78,6 +90,7 @@ export class Dht extends HyperDHT {
     this.#log = log
     this.#sightings = new Sightings(limits.sightingMs)
     this.#movable = options.firewalled !== false
+    this.#looks = new TokenBucket(limits.handshakeLooksPerSecond / 1000, limits.handshakeBurst)
   }
 
   override _onresponse(answer: HyperDHT.Answer, external: boolean): void {
@@ -250,7 +263,20 @@ export class Dht extends HyperDHT {
       onconnection(stream)
     })
     server.createHandshake = port.toldBy(server.createHandshake)
+    this.#boundLooks(server)
     return server
+  }
+
+  /** Looks at so many new handshakes only: what hyperdht keeps of each for 10 s, and the time that each takes, are bounded thereby. */
+  #boundLooks(server: HyperDHT.Server): void {
+    const onhandshake = server._onpeerhandshake
+    server._onpeerhandshake = async (handshake, request) => {
+      // Repetitions get the answer that there was.
+      const isNew = !server._connects.has(Buffer.from(handshake.noise).toString('hex'))
+      if (isNew && !this.#looks.has(1, this.#clock.now())) return null
+      if (isNew) this.#looks.take(1)
+      return onhandshake.call(server, handshake, request)
+    }
   }
 
   /** The relay that the packets of a stream go through now; null for a direct path. */

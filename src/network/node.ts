@@ -198,7 +198,8 @@ export class Node {
    * @param onreach hears whether the network is reached: false when it was not, true when it is after all
    * @param relayIdentity what relays know the server by
    * @param topic where the server is to be found besides
-   * @param hides whether it shall not answer the client of this key: before it tells an address, or sends anything there
+   * @param hides whether it shall not answer the client of this key, who comes from this IPv4 address, if those who passed its
+   * handshake on are right: before it tells an address, or sends anything there
    */
   async announce(
     keyPair: HyperDHT.KeyPair,
@@ -206,14 +207,14 @@ export class Node {
     onreach: (reached: boolean) => void,
     relayIdentity?: HyperDHT.KeyPair,
     topic?: Uint8Array,
-    hides: (clientKey: Uint8Array) => boolean = () => false
+    hides: (clientKey: Uint8Array, address: string) => boolean = () => false
   ): Promise<Announced> {
     const relayThrough = this.#dht.relayThrough(this.#relays, this.#limits.relayRestMs, relayIdentity)
     const options = {
       createSecretStream,
       // True leaves a client without an answer: for who it is, or because none is better than one that leads nowhere.
-      firewall: async (clientKey: Uint8Array) =>
-        hides(clientKey) || (this.#dht.firewalled && !(await announcement.held())),
+      firewall: async (clientKey: Uint8Array, _: unknown, { host }: HyperDHT.Address) =>
+        hides(clientKey, host) || (this.#dht.firewalled && !(await announcement.held())),
       ...(relayThrough && { relayThrough })
     }
     const server = this.#dht.createServer(options, stream => {

@@ -10,7 +10,7 @@ import type { Firewall, RelayStream } from 'blind-relay'
 import type HyperDHT from 'hyperdht'
 import type { Clock } from '../clock.js'
 import type { RelayLimits } from '../limits.js'
-import { TokenBucket } from './token-bucket.js'
+import { TokenBucket } from '../token-bucket.js'
 
 /** The header of a UDX packet: u8 magic, u8 version, u8 flags, u8 options, then little-endian u32 stream, window, seq, ack. */
 const HEADER = {

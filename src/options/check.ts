@@ -22,6 +22,7 @@ import {
   allowedShape,
   clientEntry,
   inviteShape,
+  limitsShape,
   networkOnly,
   networkShape,
   serverEntry,
@@ -55,8 +56,11 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     : {}
   if (faults.length > 0 || !top.success) throw new OptionsError(distinct(faults))
 
-  const { identity, control, udpIdle, resume } = top.data
+  const { identity, control, udpIdle, resume, limits: given = {} } = top.data
   const limits: Partial<Limits> = {
+    ...(Object.fromEntries(
+      Object.entries(given).filter(([, value]) => value !== undefined)
+    ) as Partial<Limits>),
     ...(udpIdle !== undefined && { udpIdleSeconds: udpIdle }),
     ...(resume !== undefined && { resumeSeconds: resume })
   }
@@ -257,7 +261,8 @@ const MODES = {
 const INNER: Readonly<Record<string, object>> = {
   network: networkShape,
   allow: allowedShape,
-  invites: inviteShape
+  invites: inviteShape,
+  limits: limitsShape
 }
 
 /** What zod found, in our words and places; an unknown key each is a fault of its own. */

@@ -1,6 +1,7 @@
 /** Writing to options.json: what is new or gone, everything else as its owner left it, comments and order included. */
 
 import { readFile } from 'node:fs/promises'
+import { dirname, relative, resolve } from 'node:path'
 import jsonc, { type FormattingOptions, type JSONPath, type Node } from 'jsonc-parser'
 import writeFileAtomic from 'write-file-atomic'
 import { codeOf, HyperNatError } from '../errors.js'
@@ -30,6 +31,21 @@ export async function saveEntries(path: string, entries: readonly RawEntry[]): P
     const text = bytes ? decodeText(bytes) : EMPTY
     const missing = entries.filter(entry => !holdsEntry(text, entry))
     return { text: missing.length > 0 ? addEntries(text, missing) : text, result: missing.length }
+  })
+}
+
+/**
+ * Names an identity file in an options file that is there, if none is named.
+ * @param identity absolute, or relative to the working directory; written relative to the options file
+ * @returns whether that is the one which is named now
+ * @throws what {@link editOptions} throws
+ */
+export async function saveIdentity(path: string, identity: string): Promise<boolean> {
+  const folder = dirname(resolve(path))
+  return editOptions(path, (text, { identity: named }) => {
+    if (named !== undefined) return { text, result: resolve(folder, named) === resolve(identity) }
+    const value = relative(folder, resolve(identity)).replaceAll('\\', '/')
+    return { text: append(text, [], '"identity": ', value, styleOf(text)), result: true }
   })
 }
 

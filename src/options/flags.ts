@@ -6,8 +6,9 @@
  * that has as many protocols as ports after the ranges are written out is fine, too.
  */
 
-import { codeOf, type Fault, OptionsError } from '../errors.js'
+import { codeOf, type ErrorCode, type Fault, OptionsError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
+import { GuestKey } from '../identity/guest.js'
 import { decodeTicket } from '../identity/ticket.js'
 import { checkNetwork, checkOptions, distinct } from './check.js'
 import type { NetworkOptions, Options, Warning } from './entry.js'
@@ -54,6 +55,8 @@ const TICKET = /^hnat\d/i
 export interface Reach {
   readonly network: NetworkOptions
   readonly publicKey: Uint8Array | undefined
+  /** The key to come with, of a ticket's invite; left out: any. */
+  readonly guest?: GuestKey
   readonly warnings: readonly Warning[]
 }
 
@@ -145,15 +148,18 @@ export function reachOptions(flags: ReachFlags, keyNeeded: boolean): Reach {
         'is missing; give the public key, or in its place the ticket, that the server shows when it starts'
     })
   }
-  if (ticket?.invite) {
-    const message = 'holds an invite, which this hyper-nat cannot use; update it'
-    faults.push({ path: 'TICKET', message, code: 'UNSUPPORTED' })
+  let guest: GuestKey | undefined
+  try {
+    guest = ticket?.invite && new GuestKey(ticket.invite)
+  } catch (err) {
+    const message = 'holds an invite of a kind that this hyper-nat cannot use; update it'
+    faults.push({ path: 'TICKET', message, code: codeOf(err) as ErrorCode })
   }
   const warnings: Warning[] = []
   const placed = ticket ? [{ index: 0, ticket }] : []
   const network = networkOf(given, placed, false, places, faults, warnings)
   if (faults.length > 0) throw new OptionsError(faults)
-  return { network, publicKey: key, warnings }
+  return { network, publicKey: key, ...(guest && { guest }), warnings }
 }
 
 function check(schema: RawEntry[], places: Places, flags: NetworkFlags, faults: readonly Fault[]): Options {

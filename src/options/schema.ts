@@ -10,6 +10,7 @@ import { decodeKey } from '../identity/encoding.js'
 import { NONCE_BYTES } from '../identity/guest.js'
 import { Secret } from '../identity/secret.js'
 import { decodeTicket } from '../identity/ticket.js'
+import { LIMITS } from '../limits.js'
 import { guestNameFault } from './guest-name.js'
 import { bootstrapFault, hostFault } from './hosts.js'
 import { PORT_MAX, PORTS_PATTERN, parsePorts } from './ports.js'
@@ -22,6 +23,9 @@ const THIS_MACHINE = '127.0.0.1'
 /** Seconds in a day: an idle UDP flow that is kept longer is a leak. */
 const UDP_IDLE_MAX = 86_400
 const RESUME_MAX = 3600
+
+/** Of anything in a second or a minute: beyond it a limit is none. */
+const RATE_MAX = 10_000_000
 
 /** A zod error function from what is wrong with the value. */
 function says(fault: (value: unknown) => string): { error: (issue: { input?: unknown }) => string } {
@@ -357,6 +361,87 @@ function seconds(min: number, max: number, description: string) {
   return z.number(error).min(min, error).max(max, error).meta({ description }).optional()
 }
 
+/** A number of src/limits.ts; 0, where it may be given, is for none. */
+function limit(min: number, max: number, preset: number, description: string) {
+  const error = says(value => `is ${quote(value)}; give a whole number from ${min} to ${max}`)
+  const none = min === 0 ? '; 0 for no limit' : ''
+  return z
+    .int(error)
+    .min(min, error)
+    .max(max, error)
+    .meta({ description: `${description} (${preset}${none}).` })
+    .optional()
+}
+
+/** Named as in src/limits.ts. */
+export const limitsShape = {
+  sessions: limit(1, 65_536, LIMITS.sessions, 'Sessions of one server at a time'),
+  guestSessions: limit(1, DEVICES_MAX, LIMITS.guestSessions, 'Sessions of one guest at a time'),
+  tcpFlows: limit(1, 65_536, LIMITS.tcpFlows, 'TCP connections of one session at a time'),
+  udpFlows: limit(1, 65_536, LIMITS.udpFlows, 'UDP conversations of one session at a time'),
+  flowsPerSecond: limit(
+    0,
+    RATE_MAX,
+    LIMITS.flowsPerSecond,
+    `New TCP connections of one guest per second, after the first ${LIMITS.flowBurst}; further ones wait`
+  ),
+  framesPerSecond: limit(
+    0,
+    RATE_MAX,
+    LIMITS.framesPerSecond,
+    'Frames of one guest per second that carry tcp; further ones wait'
+  ),
+  udpPerSecond: limit(
+    0,
+    RATE_MAX,
+    LIMITS.udpPerSecond,
+    'UDP datagrams of one guest per second, each way; further ones are dropped'
+  ),
+  datagramsPerSecond: limit(
+    0,
+    RATE_MAX,
+    LIMITS.datagramsPerSecond,
+    'Packets of one guest per second that carry udp and tcpudp; further ones are dropped'
+  ),
+  guestBytesPerSecond: limit(
+    0,
+    Number.MAX_SAFE_INTEGER,
+    LIMITS.guestBytesPerSecond,
+    'Bytes of one guest per second, both ways together: tcp and tcpudp wait, udp is dropped'
+  ),
+  greetings: limit(
+    1,
+    65_536,
+    LIMITS.greetings,
+    'Connections at a time that have not shown yet that they know the public key'
+  ),
+  handshakesPerMinute: limit(
+    1,
+    RATE_MAX,
+    LIMITS.handshakesPerMinute,
+    'Handshakes of strangers per minute that are answered'
+  ),
+  addressHandshakesPerMinute: limit(
+    1,
+    RATE_MAX,
+    LIMITS.addressHandshakesPerMinute,
+    'Handshakes per minute of one address, or one known guest, that are answered'
+  ),
+  handshakeLooksPerSecond: limit(
+    1,
+    RATE_MAX,
+    LIMITS.handshakeLooksPerSecond,
+    'Handshakes per second that are decrypted, to see whose they are'
+  )
+}
+
+const limits = z
+  .strictObject(
+    limitsShape,
+    says(value => `is ${quote(value)}; give an object such as { "sessions": 20 }`)
+  )
+  .meta({ description: 'What servers here allow their guests.' })
+
 const topShape = {
   $schema: z
     .unknown()
@@ -383,7 +468,8 @@ const topShape = {
     UDP_IDLE_MAX,
     'Seconds without a datagram until a UDP conversation is forgotten (300).'
   ),
-  resume: seconds(0, RESUME_MAX, 'Seconds that open connections wait for a lost path to come back (60).')
+  resume: seconds(0, RESUME_MAX, 'Seconds that open connections wait for a lost path to come back (60).'),
+  limits: limits.optional()
 }
 
 function controlFault(value: unknown): string {

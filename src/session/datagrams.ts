@@ -22,9 +22,9 @@ export interface DatagramEvents {
 /**
  * Why a datagram was lost on this side: it was not the other side's (`short`, `forged`) or not new (`replayed`); the socket had no
  * room (`choked`); there was no connection (`unconnected`), or none that takes so large a payload (`oversized`); not all pieces of
- * a payload came in time (`incomplete`).
+ * a payload came in time (`incomplete`); the guest is held to a rate (`limited`).
  */
-export type DatagramLoss = DropCause | 'choked' | 'unconnected' | 'oversized' | 'incomplete'
+export type DatagramLoss = DropCause | 'choked' | 'unconnected' | 'oversized' | 'incomplete' | 'limited'
 
 /** Sealed datagrams of one session, over all its connections. */
 export interface DatagramCounts {
@@ -41,7 +41,8 @@ export function noDatagrams(): DatagramCounts {
     choked: 0,
     unconnected: 0,
     oversized: 0,
-    incomplete: 0
+    incomplete: 0,
+    limited: 0
   }
   return { sent: 0, received: 0, dropped }
 }
@@ -107,18 +108,17 @@ export class Datagrams implements RecordSink {
 
   /**
    * Takes one sealed datagram. One that is not the other side's, or not new, is counted and dropped.
-   * @returns whether it was authentic
+   * @returns how many records it held; null when it was dropped
    * @throws HyperNatError PROTOCOL_ERROR when an authentic one makes no sense
    */
-  receive(packet: Uint8Array): boolean {
+  receive(packet: Uint8Array): number | null {
     const plain = this.#opener.open(packet)
     if (typeof plain === 'string') {
       this.counts.dropped[plain]++
-      return false
+      return null
     }
     this.counts.received++
-    readRecords(plain, this)
-    return true
+    return readRecords(plain, this)
   }
 
   ping(id: number): void {

@@ -102,10 +102,11 @@ const DECODERS = new Map<number, Decode>([
 
 /**
  * Decodes one message and calls the sink for each of its frames.
- * @param over asked after each frame: whether what follows is of no more interest
+ * @param over asked before each frame: whether what follows is of no interest now
+ * @returns where it stopped: the end, unless `over` came before
  * @throws HyperNatError PROTOCOL_ERROR for anything that SPEC.md does not allow
  */
-export function readMessage(message: Uint8Array, sink: FrameSink, over: () => boolean = () => false): void {
+export function readMessage(message: Uint8Array, sink: FrameSink, over: () => boolean = () => false): number {
   if (message.byteLength > MAX_MESSAGE) throw protocolError('a message that is too long')
   const reader = new Reader(message)
   while (reader.left > 0 && !over()) {
@@ -116,6 +117,7 @@ export function readMessage(message: Uint8Array, sink: FrameSink, over: () => bo
     decode(body, sink)
     body.done()
   }
+  return reader.at
 }
 
 function frame(type: number, body: (writer: Writer) => Writer): Uint8Array {

@@ -26,11 +26,13 @@ export interface Fragment {
 
 /**
  * Decodes one opened datagram.
+ * @returns how many records it held
  * @throws HyperNatError PROTOCOL_ERROR for anything that SPEC.md does not allow
  */
-export function readRecords(plain: Uint8Array, sink: RecordSink): void {
+export function readRecords(plain: Uint8Array, sink: RecordSink): number {
   const reader = new Reader(plain)
-  while (reader.left > 0) {
+  let count = 0
+  for (; reader.left > 0; count++) {
     const type = reader.byte()
     switch (type) {
       case RECORD.PING:
@@ -67,6 +69,7 @@ export function readRecords(plain: Uint8Array, sink: RecordSink): void {
         throw protocolError(`a record of the unknown type ${type}`)
     }
   }
+  return count
 }
 
 /** Bytes that a FRAGMENT record takes at the most besides map, flow and piece: type, id, index, count, length. */

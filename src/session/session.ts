@@ -14,6 +14,7 @@ import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
 import { Budget } from '../flows/budget.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import { Queue } from '../flows/queue.js'
+import type { Ration } from '../flows/ration.js'
 import { type TcpCarrier, TcpFlow } from '../flows/tcp.js'
 import type { TcpudpFlow } from '../flows/tcpudp.js'
 import { TcpudpFlows } from '../flows/tcpudp-flows.js'
@@ -26,11 +27,11 @@ import {
   mapsFrame,
   pingFrame,
   pongFrame,
-  readMessage,
   resetFrame,
   type WireMap
 } from './frames.js'
 import { refuseGreetings, turnAway } from './greeting.js'
+import { Intake } from './intake.js'
 import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
 import { type Heard, Pulse, type Quality } from './pulse.js'
@@ -65,6 +66,8 @@ export interface SessionOutside {
   readonly defer: (fn: () => void) => void
   /** Numbers from 0 to below 1; need not be secret. */
   readonly chance: () => number
+  /** What the other side may use in a second; left out: whatever it likes. */
+  readonly ration?: Ration
 }
 
 /** A connection that has been greeted, and what the greeting said about a resumed session. */
@@ -125,7 +128,7 @@ export class Session {
       ...outside,
       windows: this.windows,
       rtt: () => this.#pulse.quality.rtt,
-      open: flow => this.events.open(flow, 'tcpudp'),
+      open: flow => this.#admit(flow, 'tcpudp'),
       done: flow => tallyTcpudp(this.#traffic, flow)
     })
     this.#pulse = new Pulse(outside.clock, outside.limits, {
@@ -242,14 +245,31 @@ export class Session {
       this.outside.defer,
       this.datagramCounts
     )
+    const intake = new Intake(
+      link,
+      this.#frames,
+      this.outside,
+      read => this.#guard(link, read),
+      () => this.#link === link
+    )
     link.events = {
       message: message => {
         this.#pulse.heard()
-        this.#guard(link, () => readMessage(message, this.#frames, () => this.#link !== link))
+        intake.add(message)
       },
       datagram: packet => {
-        // Only what is authentic counts as heard: anybody can send a packet to an open port.
-        this.#guard(link, () => this.#datagrams!.receive(packet) && this.#pulse.heard())
+        const { ration } = this.outside
+        if (ration?.datagram() === false) {
+          this.datagramCounts.dropped.limited++
+          return
+        }
+        this.#guard(link, () => {
+          const records = this.#datagrams!.receive(packet)
+          // Only what is authentic counts as heard: anybody can send a packet to an open port.
+          if (records === null) return
+          ration?.records(records)
+          this.#pulse.heard()
+        })
       },
       drain: () => this.#flush(),
       close: code => this.#onClose(link, code)
@@ -392,12 +412,16 @@ export class Session {
     return flow
   }
 
-  /** Sends one UDP payload (0 to 65,507 bytes); false if there is no connection, or it is too large. */
+  /** Sends one UDP payload (0 to 65,507 bytes); false if there is no connection, it is too large, or too much for the ration. */
   sendUdp(map: number, flow: number, payload: Uint8Array): boolean {
     const datagrams = this.#datagrams
     const { dropped } = this.datagramCounts
     if (!datagrams) {
       dropped.unconnected++
+      return false
+    }
+    if (this.outside.ration?.udpOut(payload.byteLength) === false) {
+      dropped.limited++
       return false
     }
     const sent = datagrams.packer.udp(map, flow, payload)
@@ -504,6 +528,10 @@ export class Session {
     ping: id => this.#record(datagrams => datagrams.packer.pong(id)),
     pong: id => this.#pulse.pong(id),
     udp: (map, flow, payload) => {
+      if (this.outside.ration?.udpIn(payload.byteLength) === false) {
+        this.datagramCounts.dropped.limited++
+        return
+      }
       const tally = this.#traffic.of(map)
       tally.datagramsIn++
       tally.bytesIn += payload.byteLength
@@ -522,8 +550,14 @@ export class Session {
     const flow = new TcpFlow(id, map, this.#carrier, this.outside.limits)
     flow.onWindow(0, limit)
     this.flows.set(id, flow)
-    const refused = this.events.open(flow, 'tcp')
+    const refused = this.#admit(flow, 'tcp')
     if (refused) flow.reset(refused)
+  }
+
+  #admit(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
+    const { ration } = this.outside
+    if (!ration) return this.events.open(flow, proto)
+    return ration.open(flow, rationed => this.events.open(rationed, proto))
   }
 
   /** The flow of a frame; undefined for one that we have finished with, whose last frames were on their way. */

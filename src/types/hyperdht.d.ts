@@ -104,6 +104,13 @@ declare module 'hyperdht' {
       close(): Promise<void>
       readonly relayAddresses: Address[]
       createHandshake: CreateHandshake
+      /** A handshake has come; null for no answer. Bound by `listen`. Internal to hyperdht. */
+      _onpeerhandshake(
+        handshake: { noise: Uint8Array; peerAddress: Address | null },
+        request: unknown
+      ): Promise<object | null>
+      /** By what the client sent, in hex: handshakes of the last 10 s. Internal to hyperdht. */
+      readonly _connects: Map<string, unknown>
       /** Null before `listen`. Internal to hyperdht. */
       readonly _announcer: Announcer | null
     }

@@ -37,6 +37,9 @@ declare module '@hyperswarm/secret-stream' {
     write(message: Uint8Array): boolean
     /** Resolves true when all that was written is acknowledged. */
     flush(): Promise<boolean>
+    /** No `data` from now on, until {@link resume}; what the other side sends waits there. */
+    pause(): void
+    resume(): void
     end(): void
     destroy(err?: Error): void
   }

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import HyperDHT from 'hyperdht'
 import { OPEN } from '../../src/access/rules.js'
 import { systemClock } from '../../src/clock.js'
-import { HyperNatError } from '../../src/errors.js'
 import type { DaemonEvent } from '../../src/events.js'
 import { childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
@@ -14,15 +13,11 @@ import { GuestKey } from '../../src/identity/guest.js'
 import { decodeTicket } from '../../src/identity/ticket.js'
 import { HyperNat as Library, type Shared } from '../../src/index.js'
 import { LIMITS } from '../../src/limits.js'
-import { silentLog } from '../../src/log.js'
-import { Node } from '../../src/network/node.js'
-import type { StreamLink } from '../../src/network/stream-link.js'
-import type { Welcome } from '../../src/session/frames.js'
-import { greetServer } from '../../src/session/greeting.js'
 import { Session } from '../../src/session/session.js'
 import { connectTcp, readAll, readSome, UdpClient } from '../support/clients.js'
 import { until, within } from '../support/deadline.js'
 import { type HyperNat, writeOptions } from '../support/hyper-nat.js'
+import { intrude } from '../support/intruder.js'
 import { bindUdpEcho, listenTcpEcho, listenTcpHash } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 import { noWire, Wire } from '../support/wire.js'
@@ -208,18 +203,8 @@ staged('an invite for some maps shows and opens no others', async stage => {
   await guest.stop()
   // A client that asks for what the server did not name.
   const { publicKey, invite, bootstrap } = decodeTicket(ticket)
-  const node = await stage.use(new Node({ bootstrap: bootstrap! }, LIMITS, silentLog))
-  const sealKey = Buffer.alloc(32, 1)
-  const { link, welcome } = await new Promise<{ link: StreamLink; welcome: Welcome }>((resolve, reject) => {
-    node.dial(childPublicKey(publicKey), new GuestKey(invite!).keyPair, link => {
-      if (link instanceof HyperNatError) return reject(link)
-      greetServer(
-        { link, sharedKey: publicKey, clock: systemClock, timeoutMs: 5000 },
-        { datagramKey: sealKey, resume: null },
-        welcome => (welcome instanceof HyperNatError ? reject(welcome) : resolve({ link, welcome }))
-      )
-    })
-  })
+  const { keyPair } = new GuestKey(invite!)
+  const { link, welcome, datagramKey } = await stage.use(intrude(publicKey, bootstrap!, keyPair))
   assert.deepEqual(
     welcome.maps.map(({ proto, port }) => `${proto} ${port}`),
     [`tcp ${tcp.port}`]
@@ -230,7 +215,7 @@ staged('an invite for some maps shows and opens no others', async stage => {
     { clock: systemClock, limits: LIMITS, defer: fn => setImmediate(fn), chance: Math.random },
     { up() {}, lost() {}, ended() {}, silent() {}, open: () => null, udp() {}, maps() {} }
   )
-  session.attach({ link, sendKey: sealKey, receiveKey: Buffer.from(welcome.datagramKey), resumed: null })
+  session.attach({ link, sendKey: datagramKey, receiveKey: Buffer.from(welcome.datagramKey), resumed: null })
   const known = welcome.maps[0]!.id
   const codes = await Promise.all(
     [known + 1, known + 2].map(
@@ -410,4 +395,18 @@ staged('at a server that is not private, an invite gives a name', async stage =>
   await host.revoke('Anna')
   assert.equal((await anna.event('disconnected', { ms: 2000 })).code, 'NOT_INVITED')
   assert.ok(!stranger.events.some(({ event }) => event === 'disconnected'))
+})
+
+staged('doctor and ping come in with an invite, to a server that has no answer for others', async stage => {
+  const target = await stage.use(listenTcpEcho())
+  const host = await owner(stage, [{ proto: 'tcp', port: target.port }])
+  const ticket = await host.invite('Anna')
+  const ping = stage.start(['ping', ticket, '--count', '2', '--interval', '0.2', '--json'])
+  assert.equal((await ping.end()).code, 0, ping.describe())
+  assert.equal((await host.server.event('connected')).name, 'Anna')
+  const from = host.server.mark
+  const doctor = stage.start(['doctor', ticket, '--no-port-mapping', '--json'])
+  await doctor.end(30_000)
+  assert.equal((await host.server.event('connected', { from })).name, 'Anna')
+  assert.equal(JSON.parse(doctor.stdout).server.connected, true, doctor.describe())
 })

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeKey } from '../../src/identity/encoding.js'
+import { decodeKey, encodeKey } from '../../src/identity/encoding.js'
 import { keyPairOf } from '../../src/identity/keys.js'
 import { Secret } from '../../src/identity/secret.js'
+import { until } from '../support/deadline.js'
+import { runProgram } from '../support/process.js'
 import { newSecret } from '../support/stage.js'
-import { Pair, type PairOptions } from './pair.js'
+import { noWire, Wire } from '../support/wire.js'
+import { Pair, type PairOptions, PORTS } from './pair.js'
 import { lab, side, skip, useLab } from './side.js'
 
 useLab()
@@ -76,5 +79,55 @@ test('when a relay is stopped both ends know at once, and use the next one', {
     })
     t.diagnostic(JSON.stringify(steady))
     await pair.check()
+  })
+})
+
+/** Sends a text to a TCP port and a UDP port, until both have sent it back. */
+const SAY = `
+  const [tcp, udp, text] = process.argv.slice(1)
+  let left = 2
+  const heard = () => --left || process.exit(0)
+  const stream = require('node:net').connect(tcp, '127.0.0.1', () => stream.end(text))
+  stream.resume().once('end', heard)
+  const socket = require('node:dgram').createSocket('udp4')
+  socket.once('message', heard)
+  setInterval(() => socket.send(text, udp, '127.0.0.1'), 200)
+`
+
+test('a relay carries the bytes of a session and sees none of them in clear, nor the shared key', {
+  skip: skip || noWire(),
+  timeout: 60_000
+}, async () => {
+  await withPair({ server: ['--relay', side.relayKey] }, async pair => {
+    assert.equal((await pair.meet()).path, 'relayed')
+    const inside = await Wire.open({ prefix: pair.clientHome.prefix, interface: 'lo' })
+    const outside = await Wire.open({ prefix: lab.relay.prefix, interface: 'wan' })
+    try {
+      const text = 'the quick brown fox'.repeat(2000)
+      const ports = [
+        await pair.client.localPort('tcp', PORTS.tcp),
+        await pair.client.localPort('udp', PORTS.udp)
+      ]
+      const [command = '', ...prefix] = pair.clientHome.prefix
+      const args = [...prefix, process.execPath, '-e', SAY, ...ports.map(String), text]
+      const { code, stderr } = await runProgram(command, args, { ms: 20_000 })
+      assert.equal(code, 0, stderr)
+      // TCP and UDP, there and back.
+      const bytes = () => outside.packets.reduce((sum, { payload }) => sum + payload.length, 0)
+      await until(5000, 'the capture to have it all', () => bytes() > 4 * text.length)
+      assert.ok(
+        inside.packets.some(({ payload }) => payload.includes('quick')),
+        'the control: it shows where it is plain'
+      )
+      const { publicKey } = await pair.server.event('ready')
+      const key = Buffer.from(decodeKey(publicKey))
+      for (const { payload } of outside.packets) {
+        assert.ok(!payload.includes('quick') && !payload.includes('brown'), 'plaintext at the relay')
+        assert.ok(!payload.includes(key) && !payload.includes(publicKey), 'the shared key at the relay')
+      }
+    } finally {
+      await outside.close()
+      await inside.close()
+    }
   })
 })

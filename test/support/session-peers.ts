@@ -5,6 +5,7 @@
 import b4a from 'b4a'
 import { type ErrorCode, HyperNatError } from '../../src/errors.js'
 import type { ByteFlow } from '../../src/flows/byte-flow.js'
+import { Ration } from '../../src/flows/ration.js'
 import { LIMITS, type Limits } from '../../src/limits.js'
 import type { Hello, Welcome, WireMap } from '../../src/session/frames.js'
 import { welcomeFrame } from '../../src/session/frames.js'
@@ -118,7 +119,7 @@ export class TestServer {
     const session: Session = new Session(
       'server',
       id,
-      this.world.outside(this.limits),
+      { ...this.world.outside(this.limits), ration: new Ration(this.world.clock, this.limits, () => {}) },
       listen(this.told, this.udp, flow => (flow.map === 1 ? this.open(flow, session) : 'MAP_NOT_SHARED'), {
         ended: () => this.sessions.delete(name)
       })

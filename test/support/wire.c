@@ -1,5 +1,5 @@
 // What tests need raw sockets for; Linux, root.
-//   wire capture        every IPv4 UDP packet on the loopback interface, to stdout
+//   wire capture [IF]   every IPv4 UDP packet that comes in on an interface (lo if left out), to stdout
 //   wire inject         packets from stdin, sent as they are, whatever their source address
 // A packet is its length (4 bytes, big endian) and its bytes from the IP header on.
 // build: gcc -O2 -o wire wire.c
@@ -24,10 +24,10 @@ static void fail(const char *what) {
   exit(1);
 }
 
-static int capture(void) {
+static int capture(const char *interface) {
   int fd = socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_IP));
   if (fd < 0) fail("socket");
-  struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP), .sll_ifindex = if_nametoindex("lo") };
+  struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP), .sll_ifindex = if_nametoindex(interface) };
   if (bind(fd, (struct sockaddr *)&at, sizeof at)) fail("bind");
   int room = 64 << 20;
   setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
@@ -68,8 +68,8 @@ static int inject(void) {
 }
 
 int main(int count, char **words) {
-  if (count == 2 && !strcmp(words[1], "capture")) return capture();
+  if (count > 1 && count < 4 && !strcmp(words[1], "capture")) return capture(count == 3 ? words[2] : "lo");
   if (count == 2 && !strcmp(words[1], "inject")) return inject();
-  fprintf(stderr, "usage: wire capture|inject\n");
+  fprintf(stderr, "usage: wire capture [interface]|inject\n");
   return 2;
 }

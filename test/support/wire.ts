@@ -35,12 +35,17 @@ export class Wire {
   #capture: ChildProcess | undefined
   #rest = Buffer.alloc(0)
 
-  /** Starts to capture every UDP packet on the loopback interface. */
-  static async open(): Promise<Wire> {
+  /**
+   * Starts to capture every UDP packet on the loopback interface.
+   * @param elsewhere in place of it: an interface, and what to start a program with where that is
+   */
+  static async open(elsewhere?: { prefix: readonly string[]; interface: string }): Promise<Wire> {
     const wire = new Wire()
     const { code, stderr } = await runProgram('gcc', ['-O2', '-o', wire.#program, source])
     if (code !== 0) throw new Error(`wire.c: ${stderr}`)
-    const child = spawn(wire.#program, ['capture'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const { prefix = [], interface: where = 'lo' } = elsewhere ?? {}
+    const [command = '', ...args] = [...prefix, wire.#program, 'capture', where]
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     wire.#capture = child
     child.stdout.on('data', data => wire.#take(data))
     await within(5_000, once(child.stderr, 'data'), () => 'the start of the capture')

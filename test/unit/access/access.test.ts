@@ -84,9 +84,12 @@ test('a guest may use its maps, in their protocol, and devices up to the limit',
   assert.ok(!mayUse(ben, { proto: 'udp', port: 80 }))
   assert.ok(!mayUse(ben, { proto: 'tcp', port: 81 }))
   assert.ok(mayUse(visitor(RULES, ANNA), { proto: 'tcp', port: 81 }))
-  assert.equal(refuseDevice(ben, 1), null)
-  assert.equal(refuseDevice(ben, 2)?.code, 'TOO_MANY_DEVICES')
-  assert.equal(refuseDevice(visitor(RULES, ANNA), 1000), null)
+  assert.equal(refuseDevice(ben, 1, 1), null)
+  assert.equal(refuseDevice(ben, 2, 32)?.code, 'TOO_MANY_DEVICES')
+  for (const anybody of [visitor(RULES, ANNA), visitor(OPEN, STRANGER)]) {
+    assert.equal(refuseDevice(anybody, 31, 32), null)
+    assert.equal(refuseDevice(anybody, 32, 32)?.code, 'TOO_MANY_DEVICES')
+  }
 })
 
 test('maps are compared whatever their order', () => {

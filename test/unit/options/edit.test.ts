@@ -16,7 +16,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { OptionsError } from '../../../src/errors.js'
-import { addEntries, addToList, removeFromList, saveEntries } from '../../../src/options/edit.js'
+import {
+  addEntries,
+  addToList,
+  removeFromList,
+  saveEntries,
+  saveIdentity
+} from '../../../src/options/edit.js'
 import { parseOptions } from '../../../src/options/file.js'
 import { parseJson } from '../../../src/options/json.js'
 import { locked } from '../../../src/options/lock.js'
@@ -252,4 +258,17 @@ test('an error ends a lock', async () => {
     /on purpose/
   )
   assert.equal(await locked(path, async () => 5), 5)
+})
+
+test('an identity file is named, relative to the options file, unless another one is', async () => {
+  const path = write(
+    '{\n  // mine\n  "schema": [{ "mode": "client", "port": 1, "publicKey": "KEY" }]\n}\n'.replace('KEY', KEY)
+  )
+  assert.equal(await saveIdentity(path, join(folder, 'keys', 'me.key')), true)
+  const text = readFileSync(path, 'utf8')
+  assert.equal((parseJson(text) as { identity: string }).identity, 'keys/me.key')
+  assert.match(text, /\/\/ mine/)
+  assert.equal(await saveIdentity(path, join(folder, 'keys', 'me.key')), true)
+  assert.equal(await saveIdentity(path, join(folder, 'other.key')), false)
+  assert.equal(readFileSync(path, 'utf8'), text)
 })

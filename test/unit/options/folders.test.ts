@@ -88,7 +88,13 @@ test('the numbers of a file arrive', () => {
     bootstrap: ['127.0.0.1:49737', '203.0.113.7@dht.example.org:49737'],
     portMapping: false
   })
-  assert.deepEqual(limits, { udpIdleSeconds: 60, resumeSeconds: 0 })
+  assert.deepEqual(limits, {
+    udpIdleSeconds: 60,
+    resumeSeconds: 0,
+    sessions: 20,
+    flowsPerSecond: 0,
+    guestBytesPerSecond: 1_000_000
+  })
 })
 
 const invalid = readdirSync(join(folder, 'invalid'))

@@ -321,3 +321,16 @@ test('doctor and ping reach for the server of a ticket, in its network', () => {
   assert.match(faults(() => reachOptions(both, true)).join(), /^-k: is given beside a ticket/)
   assert.throws(() => reachOptions({ ticket: ticket.slice(0, -4) }, true), { code: /^TICKET_/ })
 })
+
+test('what doctor and ping reach for with an invite, they reach for as that guest', () => {
+  const invite = Buffer.alloc(32, 7)
+  const { guest, publicKey } = reachOptions({ ticket: encodeTicket({ ...GAMES, invite }) }, true)
+  assert.deepEqual(guest!.publicKey, new GuestKey(invite).publicKey)
+  assert.deepEqual(encodeKey(publicKey!), encodeKey(KEY))
+  assert.equal(reachOptions({ ticket: GAMES_TEXT }, true).guest, undefined)
+  const newer = encodeTicket({ ...GAMES, invite: Buffer.alloc(24, 7) })
+  assert.match(
+    faults(() => reachOptions({ ticket: newer }, true)).join(),
+    /^TICKET: holds an invite of a kind/
+  )
+})

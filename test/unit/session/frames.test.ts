@@ -183,3 +183,9 @@ test('a reason is cut to what may be sent', () => {
   const [call] = calls(closeFrame('INTERNAL', 'x'.repeat(2000)))
   assert.equal((call![2] as string).length, MAX_REASON)
 })
+
+test('a reason that would steer a console is shown without that', () => {
+  const calls: Call[] = []
+  readMessage(closeFrame('GOODBYE', 'red \u001b[31m\r\nand \u202eturned'), frameRecorder(calls))
+  assert.deepEqual(calls, [['close', 'GOODBYE', 'red ?[31m??and ?turned']])
+})

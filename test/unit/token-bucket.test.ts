@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { TokenBucket } from '../../../src/network/token-bucket.js'
+import { TokenBucket } from '../../src/token-bucket.js'
 
 /** What gets through when packets of `size` come every `everyMs` for `ms`. */
 function passed(bucket: TokenBucket, size: number, everyMs: number, ms: number, from = 0): number {
@@ -29,4 +29,15 @@ test('rest saves up to the size, not more', () => {
   passed(bucket, 1000, 1, 1000)
   assert.equal(bucket.has(5000, 1_000_000), true)
   assert.equal(bucket.has(5001, 2_000_000), false)
+})
+
+test('a debt is waited for', () => {
+  const bucket = new TokenBucket(100, 5000)
+  assert.equal(bucket.wait(5000, 0), 0)
+  bucket.take(8000)
+  assert.equal(bucket.wait(1, 0), 30.01)
+  assert.equal(bucket.has(1, 30), false)
+  assert.equal(bucket.wait(1000, 30), 10)
+  assert.equal(bucket.has(1000, 40), true)
+  assert.equal(bucket.wait(5001, 1_000_000), Number.POSITIVE_INFINITY)
 })

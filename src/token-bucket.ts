@@ -16,14 +16,25 @@ export class TokenBucket {
 
   /** Whether there are `tokens` now. */
   has(tokens: number, now: number): boolean {
-    this.#at ??= now
-    this.#tokens = Math.min(this.size, this.#tokens + (now - this.#at) * this.rate)
-    this.#at = now
+    this.#fill(now)
     return this.#tokens >= tokens
   }
 
-  /** Uses up tokens that {@link has} has found. */
+  /** Uses up tokens; more than {@link has} has found leave a debt. */
   take(tokens: number): void {
     this.#tokens -= tokens
+  }
+
+  /** Milliseconds until there are `tokens`, 0 if there are. Infinity for more than can be saved. */
+  wait(tokens: number, now: number): number {
+    this.#fill(now)
+    if (tokens > this.size) return Number.POSITIVE_INFINITY
+    return Math.max(0, (tokens - this.#tokens) / this.rate)
+  }
+
+  #fill(now: number): void {
+    this.#at ??= now
+    this.#tokens = Math.min(this.size, this.#tokens + (now - this.#at) * this.rate)
+    this.#at = now
   }
 }

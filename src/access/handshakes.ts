@@ -1,0 +1,54 @@
+/**
+ * How many handshakes a server answers. A flood from one address is held to that address's rate. One from many addresses, or
+ * with forged ones (whoever passes a handshake on says where it comes from), is held to the rate of all strangers together, and
+ * keeps other strangers out while it lasts; whom the server knows by their keys comes in beside it.
+ */
+import type { Limits } from '../limits.js'
+import { TokenBucket } from '../token-bucket.js'
+
+export type HandshakeLimits = Pick<
+  Limits,
+  'handshakesPerMinute' | 'handshakeBurst' | 'addressHandshakesPerMinute' | 'handshakeSources'
+>
+
+const MINUTE = 60_000
+
+export class Handshakes {
+  readonly #limits: HandshakeLimits
+  readonly #strangers: TokenBucket
+  /** By address or key, in the order in which they came last, the latest at the end. */
+  readonly #sources = new Map<string, TokenBucket>()
+
+  constructor(limits: HandshakeLimits) {
+    this.#limits = limits
+    this.#strangers = perMinute(limits.handshakesPerMinute, limits.handshakeBurst)
+  }
+
+  /**
+   * Whether to answer one handshake more.
+   * @param source where it comes from: the key of somebody who is known, which is proved, or else the address
+   * @param now milliseconds
+   */
+  admits(source: { readonly key: string } | { readonly address: string }, now: number): boolean {
+    const known = 'key' in source
+    const bucket = this.#bucket(known ? `key ${source.key}` : `address ${source.address}`)
+    if (!bucket.has(1, now) || !(known || this.#strangers.has(1, now))) return false
+    bucket.take(1)
+    if (!known) this.#strangers.take(1)
+    return true
+  }
+
+  #bucket(name: string): TokenBucket {
+    const { addressHandshakesPerMinute, handshakeBurst, handshakeSources } = this.#limits
+    const bucket = this.#sources.get(name) ?? perMinute(addressHandshakesPerMinute, handshakeBurst)
+    this.#sources.delete(name)
+    // Whoever is forgotten begins anew; the rate of all strangers holds on.
+    if (this.#sources.size >= handshakeSources) this.#sources.delete(this.#sources.keys().next().value!)
+    this.#sources.set(name, bucket)
+    return bucket
+  }
+}
+
+function perMinute(count: number, most: number): TokenBucket {
+  return new TokenBucket(count / MINUTE, Math.min(count, most))
+}

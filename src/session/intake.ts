@@ -1,0 +1,62 @@
+/**
+ * Reads the messages of one connection's ordered stream, no more frames of them than the ration allows: what is beyond waits, and
+ * so does the stream. A message may hold 80,000 frames, so it is read in part where it must be.
+ */
+import type { Clock, Timer } from '../clock.js'
+import type { Ration } from '../flows/ration.js'
+import { type FrameSink, readMessage } from './frames.js'
+import type { Link } from './link.js'
+
+export interface IntakeOutside {
+  readonly clock: Clock
+  readonly ration?: Ration
+}
+
+export class Intake {
+  /** What has come and is not read: what was on its way when the link was told to wait. */
+  readonly #unread: Uint8Array[] = []
+  /** Armed while the ration is used up. */
+  #timer: Timer | null = null
+
+  /**
+   * @param guard runs a read, which may find the other side at fault
+   * @param live whether the connection is still in use
+   */
+  constructor(
+    readonly link: Link,
+    readonly sink: FrameSink,
+    readonly outside: IntakeOutside,
+    readonly guard: (read: () => void) => void,
+    readonly live: () => boolean
+  ) {}
+
+  /** A message has come. */
+  add(message: Uint8Array): void {
+    this.#unread.push(message)
+    if (!this.#timer) this.guard(() => this.#read())
+  }
+
+  #read(): void {
+    const { ration, clock } = this.outside
+    let wait = 0
+    const over = (): boolean => {
+      if (this.live()) wait = ration?.frame() ?? 0
+      return wait > 0 || !this.live()
+    }
+    while (this.#unread.length > 0 && this.live()) {
+      const message = this.#unread[0]!
+      const at = readMessage(message, this.sink, over)
+      if (wait > 0) {
+        this.#unread[0] = message.subarray(at)
+        this.link.pause()
+        this.#timer = clock.after(wait, () => {
+          this.#timer = null
+          this.guard(() => this.#read())
+          if (!this.#timer && this.live()) this.link.resume()
+        })
+        return
+      }
+      this.#unread.shift()
+    }
+  }
+}

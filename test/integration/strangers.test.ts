@@ -1,0 +1,116 @@
+// Who is no guest, and tries to come in with what a stranger may have: the announced key, another's session, a captured message.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import HyperDHT from 'hyperdht'
+import sodium from 'sodium-native'
+import type { DaemonEvent } from '../../src/events.js'
+import { childPublicKey } from '../../src/identity/child.js'
+import { decodeKey } from '../../src/identity/encoding.js'
+import { GuestKey } from '../../src/identity/guest.js'
+import { decodeTicket } from '../../src/identity/ticket.js'
+import { HyperNat } from '../../src/index.js'
+import type { Limits } from '../../src/limits.js'
+import { within } from '../support/deadline.js'
+import { firstMessage, sendHandshake } from '../support/handshake.js'
+import { freshKeys, intrude } from '../support/intruder.js'
+import { newSecret, type Stage, staged } from '../support/stage.js'
+
+async function sharing(stage: Stage, isPrivate = false, limits: Partial<Limits> = {}) {
+  const { bootstrap } = await stage.testnet()
+  const server = await stage.use(new HyperNat({ bootstrap, limits }))
+  const events: DaemonEvent[] = []
+  server.on('event', event => events.push(event))
+  const maps = [{ proto: 'tcp', port: 1 }] as const
+  const shared = await server.share({ secret: newSecret(), maps, private: isPrivate })
+  return { bootstrap, shared, events, publicKey: decodeKey(shared.publicKey) }
+}
+
+staged('who knows the announced key only is turned away, and learns no map and no session', async stage => {
+  const { bootstrap, publicKey, events } = await sharing(stage)
+  const announced = childPublicKey(publicKey)
+  await assert.rejects(intrude(announced, bootstrap, freshKeys(), { dial: announced }), { code: 'WRONG_KEY' })
+  assert.ok(!events.some(({ event }) => event === 'connected'))
+  // The control: with the key that is shared, the same is let in.
+  const guest = await stage.use(intrude(publicKey, bootstrap, freshKeys(), { dial: announced }))
+  assert.equal(guest.welcome.maps.length, 1)
+})
+
+staged('a session that another key asks for is not given', async stage => {
+  const { bootstrap, publicKey } = await sharing(stage)
+  const keys = freshKeys()
+  const first = await stage.use(intrude(publicKey, bootstrap, keys))
+  const resume = { session: Buffer.from(first.welcome.session), highest: 0, flows: [] }
+  const thief = await stage.use(intrude(publicKey, bootstrap, freshKeys(), { resume }))
+  assert.equal(thief.welcome.resumed, null)
+  assert.notDeepEqual(Buffer.from(thief.welcome.session), resume.session)
+  // The control: under its own key it goes on.
+  const again = await stage.use(intrude(publicKey, bootstrap, keys, { resume }))
+  assert.deepEqual(Buffer.from(again.welcome.session), resume.session)
+})
+
+staged('a first message of a guest that is sent again is answered, and brings no session', async stage => {
+  const { bootstrap, shared, publicKey, events } = await sharing(stage, true)
+  const guest = new GuestKey(decodeTicket(shared.invite({ name: 'Anna' }).ticket).invite!)
+  const key = childPublicKey(publicKey)
+  const target = Buffer.alloc(32)
+  sodium.crypto_generichash(target, key)
+  const dht = new HyperDHT({ bootstrap })
+  stage.defer(() => dht.destroy({ force: true }))
+  await dht.fullyBootstrapped()
+  const stream = dht.connect(key, { keyPair: guest.keyPair })
+  stream.on('error', () => {})
+  await once(stream, 'open')
+  const to = { host: stream.rawStream.remoteHost!, port: stream.rawStream.remotePort }
+  stream.destroy()
+  const captured = firstMessage(guest.keyPair, key)
+  const thief = new HyperDHT({ bootstrap })
+  stage.defer(() => thief.destroy({ force: true }))
+  await thief.fullyBootstrapped()
+  assert.ok(await sendHandshake(thief, to, target, captured), 'it is answered')
+  assert.equal(
+    await sendHandshake(thief, to, target, firstMessage(freshKeys(), key)),
+    null,
+    'a stranger is not'
+  )
+  assert.ok(!events.some(({ event }) => event === 'connected'))
+})
+
+staged('of those who connect and say nothing, the first make room for who comes later', async stage => {
+  const { bootstrap, publicKey } = await sharing(stage, false, { greetings: 2, greetingMs: 60_000 })
+  const dht = new HyperDHT({ bootstrap })
+  stage.defer(() => dht.destroy({ force: true }))
+  const connect = async () => {
+    const stream = dht.connect(childPublicKey(publicKey), { keyPair: freshKeys() })
+    stream.on('error', () => {})
+    // What comes is read, so that its end is seen.
+    stream.on('data', () => {})
+    await once(stream, 'open')
+    return stream
+  }
+  const [first, second] = [await connect(), await connect()]
+  const gone = once(first, 'close')
+  const third = await connect()
+  await within(5000, gone, () => 'the first to make room')
+  assert.ok(!second.destroyed && !third.destroyed)
+  const guest = await stage.use(intrude(publicKey, bootstrap, freshKeys()))
+  assert.equal(guest.welcome.maps.length, 1)
+})
+
+staged('one key has so many sessions, other keys have theirs', async stage => {
+  const { bootstrap, publicKey } = await sharing(stage, false, { guestSessions: 1 })
+  const keys = freshKeys()
+  await stage.use(intrude(publicKey, bootstrap, keys))
+  await assert.rejects(intrude(publicKey, bootstrap, keys), { code: 'TOO_MANY_DEVICES' })
+  await stage.use(intrude(publicKey, bootstrap, freshKeys()))
+})
+
+staged('one address has so many handshakes answered, and then as many as its rate', async stage => {
+  const limits = { addressHandshakesPerMinute: 2 }
+  const { bootstrap, publicKey } = await sharing(stage, false, limits)
+  const keys = freshKeys()
+  await stage.use(intrude(publicKey, bootstrap, keys))
+  await stage.use(intrude(publicKey, bootstrap, freshKeys()))
+  await assert.rejects(intrude(publicKey, bootstrap, freshKeys()), { code: 'SERVER_NOT_RUNNING' })
+  // Who has a session is known by its key, and has a rate of its own.
+  await stage.use(intrude(publicKey, bootstrap, keys))
+})

@@ -1,0 +1,117 @@
+/** A guest that asks for more than its ration: it waits, or is dropped, and what it sends stays whole and in order. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import b4a from 'b4a'
+import { openFrame, pingFrame } from '../../src/session/frames.js'
+import { FlowEnd } from '../support/flow-end.js'
+import { connected } from '../support/session-peers.js'
+
+/** A pair whose server keeps to these limits. */
+function stage(limits: Parameters<typeof connected>[2]) {
+  const pair = connected(1, { delay: 5 }, limits)
+  pair.world.pass(200)
+  const say = (...frames: Uint8Array[]): void => {
+    const { client: link } = pair.client.connection!
+    const bytes = b4a.concat(frames)
+    const message = link.alloc(bytes.byteLength)
+    message.set(bytes)
+    link.write(message)
+  }
+  return { ...pair, say }
+}
+
+test('frames beyond the rate wait, and come in their order', () => {
+  const { world, server, say } = stage({ framesPerSecond: 1000, flowsPerSecond: 0 })
+  const opened: number[] = []
+  server.open = flow => {
+    opened.push(flow.id)
+    return null
+  }
+  const frames = Array.from({ length: 1500 }, (_, i) => openFrame(i + 1, 1, 0))
+  // In one message, and in many.
+  say(...frames.slice(0, 1000))
+  for (const frame of frames.slice(1000)) say(frame)
+  world.pass(105)
+  assert.ok(opened.length >= 80 && opened.length <= 140, `${opened.length} after 100 ms`)
+  world.pass(1500)
+  assert.deepEqual(
+    opened,
+    Array.from({ length: 1500 }, (_, i) => i + 1)
+  )
+  assert.equal(server.session.state, 'up')
+})
+
+test('a connection that is dropped while frames wait leaves nothing behind, and the session goes on over the next', () => {
+  const { world, server, client } = stage({ framesPerSecond: 200, flowsPerSecond: 0 })
+  const ends: FlowEnd[] = []
+  server.open = flow => {
+    const end = new FlowEnd(flow, 2, 1, world.clock, { total: 0, chunk: () => 1 })
+    ends.push(end)
+    return null
+  }
+  const sent: FlowEnd[] = []
+  for (let i = 0; i < 50; i++) {
+    const end = new FlowEnd(client.session!.openFlow(1), 1, 2, world.clock, {
+      total: 3000,
+      fin: true,
+      chunk: () => 100
+    })
+    sent.push(end)
+    end.go()
+  }
+  world.pass(100)
+  assert.ok(
+    ends.some(end => end.read < 3000),
+    'some of it waits'
+  )
+  client.connection!.die()
+  world.pass(50)
+  client.dial()
+  world.pass(5000)
+  assert.equal(ends.length, 50)
+  for (const end of ends) assert.equal(end.read, 3000)
+})
+
+test('a guest that is held to its frames is not taken for dead', () => {
+  const { world, server, client, say } = stage({ framesPerSecond: 10 })
+  for (let i = 0; i < 400; i++) say(pingFrame(i))
+  world.pass(30_000)
+  assert.deepEqual([server.told, client.told], [['up'], ['up']])
+})
+
+test('datagrams and UDP payloads beyond the rate are dropped, and the session lives', () => {
+  const { world, server, client } = stage({ udpPerSecond: 100 })
+  for (let ms = 0; ms < 2000; ms++) {
+    for (let i = 0; i < 3; i++) client.session!.sendUdp(2, 1, Buffer.from('x'))
+    world.pass(1)
+  }
+  assert.ok(server.udp.length >= 195 && server.udp.length <= 205, `${server.udp.length}`)
+  for (let ms = 0; ms < 2000; ms++) {
+    for (let i = 0; i < 3; i++) server.session.sendUdp(2, 1, Buffer.from('x'))
+    world.pass(1)
+  }
+  assert.ok(client.udp.length >= 195 && client.udp.length <= 205, `${client.udp.length}`)
+  assert.deepEqual([server.told, client.told], [['up'], ['up']])
+})
+
+for (const proto of ['tcp', 'tcpudp'] as const) {
+  test(`${proto} bytes are held to the rate both ways, whole and in order`, () => {
+    const { world, server, client } = stage({ guestBytesPerSecond: 1_000_000 })
+    let there: FlowEnd | undefined
+    const total = 1_500_000
+    const accept = (flow: Parameters<typeof server.open>[0]): null => {
+      there = new FlowEnd(flow, 2, 1, world.clock, { total, fin: true, chunk: () => 5000 })
+      world.clock.after(0, () => there!.go())
+      return null
+    }
+    server.open = accept
+    const flow = proto === 'tcp' ? client.session!.openFlow(1) : client.session!.tcpudp.open(1)
+    const here = new FlowEnd(flow, 1, 2, world.clock, { total, fin: true, chunk: () => 5000 })
+    here.go()
+    const started = world.clock.now()
+    assert.ok(world.pass(20_000, () => here.read === total && there?.read === total))
+    const seconds = (world.clock.now() - started) / 1000
+    // 3 MB at 1 MB/s; what the client's first windows hold is there before it is charged.
+    assert.ok(seconds > 2.3 && seconds < 4, `${seconds} s`)
+  })
+}

@@ -1,0 +1,347 @@
+/** What one guest may use in a second, under a virtual clock. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Clock } from '../../../src/clock.js'
+import type { ErrorCode } from '../../../src/errors.js'
+import { type ByteFlow, type ByteFlowEvents, deafEvents } from '../../../src/flows/byte-flow.js'
+import { type Exceeded, Ration, type RationLimits } from '../../../src/flows/ration.js'
+import { VirtualClock } from '../../sim/support/virtual-clock.js'
+
+const NONE: RationLimits = {
+  flowsPerSecond: 0,
+  flowBurst: 0,
+  framesPerSecond: 0,
+  datagramsPerSecond: 0,
+  udpPerSecond: 0,
+  guestBytesPerSecond: 0,
+  rateBurstMs: 100,
+  quantum: 1000
+}
+
+/** The side of a flow that leads to the client: takes what it is given, and says what it is told to. */
+class Wire implements ByteFlow {
+  readonly map = 1
+  events: ByteFlowEvents = deafEvents
+  written = 0
+  told = 0
+  full = false
+  ended = false
+  resetBy: ErrorCode | null = null
+
+  constructor(readonly id = 1) {}
+
+  write(bytes: Uint8Array): boolean {
+    this.written += bytes.byteLength
+    return !this.full
+  }
+
+  end(): void {
+    this.ended = true
+  }
+
+  reset(code: ErrorCode): void {
+    this.resetBy = code
+  }
+
+  consumed(size: number): void {
+    this.told += size
+  }
+}
+
+/** The local socket of a flow: a source without end, or a sink that takes all. */
+class Socket {
+  readonly heard: string[] = []
+  read = Buffer.alloc(0)
+  paused = false
+
+  constructor(
+    readonly flow: ByteFlow,
+    readonly clock: VirtualClock,
+    readonly chunk = 0
+  ) {
+    flow.events = {
+      data: bytes => {
+        this.read = Buffer.concat([this.read, bytes])
+        flow.consumed(bytes.byteLength)
+      },
+      end: () => this.heard.push('end'),
+      drain: () => {
+        this.paused = false
+        clock.after(0, () => this.go())
+      },
+      reset: code => this.heard.push(code),
+      close: () => this.heard.push('close')
+    }
+    if (chunk > 0) clock.after(0, () => this.go())
+  }
+
+  go(): void {
+    while (!this.paused && this.chunk > 0) this.paused = !this.flow.write(new Uint8Array(this.chunk))
+  }
+}
+
+function stage(limits: Partial<RationLimits>) {
+  const clock = new VirtualClock()
+  const told: Exceeded[] = []
+  const ration = new Ration(clock, { ...NONE, ...limits }, limit => told.push(limit))
+  const pass = (ms: number): void => {
+    clock.at(clock.now() + ms, () => {})
+    clock.run(clock.now() + ms)
+  }
+  return { clock, told, ration, pass }
+}
+
+test('without limits nothing waits, and flows are handed on as they are', () => {
+  const { ration, told } = stage({})
+  for (let i = 0; i < 5000; i++) {
+    const wire = new Wire(i)
+    let got: ByteFlow | null = null
+    ration.open(wire, flow => {
+      got = flow
+      return null
+    })
+    assert.equal(got, wire)
+    assert.ok(ration.datagram() && ration.udpIn(65_507) && ration.udpOut(65_507))
+    ration.records(1000)
+  }
+  assert.deepEqual(told, [])
+})
+
+test('flows beyond the burst wait for the rate, in their order, and none is lost', () => {
+  const { ration, told, pass } = stage({ flowsPerSecond: 100, flowBurst: 50 })
+  const opened: number[] = []
+  for (let i = 0; i < 200; i++) {
+    const code = ration.open(new Wire(i), flow => {
+      opened.push(flow.id)
+      return null
+    })
+    assert.equal(code, null)
+  }
+  assert.equal(opened.length, 50)
+  pass(1000)
+  assert.ok(Math.abs(opened.length - 150) <= 1, `${opened.length}`)
+  pass(1000)
+  assert.deepEqual(
+    opened,
+    Array.from({ length: 200 }, (_, i) => i)
+  )
+  assert.equal(ration.counts.flowsPerSecond, 150)
+  assert.deepEqual(told, ['flowsPerSecond'], 'told once')
+})
+
+test('what comes while a flow waits is there when it is opened, then its end', () => {
+  const { ration, clock, pass } = stage({ flowsPerSecond: 10, flowBurst: 1 })
+  ration.open(new Wire(1), () => null)
+  const wire = new Wire(2)
+  let socket: Socket | undefined
+  ration.open(wire, flow => {
+    socket = new Socket(flow, clock)
+    return null
+  })
+  const text = Buffer.from('0123456789'.repeat(1000))
+  for (let at = 0; at < text.length; at += 7) wire.events.data(text.subarray(at, at + 7))
+  wire.events.end()
+  pass(90)
+  assert.equal(socket, undefined)
+  assert.equal(wire.told, 0, 'nobody was told that it was consumed')
+  pass(20)
+  assert.deepEqual(socket!.read, text)
+  assert.deepEqual(socket!.heard, ['end'])
+  assert.equal(wire.told, text.length)
+})
+
+test('a flow that is refused after it waited is reset', () => {
+  const { ration, pass } = stage({ flowsPerSecond: 10, flowBurst: 1 })
+  assert.equal(
+    ration.open(new Wire(1), () => 'MAP_NOT_SHARED'),
+    'MAP_NOT_SHARED'
+  )
+  const wire = new Wire(2)
+  assert.equal(
+    ration.open(wire, () => 'MAP_NOT_SHARED'),
+    null
+  )
+  pass(200)
+  assert.equal(wire.resetBy, 'MAP_NOT_SHARED')
+})
+
+test('a flow that is over before its turn is never opened, and costs the others no time', () => {
+  const { ration, pass } = stage({ flowsPerSecond: 10, flowBurst: 1 })
+  const opened: number[] = []
+  const wires = Array.from({ length: 12 }, (_, i) => new Wire(i))
+  for (const wire of wires) {
+    ration.open(wire, ({ id }) => {
+      opened.push(id)
+      return null
+    })
+  }
+  for (const wire of wires.slice(1, 11)) wire.events.reset('FLOW_RESET')
+  pass(110)
+  assert.deepEqual(opened, [0, 11])
+})
+
+test('datagrams and the records in them are counted together', () => {
+  const { ration, clock, pass } = stage({ datagramsPerSecond: 1000 })
+  let opened = 0
+  for (let ms = 0; ms < 1000; ms++) {
+    for (let i = 0; i < 10; i++) {
+      if (!ration.datagram()) continue
+      opened++
+      ration.records(5)
+    }
+    pass(1)
+  }
+  // 1000 in a second, 100 saved, each datagram 5.
+  assert.ok(opened >= 215 && opened <= 225, `${opened}`)
+  assert.equal(ration.counts.datagramsPerSecond, 10_000 - opened)
+  assert.equal(clock.now(), 1000)
+})
+
+test('UDP payloads are held to their rate, each way for itself', () => {
+  const { ration, pass, told } = stage({ udpPerSecond: 1000 })
+  const passed = { in: 0, out: 0 }
+  for (let ms = 0; ms < 1000; ms++) {
+    for (let i = 0; i < 4; i++) if (ration.udpIn(10)) passed.in++
+    if (ration.udpOut(10)) passed.out++
+    pass(1)
+  }
+  assert.ok(passed.in >= 1090 && passed.in <= 1101, `${passed.in}`)
+  assert.equal(passed.out, 1000)
+  assert.deepEqual(told, ['udpPerSecond'])
+})
+
+test('bytes towards the client wait, in turns of all flows, and the rate is held', () => {
+  const { ration, clock, pass } = stage({ guestBytesPerSecond: 100_000 })
+  const wires = [new Wire(1), new Wire(2), new Wire(3)]
+  for (const wire of wires) {
+    ration.open(wire, flow => {
+      new Socket(flow, clock, 5000)
+      return null
+    })
+  }
+  pass(10_000)
+  const all = wires.reduce((sum, { written }) => sum + written, 0)
+  // 10 s of it, what was saved, and a chunk of each that is ahead of its turn.
+  assert.ok(all >= 1_000_000 && all <= 1_000_000 + 10_000 + 3 * 5000, `${all}`)
+  for (const { written } of wires) assert.ok(Math.abs(written - all / 3) <= 2 * 5000, `${written} of ${all}`)
+})
+
+test('bytes from the client are asked for no sooner than the rate allows', () => {
+  const { ration, clock, pass } = stage({ guestBytesPerSecond: 100_000 })
+  const wire = new Wire()
+  ration.open(wire, flow => {
+    new Socket(flow, clock)
+    return null
+  })
+  // A client with a window of 50 kB, which it uses up whenever it can.
+  const WINDOW = 50_000
+  let sent = 0
+  for (let ms = 0; ms < 10_000; ms += 10) {
+    const size = WINDOW - (sent - wire.told)
+    if (size > 0) wire.events.data(new Uint8Array(size))
+    sent += size
+    pass(10)
+  }
+  assert.ok(sent >= 1_000_000 && sent <= 1_000_000 + 10_000 + WINDOW + 1000, `${sent}`)
+})
+
+test('a flow that is full stays paused though its turn has come, and the other way round', () => {
+  const { ration, clock, pass } = stage({ guestBytesPerSecond: 10_000 })
+  const wire = new Wire()
+  let socket: Socket | undefined
+  ration.open(wire, flow => {
+    socket = new Socket(flow, clock, 5000)
+    return null
+  })
+  wire.full = true
+  pass(2000)
+  assert.equal(wire.written, 5000)
+  assert.ok(socket!.paused)
+  wire.full = false
+  wire.events.drain()
+  pass(1)
+  assert.equal(wire.written, 10_000, 'it had saved a turn')
+  wire.full = true
+  pass(100)
+  wire.events.drain()
+  assert.ok(socket!.paused, 'it waits for the rate')
+})
+
+test('UDP is not kept out by TCP that waits, and TCP does without what UDP uses', () => {
+  const { ration, clock, pass } = stage({ guestBytesPerSecond: 100_000 })
+  const wire = new Wire()
+  ration.open(wire, flow => {
+    new Socket(flow, clock, 5000)
+    return null
+  })
+  let udp = 0
+  for (let ms = 0; ms < 10_000; ms += 10) {
+    if (ration.udpIn(500)) udp += 500
+    pass(10)
+  }
+  assert.equal(udp, 500_000, 'half of the rate, all of it')
+  const all = udp + wire.written
+  assert.ok(all >= 980_000 && all <= 1_020_000, `${all}`)
+})
+
+test('UDP beyond the rate is dropped and counted; the largest payload passes at any rate', () => {
+  const { ration, pass } = stage({ guestBytesPerSecond: 10_000 })
+  assert.ok(ration.udpIn(65_507))
+  assert.equal(ration.udpIn(65_507), false)
+  assert.equal(ration.counts.guestBytesPerSecond, 1)
+  pass(6600)
+  assert.ok(ration.udpOut(65_507))
+})
+
+test('a flow that is reset leaves its place to others', () => {
+  const { ration, clock, pass } = stage({ guestBytesPerSecond: 10_000 })
+  const [first, second] = [new Wire(1), new Wire(2)]
+  const sockets: Socket[] = []
+  for (const wire of [first, second]) {
+    ration.open(wire, flow => {
+      sockets.push(new Socket(flow, clock, 5000))
+      return null
+    })
+  }
+  pass(1)
+  sockets[0]!.flow.reset('FLOW_RESET')
+  assert.equal(first.resetBy, 'FLOW_RESET')
+  const [before, other] = [first.written, second.written]
+  sockets[0]!.paused = true
+  pass(10_000)
+  assert.equal(first.written, before)
+  assert.ok(second.written - other >= 90_000, `${second.written}`)
+})
+
+test('a guest without a session leaves no timer behind', () => {
+  const { clock } = stage({})
+  let timers = 0
+  const counting: Clock = {
+    now: () => clock.now(),
+    after(ms, fn) {
+      timers++
+      const timer = clock.after(ms, () => {
+        timers--
+        fn()
+      })
+      return {
+        cancel: () => {
+          timers--
+          timer.cancel()
+        }
+      }
+    }
+  }
+  const limits = { ...NONE, flowsPerSecond: 1, flowBurst: 1, guestBytesPerSecond: 10 }
+  const ration = new Ration(counting, limits, () => {})
+  const wires = [1, 2, 3].map(id => new Wire(id))
+  for (const wire of wires) {
+    ration.open(wire, flow => {
+      flow.write(new Uint8Array(5000))
+      return null
+    })
+  }
+  assert.equal(timers, 2, 'flows wait, and bytes')
+  for (const wire of wires) wire.events.reset('SESSION_EXPIRED')
+  assert.equal(timers, 0)
+})
