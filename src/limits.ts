@@ -53,6 +53,8 @@ export interface Limits {
   udpPerSecond: number
   /** Payload bytes of one guest per second, both directions together: TCP waits, UDP is dropped. 0: no limit. */
   guestBytesPerSecond: number
+  /** A guest who is alone on the server may use so many times these rates, the bytes left out: they are there for the others. */
+  aloneFactor: number
   /** What the last four may save for a burst: so many milliseconds' worth, which is how long others may have to wait for it. */
   rateBurstMs: number
   /** Seconds that a session waits for its client to come back before its flows are reset (options: `resume`). */
@@ -282,6 +284,7 @@ export const LIMITS: Limits = {
   datagramsPerSecond: 100_000,
   udpPerSecond: 20_000,
   guestBytesPerSecond: 0,
+  aloneFactor: 20,
   rateBurstMs: 25,
 
   resumeSeconds: 60,

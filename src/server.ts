@@ -95,6 +95,8 @@ export class Server {
   #nextMap = 1
   #ticket: string | undefined
   readonly #guests = new Map<string, Guest>()
+  /** Whether all sessions, if there are any, are of one client. */
+  #isOneGuest = true
   /** In the order in which they began. */
   readonly #greetings = new Set<() => void>()
   readonly #handshakes: Handshakes
@@ -386,6 +388,7 @@ export class Server {
         ended: (code, reason) => {
           const wasUp = guest.session.wasUp
           this.#guests.delete(name)
+          this.#countGuests()
           this.#past.add(session.traffic().list())
           guest.udp.clear()
           log.debug({ peer: guest.label, code, reason }, 'session ended')
@@ -415,10 +418,16 @@ export class Server {
     )
     session.learnMaps(this.#maps.filter(map => mayUse(visitor, map)))
     this.#guests.set(name, guest)
+    this.#countGuests()
     this.#admitted++
     // With the others' times, it is known when to look next.
     if (visitor.expires < Number.POSITIVE_INFINITY) this.#review()
     return guest
+  }
+
+  #countGuests(): void {
+    const keys = new Set([...this.#guests.values()].map(({ key }) => b4a.toString(key, 'hex')))
+    this.#isOneGuest = keys.size <= 1
   }
 
   /** Sessions of one key share one. */
@@ -427,8 +436,11 @@ export class Server {
     const peer = visitor.name ?? shortKey(key)
     return (
       this.#sessionsOf(key)[0]?.session.outside.ration ??
-      new Ration(clock, limits, limit =>
-        log.warn({ peer, limit, perSecond: limits[limit] }, 'a guest is held to a limit')
+      new Ration(
+        clock,
+        limits,
+        limit => log.warn({ peer, limit, perSecond: limits[limit] }, 'a guest is held to a limit'),
+        () => this.#isOneGuest
       )
     )
   }

@@ -50,9 +50,6 @@ export const direct: Contender = {
   }
 }
 
-/** What a tunnel can do is measured, not what a server allows one guest. */
-const NO_RATES = { flowsPerSecond: 0, framesPerSecond: 0, udpPerSecond: 0, datagramsPerSecond: 0 }
-
 /** This project's own, with maps of these protocols. */
 export function hyperNatWith(name: string, protos: readonly string[]): Contender {
   return {
@@ -63,7 +60,7 @@ export function hyperNatWith(name: string, protos: readonly string[]): Contender
       const network = { bootstrap: site.bootstrap }
       const files: { remove(): void }[] = []
       const start = (name: string, schema: object[], prefix: readonly string[]) => {
-        const written = writeOptions({ schema, network, limits: NO_RATES })
+        const written = writeOptions({ schema, network })
         files.push(written)
         return new HyperNat(['-c', written.file, '--json'], { name, prefix })
       }

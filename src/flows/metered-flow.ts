@@ -86,7 +86,7 @@ export class MeteredFlow implements ByteFlow {
 
   /** A turn has come that was waited for. */
   proceed(): void {
-    this.#left += this.#turns.cost
+    this.#left += this.#turns.cost()
     if (this.#left < 0) return this.#turns.wait(this.place)
     this.#waiting = false
     this.#tell()
@@ -97,7 +97,7 @@ export class MeteredFlow implements ByteFlow {
     if (this.#over) return
     this.#left -= size
     if (this.#waiting) return
-    while (this.#left < 0 && this.#turns.enter()) this.#left += this.#turns.cost
+    while (this.#left < 0 && this.#turns.enter()) this.#left += this.#turns.cost()
     if (this.#left >= 0) return
     this.#waiting = true
     this.#turns.wait(this.place)

@@ -6,6 +6,9 @@
  *
  * A flow that comes too soon waits and is not refused: a program that opens 1000 connections at once gets them all, a moment
  * later. What waits is bounded all the same, since a flow that waits counts among the session's flows.
+ *
+ * The rates are there for the others: a guest who is alone on the server may use a multiple of them, but for the bytes, which are
+ * the owner's own limit.
  */
 import type { Clock } from '../clock.js'
 import type { ErrorCode } from '../errors.js'
@@ -25,6 +28,7 @@ export type RationLimits = Pick<
   | 'datagramsPerSecond'
   | 'udpPerSecond'
   | 'rateBurstMs'
+  | 'aloneFactor'
   | 'guestBytesPerSecond'
   | 'quantum'
 >
@@ -48,6 +52,8 @@ export class Ration {
   }
   readonly #clock: Clock
   readonly #onexceed: (limit: Exceeded) => void
+  readonly #isAlone: () => boolean
+  readonly #aloneFactor: number
   readonly #flows: Turnstile<HeldFlow> | null
   readonly #frames: TokenBucket | null
   readonly #datagrams: TokenBucket | null
@@ -57,8 +63,16 @@ export class Ration {
   /** UDP's bytes: those of TCP, which waits, may not use up what is for UDP, which cannot. */
   readonly #udpBytes: TokenBucket | null
 
-  /** @param onexceed hears of each limit that was reached, once */
-  constructor(clock: Clock, limits: RationLimits, onexceed: (limit: Exceeded) => void) {
+  /**
+   * @param onexceed hears of each limit that was reached, once
+   * @param isAlone whether nobody else is on the server
+   */
+  constructor(
+    clock: Clock,
+    limits: RationLimits,
+    onexceed: (limit: Exceeded) => void,
+    isAlone: () => boolean = () => false
+  ) {
     const { flowsPerSecond, flowBurst, datagramsPerSecond, udpPerSecond, guestBytesPerSecond } = limits
     const rate = (perSecond: number, least: number): TokenBucket | null =>
       bucket(perSecond, Math.max((perSecond * limits.rateBurstMs) / 1000, least))
@@ -66,12 +80,28 @@ export class Ration {
     const bytes = rate(guestBytesPerSecond, limits.quantum)
     this.#clock = clock
     this.#onexceed = onexceed
-    this.#flows = flows && new Turnstile(clock, flows, 1, held => held.release())
+    this.#isAlone = isAlone
+    this.#aloneFactor = limits.aloneFactor
+    this.#flows =
+      flows &&
+      new Turnstile(
+        clock,
+        flows,
+        () => this.#price,
+        held => held.release()
+      )
     this.#frames = rate(limits.framesPerSecond, 1)
     this.#datagrams = rate(datagramsPerSecond, 1)
     this.#udpIn = rate(udpPerSecond, 1)
     this.#udpOut = rate(udpPerSecond, 1)
-    this.#turns = bytes && new Turnstile(clock, bytes, limits.quantum, flow => flow.proceed())
+    this.#turns =
+      bytes &&
+      new Turnstile(
+        clock,
+        bytes,
+        () => limits.quantum,
+        flow => flow.proceed()
+      )
     this.#udpBytes = rate(guestBytesPerSecond, MAX_UDP_PAYLOAD)
   }
 
@@ -101,8 +131,9 @@ export class Ration {
     const frames = this.#frames
     if (!frames) return 0
     const now = this.#clock.now()
-    if (frames.has(1, now)) {
-      frames.take(1)
+    const price = this.#price
+    if (frames.has(price, now)) {
+      frames.take(price)
       return 0
     }
     this.#exceed('framesPerSecond')
@@ -112,12 +143,12 @@ export class Ration {
 
   /** Whether one sealed datagram of the guest more may be opened. */
   datagram(): boolean {
-    return this.#pass(this.#datagrams, 1, 'datagramsPerSecond')
+    return this.#pass(this.#datagrams, this.#price, 'datagramsPerSecond')
   }
 
   /** A datagram held so many records: each beyond the first costs as much as a datagram. */
   records(count: number): void {
-    if (count > 1) this.#datagrams?.take(count - 1)
+    if (count > 1) this.#datagrams?.take((count - 1) * this.#price)
   }
 
   /** Whether a UDP payload of `size` bytes may go to its target. */
@@ -130,8 +161,13 @@ export class Ration {
     return this.#udp(this.#udpOut, size)
   }
 
+  /** What one frame, datagram, payload or flow costs now. */
+  get #price(): number {
+    return this.#isAlone() ? 1 / this.#aloneFactor : 1
+  }
+
   #udp(count: TokenBucket | null, size: number): boolean {
-    if (!this.#pass(count, 1, 'udpPerSecond')) return false
+    if (!this.#pass(count, this.#price, 'udpPerSecond')) return false
     if (!this.#pass(this.#udpBytes, size, 'guestBytesPerSecond')) return false
     // What UDP uses, TCP has to do without.
     this.#turns?.bucket.take(size)

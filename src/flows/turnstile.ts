@@ -13,13 +13,13 @@ export class Turnstile<T> {
 
   /**
    * @param bucket what passing is paid from; others may take from it, too
-   * @param cost tokens for each who passes, no more than the bucket can hold
+   * @param cost tells the tokens for each who passes now, no more than the bucket can hold
    * @param pass hears of each who waited and may pass now; may let the same one wait again
    */
   constructor(
     readonly clock: Clock,
     readonly bucket: TokenBucket,
-    readonly cost: number,
+    readonly cost: () => number,
     readonly pass: (item: T) => void
   ) {}
 
@@ -42,13 +42,14 @@ export class Turnstile<T> {
   }
 
   #pay(): boolean {
-    if (!this.bucket.has(this.cost, this.clock.now())) return false
-    this.bucket.take(this.cost)
+    const cost = this.cost()
+    if (!this.bucket.has(cost, this.clock.now())) return false
+    this.bucket.take(cost)
     return true
   }
 
   #arm(): void {
-    const ms = this.bucket.wait(this.cost, this.clock.now())
+    const ms = this.bucket.wait(this.cost(), this.clock.now())
     this.#timer ??= this.clock.after(Math.max(ms, LEAST_WAIT_MS), () => {
       this.#timer = null
       while (this.#queue.size > 0 && this.#pay()) this.pass(this.#queue.take()!)

@@ -5,6 +5,7 @@ import type { Clock } from '../../../src/clock.js'
 import type { ErrorCode } from '../../../src/errors.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from '../../../src/flows/byte-flow.js'
 import { type Exceeded, Ration, type RationLimits } from '../../../src/flows/ration.js'
+import { MAX_UDP_PAYLOAD } from '../../../src/session/wire.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
 const NONE: RationLimits = {
@@ -15,6 +16,7 @@ const NONE: RationLimits = {
   udpPerSecond: 0,
   guestBytesPerSecond: 0,
   rateBurstMs: 100,
+  aloneFactor: 1,
   quantum: 1000
 }
 
@@ -80,16 +82,47 @@ class Socket {
   }
 }
 
-function stage(limits: Partial<RationLimits>) {
+function stage(limits: Partial<RationLimits>, isAlone?: () => boolean) {
   const clock = new VirtualClock()
   const told: Exceeded[] = []
-  const ration = new Ration(clock, { ...NONE, ...limits }, limit => told.push(limit))
+  const ration = new Ration(clock, { ...NONE, ...limits }, limit => told.push(limit), isAlone)
   const pass = (ms: number): void => {
     clock.at(clock.now() + ms, () => {})
     clock.run(clock.now() + ms)
   }
   return { clock, told, ration, pass }
 }
+
+test('a guest who is alone may use a multiple, until others come', () => {
+  let alone = true
+  const limits = {
+    udpPerSecond: 1000,
+    flowsPerSecond: 10,
+    flowBurst: 10,
+    guestBytesPerSecond: 20_000,
+    aloneFactor: 4
+  }
+  const { ration, pass } = stage(limits, () => alone)
+  const passed = (): number => Array.from({ length: 1000 }, () => ration.udpIn(0)).filter(Boolean).length
+  const opened = (): number => {
+    let count = 0
+    for (let id = 1; id <= 100; id++) {
+      ration.open(new Wire(id), () => {
+        count++
+        return null
+      })
+    }
+    return count
+  }
+  assert.equal(passed(), 400, '100 ms of 1000 a second, four times')
+  assert.equal(opened(), 40)
+  alone = false
+  pass(1000)
+  assert.equal(passed(), 100)
+  assert.equal(ration.udpIn(20_001 + MAX_UDP_PAYLOAD), false, 'bytes are held to their limit in either case')
+  alone = true
+  assert.equal(ration.udpIn(20_001 + MAX_UDP_PAYLOAD), false)
+})
 
 test('without limits nothing waits, and flows are handed on as they are', () => {
   const { ration, told } = stage({})
