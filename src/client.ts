@@ -9,10 +9,14 @@ import type { Host } from './hosts/host.js'
 import { Hosts } from './hosts/hosts.js'
 import { encodeKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
+import { withPort } from './lan/port-field.js'
+import { isAsked, queryEar } from './lan/query-ear.js'
+import { LoopbackSender, Repeater } from './lan/repeater.js'
 import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import type { Node } from './network/node.js'
 import type { ClientEntry } from './options/entry.js'
+import { ANNOUNCEMENTS, MAX_ANNOUNCEMENT } from './session/wire.js'
 import { joinTcp, type Listener, listenTcp, reset } from './sockets/tcp.js'
 import { listenUdp, type UdpListener } from './sockets/udp.js'
 
@@ -20,7 +24,10 @@ import { listenUdp, type UdpListener } from './sockets/udp.js'
 export interface ClientParts {
   readonly node: Node
   readonly publicKey: Uint8Array
-  readonly entries: readonly Pick<ClientEntry, 'path' | 'proto' | 'port' | 'localPort' | 'localHost'>[]
+  readonly entries: readonly Pick<
+    ClientEntry,
+    'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'lobby'
+  >[]
   /** The key by which servers know this machine. */
   readonly keyPair: KeyPair
   readonly clock: Clock
@@ -32,6 +39,10 @@ export interface ClientParts {
 
 /** A port map with its local sockets. */
 interface OpenMap extends ClientMapInfo {
+  /** What its game's LAN discovery wants of it. */
+  readonly lobby: ClientEntry['lobby']
+  /** Hears what games ask the LAN. */
+  ear: { close(): Promise<void> } | null
   /** Its place among those that the hosts are asked for. */
   readonly index: number
   listener: Listener | null
@@ -47,6 +58,8 @@ interface UdpFlow {
   readonly port: number
   readonly address: string
   readonly key: string
+  /** Whether it is a game's question to the whole LAN. */
+  readonly lan: boolean
   /** When the table was last told of its activity, ms. */
   toldAt: number
   /** Where it leads: it stays there as long as there is a session, for the other side has its state there. */
@@ -69,6 +82,8 @@ export class Client {
   readonly #pending: PendingDatagrams
   readonly #flows: UdpFlows<string, UdpFlow>
   readonly #flowsById = new Map<number, UdpFlow>()
+  readonly #repeater: Repeater
+  readonly #loopback: LoopbackSender
   #nextUdpFlow = 1
   #sweep: Timer | null = null
   #closed = false
@@ -78,8 +93,19 @@ export class Client {
     this.publicKey = encodeKey(parts.publicKey)
     this.#hosts = new Hosts(
       { ...parts, maps: parts.entries },
-      { up: () => this.#release(), udp: (host, flow, payload) => this.#onAnswer(host, flow, payload) }
+      {
+        up: () => this.#release(),
+        udp: (host, flow, payload, map) => {
+          if (flow === ANNOUNCEMENTS) this.#onAnnouncement(host, map, payload)
+          else this.#onAnswer(host, flow, payload)
+        }
+      }
     )
+    this.#loopback = new LoopbackSender(parts.log)
+    this.#repeater = new Repeater({
+      ...parts,
+      send: (payload, port) => this.#loopback.send(payload, port)
+    })
     this.#pending = new PendingDatagrams(parts.limits)
     this.#flows = new UdpFlows(
       parts.limits.udpFlows,
@@ -99,13 +125,15 @@ export class Client {
    * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry; nothing stays open then
    */
   async listen(): Promise<void> {
-    for (const { path, proto, port, localPort, localHost } of this.#parts.entries) {
+    for (const { path, proto, port, localPort, localHost, lobby } of this.#parts.entries) {
       const map: OpenMap = {
         index: this.#maps.length,
         proto,
         port,
         localHost,
         localPort,
+        lobby,
+        ear: null,
         listener: null,
         udp: null,
         lastFlow: null
@@ -113,10 +141,15 @@ export class Client {
       this.#maps.push(map)
       try {
         if (proto === 'udp') {
-          map.udp = await listenUdp(localHost, localPort, (payload, from) =>
-            this.#onPayload(map, payload, from)
+          const asked = isAsked(map)
+          map.udp = await listenUdp(
+            localHost,
+            localPort,
+            (payload, from) => this.#onPayload(map, payload, from),
+            asked
           )
           map.localPort = map.udp.port
+          if (asked) await this.#openEar(map, lobby!)
         } else {
           map.listener = await listenTcp(localHost, localPort, socket => this.#onSocket(map, socket))
           map.localPort = map.listener.port
@@ -127,6 +160,20 @@ export class Client {
         throw new HyperNatError(err.code, `${path}: ${err.message}`, { cause: err })
       }
     }
+  }
+
+  async #openEar(map: OpenMap, lobby: NonNullable<OpenMap['lobby']>): Promise<void> {
+    const ear = queryEar({
+      ...this.#parts,
+      lobby,
+      port: map.localPort,
+      onquery: (payload, from) => {
+        const now = this.#parts.clock.now()
+        this.#send(this.#flowOf(map, from.port, from.address, now, true), payload, now)
+      }
+    })
+    map.ear = ear
+    await ear.open()
   }
 
   /** Begins to dial; returns the maps with the local ports that were bound. */
@@ -184,7 +231,10 @@ export class Client {
     }
     this.#waiting.clear()
     this.#flows.clear()
-    await Promise.all(this.#maps.flatMap(({ listener, udp }) => [listener?.close(), udp?.close()]))
+    await Promise.all([
+      this.#loopback.close(),
+      ...this.#maps.flatMap(({ listener, udp, ear }) => [ear?.close(), listener?.close(), udp?.close()])
+    ])
   }
 
   // --- TCP ---
@@ -273,12 +323,15 @@ export class Client {
     } else if (!this.#hosts.refuse(index)) this.#pending.add(flow.id, payload, now)
   }
 
-  /** The flow of a local program, a new one if it has none. */
-  #flowOf(map: OpenMap, port: number, address: string, now: number): UdpFlow {
-    const key = `${map.localPort}/${address}/${port}`
+  /**
+   * The flow of a local program, a new one if it has none.
+   * @param lan whether it asks the whole LAN
+   */
+  #flowOf(map: OpenMap, port: number, address: string, now: number, lan = false): UdpFlow {
+    const key = `${lan ? 'lan ' : ''}${map.localPort}/${address}/${port}`
     let flow = this.#flows.touch(key, now)
     if (!flow) {
-      flow = { id: this.#nextUdpFlow++, map, port, address, key, toldAt: now, host: null }
+      flow = { id: this.#nextUdpFlow++, map, port, address, key, lan, toldAt: now, host: null }
       this.#flows.add(key, flow, now)
       this.#flowsById.set(flow.id, flow)
     }
@@ -296,6 +349,22 @@ export class Client {
     // What a host says whose flow has moved on belongs to a conversation that is over.
     if (!flow || flow.host !== host) return
     this.#touch(flow, this.#parts.clock.now())
-    flow.map.udp?.send(payload, flow.port, flow.address)
+    if (flow.lan) this.#answerLan(flow, payload)
+    else flow.map.udp?.send(payload, flow.port, flow.address)
+  }
+
+  /** Answers from loopback, so that the game goes there; a socket for all addresses hears it there, too. */
+  #answerLan({ map, port, address }: UdpFlow, payload: Uint8Array): void {
+    const discovery = map.lobby?.discovery
+    const answer =
+      discovery?.how === 'client-queries' ? withPort(discovery.answer, payload, map.localPort) : payload
+    // Not every system sends from loopback to the machine's address in the LAN.
+    map.udp?.send(answer, port, address, () => map.udp?.send(answer, port, map.localHost))
+  }
+
+  /** A host's daemon has heard its game tell the LAN of itself. */
+  #onAnnouncement(host: Host, mapId: number, payload: Uint8Array): void {
+    const map = this.#maps.find(({ index }) => host.mapId(index) === mapId)
+    if (map && payload.byteLength <= MAX_ANNOUNCEMENT) this.#repeater.repeat(map, payload)
   }
 }

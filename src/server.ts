@@ -17,6 +17,8 @@ import { type ChildKeyPair, childKeyPair, hostName, RELAYED } from './identity/c
 import { encodeKey, shortKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
 import { topicOf } from './identity/topic.js'
+import { Announcer } from './lan/announcer.js'
+import type { Lobby } from './lan/lobby.js'
 import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import { OFFLINE } from './network/dial-errors.js'
@@ -26,18 +28,21 @@ import type { Hello, WireMap } from './session/frames.js'
 import { welcomeFrame } from './session/frames.js'
 import { greetClient, turnAway } from './session/greeting.js'
 import { Session } from './session/session.js'
-import { KEY_BYTES, SESSION_ID_BYTES, VERSION } from './session/wire.js'
-import { dialTcp, joinTcp, targetCode } from './sockets/tcp.js'
+import { ANNOUNCEMENTS, KEY_BYTES, SESSION_ID_BYTES, VERSION } from './session/wire.js'
+import { answersTcp, dialTcp, joinTcp, targetCode } from './sockets/tcp.js'
 import { dialUdp, type UdpTarget } from './sockets/udp.js'
 
 /** A port map with the number that stands for it on the wire. */
-type SharedMap = ServerMapInfo & WireMap
+type SharedMap = MapOfServer & WireMap
+
+/** A map to share, and what its game's LAN discovery wants of it. */
+type MapOfServer = ServerMapInfo & { readonly lobby?: Lobby | undefined }
 
 /** What a server is made of. */
 export interface ServerParts {
   readonly node: Node
   readonly keyPair: KeyPair
-  readonly maps: readonly ServerMapInfo[]
+  readonly maps: readonly MapOfServer[]
   /** Who may come in. */
   readonly access: AccessRules
   /** What to give to friends; left out where one cannot hold it all. */
@@ -83,6 +88,7 @@ export class Server {
   readonly #guests = new Map<string, Guest>()
   readonly #greetings = new Set<() => void>()
   readonly #announcements: Announced[] = []
+  readonly #announcer: Announcer
   #access: Access
   #sweep: Timer | null = null
   #reviewTimer: Timer | null = null
@@ -96,6 +102,21 @@ export class Server {
     this.#hostKeys = childKeyPair(parts.keyPair, hostName(this.#host))
     this.#maps = parts.maps.map((map, index) => ({ ...map, id: index + 1 }))
     this.#access = new Access(parts.access, parts.keyPair)
+    this.#announcer = new Announcer({
+      ...parts,
+      maps: this.#maps,
+      isHeard: () => this.#guests.size > 0,
+      announce: (map, payload) => this.#tellGuests(map, payload),
+      answers: (host, port) => answersTcp(host, port, parts.limits.targetMs)
+    })
+  }
+
+  /** Passes on what the game behind a map announces to its LAN. */
+  #tellGuests(mapId: number, payload: Uint8Array): void {
+    const map = this.#maps.find(({ id }) => id === mapId)!
+    for (const { session, visitor } of this.#guests.values()) {
+      if (mayUse(visitor, map)) session.sendUdp(mapId, ANNOUNCEMENTS, payload)
+    }
   }
 
   /** Announces the server; resolves when it can be found. */
@@ -123,7 +144,7 @@ export class Server {
         announcement => this.#announcements.push(announcement),
         () => {}
       )
-    await Promise.all(announcing)
+    await Promise.all([...announcing, this.#announcer.start()])
     if (this.#closed) return
     const sweep = (): void => {
       for (const guest of this.#guests.values()) guest.udp.sweep(clock.now())
@@ -188,7 +209,7 @@ export class Server {
     this.#reviewTimer?.cancel()
     for (const giveUp of this.#greetings) giveUp()
     for (const { session } of [...this.#guests.values()]) session.close('GOODBYE', 'The server was stopped.')
-    await Promise.all(this.#announcements.map(announcement => announcement.close()))
+    await Promise.all([this.#announcer.close(), ...this.#announcements.map(one => one.close())])
   }
 
   #onLink(link: StreamLink): void {
@@ -353,6 +374,8 @@ export class Server {
   }
 
   #onUdp(guest: Guest, mapId: number, flow: number, payload: Uint8Array): void {
+    // That one goes the other way only.
+    if (flow === ANNOUNCEMENTS) return
     const { clock, log } = this.#parts
     const now = clock.now()
     let target = guest.udp.touch(flow, now)

@@ -63,9 +63,11 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     ...networkOf(args, around)
   })
   const ticket = decodeTicket(given)
+  const { knownGames } = await import('../games/games.js')
   return {
     options: { ...options, ...(identity !== undefined && { identity }) },
     joined: options.entries,
+    gameOf: name => knownGames().ofMap(name),
     ...(args.qr ? { qr: encodeTicket(ticket) } : {}),
     ...(args.save
       ? {
