@@ -3,7 +3,7 @@
 import { type Arguments, type Command, type Job, text, words } from './command.js'
 import type { Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
-import { identityFlag, networkOf, qrFlag, relayFlag } from './shared-flags.js'
+import { discoveryFlag, discoveryOf, identityFlag, networkOf, qrFlag, relayFlag } from './shared-flags.js'
 
 export const join: Command = {
   name: 'join',
@@ -20,6 +20,7 @@ export const join: Command = {
     },
     offset: { type: 'string', describe: 'What to add to each port, for the local ones' },
     'local-host': { type: 'string', describe: 'The address to listen on (127.0.0.1)' },
+    ...discoveryFlag,
     save: {
       type: 'boolean',
       describe: `Write what is opened into ${DEFAULT_FILE}, for hyper-nat alone to open it again`
@@ -60,6 +61,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     only: args.only === undefined ? undefined : only,
     localPorts: args['local-port'] === undefined ? undefined : localPorts.join(','),
     localHost,
+    discovery: discoveryOf(args),
     ...networkOf(args, around)
   })
   const ticket = decodeTicket(given)
@@ -74,7 +76,10 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
           opened: async maps => {
             const { saveEntries } = await import('../options/edit.js')
             const path = file ?? DEFAULT_FILE
-            const added = await saveEntries(path, joinEntries(encodeTicket(ticket), ticket, maps, localHost))
+            const added = await saveEntries(
+              path,
+              joinEntries(encodeTicket(ticket), ticket, maps, localHost, discoveryOf(args))
+            )
             return added === 0 ? `${path} has it already\n` : `Saved in ${path}: hyper-nat opens it again\n`
           }
         }
