@@ -3,6 +3,7 @@
  * sessions, and joins their flows to the targets. It listens on the key that all hosts of the secret share, where it is found
  * first, and on one of its own, where it can be told from the others.
  */
+import { isDeepStrictEqual } from 'node:util'
 import b4a from 'b4a'
 import { Access, mayUse, refuseDevice, sameMaps, type Visitor } from './access/access.js'
 import { Handshakes } from './access/handshakes.js'
@@ -19,6 +20,8 @@ import { type ChildKeyPair, childKeyPair, hostName, RELAYED } from './identity/c
 import { encodeKey, shortKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
 import { topicOf } from './identity/topic.js'
+import { Announcer } from './lan/announcer.js'
+import type { Lobby } from './lan/lobby.js'
 import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import { OFFLINE } from './network/dial-errors.js'
@@ -29,19 +32,22 @@ import { welcomeFrame } from './session/frames.js'
 import { greetClient, turnAway } from './session/greeting.js'
 import { Session } from './session/session.js'
 import { Traffic } from './session/traffic.js'
-import { KEY_BYTES, SESSION_ID_BYTES, VERSION } from './session/wire.js'
-import { dialTcp, joinTcp, targetCode } from './sockets/tcp.js'
+import { ANNOUNCEMENTS, KEY_BYTES, SESSION_ID_BYTES, VERSION } from './session/wire.js'
+import { answersTcp, dialTcp, joinTcp, targetCode } from './sockets/tcp.js'
 import { dialUdp, type UdpTarget } from './sockets/udp.js'
 import { mapStatus, type ServerStatus, sessionStatus } from './status.js'
 
 /** A port map with the number that stands for it on the wire. */
-type SharedMap = ServerMapInfo & WireMap
+type SharedMap = MapOfServer & WireMap
+
+/** A map to share, and what its game's LAN discovery wants of it. */
+export type MapOfServer = ServerMapInfo & { readonly lobby?: Lobby | undefined }
 
 /** What a server is made of. */
 export interface ServerParts {
   readonly node: Node
   readonly keyPair: KeyPair
-  readonly maps: readonly ServerMapInfo[]
+  readonly maps: readonly MapOfServer[]
   /** Who may come in. */
   readonly access: AccessRules
   /** What to give to friends; left out where one cannot hold it all. */
@@ -105,6 +111,7 @@ export class Server {
   #admitted = 0
   /** What sessions that are over have carried. */
   readonly #past = new Traffic()
+  #announcer: Announcer
   #access: Access
   #sweep: Timer | null = null
   #reviewTimer: Timer | null = null
@@ -120,6 +127,36 @@ export class Server {
     this.#ticket = parts.ticket
     this.#access = new Access(parts.access, parts.keyPair)
     this.#handshakes = new Handshakes(parts.limits)
+    this.#announcer = this.#newAnnouncer()
+  }
+
+  /** For the maps that are shared now. */
+  #newAnnouncer(): Announcer {
+    const { limits } = this.#parts
+    return new Announcer({
+      ...this.#parts,
+      maps: this.#maps,
+      isHeard: () => this.#guests.size > 0,
+      announce: (map, payload) => this.#tellGuests(map, payload),
+      answers: (host, port) => answersTcp(host, port, limits.targetMs)
+    })
+  }
+
+  /** The old one's ears are shut before the new ones are opened, on the same ports perhaps. */
+  #changeAnnouncer(): void {
+    const old = this.#announcer
+    const fresh = this.#newAnnouncer()
+    this.#announcer = fresh
+    void old.close().then(() => fresh.start())
+  }
+
+  /** Passes on what the game behind a map announces to its LAN. */
+  #tellGuests(mapId: number, payload: Uint8Array): void {
+    const map = this.#maps.find(({ id }) => id === mapId)
+    if (!map) return
+    for (const { session, visitor } of this.#guests.values()) {
+      if (mayUse(visitor, map)) session.sendUdp(mapId, ANNOUNCEMENTS, payload)
+    }
   }
 
   /** Announces the server; resolves when it can be found. */
@@ -148,7 +185,7 @@ export class Server {
         announcement => this.#announcements.push(announcement),
         () => {}
       )
-    await Promise.all(announcing)
+    await Promise.all([...announcing, this.#announcer.start()])
     if (this.#closed) return
     if (this.#announced === 'announcing') this.#announced = 'announced'
     const sweep = (): void => {
@@ -175,11 +212,12 @@ export class Server {
    * Other port maps from now on, with the ticket that names them. Flows of those that are gone, or lead elsewhere, are reset;
    * the others go on.
    */
-  setMaps(maps: readonly ServerMapInfo[], ticket: string | undefined): void {
+  setMaps(maps: readonly MapOfServer[], ticket: string | undefined): void {
     const before = this.#maps
     this.#maps = maps.map(map => before.find(old => isSameMap(old, map)) ?? { ...map, id: this.#nextMap++ })
     this.#ticket = ticket
     for (const guest of this.#guests.values()) this.#changeMaps(guest, before)
+    this.#changeAnnouncer()
     this.#tellReady()
   }
 
@@ -276,7 +314,7 @@ export class Server {
     this.#reviewTimer?.cancel()
     for (const giveUp of this.#greetings) giveUp()
     for (const { session } of [...this.#guests.values()]) session.close('GOODBYE', 'The server was stopped.')
-    await Promise.all(this.#announcements.map(announcement => announcement.close()))
+    await Promise.all([this.#announcer.close(), ...this.#announcements.map(one => one.close())])
   }
 
   #onLink(link: StreamLink): void {
@@ -487,6 +525,8 @@ export class Server {
   }
 
   #onUdp(guest: Guest, mapId: number, flow: number, payload: Uint8Array): void {
+    // That one goes the other way only.
+    if (flow === ANNOUNCEMENTS) return
     const { clock, log } = this.#parts
     const now = clock.now()
     let conversation = guest.udp.touch(flow, now)
@@ -515,6 +555,6 @@ export class Server {
   }
 }
 
-function isSameMap(a: ServerMapInfo, b: ServerMapInfo): boolean {
-  return a.proto === b.proto && a.port === b.port && a.host === b.host
+function isSameMap(a: MapOfServer, b: MapOfServer): boolean {
+  return a.proto === b.proto && a.port === b.port && a.host === b.host && isDeepStrictEqual(a.lobby, b.lobby)
 }

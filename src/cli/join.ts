@@ -8,7 +8,7 @@ import { type Arguments, type Command, type Job, type Task, text, words } from '
 import { EXIT, type Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
 import { runningFrom } from './running.js'
-import { identityFlag, networkOf, qrFlag, relayFlag } from './shared-flags.js'
+import { discoveryFlag, discoveryOf, identityFlag, networkOf, qrFlag, relayFlag } from './shared-flags.js'
 
 export const join: Command = {
   name: 'join',
@@ -25,6 +25,7 @@ export const join: Command = {
     },
     offset: { type: 'string', describe: 'What to add to each port, for the local ones' },
     'local-host': { type: 'string', describe: 'The address to listen on (127.0.0.1)' },
+    ...discoveryFlag,
     save: {
       type: 'boolean',
       describe: `Write what is opened into ${DEFAULT_FILE}, for hyper-nat alone to open it again`
@@ -65,13 +66,16 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     only: args.only === undefined ? undefined : only,
     localPorts: args['local-port'] === undefined ? undefined : localPorts.join(','),
     localHost,
+    discovery: discoveryOf(args),
     ...networkOf(args, around)
   })
   const ticket = decodeTicket(given)
+  const { knownGames } = await import('../games/games.js')
   const path = file ?? DEFAULT_FILE
   const save = async (maps: Parameters<typeof joinEntries>[2]): Promise<number> => {
     const { saveEntries } = await import('../options/edit.js')
-    return saveEntries(path, joinEntries(encodeTicket(ticket), ticket, maps, localHost))
+    const added = joinEntries(encodeTicket(ticket), ticket, maps, localHost, discoveryOf(args))
+    return saveEntries(path, added)
   }
   const entries = options.entries.filter(entry => entry.mode === 'client')
   const running = args.save ? await runningFrom(path, args, around) : null
@@ -79,6 +83,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   return {
     options: { ...options, ...(identity !== undefined && { identity }) },
     joined: options.entries,
+    gameOf: name => knownGames().ofMap(name),
     ...(args.qr ? { qr: encodeTicket(ticket) } : {}),
     ...(args.save
       ? {

@@ -48,11 +48,19 @@ function groupBy<T extends Entry>(
   return [...groups.values()]
 }
 
-/** Whether two entries make the same port map, wherever they stand. */
+/** Whether two entries of a group make the same port map, wherever they stand and whatever it is called. */
 export function isSameMap(a: Entry, b: Entry): boolean {
-  if (a.proto !== b.proto || a.port !== b.port) return false
-  if (a.mode === 'server') return b.mode === 'server' && a.host === b.host
-  return b.mode === 'client' && a.localHost === b.localHost && a.localPort === b.localPort
+  return isDeepStrictEqual(mapOf(a), mapOf(b))
+}
+
+/** What makes the port map of an entry, without what it shares with others of its group. */
+function mapOf(entry: Entry): object {
+  if (entry.mode === 'server') {
+    const { path, secret, access, name, ...map } = entry
+    return map
+  }
+  const { path, publicKey, guest, name, ...map } = entry
+  return map
 }
 
 /** Those of `entries` that are not among `others`; each of those stands for one. */
@@ -68,7 +76,7 @@ export function without<T extends Entry>(entries: readonly T[], others: readonly
 /** Whether tickets, and what is shared, are the same. */
 export function sharesTheSame(a: readonly ServerEntry[], b: readonly ServerEntry[]): boolean {
   const plain = (entries: readonly ServerEntry[]) =>
-    entries.map(({ proto, port, host, name }) => ({ proto, port, host, name }))
+    entries.map(entry => ({ ...mapOf(entry), name: entry.name }))
   return isDeepStrictEqual(plain(a), plain(b))
 }
 
@@ -82,7 +90,10 @@ export function settingsToRestart(running: Options, next: Options): string[] {
   if (!isDeepStrictEqual(running.network, next.network)) changed.push('network')
   if (running.identity !== next.identity) changed.push('identity')
   if (running.control !== next.control) changed.push('control')
-  if (running.limits.udpIdleSeconds !== next.limits.udpIdleSeconds) changed.push('udpIdle')
-  if (running.limits.resumeSeconds !== next.limits.resumeSeconds) changed.push('resume')
+  const { udpIdleSeconds, resumeSeconds, ...limits } = running.limits
+  const { udpIdleSeconds: nextIdle, resumeSeconds: nextResume, ...nextLimits } = next.limits
+  if (udpIdleSeconds !== nextIdle) changed.push('udpIdle')
+  if (resumeSeconds !== nextResume) changed.push('resume')
+  if (!isDeepStrictEqual(limits, nextLimits)) changed.push('limits')
   return changed
 }
