@@ -1,7 +1,13 @@
-/** Writes config/options.schema.json from the zod schema; a unit test fails while the committed file is not current. */
+/** Writes the JSON Schemas of config/ from the zod schemas; a unit test fails while the committed files are not current. */
 
 import { writeFileSync } from 'node:fs'
+import { recipeJsonSchema } from '../src/games/recipe.js'
 import { optionsJsonSchema } from '../src/options/json-schema.js'
 
 // Run from the root of the project: node dist/scripts/schema.js
-writeFileSync('config/options.schema.json', `${JSON.stringify(optionsJsonSchema(), null, 2)}\n`)
+for (const [name, schema] of [
+  ['options', optionsJsonSchema()],
+  ['game', recipeJsonSchema()]
+] as const) {
+  writeFileSync(`config/${name}.schema.json`, `${JSON.stringify(schema, null, 2)}\n`)
+}

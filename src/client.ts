@@ -1,5 +1,6 @@
 /** One server as this machine's programs see it: local ports for all the port maps to it, whichever of its hosts is used. */
 import type net from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock, Timer } from './clock.js'
 import { HyperNatError } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo, DaemonEvent } from './events.js'
@@ -10,17 +11,21 @@ import type { Host } from './hosts/host.js'
 import { Hosts } from './hosts/hosts.js'
 import { encodeKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
+import { withPort } from './lan/port-field.js'
+import { isAsked, queryEar } from './lan/query-ear.js'
+import { LoopbackSender, Repeater } from './lan/repeater.js'
 import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import type { Node } from './network/node.js'
 import type { ClientEntry } from './options/entry.js'
 import { Traffic } from './session/traffic.js'
+import { ANNOUNCEMENTS, MAX_ANNOUNCEMENT } from './session/wire.js'
 import { joinTcp, type Listener, listenTcp, reset } from './sockets/tcp.js'
 import { listenUdp, type UdpListener } from './sockets/udp.js'
 import { type ClientStatus, mapStatus, sessionStatus } from './status.js'
 
 /** A port map to open. */
-export type MapEntry = Pick<ClientEntry, 'path' | 'proto' | 'port' | 'localPort' | 'localHost'>
+export type MapEntry = Pick<ClientEntry, 'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'lobby'>
 
 /** What a client is made of. */
 export interface ClientParts {
@@ -40,6 +45,10 @@ export interface ClientParts {
 
 /** A port map with its local sockets. */
 interface OpenMap extends ClientMapInfo {
+  /** What its game's LAN discovery wants of it. */
+  readonly lobby: ClientEntry['lobby']
+  /** Hears what games ask the LAN. */
+  ear: { close(): Promise<void> } | null
   /** Its place among those that the hosts are asked for. */
   readonly index: number
   /** The local port that was asked for: 0 for any free one. */
@@ -57,6 +66,8 @@ interface UdpFlow {
   readonly port: number
   readonly address: string
   readonly key: string
+  /** Whether it is a game's question to the whole LAN. */
+  readonly lan: boolean
   /** When the table was last told of its activity, ms. */
   toldAt: number
   /** Where it leads: it stays there as long as there is a session, for the other side has its state there. */
@@ -83,6 +94,8 @@ export class Client {
   /** What sessions that are over have carried. */
   readonly #past = new Traffic()
   readonly #dials: DialCounts = { made: 0, failed: 0 }
+  readonly #repeater: Repeater
+  readonly #loopback: LoopbackSender
   #nextUdpFlow = 1
   #sweep: Timer | null = null
   #closed = false
@@ -97,8 +110,19 @@ export class Client {
         dials: this.#dials,
         tally: traffic => this.#past.add(traffic)
       },
-      { up: () => this.#release(), udp: (host, flow, payload) => this.#onAnswer(host, flow, payload) }
+      {
+        up: () => this.#release(),
+        udp: (host, flow, payload, map) => {
+          if (flow === ANNOUNCEMENTS) this.#onAnnouncement(host, map, payload)
+          else this.#onAnswer(host, flow, payload)
+        }
+      }
     )
+    this.#loopback = new LoopbackSender(parts.log)
+    this.#repeater = new Repeater({
+      ...parts,
+      send: (payload, port) => this.#loopback.send(payload, port)
+    })
     this.#pending = new PendingDatagrams(parts.limits)
     this.#flows = new UdpFlows(
       parts.limits.udpFlows,
@@ -141,7 +165,7 @@ export class Client {
     }
   }
 
-  #place({ proto, port, localHost, localPort }: MapEntry): OpenMap {
+  #place({ proto, port, localHost, localPort, lobby }: MapEntry): OpenMap {
     const free = this.#places.indexOf(null)
     const index = free < 0 ? this.#places.length : free
     const map: OpenMap = {
@@ -151,6 +175,8 @@ export class Client {
       localHost,
       localPort,
       wantedPort: localPort,
+      lobby,
+      ear: null,
       listener: null,
       udp: null,
       lastFlow: null
@@ -160,13 +186,18 @@ export class Client {
   }
 
   async #open(map: OpenMap, path: string): Promise<void> {
-    const { proto, localHost, wantedPort } = map
+    const { proto, localHost, wantedPort, lobby } = map
     try {
       if (proto === 'udp') {
-        map.udp = await listenUdp(localHost, wantedPort, (payload, from) =>
-          this.#onPayload(map, payload, from)
+        const asked = isAsked(map)
+        map.udp = await listenUdp(
+          localHost,
+          wantedPort,
+          (payload, from) => this.#onPayload(map, payload, from),
+          asked
         )
         map.localPort = map.udp.port
+        if (asked && lobby) await this.#openEar(map, lobby)
       } else {
         map.listener = await listenTcp(localHost, wantedPort, socket => this.#onSocket(map, socket))
         map.localPort = map.listener.port
@@ -179,14 +210,29 @@ export class Client {
     if (this.#closed) throw new HyperNatError('CLOSED', `${path}: hyper-nat is being stopped.`)
   }
 
+  async #openEar(map: OpenMap, lobby: NonNullable<OpenMap['lobby']>): Promise<void> {
+    const ear = queryEar({
+      ...this.#parts,
+      lobby,
+      port: map.localPort,
+      onquery: (payload, from) => {
+        const now = this.#parts.clock.now()
+        this.#send(this.#flowOf(map, from.port, from.address, now, true), payload, now)
+      }
+    })
+    map.ear = ear
+    await ear.open()
+  }
+
   /** Closes a local port, and ends what goes through it. */
   async #shut(map: OpenMap): Promise<void> {
-    const { listener, udp } = map
+    const { listener, udp, ear } = map
     map.listener = null
     map.udp = null
+    map.ear = null
     if (this.#places[map.index] === map) this.#places[map.index] = null
     this.#flows.drop(flow => flow.map === map)
-    await Promise.all([listener?.close(), udp?.close()])
+    await Promise.all([listener?.close(), udp?.close(), ear?.close()])
   }
 
   /** Begins to dial. */
@@ -292,7 +338,7 @@ export class Client {
     }
     this.#waiting.clear()
     this.#flows.clear()
-    await Promise.all(this.#maps.map(map => this.#shut(map)))
+    await Promise.all([this.#loopback.close(), ...this.#maps.map(map => this.#shut(map))])
   }
 
   // --- TCP ---
@@ -385,12 +431,15 @@ export class Client {
     } else if (!this.#hosts.refuse(index)) this.#pending.add(flow.id, payload, now)
   }
 
-  /** The flow of a local program, a new one if it has none. */
-  #flowOf(map: OpenMap, port: number, address: string, now: number): UdpFlow {
-    const key = `${map.localPort}/${address}/${port}`
+  /**
+   * The flow of a local program, a new one if it has none.
+   * @param lan whether it asks the whole LAN
+   */
+  #flowOf(map: OpenMap, port: number, address: string, now: number, lan = false): UdpFlow {
+    const key = `${lan ? 'lan ' : ''}${map.localPort}/${address}/${port}`
     let flow = this.#flows.touch(key, now)
     if (!flow) {
-      flow = { id: this.#nextUdpFlow++, map, port, address, key, toldAt: now, host: null }
+      flow = { id: this.#nextUdpFlow++, map, port, address, key, lan, toldAt: now, host: null }
       this.#flows.add(key, flow, now)
       this.#flowsById.set(flow.id, flow)
     }
@@ -408,7 +457,23 @@ export class Client {
     // What a host says whose flow has moved on belongs to a conversation that is over.
     if (!flow || flow.host !== host) return
     this.#touch(flow, this.#parts.clock.now())
-    flow.map.udp?.send(payload, flow.port, flow.address)
+    if (flow.lan) this.#answerLan(flow, payload)
+    else flow.map.udp?.send(payload, flow.port, flow.address)
+  }
+
+  /** Answers from loopback, so that the game goes there; a socket for all addresses hears it there, too. */
+  #answerLan({ map, port, address }: UdpFlow, payload: Uint8Array): void {
+    const discovery = map.lobby?.discovery
+    const answer =
+      discovery?.how === 'client-queries' ? withPort(discovery.answer, payload, map.localPort) : payload
+    // Not every system sends from loopback to the machine's address in the LAN.
+    map.udp?.send(answer, port, address, () => map.udp?.send(answer, port, map.localHost))
+  }
+
+  /** A host's daemon has heard its game tell the LAN of itself. */
+  #onAnnouncement(host: Host, mapId: number, payload: Uint8Array): void {
+    const map = this.#maps.find(({ index }) => host.mapId(index) === mapId)
+    if (map && payload.byteLength <= MAX_ANNOUNCEMENT) this.#repeater.repeat(map, payload)
   }
 }
 
@@ -416,8 +481,8 @@ function mapInfo({ proto, port, localHost, localPort }: OpenMap): ClientMapInfo 
   return { proto, port, localHost, localPort }
 }
 
-function isSameMap(map: OpenMap, { proto, port, localHost, localPort }: MapEntry): boolean {
-  return (
+function isSameMap(map: OpenMap, { proto, port, localHost, localPort, lobby }: MapEntry): boolean {
+  const isSamePlace =
     map.proto === proto && map.port === port && map.localHost === localHost && map.wantedPort === localPort
-  )
+  return isSamePlace && isDeepStrictEqual(map.lobby, lobby)
 }

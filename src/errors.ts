@@ -20,6 +20,12 @@ export type ErrorCode =
   | 'OPTIONS_BUSY'
   | 'NAME_TAKEN'
   | 'UNSUPPORTED'
+  | 'UNKNOWN_GAME'
+  | 'GAME_UNPLAYABLE'
+  | 'BAD_RECIPE'
+  | 'NO_SUCH_PROGRAM'
+  | 'PROGRAM_FOREIGN'
+  | 'NO_PORTS'
   // Local machine (exit code 1)
   | 'PORT_IN_USE'
   | 'LISTEN_FAILED'

@@ -10,7 +10,7 @@ import { Client, type MapEntry } from './client.js'
 import { systemClock, wallClock } from './clock.js'
 import { type PingOptions, type PingSummary, ping } from './doctor/ping.js'
 import { codeOf, HyperNatError } from './errors.js'
-import type { ClientMapInfo, ConnectionInfo, DaemonEvent, ServerMapInfo } from './events.js'
+import type { ClientMapInfo, ConnectionInfo, DaemonEvent } from './events.js'
 import { childPublicKey } from './identity/child.js'
 import { decodeKey } from './identity/encoding.js'
 import { GuestKey, NONCE_BYTES } from './identity/guest.js'
@@ -18,13 +18,14 @@ import { type KeyPair, keyPairOf } from './identity/keys.js'
 import { Secret } from './identity/secret.js'
 import { inviteTicket, serverTicket } from './identity/server-ticket.js'
 import { decodeTicket, type Ticket } from './identity/ticket.js'
+import type { Lobby } from './lan/lobby.js'
 import { DOCTOR_LIMITS, type DoctorLimits, LIMITS, type Limits } from './limits.js'
 import { type Log, silentLog } from './log.js'
 import { Node } from './network/node.js'
 import type { PortMappingState } from './network/port-mapping.js'
 import type { Survey } from './network/survey.js'
 import type { NetworkOptions, Proto } from './options/entry.js'
-import { Server } from './server.js'
+import { type MapOfServer, Server } from './server.js'
 import { freePorts, type WantedPort } from './sockets/free-ports.js'
 import type { Status } from './status.js'
 import { version } from './version.js'
@@ -62,6 +63,8 @@ export interface MapToShare {
   host?: string
   /** What its owner calls it; the ticket tells it to friends. */
   name?: string
+  /** How the guests' games find it (`lobbyOf` makes it of a recipe); left out: not in their LAN lists. */
+  lobby?: Lobby
 }
 
 /** Who may come in to a server; what is left out is as in {@link OPEN}. */
@@ -85,6 +88,8 @@ export interface MapToOpen {
   localPort?: number
   /** The address here to listen on; 127.0.0.1 if left out. */
   localHost?: string
+  /** How games here find it (`lobbyOf` makes it of a recipe); left out: not in their LAN lists. */
+  lobby?: Lobby
   /**
    * When the local port is in use, or not for this user: take the next free one, and tell so by a `warning` event of code
    * `PORT_MOVED`. Maps of one local port stay together. Left out: opening fails.
@@ -319,12 +324,20 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     }
   }
 
-  #tellMoved({ proto, port, localHost, localPort }: WantedPort & { port: number }, now: number): void {
+  #tellMoved(
+    { proto, port, localHost, localPort, lobby }: WantedPort & { port: number; lobby?: Lobby | undefined },
+    now: number
+  ): void {
+    // Games of this kind take their server's port for themselves, and go on to the next one when it is taken.
+    const advice =
+      lobby?.discovery.how === 'client-queries'
+        ? ' Start hyper-nat before the game, and it stays the same.'
+        : ''
     const where = now === 0 ? 'any free port' : `port ${now}`
     this.emit('event', {
       event: 'warning',
       code: 'PORT_MOVED',
-      message: `Port ${localPort} (${proto}) of ${localHost} is in use by another program, or closed to this user, so port ${port} of the server is at ${where} here.`
+      message: `Port ${localPort} (${proto}) of ${localHost} is in use by another program, or closed to this user, so port ${port} of the server is at ${where} here.${advice}`
     })
   }
 
@@ -441,8 +454,8 @@ function fromTicket(given: string | Ticket, maps?: readonly MapToOpen[]) {
   return { publicKey: ticket.publicKey, maps: maps ?? all, guest }
 }
 
-function mapInfo({ proto, port, host = LOOPBACK }: MapToShare): ServerMapInfo {
-  return { proto, port, host }
+function mapInfo({ proto, port, host = LOOPBACK, lobby }: MapToShare): MapOfServer {
+  return { proto, port, host, lobby }
 }
 
 function mapEntry({
@@ -450,9 +463,10 @@ function mapEntry({
   proto,
   port,
   localPort = port,
-  localHost = LOOPBACK
+  localHost = LOOPBACK,
+  lobby
 }: Omit<MapToOpen, 'nextFree'>): MapEntry {
-  return { path: path ?? `${proto} ${port}`, proto, port, localPort, localHost }
+  return { path: path ?? `${proto} ${port}`, proto, port, localPort, localHost, ...(lobby && { lobby }) }
 }
 
 function rulesOf({ private: isPrivate, allow, invites }: AccessOptions): AccessRules {

@@ -30,6 +30,9 @@ export type {
   ServiceEvent,
   SharedMapInfo
 } from './events.js'
+export type { Discovery } from './games/discovery.js'
+export { Games, knownGames, mapName } from './games/games.js'
+export { type GamePort, portsOfGame, type Recipe } from './games/recipe.js'
 export {
   type AccessOptions,
   HyperNat,
@@ -45,6 +48,7 @@ export { type KeyPair, keyPairOf, randomSecret } from './identity/keys.js'
 export { Secret } from './identity/secret.js'
 export { inviteTicket, serverTicket } from './identity/server-ticket.js'
 export { decodeTicket, encodeTicket, type Ticket, type TicketMap, ticketName } from './identity/ticket.js'
+export { type Lobby, lobbyOf } from './lan/lobby.js'
 export {
   CONTROL_LIMITS,
   type ControlLimits,

@@ -201,6 +201,18 @@ export interface Limits {
   portDoubtMs: number
   /** Clients of whom it is remembered that they were sent to the mapped port. */
   portClients: number
+
+  /** The least time between two announcements of one game, heard or repeated; those between are dropped. */
+  announceMinMs: number
+  /** A game that announced itself within this time needs nobody to do it. */
+  announceFreshMs: number
+  /** Between two looks whether a game's server answers, for which announcements are made. */
+  gameLookMs: number
+  /** Queries of this machine's games that are carried: in the long run, and at once after a rest. */
+  queriesPerSecond: number
+  queriesAtOnce: number
+  /** Between two looks at this machine's interfaces, and at ports for LAN discovery that were in use. */
+  lanLookMs: number
 }
 
 /**
@@ -363,7 +375,14 @@ export const LIMITS: Limits = {
   portChecks: 3,
   portCheckMs: 2000,
   portDoubtMs: 60_000,
-  portClients: 256
+  portClients: 256,
+
+  announceMinMs: 400,
+  announceFreshMs: 6000,
+  gameLookMs: 10_000,
+  queriesPerSecond: 50,
+  queriesAtOnce: 100,
+  lanLookMs: 5000
 }
 
 /** What a relay gives to those who use it ({@link Limits} is for servers and clients). */

@@ -19,6 +19,8 @@ import { type ChildKeyPair, childKeyPair, hostName, RELAYED } from './identity/c
 import { encodeKey, shortKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
 import { topicOf } from './identity/topic.js'
+import { Announcer } from './lan/announcer.js'
+import type { Lobby } from './lan/lobby.js'
 import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import { OFFLINE } from './network/dial-errors.js'
@@ -29,19 +31,22 @@ import { welcomeFrame } from './session/frames.js'
 import { greetClient, turnAway } from './session/greeting.js'
 import { Session } from './session/session.js'
 import { Traffic } from './session/traffic.js'
-import { KEY_BYTES, SESSION_ID_BYTES, VERSION } from './session/wire.js'
-import { dialTcp, joinTcp, targetCode } from './sockets/tcp.js'
+import { ANNOUNCEMENTS, KEY_BYTES, SESSION_ID_BYTES, VERSION } from './session/wire.js'
+import { answersTcp, dialTcp, joinTcp, targetCode } from './sockets/tcp.js'
 import { dialUdp, type UdpTarget } from './sockets/udp.js'
 import { mapStatus, type ServerStatus, sessionStatus } from './status.js'
 
 /** A port map with the number that stands for it on the wire. */
-type SharedMap = ServerMapInfo & WireMap
+type SharedMap = MapOfServer & WireMap
+
+/** A map to share, and what its game's LAN discovery wants of it. */
+export type MapOfServer = ServerMapInfo & { lobby?: Lobby | undefined }
 
 /** What a server is made of. */
 export interface ServerParts {
   readonly node: Node
   readonly keyPair: KeyPair
-  readonly maps: readonly ServerMapInfo[]
+  readonly maps: readonly MapOfServer[]
   /** Who may come in. */
   readonly access: AccessRules
   /** What to give to friends; left out where one cannot hold it all. */
@@ -103,6 +108,7 @@ export class Server {
   #admitted = 0
   /** What sessions that are over have carried. */
   readonly #past = new Traffic()
+  #announcer: Announcer
   #access: Access
   #sweep: Timer | null = null
   #reviewTimer: Timer | null = null
@@ -118,6 +124,27 @@ export class Server {
     this.#ticket = parts.ticket
     this.#access = new Access(parts.access, parts.keyPair)
     this.#handshakes = new Handshakes(parts.limits)
+    this.#announcer = this.#announcerOf(parts)
+  }
+
+  /** Listens to the games of the present maps. */
+  #announcerOf(parts: ServerParts): Announcer {
+    return new Announcer({
+      ...parts,
+      maps: this.#maps,
+      isHeard: () => this.#guests.size > 0,
+      announce: (map, payload) => this.#tellGuests(map, payload),
+      answers: (host, port) => answersTcp(host, port, parts.limits.targetMs)
+    })
+  }
+
+  /** Passes on what the game behind a map announces to its LAN. */
+  #tellGuests(mapId: number, payload: Uint8Array): void {
+    const map = this.#maps.find(({ id }) => id === mapId)
+    if (!map) return
+    for (const { session, visitor } of this.#guests.values()) {
+      if (mayUse(visitor, map)) session.sendUdp(mapId, ANNOUNCEMENTS, payload)
+    }
   }
 
   /** Announces the server; resolves when it can be found. */
@@ -146,7 +173,7 @@ export class Server {
         announcement => this.#announcements.push(announcement),
         () => {}
       )
-    await Promise.all(announcing)
+    await Promise.all([...announcing, this.#announcer.start()])
     if (this.#closed) return
     if (this.#announced === 'announcing') this.#announced = 'announced'
     const sweep = (): void => {
@@ -173,9 +200,15 @@ export class Server {
    * Other port maps from now on, with the ticket that names them. Flows of those that are gone, or lead elsewhere, are reset;
    * the others go on.
    */
-  setMaps(maps: readonly ServerMapInfo[], ticket: string | undefined): void {
+  setMaps(maps: readonly MapOfServer[], ticket: string | undefined): void {
     const before = this.#maps
-    this.#maps = maps.map(map => before.find(old => isSameMap(old, map)) ?? { ...map, id: this.#nextMap++ })
+    this.#maps = maps.map(map => {
+      const old = before.find(old => isSameMap(old, map))
+      return old ? Object.assign(old, { lobby: map.lobby }) : { ...map, id: this.#nextMap++ }
+    })
+    void this.#announcer.close()
+    this.#announcer = this.#announcerOf(this.#parts)
+    void this.#announcer.start()
     this.#ticket = ticket
     for (const guest of this.#guests.values()) this.#changeMaps(guest, before)
     this.#tellReady()
@@ -274,7 +307,7 @@ export class Server {
     this.#reviewTimer?.cancel()
     for (const giveUp of this.#greetings) giveUp()
     for (const { session } of [...this.#guests.values()]) session.close('GOODBYE', 'The server was stopped.')
-    await Promise.all(this.#announcements.map(announcement => announcement.close()))
+    await Promise.all([this.#announcer.close(), ...this.#announcements.map(one => one.close())])
   }
 
   #onLink(link: StreamLink): void {
@@ -475,6 +508,8 @@ export class Server {
   }
 
   #onUdp(guest: Guest, mapId: number, flow: number, payload: Uint8Array): void {
+    // That one goes the other way only.
+    if (flow === ANNOUNCEMENTS) return
     const { clock, log } = this.#parts
     const now = clock.now()
     let conversation = guest.udp.touch(flow, now)

@@ -5,6 +5,7 @@ import type { ClientMapInfo } from '../events.js'
 import type { Log } from '../log.js'
 import type { Entry, Options, Warning } from '../options/entry.js'
 import type { RunningDaemon, Surroundings } from './console.js'
+import type { GameOf } from './join-hints.js'
 
 /** The command line after yargs: every value a string or a list of strings, never a number. */
 export type Arguments = Readonly<Record<string, unknown>>
@@ -27,6 +28,10 @@ export type Job = {
 export interface DaemonExtras {
   /** Port maps to tell how to use, with their names. */
   readonly joined?: readonly Entry[]
+  /** What to do in the game that is shared: told once its ports are. */
+  readonly hosted?: string
+  /** The game that the name of a port map tells. */
+  readonly gameOf?: GameOf
   /** Show a QR code: of this ticket, or of each that a server of the daemon shows. */
   readonly qr?: string | true
   /** Hears of a client's ports once they are bound; resolves with what to say about it. */

@@ -5,7 +5,7 @@ import { shortKey } from '../identity/encoding.js'
 import type { Entry } from '../options/entry.js'
 import { quote } from '../options/quote.js'
 import { clientLine } from './client-line.js'
-import { joinHints } from './join-hints.js'
+import { type GameOf, joinHints } from './join-hints.js'
 import { reloadedText } from './running.js'
 
 /** The events that are told on stdout. */
@@ -15,6 +15,10 @@ type Told = Exclude<DaemonEvent | ServiceEvent, { event: 'error' | 'warning' }>
 export interface TextExtras {
   /** Maps to tell how to use once they are open. */
   readonly joined?: readonly Pick<Entry, 'proto' | 'port' | 'name'>[] | undefined
+  /** What to do in a game that is shared. */
+  readonly hosted?: string | undefined
+  /** The game that the name of a port map tells. */
+  readonly gameOf?: GameOf | undefined
   /** Draws the ticket of a server, or that of the client. */
   readonly qr?: (ticket: string) => string
 }
@@ -42,9 +46,11 @@ export class EventText {
         if (event.mode === 'bootstrap') return bootstrapNodes(event.nodes)
         if (event.mode === 'relay') return relay(event.publicKey)
         if (event.mode === 'client') return this.#open(event.publicKey, event.maps)
-        return event.private
-          ? privately(event.publicKey, event.maps)
-          : this.#sharing(event.publicKey, event.maps, event.ticket)
+        return (
+          (event.private
+            ? privately(event.publicKey, event.maps)
+            : this.#sharing(event.publicKey, event.maps, event.ticket)) + (this.#extras.hosted ?? '')
+        )
       case 'reloaded':
         return reloadedText(event)
       case 'waiting':
@@ -72,9 +78,9 @@ export class EventText {
   }
 
   #open(publicKey: string, maps: readonly ClientMapInfo[]): string {
-    const { joined, qr } = this.#extras
+    const { joined, gameOf, qr } = this.#extras
     const lines = maps.map(map => `${clientMap(map, publicKey)}\n`).join('')
-    return joined ? `${lines}${joinHints(maps, joined)}${qr?.('') ?? ''}` : lines
+    return joined ? `${lines}${joinHints(maps, joined, gameOf)}${qr?.('') ?? ''}` : lines
   }
 
   #peer(event: Side): string {

@@ -1,47 +1,78 @@
 /** What to type into a game or a browser once its ports are open here. */
 
 import type { ClientMapInfo } from '../events.js'
+import type { Recipe } from '../games/recipe.js'
 import type { Entry } from '../options/entry.js'
 import { formatPorts } from '../options/ports.js'
 import { quote } from '../options/quote.js'
 
 /** What programs find under the name localhost; for UDP some take only the IPv6 address, where nobody listens. */
-const LOCALHOST = '127.0.0.1'
+export const LOCALHOST = '127.0.0.1'
+
+/** The game that the name of a port map tells, if it tells one. */
+export type GameOf = (name: string | undefined) => Recipe | undefined
 
 /** Ports here that have one name, in the order of the maps. */
 interface Place {
   readonly name: string | undefined
   readonly host: string
   readonly ports: Set<number>
+  readonly maps: ClientMapInfo[]
   udp: boolean
 }
 
 /**
- * One line for each name: `In "Minecraft", type 127.0.0.1:25565 (or localhost:25565)`.
+ * One line for each name: `In "Minecraft", type 127.0.0.1:25565 (or localhost:25565)`, or what the game's recipe says.
  * @param joined the maps with what their owner calls them
  */
 export function joinHints(
   maps: readonly ClientMapInfo[],
-  joined: readonly Pick<Entry, 'proto' | 'port' | 'name'>[]
+  joined: readonly Pick<Entry, 'proto' | 'port' | 'name'>[],
+  gameOf: GameOf = () => undefined
 ): string {
   const places: Place[] = []
-  for (const { proto, port, localHost: host, localPort } of maps) {
+  for (const map of maps) {
+    const { proto, port, localHost: host, localPort } = map
     const name = joined.find(one => one.proto === proto && one.port === port)?.name
     const place = places.find(one => one.name === name && one.host === host)
     const udp = proto === 'udp'
-    if (!place) places.push({ name, host, ports: new Set([localPort]), udp })
+    if (!place) places.push({ name, host, ports: new Set([localPort]), maps: [map], udp })
     else {
       place.ports.add(localPort)
+      place.maps.push(map)
       place.udp ||= udp
     }
   }
-  return places.map(line).join('')
+  return places
+    .map(place => {
+      const game = gameOf(place.name)
+      return game ? gameLine(game, place) : line(place)
+    })
+    .join('')
+}
+
+function gameLine(game: Recipe, { name, host, maps }: Place): string {
+  const { proto, port } = game.ports[0]!
+  const own = maps.filter(map => map.proto === proto || (proto === 'tcp' && map.proto === 'tcpudp'))
+  const map = own.find(map => map.port === port) ?? own[0] ?? maps[0]!
+  const title = name === undefined || name === game.id ? '' : ` (${quote(name)})`
+  return `In ${game.name}${title}: ${fillIn(game.guest, typed(host), map.localPort)}\n`
+}
+
+/** A help line of a recipe with its places filled in. */
+export function fillIn(line: string, host: string, port: number): string {
+  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+  return line.replaceAll('{address}', address).replaceAll('{host}', host).replaceAll('{port}', `${port}`)
+}
+
+/** The address of any interface is none to connect to. */
+function typed(host: string): string {
+  return host === '0.0.0.0' || host === '::' ? LOCALHOST : host
 }
 
 function line({ name, host, ports, udp }: Place): string {
   const whose = name === undefined ? 'In the game or program, type' : `In ${quote(name)}, type`
-  // The address of any interface is none to connect to.
-  const shown = host === '0.0.0.0' || host === '::' ? LOCALHOST : host
+  const shown = typed(host)
   const [first, ...more] = ports
   const address = shown.includes(':') ? `[${shown}]` : shown
   const local = shown === LOCALHOST && !udp

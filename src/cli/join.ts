@@ -7,6 +7,7 @@ import type { ClientEntry } from '../options/entry.js'
 import { type Arguments, type Command, type Job, type Task, text, words } from './command.js'
 import { EXIT, type Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
+import type { GameOf } from './join-hints.js'
 import { runningFrom } from './running.js'
 import { identityFlag, networkOf, qrFlag, relayFlag } from './shared-flags.js'
 
@@ -79,6 +80,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   return {
     options: { ...options, ...(identity !== undefined && { identity }) },
     joined: options.entries,
+    gameOf: await gamesOf(),
     ...(args.qr ? { qr: encodeTicket(ticket) } : {}),
     ...(args.save
       ? {
@@ -141,7 +143,7 @@ function handOver(
       else if (!args.quiet) {
         const done = missing.length > 0 ? 'Saved in' : 'It was in'
         stdout(`${done} ${path}; the hyper-nat that runs from there (process ${pid}) has it open\n${said}`)
-        stdout(joinHints(maps, entries))
+        stdout(joinHints(maps, entries, await gamesOf()))
       }
       return EXIT.done
     } finally {
@@ -158,4 +160,10 @@ function mapInfo({ proto, port, localHost, localPort }: ClientMapInfo): ClientMa
 function apart(given: readonly string[]): [own: string[], tickets: string[]] {
   const isTicket = (word: string): boolean => /^hnat\d/i.test(word)
   return [given.filter(word => !isTicket(word)), given.filter(isTicket)]
+}
+
+/** Tells games by the names of port maps. */
+async function gamesOf(): Promise<GameOf> {
+  const { knownGames } = await import('../games/games.js')
+  return name => knownGames().ofMap(name)
 }

@@ -11,11 +11,14 @@ import { client } from './client.js'
 import type { Arguments, Command } from './command.js'
 import { doctor } from './doctor.js'
 import { file } from './file.js'
+import { games } from './games.js'
+import { host } from './host.js'
 import { id } from './id.js'
 import { invite } from './invite.js'
 import { invites } from './invites.js'
 import { join } from './join.js'
 import { keygen } from './keygen.js'
+import { learn } from './learn.js'
 import { logs } from './logs.js'
 import { ping } from './ping.js'
 import { relay } from './relay.js'
@@ -33,6 +36,7 @@ const WIDEST = 110
 
 export const commands: readonly Command[] = [
   file,
+  host,
   server,
   join,
   client,
@@ -40,6 +44,8 @@ export const commands: readonly Command[] = [
   revoke,
   invites,
   ticket,
+  games,
+  learn,
   status,
   logs,
   reload,

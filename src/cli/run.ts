@@ -33,7 +33,10 @@ const USAGE_ERRORS: ReadonlySet<string> = new Set([
   'OPTIONS_BUSY',
   'TICKET_TOO_LONG',
   'UNSUPPORTED',
-  'SEVERAL_DAEMONS'
+  'SEVERAL_DAEMONS',
+  'UNKNOWN_GAME',
+  'GAME_UNPLAYABLE',
+  'BAD_RECIPE'
 ])
 
 /** Runs a command line (without the program's own name) to its end; resolves with the exit code. */
@@ -77,11 +80,14 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
 }
 
 /** What people's text shows beside the events. */
-async function extrasOf({ joined, qr }: DaemonExtras, around: Surroundings): Promise<TextExtras> {
-  if (qr === undefined) return { joined }
+async function extrasOf(
+  { joined, hosted, gameOf, qr }: DaemonExtras,
+  around: Surroundings
+): Promise<TextExtras> {
+  if (qr === undefined) return { joined, hosted, gameOf }
   const { qrCode } = await import('./qr.js')
   const draw = (ticket: string): string => qrCode(ticket, around.columns)
-  return { joined, qr: ticket => draw(qr === true ? ticket : qr) }
+  return { joined, hosted, gameOf, qr: ticket => draw(qr === true ? ticket : qr) }
 }
 
 /** What could not be done with the ports does not keep them from being used. */

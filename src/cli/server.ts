@@ -4,7 +4,15 @@ import type { Warning } from '../options/entry.js'
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { Surroundings } from './console.js'
 import { secretOf } from './secret-source.js'
-import { networkOf, portMappingFlag, portMappingOf, protocolFlag, qrFlag, relayFlag } from './shared-flags.js'
+import {
+  networkOf,
+  portMappingFlag,
+  portMappingOf,
+  protocolFlag,
+  qrFlag,
+  relayFlag,
+  secretFlags
+} from './shared-flags.js'
 
 export const server: Command = {
   name: 'server',
@@ -17,12 +25,7 @@ export const server: Command = {
       describe: 'Port(s) to share: 3000 or 80,443 or 27015-27020'
     },
     ...protocolFlag,
-    secret: {
-      alias: 's',
-      type: 'string',
-      describe: 'What the public key comes from (or HYPER_NAT_SECRET); others see it in the process list'
-    },
-    'secret-file': { type: 'string', describe: 'A file that holds the secret; - for stdin' },
+    ...secretFlags,
     host: { type: 'string', describe: 'Where the ports are: an address or a name (127.0.0.1)' },
     name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
     ...qrFlag,

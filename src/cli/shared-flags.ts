@@ -51,6 +51,16 @@ export function serverOf(args: Arguments): { publicKey: string | undefined; tick
   return { publicKey: text(args, 'public-key'), ticket: words(args, ticketWords.name).join('') || undefined }
 }
 
+/** Where a server's secret comes from (secret-source.ts). */
+export const secretFlags: Readonly<Record<string, Flag>> = {
+  secret: {
+    alias: 's',
+    type: 'string',
+    describe: 'What the public key comes from (or HYPER_NAT_SECRET); others see it in the process list'
+  },
+  'secret-file': { type: 'string', describe: 'A file that holds the secret; - for stdin' }
+}
+
 export const portMappingFlag: Readonly<Record<string, Flag>> = {
   'no-port-mapping': {
     type: 'boolean',

@@ -28,8 +28,9 @@ const SYNONYMS: Record<string, string> = {
 }
 
 const COMMAND_SYNONYMS: Record<string, string> = {
-  host: 'server',
   share: 'server',
+  recipes: 'games',
+  list: 'games',
   connect: 'join',
   open: 'join',
   check: 'doctor',

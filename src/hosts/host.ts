@@ -46,8 +46,8 @@ export interface HostEvents {
   ended(host: Host, code: ErrorCode, reason: string, wasUp: boolean): void
   /** It shares other port maps now. */
   shares(host: Host): void
-  /** A UDP payload came. The view is valid during the call only. */
-  udp(host: Host, flow: number, payload: Uint8Array): void
+  /** A UDP payload came, for the host's number of a map. The view is valid during the call only. */
+  udp(host: Host, flow: number, payload: Uint8Array, map: number): void
 }
 
 /** Characters of a host's name: enough to tell a few apart. */
@@ -240,7 +240,7 @@ export class Host implements Standing {
         },
         silent: ms => this.#events.silent(this, ms),
         open: () => 'PROTOCOL_ERROR' as ErrorCode,
-        udp: (_map, flow, payload) => this.#events.udp(this, flow, payload),
+        udp: (map, flow, payload) => this.#events.udp(this, flow, payload, map),
         maps: maps => {
           this.#learnMaps(maps)
           this.#events.shares(this)

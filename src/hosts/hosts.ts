@@ -25,8 +25,8 @@ export interface HostsParts extends HostParts {
 export interface HostsEvents {
   /** There is a session to use, or port maps of one. */
   up(): void
-  /** A UDP payload came. The view is valid during the call only. */
-  udp(host: Host, flow: number, payload: Uint8Array): void
+  /** A UDP payload came, for the host's number of a map. The view is valid during the call only. */
+  udp(host: Host, flow: number, payload: Uint8Array, map: number): void
 }
 
 export class Hosts {
@@ -244,7 +244,7 @@ export class Hosts {
     },
     ended: (host, code, reason, wasUp) => this.#onEnded(host, code, reason, wasUp),
     shares: () => this.#events.up(),
-    udp: (host, flow, payload) => this.#events.udp(host, flow, payload)
+    udp: (host, flow, payload, map) => this.#events.udp(host, flow, payload, map)
   }
 
   #add(key: Uint8Array): Host {

@@ -8,8 +8,11 @@
 
 import type { z } from 'zod'
 import { codeOf, type ErrorCode, type Fault, OptionsError } from '../errors.js'
+import { knownGames, mapName } from '../games/games.js'
+import { type GamePort, portsOfGame, type Recipe } from '../games/recipe.js'
 import { GuestKey } from '../identity/guest.js'
 import { weaknessOf } from '../identity/strength.js'
+import { lobbyOf } from '../lan/lobby.js'
 import type { Limits } from '../limits.js'
 import { type PlacedAccess, withAccess } from './access.js'
 import { bySecret, findConflicts, type Placed } from './conflicts.js'
@@ -119,9 +122,11 @@ function checkEntry(
   const { mode } = raw as { mode?: unknown }
   if (mode === 'server') {
     const result = serverEntry.safeParse(raw)
+    const told = faults.length
+    faults.push(...whichPorts(raw, index, places))
     if (result.success) {
       access.push({ index, secret: result.data.secret.reveal(), given: result.data })
-      return expandServer(result.data, index, places)
+      return faults.length === told ? expandServer(result.data, index, places, faults) : []
     }
     faults.push(...faultsOf(result.error, path, serverEntry.shape, places, clientEntry.shape))
   } else if (mode === 'client') {
@@ -145,21 +150,86 @@ function checkEntry(
 function expandServer(
   entry: z.output<typeof serverEntry>,
   index: number,
-  places: Places
+  places: Places,
+  faults: Fault[]
 ): Placed<ServerEntry>[] {
-  const { mode, name, host, secret } = entry
+  const { mode, host, secret } = entry
+  const game = entry.game === undefined ? undefined : gameOf(entry.game, index, places, faults)
+  if (game === null) return []
+  const name = game ? mapName(game, entry.name) : entry.name
+  const ports = game
+    ? portsFrom(game, entry.optionalPorts, entry.port, index, places, faults)
+    : entry.port!.map(port => ({ port, protos: entry.proto ?? DEFAULT_PROTOS }))
   const path = places.entry(index)
-  return entry.port.flatMap(port =>
-    entry.proto.map(proto => ({
-      index,
-      entry: { mode, path, ...(name !== undefined && { name }), proto, port, host, secret }
-    }))
+  return ports.flatMap(({ port, protos }) =>
+    protos.map(proto => {
+      const lobby = game && entry.discovery !== false ? lobbyOf(game, proto, name) : undefined
+      return {
+        index,
+        entry: {
+          mode,
+          path,
+          ...(name !== undefined && { name }),
+          proto,
+          port,
+          host,
+          secret,
+          ...(lobby && { lobby })
+        }
+      }
+    })
   )
 }
 
-/** A client's entry has a public key with ports, or a ticket. */
+const DEFAULT_PROTOS = ['udp'] as const
+
+/** The recipe that an entry names; null when there is none, which is told. */
+function gameOf(word: string, index: number, places: Places, faults: Fault[]): Recipe | null {
+  const games = knownGames()
+  const recipe = games.find(word)
+  if (recipe) return recipe
+  faults.push({
+    path: places.field(['schema', index, 'game']),
+    message: games.unknown(word),
+    code: 'UNKNOWN_GAME'
+  })
+  return null
+}
+
+/** The ports of a game, those in `port` in the place of its own. */
+function portsFrom(
+  game: Recipe,
+  optional: boolean | undefined,
+  moved: readonly number[] | undefined,
+  index: number,
+  places: Places,
+  faults: Fault[]
+): readonly GamePort[] {
+  const result = portsOfGame(game, optional, moved)
+  if ('ports' in result) return result.ports
+  faults.push({ path: places.field(['schema', index, 'port']), message: result.fault })
+  return []
+}
+
+/** An entry without a ticket has ports, or a game, which names the protocols, too. */
+function whichPorts(raw: object, index: number, places: Places): Fault[] {
+  const { game, port, proto, ...rest } = raw as Record<string, unknown>
+  const place = (key: string): string => places.field(['schema', index, key])
+  if (game === undefined) {
+    const alone = ['discovery', 'optionalPorts'].filter(key => rest[key] !== undefined)
+    const faults = alone.map(key => ({ path: place(key), message: 'goes with "game" only' }))
+    const ports = parsePorts(port)
+    if (port === undefined && 'fault' in ports) faults.push({ path: place('port'), message: ports.fault })
+    return faults
+  }
+  return proto === undefined
+    ? []
+    : [{ path: place('proto'), message: 'is given beside game, which has its own; take it out' }]
+}
+
+/** A client's entry has a public key with ports or a game, or a ticket. */
 function whichServer(raw: object, index: number, places: Places): Fault[] {
-  const { publicKey, ticket, port } = raw as Record<string, unknown>
+  const { publicKey, ticket } = raw as Record<string, unknown>
   const place = (key: string): string => places.field(['schema', index, key])
   if (ticket !== undefined) {
     if (publicKey === undefined) return []
@@ -171,9 +241,7 @@ function whichServer(raw: object, index: number, places: Places): Fault[] {
       'is missing; a client needs the public key, or in its place the ticket, that its server shows when it starts'
     faults.push({ path: place('publicKey'), message })
   }
-  const ports = parsePorts(port)
-  if (port === undefined && 'fault' in ports) faults.push({ path: place('port'), message: ports.fault })
-  return faults
+  return [...faults, ...whichPorts(raw, index, places)]
 }
 
 function expandClient(
@@ -192,9 +260,13 @@ function expandClient(
     faults.push({ path: place('ticket'), message, code: codeOf(err) as ErrorCode })
     return []
   }
+  const game = entry.game === undefined ? undefined : gameOf(entry.game, index, places, faults)
+  if (game === null) return []
   const open: ReturnType<typeof portsOfTicket> = ticket
     ? portsOfTicket(ticket, entry.port, entry.proto)
-    : { ports: entry.port!.map(port => ({ port, protos: entry.proto ?? ['udp'] })) }
+    : game
+      ? { ports: portsFrom(game, false, entry.port, index, places, faults) }
+      : { ports: entry.port!.map(port => ({ port, protos: entry.proto ?? DEFAULT_PROTOS })) }
   if ('fault' in open) {
     faults.push({ path: place('port'), message: open.fault })
     return []
@@ -214,6 +286,9 @@ function expandClient(
   return open.ports.flatMap(({ port, protos, name: known }, i) =>
     protos.map((proto): Placed<ClientEntry> => {
       const name = entry.name ?? known
+      const played = game ?? (known === undefined ? undefined : knownGames().ofMap(known))
+      const lobby =
+        played && entry.discovery !== false ? lobbyOf(played, proto, known ?? entry.name) : undefined
       // Both listen for TCP; nobody asked for both but the ticket.
       const second = ticket && !entry.localPort && proto === 'tcpudp' && protos.includes('tcp')
       return {
@@ -227,6 +302,7 @@ function expandClient(
           localPort: anyFree || second ? 0 : localPorts[i]!,
           localHost,
           publicKey: ticket?.publicKey ?? entry.publicKey!,
+          ...(lobby && { lobby }),
           ...(guest && { guest })
         }
       }

@@ -1,6 +1,7 @@
 import type { AccessRules } from '../access/rules.js'
 import type { GuestKey } from '../identity/guest.js'
 import type { Secret } from '../identity/secret.js'
+import type { Lobby } from '../lan/lobby.js'
 import type { Limits } from '../limits.js'
 
 /** How a port map's traffic is carried. */
@@ -19,6 +20,8 @@ export interface ServerEntry {
   /** The target: this machine or another on its LAN; IPv4, IPv6 or a name. */
   readonly host: string
   readonly secret: Secret
+  /** What its game's LAN discovery wants of it; left out: nothing. */
+  readonly lobby?: Lobby
   /** Who may come in, the same for all entries of one secret; left out: everybody who has the public key. */
   readonly access?: AccessRules
 }
@@ -39,6 +42,8 @@ export interface ClientEntry {
   readonly localHost: string
   /** The server's public key, 32 bytes. */
   readonly publicKey: Uint8Array
+  /** What its game's LAN discovery wants of it; left out: nothing. */
+  readonly lobby?: Lobby
   /** The key to come with, of an invite; left out: this machine's own. */
   readonly guest?: GuestKey
   /** When the local port is in use: the next free one. Only `hyper-nat join` asks for it. */
@@ -61,9 +66,9 @@ export interface NetworkOptions {
 export interface Warning {
   /**
    * `WEAK_SECRET`: guesses would find it; `FILE_READABLE`: other users of this machine can read a secret on disk;
-   * `OTHER_DHT`: a ticket's server is in another DHT than the options name.
+   * `OTHER_DHT`: a ticket's server is in another DHT than the options name; `BAD_RECIPE`: a game's recipe cannot be used.
    */
-  readonly code: 'WEAK_SECRET' | 'FILE_READABLE' | 'OTHER_DHT'
+  readonly code: 'WEAK_SECRET' | 'FILE_READABLE' | 'OTHER_DHT' | 'BAD_RECIPE'
   /** Place in the options, as a person writes it: `schema[2].secret`, or a flag: `-s`. */
   readonly path: string
   /** Why it is unwise and what to do. */

@@ -32,6 +32,15 @@ export interface ServerFlags extends NetworkFlags {
   readonly secret?: Given | undefined
 }
 
+/** What the command line of `host` says, as text; undefined where a flag is not given. */
+export interface HostFlags extends Omit<ServerFlags, 'protocols'> {
+  readonly game: string
+  /** Whether also the ports that the game can do without. */
+  readonly optionalPorts: boolean
+  /** False: not in the LAN lists of guests. */
+  readonly discovery: boolean
+}
+
 /** What the command line of `client` says, as text; undefined where a flag is not given. */
 export interface ClientFlags extends NetworkFlags {
   readonly localPorts?: string | undefined
@@ -79,6 +88,23 @@ export function serverOptions(flags: ServerFlags): Options {
     flagPlaces(names, index => `-p ${items[index]!.port ?? ''}`),
     flags,
     faults
+  )
+}
+
+/**
+ * Options of `hyper-nat host`.
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag
+ */
+export function hostOptions(flags: HostFlags): Options {
+  const { game, name, host, optionalPorts, discovery } = flags
+  const secret = flags.secret?.text
+  const entry = { mode: 'server', game, name, port: flags.ports, host, secret, optionalPorts, discovery }
+  const names = { game: 'GAME', port: '-p', host: '--host', secret: flags.secret?.place ?? '-s' }
+  return check(
+    [present(entry)],
+    flagPlaces(names, () => `hyper-nat host ${game}`),
+    flags,
+    []
   )
 }
 

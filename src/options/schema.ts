@@ -246,11 +246,39 @@ const invite = z.strictObject(
   says(value => `is ${quote(value)}; an invite is an object that hyper-nat invite writes`)
 )
 
+const game = z
+  .string(notText('it is a game that hyper-nat games lists'))
+  .min(1, { error: 'is empty; it is a game that hyper-nat games lists' })
+  .meta({ examples: ['minecraft', 'openarena'] })
+
+const discovery = z
+  .boolean(says(value => `is ${quote(value)}; give true or false`))
+  .meta({
+    description:
+      'Whether the server shows up in the LAN list of the game; true if left out. Only with a game.'
+  })
+  .optional()
+
 const serverShape = {
   mode: z.literal('server').meta({ description: 'Share ports of this machine, or of another on its LAN.' }),
   name,
-  proto: protos.prefault('udp'),
-  port: ports(1, 'The port or ports to share: those of the target, and those that clients ask for.'),
+  proto: protos
+    .meta({
+      description:
+        'How the traffic is carried; several for the same port are joined by "+". udp if left out.',
+      examples: PROTO_EXAMPLES
+    })
+    .optional(),
+  port: ports(
+    1,
+    'The port or ports to share: those of the target, and those that clients ask for. With a game, others than its own, in the order of its recipe.'
+  ).optional(),
+  game: game.meta({ description: 'The game whose ports to share, in place of port and proto.' }).optional(),
+  optionalPorts: z
+    .boolean(says(value => `is ${quote(value)}; give true or false`))
+    .meta({ description: 'Whether to share also the ports that the game can do without; false if left out.' })
+    .optional(),
+  discovery,
   host: host('Where the program listens whose port is shared: this machine, or another on its LAN.'),
   secret,
   private: z
@@ -299,14 +327,28 @@ const clientShape = {
   ).optional(),
   localHost: host('The address on this machine to listen on; 0.0.0.0 or :: lets others on the LAN in.'),
   publicKey: publicKey.optional(),
-  ticket: ticket.optional()
+  ticket: ticket.optional(),
+  game: game
+    .meta({
+      description: 'The game whose ports to open, in place of port and proto. A ticket tells it itself.'
+    })
+    .optional(),
+  discovery
 }
 
-export const serverEntry = z.strictObject(serverShape)
+export const serverEntry = z
+  .strictObject(serverShape)
+  // For editors, as below.
+  .meta({ anyOf: [{ required: ['port'] }, { required: ['game'] }] })
 export const clientEntry = z
   .strictObject(clientShape)
   // For editors; check.ts judges it, so that it is told with all other faults.
-  .meta({ oneOf: [{ required: ['publicKey', 'port'] }, { required: ['ticket'] }] })
+  .meta({
+    oneOf: [
+      { required: ['publicKey'], anyOf: [{ required: ['port'] }, { required: ['game'] }] },
+      { required: ['ticket'] }
+    ]
+  })
 
 /** For an entry whose mode is wrong or missing: its other keys are still judged by what they hold. */
 export const unknownEntry = z

@@ -71,6 +71,12 @@ export const MAX_MESSAGE = 256 * 1024
 /** Largest UDP payload that is carried, bytes (65,535 less the IP and UDP headers). */
 export const MAX_UDP_PAYLOAD = 65_507
 
+/** The UDP flow of a map that carries what its game announces to the LAN; conversations are numbered from 1. */
+export const ANNOUNCEMENTS = 0
+
+/** Bytes of an announcement at the most. */
+export const MAX_ANNOUNCEMENT = 1400
+
 /** Fragments of one UDP payload at the most. */
 export const MAX_FRAGMENTS = 128
 

@@ -82,6 +82,20 @@ export function dialTcp(host: string, port: number): net.Socket {
   return net.connect({ host, port, allowHalfOpen: true, noDelay: true })
 }
 
+/** Whether something accepts connections there within `ms`; it is hung up on at once. */
+export function answersTcp(host: string, port: number, ms: number): Promise<boolean> {
+  const socket = dialTcp(host, port)
+  return new Promise(resolve => {
+    socket.setTimeout(ms, () => socket.destroy())
+    socket.once('connect', () => {
+      resolve(true)
+      socket.destroy()
+    })
+    socket.on('error', () => {})
+    socket.once('close', () => resolve(false))
+  })
+}
+
 /** Why a target could not be reached, as its flow's reset tells the other side. */
 export function targetCode(err: unknown): ErrorCode {
   switch (codeOf(err)) {

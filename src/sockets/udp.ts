@@ -18,7 +18,8 @@ const literal = ((host: string, _family: unknown, done: (err: null, host: string
 /** A socket that hears all programs of a map. */
 export interface UdpListener {
   readonly port: number
-  send(payload: Uint8Array, port: number, address: string): void
+  /** @param onerror hears when this machine could not even send it */
+  send(payload: Uint8Array, port: number, address: string, onerror?: () => void): void
   close(): Promise<void>
 }
 
@@ -26,14 +27,22 @@ export interface UdpListener {
  * Listens for datagrams.
  * @param port 0 for any free one
  * @param onmessage gets each payload with its sender; the buffer may be kept
+ * @param beside whether a socket for all addresses shall be possible on the port (lan/ear.ts)
  * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED
  */
 export async function listenUdp(
   host: string,
   port: number,
-  onmessage: (payload: Uint8Array, from: dgram.RemoteInfo) => void
+  onmessage: (payload: Uint8Array, from: dgram.RemoteInfo) => void,
+  beside = false
 ): Promise<UdpListener> {
-  const socket = dgram.createSocket({ type: net.isIPv6(host) ? 'udp6' : 'udp4', lookup: literal })
+  // A socket that puts up with others does so with those of other programs on its very address.
+  if (beside) await (await listenUdp(host, port, onmessage)).close()
+  const socket = dgram.createSocket({
+    type: net.isIPv6(host) ? 'udp6' : 'udp4',
+    lookup: literal,
+    reuseAddr: beside
+  })
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once('error', err => reject(listenError(err, host, port, 'UDP')))
@@ -53,7 +62,10 @@ export async function listenUdp(
   socket.on('message', onmessage)
   return {
     port: socket.address().port,
-    send: (payload, toPort, address) => socket.send(payload, toPort, address),
+    send(payload, toPort, address, onerror) {
+      if (onerror) socket.send(payload, toPort, address, err => err && onerror())
+      else socket.send(payload, toPort, address)
+    },
     close: () => new Promise(resolve => socket.close(() => resolve()))
   }
 }

@@ -1,0 +1,71 @@
+/** `hyper-nat games`: which games there are recipes for, and what one of them says. */
+
+import { portOf, type Recipe } from '../games/recipe.js'
+import { type Arguments, type Command, type Job, words } from './command.js'
+import { EXIT } from './console.js'
+import { fillIn, LOCALHOST } from './join-hints.js'
+
+export const games: Command = {
+  name: 'games',
+  describe: 'List the games that can be shared by name',
+  positional: { name: 'search', describe: 'Words to look for; the name of one game tells all about it' },
+  flags: {},
+  examples: [
+    ['hyper-nat games', 'all of them'],
+    ['hyper-nat games quake', 'those with quake in the name']
+  ],
+  subject: () => 'hyper-nat games',
+  job
+}
+
+async function job(args: Arguments): Promise<Job> {
+  const { knownGames } = await import('../games/games.js')
+  const { OptionsError } = await import('../errors.js')
+  const known = knownGames()
+  const search = words(args, 'search').join(' ')
+  const one = search === '' ? undefined : known.find(search)
+  const found = one ? [one] : known.search(search)
+  if (found.length === 0) {
+    throw new OptionsError([{ path: 'SEARCH', message: known.unknown(search), code: 'UNKNOWN_GAME' }])
+  }
+  return {
+    warnings: known.faults.map(({ path, message }) => ({ code: 'BAD_RECIPE', path, message })),
+    task: async around => {
+      if (args.json)
+        for (const recipe of found) around.stdout(`${JSON.stringify({ event: 'game', ...recipe })}\n`)
+      else around.stdout(one ? describe(one) : table(found))
+      return EXIT.done
+    }
+  }
+}
+
+function table(recipes: readonly Recipe[]): string {
+  const rows = recipes.map(recipe => [recipe.id, portText(recipe, false), recipe.works, recipe.name] as const)
+  const widths = [0, 1, 2].map(column => Math.max(...rows.map(row => row[column]!.length)))
+  return rows.map(row => `${row.map((text, i) => text.padEnd(widths[i] ?? 0)).join('  ')}\n`).join('')
+}
+
+function describe(recipe: Recipe): string {
+  const port = portOf(recipe)
+  const { id, name, aliases = [], ports, works, why, tried, host, guest } = recipe
+  return [
+    `${name} (${[id, ...aliases].join(', ')})`,
+    ...ports.map(
+      ({ proto, port, purpose, optional }) =>
+        `  ${proto} ${port}: ${purpose}${optional ? ' (--optional)' : ''}`
+    ),
+    `LAN list: ${works}.${why === undefined ? '' : ` ${why}`}`,
+    ...(tried === undefined ? [] : [`Tried: ${tried}`]),
+    `Host: ${fillIn(host, LOCALHOST, port)}`,
+    `Guest: ${fillIn(guest, LOCALHOST, port)}`,
+    ''
+  ].join('\n')
+}
+
+/** `tcp 25565`, `udp 2456-2458`. */
+export function portText({ ports }: Recipe, optional: boolean): string {
+  return ports
+    .filter(port => optional || !port.optional)
+    .map(({ proto, port }) => `${proto} ${port}`)
+    .join(', ')
+}

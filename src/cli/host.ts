@@ -1,0 +1,76 @@
+/** `hyper-nat host`: share the ports of a game, as its recipe names them. */
+
+import { type Arguments, type Command, type Job, list, text, words } from './command.js'
+import type { Surroundings } from './console.js'
+import { secretOf } from './secret-source.js'
+import { networkOf, portMappingFlag, portMappingOf, qrFlag, relayFlag, secretFlags } from './shared-flags.js'
+
+export const host: Command = {
+  name: 'host',
+  describe: 'Share a game by its name',
+  positional: { name: 'game', describe: 'A game that hyper-nat games lists' },
+  flags: {
+    port: {
+      alias: 'p',
+      type: 'string',
+      array: true,
+      describe: "Other port(s) than the game's own, in the order in which hyper-nat games shows them"
+    },
+    optional: { type: 'boolean', describe: 'Share also the ports that the game can do without' },
+    ...secretFlags,
+    host: { type: 'string', describe: 'Where the game runs: an address or a name (127.0.0.1)' },
+    name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
+    'no-discovery': { type: 'boolean', describe: "Stay out of the LAN lists of your friends' games" },
+    force: { type: 'boolean', describe: 'Share it even if it cannot be played so' },
+    ...qrFlag,
+    ...relayFlag,
+    ...portMappingFlag
+  },
+  examples: [
+    ['hyper-nat host minecraft', 'under a new secret'],
+    ['hyper-nat host minecraft -p 54321 -s mysecret', 'a world that was opened on another port'],
+    ['hyper-nat host openarena --name "Friday"', 'with a name for your friends']
+  ],
+  subject: () => 'hyper-nat host',
+  job
+}
+
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
+  const { hostOptions } = await import('../options/flags.js')
+  const { knownGames } = await import('../games/games.js')
+  const { HyperNatError, OptionsError } = await import('../errors.js')
+  const { fillIn } = await import('./join-hints.js')
+  const game = words(args, 'game').join(' ')
+  if (game === '') {
+    const message = 'is missing; hyper-nat games lists them, and hyper-nat server shares any port'
+    throw new OptionsError([{ path: 'GAME', message }], 'BAD_USAGE')
+  }
+  const recipe = knownGames().find(game)
+  if (recipe?.works === 'no' && args.force !== true) {
+    throw new HyperNatError(
+      'GAME_UNPLAYABLE',
+      `${recipe.name} cannot be played so. ${recipe.why} Share it anyway with --force.`
+    )
+  }
+  const { secret, generated, warning } = await secretOf(args, around)
+  const target = text(args, 'host')
+  const options = hostOptions({
+    game,
+    ports: list(args, 'port'),
+    optionalPorts: args.optional === true,
+    discovery: args['no-discovery'] !== true,
+    host: target,
+    name: text(args, 'name'),
+    secret,
+    ...networkOf(args, around),
+    ...portMappingOf(args)
+  })
+  const [first] = options.entries
+  const advice = [recipe!.host, ...(recipe!.why === undefined ? [] : [recipe!.why])].join(' ')
+  return {
+    options: { ...options, warnings: warning ? [...options.warnings, warning] : options.warnings },
+    hosted: `In ${recipe!.name}: ${fillIn(advice, target ?? '127.0.0.1', first!.port)}\n`,
+    ...(args.qr ? { qr: true } : {}),
+    ...(generated && { generatedSecret: secret.text })
+  }
+}

@@ -1,0 +1,48 @@
+/** `hyper-nat learn`: a recipe from the ports that a running program has open. */
+
+import { type Arguments, type Command, type Job, text } from './command.js'
+import { EXIT } from './console.js'
+
+export const learn: Command = {
+  name: 'learn',
+  describe: "Make a game's recipe from the ports that it has open",
+  flags: {
+    pid: { type: 'string', describe: 'The number of the process; its children count as well' },
+    name: { type: 'string', describe: "What the game is called (the program's name)" },
+    save: { type: 'boolean', describe: 'Keep it, for hyper-nat host and options.json' }
+  },
+  examples: [['hyper-nat learn --pid 4711 --name "My game" --save', 'then: hyper-nat host my-game']],
+  subject: () => 'hyper-nat learn',
+  job
+}
+
+async function job(args: Arguments): Promise<Job> {
+  const { OptionsError } = await import('../errors.js')
+  const { quote } = await import('../options/quote.js')
+  const pid = text(args, 'pid')
+  if (pid === undefined || !/^[1-9]\d{0,9}$/.test(pid)) {
+    const message = pid === undefined ? 'is missing' : `is ${quote(pid)}`
+    const fault = {
+      path: '--pid',
+      message: `${message}; give the number of the game's process, as ps shows it`
+    }
+    throw new OptionsError([fault], 'BAD_USAGE')
+  }
+  return {
+    warnings: [],
+    task: async around => {
+      const { openPorts } = await import('../games/open-ports.js')
+      const { learnedRecipe, saveRecipe } = await import('../games/learned.js')
+      const recipe = learnedRecipe(await openPorts(Number(pid)), text(args, 'name'))
+      const path = args.save ? await saveRecipe(recipe) : undefined
+      if (args.json) {
+        around.stdout(`${JSON.stringify({ event: 'recipe', recipe, ...(path !== undefined && { path }) })}\n`)
+      } else {
+        around.stdout(`${JSON.stringify(recipe, null, 2)}\n`)
+        if (path !== undefined)
+          around.stderr(`Saved in ${path}. Share it with: hyper-nat host ${recipe.id}\n`)
+      }
+      return EXIT.done
+    }
+  }
+}

@@ -1,0 +1,153 @@
+/** All recipes: those that come with hyper-nat, and the user's own in the folder for settings, which go before. */
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import envPaths from 'env-paths'
+import { codeOf, type Fault, HyperNatError } from '../errors.js'
+import { guess } from '../options/guess.js'
+import { quote } from '../options/quote.js'
+import { type Recipe, recipeShape } from './recipe.js'
+
+/** Recipes that come with the program. */
+export const SHIPPED = fileURLToPath(new URL('../../../config/games', import.meta.url))
+
+/** Where `hyper-nat learn --save` puts recipes. */
+export function ownFolder(): string {
+  return join(envPaths('hyper-nat', { suffix: '' }).config, 'games')
+}
+
+/** What separates the game from its owner's own words in the name of a port map. */
+const SEPARATOR = ': '
+
+export class Games {
+  readonly #byWord = new Map<string, Recipe>()
+
+  /**
+   * @param recipes the later ones go before those of the same id
+   * @param faults files that cannot be used, and why
+   */
+  constructor(
+    recipes: readonly Recipe[],
+    readonly faults: readonly Fault[] = []
+  ) {
+    for (const recipe of recipes) this.#byWord.set(recipe.id, recipe)
+    for (const recipe of this.all) {
+      for (const word of [...(recipe.aliases ?? []), bare(recipe.name)]) {
+        if (!this.#byWord.has(word)) this.#byWord.set(word, recipe)
+      }
+    }
+  }
+
+  /** Every recipe once, by id. */
+  get all(): readonly Recipe[] {
+    return [...new Set(this.#byWord.values())].sort((a, b) => (a.id < b.id ? -1 : 1))
+  }
+
+  /** The recipe of this id, alias or name, whatever its case. */
+  find(word: string): Recipe | undefined {
+    return this.#byWord.get(word.toLowerCase()) ?? this.#byWord.get(bare(word))
+  }
+
+  /** What is wrong with a word that is no game, as the rest of a sentence. */
+  unknown(word: string): string {
+    const broken = this.faults.find(({ path }) => path.endsWith(`${word}.json`))
+    if (broken) return `is ${quote(word)}, whose recipe ${broken.path} cannot be used: ${broken.message}`
+    const [found] = this.search(word)
+    const meant = guess(bare(word), [...this.#byWord.keys()], {}) ?? found?.id
+    const hint = meant ? `did you mean "${meant}"? ` : ''
+    return `is ${quote(word)}, which is no game known here; ${hint}hyper-nat games lists them all`
+  }
+
+  /** Those whose id, name or aliases hold every word of a text; all for an empty one. */
+  search(text: string): Recipe[] {
+    const words = bare(text).split('-').filter(Boolean)
+    return this.all.filter(({ id, name, aliases = [] }) => {
+      const where = [id, bare(name), ...aliases].join(' ')
+      return words.every(word => where.includes(word))
+    })
+  }
+
+  /** The game that the name of a port map tells, as {@link mapName} writes it. */
+  ofMap(name: string | undefined): Recipe | undefined {
+    if (name === undefined) return undefined
+    return this.#byWord.get(name.split(SEPARATOR, 1)[0]!)
+  }
+}
+
+/** The name of a game's port maps, which tickets tell to guests: its id, and what its owner calls it. */
+export function mapName({ id }: Pick<Recipe, 'id'>, name: string | undefined): string {
+  return name === undefined ? id : `${id}${SEPARATOR}${name}`
+}
+
+/** What the owner calls a port map of a game, or the game's own name. */
+export function titleOf({ id, name }: Pick<Recipe, 'id' | 'name'>, map: string | undefined): string {
+  return map?.startsWith(`${id}${SEPARATOR}`) ? map.slice(id.length + SEPARATOR.length) : name
+}
+
+/** In lower case, whatever is no letter or digit a dash. */
+function bare(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
+}
+
+let known: Games | undefined
+
+/** The recipes, read at the first call. */
+export function knownGames(): Games {
+  known ??= readGames([SHIPPED, ownFolder()])
+  return known
+}
+
+/** Reads every recipe of some folders; one that is missing is empty. */
+export function readGames(folders: readonly string[]): Games {
+  const recipes: Recipe[] = []
+  const faults: Fault[] = []
+  for (const folder of folders) {
+    for (const file of filesOf(folder)) {
+      const path = join(folder, file)
+      try {
+        recipes.push(parseRecipe(readFileSync(path, 'utf8'), file.replace(/\.json$/, '')))
+      } catch (err) {
+        faults.push({ path, message: err instanceof Error ? err.message : String(err) })
+      }
+    }
+  }
+  return new Games(recipes, faults)
+}
+
+function filesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter(name => name.endsWith('.json'))
+      .sort()
+  } catch (err) {
+    if (codeOf(err) === 'ENOENT') return []
+    throw err
+  }
+}
+
+/**
+ * Judges the text of one recipe.
+ * @param id what its file is called
+ * @throws HyperNatError `BAD_RECIPE` with all that is wrong
+ */
+export function parseRecipe(text: string, id: string): Recipe {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new HyperNatError('BAD_RECIPE', 'it is no JSON', { cause })
+  }
+  const result = recipeShape.safeParse(value)
+  if (!result.success) {
+    const faults = result.error.issues.map(({ path, message }) => `${path.join('.') || 'it'}: ${message}`)
+    throw new HyperNatError('BAD_RECIPE', faults.join('; '))
+  }
+  if (result.data.id !== id) {
+    throw new HyperNatError('BAD_RECIPE', `its id is ${quote(result.data.id)}, but its file is ${id}.json`)
+  }
+  return result.data
+}

@@ -1,0 +1,85 @@
+/** A recipe from what a running program has open, for its owner to use and to complete. */
+
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { codeOf, HyperNatError } from '../errors.js'
+import { ownFolder } from './games.js'
+import type { RunningProgram } from './open-ports.js'
+import { ID_MAX, type Recipe, recipeShape } from './recipe.js'
+
+/** Ports of one program that are taken for those of a game; one with more is something else. */
+const PORTS_MAX = 64
+
+/**
+ * Writes a recipe. UDP ports that the system gave out are most likely those of a client: they become optional, unless there
+ * are no others.
+ * @param name what the game is called; left out: as the program
+ * @throws HyperNatError `NO_PORTS` for a program that listens nowhere, `BAD_RECIPE` for a name without letters and digits
+ */
+export function learnedRecipe(program: RunningProgram, name = program.name): Recipe {
+  const isDoubtful = ({ proto, ephemeral }: RunningProgram['ports'][number]) => proto === 'udp' && ephemeral
+  const sure = program.ports.filter(port => !isDoubtful(port))
+  const doubtful = program.ports.filter(isDoubtful)
+  if (program.ports.length === 0) {
+    throw new HyperNatError(
+      'NO_PORTS',
+      `${program.name} has no port open: start a game in it that others can join, and try again.`
+    )
+  }
+  if (program.ports.length > PORTS_MAX) {
+    throw new HyperNatError(
+      'NO_PORTS',
+      `${program.name} has ${program.ports.length} ports open, too many for a game: is it the right process?`
+    )
+  }
+  const id = name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, ID_MAX)
+    .replace(/^-|-$/g, '')
+  const recipe = {
+    id,
+    name,
+    ports: [
+      ...sure.map(({ proto, port }) => ({ proto, port, purpose: 'open while the game ran' })),
+      ...doubtful.map(({ proto, port }) => ({
+        proto,
+        port,
+        purpose: 'perhaps of a client, and another one each time',
+        ...(sure.length > 0 && { optional: true as const })
+      }))
+    ],
+    discovery: { how: 'none' },
+    host: 'Open the game for others; its port is {port}.',
+    guest: 'Join by the address {address}',
+    works: 'by address',
+    why: 'It was learned from the open ports; how the game finds servers in a LAN is not known.',
+    source: ['said: hyper-nat learn, from the open ports of a running program'],
+    confidence: 'low'
+  }
+  const result = recipeShape.safeParse(recipe)
+  if (result.success) return result.data
+  const message = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
+  throw new HyperNatError(
+    'BAD_RECIPE',
+    `No recipe can be made under this name; give another --name. ${message}`
+  )
+}
+
+/**
+ * Keeps a recipe in the user's own folder.
+ * @returns its file
+ * @throws HyperNatError `NAME_TAKEN` when there is one of that name
+ */
+export async function saveRecipe(recipe: Recipe, folder = ownFolder()): Promise<string> {
+  const path = join(folder, `${recipe.id}.json`)
+  await mkdir(folder, { recursive: true })
+  try {
+    await writeFile(path, `${JSON.stringify(recipe, null, 2)}\n`, { flag: 'wx' })
+  } catch (cause) {
+    if (codeOf(cause) !== 'EEXIST') throw cause
+    const message = `There is a recipe in ${path} already: give another --name, or remove it first.`
+    throw new HyperNatError('NAME_TAKEN', message, { cause })
+  }
+  return path
+}

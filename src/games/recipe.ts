@@ -1,0 +1,141 @@
+/**
+ * The shape of a game recipe, config/games/<id>.json: which ports a game's server has, how the game finds servers in a LAN, and
+ * what people type into it. A new game is a new file and nothing else.
+ */
+
+import { z } from 'zod'
+import { PORT_MAX } from '../options/ports.js'
+import { discoveryShape } from './discovery.js'
+
+/** Ports that one range of a recipe may hold. */
+const RANGE_MAX = 64
+
+/** Long enough for every name, and with room for the owner's own words in a ticket. */
+export const ID_MAX = 32
+
+/** One line on a console. */
+const LINE_MAX = 300
+
+const ID_PATTERN = /^[a-z0-9]+(-[a-z0-9]+)*$/
+
+const id = z.string().regex(ID_PATTERN).max(ID_MAX)
+
+function line(description: string) {
+  return z
+    .string()
+    .min(3)
+    .max(LINE_MAX)
+    .regex(/^\P{C}+$/u)
+    .meta({ description })
+}
+
+const range = z
+  .string()
+  .regex(/^\d{1,5}-\d{1,5}$/)
+  .refine(text => {
+    const [first, last] = text.split('-').map(Number) as [number, number]
+    return first >= 1 && first < last && last <= PORT_MAX && last - first < RANGE_MAX
+  }, `is no range of at most ${RANGE_MAX} ports, the lower one first`)
+
+const port = z.strictObject({
+  proto: z.enum(['tcp', 'udp']),
+  port: z
+    .union([z.int().min(1).max(PORT_MAX), range])
+    .meta({ description: 'A port, or a range such as "26901-26903".' }),
+  purpose: line('What it is for.'),
+  optional: z
+    .literal(true)
+    .meta({ description: 'Not needed to play: shared only when asked for.' })
+    .optional()
+})
+
+export const recipeShape = z
+  .strictObject({
+    $schema: z
+      .string()
+      .meta({ description: 'For editors: where the JSON Schema of this file is.' })
+      .optional(),
+    id: id.meta({ description: "The file's name without .json." }),
+    name: line('What the game calls itself.'),
+    aliases: z.array(id).meta({ description: 'Other words for it.' }).optional(),
+    ports: z.array(port).min(1).meta({ description: "The server's ports, that of the game itself first." }),
+    discovery: discoveryShape,
+    host: line('What the host does in the game; {port} is the port of the game.'),
+    guest: line('What a guest does in the game; {address}, {host} and {port} are where the game is.'),
+    works: z.enum(['yes', 'by address', 'no']).meta({
+      description:
+        'Whether it shows up in the LAN list by itself, is joined by its address, or cannot be played so.'
+    }),
+    why: line('Why it is not "yes", or what else to know.').optional(),
+    tried: line('What was run to see that it works; left out: nothing yet.').optional(),
+    source: z.array(z.string().regex(/^(https?:\/\/|said: |tried: )\S/)).min(1),
+    confidence: z.enum(['high', 'medium', 'low'])
+  })
+  .superRefine((recipe, ctx) => {
+    const fault = (path: string, message: string): void =>
+      ctx.addIssue({ code: 'custom', path: [path], message })
+    if (recipe.works !== 'yes' && recipe.why === undefined)
+      fault('why', 'is missing; say why it is not "yes"')
+    if (recipe.works === 'yes' && recipe.discovery.how === 'none') {
+      fault('works', 'is "yes", but nothing tells how the game finds servers')
+    }
+    if (recipe.ports[0]?.optional)
+      fault('ports', 'begins with an optional one; the first is that of the game')
+    const maps = recipe.ports.flatMap(one => numbersOf(one).map(number => `${one.proto} ${number}`))
+    if (new Set(maps).size < maps.length) fault('ports', 'names a port twice')
+  })
+  .readonly()
+
+export type Recipe = z.output<typeof recipeShape>
+
+type RecipePort = Recipe['ports'][number]
+
+function numbersOf({ port }: Pick<RecipePort, 'port'>): number[] {
+  if (typeof port === 'number') return [port]
+  const [first, last] = port.split('-').map(Number) as [number, number]
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i)
+}
+
+/** The port of the game itself. */
+export function portOf({ ports }: Recipe): number {
+  return numbersOf(ports[0]!)[0]!
+}
+
+/** A port of a game's server, in all of its protocols. */
+export interface GamePort {
+  readonly port: number
+  readonly protos: readonly ('tcp' | 'udp')[]
+}
+
+/**
+ * The ports of a game, in the order of its recipe.
+ * @param optional whether those are wanted, too, that the game can do without
+ * @param moved other numbers for the first of them, in the same order
+ * @returns a fault as the rest of a sentence about `moved`, or the ports
+ */
+export function portsOfGame(
+  recipe: Recipe,
+  optional = false,
+  moved: readonly number[] = []
+): { readonly ports: readonly GamePort[] } | { readonly fault: string } {
+  const ports = new Map<number, ('tcp' | 'udp')[]>()
+  for (const one of recipe.ports) {
+    if (one.optional && !optional) continue
+    for (const number of numbersOf(one)) ports.set(number, [...(ports.get(number) ?? []), one.proto])
+  }
+  if (moved.length > ports.size) {
+    return {
+      fault: `names ${moved.length} ports, but ${recipe.name} has ${ports.size}: ${[...ports.keys()].join(', ')}`
+    }
+  }
+  const all = [...ports].map(([port, protos], i) => ({ port: moved[i] ?? port, protos }))
+  const twice = all.find(({ port }, i) => all.findIndex(other => other.port === port) < i)
+  if (twice) return { fault: `gives port ${twice.port} to two purposes of ${recipe.name}` }
+  return { ports: all }
+}
+
+/** The JSON Schema (draft 7) of a recipe, for editors. */
+export function recipeJsonSchema(): Record<string, unknown> {
+  const { $schema, ...schema } = z.toJSONSchema(recipeShape, { io: 'input', target: 'draft-7' })
+  return { $schema, title: 'hyper-nat game recipe', ...schema }
+}

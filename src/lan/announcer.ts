@@ -1,0 +1,161 @@
+/**
+ * A host's side of games whose servers announce themselves: hears the announcement of a game that is shared and passes it on for
+ * the guests; where a server makes none, and its recipe knows how, makes it.
+ */
+import type { Clock, Timer } from '../clock.js'
+import type { DaemonEvent } from '../events.js'
+import type { Announces } from '../games/discovery.js'
+import type { Limits } from '../limits.js'
+import type { Log } from '../log.js'
+import { Ear, type EarParts } from './ear.js'
+import type { Lobby } from './lobby.js'
+import { isLoopback } from './own-addresses.js'
+import { announcedPort, announcementOf } from './port-field.js'
+
+/** A shared map, as far as this matters. */
+export interface AnnouncedMap {
+  readonly id: number
+  readonly port: number
+  readonly host: string
+  readonly lobby?: Lobby | undefined
+}
+
+export interface AnnouncerParts {
+  readonly maps: readonly AnnouncedMap[]
+  readonly clock: Clock
+  readonly limits: Pick<Limits, 'announceMinMs' | 'announceFreshMs' | 'gameLookMs' | 'lanLookMs'>
+  readonly log: Log
+  /** Whether there is anybody to tell. */
+  readonly isHeard: () => boolean
+  /** Tells the guests. */
+  readonly announce: (map: number, payload: Uint8Array) => void
+  /** Whether something accepts TCP connections there. */
+  readonly answers: (host: string, port: number) => Promise<boolean>
+  readonly emit: (event: DaemonEvent) => void
+  /** Makes an ear. */
+  readonly ear?: (parts: EarParts) => Pick<Ear, 'open' | 'close'>
+}
+
+/** A map whose game announces. */
+interface Row {
+  readonly map: AnnouncedMap
+  readonly lobby: Lobby
+  readonly discovery: Announces
+  /** When guests were last told, and when the game itself last said it, ms. */
+  toldAt: number
+  heardAt: number
+  /** Whether the server answers, and when it was last asked. */
+  alive: boolean
+  askedAt: number
+}
+
+export class Announcer {
+  readonly #parts: AnnouncerParts
+  readonly #rows: readonly Row[]
+  readonly #ears: Pick<Ear, 'open' | 'close'>[] = []
+  readonly #timers = new Map<Row, Timer>()
+  /** The last port of each game that was heard of and is not shared. */
+  readonly #elsewhere = new Map<string, number>()
+  #closed = false
+
+  constructor(parts: AnnouncerParts) {
+    this.#parts = parts
+    const never = Number.NEGATIVE_INFINITY
+    this.#rows = parts.maps.flatMap(map => {
+      const { lobby } = map
+      if (lobby?.discovery.how !== 'server-announces') return []
+      const times = { toldAt: never, heardAt: never, alive: false, askedAt: never }
+      return [{ map, lobby, discovery: lobby.discovery, ...times }]
+    })
+  }
+
+  /** Begins to listen, if there is a game that announces. */
+  async start(): Promise<void> {
+    const { ear = (parts: EarParts) => new Ear(parts), clock, limits, log, emit } = this.#parts
+    const games = new Map(this.#rows.map(row => [row.lobby.game, row]))
+    for (const [game, { discovery, lobby }] of games) {
+      const { port, group } = discovery
+      const one = ear({
+        port,
+        group,
+        others: this.#rows.flatMap(({ map }) => (isLoopback(map.host) ? [] : [map.host])),
+        clock,
+        limits,
+        log,
+        onbusy: code =>
+          emit({
+            event: 'warning',
+            code: 'LOBBY_CLOSED',
+            message: `The announcements of ${lobby.title} are not heard yet, as another program has UDP port ${port} (${code}): friends join by address until it is closed.`
+          }),
+        onmessage: (payload, from) => this.#onAnnouncement(game, discovery, payload, from)
+      })
+      this.#ears.push(one)
+    }
+    await Promise.all(this.#ears.map(one => one.open()))
+    if (this.#closed) return
+    for (const row of this.#rows) if (row.discovery.template !== undefined) this.#makeUp(row)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const timer of this.#timers.values()) timer.cancel()
+    await Promise.all(this.#ears.map(one => one.close()))
+  }
+
+  #onAnnouncement(
+    game: string,
+    discovery: Announces,
+    payload: Uint8Array,
+    from: { address: string; port: number }
+  ): void {
+    const port = announcedPort(discovery, payload, from.port)
+    if (port === null) return
+    const row = this.#rows.find(({ lobby, map }) => lobby.game === game && map.port === port)
+    if (!row) return this.#onElsewhere(game, port, from.address)
+    row.heardAt = this.#parts.clock.now()
+    this.#tell(row, payload)
+  }
+
+  /** The game is open on a port that nobody shares: most likely the one that should be. */
+  #onElsewhere(game: string, port: number, address: string): void {
+    // On loopback it is one that a guest of another server is told of here.
+    if (isLoopback(address) || this.#elsewhere.get(game) === port) return
+    this.#elsewhere.set(game, port)
+    const { title } = this.#rows.find(({ lobby }) => lobby.game === game)!.lobby
+    const shared = this.#rows.flatMap(({ lobby, map }) => (lobby.game === game ? [map.port] : []))
+    this.#parts.emit({
+      event: 'warning',
+      code: 'GAME_ELSEWHERE',
+      message: `${title} is open on port ${port}, but port ${shared.join(', ')} is shared: open it there, or start again with: hyper-nat host ${game} --port ${port}`
+    })
+  }
+
+  #tell(row: Row, payload: Uint8Array): void {
+    const { clock, limits, announce } = this.#parts
+    const now = clock.now()
+    if (now - row.toldAt < limits.announceMinMs) return
+    row.toldAt = now
+    announce(row.map.id, payload)
+  }
+
+  /** Says what the game itself would, while its server answers and says nothing. */
+  #makeUp(row: Row): void {
+    const { clock, limits, answers, isHeard } = this.#parts
+    const { map, lobby, discovery } = row
+    const now = clock.now()
+    if (isHeard() && now - row.heardAt >= limits.announceFreshMs) {
+      if (now - row.askedAt >= limits.gameLookMs) {
+        row.askedAt = now
+        void answers(map.host, map.port).then(alive => {
+          row.alive = alive
+        })
+      }
+      if (row.alive) this.#tell(row, announcementOf(discovery.template!, lobby.title, map.port))
+    }
+    this.#timers.set(
+      row,
+      clock.after(discovery.everyMs, () => this.#makeUp(row))
+    )
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * A guest's side of games that ask the LAN for servers: hears the broadcasts of this machine's own games on the port of a map, for
+ * the map to carry them as it carries the game. It sends nothing: answers leave from the map's own socket on loopback, so that the
+ * game learns an address which nobody else in the LAN can use.
+ */
+import type { RemoteInfo } from 'node:dgram'
+import type { Clock } from '../clock.js'
+import type { DaemonEvent } from '../events.js'
+import { asksOn } from '../games/discovery.js'
+import type { Limits } from '../limits.js'
+import type { Log } from '../log.js'
+import { TokenBucket } from '../token-bucket.js'
+import { Ear } from './ear.js'
+import type { Lobby } from './lobby.js'
+import { servesLobby } from './own-addresses.js'
+import { isQuery } from './port-field.js'
+
+export interface QueryEarParts {
+  readonly lobby: Lobby
+  /** The map's local port. */
+  readonly port: number
+  readonly clock: Clock
+  readonly limits: Pick<Limits, 'lanLookMs' | 'queriesPerSecond' | 'queriesAtOnce'>
+  readonly log: Log
+  readonly emit: (event: DaemonEvent) => void
+  /** A query; the buffer may be kept. */
+  readonly onquery: (payload: Uint8Array, from: RemoteInfo) => void
+}
+
+/** Whether games ask on the local port of this map. */
+export function isAsked(map: { localHost: string; localPort: number; lobby?: Lobby | undefined }): boolean {
+  const discovery = map.lobby?.discovery
+  return discovery?.how === 'client-queries' && asksOn(discovery, map.localPort) && servesLobby(map.localHost)
+}
+
+/** An ear for the queries of a map that {@link isAsked}; to be opened. */
+export function queryEar({ lobby, port, clock, limits, log, emit, onquery }: QueryEarParts): Ear {
+  const { discovery, title } = lobby
+  if (discovery.how !== 'client-queries') throw new Error(`${lobby.game} does not ask`)
+  const bucket = new TokenBucket(limits.queriesPerSecond / 1000, limits.queriesAtOnce)
+  return new Ear({
+    port,
+    clock,
+    limits,
+    log,
+    onbusy: code =>
+      emit({
+        event: 'warning',
+        code: 'LOBBY_CLOSED',
+        message: `${title} is not in the LAN list of the game yet, as another program has UDP port ${port} (${code}): start hyper-nat before the game, or join by the address.`
+      }),
+    onmessage: (payload, from) => {
+      if (!isQuery(discovery, payload) || !bucket.has(1, clock.now())) return
+      bucket.take(1)
+      onquery(payload, from)
+    }
+  })
+}
