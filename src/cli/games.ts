@@ -1,6 +1,6 @@
 /** `hyper-nat games`: which games there are recipes for, and what one of them says. */
 
-import { portOf, type Recipe } from '../games/recipe.js'
+import type { Recipe } from '../games/recipe.js'
 import { type Arguments, type Command, type Job, words } from './command.js'
 import { EXIT } from './console.js'
 import { fillIn, LOCALHOST } from './join-hints.js'
@@ -20,6 +20,7 @@ export const games: Command = {
 
 async function job(args: Arguments): Promise<Job> {
   const { knownGames } = await import('../games/games.js')
+  const { portOf } = await import('../games/recipe.js')
   const { OptionsError } = await import('../errors.js')
   const known = knownGames()
   const search = words(args, 'search').join(' ')
@@ -33,7 +34,7 @@ async function job(args: Arguments): Promise<Job> {
     task: async around => {
       if (args.json)
         for (const recipe of found) around.stdout(`${JSON.stringify({ event: 'game', ...recipe })}\n`)
-      else around.stdout(one ? describe(one) : table(found))
+      else around.stdout(one ? describe(one, portOf(one)) : table(found))
       return EXIT.done
     }
   }
@@ -45,8 +46,7 @@ function table(recipes: readonly Recipe[]): string {
   return rows.map(row => `${row.map((text, i) => text.padEnd(widths[i] ?? 0)).join('  ')}\n`).join('')
 }
 
-function describe(recipe: Recipe): string {
-  const port = portOf(recipe)
+function describe(recipe: Recipe, port: number): string {
   const { id, name, aliases = [], ports, works, why, tried, host, guest } = recipe
   return [
     `${name} (${[id, ...aliases].join(', ')})`,
