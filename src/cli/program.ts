@@ -36,8 +36,8 @@ const WIDEST = 110
 
 export const commands: readonly Command[] = [
   file,
-  host,
   server,
+  host,
   join,
   client,
   invite,

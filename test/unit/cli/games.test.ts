@@ -1,0 +1,161 @@
+// The commands around games: host, games, learn, and what join says of a game.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TextOutput } from '../../../src/cli/output.js'
+import { run } from '../../../src/cli/run.js'
+import { knownGames } from '../../../src/games/games.js'
+import { decodeKey } from '../../../src/identity/encoding.js'
+import { encodeTicket } from '../../../src/identity/ticket.js'
+import { describe } from '../options/describe.js'
+import { Memory, runOnce } from './memory.js'
+
+const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
+const SECRET = ['-s', 'a long text that nobody guesses']
+
+test('host shares the ports of a game, whatever it is called', async () => {
+  for (const words of [['minecraft'], ['Minecraft:', 'Java', 'Edition']]) {
+    const { options, code } = await runOnce(['host', ...words, ...SECRET])
+    assert.equal(code, 0)
+    assert.deepEqual(describe(options!), [
+      'hyper-nat host ' + words.join(' ') + ': server tcp 25565 at 127.0.0.1 "minecraft-java"'
+    ])
+  }
+  const moved = await runOnce([
+    'host',
+    'mc',
+    '-p',
+    '54321',
+    '--name',
+    'Friday',
+    '--host',
+    '192.168.7.2',
+    ...SECRET
+  ])
+  assert.deepEqual(describe(moved.options!), [
+    'hyper-nat host mc: server tcp 54321 at 192.168.7.2 "minecraft-java: Friday"'
+  ])
+  assert.equal(moved.options!.entries[0]!.lobby?.title, 'Friday')
+  const quiet = await runOnce(['host', 'mc', '--optional', '--no-discovery', ...SECRET])
+  assert.deepEqual(
+    quiet.options!.entries.map(({ proto, lobby }) => [proto, lobby]),
+    [
+      ['tcp', undefined],
+      ['udp', undefined]
+    ]
+  )
+})
+
+test('host makes a secret when there is none, and says what to do in the game', async () => {
+  const memory = new Memory()
+  const done = run(['host', 'openttd'], memory)
+  memory.fake.onStart = async () => {
+    memory.fake.tell({
+      event: 'ready',
+      mode: 'server',
+      publicKey: KEY,
+      ticket: 'hnat1xyz',
+      maps: [{ proto: 'tcp', port: 3979, host: '127.0.0.1' }]
+    })
+    memory.stop()
+  }
+  assert.equal(await done, 0)
+  assert.match(memory.out, /a secret was given|so one was made/)
+  assert.match(memory.out, /hyper-nat join hnat1xyz/)
+  assert.match(memory.out, /^In OpenTTD: .*port 3979\. /m)
+})
+
+// [arguments, part of what is said]
+const REFUSED: [string[], RegExp][] = [
+  [['host'], /GAME: is missing; hyper-nat games lists them/],
+  [['host', 'openarean'], /GAME: is "openarean", which is no game known here; did you mean "openarena"\?/],
+  [['host', 'openarena', '-p', '1,2'], /-p: names 2 ports, but OpenArena has 1: 27960/],
+  [['host', 'openarena', '-p', 'x'], /-p: has "x", which is not a port/],
+  [['host', 'aoe2'], /GAME_UNPLAYABLE: Age of Empires II .* cannot be played so\. .* --force/],
+  [['host', 'openarena', '--protocol', 'udp'], /--protocol: is unknown here; it belongs to hyper-nat server/],
+  [['games', 'xyzzy'], /SEARCH: is "xyzzy", which is no game known here/],
+  [['learn'], /--pid: is missing; give the number/],
+  [['learn', '--pid', '-1'], /--pid/],
+  [['learn', '--pid', 'all'], /--pid: is "all"; give the number/]
+]
+
+for (const [argv, message] of REFUSED) {
+  test(`refused: ${argv.join(' ')}`, async () => {
+    const { code, err, options } = await runOnce(argv)
+    assert.equal(code, 2)
+    assert.match(err, message)
+    assert.equal(options, undefined)
+  })
+}
+
+test('what cannot be played is shared when that is wanted', async () => {
+  const { code, options } = await runOnce(['host', 'aoe2', '--force', ...SECRET])
+  assert.equal(code, 0)
+  assert.ok(options!.entries.length > 100)
+})
+
+test('games lists all, those with some words, or all about one', async () => {
+  const all = await runOnce(['games'])
+  assert.ok(all.out.split('\n').length > 40)
+  assert.match(all.out, /^minecraft-java +tcp 25565 +yes +Minecraft: Java Edition$/m)
+  const quakes = await runOnce(['games', 'quake', 'iii'])
+  assert.match(quakes.out, /^Quake III|quake-3/)
+  const one = await runOnce(['games', 'mc'])
+  assert.match(one.out, /^Minecraft: Java Edition \(minecraft-java, minecraft, mc\)\n {2}tcp 25565: game\n/)
+  assert.match(one.out, /^Guest: .*127\.0\.0\.1:25565$/m)
+})
+
+test('games for programs: one object a line', async () => {
+  const memory = await runOnce(['games', '--json'])
+  assert.equal(memory.events.length, knownGames().all.length)
+  for (const event of memory.events) assert.equal(event.event, 'game')
+  assert.equal((await runOnce(['games', 'mc', '--json'])).events[0]!.id, 'minecraft-java')
+})
+
+test('learn tells of a process that is not there', {
+  skip: process.platform !== 'linux' && 'only on Linux'
+}, async () => {
+  const { code, err } = await runOnce(['learn', '--pid', '4194305'])
+  assert.equal(code, 1)
+  assert.match(err, /NO_SUCH_PROGRAM/)
+})
+
+test('learn shows a recipe of this very process', {
+  skip: process.platform !== 'linux' && 'only on Linux'
+}, async t => {
+  const { createServer } = await import('node:net')
+  const server = createServer().listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  await new Promise(resolve => server.once('listening', resolve))
+  const { port } = server.address() as { port: number }
+  const memory = await runOnce(['learn', '--pid', `${process.pid}`, '--name', 'My game', '--json'])
+  const { recipe } = memory.events[0] as { recipe: { id: string; ports: { proto: string; port: number }[] } }
+  assert.equal(recipe.id, 'my-game')
+  assert.ok(recipe.ports.some(one => one.proto === 'tcp' && one.port === port))
+})
+
+test('join tells what to do in the game, where it is here', () => {
+  const memory = new Memory()
+  const joined = [
+    { proto: 'tcp' as const, port: 54_321, name: 'minecraft-java: Friday' },
+    { proto: 'udp' as const, port: 2759, name: 'supertuxkart' },
+    { proto: 'udp' as const, port: 2757, name: 'supertuxkart' },
+    { proto: 'tcp' as const, port: 80, name: 'A page' }
+  ]
+  const output = new TextOutput(memory, false, [], { joined, gameOf: name => knownGames().ofMap(name) })
+  const maps = joined.map(({ proto, port }) => ({ proto, port, localHost: '127.0.0.1', localPort: port + 1 }))
+  output.event({ event: 'ready', mode: 'client', publicKey: KEY, maps })
+  const lines = memory.out.split('\n').slice(4)
+  assert.match(
+    lines[0]!,
+    /^In Minecraft: Java Edition \("minecraft-java: Friday"\): Multiplayer: .*127\.0\.0\.1:54322$/
+  )
+  assert.match(lines[1]!, /^In SuperTuxKart: Online, .*127\.0\.0\.1:2760$/)
+  assert.equal(lines[2], 'In "A page", type 127.0.0.1:81 (or localhost:81)')
+})
+
+test("a game's ticket is joined with its part in the LAN list", async () => {
+  const maps = [{ proto: 'udp' as const, port: 27_960, name: 'openarena' }]
+  const ticket = encodeTicket({ publicKey: decodeKey(KEY), maps })
+  const { options } = await runOnce(['join', ticket])
+  assert.equal(options!.entries[0]!.lobby?.game, 'openarena')
+})

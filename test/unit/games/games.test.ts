@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { mapName, readGames, SHIPPED, titleOf } from '../../../src/games/games.js'
+
+const shipped = readGames([SHIPPED])
+
+test('a game is found by its id, an alias or its name, in any case', () => {
+  for (const word of [
+    'minecraft-java',
+    'minecraft',
+    'MC',
+    'Minecraft: Java Edition',
+    'minecraft java edition'
+  ]) {
+    assert.equal(shipped.find(word)?.id, 'minecraft-java', word)
+  }
+  assert.equal(shipped.find('quake 3')?.id, 'quake-3')
+  assert.equal(shipped.find('toString'), undefined)
+})
+
+test('what is no game is told with a guess', () => {
+  assert.equal(
+    shipped.unknown('mincraft'),
+    'is "mincraft", which is no game known here; did you mean "minecraft"? hyper-nat games lists them all'
+  )
+  assert.match(shipped.unknown('ioquake'), /did you mean "ioquake3"\?/)
+  assert.match(shipped.unknown('xyzzy'), /no game known here; hyper-nat games lists them all/)
+})
+
+test('words find all that hold them', () => {
+  assert.deepEqual(
+    shipped.search('age empires').map(({ id }) => id),
+    ['age-of-empires-2', 'age-of-empires-2-de']
+  )
+  assert.deepEqual(shipped.search(''), shipped.all)
+})
+
+test('the name of a map tells the game, and what its owner calls it', () => {
+  const game = shipped.find('minecraft')!
+  assert.equal(mapName(game, undefined), 'minecraft-java')
+  assert.equal(mapName(game, 'Friday: all'), 'minecraft-java: Friday: all')
+  assert.equal(shipped.ofMap('minecraft-java: Friday: all'), game)
+  assert.equal(shipped.ofMap('My minecraft'), undefined)
+  assert.equal(shipped.ofMap(undefined), undefined)
+  assert.equal(titleOf(game, 'minecraft-java: Friday: all'), 'Friday: all')
+  assert.equal(titleOf(game, 'minecraft-java'), 'Minecraft: Java Edition')
+})
+
+test("a user's own recipes go before, and one that cannot be used does no harm to others", t => {
+  const own = mkdtempSync(join(tmpdir(), 'hyper-nat-own-'))
+  t.after(() => rmSync(own, { recursive: true }))
+  const openarena = shipped.find('openarena')!
+  writeFileSync(join(own, 'openarena.json'), JSON.stringify({ ...openarena, name: 'My arena' }))
+  writeFileSync(join(own, 'broken.json'), '{')
+  writeFileSync(join(own, 'readme.txt'), 'no recipe')
+  mkdirSync(join(own, 'folder.json'))
+  const games = readGames([SHIPPED, own, join(own, 'missing')])
+  assert.equal(games.find('openarena')?.name, 'My arena')
+  assert.equal(games.all.length, shipped.all.length)
+  assert.deepEqual(
+    games.faults.map(({ path }) => path),
+    [join(own, 'broken.json'), join(own, 'folder.json')]
+  )
+  assert.match(
+    games.unknown('broken'),
+    /^is "broken", whose recipe .*broken\.json cannot be used: it is no JSON$/
+  )
+})

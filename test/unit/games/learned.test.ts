@@ -1,0 +1,113 @@
+// Recipes from running programs.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parseRecipe } from '../../../src/games/games.js'
+import { learnedRecipe, saveRecipe } from '../../../src/games/learned.js'
+import { openPorts, openSockets } from '../../../src/games/open-ports.js'
+
+// Lines of a real /proc/net/tcp and udp: addresses little endian, as on x86 and ARM.
+const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:63DD 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 101 1 0000000000000000 100 0 0 10 0
+   1: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 102 1 0000000000000000 100 0 0 10 0
+   2: 0B07A8C0:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 103 1 0000000000000000 100 0 0 10 0
+   3: 0100007F:63DD 0100007F:B3A2 01 00000000:00000000 00:00000000 00000000     0        0 104 1 0000000000000000 20 4 30 10 -1
+`
+const UDP6 = `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+  1: 00000000000000000000000000000000:6D38 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 201 2 0000000000000000 0
+  2: 00000000000000000000000001000000:6D39 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 202 2 0000000000000000 0
+  3: 00000000000000000000000000000000:B3A3 0000000000000000FFFF00000100007F:0035 01 00000000:00000000 00:00000000 00000000     0        0 203 2 0000000000000000 0
+`
+
+test('of all sockets, those count that wait for anybody and are reached over 127.0.0.1', () => {
+  assert.deepEqual(openSockets(TCP, 'tcp'), [
+    { port: 25_565, inode: '101' },
+    { port: 8080, inode: '102' }
+  ])
+  assert.deepEqual(openSockets(UDP6, 'udp'), [{ port: 27_960, inode: '201' }])
+  assert.deepEqual(openSockets('', 'udp'), [])
+})
+
+const tcp = (port: number, ephemeral = false) => ({ proto: 'tcp' as const, port, ephemeral })
+const udp = (port: number, ephemeral = false) => ({ proto: 'udp' as const, port, ephemeral })
+
+test("a client's own UDP port is optional, unless there is nothing else", () => {
+  const recipe = learnedRecipe(
+    { name: 'java', ports: [udp(45_000, true), tcp(40_000, true), udp(19_132)] },
+    'My Game!'
+  )
+  assert.equal(recipe.id, 'my-game')
+  assert.deepEqual(
+    recipe.ports.map(({ proto, port, optional = false }) => [proto, port, optional]),
+    [
+      ['tcp', 40_000, false],
+      ['udp', 19_132, false],
+      ['udp', 45_000, true]
+    ]
+  )
+  assert.equal(learnedRecipe({ name: 'factorio', ports: [udp(34_197, true)] }).ports[0]!.optional, undefined)
+})
+
+test('a program without ports, with too many, or without a name has no recipe', () => {
+  assert.throws(() => learnedRecipe({ name: 'cat', ports: [] }), { code: 'NO_PORTS' })
+  const many = Array.from({ length: 65 }, (_, i) => tcp(1000 + i))
+  assert.throws(() => learnedRecipe({ name: 'scanner', ports: many }), {
+    code: 'NO_PORTS',
+    message: /65 ports/
+  })
+  assert.throws(() => learnedRecipe({ name: 'cat', ports: [tcp(1)] }, '!!!'), { code: 'BAD_RECIPE' })
+})
+
+test('a recipe that is kept can be read, and is not written over', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-learned-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const recipe = learnedRecipe({ name: 'game', ports: [tcp(1)] })
+  const path = await saveRecipe(recipe, join(folder, 'new'))
+  assert.deepEqual(parseRecipe(readFileSync(path, 'utf8'), 'game'), recipe)
+  await assert.rejects(saveRecipe(recipe, join(folder, 'new')), { code: 'NAME_TAKEN' })
+})
+
+const GAME = `
+const child = require('node:child_process')
+const net = require('node:net')
+const dgram = require('node:dgram')
+if (process.argv[1] === 'launcher') child.spawn(process.execPath, ['-e', process.argv[2]], { stdio: 'inherit' })
+else {
+  const server = net.createServer().listen(0, '127.0.0.1', () => {
+    const udp = dgram.createSocket('udp4').bind(0, () => {
+      const client = dgram.createSocket('udp4')
+      client.connect(9, '127.0.0.1', () => console.log(server.address().port, udp.address().port))
+    })
+  })
+}
+process.stdin.on('end', () => process.exit()).resume()
+`
+
+test('the ports of a running program are found, those of its children too', {
+  skip: process.platform !== 'linux' && 'only on Linux'
+}, async t => {
+  const launcher = spawn(process.execPath, ['-e', GAME, 'launcher', GAME], {
+    stdio: ['pipe', 'pipe', 'inherit']
+  })
+  t.after(async () => {
+    launcher.stdin.end()
+    await once(launcher, 'close')
+  })
+  const [line] = await once(launcher.stdout, 'data')
+  const [tcpPort, udpPort] = String(line).trim().split(' ').map(Number)
+  const { ports } = await openPorts(launcher.pid!)
+  const expected = [`tcp ${tcpPort}`, `udp ${udpPort}`]
+  assert.deepEqual(ports.map(({ proto, port }) => `${proto} ${port}`).sort(), expected)
+  assert.ok(ports.find(({ proto }) => proto === 'udp')!.ephemeral)
+  await assert.rejects(openPorts(2 ** 31 - 1), { code: 'NO_SUCH_PROGRAM' })
+})
+
+test('elsewhere it is said that it cannot be done', {
+  skip: process.platform === 'linux' && 'this is Linux'
+}, async () => {
+  await assert.rejects(openPorts(process.pid), { code: 'UNSUPPORTED' })
+})

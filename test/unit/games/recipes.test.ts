@@ -1,0 +1,148 @@
+// Every recipe that comes with the program, as it stands in its file.
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { HyperNatError } from '../../../src/errors.js'
+import { asksOn } from '../../../src/games/discovery.js'
+import { parseRecipe } from '../../../src/games/games.js'
+import { portsOfGame, type Recipe, recipeJsonSchema } from '../../../src/games/recipe.js'
+import { announcedPort, announcementOf } from '../../../src/lan/port-field.js'
+import { root } from '../root.js'
+
+const folder = join(root, 'config', 'games')
+const ids = readdirSync(folder).map(name => name.replace(/\.json$/, ''))
+const read = (id: string): string => readFileSync(join(folder, `${id}.json`), 'utf8')
+const recipes = ids.map(id => parseRecipe(read(id), id))
+
+test('there are recipes of at least 40 games that can be played', () => {
+  const playable = recipes.filter(({ works }) => works !== 'no')
+  assert.ok(playable.length >= 40, `only ${playable.length}`)
+  assert.ok(recipes.filter(({ works }) => works === 'yes').length >= 20)
+})
+
+test('no word stands for two games', () => {
+  const words = recipes.flatMap(({ id, aliases = [] }) => [id, ...aliases])
+  assert.deepEqual(
+    words.filter((word, i) => words.indexOf(word) < i),
+    []
+  )
+})
+
+for (const recipe of recipes) {
+  test(`${recipe.id}: what it says goes together`, () => {
+    const result = portsOfGame(recipe, true)
+    assert.ok('ports' in result)
+    const udp = result.ports.filter(({ protos }) => protos.includes('udp')).map(({ port }) => port)
+    const { discovery } = recipe
+    // A query goes through a map of its own, so one of the ports must be asked.
+    if (discovery.how === 'client-queries') assert.ok(udp.some(port => asksOn(discovery, port)))
+    if (discovery.how === 'server-announces' && discovery.template !== undefined) {
+      const made = announcementOf(discovery.template, 'A name', 54_321)
+      assert.equal(announcedPort(discovery, made, 1), 54_321)
+    }
+    for (const line of [recipe.host, recipe.guest]) {
+      const places = line.match(/\{\w+\}/g) ?? []
+      assert.ok(
+        places.every(place => ['{address}', '{host}', '{port}'].includes(place)),
+        line
+      )
+    }
+    if (recipe.works !== 'no' && recipe.discovery.how === 'none')
+      assert.match(recipe.guest, /\{(address|host)\}/)
+  })
+}
+
+test('config/game.schema.json is current', () => {
+  assert.deepEqual(
+    JSON.parse(readFileSync(join(root, 'config', 'game.schema.json'), 'utf8')),
+    recipeJsonSchema(),
+    'build, then run: node dist/scripts/schema.js && npx biome check --write config'
+  )
+})
+
+const good = JSON.parse(read('supertuxkart')) as Record<string, unknown>
+const port = { proto: 'udp', port: 1, purpose: 'game' }
+
+// [what, changes, a part of the message]
+const REFUSED: [string, Record<string, unknown>, RegExp][] = [
+  ['another id than its file', { id: 'tuxkart' }, /its id is "tuxkart", but its file is supertuxkart\.json/],
+  ['an id with capitals', { id: 'SuperTuxKart' }, /^id: /],
+  ['a key that is unknown', { prots: [] }, /prots/],
+  ['no ports', { ports: [] }, /^ports: /],
+  ['port 0', { ports: [{ ...port, port: 0 }] }, /^ports\.0\.port: /],
+  ['port 65536', { ports: [{ ...port, port: 65_536 }] }, /^ports\.0\.port: /],
+  ['a range that runs backwards', { ports: [{ ...port, port: '20-10' }] }, /ports\.0\.port: is no range/],
+  ['a range that is too long', { ports: [{ ...port, port: '1-65' }] }, /is no range of at most 64 ports/],
+  ['a range beyond all ports', { ports: [{ ...port, port: '65530-65540' }] }, /is no range/],
+  ['a port twice', { ports: [port, { ...port, port: '1-2' }] }, /^ports: names a port twice/],
+  [
+    'a first port that is optional',
+    { ports: [{ ...port, optional: true }] },
+    /^ports: begins with an optional one/
+  ],
+  ['a source that is none', { source: ['somewhere'] }, /^source\.0: /],
+  ['no source', { source: [] }, /^source: /],
+  ['"by address" without a reason', { works: 'by address', why: undefined }, /^why: is missing/],
+  ['"yes" without discovery', { discovery: { how: 'none' } }, /^works: is "yes", but/],
+  ['a help line of two lines', { guest: 'one\ntwo' }, /^guest: /],
+  [
+    'a group that is no multicast group',
+    {
+      discovery: {
+        how: 'server-announces',
+        port: 1,
+        group: '192.168.1.1',
+        maxBytes: 9,
+        field: { codec: 'none' },
+        everyMs: 1000
+      }
+    },
+    /^discovery\.group: /
+  ],
+  [
+    'a codec that is unknown',
+    { discovery: { how: 'client-queries', ports: 1, maxBytes: 9, answer: { codec: 'magic' } } },
+    /^discovery\.answer\.codec: /
+  ]
+]
+
+for (const [what, changes, message] of REFUSED) {
+  test(`refused: ${what}`, () => {
+    assert.throws(
+      () => parseRecipe(JSON.stringify({ ...good, ...changes }), 'supertuxkart'),
+      (err: unknown) => err instanceof HyperNatError && err.code === 'BAD_RECIPE' && message.test(err.message)
+    )
+  })
+}
+
+test('refused: no JSON', () => {
+  assert.throws(() => parseRecipe('{', 'x'), { code: 'BAD_RECIPE', message: 'it is no JSON' })
+})
+
+const several = parseRecipe(
+  JSON.stringify({
+    ...good,
+    ports: [
+      { proto: 'tcp', port: 100, purpose: 'game' },
+      { proto: 'udp', port: '100-102', purpose: 'game' },
+      { proto: 'tcp', port: 200, purpose: 'console', optional: true }
+    ]
+  }),
+  'supertuxkart'
+)
+
+function list(recipe: Recipe, optional: boolean, moved: number[] = []): string {
+  const result = portsOfGame(recipe, optional, moved)
+  return 'fault' in result
+    ? result.fault
+    : result.ports.map(one => `${one.port} ${one.protos.join('+')}`).join(', ')
+}
+
+test('the ports of a game, optional ones and others in their place', () => {
+  assert.equal(list(several, false), '100 tcp+udp, 101 udp, 102 udp')
+  assert.equal(list(several, true), '100 tcp+udp, 101 udp, 102 udp, 200 tcp')
+  assert.equal(list(several, false, [7, 8]), '7 tcp+udp, 8 udp, 102 udp')
+  assert.equal(list(several, false, [1, 2, 3, 4]), 'names 4 ports, but SuperTuxKart has 3: 100, 101, 102')
+  assert.equal(list(several, false, [102]), 'gives port 102 to two purposes of SuperTuxKart')
+})
