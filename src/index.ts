@@ -31,7 +31,8 @@ export type {
   SharedMapInfo
 } from './events.js'
 export type { Discovery } from './games/discovery.js'
-export { Games, knownGames, mapName } from './games/games.js'
+export { Games, knownGames } from './games/games.js'
+export { mapName } from './games/map-name.js'
 export { type GamePort, portsOfGame, type Recipe } from './games/recipe.js'
 export {
   type AccessOptions,

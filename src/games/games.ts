@@ -7,6 +7,7 @@ import envPaths from 'env-paths'
 import { codeOf, type Fault, HyperNatError } from '../errors.js'
 import { guess } from '../options/guess.js'
 import { quote } from '../options/quote.js'
+import { partsOf } from './map-name.js'
 import { type Recipe, recipeShape } from './recipe.js'
 
 /** Recipes that come with the program. */
@@ -16,9 +17,6 @@ export const SHIPPED = fileURLToPath(new URL('../../../config/games', import.met
 export function ownFolder(): string {
   return join(envPaths('hyper-nat', { suffix: '' }).config, 'games')
 }
-
-/** What separates the game from its owner's own words in the name of a port map. */
-const SEPARATOR = ': '
 
 export class Games {
   readonly #byWord = new Map<string, Recipe>()
@@ -68,21 +66,11 @@ export class Games {
     })
   }
 
-  /** The game that the name of a port map tells, as {@link mapName} writes it. */
+  /** The game that the name of a port map tells, as `mapName` writes it. */
   ofMap(name: string | undefined): Recipe | undefined {
-    if (name === undefined) return undefined
-    return this.#byWord.get(name.split(SEPARATOR, 1)[0]!)
+    const { id } = partsOf(name ?? '')
+    return id === undefined ? undefined : this.#byWord.get(id)
   }
-}
-
-/** The name of a game's port maps, which tickets tell to guests: its id, and what its owner calls it. */
-export function mapName({ id }: Pick<Recipe, 'id'>, name: string | undefined): string {
-  return name === undefined ? id : `${id}${SEPARATOR}${name}`
-}
-
-/** What the owner calls a port map of a game, or the game's own name. */
-export function titleOf({ id, name }: Pick<Recipe, 'id' | 'name'>, map: string | undefined): string {
-  return map?.startsWith(`${id}${SEPARATOR}`) ? map.slice(id.length + SEPARATOR.length) : name
 }
 
 /** In lower case, whatever is no letter or digit a dash. */

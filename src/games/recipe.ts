@@ -16,7 +16,8 @@ export const ID_MAX = 32
 /** One line on a console. */
 const LINE_MAX = 300
 
-const ID_PATTERN = /^[a-z0-9]+(-[a-z0-9]+)*$/
+/** What a recipe is called. */
+export const ID_PATTERN = /^[a-z0-9]+(-[a-z0-9]+)*$/
 
 const id = z.string().regex(ID_PATTERN).max(ID_MAX)
 

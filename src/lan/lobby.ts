@@ -1,6 +1,6 @@
 /** How a port map takes part in its game's LAN discovery; one without this takes none. */
 import type { Announces, Queries } from '../games/discovery.js'
-import { titleOf } from '../games/games.js'
+import { partsOf } from '../games/map-name.js'
 import type { Recipe } from '../games/recipe.js'
 import type { Proto } from '../options/entry.js'
 
@@ -23,5 +23,5 @@ export function lobbyOf(recipe: Recipe, proto: Proto, name?: string): Lobby | un
   // A query is a datagram; an announcement tells the port of the game itself, which comes first.
   const wanted = discovery.how === 'client-queries' ? 'udp' : recipe.ports[0]!.proto
   if (wanted !== (proto === 'tcpudp' ? 'tcp' : proto)) return undefined
-  return { game: recipe.id, title: titleOf(recipe, name), discovery }
+  return { game: recipe.id, title: partsOf(name ?? '').own || recipe.name, discovery }
 }

@@ -2,6 +2,7 @@
 
 import type { AccessRules, AllowedKey, Invite } from '../access/rules.js'
 import type { Fault } from '../errors.js'
+import { isCalled } from '../games/map-name.js'
 import { encodeKey } from '../identity/encoding.js'
 import type { Placed } from './conflicts.js'
 import type { Proto, ServerEntry } from './entry.js'
@@ -143,7 +144,7 @@ export function findMaps(
   maps: readonly SharedMap[]
 ): { readonly maps: readonly SharedMap[] } | { readonly fault: string } {
   const text = word.trim()
-  const named = maps.filter(({ name }) => name?.toLowerCase() === text.toLowerCase())
+  const named = maps.filter(({ name }) => isCalled(name, text))
   if (named.length > 0) return { maps: named }
   const [, proto, list = ''] = /^(?:([a-z+]+):)?(.*)$/is.exec(text) ?? []
   const protos = proto === undefined ? undefined : parseProtos(proto)

@@ -52,7 +52,8 @@ function groupBy<T extends Entry>(
 export function isSameMap(a: Entry, b: Entry): boolean {
   if (a.proto !== b.proto || a.port !== b.port) return false
   if (a.mode === 'server') return b.mode === 'server' && a.host === b.host
-  return b.mode === 'client' && a.localHost === b.localHost && a.localPort === b.localPort
+  if (b.mode !== 'client' || a.localHost !== b.localHost || a.localPort !== b.localPort) return false
+  return isDeepStrictEqual(a.lobby, b.lobby)
 }
 
 /** Those of `entries` that are not among `others`; each of those stands for one. */
@@ -68,7 +69,7 @@ export function without<T extends Entry>(entries: readonly T[], others: readonly
 /** Whether tickets, and what is shared, are the same. */
 export function sharesTheSame(a: readonly ServerEntry[], b: readonly ServerEntry[]): boolean {
   const plain = (entries: readonly ServerEntry[]) =>
-    entries.map(({ proto, port, host, name }) => ({ proto, port, host, name }))
+    entries.map(({ proto, port, host, name, lobby }) => ({ proto, port, host, name, lobby }))
   return isDeepStrictEqual(plain(a), plain(b))
 }
 

@@ -8,7 +8,8 @@
 
 import type { z } from 'zod'
 import { codeOf, type ErrorCode, type Fault, OptionsError } from '../errors.js'
-import { knownGames, mapName } from '../games/games.js'
+import { knownGames } from '../games/games.js'
+import { mapName } from '../games/map-name.js'
 import { type GamePort, portsOfGame, type Recipe } from '../games/recipe.js'
 import { GuestKey } from '../identity/guest.js'
 import { weaknessOf } from '../identity/strength.js'
@@ -275,7 +276,7 @@ function expandClient(
   const localPorts = entry.localPort ?? ports
   const anyFree = localPorts.length === 1 && localPorts[0] === 0
   if (!anyFree && localPorts.length !== ports.length) {
-    const whose = entry.port ? `${place('port')} names` : 'the ticket names'
+    const whose = entry.port ? `${place('port')} names` : ticket ? 'the ticket names' : 'the game has'
     faults.push({
       path: place('localPort'),
       message: `names ${count(localPorts)}, but ${whose} ${count(ports)}; give as many, or 0 for any free ones`

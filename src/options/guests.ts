@@ -3,6 +3,7 @@
 import sodium from 'sodium-native'
 import { type AccessRules, type Invite, OPEN } from '../access/rules.js'
 import { type Fault, OptionsError } from '../errors.js'
+import { isCalled } from '../games/map-name.js'
 import { encodeKey } from '../identity/encoding.js'
 import { NONCE_BYTES } from '../identity/guest.js'
 import { type KeyPair, keyPairOf } from '../identity/keys.js'
@@ -171,7 +172,7 @@ function chooseServer(
   const found = servers.filter(
     ({ publicKey, maps }) =>
       (wanted.length >= 4 && publicKey.startsWith(which.trim())) ||
-      maps.some(({ name, port }) => name?.toLowerCase() === wanted || String(port) === wanted)
+      maps.some(({ name, port }) => isCalled(name, wanted) || String(port) === wanted)
   )
   if (found.length === 1) return found[0]
   faults.push({

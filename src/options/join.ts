@@ -1,6 +1,7 @@
 /** The flags of `hyper-nat join`, turned into what a file would hold; and back, with the ports that were bound. */
 
 import { type Fault, OptionsError } from '../errors.js'
+import { isCalled } from '../games/map-name.js'
 import { decodeTicket, type Ticket } from '../identity/ticket.js'
 import { checkOptions } from './check.js'
 import type { RawEntry } from './edit.js'
@@ -148,8 +149,7 @@ function choose(ticket: Ticket, only: readonly string[] | undefined, faults: Fau
 }
 
 function named(ticket: Ticket, text: string): number[] {
-  const wanted = text.trim().toLowerCase()
-  return ticket.maps.flatMap(({ name, port }) => (name?.toLowerCase() === wanted ? [port] : []))
+  return ticket.maps.flatMap(({ name, port }) => (isCalled(name, text) ? [port] : []))
 }
 
 function holds({ maps }: Ticket): string {

@@ -59,7 +59,7 @@ test('host makes a secret when there is none, and says what to do in the game', 
     memory.stop()
   }
   assert.equal(await done, 0)
-  assert.match(memory.out, /a secret was given|so one was made/)
+  assert.match(memory.out, /so one was made/)
   assert.match(memory.out, /hyper-nat join hnat1xyz/)
   assert.match(memory.out, /^In OpenTTD: .*port 3979\. /m)
 })
@@ -98,7 +98,7 @@ test('games lists all, those with some words, or all about one', async () => {
   assert.ok(all.out.split('\n').length > 40)
   assert.match(all.out, /^minecraft-java +tcp 25565 +yes +Minecraft: Java Edition$/m)
   const quakes = await runOnce(['games', 'quake', 'iii'])
-  assert.match(quakes.out, /^Quake III|quake-3/)
+  assert.match(quakes.out, /^quake-3 .* Quake III Arena .*\n$/)
   const one = await runOnce(['games', 'mc'])
   assert.match(one.out, /^Minecraft: Java Edition \(minecraft-java, minecraft, mc\)\n {2}tcp 25565: game\n/)
   assert.match(one.out, /^Guest: .*127\.0\.0\.1:25565$/m)

@@ -153,7 +153,7 @@ for (const [line, expected] of REFUSED) {
 test('help, version and completion are text on stdout', async () => {
   const help = await runOnce(['--help'])
   assert.equal(help.code, 0)
-  assert.match(help.out, /hyper-nat server .*\n.*hyper-nat join .*\n.*hyper-nat client/)
+  assert.match(help.out, /hyper-nat server .*\n.*hyper-nat host .*\n.*hyper-nat join .*\n.*hyper-nat client/)
   assert.match((await runOnce(['client', '-h'])).out, /--remote-port.*\n(.*\n)*.*--protocol, --proto/)
   assert.match((await runOnce(['server', '--help'])).out, /--secret-file/)
   assert.match((await runOnce(['--version'])).out, /^\d+\.\d+\.\d+\S*\n$/)

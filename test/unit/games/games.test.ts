@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { mapName, readGames, SHIPPED, titleOf } from '../../../src/games/games.js'
+import { readGames, SHIPPED } from '../../../src/games/games.js'
+import { isCalled, mapName, partsOf } from '../../../src/games/map-name.js'
 
 const shipped = readGames([SHIPPED])
 
@@ -45,8 +46,15 @@ test('the name of a map tells the game, and what its owner calls it', () => {
   assert.equal(shipped.ofMap('minecraft-java: Friday: all'), game)
   assert.equal(shipped.ofMap('My minecraft'), undefined)
   assert.equal(shipped.ofMap(undefined), undefined)
-  assert.equal(titleOf(game, 'minecraft-java: Friday: all'), 'Friday: all')
-  assert.equal(titleOf(game, 'minecraft-java'), 'Minecraft: Java Edition')
+  assert.equal(shipped.ofMap(''), undefined)
+  assert.deepEqual(partsOf('minecraft-java: Friday: all'), { id: 'minecraft-java', own: 'Friday: all' })
+  assert.deepEqual(partsOf('minecraft-java'), { id: 'minecraft-java' })
+  assert.deepEqual(partsOf('My game: all'), { own: 'My game: all' })
+  for (const word of ['Minecraft-Java: Friday', 'minecraft-java', 'FRIDAY ']) {
+    assert.ok(isCalled('minecraft-java: Friday', word), word)
+  }
+  assert.ok(!isCalled('My game: Friday', 'friday'))
+  assert.ok(!isCalled(undefined, ''))
 })
 
 test("a user's own recipes go before, and one that cannot be used does no harm to others", t => {

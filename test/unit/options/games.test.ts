@@ -75,7 +75,7 @@ test('a ticket tells the game by the name of its ports', () => {
   assert.deepEqual(lobbies(check({ mode: 'client', ticket })), ['udp 27960 Friday', 'tcp 80 -'])
   assert.deepEqual(lobbies(check({ mode: 'client', ticket, discovery: false })), ['udp 27960 -', 'tcp 80 -'])
   assert.deepEqual(lobbies(check({ mode: 'client', ticket, port: 80, game: 'minecraft' })), [
-    'tcp 80 Minecraft: Java Edition'
+    'tcp 80 A page'
   ])
 })
 
@@ -107,7 +107,7 @@ const WRONG: [string, object, string[]][] = [
     'too many local ports',
     { ...client, game: 'openarena', localPort: '1,2' },
     [
-      'schema[0].localPort: names 2 ports (1-2), but the ticket names 1 port (27960); give as many, or 0 for any free ones'
+      'schema[0].localPort: names 2 ports (1-2), but the game has 1 port (27960); give as many, or 0 for any free ones'
     ]
   ],
   [
