@@ -11,6 +11,7 @@ import type { Host } from './hosts/host.js'
 import { Hosts } from './hosts/hosts.js'
 import { encodeKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
+import { LOOPBACK } from './lan/own-addresses.js'
 import { withPort } from './lan/port-field.js'
 import { isAsked, queryEar } from './lan/query-ear.js'
 import { LoopbackSender, Repeater } from './lan/repeater.js'
@@ -467,7 +468,7 @@ export class Client {
     const answer =
       discovery?.how === 'client-queries' ? withPort(discovery.answer, payload, map.localPort) : payload
     // Not every system sends from loopback to the machine's address in the LAN.
-    map.udp?.send(answer, port, address, () => map.udp?.send(answer, port, map.localHost))
+    map.udp?.send(answer, port, address, () => map.udp?.send(answer, port, LOOPBACK))
   }
 
   /** A host's daemon has heard its game tell the LAN of itself. */

@@ -208,6 +208,8 @@ export interface Limits {
   announceFreshMs: number
   /** Between two looks whether a game's server answers, for which announcements are made. */
   gameLookMs: number
+  /** How many ports are told of where a shared game was opened, in place of the one that is shared. */
+  gamesElsewhere: number
   /** Queries of this machine's games that are carried: in the long run, and at once after a rest. */
   queriesPerSecond: number
   queriesAtOnce: number
@@ -380,6 +382,7 @@ export const LIMITS: Limits = {
   announceMinMs: 400,
   announceFreshMs: 6000,
   gameLookMs: 10_000,
+  gamesElsewhere: 8,
   queriesPerSecond: 50,
   queriesAtOnce: 100,
   lanLookMs: 5000

@@ -23,7 +23,10 @@ export interface AnnouncedMap {
 export interface AnnouncerParts {
   readonly maps: readonly AnnouncedMap[]
   readonly clock: Clock
-  readonly limits: Pick<Limits, 'announceMinMs' | 'announceFreshMs' | 'gameLookMs' | 'lanLookMs'>
+  readonly limits: Pick<
+    Limits,
+    'announceMinMs' | 'announceFreshMs' | 'gameLookMs' | 'gamesElsewhere' | 'lanLookMs'
+  >
   readonly log: Log
   /** Whether there is anybody to tell. */
   readonly isHeard: () => boolean
@@ -54,8 +57,8 @@ export class Announcer {
   readonly #rows: readonly Row[]
   readonly #ears: Pick<Ear, 'open' | 'close'>[] = []
   readonly #timers = new Map<Row, Timer>()
-  /** The last port of each game that was heard of and is not shared. */
-  readonly #elsewhere = new Map<string, number>()
+  /** Games and ports that were heard of and are not shared: each is told once. */
+  readonly #elsewhere = new Set<string>()
   #closed = false
 
   constructor(parts: AnnouncerParts) {
@@ -120,8 +123,9 @@ export class Announcer {
   /** The game is open on a port that nobody shares: most likely the one that should be. */
   #onElsewhere(game: string, port: number, address: string): void {
     // On loopback it is one that a guest of another server is told of here.
-    if (isLoopback(address) || this.#elsewhere.get(game) === port) return
-    this.#elsewhere.set(game, port)
+    if (isLoopback(address) || this.#elsewhere.has(`${game} ${port}`)) return
+    if (this.#elsewhere.size >= this.#parts.limits.gamesElsewhere) return
+    this.#elsewhere.add(`${game} ${port}`)
     const { title } = this.#rows.find(({ lobby }) => lobby.game === game)!.lobby
     const shared = this.#rows.flatMap(({ lobby, map }) => (lobby.game === game ? [map.port] : []))
     this.#parts.emit({

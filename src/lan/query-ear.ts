@@ -12,7 +12,7 @@ import type { Log } from '../log.js'
 import { TokenBucket } from '../token-bucket.js'
 import { Ear } from './ear.js'
 import type { Lobby } from './lobby.js'
-import { servesLobby } from './own-addresses.js'
+import { isLocal } from './own-addresses.js'
 import { isQuery } from './port-field.js'
 
 export interface QueryEarParts {
@@ -30,7 +30,7 @@ export interface QueryEarParts {
 /** Whether games ask on the local port of this map. */
 export function isAsked(map: { localHost: string; localPort: number; lobby?: Lobby | undefined }): boolean {
   const discovery = map.lobby?.discovery
-  return discovery?.how === 'client-queries' && asksOn(discovery, map.localPort) && servesLobby(map.localHost)
+  return discovery?.how === 'client-queries' && asksOn(discovery, map.localPort) && isLocal(map.localHost)
 }
 
 /** An ear for the queries of a map that {@link isAsked}; to be opened. */

@@ -10,7 +10,7 @@ import { codeOf } from '../errors.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log.js'
 import type { Lobby } from './lobby.js'
-import { servesLobby } from './own-addresses.js'
+import { isFoundOnLoopback, LOOPBACK } from './own-addresses.js'
 import { announcedPort, withPort } from './port-field.js'
 
 /** A guest's map, as far as this matters. */
@@ -29,8 +29,6 @@ export interface RepeaterParts {
   /** Sends from a port of no meaning on loopback. */
   readonly send: (payload: Uint8Array, port: number) => void
 }
-
-const LOOPBACK = '127.0.0.1'
 
 /** Stands for the sender's port where a recipe says that this is the server's: it is put in its place here in any case. */
 const ANY_PORT = 1
@@ -53,7 +51,7 @@ export class Repeater {
     const { lobby, localHost, localPort } = map
     if (lobby?.discovery.how !== 'server-announces') return false
     // Elsewhere, the game would be told an address where nobody listens.
-    if (!servesLobby(localHost) && localHost !== '0.0.0.0') return false
+    if (!isFoundOnLoopback(localHost)) return false
     const { port, field } = lobby.discovery
     if (announcedPort(lobby.discovery, payload, ANY_PORT) === null) {
       log.debug({ game: lobby.game }, 'an announcement that is none was dropped')

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { until } from '../support/deadline.js'
 import { GETINFO, INFO } from '../support/games.js'
 import { HyperNat, writeOptions } from '../support/hyper-nat.js'
 import { Process } from '../support/process.js'
@@ -14,75 +15,174 @@ useLab()
 
 const GAME = join(dirname(fileURLToPath(import.meta.url)), 'game.js')
 
-test('guests find a world and an arena in their LAN lists; their neighbours do not', {
-  skip,
-  timeout: 60_000
-}, async () => {
-  const [hosts] = await lab.lan(1)
-  const [guests, neighbours] = await lab.lan(2)
-  const running: Process[] = []
-  const start = async (home: Home, ...args: string[]): Promise<Process> => {
+/** Programs in the lab, which end with their test. */
+class Programs {
+  readonly #running: Process[] = []
+  readonly #undo: (() => void)[] = []
+
+  /** A stand-in for a game. */
+  async game(home: Home, ...args: string[]): Promise<Process> {
     const [command = '', ...prefix] = home.prefix
     const one = new Process(command, [...prefix, process.execPath, GAME, ...args], { name: args.join(' ') })
-    running.push(one)
+    this.#running.push(one)
     await one.says(/^open$/m)
     return one
   }
-  const daemon = (home: Home, args: readonly string[]): HyperNat => {
+
+  daemon(home: Home, args: readonly string[]): HyperNat {
     const one = new HyperNat([...args, '--json', '--bootstrap', lab.bootstrap], { prefix: home.prefix })
-    running.push(one)
+    this.#running.push(one)
     return one
   }
-  const secret = newSecret()
-  const common = { mode: 'server', secret }
-  // The world is open where Minecraft's dedicated server is not.
-  const schema = [
-    { ...common, game: 'minecraft', port: 54_321 },
-    { ...common, game: 'quake-3' }
-  ]
-  const written = writeOptions({ schema })
-  try {
-    await start(hosts!, 'world', '54321', "Anna's world")
-    const arena = await start(hosts!, 'arena', '27960')
-    const ready = await daemon(hosts!, ['-c', written.file]).event('ready')
-    const ticket = (ready.mode === 'server' && ready.ticket) || ''
-    const guest = daemon(guests!, ['join', ticket])
-    await guest.event('connected')
 
-    // Minecraft: at the guest's loopback, and not in its LAN.
-    const list = await start(guests!, 'listen', '4445', '224.0.2.60')
-    const others = await start(neighbours!, 'listen', '4445', '224.0.2.60')
-    await list.says(/^heard 127\.0\.0\.1:\d+ "\[MOTD\]Anna's world\[\/MOTD\]\[AD\]54321\[\/AD\]"$/m)
-
-    // Quake III: found by a broadcast, at loopback.
-    const player = await start(guests!, 'ask')
-    const ask = (one: Process, address: string, port: number, text: string): void =>
-      one.input(`${address} ${port} ${JSON.stringify(text)}\n`, false)
-    ask(player, '255.255.255.255', 27_960, `${GETINFO} player`)
-    await player.says(/^heard 127\.0\.0\.1:27960 /m)
-    assert.ok(player.stdout.includes(JSON.stringify(INFO)), player.describe())
-
-    // The neighbour's broadcasts reach the guest's computer, and go no further.
-    const control = await start(guests!, 'listen', '27999')
-    const neighbour = await start(neighbours!, 'ask')
-    for (const address of ['255.255.255.255', '192.168.7.10']) {
-      ask(neighbour, address, 27_960, `${GETINFO} neighbour`)
-      ask(neighbour, address, 27_999, `control ${address}`)
-      await control.says(new RegExp(`control ${address}`))
-    }
-    ask(player, '255.255.255.255', 27_960, `${GETINFO} last`)
-    await arena.says(/getinfo xxx last/)
-    assert.ok(!arena.stdout.includes('neighbour'), arena.describe())
-    assert.ok(!neighbour.stdout.includes('heard'), neighbour.describe())
-    assert.ok(!others.stdout.includes('heard'), others.describe())
-
-    // Nobody takes the world's own announcements for a mistake, nor those of the arena.
-    assert.deepEqual(
-      guest.events.filter(({ event }) => event === 'warning'),
-      []
-    )
-  } finally {
-    await Promise.all(running.map(one => one.stop()))
-    written.remove()
+  /** A host of games; resolves with its ticket. */
+  async host(home: Home, games: readonly object[]): Promise<string> {
+    const secret = newSecret()
+    const written = writeOptions({ schema: games.map(game => ({ mode: 'server', secret, ...game })) })
+    this.#undo.push(written.remove)
+    const ready = await this.daemon(home, ['-c', written.file]).event('ready')
+    return (ready.mode === 'server' && ready.ticket) || ''
   }
-})
+
+  async guest(home: Home, ticket: string): Promise<HyperNat> {
+    const one = this.daemon(home, ['join', ticket])
+    await one.event('connected')
+    return one
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#running.map(one => one.stop()))
+    for (const undo of this.#undo) undo()
+  }
+}
+
+async function withPrograms(body: (programs: Programs) => Promise<void>): Promise<void> {
+  const programs = new Programs()
+  try {
+    await body(programs)
+  } finally {
+    await programs.stop()
+  }
+}
+
+function ask(one: Process, address: string, port: number, text: string): void {
+  one.input(`${address} ${port} ${JSON.stringify(text)}\n`, false)
+}
+
+/** What a stand-in has heard: senders and texts. */
+function heard({ stdout }: Process): { from: string; text: string }[] {
+  return [...stdout.matchAll(/^heard ([\d.]+):\d+ (".*")$/gm)].map(([, from = '', text = '""']) => ({
+    from,
+    text: JSON.parse(text) as string
+  }))
+}
+
+test(
+  'a guest finds a world and an arena in the LAN list; a neighbour does not',
+  { skip, timeout: 60_000 },
+  () =>
+    withPrograms(async programs => {
+      const [hosts] = await lab.lan(1)
+      const [guests, neighbours] = await lab.lan(2)
+      await programs.game(hosts!, 'world', '54321', "Anna's world")
+      const arena = await programs.game(hosts!, 'arena', '27960')
+      // The world is open where Minecraft's dedicated server is not.
+      const ticket = await programs.host(hosts!, [{ game: 'minecraft', port: 54_321 }, { game: 'quake-3' }])
+      const guest = await programs.guest(guests!, ticket)
+
+      // Minecraft: at the guest's loopback, and not in its LAN.
+      const list = await programs.game(guests!, 'listen', '4445', '224.0.2.60')
+      const others = await programs.game(neighbours!, 'listen', '4445', '224.0.2.60')
+      await list.says(/^heard 127\.0\.0\.1:\d+ "\[MOTD\]Anna's world\[\/MOTD\]\[AD\]54321\[\/AD\]"$/m)
+
+      // Quake III: found by a broadcast, at loopback.
+      const player = await programs.game(guests!, 'ask')
+      ask(player, '255.255.255.255', 27_960, `${GETINFO} player`)
+      await player.says(/^heard 127\.0\.0\.1:27960 /m)
+      assert.deepEqual(heard(player), [{ from: '127.0.0.1', text: INFO }])
+
+      // The neighbour's broadcasts reach the guest's computer, and go no further.
+      const control = await programs.game(guests!, 'listen', '27999')
+      const neighbour = await programs.game(neighbours!, 'ask')
+      for (const address of ['255.255.255.255', '192.168.7.10']) {
+        ask(neighbour, address, 27_960, `${GETINFO} neighbour`)
+        ask(neighbour, address, 27_999, `control ${address}`)
+        await control.says(new RegExp(`control ${address}`))
+      }
+      ask(player, '255.255.255.255', 27_960, `${GETINFO} last`)
+      await arena.says(/getinfo xxx last/)
+      assert.deepEqual(
+        heard(arena).map(({ text }) => text),
+        [`${GETINFO} player`, `${GETINFO} last`]
+      )
+      assert.deepEqual([...heard(neighbour), ...heard(others)], [])
+      assert.deepEqual(
+        guest.events.filter(({ event }) => event === 'warning'),
+        []
+      )
+    })
+)
+
+test(
+  'two guests in one LAN, one of them a host, and a host that is a guest: each world once, nothing in circles',
+  {
+    skip,
+    timeout: 60_000
+  },
+  () =>
+    withPrograms(async programs => {
+      const [first] = await lab.lan(1)
+      const [second, third] = await lab.lan(2)
+      await programs.game(first!, 'world', '25565', 'First')
+      await programs.game(second!, 'world', '25570', 'Second')
+      const arena = await programs.game(first!, 'arena', '27960')
+      const [games = '', more = ''] = await Promise.all([
+        programs.host(first!, [{ game: 'minecraft' }, { game: 'quake-3' }]),
+        programs.host(second!, [{ game: 'minecraft', port: 25_570 }])
+      ])
+      await Promise.all([
+        programs.guest(second!, games),
+        programs.guest(third!, games),
+        programs.guest(first!, more)
+      ])
+
+      const lists = await Promise.all(
+        [first, second, third].map(home => programs.game(home!, 'listen', '4445', '224.0.2.60'))
+      )
+      const [one, two, three] = lists as [Process, Process, Process]
+      await Promise.all([
+        one.says(/^heard 127.*Second/m),
+        two.says(/^heard 127.*First/m),
+        three.says(/^heard 127.*First/m)
+      ])
+      // Time enough for more than one round in a circle.
+      const most = heard(one).length + 4
+      await until(15_000, 'announcements to come again', () => heard(one).length >= most)
+      const repeated = lists.map(
+        list => new Set(heard(list).flatMap(({ from, text }) => (from === '127.0.0.1' ? [text] : [])))
+      )
+      assert.deepEqual(
+        repeated.map(texts => [...texts]),
+        [
+          ['[MOTD]Second[/MOTD][AD]25570[/AD]'],
+          ['[MOTD]First[/MOTD][AD]25565[/AD]'],
+          ['[MOTD]First[/MOTD][AD]25565[/AD]']
+        ]
+      )
+
+      // Both guests hear the query of one of them; one answers, once.
+      const player = await programs.game(third!, 'ask')
+      ask(player, '255.255.255.255', 27_960, GETINFO)
+      await player.says(/^heard /m)
+      ask(player, '127.0.0.1', 27_960, `${GETINFO} last`)
+      await player.says(/^heard [\s\S]*^heard /m)
+      assert.deepEqual(
+        heard(player).map(({ from }) => from),
+        ['127.0.0.1', '127.0.0.1']
+      )
+      assert.deepEqual(
+        heard(arena).map(({ text }) => text),
+        [GETINFO, `${GETINFO} last`]
+      )
+    })
+)

@@ -74,9 +74,7 @@ test('a ticket tells the game by the name of its ports', () => {
   })
   assert.deepEqual(lobbies(check({ mode: 'client', ticket })), ['udp 27960 Friday', 'tcp 80 -'])
   assert.deepEqual(lobbies(check({ mode: 'client', ticket, discovery: false })), ['udp 27960 -', 'tcp 80 -'])
-  assert.deepEqual(lobbies(check({ mode: 'client', ticket, port: 80, game: 'minecraft' })), [
-    'tcp 80 A page'
-  ])
+  assert.deepEqual(lobbies(check({ mode: 'client', ticket, port: 80, game: 'minecraft' })), ['tcp 80 A page'])
 })
 
 // [what, entry, faults]
