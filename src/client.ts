@@ -468,7 +468,9 @@ export class Client {
     const answer =
       discovery?.how === 'client-queries' ? withPort(discovery.answer, payload, map.localPort) : payload
     // Not every system sends from loopback to the machine's address in the LAN.
-    map.udp?.send(answer, port, address, () => map.udp?.send(answer, port, LOOPBACK))
+    map.udp?.send(answer, port, address, () => {
+      if (!this.#closed) map.udp?.send(answer, port, LOOPBACK)
+    })
   }
 
   /** A host's daemon has heard its game tell the LAN of itself. */

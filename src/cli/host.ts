@@ -3,7 +3,16 @@
 import { type Arguments, type Command, type Job, list, text, words } from './command.js'
 import type { Surroundings } from './console.js'
 import { secretOf } from './secret-source.js'
-import { networkOf, portMappingFlag, portMappingOf, qrFlag, relayFlag, secretFlags } from './shared-flags.js'
+import {
+  discoveryFlag,
+  discoveryOf,
+  networkOf,
+  portMappingFlag,
+  portMappingOf,
+  qrFlag,
+  relayFlag,
+  secretFlags
+} from './shared-flags.js'
 
 export const host: Command = {
   name: 'host',
@@ -20,7 +29,7 @@ export const host: Command = {
     ...secretFlags,
     host: { type: 'string', describe: 'Where the game runs: an address or a name (127.0.0.1)' },
     name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
-    'no-discovery': { type: 'boolean', describe: "Stay out of the LAN lists of your friends' games" },
+    ...discoveryFlag,
     force: { type: 'boolean', describe: 'Share it even if it cannot be played so' },
     ...qrFlag,
     ...relayFlag,
@@ -58,7 +67,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     game,
     ports: list(args, 'port'),
     optionalPorts: args.optional === true,
-    discovery: args['no-discovery'] !== true,
+    discovery: discoveryOf(args),
     host: target,
     name: text(args, 'name'),
     secret,

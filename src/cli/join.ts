@@ -9,7 +9,7 @@ import { EXIT, type Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
 import type { GameOf } from './join-hints.js'
 import { runningFrom } from './running.js'
-import { identityFlag, networkOf, qrFlag, relayFlag } from './shared-flags.js'
+import { discoveryFlag, discoveryOf, identityFlag, networkOf, qrFlag, relayFlag } from './shared-flags.js'
 
 export const join: Command = {
   name: 'join',
@@ -26,6 +26,7 @@ export const join: Command = {
     },
     offset: { type: 'string', describe: 'What to add to each port, for the local ones' },
     'local-host': { type: 'string', describe: 'The address to listen on (127.0.0.1)' },
+    ...discoveryFlag,
     save: {
       type: 'boolean',
       describe: `Write what is opened into ${DEFAULT_FILE}, for hyper-nat alone to open it again`
@@ -66,13 +67,14 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     only: args.only === undefined ? undefined : only,
     localPorts: args['local-port'] === undefined ? undefined : localPorts.join(','),
     localHost,
+    discovery: discoveryOf(args),
     ...networkOf(args, around)
   })
   const ticket = decodeTicket(given)
   const path = file ?? DEFAULT_FILE
   const save = async (maps: Parameters<typeof joinEntries>[2]): Promise<number> => {
     const { saveEntries } = await import('../options/edit.js')
-    return saveEntries(path, joinEntries(encodeTicket(ticket), ticket, maps, localHost))
+    return saveEntries(path, joinEntries(encodeTicket(ticket), ticket, maps, localHost, discoveryOf(args)))
   }
   const entries = options.entries.filter(entry => entry.mode === 'client')
   const running = args.save ? await runningFrom(path, args, around) : null

@@ -51,6 +51,15 @@ export function serverOf(args: Arguments): { publicKey: string | undefined; tick
   return { publicKey: text(args, 'public-key'), ticket: words(args, ticketWords.name).join('') || undefined }
 }
 
+export const discoveryFlag: Readonly<Record<string, Flag>> = {
+  'no-discovery': { type: 'boolean', describe: 'Leave the LAN lists of games alone' }
+}
+
+/** Whether games may show up in LAN lists. */
+export function discoveryOf(args: Arguments): boolean {
+  return args['no-discovery'] !== true
+}
+
 /** Where a server's secret comes from (secret-source.ts). */
 export const secretFlags: Readonly<Record<string, Flag>> = {
   secret: {

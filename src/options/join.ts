@@ -20,6 +20,8 @@ export interface JoinFlags extends NetworkFlags {
   readonly only?: readonly string[] | undefined
   readonly localPorts?: string | undefined
   readonly localHost?: string | undefined
+  /** False: the LAN lists of games here are left alone. */
+  readonly discovery?: boolean | undefined
 }
 
 /** A port map as it was opened, or shall be. */
@@ -52,7 +54,7 @@ export function joinOptions(flags: JoinFlags): Options {
     const localPort = localPorts.get(port)
     return localPort === undefined ? [] : [{ proto, port, localPort }]
   })
-  const raw = { schema: joinEntries(flags.ticket, ticket, apart(maps), flags.localHost) }
+  const raw = { schema: joinEntries(flags.ticket, ticket, apart(maps), flags.localHost, flags.discovery) }
   const field = (path: readonly PropertyKey[]): string => PLACES[String(path.at(-1))] ?? 'TICKET'
   const places = networkPlaces({ field, entry: () => 'TICKET' }, flags)
   if (faults.length > 0) throw new OptionsError(faults)
@@ -66,17 +68,20 @@ export function joinOptions(flags: JoinFlags): Options {
 /**
  * The entries of options.json that open these maps of a ticket: one for all of them if each is where the ticket says.
  * @param text the ticket as it shall stand there
+ * @param discovery false: the LAN lists of games here are left alone
  */
 export function joinEntries(
   text: string,
   ticket: Ticket,
   maps: readonly Opened[],
-  localHost?: string
+  localHost?: string,
+  discovery = true
 ): RawEntry[] {
   const common = {
     mode: 'client',
     ticket: text.replace(/\s+/g, ''),
-    ...(localHost !== undefined && { localHost })
+    ...(localHost !== undefined && { localHost }),
+    ...(!discovery && { discovery })
   }
   const asIs = new Set(apart(ticket.maps.map(map => ({ ...map, localPort: map.port }))).map(keyOf))
   if (maps.length === asIs.size && maps.every(map => asIs.has(keyOf(map)))) return [common]

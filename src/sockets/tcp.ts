@@ -84,7 +84,7 @@ export function dialTcp(host: string, port: number): net.Socket {
 
 /** Whether something accepts connections there within `ms`; it is hung up on at once. */
 export function answersTcp(host: string, port: number, ms: number): Promise<boolean> {
-  const socket = dialTcp(host, port)
+  const socket = dialTcp(host, port).unref()
   return new Promise(resolve => {
     socket.setTimeout(ms, () => socket.destroy())
     socket.once('connect', () => {

@@ -158,4 +158,6 @@ test("a game's ticket is joined with its part in the LAN list", async () => {
   const ticket = encodeTicket({ publicKey: decodeKey(KEY), maps })
   const { options } = await runOnce(['join', ticket])
   assert.equal(options!.entries[0]!.lobby?.game, 'openarena')
+  const quiet = await runOnce(['join', ticket, '--no-discovery'])
+  assert.equal(quiet.options!.entries[0]!.lobby, undefined)
 })
