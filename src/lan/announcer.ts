@@ -7,7 +7,7 @@ import type { DaemonEvent } from '../events.js'
 import type { Announces } from '../games/discovery.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log.js'
-import { Ear, type EarParts } from './ear.js'
+import { Ear, type EarParts, type OpenEar } from './ear.js'
 import type { Lobby } from './lobby.js'
 import { isLoopback } from './own-addresses.js'
 import { announcedPort, announcementOf } from './port-field.js'
@@ -36,7 +36,7 @@ export interface AnnouncerParts {
   readonly answers: (host: string, port: number) => Promise<boolean>
   readonly emit: (event: DaemonEvent) => void
   /** Makes an ear. */
-  readonly ear?: (parts: EarParts) => Pick<Ear, 'open' | 'close'>
+  readonly ear?: (parts: EarParts) => OpenEar
 }
 
 /** A map whose game announces. */
@@ -55,7 +55,7 @@ interface Row {
 export class Announcer {
   readonly #parts: AnnouncerParts
   readonly #rows: readonly Row[]
-  readonly #ears: Pick<Ear, 'open' | 'close'>[] = []
+  readonly #ears: OpenEar[] = []
   readonly #timers = new Map<Row, Timer>()
   /** Games and ports that were heard of and are not shared: each is told once. */
   readonly #elsewhere = new Set<string>()
@@ -74,7 +74,7 @@ export class Announcer {
 
   /** Begins to listen, if there is a game that announces. */
   async start(): Promise<void> {
-    const { ear = (parts: EarParts) => new Ear(parts), clock, limits, log, emit } = this.#parts
+    const { ear = parts => new Ear(parts), clock, limits, log, emit } = this.#parts
     const games = new Map(this.#rows.map(row => [row.lobby.game, row]))
     for (const [game, { discovery, lobby }] of games) {
       const { port, group } = discovery

@@ -25,6 +25,9 @@ export interface EarParts {
   readonly onmessage: (payload: Uint8Array, from: dgram.RemoteInfo) => void
 }
 
+/** What its owner uses of an ear: the seam for tests. */
+export type OpenEar = Pick<Ear, 'open' | 'close'>
+
 const ANY = '0.0.0.0'
 
 export class Ear {

@@ -9,8 +9,10 @@ import type { DaemonEvent } from '../events.js'
 import { asksOn } from '../games/discovery.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log.js'
+
 import { TokenBucket } from '../token-bucket.js'
-import { Ear } from './ear.js'
+import { Ear, type EarParts, type OpenEar } from './ear.js'
+
 import type { Lobby } from './lobby.js'
 import { isLocal } from './own-addresses.js'
 import { isQuery } from './port-field.js'
@@ -25,6 +27,8 @@ export interface QueryEarParts {
   readonly emit: (event: DaemonEvent) => void
   /** A query; the buffer may be kept. */
   readonly onquery: (payload: Uint8Array, from: RemoteInfo) => void
+  /** Makes an ear. */
+  readonly ear?: (parts: EarParts) => OpenEar
 }
 
 /** Whether games ask on the local port of this map. */
@@ -34,11 +38,20 @@ export function isAsked(map: { localHost: string; localPort: number; lobby?: Lob
 }
 
 /** An ear for the queries of a map that {@link isAsked}; to be opened. */
-export function queryEar({ lobby, port, clock, limits, log, emit, onquery }: QueryEarParts): Ear {
+export function queryEar({
+  lobby,
+  port,
+  clock,
+  limits,
+  log,
+  emit,
+  onquery,
+  ear = parts => new Ear(parts)
+}: QueryEarParts): OpenEar {
   const { discovery, title } = lobby
   if (discovery.how !== 'client-queries') throw new Error(`${lobby.game} does not ask`)
   const bucket = new TokenBucket(limits.queriesPerSecond / 1000, limits.queriesAtOnce)
-  return new Ear({
+  return ear({
     port,
     clock,
     limits,

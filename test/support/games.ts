@@ -48,7 +48,10 @@ export class GameSocket {
   static async open(port: number, group?: string): Promise<GameSocket> {
     const game = new GameSocket(group !== undefined)
     await new Promise<void>((resolve, reject) => {
-      game.socket.once('error', reject)
+      game.socket.once('error', err => {
+        game.socket.close()
+        reject(err)
+      })
       game.socket.bind(port, () => resolve())
     })
     game.socket.setBroadcast(true)

@@ -5,11 +5,12 @@ import type { DaemonEvent } from '../../../src/events.js'
 import { type AnnouncedMap, Announcer, type AnnouncerParts } from '../../../src/lan/announcer.js'
 import type { EarParts } from '../../../src/lan/ear.js'
 import { lobbyOf } from '../../../src/lan/lobby.js'
+import { isAsked, queryEar } from '../../../src/lan/query-ear.js'
 import { type RepeatedMap, Repeater } from '../../../src/lan/repeater.js'
 import { LIMITS } from '../../../src/limits.js'
 import { silentLog } from '../../../src/log.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
-import { motd, shippedRecipe } from '../../support/games.js'
+import { GETINFO, motd, shippedRecipe } from '../../support/games.js'
 
 const craft = shippedRecipe('minecraft-java')
 const lobby = lobbyOf(craft, 'tcp', 'minecraft-java: Friday')!
@@ -216,4 +217,58 @@ test('without guests no server is disturbed', async () => {
   const { asked, told, pass } = await host([map(3, 25_565)], { isHeard: () => false })
   await pass(60_000)
   assert.deepEqual([asked, told], [[], []])
+})
+
+// --- queries ---
+
+test('games ask on the port of a map that is in their range, on loopback', () => {
+  const lobby = lobbyOf(shippedRecipe('openarena'), 'udp')!
+  const at = (localPort: number, localHost = '127.0.0.1') => isAsked({ localPort, localHost, lobby })
+  assert.deepEqual(
+    [27_959, 27_960, 27_963, 27_964].map(port => at(port)),
+    [false, true, true, false]
+  )
+  assert.ok(at(27_960, 'localhost'))
+  // There, the socket of the map hears them itself, and lets the LAN in.
+  assert.ok(!at(27_960, '0.0.0.0'))
+  assert.ok(!isAsked({ localPort: 27_960, localHost: '127.0.0.1' }))
+})
+
+test('of what an ear hears, queries are carried, and not too many', () => {
+  const clock = new VirtualClock()
+  const carried: string[] = []
+  const events: DaemonEvent[] = []
+  let ear: TestEar | undefined
+  queryEar({
+    lobby: lobbyOf(shippedRecipe('openarena'), 'udp', 'openarena: Friday')!,
+    port: 27_960,
+    clock,
+    limits: LIMITS,
+    log: silentLog,
+    emit: event => void events.push(event),
+    onquery: (payload, from) =>
+      void carried.push(`${from.address}:${from.port} ${Buffer.from(payload).toString('latin1')}`),
+    ear: parts => (ear = new TestEar(parts))
+  })
+  const hear = (text: string): void =>
+    ear!.parts.onmessage(Buffer.from(text, 'latin1'), {
+      address: '10.0.0.2',
+      port: 9,
+      family: 'IPv4',
+      size: 1
+    })
+  hear('something else')
+  hear(GETINFO)
+  assert.deepEqual(carried, [`10.0.0.2:9 ${GETINFO}`])
+  for (let i = 0; i < 10_000; i++) {
+    hear(GETINFO)
+    advance(clock, 1)
+  }
+  const most = LIMITS.queriesAtOnce + 10 * LIMITS.queriesPerSecond
+  assert.ok(carried.length > most - 5 && carried.length <= most, `${carried.length}`)
+  ear!.parts.onbusy('EADDRINUSE')
+  assert.match(
+    JSON.stringify(events),
+    /LOBBY_CLOSED.*Friday is not in the LAN list .* UDP port 27960 \(EADDRINUSE\): start hyper-nat before the game/
+  )
 })
