@@ -16,6 +16,10 @@ export const learn: Command = {
   job
 }
 
+/** Servers have ports for their owners, too, and nothing tells them apart. */
+const CAUTION =
+  'Look at the ports before you share them: take out a console or a web page that is not for your friends.\n'
+
 async function job(args: Arguments): Promise<Job> {
   const { OptionsError } = await import('../errors.js')
   const { quote } = await import('../options/quote.js')
@@ -39,6 +43,7 @@ async function job(args: Arguments): Promise<Job> {
         around.stdout(`${JSON.stringify({ event: 'recipe', recipe, ...(path !== undefined && { path }) })}\n`)
       } else {
         around.stdout(`${JSON.stringify(recipe, null, 2)}\n`)
+        around.stderr(CAUTION)
         if (path !== undefined)
           around.stderr(`Saved in ${path}. Share it with: hyper-nat host ${recipe.id}\n`)
       }
