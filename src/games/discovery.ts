@@ -41,34 +41,45 @@ export const portFieldShape = z
 
 export type PortField = z.output<typeof portFieldShape>
 
-const announces = z.strictObject({
-  how: z.literal('server-announces'),
-  port: networkPort.meta({ description: 'The UDP port where games listen for announcements.' }),
-  group: z
-    .ipv4()
-    .regex(/^2(2[4-9]|3\d)\./)
-    .meta({ description: 'The multicast group; broadcast if left out.' })
-    .optional(),
-  starts: bytes
-    .meta({ description: 'What every announcement starts with; characters are bytes.' })
-    .optional(),
-  maxBytes: z.int().min(1).max(MAX_ANNOUNCEMENT).meta({ description: 'How long an announcement may be.' }),
-  text: z
-    .literal(true)
-    .meta({ description: 'Announcements are text: what does not print is refused.' })
-    .optional(),
-  field: portFieldShape,
-  everyMs: z.int().min(500).max(60_000).meta({ description: 'How often it is sent, milliseconds.' }),
-  template: z
-    .string()
-    .max(200)
-    .meta({
-      description:
-        'The announcement of a server that makes none itself, sent while its TCP port answers; {name} and {port} are put in.'
-    })
-    .optional(),
-  notes: z.string().optional()
-})
+/**
+ * Bytes of an announcement without a beginning of its own. Guests repeat what strangers send, so anything longer must be known
+ * by how it starts.
+ */
+const UNMARKED_MAX = 8
+
+const announces = z
+  .strictObject({
+    how: z.literal('server-announces'),
+    port: networkPort.meta({ description: 'The UDP port where games listen for announcements.' }),
+    group: z
+      .ipv4()
+      .regex(/^2(2[4-9]|3\d)\./)
+      .meta({ description: 'The multicast group; broadcast if left out.' })
+      .optional(),
+    starts: bytes
+      .meta({ description: 'What every announcement starts with; characters are bytes.' })
+      .optional(),
+    maxBytes: z.int().min(1).max(MAX_ANNOUNCEMENT).meta({ description: 'How long an announcement may be.' }),
+    text: z
+      .literal(true)
+      .meta({ description: 'Announcements are text: what does not print is refused.' })
+      .optional(),
+    field: portFieldShape,
+    everyMs: z.int().min(500).max(60_000).meta({ description: 'How often it is sent, milliseconds.' }),
+    template: z
+      .string()
+      .max(200)
+      .meta({
+        description:
+          'The announcement of a server that makes none itself, sent while its TCP port answers; {name} and {port} are put in.'
+      })
+      .optional(),
+    notes: z.string().optional()
+  })
+  .refine(
+    ({ starts, maxBytes }) => starts !== undefined || maxBytes <= UNMARKED_MAX,
+    `has no "starts"; then maxBytes is ${UNMARKED_MAX} at the most`
+  )
 
 const queries = z.strictObject({
   how: z.literal('client-queries'),

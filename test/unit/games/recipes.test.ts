@@ -93,12 +93,19 @@ const REFUSED: [string, Record<string, unknown>, RegExp][] = [
         how: 'server-announces',
         port: 1,
         group: '192.168.1.1',
-        maxBytes: 9,
+        maxBytes: 8,
         field: { codec: 'none' },
         everyMs: 1000
       }
     },
     /^discovery\.group: /
+  ],
+  [
+    'a long announcement that may begin with anything',
+    {
+      discovery: { how: 'server-announces', port: 1, maxBytes: 9, field: { codec: 'none' }, everyMs: 1000 }
+    },
+    /^discovery: has no "starts"; then maxBytes is 8 at the most$/
   ],
   [
     'a codec that is unknown',

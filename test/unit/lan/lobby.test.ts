@@ -58,7 +58,9 @@ test("an announcement is repeated with the guest's own port, on the game's port"
 
 test('a game that takes the sender for the server hears the socket of the map', () => {
   const { repeater, map, sent } = guest()
-  assert.ok(repeater.repeat(map({ lobby: lobbyOf(shippedRecipe('zandronum'), 'udp') }), bytes('hello')))
+  const field = { codec: 'none' } as const
+  const discovery = { how: 'server-announces', port: 15_101, maxBytes: 8, field, everyMs: 1000 } as const
+  assert.ok(repeater.repeat(map({ lobby: { game: 'game', title: 'Game', discovery } }), bytes('hello')))
   assert.deepEqual(sent, ['map -> 15101 hello'])
 })
 

@@ -31,14 +31,20 @@ const ANNOUNCED: [string, Buffer, number][] = [
   ['minecraft-java', MINECRAFT, 51_234],
   ['minecraft-java', text('[MOTD][/MOTD][AD]1[/AD]'), 1],
   ['factorio', FACTORIO, 34_197],
-  ['terraria', TERRARIA, 7777],
-  ['zandronum', hex('00'), 10_666]
+  ['terraria', TERRARIA, 7777]
 ]
 
 for (const [game, datagram, port] of ANNOUNCED) {
   test(`${game} announces port ${port}`, () =>
-    assert.equal(announcedPort(announces(game), datagram, 10_666), port))
+    assert.equal(announcedPort(announces(game), datagram, 1), port))
 }
+
+test('where the port is that of the sender', () => {
+  assert.equal(
+    announcedPort({ ...announces('factorio'), field: { codec: 'none' } }, FACTORIO, 10_666),
+    10_666
+  )
+})
 
 // What a hostile host might send to a guest.
 const NONE: [string, string, Buffer][] = [
