@@ -208,7 +208,7 @@ export class Server {
     })
     void this.#announcer.close()
     this.#announcer = this.#announcerOf(this.#parts)
-    void this.#announcer.start()
+    if (!this.#closed) void this.#announcer.start()
     this.#ticket = ticket
     for (const guest of this.#guests.values()) this.#changeMaps(guest, before)
     this.#tellReady()
