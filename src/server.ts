@@ -3,7 +3,6 @@
  * sessions, and joins their flows to the targets. It listens on the key that all hosts of the secret share, where it is found
  * first, and on one of its own, where it can be told from the others.
  */
-import { isDeepStrictEqual } from 'node:util'
 import b4a from 'b4a'
 import { Access, mayUse, refuseDevice, sameMaps, type Visitor } from './access/access.js'
 import { Handshakes } from './access/handshakes.js'
@@ -41,7 +40,7 @@ import { mapStatus, type ServerStatus, sessionStatus } from './status.js'
 type SharedMap = MapOfServer & WireMap
 
 /** A map to share, and what its game's LAN discovery wants of it. */
-export type MapOfServer = ServerMapInfo & { readonly lobby?: Lobby | undefined }
+export type MapOfServer = ServerMapInfo & { lobby?: Lobby | undefined }
 
 /** What a server is made of. */
 export interface ServerParts {
@@ -214,7 +213,10 @@ export class Server {
    */
   setMaps(maps: readonly MapOfServer[], ticket: string | undefined): void {
     const before = this.#maps
-    this.#maps = maps.map(map => before.find(old => isSameMap(old, map)) ?? { ...map, id: this.#nextMap++ })
+    this.#maps = maps.map(map => {
+      const old = before.find(old => isSameMap(old, map))
+      return old ? Object.assign(old, { lobby: map.lobby }) : { ...map, id: this.#nextMap++ }
+    })
     this.#ticket = ticket
     for (const guest of this.#guests.values()) this.#changeMaps(guest, before)
     this.#changeAnnouncer()
@@ -555,6 +557,6 @@ export class Server {
   }
 }
 
-function isSameMap(a: MapOfServer, b: MapOfServer): boolean {
-  return a.proto === b.proto && a.port === b.port && a.host === b.host && isDeepStrictEqual(a.lobby, b.lobby)
+function isSameMap(a: ServerMapInfo, b: ServerMapInfo): boolean {
+  return a.proto === b.proto && a.port === b.port && a.host === b.host
 }

@@ -7,6 +7,7 @@ import type { ClientEntry } from '../options/entry.js'
 import { type Arguments, type Command, type Job, type Task, text, words } from './command.js'
 import { EXIT, type Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
+import type { GameOf } from './join-hints.js'
 import { runningFrom } from './running.js'
 import { discoveryFlag, discoveryOf, identityFlag, networkOf, qrFlag, relayFlag } from './shared-flags.js'
 
@@ -70,12 +71,10 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     ...networkOf(args, around)
   })
   const ticket = decodeTicket(given)
-  const { knownGames } = await import('../games/games.js')
   const path = file ?? DEFAULT_FILE
   const save = async (maps: Parameters<typeof joinEntries>[2]): Promise<number> => {
     const { saveEntries } = await import('../options/edit.js')
-    const added = joinEntries(encodeTicket(ticket), ticket, maps, localHost, discoveryOf(args))
-    return saveEntries(path, added)
+    return saveEntries(path, joinEntries(encodeTicket(ticket), ticket, maps, localHost, discoveryOf(args)))
   }
   const entries = options.entries.filter(entry => entry.mode === 'client')
   const running = args.save ? await runningFrom(path, args, around) : null
@@ -83,7 +82,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   return {
     options: { ...options, ...(identity !== undefined && { identity }) },
     joined: options.entries,
-    gameOf: name => knownGames().ofMap(name),
+    gameOf: await gamesOf(),
     ...(args.qr ? { qr: encodeTicket(ticket) } : {}),
     ...(args.save
       ? {
@@ -146,7 +145,7 @@ function handOver(
       else if (!args.quiet) {
         const done = missing.length > 0 ? 'Saved in' : 'It was in'
         stdout(`${done} ${path}; the hyper-nat that runs from there (process ${pid}) has it open\n${said}`)
-        stdout(joinHints(maps, entries))
+        stdout(joinHints(maps, entries, await gamesOf()))
       }
       return EXIT.done
     } finally {
@@ -163,4 +162,10 @@ function mapInfo({ proto, port, localHost, localPort }: ClientMapInfo): ClientMa
 function apart(given: readonly string[]): [own: string[], tickets: string[]] {
   const isTicket = (word: string): boolean => /^hnat\d/i.test(word)
   return [given.filter(word => !isTicket(word)), given.filter(isTicket)]
+}
+
+/** Tells games by the names of port maps. */
+async function gamesOf(): Promise<GameOf> {
+  const { knownGames } = await import('../games/games.js')
+  return name => knownGames().ofMap(name)
 }

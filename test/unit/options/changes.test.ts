@@ -87,3 +87,14 @@ test('settings that need a node of their own are named', () => {
   assert.deepEqual(settingsToRestart(plain, all), ['network', 'identity', 'control', 'udpIdle', 'resume'])
   assert.deepEqual(settingsToRestart(all, all), [])
 })
+
+test('a part in the LAN list that comes or goes is a change', () => {
+  const hosting = { mode: 'server', secret: 'a long text that nobody guesses', game: 'openarena' }
+  const shared = (more: object) => serversOf(options([{ ...hosting, ...more }]))[0]!.entries
+  assert.ok(sharesTheSame(shared({}), shared({ discovery: true })))
+  assert.ok(!sharesTheSame(shared({}), shared({ discovery: false })))
+  const opened = (more: object) =>
+    options([{ mode: 'client', publicKey: KEY, game: 'openarena', ...more }]).entries
+  assert.equal(without(opened({}), opened({ discovery: true })).length, 0)
+  assert.equal(without(opened({}), opened({ discovery: false })).length, 1)
+})
