@@ -24,6 +24,7 @@ import { refuseGreetings, turnAway } from './greeting.js'
 import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
 import { type Heard, Pulse, type Quality } from './pulse.js'
+import { Restraint } from './restraint.js'
 import { MAX_PING_PADDING } from './wire.js'
 
 export type SessionState = 'new' | 'up' | 'lost' | 'ended'
@@ -72,6 +73,9 @@ const MTU_PINGS = 24
 /** What such a ping leaves of a packet for the frame and the encrypted stream around its padding, bytes. */
 const MTU_PING_HEADERS = 32
 
+/** What a message may hold at the least while the stream is restrained: a packet. */
+const RESTRAINED_MESSAGE = 1400
+
 export class Session {
   readonly flows = new Map<number, TcpFlow>()
   readonly tcpudp: TcpudpFlows
@@ -79,6 +83,8 @@ export class Session {
   readonly windows: Budget
   readonly #outbox: Outbox
   readonly #pulse: Pulse
+  #restraint: Restraint
+  #restraintTimer: Timer | null = null
   readonly #soon = new Queue<TcpFlow>()
   #soonTimer: Timer | null = null
   #graceTimer: Timer | null = null
@@ -100,6 +106,7 @@ export class Session {
     readonly events: SessionEvents
   ) {
     this.#outbox = new Outbox(outside.limits)
+    this.#restraint = new Restraint(outside.limits)
     this.windows = new Budget(outside.limits.sessionWindow)
     this.tcpudp = new TcpudpFlows(role, {
       ...outside,
@@ -109,6 +116,7 @@ export class Session {
     })
     this.#pulse = new Pulse(outside.clock, outside.limits, {
       ping: ping => this.#record(datagrams => datagrams.packer.ping(ping)),
+      answered: rtt => this.#restraint.sample(rtt, outside.clock.now()),
       silent: ms => this.#onSilence(ms)
     })
   }
@@ -170,7 +178,7 @@ export class Session {
       receiveKey,
       this.#records,
       this.outside.limits,
-      () => this.outside.clock.now(),
+      this.outside.clock,
       this.outside.defer
     )
     link.events = {
@@ -229,7 +237,12 @@ export class Session {
     const link = this.#link
     if (!link) return
     this.#link = null
+    this.#datagrams?.close()
     this.#datagrams = null
+    this.#restraintTimer?.cancel()
+    this.#restraintTimer = null
+    this.#restraint = new Restraint(this.outside.limits)
+    this.tcpudp.restrain(this.#restraint.bytes)
     this.tcpudp.bind(null)
     this.#pulse.stop()
     this.#outbox.clear()
@@ -322,13 +335,13 @@ export class Session {
     return flow
   }
 
-  /** Sends one UDP payload (0 to 65,507 bytes); false if there is no connection, or it is too large. */
-  sendUdp(map: number, flow: number, payload: Uint8Array): boolean {
-    const datagrams = this.#datagrams
-    if (!datagrams) return false
-    const sent = datagrams.packer.udp(map, flow, payload)
-    datagrams.hurry()
-    return sent
+  /**
+   * Sends one UDP payload (0 to 65,507 bytes); false if there is no connection, or it is too large.
+   * @param twice whether a small one is sent a second time a little later, for a path that loses packets
+   */
+  sendUdp(map: number, flow: number, payload: Uint8Array, twice = false): boolean {
+    this.#restraint.datagram(this.outside.clock.now())
+    return this.#datagrams?.sendUdp(map, flow, payload, twice) ?? false
   }
 
   // --- what flows ask for ---
@@ -385,10 +398,33 @@ export class Session {
     if (!this.#link || this.#reading || this.#flushing) return
     this.#flushing = true
     try {
-      this.#outbox.flush(this.#link)
+      const least = this.#restraint.active ? RESTRAINED_MESSAGE : undefined
+      if (this.#outbox.flush(this.#link, least)) this.#held(this.#link.atBound)
     } finally {
       this.#flushing = false
     }
+  }
+
+  /** A transfer has more to say than it may. */
+  #held(byBound: boolean): void {
+    if (this.#restraint.held(this.outside.clock.now(), byBound)) this.#restrain()
+  }
+
+  /** Measures the path, and bounds transfers by it, as long as there is a reason. */
+  #restrain(): void {
+    const { clock, limits } = this.outside
+    const restraint = this.#restraint
+    this.#restraintTimer?.cancel()
+    this.#restraintTimer = null
+    restraint.tick(clock.now())
+    this.tcpudp.restrain(restraint.bytes)
+    // A wider bound lets the transfer go on, which may be held up, and bounded, anew at once.
+    this.#link?.restrain(restraint.bytes)
+    if (this.#restraintTimer || !this.#link || !restraint.active) return
+    this.#restraintTimer = clock.after(limits.restraintPingMs, () => this.#restrain())
+    this.#pulse.ask(rtt => {
+      if (rtt !== null) restraint.sample(rtt, clock.now())
+    })
   }
 
   #record(pack: (datagrams: Datagrams) => void): void {
@@ -416,9 +452,15 @@ export class Session {
   readonly #records: DatagramEvents = {
     ping: id => this.#record(datagrams => datagrams.packer.pong(id)),
     pong: id => this.#pulse.pong(id),
-    udp: (map, flow, payload) => this.events.udp(map, flow, payload),
+    udp: (map, flow, payload) => {
+      this.#restraint.datagram(this.outside.clock.now())
+      this.events.udp(map, flow, payload)
+    },
     segment: (flow, segment) => this.tcpudp.onSegment(flow, segment),
-    turn: () => this.tcpudp.turn()
+    turn: () => {
+      const heldBy = this.tcpudp.turn()
+      if (heldBy) this.#held(heldBy === 'bound')
+    }
   }
 
   #onOpen(id: number, map: number, limit: number): void {

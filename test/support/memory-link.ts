@@ -107,6 +107,15 @@ export class MemoryLink implements Link {
     return room
   }
 
+  /** What it was given last; the memory link has no queue that it could keep short. */
+  bound = Number.POSITIVE_INFINITY
+
+  restrain(bytes: number): void {
+    this.bound = bytes
+  }
+
+  readonly atBound = false
+
   datagramSize(): number {
     return this.connection.options.datagramSize ?? 1200
   }
