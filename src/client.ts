@@ -20,7 +20,10 @@ import { listenUdp, type UdpListener } from './sockets/udp.js'
 export interface ClientParts {
   readonly node: Node
   readonly publicKey: Uint8Array
-  readonly entries: readonly Pick<ClientEntry, 'path' | 'proto' | 'port' | 'localPort' | 'localHost'>[]
+  readonly entries: readonly Pick<
+    ClientEntry,
+    'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'duplicate'
+  >[]
   /** The key by which servers know this machine. */
   readonly keyPair: KeyPair
   readonly clock: Clock
@@ -36,6 +39,8 @@ interface OpenMap extends ClientMapInfo {
   readonly index: number
   listener: Listener | null
   udp: UdpListener | null
+  /** Whether small payloads to the server are sent twice. */
+  readonly duplicate: boolean
   /** Whose datagram came last: most often the next one's too, and then nothing is looked up. */
   lastFlow: UdpFlow | null
 }
@@ -99,13 +104,14 @@ export class Client {
    * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry; nothing stays open then
    */
   async listen(): Promise<void> {
-    for (const { path, proto, port, localPort, localHost } of this.#parts.entries) {
+    for (const { path, proto, port, localPort, localHost, duplicate = false } of this.#parts.entries) {
       const map: OpenMap = {
         index: this.#maps.length,
         proto,
         port,
         localHost,
         localPort,
+        duplicate,
         listener: null,
         udp: null,
         lastFlow: null
@@ -269,7 +275,7 @@ export class Client {
     const session = flow.host?.session
     const id = flow.host?.mapId(index) ?? null
     if (session?.state === 'up') {
-      if (id !== null) session.sendUdp(id, flow.id, payload)
+      if (id !== null) session.sendUdp(id, flow.id, payload, flow.map.duplicate)
     } else if (!this.#hosts.refuse(index)) this.#pending.add(flow.id, payload, now)
   }
 

@@ -6,10 +6,11 @@ import type { DaemonEvent } from './events.js'
 import { HyperNat, type Shared } from './hyper-nat.js'
 import { encodeKey } from './identity/encoding.js'
 import { type KeyPair, keyPairOf } from './identity/keys.js'
-import { FILE_LOOK_MS, SEEN_WRITE_MS } from './limits.js'
+import { FILE_LOOK_MS, PLAYERS_WRITE_MS, SEEN_WRITE_MS } from './limits.js'
 import type { Log } from './log.js'
 import type { ClientEntry, Entry, Options, OptionsSource, ServerEntry } from './options/entry.js'
 import { LastSeen, seenFile } from './options/last-seen.js'
+import { PlayerList, playersFile } from './options/player-list.js'
 import { FileWatch } from './options/watch.js'
 
 export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
@@ -18,6 +19,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #shared = new Map<string, Shared>()
   #watch: FileWatch | null = null
   #lastSeen: LastSeen | null = null
+  #players: PlayerList | null = null
   #closed = false
 
   constructor(
@@ -53,6 +55,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
     }
     node.on('event', event => {
       this.#noteGuest(event)
+      this.#notePlayer(event)
       this.emit('event', event)
     })
     const servers = serversOf(entries)
@@ -104,6 +107,17 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#lastSeen?.note(event.publicKey, event.name)
   }
 
+  #notePlayer(event: DaemonEvent): void {
+    if (event.event !== 'connected' || event.address === undefined) return
+    if (!this.#players) {
+      const file = playersFile(this.options.source?.path)
+      this.#players = new PlayerList(file, systemClock, Date.now, PLAYERS_WRITE_MS, err =>
+        this.log.warn({ code: codeOf(err), file }, 'who has which player address cannot be written')
+      )
+    }
+    this.#players.note(event.publicKey, event.address, event.peer, event.name)
+  }
+
   async #identity(): Promise<KeyPair | undefined> {
     if (this.options.identity === undefined) return undefined
     const { loadIdentity } = await import('./options/identity-file.js')
@@ -116,6 +130,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#watch?.close()
     await this.#node?.close()
     await this.#lastSeen?.close()
+    await this.#players?.close()
   }
 }
 

@@ -5,12 +5,13 @@
 import { EventEmitter } from 'node:events'
 import b4a from 'b4a'
 import sodium from 'sodium-native'
+import { Players } from './access/players.js'
 import { type AccessRules, type AllowedKey, type Invite, OPEN } from './access/rules.js'
 import { Client, type ClientParts } from './client.js'
 import { systemClock } from './clock.js'
 import { type PingOptions, type PingSummary, ping } from './doctor/ping.js'
-import { codeOf, HyperNatError } from './errors.js'
-import type { ClientMapInfo, ConnectionInfo, DaemonEvent, ServerMapInfo } from './events.js'
+import { codeOf, HyperNatError, OptionsError } from './errors.js'
+import type { ClientMapInfo, ConnectionInfo, DaemonEvent } from './events.js'
 import { childPublicKey } from './identity/child.js'
 import { decodeKey } from './identity/encoding.js'
 import { GuestKey, NONCE_BYTES } from './identity/guest.js'
@@ -24,7 +25,8 @@ import { Node } from './network/node.js'
 import type { PortMappingState } from './network/port-mapping.js'
 import type { Survey } from './network/survey.js'
 import type { NetworkOptions, Proto } from './options/entry.js'
-import { Server } from './server.js'
+import { featureFaults } from './options/features.js'
+import { Server, type ServerMap } from './server.js'
 import { freePorts, type WantedPort } from './sockets/free-ports.js'
 
 export interface HyperNatOptions {
@@ -60,6 +62,18 @@ export interface MapToShare {
   host?: string
   /** What its owner calls it; the ticket tells it to friends. */
   name?: string
+  /**
+   * Whether the target, which must be this machine's IPv4 loopback, sees each guest come from an address 127.x.y.z of its own,
+   * the same each time for a guest with a lasting key. Left out: all come from 127.0.0.1.
+   */
+  playerAddresses?: boolean | undefined
+  /**
+   * Whether connections to the target begin with a header of the PROXY protocol, version 2, with the guest's player address as
+   * source; not for `udp`.
+   */
+  proxyProtocol?: boolean | undefined
+  /** Whether small payloads to guests are sent twice, for lines that lose packets; `udp` only. */
+  duplicate?: boolean | undefined
 }
 
 /** Who may come in to a server; what is left out is as in {@link OPEN}. */
@@ -88,6 +102,8 @@ export interface MapToOpen {
    * `PORT_MOVED`. Maps of one local port stay together. Left out: opening fails.
    */
   nextFree?: boolean
+  /** Whether small payloads to the server are sent twice, for lines that lose packets; `udp` only. */
+  duplicate?: boolean | undefined
   /** Where it was written, for error messages. */
   path?: string
 }
@@ -150,6 +166,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #network: NetworkOptions
   readonly #node: Node
   readonly #keyPair: KeyPair
+  readonly #players: Players
   readonly #parts = new Set<{ close(): Promise<void> }>()
   #closing: Promise<void> | null = null
 
@@ -158,6 +175,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     super()
     this.#limits = { ...LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
+    this.#players = new Players(this.#limits.players)
     this.#keyPair = options.identity ?? freshKeyPair()
     const { bootstrap, relays, portMapping = true } = options
     this.#network = {
@@ -170,7 +188,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 
   /**
    * Shares port maps under a secret. Resolves when the server is announced.
-   * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, CLOSED
+   * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS for a map that asks for what it cannot have, CLOSED
    */
   async share(
     what: { secret: string | Secret; maps: readonly MapToShare[] } & AccessOptions
@@ -186,7 +204,8 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       ticket,
       access: rules,
       timeOfDay: Date.now,
-      maps: what.maps.map(({ proto, port, host = LOOPBACK }): ServerMapInfo => ({ proto, port, host }))
+      players: this.#players,
+      maps: what.maps.map(serverMap)
     })
     const handle = this.#keep(server)
     await server.start()
@@ -243,6 +262,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       port: map.port,
       localPort: map.localPort ?? map.port,
       localHost: map.localHost ?? LOOPBACK,
+      duplicate: map.duplicate ?? false,
       nextFree: map.nextFree ?? false
     }))
     const client = await this.#listen(keyOf(publicKey), guest?.keyPair ?? this.#keyPair, entries)
@@ -398,6 +418,21 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       random: randomBytes,
       emit: (event: DaemonEvent) => void this.emit('event', event)
     }
+  }
+}
+
+/** @throws OptionsError for what this protocol or target cannot have */
+function serverMap(map: MapToShare): ServerMap {
+  const { proto, port, host = LOOPBACK, playerAddresses, proxyProtocol, duplicate } = map
+  const faults = featureFaults({ ...map, host }, [proto], feature => `${proto} ${port}: ${feature}`)
+  if (faults.length > 0) throw new OptionsError(faults)
+  return {
+    proto,
+    port,
+    host,
+    playerAddresses: playerAddresses ?? false,
+    proxyProtocol: proxyProtocol ?? false,
+    duplicate: duplicate ?? false
   }
 }
 

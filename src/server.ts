@@ -3,8 +3,10 @@
  * sessions, and joins their flows to the targets. It listens on the key that all hosts of the secret share, where it is found
  * first, and on one of its own, where it can be told from the others.
  */
+import type net from 'node:net'
 import b4a from 'b4a'
 import { Access, mayUse, refuseDevice, sameMaps, type Visitor } from './access/access.js'
+import type { Players } from './access/players.js'
 import type { AccessRules } from './access/rules.js'
 import type { Clock, Timer } from './clock.js'
 import type { ErrorCode } from './errors.js'
@@ -16,6 +18,7 @@ import { nameOfHost } from './hosts/host.js'
 import { type ChildKeyPair, childKeyPair, hostName, RELAYED } from './identity/child.js'
 import { encodeKey, shortKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
+import { playerAddress, playerNumber } from './identity/player-address.js'
 import { topicOf } from './identity/topic.js'
 import type { Limits } from './limits.js'
 import type { Log } from './log.js'
@@ -27,17 +30,31 @@ import { welcomeFrame } from './session/frames.js'
 import { greetClient, turnAway } from './session/greeting.js'
 import { Session } from './session/session.js'
 import { KEY_BYTES, SESSION_ID_BYTES, VERSION } from './session/wire.js'
+import { proxyHeader } from './sockets/proxy-header.js'
+import { isNotOurs, isOurs } from './sockets/source-address.js'
 import { dialTcp, joinTcp, targetCode } from './sockets/tcp.js'
 import { dialUdp, type UdpTarget } from './sockets/udp.js'
 
+/** A port map, and how its target is spoken to. */
+export interface ServerMap extends ServerMapInfo {
+  /** The target, which is on IPv4 loopback, sees each guest come from an address of its own. */
+  readonly playerAddresses: boolean
+  /** Each TCP connection to the target begins with a header of the PROXY protocol, version 2. */
+  readonly proxyProtocol: boolean
+  /** Small UDP payloads are sent to guests twice. */
+  readonly duplicate: boolean
+}
+
 /** A port map with the number that stands for it on the wire. */
-type SharedMap = ServerMapInfo & WireMap
+type SharedMap = ServerMap & WireMap
 
 /** What a server is made of. */
 export interface ServerParts {
   readonly node: Node
   readonly keyPair: KeyPair
-  readonly maps: readonly ServerMapInfo[]
+  readonly maps: readonly ServerMap[]
+  /** The addresses of this node's guests. */
+  readonly players: Players
   /** Who may come in. */
   readonly access: AccessRules
   /** What to give to friends; left out where one cannot hold it all. */
@@ -59,6 +76,8 @@ class Guest {
   constructor(
     readonly session: Session,
     readonly key: Uint8Array,
+    /** The loopback address that stands for it; null where no map needs one. */
+    readonly address: string | null,
     /** Who it is. */
     public visitor: Visitor,
     limits: Limits,
@@ -101,6 +120,8 @@ export class Server {
   /** Announces the server; resolves when it can be found. */
   async start(): Promise<void> {
     const { node, emit, clock, limits, keyPair } = this.#parts
+    if (this.#has('playerAddresses') && !(await isOurs(playerAddress(0)))) this.#loseAddresses()
+    if (this.#closed) return
     const onlink = (link: StreamLink) => this.#onLink(link)
     const hides = (key: Uint8Array) => this.#hides(key)
     const relayed = childKeyPair(keyPair, RELAYED)
@@ -274,8 +295,13 @@ export class Server {
   }
 
   #admit(link: StreamLink, visitor: Visitor): Guest {
-    const { clock, limits, log, random } = this.#parts
+    const { clock, limits, log, random, players, keyPair } = this.#parts
     const id = random(SESSION_ID_BYTES)
+    const key = b4a.from(link.remoteKey)
+    const address =
+      this.#has('playerAddresses') || this.#has('proxyProtocol')
+        ? players.enter(this.#playerOf(key), playerNumber(keyPair, key))
+        : null
     const name = b4a.toString(id, 'hex')
     const session = new Session(
       'server',
@@ -287,6 +313,7 @@ export class Server {
         ended: (code, reason) => {
           const wasUp = guest.session.wasUp
           this.#guests.delete(name)
+          if (guest.address !== null) players.leave(this.#playerOf(guest.key))
           guest.udp.clear()
           log.debug({ peer: guest.label, code, reason }, 'session ended')
           if (wasUp) this.#tellDisconnected(guest, code)
@@ -299,7 +326,7 @@ export class Server {
         udp: (map, flow, payload) => this.#onUdp(guest, map, flow, payload)
       }
     )
-    const guest = new Guest(session, b4a.from(link.remoteKey), visitor, limits, (flow, target, cause) => {
+    const guest = new Guest(session, key, address, visitor, limits, (flow, target, cause) => {
       target.close()
       if (cause === 'full') {
         log.warn({ peer: guest.label, flow }, 'too many UDP flows: the one idle longest made room')
@@ -312,7 +339,9 @@ export class Server {
   }
 
   #tellConnected(guest: Guest): void {
-    this.#parts.emit({ event: 'connected', ...this.#who(guest), path: guest.link!.path })
+    const address = this.#shownAddress(guest)
+    const { path } = guest.link!
+    this.#parts.emit({ event: 'connected', ...this.#who(guest), path, ...(address && { address }) })
   }
 
   #tellDisconnected(guest: Guest, code: string): void {
@@ -324,11 +353,43 @@ export class Server {
     return { publicKey: this.publicKey, peer: encodeKey(key), ...(name !== undefined && { name }), host }
   }
 
+  #has(feature: 'playerAddresses' | 'proxyProtocol'): boolean {
+    return this.#maps.some(map => map[feature])
+  }
+
+  /** What tells a guest of this server from all others of the node. */
+  #playerOf(key: Uint8Array): string {
+    return `${this.publicKey} ${b4a.toString(key, 'hex')}`
+  }
+
+  /** The address that targets see, or are told of; null where they see the machine's own. */
+  #shownAddress({ address }: Guest): string | null {
+    return this.#parts.players.usable || this.#has('proxyProtocol') ? address : null
+  }
+
+  /** The address to connect to a target from; undefined for the machine's own. */
+  #sourceOf(map: SharedMap, { address }: Guest): string | undefined {
+    return map.playerAddresses && this.#parts.players.usable ? (address ?? undefined) : undefined
+  }
+
+  /** The system has no such addresses: this is told once. */
+  #loseAddresses(): void {
+    const { players, emit } = this.#parts
+    if (!players.usable) return
+    players.usable = false
+    emit({
+      event: 'warning',
+      code: 'NO_PLAYER_ADDRESSES',
+      message:
+        'This system has no addresses for players (of 127.0.0.0/8 it has 127.0.0.1 alone, as macOS does), so every guest comes from 127.0.0.1: a ban of the game by address hits all of them.'
+    })
+  }
+
   #onOpen(guest: Guest, flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
     const { clock, limits, log } = this.#parts
     const map = this.#maps.find(map => map.id === flow.map && map.proto === proto)
     if (!map || !mayUse(guest.visitor, map)) return 'MAP_NOT_SHARED'
-    const socket = dialTcp(map.host, map.port)
+    const socket = dialTcp(map.host, map.port, this.#sourceOf(map, guest))
     const late = clock.after(limits.targetMs, () => {
       socket.destroy(Object.assign(new Error('The target does not answer.'), { code: 'ETIMEDOUT' }))
     })
@@ -338,6 +399,7 @@ export class Server {
       socket,
       flow,
       err => {
+        if (isNotOurs(err)) this.#loseAddresses()
         if (!socket.remoteAddress && socket.bytesRead === 0 && socket.bytesWritten === 0) {
           log.warn(
             { peer: guest.label, code: targetCode(err), target: `${map.host}:${map.port}` },
@@ -347,7 +409,8 @@ export class Server {
         }
         return 'FLOW_RESET'
       },
-      () => {}
+      () => {},
+      map.proxyProtocol ? () => prefaceOf(guest, map, socket) : undefined
     )
     return null
   }
@@ -365,16 +428,30 @@ export class Server {
         map.port,
         answer => {
           guest.udp.touch(flow, clock.now())
-          guest.session.sendUdp(mapId, flow, answer)
+          guest.session.sendUdp(mapId, flow, answer, map.duplicate)
         },
         err => {
+          if (isNotOurs(err)) return this.#loseAddresses()
           if (told) return
           told = true
           log.info({ code: codeOf(err), target: `${map.host}:${map.port}` }, 'the UDP target does not answer')
-        }
+        },
+        this.#sourceOf(map, guest)
       )
       guest.udp.add(flow, target, now)
     }
     target.send(payload)
   }
+}
+
+/**
+ * What a target of the PROXY protocol is told: the guest's own address, whatever its path is, with the port of our connection,
+ * so that both sides' logs name one connection alike.
+ */
+function prefaceOf(guest: Guest, map: SharedMap, socket: net.Socket): Uint8Array {
+  const { localPort = 0, remoteAddress = guest.address!, remotePort = map.port } = socket
+  return proxyHeader(
+    { address: guest.address!, port: localPort },
+    { address: remoteAddress, port: remotePort }
+  )
 }

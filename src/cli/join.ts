@@ -3,7 +3,7 @@
 import { type Arguments, type Command, type Job, text, words } from './command.js'
 import type { Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
-import { identityFlag, networkOf, qrFlag, relayFlag } from './shared-flags.js'
+import { duplicateFlag, identityFlag, isGiven, networkOf, qrFlag, relayFlag } from './shared-flags.js'
 
 export const join: Command = {
   name: 'join',
@@ -25,6 +25,7 @@ export const join: Command = {
       describe: `Write what is opened into ${DEFAULT_FILE}, for hyper-nat alone to open it again`
     },
     config: { alias: 'c', type: 'string', describe: `Another file than ./${DEFAULT_FILE}, with --save` },
+    ...duplicateFlag,
     ...qrFlag,
     ...identityFlag,
     ...relayFlag
@@ -52,14 +53,14 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
       'BAD_USAGE'
     )
   }
-  const localHost = text(args, 'local-host')
+  const extra = { localHost: text(args, 'local-host'), duplicate: isGiven(args, 'duplicate') }
   const identity = text(args, 'identity')
   const options = joinOptions({
     ticket: given,
     offset: text(args, 'offset'),
     only: args.only === undefined ? undefined : only,
     localPorts: args['local-port'] === undefined ? undefined : localPorts.join(','),
-    localHost,
+    ...extra,
     ...networkOf(args, around)
   })
   const ticket = decodeTicket(given)
@@ -72,7 +73,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
           opened: async maps => {
             const { saveEntries } = await import('../options/edit.js')
             const path = file ?? DEFAULT_FILE
-            const added = await saveEntries(path, joinEntries(encodeTicket(ticket), ticket, maps, localHost))
+            const added = await saveEntries(path, joinEntries(encodeTicket(ticket), ticket, maps, extra))
             return added === 0 ? `${path} has it already\n` : `Saved in ${path}: hyper-nat opens it again\n`
           }
         }

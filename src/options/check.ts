@@ -14,6 +14,7 @@ import type { Limits } from '../limits.js'
 import { type PlacedAccess, withAccess } from './access.js'
 import { bySecret, findConflicts, type Placed } from './conflicts.js'
 import type { ClientEntry, NetworkOptions, Options, ServerEntry, Warning } from './entry.js'
+import { featureFaults } from './features.js'
 import { guess } from './guess.js'
 import { filePlaces, type Places } from './places.js'
 import { formatPorts, parsePorts } from './ports.js'
@@ -116,7 +117,7 @@ function checkEntry(
     const result = serverEntry.safeParse(raw)
     if (result.success) {
       access.push({ index, secret: result.data.secret.reveal(), given: result.data })
-      return expandServer(result.data, index, places)
+      return expandServer(result.data, index, places, faults)
     }
     faults.push(...faultsOf(result.error, path, serverEntry.shape, places, clientEntry.shape))
   } else if (mode === 'client') {
@@ -140,14 +141,27 @@ function checkEntry(
 function expandServer(
   entry: z.output<typeof serverEntry>,
   index: number,
-  places: Places
+  places: Places,
+  faults: Fault[]
 ): Placed<ServerEntry>[] {
-  const { mode, name, host, secret } = entry
+  const { mode, name, host, secret, playerAddresses, proxyProtocol, duplicate } = entry
   const path = places.entry(index)
+  faults.push(...featureFaults(entry, entry.proto, feature => places.field(['schema', index, feature])))
   return entry.port.flatMap(port =>
     entry.proto.map(proto => ({
       index,
-      entry: { mode, path, ...(name !== undefined && { name }), proto, port, host, secret }
+      entry: {
+        mode,
+        path,
+        ...(name !== undefined && { name }),
+        proto,
+        port,
+        host,
+        ...(playerAddresses && { playerAddresses }),
+        ...(proxyProtocol && proto !== 'udp' && { proxyProtocol }),
+        ...(duplicate && proto === 'udp' && { duplicate }),
+        secret
+      }
     }))
   )
 }
@@ -194,6 +208,9 @@ function expandClient(
     faults.push({ path: place('port'), message: open.fault })
     return []
   }
+  const { duplicate } = entry
+  const protos = [...new Set(open.ports.flatMap(({ protos }) => protos))]
+  faults.push(...featureFaults({ duplicate }, protos, place))
   const ports = open.ports.map(({ port }) => port)
   const localPorts = entry.localPort ?? ports
   const anyFree = localPorts.length === 1 && localPorts[0] === 0
@@ -221,6 +238,7 @@ function expandClient(
           port,
           localPort: anyFree || second ? 0 : localPorts[i]!,
           localHost,
+          ...(duplicate && proto === 'udp' && { duplicate }),
           publicKey: ticket?.publicKey ?? entry.publicKey!,
           ...(guest && { guest })
         }

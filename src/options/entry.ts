@@ -18,6 +18,12 @@ export interface ServerEntry {
   readonly port: number
   /** The target: this machine or another on its LAN; IPv4, IPv6 or a name. */
   readonly host: string
+  /** Whether the target sees each guest come from an address of its own. */
+  readonly playerAddresses?: boolean
+  /** Whether connections to the target begin with a header of the PROXY protocol; never with udp. */
+  readonly proxyProtocol?: boolean
+  /** Whether small payloads to guests are sent twice; only with udp. */
+  readonly duplicate?: boolean
   readonly secret: Secret
   /** Who may come in, the same for all entries of one secret; left out: everybody who has the public key. */
   readonly access?: AccessRules
@@ -37,6 +43,8 @@ export interface ClientEntry {
   readonly localPort: number
   /** The address on this machine to listen on. */
   readonly localHost: string
+  /** Whether small payloads to the server are sent twice; only with udp. */
+  readonly duplicate?: boolean
   /** The server's public key, 32 bytes. */
   readonly publicKey: Uint8Array
   /** The key to come with, of an invite; left out: this machine's own. */

@@ -28,6 +28,9 @@ export interface ServerFlags extends NetworkFlags {
   readonly protocols?: string | undefined
   readonly host?: string | undefined
   readonly name?: string | undefined
+  readonly playerAddresses?: boolean | undefined
+  readonly proxyProtocol?: boolean | undefined
+  readonly duplicate?: boolean | undefined
   readonly secret?: Given | undefined
 }
 
@@ -37,6 +40,7 @@ export interface ClientFlags extends NetworkFlags {
   readonly remotePorts?: string | undefined
   readonly protocols?: string | undefined
   readonly localHost?: string | undefined
+  readonly duplicate?: boolean | undefined
   readonly publicKey?: string | undefined
 }
 
@@ -67,10 +71,30 @@ type RawEntry = Record<string, unknown>
 export function serverOptions(flags: ServerFlags): Options {
   const faults: Fault[] = []
   const items = matchProtocols(portItems(flags.ports), flags.protocols, faults)
-  const schema = items.map(({ port, proto }) =>
-    present({ mode: 'server', name: flags.name, port, proto, host: flags.host, secret: flags.secret?.text })
+  const proxied = where(items, isTcp)
+  const doubled = where(items, isUdp)
+  const schema = items.map((item, i) =>
+    present({
+      mode: 'server',
+      name: flags.name,
+      port: item.port,
+      proto: item.proto,
+      host: flags.host,
+      playerAddresses: flags.playerAddresses,
+      proxyProtocol: proxied[i] ? flags.proxyProtocol : undefined,
+      duplicate: doubled[i] ? flags.duplicate : undefined,
+      secret: flags.secret?.text
+    })
   )
-  const names = { port: '-p', proto: '--protocol', host: '--host', secret: flags.secret?.place ?? '-s' }
+  const names = {
+    port: '-p',
+    proto: '--protocol',
+    host: '--host',
+    playerAddresses: '--player-addresses',
+    proxyProtocol: '--proxy-protocol',
+    duplicate: '--duplicate',
+    secret: flags.secret?.place ?? '-s'
+  }
   return check(
     schema,
     flagPlaces(names, index => `-p ${items[index]!.port ?? ''}`),
@@ -87,13 +111,15 @@ export function clientOptions(flags: ClientFlags): Options {
   const faults: Fault[] = []
   const pairs = pairPorts(flags.localPorts, flags.remotePorts, faults)
   const items = matchProtocols(pairs, flags.protocols, faults)
-  const schema = items.map(({ port, localPort, proto }) =>
+  const doubled = where(items, isUdp)
+  const schema = items.map(({ port, localPort, proto }, i) =>
     present({
       mode: 'client',
       port,
       localPort,
       proto,
       localHost: flags.localHost,
+      duplicate: doubled[i] ? flags.duplicate : undefined,
       publicKey: flags.publicKey
     })
   )
@@ -102,6 +128,7 @@ export function clientOptions(flags: ClientFlags): Options {
     localPort: '-l',
     proto: '--protocol',
     localHost: '--local-host',
+    duplicate: '--duplicate',
     publicKey: '-k'
   }
   const entry = (index: number): string => {
@@ -239,6 +266,20 @@ function matchProtocols(items: readonly PortItem[], text: string | undefined, fa
     ...items[i % items.length]!,
     proto: words[i % words.length]
   }))
+}
+
+/** The items that a flag is for: those that can have it, or all where none can, so that the fault is found. */
+function where(items: readonly Item[], can: (proto: string) => boolean): boolean[] {
+  const able = items.map(({ proto = 'udp' }) => can(proto))
+  return able.includes(true) ? able : able.map(() => true)
+}
+
+function isTcp(proto: string): boolean {
+  return proto.includes('tcp')
+}
+
+function isUdp(proto: string): boolean {
+  return proto.split('+').includes('udp')
 }
 
 /** An item with its ranges written out. */

@@ -242,20 +242,32 @@ const invite = z.strictObject(
   says(value => `is ${quote(value)}; an invite is an object that hyper-nat invite writes`)
 )
 
+function yesOrNo(description: string) {
+  return z
+    .boolean(says(value => `is ${quote(value)}; give true or false`))
+    .meta({ description })
+    .optional()
+}
+
 const serverShape = {
   mode: z.literal('server').meta({ description: 'Share ports of this machine, or of another on its LAN.' }),
   name,
   proto: protos.prefault('udp'),
   port: ports(1, 'The port or ports to share: those of the target, and those that clients ask for.'),
   host: host('Where the program listens whose port is shared: this machine, or another on its LAN.'),
+  playerAddresses: yesOrNo(
+    'Whether the program sees each guest come from an address of its own, 127.x.y.z, for its bans, limits and logs. It must be on this machine. Leave it out for services that trust 127.0.0.1 alone.'
+  ),
+  proxyProtocol: yesOrNo(
+    "Whether each TCP connection begins with a header of the PROXY protocol (version 2) that tells the guest's address; the program must expect it."
+  ),
+  duplicate: yesOrNo(
+    'Whether small UDP datagrams to guests are sent twice, for lines that lose packets. What guests send, they say in their own entry.'
+  ),
   secret,
-  private: z
-    .boolean(says(value => `is ${quote(value)}; give true or false`))
-    .meta({
-      description:
-        'Whether only guests in "invites" and keys in "allow" come in; otherwise everybody does who has the public key. Holds for all entries of one secret.'
-    })
-    .optional(),
+  private: yesOrNo(
+    'Whether only guests in "invites" and keys in "allow" come in; otherwise everybody does who has the public key. Holds for all entries of one secret.'
+  ),
   allow: z
     .array(
       allowed,
@@ -294,6 +306,9 @@ const clientShape = {
     'The port or ports on this machine, as many as in "port"; 0 for any free one. As "port" if left out.'
   ).optional(),
   localHost: host('The address on this machine to listen on; 0.0.0.0 or :: lets others on the LAN in.'),
+  duplicate: yesOrNo(
+    'Whether small UDP datagrams to the server are sent twice, for lines that lose packets. What the server sends, it says in its own entry.'
+  ),
   publicKey: publicKey.optional(),
   ticket: ticket.optional()
 }
@@ -336,13 +351,9 @@ export const networkShape = {
         'Relays for when no direct path can be opened, the preferred first. One side that names them is enough.'
     })
     .optional(),
-  portMapping: z
-    .boolean(says(value => `is ${quote(value)}; give true or false`))
-    .meta({
-      description:
-        'Whether servers here ask the router for a port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
-    })
-    .optional()
+  portMapping: yesOrNo(
+    'Whether servers here ask the router for a port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
+  )
 }
 
 const network = z
