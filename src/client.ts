@@ -26,7 +26,10 @@ import { listenUdp, type UdpListener } from './sockets/udp.js'
 import { type ClientStatus, mapStatus, sessionStatus } from './status.js'
 
 /** A port map to open. */
-export type MapEntry = Pick<ClientEntry, 'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'lobby'>
+export type MapEntry = Pick<
+  ClientEntry,
+  'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'lobby' | 'duplicate'
+>
 
 /** What a client is made of. */
 export interface ClientParts {
@@ -56,6 +59,8 @@ interface OpenMap extends ClientMapInfo {
   readonly wantedPort: number
   listener: Listener | null
   udp: UdpListener | null
+  /** Whether small payloads to the server are sent twice. */
+  readonly duplicate: boolean
   /** Whose datagram came last: most often the next one's too, and then nothing is looked up. */
   lastFlow: UdpFlow | null
 }
@@ -166,7 +171,7 @@ export class Client {
     }
   }
 
-  #place({ proto, port, localHost, localPort, lobby }: MapEntry): OpenMap {
+  #place({ proto, port, localHost, localPort, lobby, duplicate = false }: MapEntry): OpenMap {
     const free = this.#places.indexOf(null)
     const index = free < 0 ? this.#places.length : free
     const map: OpenMap = {
@@ -177,6 +182,7 @@ export class Client {
       localPort,
       wantedPort: localPort,
       lobby,
+      duplicate,
       ear: null,
       listener: null,
       udp: null,
@@ -428,7 +434,7 @@ export class Client {
     const session = flow.host?.session
     const id = flow.host?.mapId(index) ?? null
     if (session?.state === 'up') {
-      if (id !== null) session.sendUdp(id, flow.id, payload)
+      if (id !== null) session.sendUdp(id, flow.id, payload, flow.map.duplicate)
     } else if (!this.#hosts.refuse(index)) this.#pending.add(flow.id, payload, now)
   }
 
@@ -484,12 +490,14 @@ function mapInfo({ proto, port, localHost, localPort }: OpenMap): ClientMapInfo 
   return { proto, port, localHost, localPort }
 }
 
-function isSameMap(map: OpenMap, { proto, port, localHost, localPort, lobby }: MapEntry): boolean {
+function isSameMap(map: OpenMap, entry: MapEntry): boolean {
+  const { proto, port, localHost, localPort, lobby, duplicate = false } = entry
   return (
     map.proto === proto &&
     map.port === port &&
     map.localHost === localHost &&
     map.wantedPort === localPort &&
+    map.duplicate === duplicate &&
     isDeepStrictEqual(map.lobby, lobby)
   )
 }

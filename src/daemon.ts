@@ -12,7 +12,7 @@ import { codeOf, type Fault, HyperNatError, OptionsError } from './errors.js'
 import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat, type Opened, type Shared } from './hyper-nat.js'
 import type { KeyPair } from './identity/keys.js'
-import { CONTROL_LIMITS, FILE_LOOK_MS, SEEN_WRITE_MS } from './limits.js'
+import { CONTROL_LIMITS, FILE_LOOK_MS, PLAYERS_WRITE_MS, SEEN_WRITE_MS } from './limits.js'
 import type { Log } from './log.js'
 import {
   clientsOf,
@@ -25,6 +25,7 @@ import {
 } from './options/changes.js'
 import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.js'
 import { LastSeen, seenFile } from './options/last-seen.js'
+import { PlayerList, playersFile } from './options/player-list.js'
 import { FileWatch } from './options/watch.js'
 import { tryPort } from './sockets/free-ports.js'
 import { version } from './version.js'
@@ -63,6 +64,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   #toldRestart = ''
   #watch: FileWatch | null = null
   #lastSeen: LastSeen | null = null
+  #players: PlayerList | null = null
   #closed = false
 
   /** @param journal where events are kept, and perhaps log lines, for those who ask later */
@@ -143,6 +145,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     }
     node.on('event', event => {
       this.#noteGuest(event)
+      this.#notePlayer(event)
       this.emit('event', event)
     })
     await this.#listen()
@@ -344,6 +347,17 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     this.#lastSeen?.note(event.publicKey, event.name)
   }
 
+  #notePlayer(event: DaemonEvent): void {
+    if (event.event !== 'connected' || event.address === undefined) return
+    if (!this.#players) {
+      const file = playersFile(this.options.source?.path)
+      this.#players = new PlayerList(file, systemClock, Date.now, PLAYERS_WRITE_MS, err =>
+        this.log.warn({ code: codeOf(err), file }, 'who has which player address cannot be written')
+      )
+    }
+    this.#players.note(event.publicKey, event.address, event.peer, event.name)
+  }
+
   async #identity(): Promise<KeyPair | undefined> {
     if (this.options.identity === undefined) return undefined
     const { loadIdentity } = await import('./options/identity-file.js')
@@ -357,6 +371,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     this.#control?.close()
     await this.#node?.close()
     await this.#lastSeen?.close()
+    await this.#players?.close()
     // Who asked it to stop learns by this that it has.
     this.#control?.hangUp()
   }

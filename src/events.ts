@@ -70,7 +70,16 @@ export type DaemonEvent =
       restart: readonly string[]
     }
   | { event: 'waiting'; publicKey: string; code: string; message: string }
-  | { event: 'connected'; publicKey: string; peer: string; name?: string; path: PathKind; host: string }
+  /** `address`, at the server only: the player address, from which the guest comes to targets that are given one. */
+  | {
+      event: 'connected'
+      publicKey: string
+      peer: string
+      name?: string
+      path: PathKind
+      host: string
+      address?: string
+    }
   | { event: 'disconnected'; publicKey: string; peer: string; name?: string; code: string; host: string }
   | { event: 'warning'; code: string; message: string }
   | { event: 'error'; code: string; message: string }

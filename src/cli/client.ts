@@ -2,7 +2,15 @@
 
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { Surroundings } from './console.js'
-import { identityFlag, keyFlag, networkOf, protocolFlag, relayFlag } from './shared-flags.js'
+import {
+  duplicateFlag,
+  identityFlag,
+  isGiven,
+  keyFlag,
+  networkOf,
+  protocolFlag,
+  relayFlag
+} from './shared-flags.js'
 
 export const client: Command = {
   name: 'client',
@@ -23,6 +31,7 @@ export const client: Command = {
     ...protocolFlag,
     ...keyFlag,
     'local-host': { type: 'string', describe: 'The address to listen on (127.0.0.1)' },
+    ...duplicateFlag,
     ...identityFlag,
     ...relayFlag
   },
@@ -45,6 +54,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     remotePorts: list(args, 'remote-port'),
     protocols: list(args, 'protocol'),
     localHost: text(args, 'local-host'),
+    duplicate: isGiven(args, 'duplicate'),
     publicKey: text(args, 'public-key'),
     ...networkOf(args, around)
   })

@@ -57,7 +57,7 @@ export class EventText {
         return `Waiting for ${shortKey(event.publicKey)}: ${event.message}\n`
       case 'connected':
         this.#hostsOf(event).add(event.host)
-        return `${this.#peer(event)} connected (${event.path})\n`
+        return `${this.#peer(event)} connected (${event.path})${event.address ? `, as ${event.address}` : ''}\n`
       case 'disconnected':
         return `${this.#gone(event)} disconnected (${event.code})\n`
       case 'relaying':

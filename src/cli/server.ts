@@ -5,6 +5,8 @@ import { type Arguments, type Command, type Job, list, text } from './command.js
 import type { Surroundings } from './console.js'
 import { secretOf } from './secret-source.js'
 import {
+  duplicateFlag,
+  isGiven,
   networkOf,
   portMappingFlag,
   portMappingOf,
@@ -28,6 +30,15 @@ export const server: Command = {
     ...secretFlags,
     host: { type: 'string', describe: 'Where the ports are: an address or a name (127.0.0.1)' },
     name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
+    'player-addresses': {
+      type: 'boolean',
+      describe: 'The program here sees each guest come from an address of its own, 127.x.y.z'
+    },
+    'proxy-protocol': {
+      type: 'boolean',
+      describe: 'Tell the program who connects by the PROXY protocol, version 2 (tcp, tcpudp)'
+    },
+    ...duplicateFlag,
     ...qrFlag,
     ...relayFlag,
     ...portMappingFlag
@@ -53,6 +64,9 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     protocols: list(args, 'protocol'),
     host: text(args, 'host'),
     name: text(args, 'name'),
+    playerAddresses: isGiven(args, 'player-addresses'),
+    proxyProtocol: isGiven(args, 'proxy-protocol'),
+    duplicate: isGiven(args, 'duplicate'),
     secret,
     ...networkOf(args, around),
     ...portMappingOf(args)

@@ -19,6 +19,12 @@ export interface ServerEntry {
   readonly port: number
   /** The target: this machine or another on its LAN; IPv4, IPv6 or a name. */
   readonly host: string
+  /** Whether the target sees each guest come from an address of its own. */
+  readonly playerAddresses?: boolean
+  /** Whether connections to the target begin with a header of the PROXY protocol; never with udp. */
+  readonly proxyProtocol?: boolean
+  /** Whether small payloads to guests are sent twice; only with udp. */
+  readonly duplicate?: boolean
   readonly secret: Secret
   /** What its game's LAN discovery wants of it; left out: nothing. */
   readonly lobby?: Lobby
@@ -40,6 +46,8 @@ export interface ClientEntry {
   readonly localPort: number
   /** The address on this machine to listen on. */
   readonly localHost: string
+  /** Whether small payloads to the server are sent twice; only with udp. */
+  readonly duplicate?: boolean
   /** The server's public key, 32 bytes. */
   readonly publicKey: Uint8Array
   /** What its game's LAN discovery wants of it; left out: nothing. */

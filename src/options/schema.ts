@@ -246,18 +246,21 @@ const invite = z.strictObject(
   says(value => `is ${quote(value)}; an invite is an object that hyper-nat invite writes`)
 )
 
+function yesOrNo(description: string) {
+  return z
+    .boolean(says(value => `is ${quote(value)}; give true or false`))
+    .meta({ description })
+    .optional()
+}
+
 const game = z
   .string(notText('it is a game that hyper-nat games lists'))
   .min(1, { error: 'is empty; it is a game that hyper-nat games lists' })
   .meta({ examples: ['minecraft', 'openarena'] })
 
-const discovery = z
-  .boolean(says(value => `is ${quote(value)}; give true or false`))
-  .meta({
-    description:
-      'Whether the server shows up in the LAN list of the game; true if left out. Only with a game.'
-  })
-  .optional()
+const discovery = yesOrNo(
+  'Whether the server shows up in the LAN list of the game; true if left out. Only with a game.'
+)
 
 const serverShape = {
   mode: z.literal('server').meta({ description: 'Share ports of this machine, or of another on its LAN.' }),
@@ -274,20 +277,22 @@ const serverShape = {
     'The port or ports to share: those of the target, and those that clients ask for. With a game, others than its own, in the order of its recipe.'
   ).optional(),
   game: game.meta({ description: 'The game whose ports to share, in place of port and proto.' }).optional(),
-  optionalPorts: z
-    .boolean(says(value => `is ${quote(value)}; give true or false`))
-    .meta({ description: 'Whether to share also the ports that the game can do without; false if left out.' })
-    .optional(),
+  optionalPorts: yesOrNo('Whether to share also the ports that the game can do without; false if left out.'),
   discovery,
   host: host('Where the program listens whose port is shared: this machine, or another on its LAN.'),
+  playerAddresses: yesOrNo(
+    'Whether the program sees each guest come from an address of its own, 127.x.y.z, for its bans, limits and logs. It must be on this machine. Leave it out for services that trust 127.0.0.1 alone.'
+  ),
+  proxyProtocol: yesOrNo(
+    "Whether each TCP connection begins with a header of the PROXY protocol (version 2) that tells the guest's address; the program must expect it."
+  ),
+  duplicate: yesOrNo(
+    'Whether small UDP datagrams to guests are sent twice, for lines that lose packets. What guests send, they say in their own entry.'
+  ),
   secret,
-  private: z
-    .boolean(says(value => `is ${quote(value)}; give true or false`))
-    .meta({
-      description:
-        'Whether only guests in "invites" and keys in "allow" come in; otherwise everybody does who has the public key. Holds for all entries of one secret.'
-    })
-    .optional(),
+  private: yesOrNo(
+    'Whether only guests in "invites" and keys in "allow" come in; otherwise everybody does who has the public key. Holds for all entries of one secret.'
+  ),
   allow: z
     .array(
       allowed,
@@ -326,6 +331,9 @@ const clientShape = {
     'The port or ports on this machine, as many as in "port"; 0 for any free one. As "port" if left out.'
   ).optional(),
   localHost: host('The address on this machine to listen on; 0.0.0.0 or :: lets others on the LAN in.'),
+  duplicate: yesOrNo(
+    'Whether small UDP datagrams to the server are sent twice, for lines that lose packets. What the server sends, it says in its own entry.'
+  ),
   publicKey: publicKey.optional(),
   ticket: ticket.optional(),
   game: game
@@ -382,13 +390,9 @@ export const networkShape = {
         'Relays for when no direct path can be opened, the preferred first. One side that names them is enough.'
     })
     .optional(),
-  portMapping: z
-    .boolean(says(value => `is ${quote(value)}; give true or false`))
-    .meta({
-      description:
-        'Whether servers here ask the router for a port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
-    })
-    .optional()
+  portMapping: yesOrNo(
+    'Whether servers here ask the router for a port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
+  )
 }
 
 const network = z

@@ -27,6 +27,8 @@ const REMEMBERED = 32
 
 export interface PulseEvents {
   ping(id: number): void
+  /** A ping that nobody waits for was answered after `rtt` ms. */
+  answered(rtt: number): void
   /** Nothing was heard, or nothing answered, for `ms`; called at each beat of the silence. */
   silent(ms: number): void
 }
@@ -131,6 +133,7 @@ export class Pulse {
     }
     this.#lastRtt = rtt
     this.#note(true)
+    this.events.answered(rtt)
   }
 
   get quality(): Quality {

@@ -19,6 +19,7 @@ function make(answer: (id: number) => number | null) {
         pulse.pong(id)
       })
     },
+    answered: () => {},
     silent: ms => silences.push(ms)
   })
   return { world, pulse, pings, silences }
