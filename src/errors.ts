@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'OPTIONS_BUSY'
   | 'NAME_TAKEN'
   | 'UNSUPPORTED'
+  // The page on this computer: whoever asks may not, or not so
+  | 'REFUSED'
   // Local machine (exit code 1)
   | 'PORT_IN_USE'
   | 'LISTEN_FAILED'

@@ -84,5 +84,6 @@ export function settingsToRestart(running: Options, next: Options): string[] {
   if (running.control !== next.control) changed.push('control')
   if (running.limits.udpIdleSeconds !== next.limits.udpIdleSeconds) changed.push('udpIdle')
   if (running.limits.resumeSeconds !== next.limits.resumeSeconds) changed.push('resume')
+  if (!isDeepStrictEqual(running.ui, next.ui)) changed.push('ui')
   return changed
 }

@@ -55,7 +55,7 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     : {}
   if (faults.length > 0 || !top.success) throw new OptionsError(distinct(faults))
 
-  const { identity, control, udpIdle, resume } = top.data
+  const { identity, control, udpIdle, resume, ui } = top.data
   const limits: Partial<Limits> = {
     ...(udpIdle !== undefined && { udpIdleSeconds: udpIdle }),
     ...(resume !== undefined && { resumeSeconds: resume })
@@ -65,6 +65,7 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     network,
     ...(identity !== undefined && { identity }),
     ...(control !== undefined && { control }),
+    ...(ui && { ui }),
     limits,
     warnings
   }
