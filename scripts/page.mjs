@@ -1,6 +1,6 @@
 // Builds the page of `hyper-nat ui`: src/ui/page into dist/src/ui/page, two files and what they are shown in. Nothing of it is
 // fetched from elsewhere when it runs.
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -11,6 +11,11 @@ const to = join(root, 'dist', 'src', 'ui', 'page')
 
 mkdirSync(to, { recursive: true })
 for (const file of ['index.html', 'icon.svg']) copyFileSync(join(from, file), join(to, file))
+// What is bundled is given away under its own terms, which ask to be with it.
+const licences = ['preact', 'uplot', 'qr'].map(
+  name => `${name}\n\n${readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8')}`
+)
+writeFileSync(join(to, 'LICENSES.txt'), licences.join('\n\n'))
 await build({
   entryPoints: [
     { in: join(from, 'main.tsx'), out: 'main' },
@@ -23,6 +28,6 @@ await build({
   target: ['chrome109', 'firefox115', 'safari16.4'],
   jsx: 'automatic',
   jsxImportSource: 'preact',
-  legalComments: 'eof',
+  legalComments: 'none',
   logLevel: 'warning'
 })
