@@ -205,6 +205,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     const parts = { daemon: this, file: source.path, port: ui.port, limits: UI_LIMITS }
     this.#ui = new Ui({ ...parts, clock: systemClock, log: this.log })
     const links = await this.#ui.start()
+    if (this.#closed) return this.#ui.close()
     this.emit('event', { event: 'ui', ...links })
   }
 

@@ -41,7 +41,6 @@ export function refusalOf({ host, origin, site }: Sender, port: number): string 
     return `The page is at http://${PAGE_HOST}:${port} only.`
   }
   const foreign = origin !== undefined && !hosts.some(name => origin.toLowerCase() === `http://${name}`)
-  // A link from elsewhere to the page itself shows it, without its token.
   if (foreign || site === 'cross-site' || site === 'same-site') return 'Other sites cannot use this page.'
   return undefined
 }

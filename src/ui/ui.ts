@@ -146,7 +146,7 @@ export class Ui {
       const refusal = refusalOf(sender, this.#port)
       if (refusal === undefined) await next()
       else {
-        log.warn(
+        log.info(
           { host: sender.host, origin: sender.origin },
           'a request from elsewhere to the page was refused'
         )
@@ -171,7 +171,11 @@ export class Ui {
       return next()
     })
     app.get('/api/live', c => {
-      if (this.#windows < limits.windows) return streamSSE(c, stream => this.#show(stream))
+      if (this.#windows < limits.windows) {
+        const failed = async (err: Error): Promise<void> =>
+          log.error({ err }, 'the page cannot be kept up to date')
+        return streamSSE(c, stream => this.#show(stream), failed)
+      }
       const message = 'This page is open in too many windows: close one of the others.'
       return refuse(c, 503, new HyperNatError('REFUSED', message))
     })
@@ -214,10 +218,10 @@ export class Ui {
     }
     daemon.journal.last(limits.lines).forEach(add)
     const unfollow = daemon.journal.follow(add)
+    let wake: () => void = () => {}
+    const over = (): void => wake()
     this.#windows++
     try {
-      let wake: () => void = () => {}
-      const over = (): void => wake()
       stream.onAbort(over)
       signal.addEventListener('abort', over)
       while (!stream.aborted && !signal.aborted) {
@@ -234,8 +238,8 @@ export class Ui {
           if (stream.aborted || signal.aborted) wake()
         })
       }
-      signal.removeEventListener('abort', over)
     } finally {
+      signal.removeEventListener('abort', over)
       unfollow()
       this.#windows--
     }
@@ -249,7 +253,10 @@ export class Ui {
   #note(event: DaemonEvent): void {
     if (event.event === 'waiting') this.#waiting.set(event.publicKey, event.message)
     else if (event.event === 'connected') this.#waiting.delete(event.publicKey)
-    else if (event.event === 'reloaded') this.#restart = event.restart
+    else if (event.event === 'reloaded') {
+      this.#restart = event.restart
+      for (const { publicKey } of event.removed) this.#waiting.delete(publicKey)
+    }
   }
 }
 

@@ -175,3 +175,10 @@ staged('what is too much is turned away, and leaves nothing behind', async stage
   late.on('error', () => {})
   await once(late, 'close')
 })
+
+staged('a port that is in use is told', async stage => {
+  const { port } = await door(stage)
+  const parts = { file: 'nowhere.json', clock: systemClock, limits: UI_LIMITS, log: silentLog }
+  const second = await stage.use(new Ui({ ...parts, daemon: new Idle(), port }))
+  await assert.rejects(second.start(), { code: 'PORT_IN_USE' })
+})

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks'
 import type { HostRow } from '../wire.js'
 import { ask } from './server.js'
 import { sentence } from './text.js'
-import { Field, Title, Trouble, useTask, useWords } from './words.js'
+import { Field, Select, Title, Trouble, useTask, useWords } from './words.js'
 
 const PROTOCOLS: readonly (readonly [proto: string, text: string])[] = [
   ['tcp', 'TCP'],
@@ -64,21 +64,12 @@ export function HostForm() {
             placeholder="25565"
             digits
           />
-          <div class="field">
-            <label>
-              Protocol
-              <select
-                value={row.proto}
-                onChange={event => setRow(index, { proto: event.currentTarget.value })}
-              >
-                {PROTOCOLS.map(([proto, text]) => (
-                  <option key={proto} value={proto}>
-                    {text}
-                  </option>
-                ))}
-              </select>
-            </label>
-          </div>
+          <Select
+            label="Protocol"
+            value={row.proto}
+            choices={PROTOCOLS}
+            onValue={proto => setRow(index, { proto })}
+          />
           {refused?.of(`rows[${index}].proto`) && (
             <p class="fault">{sentence('The protocol', refused.of(`rows[${index}].proto`)!)}</p>
           )}

@@ -4,7 +4,7 @@ import type { ServerView } from '../wire.js'
 import { TicketBox } from './copy.js'
 import { Dialog } from './dialog.js'
 import { ask } from './server.js'
-import { Field, Trouble, useTask, useWords } from './words.js'
+import { Field, Select, Trouble, useTask, useWords } from './words.js'
 
 /** How long an invite may hold, in days; 0: for ever. */
 const DAYS: readonly (readonly [days: number, text: string])[] = [
@@ -70,18 +70,7 @@ export function InviteDialog({
           hint="What you call your guest, such as Anna."
           focused
         />
-        <div class="field">
-          <label>
-            How long
-            <select value={days} onChange={event => setDays(Number(event.currentTarget.value))}>
-              {DAYS.map(([value, text]) => (
-                <option key={value} value={value}>
-                  {text}
-                </option>
-              ))}
-            </select>
-          </label>
-        </div>
+        <Select label="How long" value={days} choices={DAYS} onValue={setDays} />
         <Trouble refused={refused} fields={['name']} />
         <div class="row end">
           <button type="button" onClick={onClose}>

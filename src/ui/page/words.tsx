@@ -129,6 +129,34 @@ export function Field(props: FieldProps) {
   )
 }
 
+/** A labelled choice of a few. */
+export function Select<T extends string | number>({
+  label,
+  value,
+  choices,
+  onValue
+}: {
+  readonly label: string
+  readonly value: T
+  readonly choices: readonly (readonly [value: T, text: string])[]
+  readonly onValue: (value: T) => void
+}) {
+  return (
+    <div class="field">
+      <label>
+        {label}
+        <select value={value} onChange={event => onValue(choices[event.currentTarget.selectedIndex]![0])}>
+          {choices.map(([choice, text]) => (
+            <option key={choice} value={choice}>
+              {text}
+            </option>
+          ))}
+        </select>
+      </label>
+    </div>
+  )
+}
+
 /** The head of a view, which gets the focus when the view is shown. */
 export function Title({ text }: { text: string }) {
   const head = useRef<HTMLHeadingElement>(null)
