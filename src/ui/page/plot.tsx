@@ -1,9 +1,10 @@
 /** How a session was in the last minutes: round trip, loss and traffic over time. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
+import { bytesText } from '../../bytes-text.js'
 import type { SessionView } from '../wire.js'
 import type { History, Sample } from './history.js'
-import { bytes, percent, ping } from './text.js'
+import { percent, ping } from './text.js'
 
 const HEIGHT = 110
 
@@ -43,7 +44,7 @@ const PANELS: readonly Panel[] = [
       { color: '--curve-1', value: ({ inRate }) => inRate },
       { color: '--curve-3', value: ({ outRate }) => outRate }
     ],
-    unit: value => `${bytes(value)}/s`,
+    unit: value => `${bytesText(value)}/s`,
     least: 1000
   }
 ]
@@ -69,7 +70,7 @@ export function Plots({ session, history, at }: { session: SessionView; history:
   const now = [
     [ping(session)],
     [percent(session.loss)],
-    [`${bytes(last?.inRate ?? 0)}/s in`, `${bytes(last?.outRate ?? 0)}/s out`]
+    [`${bytesText(last?.inRate ?? 0)}/s in`, `${bytesText(last?.outRate ?? 0)}/s out`]
   ]
   return (
     <div class="plots">
@@ -84,8 +85,8 @@ export function Plots({ session, history, at }: { session: SessionView; history:
         />
       ))}
       <p class="hint">
-        In the last minutes; it varies by {session.jitter.toFixed(1)} ms. Altogether {bytes(session.bytesIn)}{' '}
-        came in and {bytes(session.bytesOut)} went out.
+        In the last minutes; it varies by {session.jitter.toFixed(1)} ms. Altogether{' '}
+        {bytesText(session.bytesIn)} came in and {bytesText(session.bytesOut)} went out.
       </p>
     </div>
   )

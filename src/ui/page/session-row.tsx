@@ -1,9 +1,10 @@
 /** One session: how it travels, its numbers now, and its plots for who wants them. */
 import { useId, useState } from 'preact/hooks'
+import { bytesText } from '../../bytes-text.js'
 import type { SessionView } from '../wire.js'
 import type { History } from './history.js'
 import { Plots } from './plot.js'
-import { bytes, PATHS, percent, ping } from './text.js'
+import { PATHS, percent, ping } from './text.js'
 
 export function SessionRow({
   session,
@@ -30,9 +31,9 @@ export function SessionRow({
         {session.loss >= 0.005 && <span class="loss">{percent(session.loss)} lost</span>}
         <span class="quiet">
           <span aria-hidden="true">{'\u2193'}</span>
-          <span class="unseen">in </span> {bytes(last?.inRate ?? 0)}/s{' '}
+          <span class="unseen">in </span> {bytesText(last?.inRate ?? 0)}/s{' '}
           <span aria-hidden="true">{'\u2191'}</span>
-          <span class="unseen">out </span> {bytes(last?.outRate ?? 0)}/s
+          <span class="unseen">out </span> {bytesText(last?.outRate ?? 0)}/s
         </span>
         <button
           type="button"

@@ -11,19 +11,6 @@ export const PATHS: Readonly<Record<PathKind, string>> = {
 
 export const PROTOS: Readonly<Record<Proto, string>> = { tcp: 'TCP', udp: 'UDP', tcpudp: 'TCP over UDP' }
 
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB']
-
-/** `1.2 MB`, in steps of 1000. */
-export function bytes(count: number): string {
-  let value = count
-  let unit = 0
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1000
-    unit++
-  }
-  return `${unit > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`
-}
-
 export function ping({ state, rtt }: Pick<SessionView, 'state' | 'rtt'>): string {
   if (state !== 'up') return 'reconnecting'
   if (rtt === null) return 'measuring'
