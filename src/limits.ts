@@ -215,7 +215,7 @@ export const CONTROL_LIMITS: ControlLimits = {
   journalLines: 1000,
   journalBytes: 512 * 1024,
   journalLineBytes: 8 * 1024,
-  whoMs: 2000,
+  whoMs: 5000,
   jobMs: 30_000,
   sampleMs: 500,
   watchMs: 1000
