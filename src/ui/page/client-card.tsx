@@ -9,6 +9,9 @@ import { SessionRow } from './session-row.js'
 import { PROTOS } from './text.js'
 import { Trouble, useTask, useWords } from './words.js'
 
+/** Addresses that are shown at once; games that have more need one of them. */
+const SHOWN = 4
+
 /** One address may lead on by several protocols. */
 interface Place {
   readonly name: string | undefined
@@ -22,6 +25,7 @@ export function ClientCard({ client, history, at }: { client: ClientView; histor
   const [asking, setAsking] = useState(false)
   const { publicKey, addresses, sessions, waiting } = client
   const title = [...new Set(addresses.flatMap(({ name }) => name ?? []))].join(', ') || 'A friend'
+  const places = placesOf(addresses)
   const up = sessions.some(({ state }) => state === 'up')
   const leave = (): Promise<void> =>
     run(async () => {
@@ -45,15 +49,17 @@ export function ClientCard({ client, history, at }: { client: ClientView; histor
         </button>
       </div>
       {addresses.length > 0 && <p class="lead">Type this into the game:</p>}
-      {placesOf(addresses).map(({ name, address, protos }) => (
-        <div class="address" key={address}>
-          <output>{address}</output>
-          <CopyButton text={address} what={`the address ${address}`} />
-          <span class="quiet">
-            {[...(name === undefined ? [] : [name]), protos.join(' and ')].join(', ')}
-          </span>
-        </div>
+      {places.slice(0, SHOWN).map(place => (
+        <Address key={place.address} place={place} title={title} />
       ))}
+      {places.length > SHOWN && (
+        <details>
+          <summary>{places.length - SHOWN} more</summary>
+          {places.slice(SHOWN).map(place => (
+            <Address key={place.address} place={place} title={title} />
+          ))}
+        </details>
+      )}
       {!up && (
         <p class="hint">
           {waiting ??
@@ -78,6 +84,18 @@ export function ClientCard({ client, history, at }: { client: ClientView; histor
         </Dialog>
       )}
     </article>
+  )
+}
+
+function Address({ place: { name, address, protos }, title }: { place: Place; title: string }) {
+  return (
+    <div class="address">
+      <output>{address}</output>
+      <CopyButton text={address} what={`the address ${address}`} />
+      <span class="quiet">
+        {[...(name === undefined || name === title ? [] : [name]), protos.join(' and ')].join(', ')}
+      </span>
+    </div>
   )
 }
 

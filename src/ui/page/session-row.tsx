@@ -6,6 +6,12 @@ import type { History } from './history.js'
 import { Plots } from './plot.js'
 import { PATHS, percent, ping } from './text.js'
 
+/** How long a session lasts until its share of lost pings tells anything. */
+const SETTLED_MS = 15_000
+
+/** From this share on, loss is told beside the ping. */
+const NOTICED_LOSS = 0.005
+
 export function SessionRow({
   session,
   history,
@@ -20,6 +26,7 @@ export function SessionRow({
   const [open, setOpen] = useState(false)
   const id = useId()
   const word = open ? 'Hide plots' : 'Plots'
+  const settled = at - session.since >= SETTLED_MS
   const last = history.of(session.id).at(-1)
   return (
     <div class="session">
@@ -28,7 +35,7 @@ export function SessionRow({
           {session.path ? PATHS[session.path] : 'Connection lost'}
         </span>
         <span class="ping">{ping(session)}</span>
-        {session.loss >= 0.005 && <span class="loss">{percent(session.loss)} lost</span>}
+        {settled && session.loss >= NOTICED_LOSS && <span class="loss">{percent(session.loss)} lost</span>}
         <span class="quiet">
           <span aria-hidden="true">{'\u2193'}</span>
           <span class="unseen">in </span> {bytesText(last?.inRate ?? 0)}/s{' '}
