@@ -164,6 +164,7 @@ export async function renameGuest(path: string, server: string, from: string, to
       faults.push({ path: 'NAME', message: `${quote(from)} is nobody who is invited any more` })
     }
     if (faults.length > 0 || !found) throw new OptionsError(faults)
+    if (to === from) return { text, result: undefined }
     const at = placeOf(text, found, from)!
     const madeFor = found.access.invites.find(one => one.name === from && one.madeFor === undefined)
     const renamed = setValue(text, [...at, 'name'], to)

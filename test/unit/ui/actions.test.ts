@@ -205,6 +205,9 @@ test('a guest who is renamed has the same ticket; a revoked one has none', async
   )
   assert.match((await desk.faults('rename', { publicKey, name: 'Anna', to: '' }))[0] ?? '', /^name: is empty/)
 
+  const before = desk.text
+  await desk.do('rename', { publicKey, name: 'Anna', to: 'Anna ' })
+  assert.equal(desk.text, before)
   await desk.do('rename', { publicKey, name: 'Anna', to: 'Annie' })
   const { view } = await desk.do('rename', { publicKey, name: 'Annie', to: 'Ann' })
   const { expires, ...ann } = view.servers[0]!.guests[0]!
