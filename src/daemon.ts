@@ -12,7 +12,7 @@ import { codeOf, type Fault, HyperNatError, OptionsError } from './errors.js'
 import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat, type Opened, type Shared } from './hyper-nat.js'
 import type { KeyPair } from './identity/keys.js'
-import { CONTROL_LIMITS, FILE_LOOK_MS, PLAYERS_WRITE_MS, SEEN_WRITE_MS } from './limits.js'
+import { CONTROL_LIMITS, FILE_LOOK_MS, PLAYERS_WRITE_MS, SEEN_WRITE_MS, UI_LIMITS } from './limits.js'
 import type { Log } from './log.js'
 import {
   clientsOf,
@@ -28,6 +28,7 @@ import { LastSeen, seenFile } from './options/last-seen.js'
 import { PlayerList, playersFile } from './options/player-list.js'
 import { FileWatch } from './options/watch.js'
 import { tryPort } from './sockets/free-ports.js'
+import type { Ui } from './ui/ui.js'
 import { version } from './version.js'
 
 /** What the file says, and what has been made of it. */
@@ -62,6 +63,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   #busy: Promise<unknown> = Promise.resolve()
   /** The settings of which was told that they wait for the next start. */
   #toldRestart = ''
+  #current: Options
+  #ui: Ui | null = null
   #watch: FileWatch | null = null
   #lastSeen: LastSeen | null = null
   #players: PlayerList | null = null
@@ -74,6 +77,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     readonly journal = new Journal(CONTROL_LIMITS)
   ) {
     super()
+    this.#current = options
     this.#file = options.source ? realFile(options.source.path) : null
     let stop = (): void => {}
     this.stopAsked = new Promise(resolve => {
@@ -81,8 +85,15 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     })
     this.stop = stop
     this.on('event', event => {
+      // Its link is for one person, and logs are shown to others.
+      if (event.event === 'ui') return
       journal.add(JSON.stringify({ time: new Date(wallClock()).toISOString(), ...event }))
     })
+  }
+
+  /** What the options file said when it could be used last. */
+  get current(): Options {
+    return this.#current
   }
 
   /**
@@ -150,6 +161,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     })
     await this.#listen()
     try {
+      await this.#startUi()
       for (const group of clientsOf(this.options)) await this.#open(node, group)
       await Promise.all(serversOf(this.options).map(group => this.#share(node, group)))
     } catch (err) {
@@ -189,6 +201,17 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     this.#servers.set(group.key, { group, handle })
   }
 
+  async #startUi(): Promise<void> {
+    const { ui, source } = this.options
+    if (!ui || !source) return
+    const { Ui } = await import('./ui/ui.js')
+    const parts = { daemon: this, file: source.path, port: ui.port, limits: UI_LIMITS }
+    this.#ui = new Ui({ ...parts, clock: systemClock, log: this.log })
+    const links = await this.#ui.start()
+    if (this.#closed) return this.#ui.close()
+    this.emit('event', { event: 'ui', ...links })
+  }
+
   // --- reloading ---
 
   async #onFileChange(path: string): Promise<void> {
@@ -220,6 +243,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     const letIn = this.#applyAccess(servers)
     const before = this.#groups
     await this.#tryPorts(clients)
+    this.#current = next
     await this.#remove(servers, clients)
     await this.#apply(node, servers, clients)
     const after = this.#groups
@@ -368,6 +392,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   async close(): Promise<void> {
     this.#closed = true
     this.#watch?.close()
+    await this.#ui?.close()
     this.#control?.close()
     await this.#node?.close()
     await this.#lastSeen?.close()

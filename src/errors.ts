@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'NO_SUCH_PROGRAM'
   | 'PROGRAM_FOREIGN'
   | 'NO_PORTS'
+  // The page on this computer: whoever asks may not, or not so
+  | 'REFUSED'
   // Local machine (exit code 1)
   | 'PORT_IN_USE'
   | 'LISTEN_FAILED'

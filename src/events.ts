@@ -81,6 +81,8 @@ export type DaemonEvent =
       address?: string
     }
   | { event: 'disconnected'; publicKey: string; peer: string; name?: string; code: string; host: string }
+  /** The page can be opened: with `url` while this process runs, with `once` one time, for a command line that others see. */
+  | { event: 'ui'; url: string; once: string }
   | { event: 'warning'; code: string; message: string }
   | { event: 'error'; code: string; message: string }
 

@@ -526,3 +526,41 @@ export const DOCTOR_LIMITS: DoctorLimits = {
   unsteadyMs: 30,
   clockJumpMs: 2000
 }
+
+/** What the page on this computer takes and shows. */
+export interface UiLimits {
+  /** Bytes of one request, beside its headers: a form, or a ticket. */
+  bodyBytes: number
+  /** Bytes of the headers of one request. */
+  headerBytes: number
+  /** Connections at a time; beyond it new ones are turned away. A browser opens six. */
+  connections: number
+  /** Windows that show the page at a time: a browser with one connection more for each could not ask for anything else. */
+  windows: number
+  /** How long the headers of a request, and all of it, may take. */
+  headersMs: number
+  requestMs: number
+  /** How long the link that a browser was started with holds. */
+  codeMs: number
+  /** Between two looks at what the page shows, while somebody looks at it. */
+  viewMs: number
+  /** How long the page waits for a change to be made before it shows how far it is. */
+  reloadMs: number
+  /** Lines of the log that wait for a window at the most, and characters of each. */
+  lines: number
+  lineLength: number
+}
+
+export const UI_LIMITS: UiLimits = {
+  bodyBytes: 16 * KB,
+  headerBytes: 16 * KB,
+  connections: 32,
+  windows: 5,
+  headersMs: 5000,
+  requestMs: 10_000,
+  codeMs: 60_000,
+  viewMs: 1000,
+  reloadMs: 2000,
+  lines: 200,
+  lineLength: 500
+}

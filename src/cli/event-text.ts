@@ -60,6 +60,8 @@ export class EventText {
         return `${this.#peer(event)} connected (${event.path})${event.address ? `, as ${event.address}` : ''}\n`
       case 'disconnected':
         return `${this.#gone(event)} disconnected (${event.code})\n`
+      case 'ui':
+        return `The page to host, to join and to watch is at\n  ${event.url}\nThis link is for you alone, until hyper-nat ends.\n`
       case 'relaying':
         return `A session began; there are ${event.sessions}\n`
       case 'relayed':

@@ -29,6 +29,7 @@ import { everyFlag } from './shared-flags.js'
 import { status } from './status.js'
 import { stop } from './stop.js'
 import { ticket } from './ticket.js'
+import { ui } from './ui.js'
 import { unknownArguments } from './unknown.js'
 
 const NAME = 'hyper-nat'
@@ -36,6 +37,7 @@ const WIDEST = 110
 
 export const commands: readonly Command[] = [
   file,
+  ui,
   server,
   host,
   join,

@@ -76,6 +76,7 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
   const daemon = await running
   if ('options' in job && job.options.source) around.onReload(() => reload(daemon, output))
   if ('opened' in job && job.opened) tellOpened(daemon, job.opened, output)
+  if ('openPage' in job && job.openPage) openPage(daemon, around)
   return runDaemon(daemon, log, output, around)
 }
 
@@ -103,6 +104,13 @@ function tellOpened(
       err =>
         output.event({ event: 'warning', code: codeOf(err), message: `It was not saved. ${messageOf(err)}` })
     )
+  })
+}
+
+/** What a browser is started with shows in the list of processes. */
+function openPage(daemon: RunningDaemon, around: Surroundings): void {
+  daemon.on('event', event => {
+    if (event.event === 'ui') around.openBrowser(event.once)
   })
 }
 

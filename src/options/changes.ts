@@ -95,5 +95,6 @@ export function settingsToRestart(running: Options, next: Options): string[] {
   if (udpIdleSeconds !== nextIdle) changed.push('udpIdle')
   if (resumeSeconds !== nextResume) changed.push('resume')
   if (!isDeepStrictEqual(limits, nextLimits)) changed.push('limits')
+  if (!isDeepStrictEqual(running.ui, next.ui)) changed.push('ui')
   return changed
 }

@@ -61,7 +61,7 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     : {}
   if (faults.length > 0 || !top.success) throw new OptionsError(distinct(faults))
 
-  const { identity, control, udpIdle, resume, limits: given = {} } = top.data
+  const { identity, control, udpIdle, resume, ui, limits: given = {} } = top.data
   const limits: Partial<Limits> = {
     ...(Object.fromEntries(
       Object.entries(given).filter(([, value]) => value !== undefined)
@@ -74,6 +74,7 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     network,
     ...(identity !== undefined && { identity }),
     ...(control !== undefined && { control }),
+    ...(ui && { ui }),
     limits,
     warnings
   }

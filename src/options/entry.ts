@@ -98,6 +98,8 @@ export interface Options {
   readonly identity?: string
   /** The folder of the control socket; false: there is none; left out: where this system has such things. */
   readonly control?: string | false
+  /** The page: its port, 0 for any free one; left out: there is none. */
+  readonly ui?: { readonly port: number }
   /** Where all this was read; left out: it comes from flags. */
   readonly source?: OptionsSource
   /** Those of our numbers that the user changed. */

@@ -212,6 +212,9 @@ const mapFault = says(value => `is ${quote(value)}; give ports such as "25565" o
 
 export const inviteShape = {
   name: guestName,
+  madeFor: guestName
+    .meta({ description: 'The name that the ticket was made for, where the guest has another one since.' })
+    .optional(),
   nonce: z
     .string(nonceFault)
     .regex(new RegExp(`^[0-9a-f]{${2 * NONCE_BYTES}}$`), nonceFault)
@@ -402,6 +405,22 @@ const network = z
   )
   .meta({ description: 'How this machine reaches the DHT.' })
 
+const uiFault = says(
+  value =>
+    `is ${quote(value)}; give true, false or { "port": 8765 }, with a port from 0 (any free one) to ${PORT_MAX}`
+)
+
+const ui = z
+  .union(
+    [z.boolean(), z.strictObject({ port: z.int(uiFault).min(0, uiFault).max(PORT_MAX, uiFault) }, uiFault)],
+    uiFault
+  )
+  .meta({
+    description:
+      'Whether there is a page on this computer to look at and to change all this; with a port, always at that one.'
+  })
+  .transform(value => (value === true ? { port: 0 } : value || undefined))
+
 function seconds(min: number, max: number, description: string) {
   const error = says(value => `is ${quote(value)}; give a number of seconds from ${min} to ${max}`)
   return z.number(error).min(min, error).max(max, error).meta({ description }).optional()
@@ -515,6 +534,7 @@ const topShape = {
     'Seconds without a datagram until a UDP conversation is forgotten (300).'
   ),
   resume: seconds(0, RESUME_MAX, 'Seconds that open connections wait for a lost path to come back (60).'),
+  ui: ui.optional(),
   limits: limits.optional()
 }
 
@@ -538,7 +558,7 @@ function topFault(value: unknown): string {
 export const topLevel = z.strictObject(
   {
     ...topShape,
-    schema: z.array(z.unknown(), says(schemaFault)).min(1, { error: 'is empty; it holds at least one entry' })
+    schema: z.array(z.unknown(), says(schemaFault))
   },
   says(topFault)
 )
@@ -551,7 +571,6 @@ export const wholeFile = z.strictObject({
   ...topShape,
   schema: z
     .array(z.discriminatedUnion('mode', [serverEntry, clientEntry]))
-    .min(1)
     .meta({ description: 'The entries: each shares or opens a port, a list or a range of ports.' })
 })
 
