@@ -14,6 +14,7 @@ import { HyperNat, type Opened, type Shared } from './hyper-nat.js'
 import type { KeyPair } from './identity/keys.js'
 import { CONTROL_LIMITS, FILE_LOOK_MS, SEEN_WRITE_MS } from './limits.js'
 import type { Log } from './log.js'
+import type { MetricsServer } from './metrics/server.js'
 import {
   clientsOf,
   type Group,
@@ -62,6 +63,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   /** The settings of which was told that they wait for the next start. */
   #toldRestart = ''
   #watch: FileWatch | null = null
+  #metrics: MetricsServer | null = null
   #lastSeen: LastSeen | null = null
   #closed = false
 
@@ -149,12 +151,32 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     try {
       for (const group of clientsOf(this.options)) await this.#open(node, group)
       await Promise.all(serversOf(this.options).map(group => this.#share(node, group)))
+      await this.#serveMetrics(node)
     } catch (err) {
       await this.close()
       throw err
     }
     if (!source || this.#closed) return
     this.#watch = new FileWatch(source.path, systemClock, FILE_LOOK_MS, () => this.#onFileChange(source.path))
+  }
+
+  /** Whoever wants to measure the node can do without; who plays over it cannot. */
+  async #serveMetrics(node: HyperNat): Promise<void> {
+    const { metrics } = this.options
+    if (!metrics || this.#closed) return
+    try {
+      const { serveMetrics } = await import('./metrics/server.js')
+      this.#metrics = await serveMetrics(metrics, () => node.metrics())
+      this.emit('event', { event: 'metrics', url: this.#metrics.url })
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      this.emit('event', {
+        event: 'warning',
+        code: err.code,
+        message: `There are no metrics. ${err.message}`
+      })
+    }
+    if (this.#closed) await this.#metrics?.close()
   }
 
   /** Opens the control socket: without it everything else goes on. */
@@ -355,6 +377,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     this.#closed = true
     this.#watch?.close()
     this.#control?.close()
+    await this.#metrics?.close()
     await this.#node?.close()
     await this.#lastSeen?.close()
     // Who asked it to stop learns by this that it has.

@@ -70,8 +70,19 @@ export type DaemonEvent =
       restart: readonly string[]
     }
   | { event: 'waiting'; publicKey: string; code: string; message: string }
-  | { event: 'connected'; publicKey: string; peer: string; name?: string; path: PathKind; host: string }
+  /** With `was`, it was connected before, and only its path has changed. */
+  | {
+      event: 'connected'
+      publicKey: string
+      peer: string
+      name?: string
+      path: PathKind
+      was?: PathKind
+      host: string
+    }
   | { event: 'disconnected'; publicKey: string; peer: string; name?: string; code: string; host: string }
+  /** Metrics are served here. */
+  | { event: 'metrics'; url: string }
   | { event: 'warning'; code: string; message: string }
   | { event: 'error'; code: string; message: string }
 

@@ -9,7 +9,7 @@ import type { AccessRules } from './access/rules.js'
 import type { Clock, Timer } from './clock.js'
 import type { ErrorCode } from './errors.js'
 import { codeOf, HyperNatError } from './errors.js'
-import type { DaemonEvent, ServerMapInfo } from './events.js'
+import type { DaemonEvent, PathKind, ServerMapInfo } from './events.js'
 import type { ByteFlow } from './flows/byte-flow.js'
 import { UdpFlows } from './flows/udp.js'
 import { nameOfHost } from './hosts/host.js'
@@ -26,11 +26,10 @@ import type { Hello, WireMap } from './session/frames.js'
 import { welcomeFrame } from './session/frames.js'
 import { greetClient, turnAway } from './session/greeting.js'
 import { Session } from './session/session.js'
-import { Traffic } from './session/traffic.js'
 import { KEY_BYTES, SESSION_ID_BYTES, VERSION } from './session/wire.js'
 import { dialTcp, joinTcp, targetCode } from './sockets/tcp.js'
 import { dialUdp, type UdpTarget } from './sockets/udp.js'
-import { mapStatus, type ServerStatus, sessionStatus } from './status.js'
+import { mapStatus, Past, type ServerStatus, sessionStatus } from './status.js'
 
 /** A port map with the number that stands for it on the wire. */
 type SharedMap = ServerMapInfo & WireMap
@@ -98,7 +97,7 @@ export class Server {
   #announced: ServerStatus['announced'] = 'announcing'
   #admitted = 0
   /** What sessions that are over have carried. */
-  readonly #past = new Traffic()
+  readonly #past = new Past()
   #access: Access
   #sweep: Timer | null = null
   #reviewTimer: Timer | null = null
@@ -242,7 +241,7 @@ export class Server {
         conversations: udp.values().map(({ map }) => map)
       })
     )
-    const past = this.#past.list()
+    const past = this.#past.maps
     return {
       publicKey: this.publicKey,
       ...(ticket && { ticket }),
@@ -250,6 +249,7 @@ export class Server {
       announced: this.#announced,
       maps: this.#maps.map(map => ({ host: map.host, ...mapStatus(map, past, sessions) })),
       sessions,
+      overall: this.#past.overall(sessions),
       admitted: this.#admitted
     }
   }
@@ -295,8 +295,8 @@ export class Server {
     }
     const guest = resumed ?? this.#admit(link, visitor)
     guest.link = link
-    link.onpath = () => {
-      if (guest.session.link === link) this.#tellConnected(guest)
+    link.onpath = was => {
+      if (guest.session.link === link) this.#tellConnected(guest, was)
     }
     const sendKey = random(KEY_BYTES)
     const welcome = welcomeFrame({
@@ -360,7 +360,7 @@ export class Server {
         ended: (code, reason) => {
           const wasUp = guest.session.wasUp
           this.#guests.delete(name)
-          this.#past.add(session.traffic().list())
+          this.#past.add(session)
           guest.udp.clear()
           log.debug({ peer: guest.label, code, reason }, 'session ended')
           if (wasUp) this.#tellDisconnected(guest, code)
@@ -395,8 +395,13 @@ export class Server {
     return guest
   }
 
-  #tellConnected(guest: Guest): void {
-    this.#parts.emit({ event: 'connected', ...this.#who(guest), path: guest.link!.path })
+  #tellConnected(guest: Guest, was?: PathKind): void {
+    this.#parts.emit({
+      event: 'connected',
+      ...this.#who(guest),
+      path: guest.link!.path,
+      ...(was && { was })
+    })
   }
 
   #tellDisconnected(guest: Guest, code: string): void {

@@ -3,6 +3,7 @@
 import type { Options } from '../options/entry.js'
 import { type Arguments, type Command, type Job, text } from './command.js'
 import type { Surroundings } from './console.js'
+import { runFlags } from './run-flags.js'
 import { identityFlag, networkOf, relayFlag } from './shared-flags.js'
 
 /** The file that is read when none is named. */
@@ -14,7 +15,8 @@ export const file: Command = {
   flags: {
     config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' },
     ...identityFlag,
-    ...relayFlag
+    ...relayFlag,
+    ...runFlags
   },
   examples: [],
   subject: args => text(args, 'config') ?? DEFAULT_FILE,

@@ -7,6 +7,7 @@ import type { ClientEntry } from '../options/entry.js'
 import { type Arguments, type Command, type Job, type Task, text, words } from './command.js'
 import { EXIT, type Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
+import { runFlags } from './run-flags.js'
 import { runningFrom } from './running.js'
 import { identityFlag, networkOf, qrFlag, relayFlag } from './shared-flags.js'
 
@@ -32,7 +33,8 @@ export const join: Command = {
     config: { alias: 'c', type: 'string', describe: `Another file than ./${DEFAULT_FILE}, with --save` },
     ...qrFlag,
     ...identityFlag,
-    ...relayFlag
+    ...relayFlag,
+    ...runFlags
   },
   examples: [
     ['hyper-nat join hnat1..', 'the same ports here as there'],

@@ -3,6 +3,7 @@
 import type { Warning } from '../options/entry.js'
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { Surroundings } from './console.js'
+import { runFlags } from './run-flags.js'
 import { secretOf } from './secret-source.js'
 import { networkOf, portMappingFlag, portMappingOf, protocolFlag, qrFlag, relayFlag } from './shared-flags.js'
 
@@ -27,6 +28,7 @@ export const server: Command = {
     name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
     ...qrFlag,
     ...relayFlag,
+    ...runFlags,
     ...portMappingFlag
   },
   examples: [

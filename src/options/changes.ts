@@ -82,6 +82,8 @@ export function settingsToRestart(running: Options, next: Options): string[] {
   if (!isDeepStrictEqual(running.network, next.network)) changed.push('network')
   if (running.identity !== next.identity) changed.push('identity')
   if (running.control !== next.control) changed.push('control')
+  if (!isDeepStrictEqual(running.metrics, next.metrics)) changed.push('metrics')
+  if (!isDeepStrictEqual(running.log, next.log)) changed.push('log')
   if (running.limits.udpIdleSeconds !== next.limits.udpIdleSeconds) changed.push('udpIdle')
   if (running.limits.resumeSeconds !== next.limits.resumeSeconds) changed.push('resume')
   return changed

@@ -22,6 +22,8 @@ import {
   allowedShape,
   clientEntry,
   inviteShape,
+  logShape,
+  metricsShape,
   networkOnly,
   networkShape,
   serverEntry,
@@ -55,7 +57,7 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     : {}
   if (faults.length > 0 || !top.success) throw new OptionsError(distinct(faults))
 
-  const { identity, control, udpIdle, resume } = top.data
+  const { identity, control, metrics, log, udpIdle, resume } = top.data
   const limits: Partial<Limits> = {
     ...(udpIdle !== undefined && { udpIdleSeconds: udpIdle }),
     ...(resume !== undefined && { resumeSeconds: resume })
@@ -64,6 +66,8 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     entries: placed.map(({ entry }) => entry),
     network,
     ...(identity !== undefined && { identity }),
+    ...(metrics && { metrics }),
+    ...(log && { log: { file: log.file, ...(log.level && { level: log.level }) } }),
     ...(control !== undefined && { control }),
     limits,
     warnings
@@ -256,6 +260,8 @@ const MODES = {
 /** Objects inside of others, by the key that holds them. */
 const INNER: Readonly<Record<string, object>> = {
   network: networkShape,
+  metrics: metricsShape,
+  log: logShape,
   allow: allowedShape,
   invites: inviteShape
 }

@@ -65,8 +65,8 @@ test('hosts of one server are told apart as soon as there are several', () => {
       .join('\n'),
     'Server EPkmaN7v.. connected (direct)\n' +
       'Server EPkmaN7v.., host second, connected (direct)\n' +
-      'Server EPkmaN7v.., host first, disconnected (CONNECTION_LOST)\n' +
-      'Server EPkmaN7v.. disconnected (CONNECTION_LOST)\n' +
+      'Server EPkmaN7v.., host first, disconnected (CONNECTION_LOST): nothing came through any more; it may come back\n' +
+      'Server EPkmaN7v.. disconnected (CONNECTION_LOST): nothing came through any more; it may come back\n' +
       'Server EPkmaN7v.. connected (direct)\n'
   )
 })
@@ -94,7 +94,7 @@ test('a client shows where its ports lead', () => {
 test('sessions come and go, each end in its own words', () => {
   assert.match(
     text([serverReady, connected, disconnected]).out,
-    /Client DHUJWe9K\.\. connected \(direct\)\nClient DHUJWe9K\.\. disconnected \(CONNECTION_LOST\)\n$/
+    /Client DHUJWe9K\.\. connected \(direct\)\nClient DHUJWe9K\.\. disconnected \(CONNECTION_LOST\): nothing came through any more; it may come back\n$/
   )
   // To a client, its peer is the server that it knows by this key.
   assert.match(
