@@ -50,8 +50,8 @@ export const direct: Contender = {
   }
 }
 
-/** This project's own, with maps of these protocols. */
-export function hyperNatWith(name: string, protos: readonly string[]): Contender {
+/** This project's own, with maps of these protocols, and what else its options hold. */
+export function hyperNatWith(name: string, protos: readonly string[], options: object = {}): Contender {
   return {
     name,
     udp: protos.includes('udp'),
@@ -60,7 +60,7 @@ export function hyperNatWith(name: string, protos: readonly string[]): Contender
       const network = { bootstrap: site.bootstrap }
       const files: { remove(): void }[] = []
       const start = (name: string, schema: object[], prefix: readonly string[]) => {
-        const written = writeOptions({ schema, network })
+        const written = writeOptions({ schema, network, ...options })
         files.push(written)
         return new HyperNat(['-c', written.file, '--json'], { name, prefix })
       }
