@@ -150,8 +150,9 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     await this.#listen()
     try {
       for (const group of clientsOf(this.options)) await this.#open(node, group)
-      await Promise.all(serversOf(this.options).map(group => this.#share(node, group)))
+      // Before the servers are announced, which takes long without a network: that should show.
       await this.#serveMetrics(node)
+      await Promise.all(serversOf(this.options).map(group => this.#share(node, group)))
     } catch (err) {
       await this.close()
       throw err

@@ -8,7 +8,7 @@ import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import { CONTROL_LIMITS, LOG_FILE_BYTES } from '../limits.js'
 import type { EventLog, Log, LogSink } from '../log.js'
 import type { Options } from '../options/entry.js'
-import type { Supervisor } from '../service/notify.js'
+import type { Supervisor } from '../service/supervisor.js'
 import { type Arguments, commandLine, type DaemonExtras, type Job, type Task } from './command.js'
 import { EXIT, type RunningDaemon, type Surroundings } from './console.js'
 import type { TextExtras } from './event-text.js'
@@ -76,10 +76,9 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
       : job.service.make(log)
   const daemon = await running
   const supervisor = await makeSupervisor(around, log)
-  if (file) daemon.on('event', file.event)
   if ('options' in job && job.options.source) around.onReload(() => reload(daemon, output, supervisor))
   if ('opened' in job && job.opened) tellOpened(daemon, job.opened, output)
-  return runDaemon(daemon, log, output, around, supervisor)
+  return runDaemon(daemon, log, output, around, { supervisor, logged: file?.event })
 }
 
 /** What people's text shows beside the events. */
@@ -197,14 +196,22 @@ async function runTask(task: Task, output: Output, around: Surroundings, log: Lo
   }
 }
 
+/** Who hears of a daemon beside the one who started it. */
+interface Watchers {
+  readonly supervisor: Supervisor | null
+  /** Of a log file. */
+  readonly logged: EventLog | undefined
+}
+
 async function runDaemon(
   daemon: RunningDaemon,
   log: Log,
   output: Output,
   around: Surroundings,
-  supervisor: Supervisor | null
+  { supervisor, logged }: Watchers
 ): Promise<number> {
   daemon.on('event', event => output.event(event))
+  if (logged) daemon.on('event', logged)
   let code: number = EXIT.done
   // Without a network it is announced later; that is no reason to be started anew.
   daemon.on('event', event => {
@@ -218,6 +225,7 @@ async function runDaemon(
   } catch (err) {
     if (!(err instanceof HyperNatError)) throw err
     output.failure(err, 'hyper-nat')
+    logged?.({ event: 'error', code: err.code, message: err.message })
     code = USAGE_ERRORS.has(err.code) ? EXIT.usage : EXIT.failed
   }
   log.info('closing')
@@ -229,7 +237,7 @@ async function runDaemon(
 async function makeSupervisor({ env }: Surroundings, log: Log): Promise<Supervisor | null> {
   if (!env.NOTIFY_SOCKET) return null
   const [{ supervisorOf }, { systemClock }] = await Promise.all([
-    import('../service/notify.js'),
+    import('../service/supervisor.js'),
     import('../clock.js')
   ])
   return supervisorOf(env, process.pid, systemClock, log)

@@ -110,6 +110,16 @@ test('sessions come and go, each end in its own words', () => {
   assert.equal(text([waiting]).out, 'Waiting for EPkmaN7v..: it is not up\n')
 })
 
+test('a path that changes is told as that, with what it was', () => {
+  const changed: DaemonEvent = { ...connected, name: 'Anna', was: 'relayed' }
+  assert.equal(text([changed]).out, 'Client "Anna" is now direct, was relayed: a direct path opened\n')
+  assert.equal(
+    text([{ ...connected, peer: KEY, path: 'lan', was: 'direct' }]).out,
+    'Server EPkmaN7v.. is now lan, was direct: its address changed\n'
+  )
+  assert.equal(text([{ event: 'metrics', url: 'http://x/metrics' }]).out, 'Metrics at http://x/metrics\n')
+})
+
 test('warnings and errors go to stderr; quiet leaves the errors', () => {
   const events: DaemonEvent[] = [
     serverReady,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { run } from '../../../src/cli/run.js'
+import { HyperNatError } from '../../../src/errors.js'
 import { Memory, runOnce } from './memory.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-cli-'))
@@ -78,6 +79,16 @@ test('events and diagnostics go to the file as JSON, whatever is shown', async (
       ['info', 'closing']
     ]
   )
+})
+
+test('why it could not start is in the file, for those who see nothing else', async () => {
+  const file = join(folder, 'failure.log')
+  const memory = new Memory()
+  memory.fake.onStart = async () => {
+    throw new HyperNatError('PORT_IN_USE', 'It is taken.')
+  }
+  assert.equal(await run(['server', '-p', '1', '-s', 'x', '--log-file', file], memory), 1)
+  assert.match(readFileSync(file, 'utf8'), /"level":"error",.*"code":"PORT_IN_USE","message":"It is taken\."/)
 })
 
 test('a log file that cannot be written is warned of, and no more', async () => {

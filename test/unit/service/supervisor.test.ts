@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createLog, silentLog } from '../../../src/log.js'
-import { Supervisor, supervisorOf, watchdogMs } from '../../../src/service/notify.js'
+import { Supervisor, supervisorOf, watchdogMs } from '../../../src/service/supervisor.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
 test('the watchdog is ours when it names us, or nobody', () => {
