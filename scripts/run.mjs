@@ -62,7 +62,8 @@ async function build() {
     (await node([bin.tsc])) ||
     // The page is for browsers, with other types; esbuild does not look at types.
     (await node([bin.tsc, '-p', join('src', 'ui', 'page')])) ||
-    node([join('scripts', 'page.mjs')])
+    (await node([join('scripts', 'page.mjs')])) ||
+    node([join('dist', 'scripts', 'man.js')])
   )
 }
 

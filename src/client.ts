@@ -19,11 +19,10 @@ import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import type { Node } from './network/node.js'
 import type { ClientEntry } from './options/entry.js'
-import { Traffic } from './session/traffic.js'
 import { ANNOUNCEMENTS, MAX_ANNOUNCEMENT } from './session/wire.js'
 import { joinTcp, type Listener, listenTcp, reset } from './sockets/tcp.js'
 import { listenUdp, type UdpListener } from './sockets/udp.js'
-import { type ClientStatus, mapStatus, sessionStatus } from './status.js'
+import { type ClientStatus, mapStatus, Past, sessionStatus } from './status.js'
 
 /** A port map to open. */
 export type MapEntry = Pick<
@@ -98,7 +97,7 @@ export class Client {
   readonly #flows: UdpFlows<string, UdpFlow>
   readonly #flowsById = new Map<number, UdpFlow>()
   /** What sessions that are over have carried. */
-  readonly #past = new Traffic()
+  readonly #past = new Past()
   readonly #dials: DialCounts = { made: 0, failed: 0 }
   readonly #repeater: Repeater
   readonly #loopback: LoopbackSender
@@ -114,7 +113,7 @@ export class Client {
         ...parts,
         maps: this.#places,
         dials: this.#dials,
-        tally: traffic => this.#past.add(traffic)
+        tally: session => this.#past.add(session)
       },
       {
         up: () => this.#release(),
@@ -322,11 +321,12 @@ export class Client {
       const { name, path, since } = host
       return sessionStatus(host.session!, { peer: this.publicKey, host: name, path, since, conversations })
     })
-    const past = this.#past.list()
+    const past = this.#past.maps
     return {
       publicKey: this.publicKey,
       maps: this.#maps.map(map => ({ ...mapInfo(map), ...mapStatus(map, past, sessions) })),
       sessions,
+      overall: this.#past.overall(sessions),
       dials: this.#dials.made,
       failedDials: this.#dials.failed,
       waiting: this.#waiting.size,

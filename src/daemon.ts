@@ -14,6 +14,7 @@ import { HyperNat, type Opened, type Shared } from './hyper-nat.js'
 import type { KeyPair } from './identity/keys.js'
 import { CONTROL_LIMITS, FILE_LOOK_MS, PLAYERS_WRITE_MS, SEEN_WRITE_MS, UI_LIMITS } from './limits.js'
 import type { Log } from './log.js'
+import type { MetricsServer } from './metrics/server.js'
 import {
   clientsOf,
   type Group,
@@ -66,6 +67,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   #current: Options
   #ui: Ui | null = null
   #watch: FileWatch | null = null
+  #metrics: MetricsServer | null = null
   #lastSeen: LastSeen | null = null
   #players: PlayerList | null = null
   #closed = false
@@ -163,6 +165,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     try {
       await this.#startUi()
       for (const group of clientsOf(this.options)) await this.#open(node, group)
+      // Before the servers are announced, which takes long without a network: that should show.
+      await this.#serveMetrics(node)
       await Promise.all(serversOf(this.options).map(group => this.#share(node, group)))
     } catch (err) {
       await this.close()
@@ -170,6 +174,25 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     }
     if (!source || this.#closed) return
     this.#watch = new FileWatch(source.path, systemClock, FILE_LOOK_MS, () => this.#onFileChange(source.path))
+  }
+
+  /** Whoever wants to measure the node can do without; who plays over it cannot. */
+  async #serveMetrics(node: HyperNat): Promise<void> {
+    const { metrics } = this.options
+    if (!metrics || this.#closed) return
+    try {
+      const { serveMetrics } = await import('./metrics/server.js')
+      this.#metrics = await serveMetrics(metrics, () => node.metrics())
+      this.emit('event', { event: 'metrics', url: this.#metrics.url })
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      this.emit('event', {
+        event: 'warning',
+        code: err.code,
+        message: `There are no metrics. ${err.message}`
+      })
+    }
+    if (this.#closed) await this.#metrics?.close()
   }
 
   /** Opens the control socket: without it everything else goes on. */
@@ -394,6 +417,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     this.#watch?.close()
     await this.#ui?.close()
     this.#control?.close()
+    await this.#metrics?.close()
     await this.#node?.close()
     await this.#lastSeen?.close()
     await this.#players?.close()

@@ -33,6 +33,7 @@ export type ErrorCode =
   | 'LISTEN_FAILED'
   | 'DHT_UNREACHABLE'
   | 'CLOSED'
+  | 'SERVICE_FAILED'
   | 'NO_OPTIONS_FILE'
   // Controlling a running daemon (exit code 1; SEVERAL_DAEMONS: 2)
   | 'NOT_RUNNING'

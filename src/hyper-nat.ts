@@ -22,6 +22,7 @@ import { decodeTicket, type Ticket } from './identity/ticket.js'
 import type { Lobby } from './lan/lobby.js'
 import { DOCTOR_LIMITS, type DoctorLimits, LIMITS, type Limits } from './limits.js'
 import { type Log, silentLog } from './log.js'
+import type { MetricsPage } from './metrics/server.js'
 import { Node } from './network/node.js'
 import type { PortMappingState } from './network/port-mapping.js'
 import type { Survey } from './network/survey.js'
@@ -318,6 +319,13 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       clients: [...this.#clients].map(client => client.status()),
       network: this.#node.status()
     }
+  }
+
+  /** The same as Prometheus text; `serveMetrics` serves it. */
+  async metrics(): Promise<MetricsPage> {
+    // Its library is for those who ask.
+    const { METRICS_TYPE, metricsText, processUse } = await import('./metrics/text.js')
+    return { type: METRICS_TYPE, text: await metricsText(this.status(), processUse()) }
   }
 
   /** A client with its local ports bound, those in use exchanged for the next free ones where that will do. */

@@ -62,6 +62,7 @@ export {
   UI_LIMITS,
   type UiLimits
 } from './limits.js'
+export { type MetricsPage, type MetricsPlace, type MetricsServer, serveMetrics } from './metrics/server.js'
 export { BootstrapNodes, type BootstrapOptions } from './network/bootstrap.js'
 export type { Contact } from './network/contact.js'
 export type { Beyond } from './network/hops.js'
@@ -82,6 +83,7 @@ export {
   type ClientStatus,
   type MapStatus,
   type NetworkStatus,
+  type Overall,
   type Rates,
   type ServerStatus,
   type SessionStatus,

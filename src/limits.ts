@@ -255,6 +255,14 @@ export const FILE_LOOK_MS = 200
 /** Between two writes of when guests were seen last. */
 export const SEEN_WRITE_MS = 60_000
 
+/** Bytes of a log file from which on a new one begins, beside one that is kept. */
+export const LOG_FILE_BYTES = 10_000_000
+
+/** How long the system's own programs may take that install a service: a start waits until the daemon is ready. */
+export const SERVICE_COMMAND_MS = 120_000
+
+/** How long systemd-notify may take: systemd reads it at once, or hangs. */
+export const NOTIFY_MS = 2000
 /** What the control socket takes and keeps; those who use it are programs of the same user. */
 export interface ControlLimits {
   /** Bytes of one request. */
@@ -563,4 +571,17 @@ export const UI_LIMITS: UiLimits = {
   reloadMs: 2000,
   lines: 200,
   lineLength: 500
+}
+
+/** What is given to those who read metrics. */
+export interface MetricsLimits {
+  /** Connections at a time; beyond it new ones are closed. */
+  connections: number
+  /** How long a request may take to arrive. */
+  requestMs: number
+}
+
+export const METRICS_LIMITS: MetricsLimits = {
+  connections: 16,
+  requestMs: 5000
 }

@@ -12,7 +12,7 @@ import type { AccessRules } from './access/rules.js'
 import type { Clock, Timer } from './clock.js'
 import type { ErrorCode } from './errors.js'
 import { codeOf, HyperNatError } from './errors.js'
-import type { DaemonEvent, ServerMapInfo } from './events.js'
+import type { DaemonEvent, PathKind, ServerMapInfo } from './events.js'
 import type { ByteFlow } from './flows/byte-flow.js'
 import { Ration } from './flows/ration.js'
 import { UdpFlows } from './flows/udp.js'
@@ -33,13 +33,12 @@ import type { Hello, WireMap } from './session/frames.js'
 import { welcomeFrame } from './session/frames.js'
 import { greetClient, turnAway } from './session/greeting.js'
 import { Session } from './session/session.js'
-import { Traffic } from './session/traffic.js'
 import { ANNOUNCEMENTS, KEY_BYTES, SESSION_ID_BYTES, VERSION } from './session/wire.js'
 import { proxyHeader } from './sockets/proxy-header.js'
 import { isNotOurs, isOurs } from './sockets/source-address.js'
 import { answersTcp, dialTcp, joinTcp, targetCode } from './sockets/tcp.js'
 import { dialUdp, type UdpTarget } from './sockets/udp.js'
-import { mapStatus, type ServerStatus, sessionStatus } from './status.js'
+import { mapStatus, Past, type ServerStatus, sessionStatus } from './status.js'
 
 /** A port map, and how its target is spoken to. */
 export interface ServerMap extends ServerMapInfo {
@@ -127,7 +126,7 @@ export class Server {
   #announced: ServerStatus['announced'] = 'announcing'
   #admitted = 0
   /** What sessions that are over have carried. */
-  readonly #past = new Traffic()
+  readonly #past = new Past()
   #announcer: Announcer
   #access: Access
   #sweep: Timer | null = null
@@ -318,7 +317,7 @@ export class Server {
         conversations: udp.values().map(({ map }) => map)
       })
     )
-    const past = this.#past.list()
+    const past = this.#past.maps
     return {
       publicKey: this.publicKey,
       ...(ticket && { ticket }),
@@ -326,6 +325,7 @@ export class Server {
       announced: this.#announced,
       maps: this.#maps.map(map => ({ host: map.host, ...mapStatus(map, past, sessions) })),
       sessions,
+      overall: this.#past.overall(sessions),
       admitted: this.#admitted
     }
   }
@@ -374,8 +374,8 @@ export class Server {
     }
     const guest = resumed ?? this.#admit(link, visitor)
     guest.link = link
-    link.onpath = () => {
-      if (guest.session.link === link) this.#tellConnected(guest)
+    link.onpath = was => {
+      if (guest.session.link === link) this.#tellConnected(guest, was)
     }
     const sendKey = random(KEY_BYTES)
     const welcome = welcomeFrame({
@@ -452,7 +452,7 @@ export class Server {
           const wasUp = guest.session.wasUp
           this.#guests.delete(name)
           this.#countGuests()
-          this.#past.add(session.traffic().list())
+          this.#past.add(session)
           players.leave(this.#playerOf(guest.key))
           guest.udp.clear()
           log.debug({ peer: guest.label, code, reason }, 'session ended')
@@ -510,10 +510,11 @@ export class Server {
     )
   }
 
-  #tellConnected(guest: Guest): void {
+  #tellConnected(guest: Guest, was?: PathKind): void {
     const address = this.#shownAddress(guest)
     const { path } = guest.link!
-    this.#parts.emit({ event: 'connected', ...this.#who(guest), path, ...(address && { address }) })
+    const more = { ...(was && { was }), ...(address && { address }) }
+    this.#parts.emit({ event: 'connected', ...this.#who(guest), path, ...more })
   }
 
   #tellDisconnected(guest: Guest, code: string): void {

@@ -53,8 +53,14 @@ export const direct: Contender = {
 /**
  * This project's own, with maps of these protocols.
  * @param extra what its UDP maps have besides, at both ends
+ * @param options what its options hold besides
  */
-export function hyperNatWith(name: string, protos: readonly string[], extra: object = {}): Contender {
+export function hyperNatWith(
+  name: string,
+  protos: readonly string[],
+  extra: object = {},
+  options: object = {}
+): Contender {
   return {
     name,
     udp: protos.includes('udp'),
@@ -63,7 +69,7 @@ export function hyperNatWith(name: string, protos: readonly string[], extra: obj
       const network = { bootstrap: site.bootstrap }
       const files: { remove(): void }[] = []
       const start = (name: string, schema: object[], prefix: readonly string[]) => {
-        const written = writeOptions({ schema, network })
+        const written = writeOptions({ schema, network, ...options })
         files.push(written)
         return new HyperNat(['-c', written.file, '--json'], { name, prefix })
       }

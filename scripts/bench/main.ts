@@ -15,6 +15,7 @@ import { installPeers, projectFolder } from './peers.js'
 import { Report } from './report.js'
 import { measureThroughput } from './throughput.js'
 import { measureUdpRate } from './udp-rate.js'
+import { measureWatched } from './watched.js'
 
 type Measure = (report: Report, who: Contender, bootstrap: readonly string[]) => Promise<void>
 
@@ -24,7 +25,8 @@ const measures: Record<string, Measure> = {
   'udp-rate': measureUdpRate,
   'udp-latency': measureDatagrams,
   start: measureStart,
-  idle: measureIdle
+  idle: measureIdle,
+  watched: measureWatched
 }
 
 const LINK = 'link'

@@ -2,6 +2,7 @@
 
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { Surroundings } from './console.js'
+import { runFlags } from './run-flags.js'
 import {
   duplicateFlag,
   identityFlag,
@@ -33,7 +34,8 @@ export const client: Command = {
     'local-host': { type: 'string', describe: 'The address to listen on (127.0.0.1)' },
     ...duplicateFlag,
     ...identityFlag,
-    ...relayFlag
+    ...relayFlag,
+    ...runFlags
   },
   examples: [
     ['hyper-nat client -l 8080 -r 80 -k <publickey>', "local udp port 8080 leads to the server's port 80"],

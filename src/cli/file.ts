@@ -4,6 +4,7 @@ import { OptionsError } from '../errors.js'
 import type { Options } from '../options/entry.js'
 import { type Arguments, type Command, type Job, text } from './command.js'
 import type { Surroundings } from './console.js'
+import { runFlags } from './run-flags.js'
 import { identityFlag, networkOf, relayFlag } from './shared-flags.js'
 
 /** The file that is read when none is named. */
@@ -16,7 +17,8 @@ export const file: Command = {
     config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' },
     ui: { type: 'boolean', describe: 'With a page on this computer, whose link it shows' },
     ...identityFlag,
-    ...relayFlag
+    ...relayFlag,
+    ...runFlags
   },
   examples: [],
   subject: args => text(args, 'config') ?? DEFAULT_FILE,

@@ -8,6 +8,7 @@ import { type Arguments, type Command, type Job, type Task, text, words } from '
 import { EXIT, type Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
 import type { GameOf } from './join-hints.js'
+import { runFlags } from './run-flags.js'
 import { runningFrom } from './running.js'
 import {
   discoveryFlag,
@@ -44,7 +45,8 @@ export const join: Command = {
     ...duplicateFlag,
     ...qrFlag,
     ...identityFlag,
-    ...relayFlag
+    ...relayFlag,
+    ...runFlags
   },
   examples: [
     ['hyper-nat join hnat1..', 'the same ports here as there'],

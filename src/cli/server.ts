@@ -3,6 +3,7 @@
 import type { Warning } from '../options/entry.js'
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { Surroundings } from './console.js'
+import { runFlags } from './run-flags.js'
 import { secretOf } from './secret-source.js'
 import {
   duplicateFlag,
@@ -41,6 +42,7 @@ export const server: Command = {
     ...duplicateFlag,
     ...qrFlag,
     ...relayFlag,
+    ...runFlags,
     ...portMappingFlag
   },
   examples: [

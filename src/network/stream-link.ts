@@ -43,7 +43,7 @@ type StreamLimits = Pick<Limits, 'unsentMs' | 'unsentMinBytes' | 'unsentMaxBytes
 export class StreamLink implements Link {
   events: LinkEvents = { message() {}, datagram() {}, drain() {}, close() {} }
   /** The path has changed, from relayed to a direct one. */
-  onpath: () => void = () => {}
+  onpath: (was: PathKind) => void = () => {}
   /** See {@link suspect}. */
   onsuspect: () => void = () => {}
   /** Resolves when the connection is gone, with why: `CONNECTION_LOST` for an orderly end. */
@@ -90,9 +90,12 @@ export class StreamLink implements Link {
       })
     })
     this.#raw.on('message', (packet: Uint8Array) => this.events.datagram(packet))
+    let told = this.path
     this.#raw.on('remote-changed', () => {
       this.#relayed = false
-      if (!this.#gone) this.onpath()
+      const was = told
+      told = this.path
+      if (!this.#gone && told !== was) this.onpath(was)
     })
   }
 

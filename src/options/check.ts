@@ -28,6 +28,8 @@ import {
   clientEntry,
   inviteShape,
   limitsShape,
+  logShape,
+  metricsShape,
   networkOnly,
   networkShape,
   serverEntry,
@@ -61,7 +63,7 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     : {}
   if (faults.length > 0 || !top.success) throw new OptionsError(distinct(faults))
 
-  const { identity, control, udpIdle, resume, ui, limits: given = {} } = top.data
+  const { identity, control, metrics, log, udpIdle, resume, ui, limits: given = {} } = top.data
   const limits: Partial<Limits> = {
     ...(Object.fromEntries(
       Object.entries(given).filter(([, value]) => value !== undefined)
@@ -73,6 +75,8 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     entries: placed.map(({ entry }) => entry),
     network,
     ...(identity !== undefined && { identity }),
+    ...(metrics && { metrics }),
+    ...(log && { log: { file: log.file, ...(log.level && { level: log.level }) } }),
     ...(control !== undefined && { control }),
     ...(ui && { ui }),
     limits,
@@ -348,6 +352,8 @@ const MODES = {
 /** Objects inside of others, by the key that holds them. */
 const INNER: Readonly<Record<string, object>> = {
   network: networkShape,
+  metrics: metricsShape,
+  log: logShape,
   allow: allowedShape,
   invites: inviteShape,
   limits: limitsShape

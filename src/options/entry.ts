@@ -3,6 +3,8 @@ import type { GuestKey } from '../identity/guest.js'
 import type { Secret } from '../identity/secret.js'
 import type { Lobby } from '../lan/lobby.js'
 import type { Limits } from '../limits.js'
+import type { LogLevel } from '../log.js'
+import type { MetricsPlace } from '../metrics/server.js'
 
 /** How a port map's traffic is carried. */
 export type Proto = 'tcp' | 'udp' | 'tcpudp'
@@ -83,6 +85,13 @@ export interface Warning {
   readonly message: string
 }
 
+/** A log in a file, beside what is shown. */
+export interface LogFileOptions {
+  readonly file: string
+  /** The least that is written; `info` if left out. */
+  readonly level?: LogLevel
+}
+
 /** The file that options were read from. */
 export interface OptionsSource {
   readonly path: string
@@ -96,6 +105,10 @@ export interface Options {
   readonly network: NetworkOptions
   /** The file of this machine's lasting client key; left out: a fresh key for each process. */
   readonly identity?: string
+  /** Where metrics are served; left out: nowhere. */
+  readonly metrics?: MetricsPlace
+  /** The file to log to; left out: none. */
+  readonly log?: LogFileOptions
   /** The folder of the control socket; false: there is none; left out: where this system has such things. */
   readonly control?: string | false
   /** The page: its port, 0 for any free one; left out: there is none. */

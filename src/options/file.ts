@@ -40,11 +40,12 @@ export async function readOptionsFile(
   // A guest's ticket is one, too.
   const holdsSecret = options.entries.some(entry => entry.mode === 'server' || entry.guest)
   const warning = holdsSecret ? await readableByOthers(path) : undefined
-  const { identity, control } = options
+  const { identity, control, log } = options
   return {
     ...options,
     // As the file's owner sees it, wherever hyper-nat is started.
     ...(identity !== undefined && { identity: resolve(dirname(path), identity) }),
+    ...(log && { log: { ...log, file: resolve(dirname(path), log.file) } }),
     ...(typeof control === 'string' && { control: resolve(dirname(path), control) }),
     source: { path, read: () => readOptionsFile(path, bootstrap, relay) },
     warnings: warning ? [...options.warnings, warning] : options.warnings

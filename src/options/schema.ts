@@ -15,7 +15,7 @@ import { guestNameFault } from './guest-name.js'
 import { bootstrapFault, hostFault } from './hosts.js'
 import { PORT_MAX, PORTS_PATTERN, parsePorts } from './ports.js'
 import { PROTOS_PATTERN, parseProtos } from './protos.js'
-import { quote } from './quote.js'
+import { oneOf, quote } from './quote.js'
 
 /** Where things are when nobody says otherwise: this machine. */
 const THIS_MACHINE = '127.0.0.1'
@@ -421,6 +421,52 @@ const ui = z
   })
   .transform(value => (value === true ? { port: 0 } : value || undefined))
 
+const metricsPortFault = says(
+  value =>
+    `is ${value === undefined ? 'missing' : quote(value)}; give a whole number from 0 (any free one) to ${PORT_MAX}`
+)
+
+export const metricsShape = {
+  port: z
+    .int(metricsPortFault)
+    .min(0, metricsPortFault)
+    .max(PORT_MAX, metricsPortFault)
+    .meta({ description: 'The TCP port; 0 for any free one.' }),
+  host: host('The address on this machine to listen on; others can read the metrics unless it is 127.0.0.1.')
+}
+
+const metrics = z
+  .strictObject(
+    metricsShape,
+    says(value => `is ${quote(value)}; give an object such as { "port": 9464 }`)
+  )
+  .meta({ description: 'Serves metrics for Prometheus, at http://127.0.0.1:PORT/metrics.' })
+
+const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const
+
+export const logShape = {
+  file: z
+    .string(notText('it is the name of a file'))
+    .min(1, { error: 'is empty; it is the name of a file' })
+    .meta({
+      description: 'The file, relative to this one. At 10 MB it becomes FILE.1, and a new one begins.'
+    }),
+  level: z
+    .enum(
+      LOG_LEVELS,
+      says(value => `is ${quote(value)}; give ${oneOf(LOG_LEVELS.map(level => `"${level}"`))}`)
+    )
+    .meta({ description: 'The least that is written; info if left out.' })
+    .optional()
+}
+
+const log = z
+  .strictObject(
+    logShape,
+    says(value => `is ${quote(value)}; give an object such as { "file": "hyper-nat.log" }`)
+  )
+  .meta({ description: 'A log in a file: one JSON object per line.' })
+
 function seconds(min: number, max: number, description: string) {
   const error = says(value => `is ${quote(value)}; give a number of seconds from ${min} to ${max}`)
   return z.number(error).min(min, error).max(max, error).meta({ description }).optional()
@@ -521,6 +567,8 @@ const topShape = {
         'A file with the key by which servers know this computer, relative to this file; made on first use. A fresh key each time if left out.'
     })
     .optional(),
+  metrics: metrics.optional(),
+  log: log.optional(),
   control: z
     .union([z.literal(false), z.string().min(1)], says(controlFault))
     .meta({

@@ -50,6 +50,13 @@ export function noDatagrams(): DatagramCounts {
   return { sent: 0, received: 0, copies: 0, dropped }
 }
 
+/** Adds up. */
+export function addDatagrams(to: DatagramCounts, from: DatagramCounts): void {
+  to.sent += from.sent
+  to.received += from.received
+  for (const cause of Object.keys(to.dropped) as DatagramLoss[]) to.dropped[cause] += from.dropped[cause]
+}
+
 export class Datagrams implements RecordSink {
   readonly packer: Packer
   readonly #sealer: Sealer
