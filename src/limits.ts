@@ -5,6 +5,8 @@
 export interface Limits {
   /** Seconds without a datagram either way until a UDP flow is forgotten (options: `udpIdle`). */
   udpIdleSeconds: number
+  /** Between two looks for such flows, at the most. */
+  udpSweepMs: number
   /** UDP flows per session; beyond it the one idle longest makes room. */
   udpFlows: number
   /** Between two notes of a UDP flow's activity: one for each datagram would cost more than it tells. */
@@ -311,6 +313,7 @@ const MB = 1024 * KB
 
 export const LIMITS: Limits = {
   udpIdleSeconds: 300,
+  udpSweepMs: 10_000,
   udpFlows: 1024,
   udpTouchMs: 100,
   udpPending: 8,
