@@ -16,7 +16,6 @@ import type { ByteFlow } from '../flows/byte-flow.js'
 import { Queue } from '../flows/queue.js'
 import type { Ration } from '../flows/ration.js'
 import { type TcpCarrier, TcpFlow } from '../flows/tcp.js'
-import type { TcpudpFlow } from '../flows/tcpudp.js'
 import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
 import { protocolError } from './bytes.js'
@@ -35,7 +34,7 @@ import { Intake } from './intake.js'
 import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
 import { type Heard, Pulse, type Quality } from './pulse.js'
-import { Restraint } from './restraint.js'
+import { RestraintWatch } from './restraint-watch.js'
 import { Traffic } from './traffic.js'
 import { KNOWS, MAX_PING_PADDING } from './wire.js'
 
@@ -106,8 +105,7 @@ export class Session {
   #known = 0
   readonly #outbox: Outbox
   readonly #pulse: Pulse
-  #restraint: Restraint
-  #restraintTimer: Timer | null = null
+  readonly #restraint: RestraintWatch
   readonly #soon = new Queue<TcpFlow>()
   #soonTimer: Timer | null = null
   #graceTimer: Timer | null = null
@@ -129,19 +127,25 @@ export class Session {
     readonly events: SessionEvents
   ) {
     this.#outbox = new Outbox(outside.limits)
-    this.#restraint = new Restraint(outside.limits)
     this.windows = new Budget(outside.limits.sessionWindow)
     this.tcpudp = new TcpudpFlows(role, {
       ...outside,
       windows: this.windows,
       rtt: () => this.#pulse.quality.rtt,
       open: flow => this.#admit(flow, 'tcpudp'),
-      done: flow => tallyTcpudp(this.#traffic, flow)
+      done: flow => this.#traffic.addTcpudp(flow)
     })
     this.#pulse = new Pulse(outside.clock, outside.limits, {
       ping: ping => this.#record(datagrams => datagrams.packer.ping(ping)),
-      answered: rtt => this.#restraint.sample(rtt, outside.clock.now()),
+      answered: rtt => this.#restraint.sample(rtt),
       silent: ms => this.#onSilence(ms)
+    })
+    this.#restraint = new RestraintWatch(outside.clock, outside.limits, {
+      ask: done => this.#pulse.ask(done),
+      bound: bytes => {
+        this.tcpudp.restrain(bytes)
+        this.#link?.restrain(bytes)
+      }
     })
   }
 
@@ -185,8 +189,8 @@ export class Session {
   /** What went through so far, as a copy. */
   traffic(): Traffic {
     const traffic = this.#traffic.copy()
-    for (const flow of this.flows.values()) tallyTcp(traffic, flow)
-    for (const flow of this.tcpudp.flows.values()) tallyTcpudp(traffic, flow)
+    for (const flow of this.flows.values()) traffic.addTcp(flow)
+    for (const flow of this.tcpudp.flows.values()) traffic.addTcpudp(flow)
     return traffic
   }
 
@@ -221,7 +225,7 @@ export class Session {
 
   /** A UDP conversation begins on this map. */
   converse(map: number): void {
-    this.#traffic.of(map).opened++
+    this.#traffic.converse(map)
   }
 
   // --- connections ---
@@ -329,10 +333,7 @@ export class Session {
     this.#link = null
     this.#datagrams?.close()
     this.#datagrams = null
-    this.#restraintTimer?.cancel()
-    this.#restraintTimer = null
-    this.#restraint = new Restraint(this.outside.limits)
-    this.tcpudp.restrain(this.#restraint.bytes)
+    this.#restraint.reset()
     this.tcpudp.bind(null)
     this.#pulse.stop()
     this.#outbox.clear()
@@ -440,13 +441,10 @@ export class Session {
       dropped.limited++
       return false
     }
-    this.#restraint.datagram(this.outside.clock.now())
+    this.#restraint.datagram()
     const sent = datagrams.sendUdp(map, flow, payload, twice)
-    if (sent) {
-      const tally = this.#traffic.of(map)
-      tally.datagramsOut++
-      tally.bytesOut += payload.byteLength
-    } else dropped.oversized++
+    if (sent) this.#traffic.udpOut(map, payload.byteLength)
+    else dropped.oversized++
     return sent
   }
 
@@ -470,7 +468,7 @@ export class Session {
     borrow: bytes => this.windows.borrow(bytes),
     giveBack: bytes => this.windows.giveBack(bytes),
     done: flow => {
-      tallyTcp(this.#traffic, flow)
+      this.#traffic.addTcp(flow)
       this.flows.delete(flow.id)
       this.#soon.delete(flow.soonTurn)
       this.#outbox.forget(flow)
@@ -506,32 +504,10 @@ export class Session {
     this.#flushing = true
     try {
       const least = this.#restraint.active ? RESTRAINED_MESSAGE : undefined
-      if (this.#outbox.flush(this.#link, least)) this.#held(this.#link.atBound)
+      if (this.#outbox.flush(this.#link, least)) this.#restraint.held(this.#link.atBound)
     } finally {
       this.#flushing = false
     }
-  }
-
-  /** A transfer has more to say than it may. */
-  #held(byBound: boolean): void {
-    if (this.#restraint.held(this.outside.clock.now(), byBound)) this.#restrain()
-  }
-
-  /** Measures the path, and bounds transfers by it, as long as there is a reason. */
-  #restrain(): void {
-    const { clock, limits } = this.outside
-    const restraint = this.#restraint
-    this.#restraintTimer?.cancel()
-    this.#restraintTimer = null
-    restraint.tick(clock.now())
-    this.tcpudp.restrain(restraint.bytes)
-    // A wider bound lets the transfer go on, which may be held up, and bounded, anew at once.
-    this.#link?.restrain(restraint.bytes)
-    if (this.#restraintTimer || !this.#link || !restraint.active) return
-    this.#restraintTimer = clock.after(limits.restraintPingMs, () => this.#restrain())
-    this.#pulse.ask(rtt => {
-      if (rtt !== null) restraint.sample(rtt, clock.now())
-    })
   }
 
   #record(pack: (datagrams: Datagrams) => void): void {
@@ -571,16 +547,14 @@ export class Session {
         this.datagramCounts.dropped.limited++
         return
       }
-      this.#restraint.datagram(this.outside.clock.now())
-      const tally = this.#traffic.of(map)
-      tally.datagramsIn++
-      tally.bytesIn += payload.byteLength
+      this.#restraint.datagram()
+      this.#traffic.udpIn(map, payload.byteLength)
       this.events.udp(map, flow, payload)
     },
     segment: (flow, segment) => this.tcpudp.onSegment(flow, segment),
     turn: () => {
       const heldBy = this.tcpudp.turn()
-      if (heldBy) this.#held(heldBy === 'bound')
+      if (heldBy) this.#restraint.held(heldBy === 'bound')
     }
   }
 
@@ -610,20 +584,4 @@ export class Session {
     if (!flow && (id === 0 || !known)) throw protocolError('a frame for a flow that was never opened')
     return flow
   }
-}
-
-function tallyTcp(traffic: Traffic, flow: TcpFlow): void {
-  const tally = traffic.of(flow.map)
-  tally.opened++
-  tally.bytesIn += flow.bytesIn
-  tally.bytesOut += flow.bytesOut
-}
-
-function tallyTcpudp(traffic: Traffic, flow: TcpudpFlow): void {
-  const { bytesReceived, bytesSent, retransmits } = flow.stats
-  const tally = traffic.of(flow.map)
-  tally.opened++
-  tally.bytesIn += bytesReceived
-  tally.bytesOut += bytesSent
-  tally.retransmissions += retransmits
 }
