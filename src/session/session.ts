@@ -13,9 +13,9 @@ import type { Clock, Timer } from '../clock.js'
 import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
 import { Budget } from '../flows/budget.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
-import { Queue } from '../flows/queue.js'
 import type { Ration } from '../flows/ration.js'
-import { type TcpCarrier, TcpFlow } from '../flows/tcp.js'
+import type { TcpFlow } from '../flows/tcp.js'
+import { TcpFlows } from '../flows/tcp-flows.js'
 import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
 import { protocolError } from './bytes.js'
@@ -92,7 +92,7 @@ const MTU_PING_HEADERS = 32
 const RESTRAINED_MESSAGE = 1400
 
 export class Session {
-  readonly flows = new Map<number, TcpFlow>()
+  readonly #tcp: TcpFlows
   readonly tcpudp: TcpudpFlows
   /** What flows share for windows beyond the first. */
   readonly windows: Budget
@@ -106,8 +106,6 @@ export class Session {
   readonly #outbox: Outbox
   readonly #pulse: Pulse
   readonly #restraint: RestraintWatch
-  readonly #soon = new Queue<TcpFlow>()
-  #soonTimer: Timer | null = null
   #graceTimer: Timer | null = null
   #state: SessionState = 'new'
   #endedUp = false
@@ -115,8 +113,6 @@ export class Session {
   #datagrams: Datagrams | null = null
   #reading = false
   #flushing = false
-  #nextFlow = 1
-  #highest = 0
   #mtuPings = 0
 
   constructor(
@@ -128,6 +124,16 @@ export class Session {
   ) {
     this.#outbox = new Outbox(outside.limits)
     this.windows = new Budget(outside.limits.sessionWindow)
+    this.#tcp = new TcpFlows(role, {
+      ...outside,
+      windows: this.windows,
+      outbox: this.#outbox,
+      connected: () => this.#link !== null,
+      flush: () => this.#flush(),
+      refuse: (id, code) => this.#control(resetFrame(id, code)),
+      open: flow => this.#admit(flow, 'tcp'),
+      done: flow => this.#traffic.addTcp(flow)
+    })
     this.tcpudp = new TcpudpFlows(role, {
       ...outside,
       windows: this.windows,
@@ -147,6 +153,11 @@ export class Session {
         this.#link?.restrain(bytes)
       }
     })
+  }
+
+  /** The `tcp` flows that are open. */
+  get flows(): ReadonlyMap<number, TcpFlow> {
+    return this.#tcp.flows
   }
 
   get state(): SessionState {
@@ -232,12 +243,12 @@ export class Session {
 
   /** How far this side has received each flow: what a greeting says to resume. */
   positions(): FlowPosition[] {
-    return [...this.flows.values()].map(flow => ({ flow: flow.id, received: flow.position }))
+    return this.#tcp.positions()
   }
 
   /** The highest flow that the client has opened, as far as this side knows. */
   get highest(): number {
-    return this.role === 'client' ? this.#nextFlow - 1 : this.#highest
+    return this.#tcp.highest
   }
 
   /** From now on this connection carries the session; the one before, if any, is dropped. */
@@ -293,37 +304,13 @@ export class Session {
     // What became ready without a connection takes its turn anew, in the order in which flows were opened.
     this.#outbox.clear()
     this.#guard(link, () => {
-      if (resumed) this.#reconcile(resumed.highest, resumed.flows)
+      if (resumed) this.#tcp.reconcile(resumed.highest, resumed.flows)
     })
     if (this.#link !== link) return
     this.events.up(resumed !== null)
     if (this.role === 'client') {
       this.#mtuPings = MTU_PINGS
       this.#mtuPing()
-    }
-  }
-
-  /** Compares both sides' flows after a new connection: goes on with those that both know. */
-  #reconcile(highest: number, positions: readonly FlowPosition[]): void {
-    const theirs = new Map(positions.map(({ flow, received }) => [flow, received]))
-    for (const flow of [...this.flows.values()]) {
-      const received = theirs.get(flow.id)
-      if (received !== undefined) flow.rewind(received)
-      else if (flow.id > highest) {
-        // Never seen there; or, at the server, opened over the old connection after the client had greeted on the new one.
-        if (this.role === 'client') {
-          if (!flow.untouched) throw protocolError('that it does not know a flow that it has answered')
-          flow.reopen()
-        } else flow.rewind(0)
-      } else if (flow.settled) flow.settle()
-      else flow.abandon('FLOW_RESET')
-    }
-    if (this.role === 'server') return
-    // Flows that were over here before the answer came, but not before we had greeted.
-    for (const { flow } of positions) {
-      if (!this.flows.has(flow) && this.#flow(flow) === undefined) {
-        this.#outbox.control(resetFrame(flow, 'FLOW_RESET'))
-      }
     }
   }
 
@@ -378,10 +365,9 @@ export class Session {
     this.#dropLink()
     this.#pulse.stop()
     this.#graceTimer?.cancel()
-    this.#soonTimer?.cancel()
-    for (const flow of [...this.flows.values()]) flow.abandon(code === 'GOODBYE' ? 'FLOW_RESET' : code)
-    this.flows.clear()
-    this.tcpudp.abandon(code === 'GOODBYE' ? 'FLOW_RESET' : code)
+    const told = code === 'GOODBYE' ? 'FLOW_RESET' : code
+    this.#tcp.abandon(told)
+    this.tcpudp.abandon(told)
     this.events.ended(code, reason)
   }
 
@@ -410,20 +396,11 @@ export class Session {
   /**
    * Opens a TCP flow on the server's port map `map` (client only). Data may be written at once; if there is no connection
    * now, it waits for the next.
-   * @throws HyperNatError TOO_MANY_FLOWS
+   * @throws HyperNatError TOO_MANY_FLOWS, SESSION_EXPIRED
    */
   openFlow(map: number): TcpFlow {
     if (this.#state === 'ended') throw new HyperNatError('SESSION_EXPIRED', 'The session is over.')
-    if (this.flows.size >= this.outside.limits.tcpFlows) {
-      throw new HyperNatError(
-        'TOO_MANY_FLOWS',
-        `There are ${this.flows.size} connections already: close some first.`
-      )
-    }
-    const flow = new TcpFlow(this.#nextFlow++, map, this.#carrier, this.outside.limits)
-    this.flows.set(flow.id, flow)
-    flow.open()
-    return flow
+    return this.#tcp.open(map)
   }
 
   /**
@@ -448,41 +425,7 @@ export class Session {
     return sent
   }
 
-  // --- what flows ask for ---
-
-  readonly #carrier: TcpCarrier = {
-    ready: flow => {
-      this.#outbox.ready(flow)
-      this.#flush()
-    },
-    windowDue: flow => {
-      this.#soon.delete(flow.soonTurn)
-      if (!this.#link) return
-      this.#outbox.windowDue(flow)
-      this.#flush()
-    },
-    windowSoon: flow => {
-      this.#soon.add(flow.soonTurn)
-      this.#soonTimer ??= this.outside.clock.after(this.outside.limits.ackDelayMs, () => this.#tellSoon())
-    },
-    borrow: bytes => this.windows.borrow(bytes),
-    giveBack: bytes => this.windows.giveBack(bytes),
-    done: flow => {
-      this.#traffic.addTcp(flow)
-      this.flows.delete(flow.id)
-      this.#soon.delete(flow.soonTurn)
-      this.#outbox.forget(flow)
-    },
-    now: () => this.outside.clock.now()
-  }
-
-  #tellSoon(): void {
-    this.#soonTimer = null
-    for (let flow = this.#soon.take(); flow; flow = this.#soon.take()) {
-      if (this.#link) this.#outbox.windowDue(flow)
-    }
-    this.#flush()
-  }
+  // --- to the other side ---
 
   #control(frame: Uint8Array): void {
     if (!this.#link) return
@@ -532,11 +475,11 @@ export class Session {
     pong: () => {
       if (this.#mtuPings-- > 0) this.#mtuPing()
     },
-    open: (id, map, limit) => this.#onOpen(id, map, limit),
-    data: (id, offset, bytes) => this.#flow(id)?.onData(offset, bytes),
-    fin: (id, offset) => this.#flow(id)?.onFin(offset),
-    reset: (id, code) => this.#flow(id)?.onReset(code),
-    window: (id, received, limit) => this.#flow(id)?.onWindow(received, limit)
+    open: (id, map, limit) => this.#tcp.onOpen(id, map, limit),
+    data: (id, offset, bytes) => this.#tcp.find(id)?.onData(offset, bytes),
+    fin: (id, offset) => this.#tcp.find(id)?.onFin(offset),
+    reset: (id, code) => this.#tcp.find(id)?.onReset(code),
+    window: (id, received, limit) => this.#tcp.find(id)?.onWindow(received, limit)
   }
 
   readonly #records: DatagramEvents = {
@@ -558,30 +501,9 @@ export class Session {
     }
   }
 
-  #onOpen(id: number, map: number, limit: number): void {
-    if (this.role !== 'server') throw protocolError('a flow opened from the wrong side')
-    if (id <= this.#highest) throw protocolError('a flow opened twice')
-    this.#highest = id
-    if (this.flows.size >= this.outside.limits.tcpFlows)
-      return this.#control(resetFrame(id, 'TOO_MANY_FLOWS'))
-    const flow = new TcpFlow(id, map, this.#carrier, this.outside.limits)
-    flow.onWindow(0, limit)
-    this.flows.set(id, flow)
-    const refused = this.#admit(flow, 'tcp')
-    if (refused) flow.reset(refused)
-  }
-
   #admit(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
     const { ration } = this.outside
     if (!ration) return this.events.open(flow, proto)
     return ration.open(flow, rationed => this.events.open(rationed, proto))
-  }
-
-  /** The flow of a frame; undefined for one that we have finished with, whose last frames were on their way. */
-  #flow(id: number): TcpFlow | undefined {
-    const flow = this.flows.get(id)
-    const known = this.role === 'server' ? id <= this.#highest : id < this.#nextFlow
-    if (!flow && (id === 0 || !known)) throw protocolError('a frame for a flow that was never opened')
-    return flow
   }
 }
