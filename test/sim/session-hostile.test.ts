@@ -295,6 +295,21 @@ test('a server that lists a flow that was never opened is at fault', () => {
   assert.equal(client.told.at(-1), 'ended PROTOCOL_ERROR')
 })
 
+test('a server that lists one flow many times is answered once', () => {
+  const { world, server, client } = stage()
+  const flow = client.session!.openFlow(1)
+  world.pass(100)
+  flow.reset('FLOW_RESET')
+  world.pass(100)
+  assert.equal(client.session!.flows.size, 0)
+  server.session.positions = () => Array.from({ length: 10_000 }, () => ({ flow: flow.id, received: 0 }))
+  client.dial()
+  world.pass(200)
+  assert.equal(client.told.at(-1), 'resumed')
+  const heard = (server.session.link as MemoryLink).bytesIn
+  assert.ok(heard < 10_000, `${heard} bytes`)
+})
+
 test('what the server tells of a fault of its own does not show its insides', () => {
   const { world, server, client, say } = stage()
   let reason = ''
