@@ -302,12 +302,13 @@ test('a server that lists one flow many times is answered once', () => {
   flow.reset('FLOW_RESET')
   world.pass(100)
   assert.equal(client.session!.flows.size, 0)
-  server.session.positions = () => Array.from({ length: 10_000 }, () => ({ flow: flow.id, received: 0 }))
+  server.session.positions = () => Array.from({ length: 100_000 }, () => ({ flow: flow.id, received: 0 }))
   client.dial()
   world.pass(200)
   assert.equal(client.told.at(-1), 'resumed')
+  // Pings that look for the MTU are there, too.
   const heard = (server.session.link as MemoryLink).bytesIn
-  assert.ok(heard < 10_000, `${heard} bytes`)
+  assert.ok(heard < 50_000, `${heard} bytes`)
 })
 
 test('what the server tells of a fault of its own does not show its insides', () => {
