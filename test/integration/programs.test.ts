@@ -98,10 +98,11 @@ staged(
   async stage => {
     const port = await freePort()
     const iperf = background(stage, 'iperf3', ['-s', '-B', '127.0.0.1', '-p', `${port}`, '--forceflush'])
-    await iperf.says(/listening/)
     const tunnel = await stage.tunnel([{ proto: 'tcp', port }])
     const local = `${await tunnel.localPort('tcp', port)}`
-    for (const direction of [[], ['-R'], ['-P', '4']]) {
+    for (const [i, direction] of [[], ['-R'], ['-P', '4']].entries()) {
+      // It looks at new connections first, and is busy until it has seen the end of the one before.
+      await iperf.says(new RegExp(`listening .*\\(test #${i + 1}\\)`))
       const args = ['-c', '127.0.0.1', '-p', local, '-t', '1', '-J', ...direction]
       const { code, stdout } = await runProgram('iperf3', args)
       assert.equal(code, 0, stdout)
