@@ -55,8 +55,9 @@ export interface Limits {
   addressHandshakesPerMinute: number
   /** Addresses and keys of which it is known how many handshakes came from them. */
   handshakeSources: number
-  /** Handshakes per second that are decrypted, to see whose they are; others are dropped. Each takes some 0.5 ms. */
+  /** Handshakes per second that are decrypted, to see whose they are, and how many wait for it; others are dropped. Each takes 0.5 to 3 ms. */
   handshakeLooksPerSecond: number
+  handshakesWaiting: number
   /** How many of all these there may be at once. */
   handshakeBurst: number
 
@@ -276,6 +277,7 @@ export const LIMITS: Limits = {
   addressHandshakesPerMinute: 600,
   handshakeSources: 4096,
   handshakeLooksPerSecond: 200,
+  handshakesWaiting: 256,
   handshakeBurst: 100,
 
   flowsPerSecond: 400,

@@ -9,6 +9,8 @@ import { once } from 'node:events'
 import type SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
 import type { Clock } from '../clock.js'
+import { Place } from '../flows/queue.js'
+import { Turnstile } from '../flows/turnstile.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log.js'
@@ -34,7 +36,7 @@ export type DhtLimits = Pick<
   | 'portDoubtMs'
   | 'portClients'
   | 'handshakeLooksPerSecond'
-  | 'handshakeBurst'
+  | 'handshakesWaiting'
 >
 
 /** A relay that is in use. */
@@ -78,8 +80,9 @@ export class Dht extends HyperDHT {
   #timeouts: { readonly first: number; last: number } | null = null
   #askedAt = Number.NEGATIVE_INFINITY
   readonly #movable: boolean
-  /** Handshakes to be decrypted. */
-  readonly #looks: TokenBucket
+  /** Lets handshakes be decrypted, one after the other, with a pause for everything else in between. */
+  readonly #looks: Turnstile<() => void>
+  #looksWaiting = 0
 
   constructor(options: HyperDHT.Options, clock: Clock, limits: DhtLimits, log: Log) {
     super(options)
@@ -90,7 +93,12 @@ export class Dht extends HyperDHT {
     this.#log = log
     this.#sightings = new Sightings(limits.sightingMs)
     this.#movable = options.firewalled !== false
-    this.#looks = new TokenBucket(limits.handshakeLooksPerSecond / 1000, limits.handshakeBurst)
+    this.#looks = new Turnstile(
+      clock,
+      new TokenBucket(limits.handshakeLooksPerSecond / 1000, 1),
+      () => 1,
+      look => look()
+    )
   }
 
   override _onresponse(answer: HyperDHT.Answer, external: boolean): void {
@@ -273,8 +281,14 @@ export class Dht extends HyperDHT {
     server._onpeerhandshake = async (handshake, request) => {
       // Repetitions get the answer that there was.
       const isNew = !server._connects.has(Buffer.from(handshake.noise).toString('hex'))
-      if (isNew && !this.#looks.has(1, this.#clock.now())) return null
-      if (isNew) this.#looks.take(1)
+      if (isNew && !this.#looks.enter()) {
+        // Its sender asks again.
+        if (this.#looksWaiting >= this.#limits.handshakesWaiting) return null
+        this.#looksWaiting++
+        await new Promise<void>(resolve => this.#looks.wait(new Place(resolve)))
+        this.#looksWaiting--
+        if (this.destroyed) return null
+      }
       return onhandshake.call(server, handshake, request)
     }
   }
