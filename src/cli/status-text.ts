@@ -1,5 +1,6 @@
 /** A daemon's status as text for people, in ASCII, each table as wide as its words. */
 
+import { hostPort } from '../address-text.js'
 import { bytesText } from '../bytes-text.js'
 import type { DaemonStatus } from '../control/wire.js'
 import { shortKey } from '../identity/encoding.js'
@@ -66,10 +67,9 @@ function serverText(server: ServerStatus, at: number): string {
 }
 
 function clientText({ publicKey, maps, sessions, waiting }: ClientStatus, at: number): string {
-  const where = maps.map(map => {
-    const host = map.localHost.includes(':') ? `[${map.localHost}]` : map.localHost
-    return mapRow(map, `${host}:${map.localPort}`, `${map.proto} ${map.port}`)
-  })
+  const where = maps.map(map =>
+    mapRow(map, hostPort(map.localHost, map.localPort), `${map.proto} ${map.port}`)
+  )
   const held = waiting > 0 ? `  ${waiting} connection(s) wait for it\n` : ''
   return (
     `Ports of ${publicKey}\n` +
@@ -86,8 +86,9 @@ function mapRow({ flows, bytesIn, bytesOut }: MapStatus, first: string, second: 
 
 function sessionsText(sessions: readonly SessionStatus[], who: 'GUEST' | 'HOST', at: number): string {
   if (sessions.length === 0) return '  nobody is connected\n'
+  const anyAddress = sessions.some(({ address }) => address !== undefined)
   const rows = sessions.map(session => {
-    const { quality, total, rates, path, state, since, name, peer, host } = session
+    const { quality, total, rates, path, state, since, name, peer, host, address } = session
     const label = who === 'HOST' ? host : name === undefined ? shortKey(peer) : quote(name)
     return [
       `  ${label}`,
@@ -99,11 +100,12 @@ function sessionsText(sessions: readonly SessionStatus[], who: 'GUEST' | 'HOST',
       bytesText(total.bytesIn),
       bytesText(total.bytesOut),
       rates ? `${bytesText(rates.bytesIn)}/s` : '-',
-      rates ? `${bytesText(rates.bytesOut)}/s` : '-'
+      rates ? `${bytesText(rates.bytesOut)}/s` : '-',
+      ...(anyAddress ? [address ?? '-'] : [])
     ]
   })
   const heads = [`  ${who}`, 'PATH', 'FOR', 'ROUND TRIP', 'JITTER', 'LOSS', 'IN', 'OUT', 'IN/S', 'OUT/S']
-  return table(heads, rows)
+  return table([...heads, ...(anyAddress ? ['ADDRESS IN GAME'] : [])], rows)
 }
 
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
