@@ -1,5 +1,6 @@
 /** A daemon's events as text for people, in ASCII: Windows consoles show nothing else reliably. */
 
+import { hostPort } from '../address-text.js'
 import type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from '../events.js'
 import { shortKey } from '../identity/encoding.js'
 import type { Entry } from '../options/entry.js'
@@ -164,9 +165,4 @@ function relay(publicKey: string): string {
 
 function clientMap({ localHost, localPort, proto, port }: ClientMapInfo, publicKey: string): string {
   return `${hostPort(localHost, localPort)} (${proto}) -> port ${port} of ${shortKey(publicKey)}`
-}
-
-/** `127.0.0.1:8080`, `[::1]:8080`. */
-function hostPort(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

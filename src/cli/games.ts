@@ -1,9 +1,10 @@
 /** `hyper-nat games`: which games there are recipes for, and what one of them says. */
 
+import { LOCALHOST } from '../address-text.js'
+import { fillIn } from '../games/help.js'
 import type { Recipe } from '../games/recipe.js'
 import { type Arguments, type Command, type Job, words } from './command.js'
 import { EXIT } from './console.js'
-import { fillIn, LOCALHOST } from './join-hints.js'
 
 export const games: Command = {
   name: 'games',

@@ -1,5 +1,6 @@
 /** `hyper-nat host`: share the ports of a game, as its recipe names them. */
 
+import { LOCALHOST } from '../address-text.js'
 import { type Arguments, type Command, type Job, list, text, words } from './command.js'
 import type { Surroundings } from './console.js'
 import { secretOf } from './secret-source.js'
@@ -52,7 +53,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { hostOptions } = await import('../options/flags.js')
   const { knownGames } = await import('../games/games.js')
   const { HyperNatError, OptionsError } = await import('../errors.js')
-  const { fillIn } = await import('./join-hints.js')
+  const { hostHelp } = await import('../games/help.js')
   const game = words(args, 'game').join(' ')
   if (game === '') {
     const message = 'is missing; hyper-nat games lists them, and hyper-nat server shares any port'
@@ -80,10 +81,9 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     ...portMappingOf(args)
   })
   const [first] = options.entries
-  const advice = [recipe!.host, ...(recipe!.why === undefined ? [] : [recipe!.why])].join(' ')
   return {
     options: { ...options, warnings: warning ? [...options.warnings, warning] : options.warnings },
-    hosted: `In ${recipe!.name}: ${fillIn(advice, target ?? '127.0.0.1', first!.port)}\n`,
+    hosted: `In ${recipe!.name}: ${hostHelp(recipe!, target ?? LOCALHOST, first!.port)}\n`,
     ...(args.qr ? { qr: true } : {}),
     ...(generated && { generatedSecret: secret.text })
   }

@@ -147,10 +147,7 @@ test('join tells what to do in the game, where it is here', () => {
   const maps = joined.map(({ proto, port }) => ({ proto, port, localHost: '127.0.0.1', localPort: port + 1 }))
   output.event({ event: 'ready', mode: 'client', publicKey: KEY, maps })
   const lines = memory.out.split('\n').slice(4)
-  assert.match(
-    lines[0]!,
-    /^In Minecraft: Java Edition \("minecraft-java: Friday"\): Multiplayer: .*127\.0\.0\.1:54322$/
-  )
+  assert.match(lines[0]!, /^In Minecraft: Java Edition \("Friday"\): Multiplayer: .*127\.0\.0\.1:54322$/)
   assert.match(lines[1]!, /^In SuperTuxKart: Online, .*127\.0\.0\.1:2760$/)
   assert.equal(lines[2], 'In "A page", type 127.0.0.1:81 (or localhost:81)')
 })
