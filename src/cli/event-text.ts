@@ -16,6 +16,8 @@ type Told = Exclude<DaemonEvent | ServiceEvent, { event: 'error' | 'warning' }>
 export interface TextExtras {
   /** Maps to tell how to use once they are open. */
   readonly joined?: readonly Pick<Entry, 'proto' | 'port' | 'name'>[] | undefined
+  /** Whether servers come from flags. */
+  readonly byFlags?: true | undefined
   /** What to do in a game that is shared. */
   readonly hosted?: string | undefined
   /** The game that the name of a port map tells. */
@@ -49,7 +51,7 @@ export class EventText {
         if (event.mode === 'client') return this.#open(event.publicKey, event.maps)
         return (
           (event.private
-            ? privately(event.publicKey, event.maps)
+            ? this.#privately(event.publicKey, event.maps, event.ticket)
             : this.#sharing(event.publicKey, event.maps, event.ticket)) + (this.#extras.hosted ?? '')
         )
       case 'reloaded':
@@ -81,6 +83,20 @@ export class EventText {
     return (
       `${shared}On the other machine run\n  hyper-nat join ${ticket}\n` +
       `or, to choose ports there\n  ${line}\n${this.#extras.qr?.(ticket) ?? ''}`
+    )
+  }
+
+  /** With its own ticket, only those come in whose keys are known. */
+  #privately(publicKey: string, maps: readonly ServerMapInfo[], ticket: string | undefined): string {
+    const shared = sharing(publicKey, maps)
+    if (!this.#extras.byFlags) {
+      return `${shared}with invited guests only. A ticket for one is made with\n  hyper-nat invite NAME\n`
+    }
+    const line =
+      ticket === undefined ? clientLine(publicKey, maps, this.#bootstrap) : `hyper-nat join ${ticket}`
+    return (
+      `${shared}with those only whose keys you allow. On their machines they run\n  ${line} --identity FILE\n` +
+      `with the file that hyper-nat id tells there\n${this.#extras.qr?.(ticket ?? '') ?? ''}`
     )
   }
 
@@ -139,11 +155,6 @@ function whyChanged(was: PathKind): string {
 function sharing(publicKey: string, maps: readonly ServerMapInfo[]): string {
   const lines = maps.map(({ proto, port, host }) => `  ${proto} port ${port} of ${host}\n`)
   return `Sharing\n${lines.join('')}under the public key\n  ${publicKey}\n`
-}
-
-/** Its own ticket would let nobody in. */
-function privately(publicKey: string, maps: readonly ServerMapInfo[]): string {
-  return `${sharing(publicKey, maps)}with invited guests only. A ticket for one is made with\n  hyper-nat invite NAME\n`
 }
 
 function bootstrapNodes(nodes: readonly string[]): string {

@@ -5,6 +5,8 @@ import { type Arguments, type Command, type Job, list, text, words } from './com
 import type { Surroundings } from './console.js'
 import { secretOf } from './secret-source.js'
 import {
+  accessFlags,
+  accessOf,
   discoveryFlag,
   discoveryOf,
   networkOf,
@@ -28,6 +30,7 @@ export const host: Command = {
     },
     optional: { type: 'boolean', describe: 'Share also the ports that the game can do without' },
     ...secretFlags,
+    ...accessFlags,
     host: { type: 'string', describe: 'Where the game runs: an address or a name (127.0.0.1)' },
     name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
     ...discoveryFlag,
@@ -43,7 +46,11 @@ export const host: Command = {
   examples: [
     ['hyper-nat host minecraft', 'under a new secret'],
     ['hyper-nat host minecraft -p 54321 -s mysecret', 'a world that was opened on another port'],
-    ['hyper-nat host openarena --name "Friday"', 'with a name for your friends']
+    ['hyper-nat host openarena --name "Friday"', 'with a name for your friends'],
+    [
+      'hyper-nat host minecraft --private --allow Anna=KEY',
+      'for Anna alone, whose key hyper-nat id shows her'
+    ]
   ],
   subject: () => 'hyper-nat host',
   job
@@ -77,6 +84,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     host: target,
     name: text(args, 'name'),
     secret,
+    ...accessOf(args),
     ...networkOf(args, around),
     ...portMappingOf(args)
   })
@@ -84,6 +92,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   return {
     options: { ...options, warnings: warning ? [...options.warnings, warning] : options.warnings },
     hosted: `In ${recipe!.name}: ${hostHelp(recipe!, target ?? LOCALHOST, first!.port)}\n`,
+    byFlags: true,
     ...(args.qr ? { qr: true } : {}),
     ...(generated && { generatedSecret: secret.text })
   }

@@ -90,8 +90,9 @@ export class TextOutput implements Output {
     this.#text = new EventText(bootstrap, extras)
   }
 
-  answer({ text }: Answer): void {
+  answer({ text, hint = '' }: Answer): void {
     this.#streams.stdout(text)
+    if (!this.#quiet && hint !== '') this.#streams.stderr(hint)
   }
 
   note(text: string): void {

@@ -87,13 +87,13 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
 
 /** What people's text shows beside the events. */
 async function extrasOf(
-  { joined, hosted, gameOf, qr }: DaemonExtras,
+  { joined, hosted, byFlags, gameOf, qr }: DaemonExtras,
   around: Surroundings
 ): Promise<TextExtras> {
-  if (qr === undefined) return { joined, hosted, gameOf }
+  if (qr === undefined) return { joined, hosted, byFlags, gameOf }
   const { qrCode } = await import('./qr.js')
   const draw = (ticket: string): string => qrCode(ticket, around.columns)
-  return { joined, hosted, gameOf, qr: ticket => draw(qr === true ? ticket : qr) }
+  return { joined, hosted, byFlags, gameOf, qr: ticket => draw(qr === true ? ticket : qr) }
 }
 
 /** What could not be done with the ports does not keep them from being used. */
