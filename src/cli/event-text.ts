@@ -79,9 +79,9 @@ export class EventText {
   #sharing(publicKey: string, maps: readonly ServerMapInfo[], ticket: string | undefined): string {
     const shared = sharing(publicKey, maps)
     const line = clientLine(publicKey, maps, this.#bootstrap)
-    if (ticket === undefined) return `${shared}On the other machine run\n  ${line}\n`
+    if (ticket === undefined) return `${shared}On the other computer run\n  ${line}\n`
     return (
-      `${shared}On the other machine run\n  hyper-nat join ${ticket}\n` +
+      `${shared}On the other computer run\n  hyper-nat join ${ticket}\n` +
       `or, to choose ports there\n  ${line}\n${this.#extras.qr?.(ticket) ?? ''}`
     )
   }
@@ -95,7 +95,7 @@ export class EventText {
     const line =
       ticket === undefined ? clientLine(publicKey, maps, this.#bootstrap) : `hyper-nat join ${ticket}`
     return (
-      `${shared}with those only whose keys you allow. On their machines they run\n  ${line} --identity FILE\n` +
+      `${shared}with those only whose keys you allow. On their computers they run\n  ${line} --identity FILE\n` +
       `with the file that hyper-nat id tells there\n${this.#extras.qr?.(ticket ?? '') ?? ''}`
     )
   }

@@ -34,7 +34,8 @@ async function job(args: Arguments): Promise<Job> {
     warnings: known.faults.map(({ path, message }) => ({ code: 'BAD_RECIPE', path, message })),
     task: async around => {
       if (args.json)
-        for (const recipe of found) around.stdout(`${JSON.stringify({ event: 'game', ...recipe })}\n`)
+        for (const { $schema: _, ...recipe } of found)
+          around.stdout(`${JSON.stringify({ event: 'game', ...recipe })}\n`)
       else around.stdout(one ? describe(one, portOf(one)) : table(found))
       return EXIT.done
     }

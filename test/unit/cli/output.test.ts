@@ -79,7 +79,7 @@ test('a server shows its key, its ports and the line to paste', () => {
       '  tcp port 3001 of nas\n' +
       'under the public key\n' +
       `  ${KEY}\n` +
-      'On the other machine run\n' +
+      'On the other computer run\n' +
       `  hyper-nat client -l "3000,3001" -r "3000,3001" --protocol "udp,tcp" -k ${KEY}\n`
   )
 })
