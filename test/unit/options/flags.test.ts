@@ -273,7 +273,7 @@ const FAULTS: [string, () => unknown, [string, RegExp][]][] = [
       ['-r', /has "0"/],
       ['-l', /has "70000"/],
       ['--local-host', /is "a b"/],
-      ['-k', /has 1 characters/]
+      ['-k', /has 1 character;/]
     ]
   ],
   [
