@@ -7,10 +7,13 @@ export function Games({ games, whose = 'your game' }: { games: readonly GameView
   return (
     <div class="notice">
       {games.map(({ title, help, listed }) => (
-        <p key={title}>
-          {games.length > 1 && <strong>{title}: </strong>}
-          {help} {listed && <span class="quiet">It shows up in the LAN list of {whose} by itself.</span>}
-        </p>
+        <div key={title}>
+          <p>
+            {games.length > 1 && <strong>{title}: </strong>}
+            {help}
+          </p>
+          {listed && <p class="quiet">It shows up in the LAN list of {whose} by itself.</p>}
+        </div>
       ))}
     </div>
   )

@@ -63,6 +63,7 @@ function Details({ game, onBack }: { game: Choice; onBack: () => void }) {
           <p>
             <strong>{game.name}</strong>: {portsText(game.maps)}
           </p>
+          {!game.playable && <p class="fault">It cannot be played over hyper-nat.</p>}
           <p>{game.help}</p>
         </div>
       ) : (
