@@ -7,6 +7,8 @@ import { shortKey } from '../identity/encoding.js'
 import type { PortMappingState } from '../network/port-mapping.js'
 import { quote } from '../options/quote.js'
 import type { ClientStatus, MapStatus, NetworkStatus, ServerStatus, SessionStatus } from '../status.js'
+import { counted } from './counted.js'
+import { table } from './table.js'
 
 /** `42 s`, `12 min`, `3 h 5 min`, `2 d 4 h`. */
 export function timeText(ms: number): string {
@@ -70,7 +72,7 @@ function clientText({ publicKey, maps, sessions, waiting }: ClientStatus, at: nu
   const where = maps.map(map =>
     mapRow(map, hostPort(map.localHost, map.localPort), `${map.proto} ${map.port}`)
   )
-  const held = waiting > 0 ? `  ${waiting} connection(s) wait for it\n` : ''
+  const held = waiting > 0 ? `  ${counted(waiting, 'connection')} waiting for it\n` : ''
   return (
     `Ports of ${publicKey}\n` +
     table(['  HERE', 'THERE', ...MAP_COLUMNS], where) +
@@ -106,15 +108,4 @@ function sessionsText(sessions: readonly SessionStatus[], who: 'GUEST' | 'HOST',
   })
   const heads = [`  ${who}`, 'PATH', 'FOR', 'ROUND TRIP', 'JITTER', 'LOSS', 'IN', 'OUT', 'IN/S', 'OUT/S']
   return table([...heads, ...(anyAddress ? ['ADDRESS IN GAME'] : [])], rows)
-}
-
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [heads, ...rows]
-  const widths = heads.map((_, column) => Math.max(...all.map(row => row[column]!.length)))
-  const line = (row: readonly string[]): string =>
-    `${row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd()}\n`
-  return all.map(line).join('')
 }

@@ -98,9 +98,9 @@ test('what cannot be played is shared when that is wanted', async () => {
 test('games lists all, those with some words, or all about one', async () => {
   const all = await runOnce(['games'])
   assert.ok(all.out.split('\n').length > 40)
-  assert.match(all.out, /^minecraft-java +tcp 25565 +yes +Minecraft: Java Edition$/m)
+  assert.match(all.out, /^minecraft-java +tcp 25565 +LAN list +Minecraft: Java Edition$/m)
   const quakes = await runOnce(['games', 'quake', 'iii'])
-  assert.match(quakes.out, /^quake-3 .* Quake III Arena .*\n$/)
+  assert.match(quakes.out, /^GAME .*\nquake-3 .* Quake III Arena .*\n$/)
   const one = await runOnce(['games', 'mc'])
   assert.match(one.out, /^Minecraft: Java Edition \(minecraft-java, minecraft, mc\)\n {2}tcp 25565: game\n/)
   assert.match(one.out, /^Guest: .*127\.0\.0\.1:25565$/m)

@@ -103,7 +103,7 @@ Ports of ${PEER}
   HERE        THERE   FLOWS  IN   OUT
   [::1]:5353  udp 53  0      0 B  0 B
   not connected
-  1 connection(s) wait for it
+  1 connection waiting for it
 `
   )
 })
