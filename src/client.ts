@@ -15,8 +15,10 @@ import { LOOPBACK } from './lan/own-addresses.js'
 import { withPort } from './lan/port-field.js'
 import { isAsked, queryEar } from './lan/query-ear.js'
 import { LoopbackSender, Repeater } from './lan/repeater.js'
+import { REFUSED_REST_MS } from './limits.js'
 import type { ClientEntry } from './options/entry.js'
 import type { Outside } from './outside.js'
+import { Seldom } from './seldom.js'
 import { ANNOUNCEMENTS, MAX_ANNOUNCEMENT } from './session/wire.js'
 import { joinTcp, type Listener, listenTcp, reset } from './sockets/tcp.js'
 import { listenUdp, type UdpListener } from './sockets/udp.js'
@@ -88,6 +90,7 @@ export class Client {
   readonly #flowsById = new Map<number, UdpFlow>()
   /** What sessions that are over have carried. */
   readonly #past = new Past()
+  readonly #refused: Seldom
   readonly #dials: DialCounts = { made: 0, failed: 0 }
   readonly #repeater: Repeater
   readonly #loopback: LoopbackSender
@@ -97,6 +100,7 @@ export class Client {
 
   constructor(parts: ClientParts) {
     this.#parts = parts
+    this.#refused = new Seldom(parts.clock, REFUSED_REST_MS)
     this.publicKey = encodeKey(parts.publicKey)
     this.#hosts = new Hosts(
       {
@@ -375,12 +379,15 @@ export class Client {
         () => 'FLOW_RESET',
         code => {
           if (code === 'FLOW_RESET') return
-          log.warn({ code, proto: map.proto, port: map.port }, 'connection closed: the server says why')
+          const { proto, port } = map
+          const level = this.#refused.admits(`${code} ${proto} ${port}`) ? 'warn' : 'debug'
+          log[level]({ code, proto, port }, 'connection closed: the server says why')
         }
       )
     } catch (err) {
       if (!(err instanceof HyperNatError)) throw err
-      log.warn({ code: err.code, port: map.port }, err.message)
+      const level = this.#refused.admits(`${err.code} ${map.port}`) ? 'warn' : 'debug'
+      log[level]({ code: err.code, port: map.port }, err.message)
       reset(socket)
     }
   }

@@ -580,6 +580,9 @@ export const FILE_LOOK_MS = 200
 export const LOCK_MS = 5000
 export const LOCK_RETRY_MS = 20
 
+/** How long it is not said again in the log that a target cannot be reached, however often somebody tries. */
+export const REFUSED_REST_MS = 60_000
+
 /** Between two writes of when guests were seen last. */
 export const SEEN_WRITE_MS = 60_000
 

@@ -243,16 +243,18 @@ export class Server {
 
   status(): ServerStatus {
     const ticket = this.#ticket
-    const sessions = this.#guests.all.map(({ session, key, visitor, since, link, udp }) =>
-      sessionStatus(session, {
+    const sessions = this.#guests.all.map(guest => {
+      const { session, key, visitor, since, link, udp } = guest
+      return sessionStatus(session, {
         peer: encodeKey(key),
         name: visitor.name,
+        address: this.#targets.shownAddress(guest) ?? undefined,
         host: nameOfHost(this.#host),
         path: link?.path ?? null,
         since,
         conversations: udp.values().map(({ map }) => map)
       })
-    )
+    })
     const past = this.#past.maps
     return {
       publicKey: this.publicKey,

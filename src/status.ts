@@ -29,6 +29,8 @@ export interface SessionStatus {
   peer: string
   /** What the server's owner calls the client; of servers only. */
   name?: string
+  /** The player address, from which a client comes to targets that are given one; of servers only. */
+  address?: string
   /** The name of the server process, as events tell it. */
   host: string
   /** `lost`: the connection is gone, and the session waits for another. */
@@ -128,6 +130,7 @@ export interface Status {
 export interface SessionOwner {
   readonly peer: string
   readonly name?: string | undefined
+  readonly address?: string | undefined
   readonly host: string
   readonly path: PathKind | null
   readonly since: number
@@ -150,6 +153,7 @@ export function sessionStatus(session: Session, owner: SessionOwner): SessionSta
   return {
     peer: owner.peer,
     ...(owner.name !== undefined && { name: owner.name }),
+    ...(owner.address !== undefined && { address: owner.address }),
     host: owner.host,
     state: up ? 'up' : 'lost',
     path: up ? owner.path : null,

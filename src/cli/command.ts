@@ -28,6 +28,8 @@ export type Job = {
 export interface DaemonExtras {
   /** Port maps to tell how to use, with their names. */
   readonly joined?: readonly Entry[]
+  /** The servers come from flags, so that there is no file to write invites into. */
+  readonly byFlags?: true
   /** What to do in the game that is shared: told once its ports are. */
   readonly hosted?: string
   /** The game that the name of a port map tells. */
@@ -44,6 +46,8 @@ export interface DaemonExtras {
 export interface Answer {
   /** For people, with its line breaks. */
   readonly text: string
+  /** What else people may want to know, not a part of the answer. */
+  readonly hint?: string
   /** For programs: one object with an `event`. */
   readonly json: { readonly event: string } & Readonly<Record<string, unknown>>
 }

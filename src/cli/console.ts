@@ -44,6 +44,6 @@ export const EXIT = {
   done: 0,
   /** Failed while running. */
   failed: 1,
-  /** Bad usage or bad options; nothing was started. */
+  /** Bad usage or bad options; nothing was done. */
   usage: 2
 } as const

@@ -1,5 +1,6 @@
 /** A daemon's events as text for people, in ASCII: Windows consoles show nothing else reliably. */
 
+import { hostPort } from '../address-text.js'
 import type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from '../events.js'
 import { shortKey } from '../identity/encoding.js'
 import type { Entry } from '../options/entry.js'
@@ -15,6 +16,8 @@ type Told = Exclude<DaemonEvent | ServiceEvent, { event: 'error' | 'warning' }>
 export interface TextExtras {
   /** Maps to tell how to use once they are open. */
   readonly joined?: readonly Pick<Entry, 'proto' | 'port' | 'name'>[] | undefined
+  /** Whether servers come from flags. */
+  readonly byFlags?: true | undefined
   /** What to do in a game that is shared. */
   readonly hosted?: string | undefined
   /** The game that the name of a port map tells. */
@@ -48,7 +51,7 @@ export class EventText {
         if (event.mode === 'client') return this.#open(event.publicKey, event.maps)
         return (
           (event.private
-            ? privately(event.publicKey, event.maps)
+            ? this.#privately(event.publicKey, event.maps, event.ticket)
             : this.#sharing(event.publicKey, event.maps, event.ticket)) + (this.#extras.hosted ?? '')
         )
       case 'reloaded':
@@ -76,10 +79,24 @@ export class EventText {
   #sharing(publicKey: string, maps: readonly ServerMapInfo[], ticket: string | undefined): string {
     const shared = sharing(publicKey, maps)
     const line = clientLine(publicKey, maps, this.#bootstrap)
-    if (ticket === undefined) return `${shared}On the other machine run\n  ${line}\n`
+    if (ticket === undefined) return `${shared}On the other computer run\n  ${line}\n`
     return (
-      `${shared}On the other machine run\n  hyper-nat join ${ticket}\n` +
+      `${shared}On the other computer run\n  hyper-nat join ${ticket}\n` +
       `or, to choose ports there\n  ${line}\n${this.#extras.qr?.(ticket) ?? ''}`
+    )
+  }
+
+  /** With its own ticket, only those come in whose keys are known. */
+  #privately(publicKey: string, maps: readonly ServerMapInfo[], ticket: string | undefined): string {
+    const shared = sharing(publicKey, maps)
+    if (!this.#extras.byFlags) {
+      return `${shared}with invited guests only. A ticket for one is made with\n  hyper-nat invite NAME\n`
+    }
+    const line =
+      ticket === undefined ? clientLine(publicKey, maps, this.#bootstrap) : `hyper-nat join ${ticket}`
+    return (
+      `${shared}with those only whose keys you allow. On their computers they run\n  ${line} --identity FILE\n` +
+      `with the file that hyper-nat id tells there\n${this.#extras.qr?.(ticket ?? '') ?? ''}`
     )
   }
 
@@ -140,11 +157,6 @@ function sharing(publicKey: string, maps: readonly ServerMapInfo[]): string {
   return `Sharing\n${lines.join('')}under the public key\n  ${publicKey}\n`
 }
 
-/** Its own ticket would let nobody in. */
-function privately(publicKey: string, maps: readonly ServerMapInfo[]): string {
-  return `${sharing(publicKey, maps)}with invited guests only. A ticket for one is made with\n  hyper-nat invite NAME\n`
-}
-
 function bootstrapNodes(nodes: readonly string[]): string {
   // One is enough to find the others; a second helps when its machine is away.
   return (
@@ -164,9 +176,4 @@ function relay(publicKey: string): string {
 
 function clientMap({ localHost, localPort, proto, port }: ClientMapInfo, publicKey: string): string {
   return `${hostPort(localHost, localPort)} (${proto}) -> port ${port} of ${shortKey(publicKey)}`
-}
-
-/** `127.0.0.1:8080`, `[::1]:8080`. */
-function hostPort(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

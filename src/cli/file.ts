@@ -48,11 +48,12 @@ In the browser, to host or to join a game:
 
   hyper-nat ui
 
-Or here. Share a port of this computer:
+Or here. Share a game by its name, or any port of this computer:
 
+  hyper-nat host minecraft
   hyper-nat server -p 3000 --protocol tcp
 
-and run the line that it shows on the other one. Or write an ${DEFAULT_FILE} here, with one entry for each:
+and have your friends run the line that it shows. Or write an ${DEFAULT_FILE} here, with one entry for each:
 
   {
     "schema": [

@@ -1,9 +1,11 @@
 /** `hyper-nat games`: which games there are recipes for, and what one of them says. */
 
+import { LOCALHOST } from '../address-text.js'
+import { fillIn } from '../games/help.js'
 import type { Recipe } from '../games/recipe.js'
 import { type Arguments, type Command, type Job, words } from './command.js'
 import { EXIT } from './console.js'
-import { fillIn, LOCALHOST } from './join-hints.js'
+import { table } from './table.js'
 
 export const games: Command = {
   name: 'games',
@@ -33,17 +35,24 @@ async function job(args: Arguments): Promise<Job> {
     warnings: known.faults.map(({ path, message }) => ({ code: 'BAD_RECIPE', path, message })),
     task: async around => {
       if (args.json)
-        for (const recipe of found) around.stdout(`${JSON.stringify({ event: 'game', ...recipe })}\n`)
-      else around.stdout(one ? describe(one, portOf(one)) : table(found))
+        for (const { $schema: _, ...recipe } of found)
+          around.stdout(`${JSON.stringify({ event: 'game', ...recipe })}\n`)
+      else around.stdout(one ? describe(one, portOf(one)) : listOf(found))
       return EXIT.done
     }
   }
 }
 
-function table(recipes: readonly Recipe[]): string {
-  const rows = recipes.map(recipe => [recipe.id, portText(recipe, false), recipe.works, recipe.name] as const)
-  const widths = [0, 1, 2].map(column => Math.max(...rows.map(row => row[column]!.length)))
-  return rows.map(row => `${row.map((text, i) => text.padEnd(widths[i] ?? 0)).join('  ')}\n`).join('')
+/** How friends find a game, in a column. */
+const JOINED: Readonly<Record<Recipe['works'], string>> = {
+  yes: 'LAN list',
+  'by address': 'by address',
+  no: 'not playable'
+}
+
+function listOf(recipes: readonly Recipe[]): string {
+  const rows = recipes.map(recipe => [recipe.id, portText(recipe, false), JOINED[recipe.works], recipe.name])
+  return table(['GAME', 'PORTS', 'JOINED BY', 'NAME'], rows)
 }
 
 function describe(recipe: Recipe, port: number): string {

@@ -1,9 +1,12 @@
 /** `hyper-nat host`: share the ports of a game, as its recipe names them. */
 
+import { LOCALHOST } from '../address-text.js'
 import { type Arguments, type Command, type Job, list, text, words } from './command.js'
 import type { Surroundings } from './console.js'
 import { secretOf } from './secret-source.js'
 import {
+  accessFlags,
+  accessOf,
   discoveryFlag,
   discoveryOf,
   networkOf,
@@ -27,6 +30,7 @@ export const host: Command = {
     },
     optional: { type: 'boolean', describe: 'Share also the ports that the game can do without' },
     ...secretFlags,
+    ...accessFlags,
     host: { type: 'string', describe: 'Where the game runs: an address or a name (127.0.0.1)' },
     name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
     ...discoveryFlag,
@@ -42,7 +46,11 @@ export const host: Command = {
   examples: [
     ['hyper-nat host minecraft', 'under a new secret'],
     ['hyper-nat host minecraft -p 54321 -s mysecret', 'a world that was opened on another port'],
-    ['hyper-nat host openarena --name "Friday"', 'with a name for your friends']
+    ['hyper-nat host openarena --name "Friday"', 'with a name for your friends'],
+    [
+      'hyper-nat host minecraft --private --allow Anna=KEY',
+      'for Anna alone, whose key hyper-nat id shows her'
+    ]
   ],
   subject: () => 'hyper-nat host',
   job
@@ -52,7 +60,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { hostOptions } = await import('../options/flags.js')
   const { knownGames } = await import('../games/games.js')
   const { HyperNatError, OptionsError } = await import('../errors.js')
-  const { fillIn } = await import('./join-hints.js')
+  const { hostHelp } = await import('../games/help.js')
   const game = words(args, 'game').join(' ')
   if (game === '') {
     const message = 'is missing; hyper-nat games lists them, and hyper-nat server shares any port'
@@ -76,14 +84,15 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     host: target,
     name: text(args, 'name'),
     secret,
+    ...accessOf(args),
     ...networkOf(args, around),
     ...portMappingOf(args)
   })
   const [first] = options.entries
-  const advice = [recipe!.host, ...(recipe!.why === undefined ? [] : [recipe!.why])].join(' ')
   return {
     options: { ...options, warnings: warning ? [...options.warnings, warning] : options.warnings },
-    hosted: `In ${recipe!.name}: ${fillIn(advice, target ?? '127.0.0.1', first!.port)}\n`,
+    hosted: `In ${recipe!.name}: ${hostHelp(recipe!, target ?? LOCALHOST, first!.port)}\n`,
+    byFlags: true,
     ...(args.qr ? { qr: true } : {}),
     ...(generated && { generatedSecret: secret.text })
   }

@@ -21,5 +21,12 @@ async function job(args: Arguments): Promise<Job> {
   const { encodeKey } = await import('../identity/encoding.js')
   const file = text(args, 'identity') ?? defaultIdentityFile()
   const publicKey = encodeKey((await loadIdentity(file)).publicKey)
-  return { answer: { text: `${publicKey}\n`, json: { event: 'identity', publicKey, file } } }
+  const shown = /[^\w\\/.:~-]/.test(file) ? `"${file}"` : file
+  return {
+    answer: {
+      text: `${publicKey}\n`,
+      hint: `The owner of a server lets you in by this key. You come with it by\n  hyper-nat join TICKET --identity ${shown}\n`,
+      json: { event: 'identity', publicKey, file }
+    }
+  }
 }

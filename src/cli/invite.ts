@@ -3,6 +3,7 @@
 import { OptionsError } from '../errors.js'
 import { type Arguments, type Command, type Job, list, text, words } from './command.js'
 import type { Surroundings } from './console.js'
+import { counted } from './counted.js'
 import { DEFAULT_FILE } from './file.js'
 import { number } from './numbers.js'
 import { tellChanged } from './running.js'
@@ -82,7 +83,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     ...(expires === undefined ? [] : [`until ${timeText(expires)}`]),
     ...(invited.invite.maxDevices === undefined
       ? []
-      : [`on ${invited.invite.maxDevices} device(s) at a time`])
+      : [`on ${counted(invited.invite.maxDevices, 'device')} at a time`])
   ]
   const code = args.qr ? (await import('./qr.js')).qrCode(ticket, around.columns) : ''
   return {

@@ -2,6 +2,7 @@
 
 import type { ServerInFile } from '../options/guests.js'
 import { type Arguments, type Command, type Job, text } from './command.js'
+import { counted } from './counted.js'
 import { DEFAULT_FILE } from './file.js'
 import { guestFlags } from './shared-flags.js'
 
@@ -70,7 +71,7 @@ async function job(args: Arguments): Promise<Job> {
       ...(name !== undefined && key !== undefined ? [key] : []),
       ...(maps ? [maps.map(({ proto, port }) => `${proto} ${port}`).join(', ')] : []),
       ...(expires === undefined ? [] : [`${expired ? 'expired' : 'until'} ${expires}`]),
-      ...(maxDevices === undefined ? [] : [`${maxDevices} device(s) at a time`]),
+      ...(maxDevices === undefined ? [] : [`${counted(maxDevices, 'device')} at a time`]),
       ...(name === undefined ? [] : [lastSeen === undefined ? 'not seen yet' : `last seen ${lastSeen}`])
     ]
     return `  ${parts.join('; ')}\n`

@@ -1,13 +1,13 @@
 /** What to type into a game or a browser once its ports are open here. */
 
+import { hostPort, LOCALHOST, typedHost } from '../address-text.js'
 import type { ClientMapInfo } from '../events.js'
+import { guestHelp } from '../games/help.js'
+import { partsOf } from '../games/map-name.js'
 import type { Recipe } from '../games/recipe.js'
 import type { Entry } from '../options/entry.js'
 import { formatPorts } from '../options/ports.js'
 import { quote } from '../options/quote.js'
-
-/** What programs find under the name localhost; for UDP some take only the IPv6 address, where nobody listens. */
-export const LOCALHOST = '127.0.0.1'
 
 /** The game that the name of a port map tells, if it tells one. */
 export type GameOf = (name: string | undefined) => Recipe | undefined
@@ -51,33 +51,18 @@ export function joinHints(
     .join('')
 }
 
-function gameLine(game: Recipe, { name, host, maps }: Place): string {
-  const { proto, port } = game.ports[0]!
-  const own = maps.filter(map => map.proto === proto || (proto === 'tcp' && map.proto === 'tcpudp'))
-  const map = own.find(map => map.port === port) ?? own[0] ?? maps[0]!
-  const title = name === undefined || name === game.id ? '' : ` (${quote(name)})`
-  return `In ${game.name}${title}: ${fillIn(game.guest, typed(host), map.localPort)}\n`
-}
-
-/** A help line of a recipe with its places filled in. */
-export function fillIn(line: string, host: string, port: number): string {
-  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-  return line.replaceAll('{address}', address).replaceAll('{host}', host).replaceAll('{port}', `${port}`)
-}
-
-/** The address of any interface is none to connect to. */
-function typed(host: string): string {
-  return host === '0.0.0.0' || host === '::' ? LOCALHOST : host
+function gameLine(game: Recipe, { name, maps }: Place): string {
+  const { own } = partsOf(name ?? '')
+  return `In ${game.name}${own ? ` (${quote(own)})` : ''}: ${guestHelp(game, maps)}\n`
 }
 
 function line({ name, host, ports, udp }: Place): string {
   const whose = name === undefined ? 'In the game or program, type' : `In ${quote(name)}, type`
-  const shown = typed(host)
+  const shown = typedHost(host)
   const [first, ...more] = ports
-  const address = shown.includes(':') ? `[${shown}]` : shown
   const local = shown === LOCALHOST && !udp
   if (more.length > 0) {
     return `${whose} ${shown}${local ? ' (or localhost)' : ''}, with its port: ${formatPorts([...ports])}\n`
   }
-  return `${whose} ${address}:${first}${local ? ` (or localhost:${first})` : ''}\n`
+  return `${whose} ${hostPort(shown, first!)}${local ? ` (or localhost:${first})` : ''}\n`
 }

@@ -90,8 +90,9 @@ export class TextOutput implements Output {
     this.#text = new EventText(bootstrap, extras)
   }
 
-  answer({ text }: Answer): void {
+  answer({ text, hint = '' }: Answer): void {
     this.#streams.stdout(text)
+    if (!this.#quiet && hint !== '') this.#streams.stderr(hint)
   }
 
   note(text: string): void {
@@ -122,7 +123,7 @@ export class TextOutput implements Output {
     if (err instanceof OptionsError) {
       const faults = err.faults.map(({ path, message }) => `  ${path ? `${path}: ` : ''}${message}\n`)
       const many = faults.length === 1 ? 'a fault' : `${faults.length} faults`
-      this.#streams.stderr(`${subject}: ${many}, nothing was started\n${faults.join('')}`)
+      this.#streams.stderr(`${subject}: ${many}, nothing was done\n${faults.join('')}`)
     } else if (err instanceof HyperNatError) {
       this.#streams.stderr(`error ${err.code}: ${err.message}\n`)
     } else {

@@ -114,7 +114,10 @@ function joinDash(argv: readonly string[]): string[] {
 }
 
 function build(columns: number, choose: (command: Command) => void): Argv {
-  const parser = yargs()
+  // The texts say what a flag takes. The types do not know of this setting.
+  const plain = yargs() as Argv & { usageConfiguration(how: { 'hide-types': boolean }): Argv }
+  const parser = plain
+    .usageConfiguration({ 'hide-types': true })
     .scriptName(NAME)
     .usage('$0 [command] [flags]\n\nReach a port of another computer, directly and encrypted, through NATs.')
     // Messages are in English only, so the language of the system must not translate half of them.

@@ -12,14 +12,14 @@ import type { Supervisor } from '../service/supervisor.js'
 import { type Arguments, commandLine, type DaemonExtras, type Job, type Task } from './command.js'
 import { EXIT, type RunningDaemon, type Surroundings } from './console.js'
 import type { TextExtras } from './event-text.js'
-import { DEFAULT_FILE, FIRST_STEPS } from './file.js'
+import { DEFAULT_FILE, FIRST_STEPS, file } from './file.js'
 import type { Output } from './output.js'
 import { type Invocation, parseArguments } from './program.js'
 import { withRunFlags } from './run-flags.js'
 import { controlOf, withControl } from './shared-flags.js'
 import { isUnknownCommand } from './unknown.js'
 
-/** Errors that are in what the user gave, wherever they are found: exit code 2, nothing was started. */
+/** Errors that are in what the user gave, wherever they are found: exit code 2, nothing was done. */
 const USAGE_ERRORS: ReadonlySet<string> = new Set([
   'BAD_OPTIONS',
   'BAD_USAGE',
@@ -87,13 +87,13 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
 
 /** What people's text shows beside the events. */
 async function extrasOf(
-  { joined, hosted, gameOf, qr }: DaemonExtras,
+  { joined, hosted, byFlags, gameOf, qr }: DaemonExtras,
   around: Surroundings
 ): Promise<TextExtras> {
-  if (qr === undefined) return { joined, hosted, gameOf }
+  if (qr === undefined) return { joined, hosted, byFlags, gameOf }
   const { qrCode } = await import('./qr.js')
   const draw = (ticket: string): string => qrCode(ticket, around.columns)
-  return { joined, hosted, gameOf, qr: ticket => draw(qr === true ? ticket : qr) }
+  return { joined, hosted, byFlags, gameOf, qr: ticket => draw(qr === true ? ticket : qr) }
 }
 
 /** What could not be done with the ports does not keep them from being used. */
@@ -123,6 +123,9 @@ function messageOf(err: unknown): string {
   return err instanceof Error ? err.message : String(err)
 }
 
+/** For commands that change a file which somebody has. */
+const ANOTHER_FILE = `-c FILE names another one, and hyper-nat ui makes one\n`
+
 /** The options, or undefined once it has been told why there are none. */
 async function collect(
   { command, args, faults }: Extract<Invocation, { kind: 'run' }>,
@@ -142,7 +145,10 @@ async function collect(
     if (faults.length === 0) {
       const subject = command.subject(args)
       output.failure(err, subject)
-      if (codeOf(err) === 'OPTIONS_NOT_FOUND' && subject === DEFAULT_FILE) output.advice(FIRST_STEPS)
+      if (codeOf(err) === 'OPTIONS_NOT_FOUND') {
+        if (command !== file) output.advice(ANOTHER_FILE)
+        else if (subject === DEFAULT_FILE) output.advice(FIRST_STEPS)
+      }
       return undefined
     }
     if (err instanceof OptionsError) found = [...faults, ...err.faults]

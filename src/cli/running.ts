@@ -8,6 +8,7 @@ import { type Fault, HyperNatError, OptionsError } from '../errors.js'
 import { CONTROL_LIMITS } from '../limits.js'
 import { type Arguments, text } from './command.js'
 import type { Surroundings } from './console.js'
+import { counted } from './counted.js'
 import { number } from './numbers.js'
 import { controlOf } from './shared-flags.js'
 
@@ -109,8 +110,8 @@ export async function tellChanged(
 /** What came of a reload, for people. */
 export function reloadedText({ added, removed, restart }: Reloaded): string {
   const counts = [
-    ...(added.length > 0 ? [`${added.length} port(s) added`] : []),
-    ...(removed.length > 0 ? [`${removed.length} port(s) removed`] : [])
+    ...(added.length > 0 ? [`${counted(added.length, 'port')} added`] : []),
+    ...(removed.length > 0 ? [`${counted(removed.length, 'port')} removed`] : [])
   ]
   const waits = restart.length > 0 ? `Start hyper-nat anew for what changed in ${restart.join(', ')}.\n` : ''
   return `The options were read again${counts.length > 0 ? `: ${counts.join(', ')}` : ''}.\n${waits}`

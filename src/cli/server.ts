@@ -6,6 +6,8 @@ import type { Surroundings } from './console.js'
 import { runFlags } from './run-flags.js'
 import { secretOf } from './secret-source.js'
 import {
+  accessFlags,
+  accessOf,
   duplicateFlag,
   isGiven,
   networkOf,
@@ -29,6 +31,7 @@ export const server: Command = {
     },
     ...protocolFlag,
     ...secretFlags,
+    ...accessFlags,
     host: { type: 'string', describe: 'Where the ports are: an address or a name (127.0.0.1)' },
     name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
     'player-addresses': {
@@ -70,12 +73,14 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     proxyProtocol: isGiven(args, 'proxy-protocol'),
     duplicate: isGiven(args, 'duplicate'),
     secret,
+    ...accessOf(args),
     ...networkOf(args, around),
     ...portMappingOf(args)
   })
   const warnings: Warning[] = warning ? [...options.warnings, warning] : [...options.warnings]
   return {
     options: { ...options, warnings },
+    byFlags: true,
     ...(args.qr ? { qr: true } : {}),
     ...(generated && { generatedSecret: secret.text })
   }

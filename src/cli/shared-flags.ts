@@ -2,6 +2,7 @@
 
 import type { Options as Flag } from 'yargs'
 import type { ControlSetting } from '../control/place.js'
+import type { AccessFlags } from '../options/access-flags.js'
 import type { Options } from '../options/entry.js'
 import type { NetworkFlag, NetworkFlags } from '../options/network-flags.js'
 import { type Arguments, list, text, words } from './command.js'
@@ -68,6 +69,20 @@ export const secretFlags: Readonly<Record<string, Flag>> = {
     describe: 'What the public key comes from (or HYPER_NAT_SECRET); others see it in the process list'
   },
   'secret-file': { type: 'string', describe: 'A file that holds the secret; - for stdin' }
+}
+
+/** Who may come in. */
+export const accessFlags: Readonly<Record<string, Flag>> = {
+  private: { type: 'boolean', describe: 'Let in only those whose keys --allow names' },
+  allow: {
+    type: 'string',
+    array: true,
+    describe: 'Public key(s) of friends, which hyper-nat id shows them; NAME=KEY shows the name'
+  }
+}
+
+export function accessOf(args: Arguments): AccessFlags {
+  return { private: isGiven(args, 'private'), allow: list(args, 'allow') }
 }
 
 export const portMappingFlag: Readonly<Record<string, Flag>> = {

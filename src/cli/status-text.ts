@@ -1,11 +1,14 @@
 /** A daemon's status as text for people, in ASCII, each table as wide as its words. */
 
+import { hostPort } from '../address-text.js'
 import { bytesText } from '../bytes-text.js'
 import type { DaemonStatus } from '../control/wire.js'
 import { shortKey } from '../identity/encoding.js'
 import type { PortMappingState } from '../network/port-mapping.js'
 import { quote } from '../options/quote.js'
 import type { ClientStatus, MapStatus, NetworkStatus, ServerStatus, SessionStatus } from '../status.js'
+import { counted } from './counted.js'
+import { table } from './table.js'
 
 /** `42 s`, `12 min`, `3 h 5 min`, `2 d 4 h`. */
 export function timeText(ms: number): string {
@@ -66,11 +69,10 @@ function serverText(server: ServerStatus, at: number): string {
 }
 
 function clientText({ publicKey, maps, sessions, waiting }: ClientStatus, at: number): string {
-  const where = maps.map(map => {
-    const host = map.localHost.includes(':') ? `[${map.localHost}]` : map.localHost
-    return mapRow(map, `${host}:${map.localPort}`, `${map.proto} ${map.port}`)
-  })
-  const held = waiting > 0 ? `  ${waiting} connection(s) wait for it\n` : ''
+  const where = maps.map(map =>
+    mapRow(map, hostPort(map.localHost, map.localPort), `${map.proto} ${map.port}`)
+  )
+  const held = waiting > 0 ? `  ${counted(waiting, 'connection')} waiting for it\n` : ''
   return (
     `Ports of ${publicKey}\n` +
     table(['  HERE', 'THERE', ...MAP_COLUMNS], where) +
@@ -86,8 +88,9 @@ function mapRow({ flows, bytesIn, bytesOut }: MapStatus, first: string, second: 
 
 function sessionsText(sessions: readonly SessionStatus[], who: 'GUEST' | 'HOST', at: number): string {
   if (sessions.length === 0) return '  nobody is connected\n'
+  const anyAddress = sessions.some(({ address }) => address !== undefined)
   const rows = sessions.map(session => {
-    const { quality, total, rates, path, state, since, name, peer, host } = session
+    const { quality, total, rates, path, state, since, name, peer, host, address } = session
     const label = who === 'HOST' ? host : name === undefined ? shortKey(peer) : quote(name)
     return [
       `  ${label}`,
@@ -99,20 +102,10 @@ function sessionsText(sessions: readonly SessionStatus[], who: 'GUEST' | 'HOST',
       bytesText(total.bytesIn),
       bytesText(total.bytesOut),
       rates ? `${bytesText(rates.bytesIn)}/s` : '-',
-      rates ? `${bytesText(rates.bytesOut)}/s` : '-'
+      rates ? `${bytesText(rates.bytesOut)}/s` : '-',
+      ...(anyAddress ? [address ?? '-'] : [])
     ]
   })
   const heads = [`  ${who}`, 'PATH', 'FOR', 'ROUND TRIP', 'JITTER', 'LOSS', 'IN', 'OUT', 'IN/S', 'OUT/S']
-  return table(heads, rows)
-}
-
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [heads, ...rows]
-  const widths = heads.map((_, column) => Math.max(...all.map(row => row[column]!.length)))
-  const line = (row: readonly string[]): string =>
-    `${row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd()}\n`
-  return all.map(line).join('')
+  return table([...heads, ...(anyAddress ? ['ADDRESS IN GAME'] : [])], rows)
 }

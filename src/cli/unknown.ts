@@ -77,7 +77,7 @@ function unknownCommand(word: string, commands: readonly Command[]): Fault {
       ? 'it is a ticket: hyper-nat join, and then the ticket'
       : meant
         ? `did you mean "${meant}"?`
-        : `there are ${names.map(name => `"${name}"`).join(', ')} and "completion"; --help tells more`
+        : `there are ${names.map(name => `"${name}"`).join(', ')} and "completion"`
   return { path: shown(word), message: `is no command; ${hint}` }
 }
 

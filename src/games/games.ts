@@ -66,6 +66,11 @@ export class Games {
     })
   }
 
+  /** What people call a port map: in its owner's words, or else as the game does. */
+  titleOf(name: string): string {
+    return partsOf(name).own || (this.ofMap(name)?.name ?? name)
+  }
+
   /** The game that the name of a port map tells, as `mapName` writes it. */
   ofMap(name: string | undefined): Recipe | undefined {
     const { id } = partsOf(name ?? '')

@@ -9,8 +9,9 @@ import { codeOf, type ErrorCode } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import { playerAddress } from '../identity/player-address.js'
-import type { Limits } from '../limits.js'
+import { type Limits, REFUSED_REST_MS } from '../limits.js'
 import type { Log } from '../log.js'
+import { Seldom } from '../seldom.js'
 import { ANNOUNCEMENTS } from '../session/wire.js'
 import { proxyHeader } from '../sockets/proxy-header.js'
 import { isNotOurs, isOurs } from '../sockets/source-address.js'
@@ -31,9 +32,11 @@ export interface TargetsParts {
 
 export class Targets {
   readonly #parts: TargetsParts
+  readonly #unreached: Seldom
 
   constructor(parts: TargetsParts) {
     this.#parts = parts
+    this.#unreached = new Seldom(parts.clock, REFUSED_REST_MS)
   }
 
   /** Finds out whether the system has the addresses of guests, if any map needs them. */
@@ -68,11 +71,11 @@ export class Targets {
       err => {
         if (isNotOurs(err)) this.#loseAddresses()
         if (!socket.remoteAddress && socket.bytesRead === 0 && socket.bytesWritten === 0) {
-          log.warn(
-            { peer: guest.label, code: targetCode(err), target: `${map.host}:${map.port}` },
-            'the target could not be reached'
-          )
-          return targetCode(err)
+          const code = targetCode(err)
+          const target = `${map.host}:${map.port}`
+          const level = this.#unreached.admits(`${code} ${target}`) ? 'warn' : 'debug'
+          log[level]({ peer: guest.label, code, target }, 'the target could not be reached')
+          return code
         }
         return 'FLOW_RESET'
       },

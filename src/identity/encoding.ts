@@ -68,7 +68,7 @@ function decodeByLength(key: string): Uint8Array {
   }
   if (key.length < BASE58_MIN || key.length > BASE58_MAX) {
     throw bad(
-      `has ${key.length} characters; a public key has 43 or 44 in base58, ${Z32_LENGTH} in z-base-32 or ${HEX_LENGTH} in hex`
+      `has ${key.length} character${key.length === 1 ? '' : 's'}; a public key has 43 or 44 in base58, ${Z32_LENGTH} in z-base-32 or ${HEX_LENGTH} in hex`
     )
   }
   refuseForeign(key, BASE58, 'base58')

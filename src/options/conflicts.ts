@@ -1,6 +1,8 @@
 /** Rules that span entries: what is each fine alone but cannot stand together. */
 
 import type { Fault } from '../errors.js'
+import { encodeKey } from '../identity/encoding.js'
+import { keyPairOf } from '../identity/keys.js'
 import type { ClientEntry, Entry, Proto, ServerEntry } from './entry.js'
 import { canonicalHost, hostsCollide } from './hosts.js'
 import type { Places } from './places.js'
@@ -21,11 +23,11 @@ interface Clash {
 }
 
 /**
- * Port maps that exclude each other: two listeners on one local address and port, or one (proto, port) shared twice
- * under one secret.
+ * Port maps that exclude each other: two listeners on one local address and port, one (proto, port) shared twice under one
+ * secret, or a share whose target is the local port that leads to it.
  */
 export function findConflicts(placed: readonly Placed[], places: Places): Fault[] {
-  return [...localClashes(placed, places), ...sharedTwice(placed, places)]
+  return [...localClashes(placed, places), ...sharedTwice(placed, places), ...circles(placed, places)]
 }
 
 function localClashes(placed: readonly Placed[], places: Places): Fault[] {
@@ -65,6 +67,30 @@ function sharedTwice(placed: readonly Placed[], places: Places): Fault[] {
   return [...clashes.values()].map(({ first, second, what, ports }) => ({
     path: places.field(['schema', second, 'port']),
     message: `shares ${what} port ${formatPorts(ports)}, which ${owner(first, second, places)} already shares under the same secret; take one out, or give it another secret`
+  }))
+}
+
+/** Each connection of such a port would be answered by another one to it, without an end. */
+function circles(placed: readonly Placed[], places: Places): Fault[] {
+  const clients = placed.filter(isClient)
+  if (clients.length === 0) return []
+  const clashes = new Map<string, Clash>()
+  for (const first of bySecret(placed).values()) {
+    const key = encodeKey(keyPairOf(first.entry.secret).publicKey)
+    const own = clients.filter(({ entry }) => encodeKey(entry.publicKey) === key)
+    for (const { index, entry } of own.length > 0 ? placed : []) {
+      if (entry.mode !== 'server' || entry.secret.reveal() !== first.entry.secret.reveal()) continue
+      const { port, host, proto } = entry
+      const same = own.find(
+        ({ entry: { proto: by, port: of, localPort, localHost } }) =>
+          by === proto && of === port && localPort === port && hostsCollide(localHost, host)
+      )
+      if (same) collect(clashes, index, same.index, `${transportOf(proto)} on ${host}`, port)
+    }
+  }
+  return [...clashes.values()].map(({ first, second, what, ports }) => ({
+    path: places.field(['schema', second, 'localPort']),
+    message: `takes local port ${formatPorts(ports)}, ${what}, where ${places.entry(first)} looks for the program that it shares, and leads back to that; choose another local port`
   }))
 }
 

@@ -10,6 +10,7 @@ import { codeOf, type ErrorCode, type Fault, OptionsError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
 import { GuestKey } from '../identity/guest.js'
 import { decodeTicket } from '../identity/ticket.js'
+import { type AccessFlags, accessFaults, accessOf, accessPlaces } from './access-flags.js'
 import { checkNetwork, checkOptions, distinct } from './check.js'
 import type { NetworkOptions, Options, Warning } from './entry.js'
 import { isIPv4Loopback } from './features.js'
@@ -25,7 +26,7 @@ export interface Given {
 }
 
 /** What the command line of `server` says, as text; undefined where a flag is not given. */
-export interface ServerFlags extends NetworkFlags {
+export interface ServerFlags extends NetworkFlags, AccessFlags {
   readonly ports?: string | undefined
   readonly protocols?: string | undefined
   readonly host?: string | undefined
@@ -82,7 +83,7 @@ type RawEntry = Record<string, unknown>
  * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag
  */
 export function serverOptions(flags: ServerFlags): Options {
-  const faults: Fault[] = []
+  const faults = accessFaults(flags)
   const items = matchProtocols(portItems(flags.ports), flags.protocols, faults)
   const proxied = where(items, isTcp)
   const doubled = where(items, isUdp)
@@ -96,7 +97,8 @@ export function serverOptions(flags: ServerFlags): Options {
       playerAddresses: flags.playerAddresses,
       proxyProtocol: proxied[i] ? flags.proxyProtocol : undefined,
       duplicate: doubled[i] ? flags.duplicate : undefined,
-      secret: flags.secret?.text
+      secret: flags.secret?.text,
+      ...(i === 0 ? accessOf(flags) : {})
     })
   )
   const names = {
@@ -110,7 +112,10 @@ export function serverOptions(flags: ServerFlags): Options {
   }
   return check(
     schema,
-    flagPlaces(names, index => `-p ${items[index]!.port ?? ''}`),
+    accessPlaces(
+      flagPlaces(names, index => `-p ${items[index]!.port ?? ''}`),
+      flags
+    ),
     flags,
     faults
   )
@@ -134,14 +139,18 @@ export function hostOptions(flags: HostFlags): Options {
     secret,
     optionalPorts,
     discovery,
-    playerAddresses: playerAddresses || undefined
+    playerAddresses: playerAddresses || undefined,
+    ...accessOf(flags)
   }
   const names = { game: 'GAME', port: '-p', host: '--host', secret: flags.secret?.place ?? '-s' }
   return check(
     [present(entry)],
-    flagPlaces(names, () => `hyper-nat host ${game}`),
+    accessPlaces(
+      flagPlaces(names, () => `hyper-nat host ${game}`),
+      flags
+    ),
     flags,
-    []
+    accessFaults(flags)
   )
 }
 

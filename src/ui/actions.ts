@@ -3,23 +3,30 @@
  * the change. Requests are judged whole before anything is done; faults name the page's fields.
  */
 import { z } from 'zod'
+import { LOCALHOST } from '../address-text.js'
 import type { Clock } from '../clock.js'
 import { OptionsError } from '../errors.js'
+import { knownGames } from '../games/games.js'
+import { guestHelp, hostHelp } from '../games/help.js'
+import { portOf as portOfGame, portsOfGame, type Recipe } from '../games/recipe.js'
 import { encodeKey } from '../identity/encoding.js'
 import { keyPairOf, randomSecret } from '../identity/keys.js'
 import { inviteTicket } from '../identity/server-ticket.js'
-import { decodeTicket, encodeTicket } from '../identity/ticket.js'
+import { decodeTicket, encodeTicket, type Ticket } from '../identity/ticket.js'
 import { LIMITS, type UiLimits } from '../limits.js'
 import { checkOptions } from '../options/check.js'
 import { type RawEntry, saveEntries } from '../options/edit.js'
 import { removeClient, removeServer, setPrivate } from '../options/entries.js'
 import type { ClientEntry, Options } from '../options/entry.js'
+import { isIPv4Loopback } from '../options/features.js'
 import { addInvite, removeGuest, renameGuest, serversIn } from '../options/guests.js'
 import { joinEntries, joinOptions } from '../options/join.js'
 import type { Places } from '../options/places.js'
+import { formatPorts } from '../options/ports.js'
 import { DEVICES_MAX } from '../options/schema-access.js'
 import { freePorts } from '../sockets/free-ports.js'
-import type { Action, Answers, Requests, View } from './wire.js'
+import { gamesIn } from './view.js'
+import type { Action, Answers, GameChoice, Requests, View } from './wire.js'
 
 /** What the page needs of the daemon to change it. */
 export interface Changeable {
@@ -51,17 +58,20 @@ const ROWS_MAX = 16
 
 const publicKey = z.string()
 
+/** What both ways to host are told. */
+const hosted = { name: z.string(), host: z.string(), private: z.boolean() }
+
 /** What requests look like; what their texts say is judged by who judges the file. */
 const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
+  games: z.strictObject({}),
   host: z.strictObject({
-    name: z.string(),
+    ...hosted,
     rows: z
       .array(z.strictObject({ ports: z.string(), proto: z.string() }))
       .min(1)
-      .max(ROWS_MAX),
-    host: z.string(),
-    private: z.boolean()
+      .max(ROWS_MAX)
   }),
+  hostGame: z.strictObject({ ...hosted, game: z.string(), ports: z.string() }),
   stop: z.strictObject({ publicKey }),
   private: z.strictObject({ publicKey, private: z.boolean() }),
   look: z.strictObject({ ticket: z.string() }),
@@ -116,22 +126,26 @@ export class Actions {
   }
 
   readonly #works: { readonly [A in Action]: (request: Requests[A]) => Promise<Answers[A]> } = {
-    host: async ({ name, rows, host, private: isPrivate }) => {
-      const secret = randomSecret()
-      const entries = rows.map(
-        ({ ports, proto }, index): RawEntry => ({
-          mode: 'server',
-          ...(name.trim() !== '' && { name: name.trim() }),
-          proto,
-          port: portOf(ports),
-          ...(host.trim() !== '' && { host: host.trim() }),
-          secret: secret.reveal(),
-          ...(isPrivate && index === 0 && { private: true })
-        })
-      )
-      checkOptions({ schema: entries }, fieldPlaces)
-      await saveEntries(this.#parts.file, entries)
-      return { ...(await this.#changed()), publicKey: encodeKey(keyPairOf(secret).publicKey) }
+    games: async () => ({ games: knownGames().all.map(choiceOf) }),
+
+    host: async ({ rows, ...how }) =>
+      this.#host(
+        rows.map(({ ports, proto }) => ({ proto, port: portOf(ports) })),
+        how,
+        fieldPlaces
+      ),
+
+    hostGame: async ({ game, ports, ...how }) => {
+      const recipe = knownGames().find(game)
+      if (recipe?.works === 'no') {
+        const message = `is ${recipe.name}, which cannot be played so: ${recipe.why}`
+        throw new OptionsError([{ path: 'game', message, code: 'GAME_UNPLAYABLE' }])
+      }
+      const port = ports.trim() === '' ? {} : { port: portOf(ports) }
+      // As hyper-nat host does: a game takes whoever comes from loopback for a player.
+      const isHere = how.host.trim() === '' || isIPv4Loopback(how.host.trim())
+      const what = { game, ...port, ...(isHere && { playerAddresses: true }) }
+      return this.#host([what], how, gamePlaces)
     },
 
     stop: async ({ publicKey: key }) => {
@@ -145,24 +159,29 @@ export class Actions {
     },
 
     look: async ({ ticket: text }) => {
-      const { maps, invite, publicKey: key } = decodeTicket(ticketIn(text))
+      const ticket = this.#friendsTicket(text)
+      const { invite, publicKey: key } = ticket
+      const maps = clientEntries(ticket)
       return {
-        maps: maps.map(({ name, proto, port }) => ({ ...(name !== undefined && { name }), proto, port })),
+        maps: maps.map(({ name, proto, port }) => ({
+          ...(name !== undefined && { name: knownGames().titleOf(name) }),
+          proto,
+          port
+        })),
+        games: gamesIn(maps, guestHelp),
         invited: invite !== undefined,
         joined: this.#joined(encodeKey(key))
       }
     },
 
     join: async ({ ticket: text }) => {
-      const ticket = decodeTicket(ticketIn(text))
+      const ticket = this.#friendsTicket(text)
       const key = encodeKey(ticket.publicKey)
       if (this.#joined(key)) {
         const message = 'is of a server that you have joined already; leave it first to use another ticket'
         throw new OptionsError([{ path: 'ticket', message }])
       }
-      const joined = joinOptions({ ticket: encodeTicket(ticket) }).entries.filter(
-        (entry): entry is ClientEntry => entry.mode === 'client'
-      )
+      const joined = clientEntries(ticket)
       const wanted = joined.map(entry => ({ ...entry, nextFree: true }))
       const ports = await freePorts(wanted, LIMITS.nextFreePorts)
       const maps = joined.map(({ proto, port }, index) => ({ proto, port, localPort: ports[index]! }))
@@ -203,6 +222,38 @@ export class Actions {
     }
   }
 
+  /** Shares something new. */
+  async #host(
+    what: readonly RawEntry[],
+    { name, host, private: isPrivate }: Pick<Requests['host'], 'name' | 'host' | 'private'>,
+    places: Places
+  ): Promise<Answers['host']> {
+    const secret = randomSecret()
+    const entries = what.map(
+      (one, index): RawEntry => ({
+        mode: 'server',
+        ...(name.trim() !== '' && { name: name.trim() }),
+        ...one,
+        ...(host.trim() !== '' && { host: host.trim() }),
+        secret: secret.reveal(),
+        ...(isPrivate && index === 0 && { private: true })
+      })
+    )
+    checkOptions({ schema: entries }, places)
+    await saveEntries(this.#parts.file, entries)
+    return { ...(await this.#changed()), publicKey: encodeKey(keyPairOf(secret).publicKey) }
+  }
+
+  /** @throws OptionsError for one of a server that is hosted here: its ports would lead to themselves */
+  #friendsTicket(text: string): Ticket {
+    const ticket = decodeTicket(ticketIn(text))
+    const key = encodeKey(ticket.publicKey)
+    if (serversIn(this.#parts.daemon.current).some(one => one.publicKey === key)) {
+      throw new OptionsError([{ path: 'ticket', message: 'is your own: send it to your friends' }])
+    }
+    return ticket
+  }
+
   #joined(key: string): boolean {
     return this.#parts.daemon.current.entries.some(
       entry => entry.mode === 'client' && encodeKey(entry.publicKey) === key
@@ -237,10 +288,40 @@ const fieldPlaces: Places = {
   entry: index => `rows[${index}]`
 }
 
+/** The same where a game is shared: there is one entry. */
+const gamePlaces: Places = {
+  field: path => {
+    const key = String(path[2] ?? 'game')
+    return key === 'port' ? 'ports' : key
+  },
+  entry: () => 'game'
+}
+
+function choiceOf(recipe: Recipe): GameChoice {
+  const { id, name, aliases = [], works } = recipe
+  const found = portsOfGame(recipe)
+  const ports = 'ports' in found ? found.ports : []
+  return {
+    id,
+    name,
+    aliases,
+    ports: formatPorts(ports.map(({ port }) => port)),
+    maps: ports.flatMap(({ port, protos }) => protos.map(proto => ({ proto, port }))),
+    help: hostHelp(recipe, LOCALHOST, portOfGame(recipe)),
+    playable: works !== 'no'
+  }
+}
+
 /** As a person would write it into the file. */
 function portOf(text: string): number | string {
   const trimmed = text.trim()
   return /^\d{1,5}$/.test(trimmed) ? Number(trimmed) : trimmed
+}
+
+/** What a ticket opens. */
+function clientEntries(ticket: Ticket): ClientEntry[] {
+  const { entries } = joinOptions({ ticket: encodeTicket(ticket) })
+  return entries.filter(entry => entry.mode === 'client')
 }
 
 /** The ticket in what was pasted, which may be all of the line that a friend sent. */

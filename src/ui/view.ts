@@ -1,12 +1,14 @@
 /** What the page shows, from what the options say and what the node does: what is missing there has not started yet. */
+import { hostPort, typedHost } from '../address-text.js'
+import type { ClientMapInfo } from '../events.js'
+import { knownGames } from '../games/games.js'
+import { guestHelp, hostHelp } from '../games/help.js'
+import type { Recipe } from '../games/recipe.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
-import type { Options } from '../options/entry.js'
+import type { Entry, Options } from '../options/entry.js'
 import { type ServerInFile, serversIn } from '../options/guests.js'
 import type { ClientStatus, ServerStatus, SessionStatus, Status } from '../status.js'
-import type { AddressView, ClientView, GuestView, ServerView, SessionView, View } from './wire.js'
-
-/** What programs on this computer call the address of any interface. */
-const ANY: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
+import type { AddressView, ClientView, GameView, GuestView, ServerView, SessionView, View } from './wire.js'
 
 /** What the page knows beside. */
 export interface Known {
@@ -61,10 +63,11 @@ function serverView({ publicKey, maps, access }: ServerInFile, now: ServerStatus
     .map((one): GuestView => ({ key: shortKey(one.peer), invited: false, sessions: [sessionView(one)] }))
   return {
     publicKey,
-    names: [...new Set(maps.flatMap(({ name }) => (name === undefined ? [] : [name])))],
+    names: [...new Set(maps.flatMap(({ name }) => titleOf(name) ?? []))],
     maps: maps.map(({ proto, port, host }) => ({ proto, port, host })),
     ...(now?.ticket !== undefined && !access.private && { ticket: now.ticket }),
     private: access.private,
+    games: gamesIn(maps, (recipe, [first]) => hostHelp(recipe, first!.host, first!.port)),
     announced: now?.announced ?? 'starting',
     guests: [...invites, ...allowed, ...others]
   }
@@ -75,7 +78,7 @@ function clientViews(
   clients: readonly ClientStatus[],
   waiting: ReadonlyMap<string, string>
 ): ClientView[] {
-  const views = new Map<string, { maps: AddressView[]; now: readonly ClientStatus[] }>()
+  const views = new Map<string, { maps: OpenMap[]; now: readonly ClientStatus[] }>()
   for (const entry of options.entries) {
     if (entry.mode !== 'client') continue
     const publicKey = encodeKey(entry.publicKey)
@@ -84,25 +87,60 @@ function clientViews(
       view = { maps: [], now: clients.filter(one => one.publicKey === publicKey) }
       views.set(publicKey, view)
     }
-    const { name, proto, localHost } = entry
+    const { proto, localHost } = entry
     // Where any free port was asked for, the node knows which it is.
     const bound = view.now
       .flatMap(({ maps }) => maps)
       .find(map => map.proto === proto && map.port === entry.port && map.localHost === localHost)
-    const port = bound?.localPort ?? entry.localPort
-    if (port !== 0) {
-      view.maps.push({ ...(name !== undefined && { name }), proto, address: hostPort(localHost, port) })
-    }
+    const localPort = bound?.localPort ?? entry.localPort
+    if (localPort !== 0) view.maps.push({ ...entry, localPort })
   }
   return [...views].map(([publicKey, { maps, now }]) => {
     const sessions = now.flatMap(one => one.sessions.map(sessionView))
     const why = sessions.some(({ state }) => state === 'up') ? undefined : waiting.get(publicKey)
-    return { publicKey, addresses: maps, sessions, ...(why !== undefined && { waiting: why }) }
+    return {
+      publicKey,
+      addresses: maps.map(addressView),
+      games: gamesIn(maps, guestHelp),
+      sessions,
+      ...(why !== undefined && { waiting: why })
+    }
+  })
+}
+
+/** A client's port map, once it is known where it is open. */
+type OpenMap = ClientMapInfo & Pick<Entry, 'name' | 'lobby'>
+
+function addressView({ name, proto, localHost, localPort }: OpenMap): AddressView {
+  const title = titleOf(name)
+  const address = hostPort(typedHost(localHost), localPort)
+  return { ...(title !== undefined && { name: title }), proto, address }
+}
+
+function titleOf(name: string | undefined): string | undefined {
+  return name === undefined ? undefined : knownGames().titleOf(name)
+}
+
+/**
+ * The games among port maps.
+ * @param help what to do in one, from those that are its own
+ */
+export function gamesIn<M extends Pick<Entry, 'name' | 'lobby'>>(
+  maps: readonly M[],
+  help: (recipe: Recipe, own: readonly M[]) => string
+): GameView[] {
+  const games = knownGames()
+  return [...new Set(maps.map(({ name }) => name))].flatMap(name => {
+    const recipe = games.ofMap(name)
+    if (name === undefined || !recipe) return []
+    const own = maps.filter(map => map.name === name)
+    const listed = recipe.works === 'yes' && own.some(({ lobby }) => lobby !== undefined)
+    return [{ title: games.titleOf(name), help: help(recipe, own), listed }]
   })
 }
 
 function sessionView(session: SessionStatus): SessionView {
-  const { state, path, since, quality, total } = session
+  const { state, path, since, quality, total, address } = session
   return {
     id: idOf(session),
     state,
@@ -110,15 +148,11 @@ function sessionView(session: SessionStatus): SessionView {
     since,
     ...quality,
     bytesIn: total.bytesIn,
-    bytesOut: total.bytesOut
+    bytesOut: total.bytesOut,
+    ...(address !== undefined && { address })
   }
 }
 
 function idOf({ peer, host, since }: SessionStatus): string {
   return `${peer} ${host} ${since}`
-}
-
-function hostPort(localHost: string, port: number): string {
-  const host = ANY[localHost] ?? localHost
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

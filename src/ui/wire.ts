@@ -23,6 +23,18 @@ export interface SessionView extends Quality {
   readonly since: number
   readonly bytesIn: number
   readonly bytesOut: number
+  /** From where the game sees this guest come, if from an address of its own. */
+  readonly address?: string
+}
+
+/** A game that is hosted, or was joined. */
+export interface GameView {
+  /** What the host calls it, or else the game's own name. */
+  readonly title: string
+  /** What to do in the game. */
+  readonly help: string
+  /** Whether it shows up in the game's LAN list by itself. */
+  readonly listed: boolean
 }
 
 /** Somebody who may come in, or has. */
@@ -50,6 +62,7 @@ export interface ServerView {
   /** What to give to friends; missing for private servers, where each guest has another one. */
   readonly ticket?: string
   readonly private: boolean
+  readonly games: readonly GameView[]
   readonly announced: 'starting' | 'announcing' | 'announced' | 'unreached'
   readonly guests: readonly GuestView[]
 }
@@ -66,6 +79,7 @@ export interface ClientView {
   /** The server's, in base58. */
   readonly publicKey: string
   readonly addresses: readonly AddressView[]
+  readonly games: readonly GameView[]
   readonly sessions: readonly SessionView[]
   /** Why the server is not reached, in a sentence; left out while it is. */
   readonly waiting?: string
@@ -104,12 +118,40 @@ export interface HostRow {
   readonly proto: string
 }
 
+/** A game that can be hosted by its name. */
+export interface GameChoice {
+  readonly id: string
+  readonly name: string
+  /** Other words for it. */
+  readonly aliases: readonly string[]
+  /** Its ports as people write them: `7777,27015`. */
+  readonly ports: string
+  /** The same with their protocols. */
+  readonly maps: readonly { readonly proto: Proto; readonly port: number }[]
+  /** What the host does in the game. */
+  readonly help: string
+  /** Whether it can be played so. */
+  readonly playable: boolean
+}
+
 /** The actions, with what each is asked with. */
 export interface Requests {
+  /** Tells which games there are; changes nothing. */
+  games: Readonly<Record<string, never>>
   /** Shares ports, under a new secret. */
   host: {
     readonly name: string
     readonly rows: readonly HostRow[]
+    readonly host: string
+    readonly private: boolean
+  }
+  /** Shares a game, under a new secret. */
+  hostGame: {
+    /** Its `id`. */
+    readonly game: string
+    readonly name: string
+    /** Others than its own, in their order; empty: its own. */
+    readonly ports: string
     readonly host: string
     readonly private: boolean
   }
@@ -135,7 +177,9 @@ export type Action = keyof Requests
 
 /** What an action answers; those that change something with how it is now. */
 export interface Answers {
+  games: { readonly games: readonly GameChoice[] }
   host: { readonly view: View; readonly publicKey: string }
+  hostGame: { readonly view: View; readonly publicKey: string }
   stop: { readonly view: View }
   private: { readonly view: View }
   look: TicketView
@@ -149,6 +193,8 @@ export interface Answers {
 /** What a ticket holds. */
 export interface TicketView {
   readonly maps: readonly { readonly name?: string; readonly proto: Proto; readonly port: number }[]
+  /** With the ports of the ticket; one that is in use here makes way for another. */
+  readonly games: readonly GameView[]
   /** Whether it was made for one guest. */
   readonly invited: boolean
   /** Whether its server has been joined. */

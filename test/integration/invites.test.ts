@@ -320,6 +320,24 @@ staged('a guest cannot pose as another one', async stage => {
   await until(20_000, 'Anna', () => events.some(one => one.event === 'connected' && one.name === 'Anna'))
 })
 
+staged('a server from flags lets in the keys that they name, and has no answer for others', async stage => {
+  const target = await stage.use(listenTcpEcho())
+  const written = writeOptions('')
+  stage.defer(() => written.remove())
+  const identity = join(written.folder, 'me.key')
+  const { stdout } = await stage.start(['id', '--identity', identity]).end()
+  const share = ['server', '-p', `${target.port}`, '--protocol', 'tcp', '-s', newSecret(), '-v']
+  const server = await stage.run([...share, '--private', '--allow', `Carl=${stdout.trim()}`], 'server')
+  const ready = await server.event('ready')
+  assert.ok(ready.mode === 'server' && ready.private && ready.ticket)
+  await stage.run(['join', ready.ticket, '-l', '0'], 'stranger')
+  await server.says(/not invited: got no answer/)
+  const carl = await stage.run(['join', ready.ticket, '-l', '0', '--identity', identity], 'carl')
+  assert.equal((await server.event('connected')).name, 'Carl')
+  await echoes(await carl.localPort('tcp', target.port))
+  assert.equal(server.events.filter(one => one.event === 'connected').length, 1)
+})
+
 staged('keys that are allowed have names; the list tells when they were here', async stage => {
   const target = await stage.use(listenTcpEcho())
   const host = await owner(stage, [{ proto: 'tcp', port: target.port }])

@@ -17,7 +17,9 @@ interface Person {
   /** A link that holds while the daemon runs. */
   readonly url: string
   /** What options.json says now. */
-  options(): { schema: { ticket?: string; invites?: { name: string }[]; private?: boolean }[] }
+  options(): {
+    schema: { secret?: string; ticket?: string; invites?: { name: string }[]; private?: boolean }[]
+  }
 }
 
 /** Somebody with the page, and an options.json that is not there yet. */
@@ -33,6 +35,10 @@ async function person(stage: Stage, pages: Pages, name: string): Promise<Person>
 
 function button(page: Page, name: string | RegExp) {
   return page.getByRole('button', typeof name === 'string' ? { name, exact: true } : { name })
+}
+
+function copied(page: Page): Promise<string> {
+  return page.evaluate<string>('navigator.clipboard.readText()')
 }
 
 /** What can be seen of the plots. */
@@ -56,6 +62,9 @@ staged(
     assert.equal(new URL(page.url()).hash, '', 'the link leaves the address bar')
     await assertAccessible(page, 'the choice')
     await page.getByRole('link', { name: 'Host' }).press('Enter')
+    await button(page, /^Teeworlds/).waitFor()
+    await assertAccessible(page, 'the games')
+    await button(page, 'Another game or program').click()
     const port = page.getByLabel('The port')
     await port.fill('25565-1')
     await button(page, 'Host').click()
@@ -68,7 +77,7 @@ staged(
     await port.press('Enter')
     await page.getByText('Friends can join').waitFor()
     await button(page, 'Copy the ticket').click()
-    const ticket = await page.evaluate<string>('navigator.clipboard.readText()')
+    const ticket = await copied(page)
     assert.match(ticket, /^hnat1/)
     await button(page, 'QR code').click()
     await page.getByRole('img', { name: 'The ticket as a QR code' }).waitFor()
@@ -165,6 +174,68 @@ staged(
     assert.equal(await other.getByRole('link', { name: 'Host' }).count(), 0)
   },
   { timeout: 90_000, skip: noBrowser }
+)
+
+staged(
+  'a game by its name, which tells both sides what to do in it, and the host who is who',
+  async stage => {
+    const pages = await Pages.open(stage)
+    const game = await stage.use(listenTcpEcho())
+    const { page, options } = await person(stage, pages, 'host')
+    const { page: there } = await person(stage, pages, 'guest')
+    await page.getByRole('link', { name: 'Host' }).click()
+    const which = page.getByLabel('Which game?')
+    await which.fill('no such game')
+    await page.getByText('share it by its ports').waitFor()
+    await which.fill('quake')
+    await button(page, /^Quake \(NetQuake/).click()
+    await page.getByText('It cannot be played over hyper-nat').waitFor()
+    assert.ok(await button(page, 'Host').isDisabled())
+    await button(page, 'Back').click()
+    await which.fill('minecraft')
+    const found = await page.getByRole('list', { name: 'Games' }).getByRole('button').allTextContents()
+    assert.deepEqual(found, ['Minecraft: Java Edition TCP 25565', 'Minecraft: Bedrock Edition UDP 19132'])
+    await which.press('Enter')
+    await page.getByText('Open the world to LAN with port 25565').waitFor()
+    const port = page.getByLabel('The port')
+    assert.equal(await port.inputValue(), '25565')
+    await port.fill(`${game.port},1,2`)
+    await button(page, 'Host').click()
+    await page.getByText('The port names 3 ports, but Minecraft').waitFor()
+    await assertAccessible(page, 'host a game, with a fault')
+    await port.fill(`${game.port}`)
+    await port.press('Enter')
+    await page.getByText('Friends can join').waitFor()
+    await page.getByText(`Open the world to LAN with port ${game.port}`).waitFor()
+    const { secret, ...entry } = options().schema[0]!
+    assert.ok(secret)
+    assert.deepEqual(entry, {
+      mode: 'server',
+      game: 'minecraft-java',
+      port: game.port,
+      playerAddresses: true
+    })
+
+    await button(page, 'Copy the ticket').click()
+    await page.getByRole('link', { name: 'Join' }).click()
+    await page.getByLabel('The ticket').fill(await copied(page))
+    await page.getByText('The ticket is your own').waitFor()
+    await page.getByRole('link', { name: 'Back' }).click()
+    await there.getByRole('link', { name: 'Join' }).click()
+    await there.getByLabel('The ticket').fill(await copied(page))
+    await there.getByText(`Direct Connection: 127.0.0.1:${game.port}`).waitFor()
+    await button(there, 'Join').click()
+    const card = there.getByRole('article', { name: 'Minecraft: Java Edition' })
+    await card.getByText('Connected', { exact: true }).waitFor()
+    const address = await card.locator('output').textContent()
+    await card.getByText(`Direct Connection: ${address}`).waitFor()
+    await card.getByText('shows up in the LAN list of your game').waitFor()
+    await assertAccessible(there, 'joined a game')
+    if (process.platform === 'linux') await page.getByText(/in the game as 127\.\d+\.\d+\.\d+/).waitFor()
+    await assertAccessible(page, 'hosting a game')
+    assert.deepEqual(pages.complaints, [], 'nothing on the consoles')
+  },
+  { timeout: 60_000, skip: noBrowser }
 )
 
 staged(

@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks'
 import type { AddressView, ClientView } from '../wire.js'
 import { CopyButton } from './copy.js'
 import { Dialog } from './dialog.js'
+import { Games } from './games.js'
 import type { History } from './history.js'
 import { ask } from './server.js'
 import { SessionRow } from './session-row.js'
@@ -23,7 +24,7 @@ export function ClientCard({ client, history, at }: { client: ClientView; histor
   const { say, show } = useWords()
   const { busy, refused, run } = useTask()
   const [asking, setAsking] = useState(false)
-  const { publicKey, addresses, sessions, waiting } = client
+  const { publicKey, addresses, games, sessions, waiting } = client
   const title = [...new Set(addresses.flatMap(({ name }) => name ?? []))].join(', ') || 'A friend'
   const places = placesOf(addresses)
   const up = sessions.some(({ state }) => state === 'up')
@@ -48,7 +49,8 @@ export function ClientCard({ client, history, at }: { client: ClientView; histor
           Leave
         </button>
       </div>
-      {addresses.length > 0 && <p class="lead">Type this into the game:</p>}
+      <Games games={games} />
+      {addresses.length > 0 && games.length === 0 && <p class="lead">Type this into the game:</p>}
       {places.slice(0, SHOWN).map(place => (
         <Address key={place.address} place={place} title={title} />
       ))}

@@ -22,11 +22,14 @@ export function GuestRow({
   const [question, setQuestion] = useState<'revoke' | 'rename' | null>(null)
   const { name, key, invited, ports, expires, maxDevices, sessions } = guest
   const who = name ?? `Guest ${key}`
+  // Those of one key have one.
+  const address = sessions.find(session => session.address !== undefined)?.address
   const limits = [
     ...(invited ? [] : ['came with the ticket for all']),
     ...(ports === undefined ? [] : [`only ${ports}`]),
     ...(expires === undefined ? [] : [`${expires <= at ? 'ended on' : 'until'} ${day(expires)}`]),
-    ...(maxDevices === undefined ? [] : [`${maxDevices} device${maxDevices === 1 ? '' : 's'} at a time`])
+    ...(maxDevices === undefined ? [] : [`${maxDevices} device${maxDevices === 1 ? '' : 's'} at a time`]),
+    ...(address === undefined ? [] : [`in the game as ${address}`])
   ]
   return (
     <li>

@@ -1,8 +1,9 @@
-/** What to host: ports and protocols, for whom. */
+/** What to host: a game, or ports and protocols; and for whom. */
 import { useState } from 'preact/hooks'
-import type { HostRow } from '../wire.js'
-import { ask } from './server.js'
-import { sentence } from './text.js'
+import type { GameChoice, HostRow } from '../wire.js'
+import { GamePicker } from './game-picker.js'
+import { ask, type Refused } from './server.js'
+import { portsText, sentence } from './text.js'
 import { Field, Select, Title, Trouble, useTask, useWords } from './words.js'
 
 const PROTOCOLS: readonly (readonly [proto: string, text: string])[] = [
@@ -17,41 +18,129 @@ const NEW_ROW: HostRow = { ports: '', proto: 'tcp+udp' }
 /** Kinds of ports in one form at the most, as hyper-nat takes them. */
 const ROWS_MAX = 16
 
+/** What is hosted: null for what is no game known here. */
+type Choice = GameChoice | null
+
 export function HostForm() {
+  const [choice, setChoice] = useState<Choice | undefined>(undefined)
+  return (
+    <div class="card">
+      <Title text="Host" />
+      {choice === undefined ? (
+        <GamePicker onPick={setChoice} />
+      ) : (
+        <Details key={choice?.id} game={choice} onBack={() => setChoice(undefined)} />
+      )}
+    </div>
+  )
+}
+
+function Details({ game, onBack }: { game: Choice; onBack: () => void }) {
   const { say, show } = useWords()
   const { busy, refused, run } = useTask()
   const [name, setName] = useState('')
   const [rows, setRows] = useState<readonly HostRow[]>([NEW_ROW])
+  const [ports, setPorts] = useState(game?.ports ?? '')
   const [host, setHost] = useState('')
   const [isPrivate, setPrivate] = useState(false)
-  const setRow = (index: number, change: Partial<HostRow>): void =>
-    setRows(rows.map((row, i) => (i === index ? { ...row, ...change } : row)))
   const submit = (event: Event): void => {
     event.preventDefault()
     run(async () => {
-      const { view } = await ask('host', { name, rows, host, private: isPrivate })
+      const how = { name, host, private: isPrivate }
+      const { view } = game
+        ? await ask('hostGame', { ...how, game: game.id, ports: ports.trim() === game.ports ? '' : ports })
+        : await ask('host', { ...how, rows })
       show(view)
       say('Hosting')
       location.hash = 'home'
     })
   }
-  const fields = ['name', 'host', ...rows.flatMap((_, i) => [`rows[${i}].ports`, `rows[${i}].proto`])]
+  const own = game ? ['ports'] : rows.flatMap((_, i) => [`rows[${i}].ports`, `rows[${i}].proto`])
   return (
-    <form class="card" onSubmit={submit}>
-      <Title text="Host" />
-      <p class="lead">
-        Start the game's server on this computer first. Its manual tells which port it uses: Minecraft (Java)
-        has TCP 25565, games on the Source engine have TCP and UDP 27015.
-      </p>
+    <form onSubmit={submit}>
+      {game ? (
+        <div class="notice">
+          <p>
+            <strong>{game.name}</strong>: {portsText(game.maps)}
+          </p>
+          {!game.playable && <p class="fault">It cannot be played over hyper-nat.</p>}
+          <p>{game.help}</p>
+        </div>
+      ) : (
+        <p class="lead">
+          Start the game's server on this computer first. Its manual tells which port it uses.
+        </p>
+      )}
       <Field
         label="The name"
         value={name}
         onValue={setName}
         fault={refused?.of('name')}
-        placeholder="Minecraft with friends"
+        placeholder={game ? 'Friday' : 'Games with friends'}
         hint="Your friends see it when they join."
         optional
+        focused
       />
+      {game ? (
+        <Field
+          label={/\D/.test(game.ports) ? 'The ports' : 'The port'}
+          value={ports}
+          onValue={setPorts}
+          fault={refused?.of('ports')}
+          hint="Change it only if your game runs on another one."
+        />
+      ) : (
+        <Rows rows={rows} onRows={setRows} refused={refused} />
+      )}
+      <fieldset>
+        <legend>Who may come in</legend>
+        <label class="check">
+          <input type="radio" name="who" checked={!isPrivate} onChange={() => setPrivate(false)} />
+          Everybody who has the ticket
+        </label>
+        <label class="check">
+          <input type="radio" name="who" checked={isPrivate} onChange={() => setPrivate(true)} />
+          Only people whom I invite, each with a ticket of their own
+        </label>
+      </fieldset>
+      <details>
+        <summary>The game runs on another computer of my home</summary>
+        <Field
+          label="Its address"
+          value={host}
+          onValue={setHost}
+          fault={refused?.of('host')}
+          placeholder="192.168.1.20"
+          hint="Left empty, it is this computer."
+        />
+      </details>
+      <Trouble refused={refused} fields={['name', 'host', ...own]} />
+      <div class="row end">
+        <button type="button" onClick={onBack}>
+          Back
+        </button>
+        <button type="submit" class="main" disabled={busy || game?.playable === false}>
+          {busy ? 'One moment ..' : 'Host'}
+        </button>
+      </div>
+    </form>
+  )
+}
+
+/** Ports and protocols of what is no game known here. */
+function Rows({
+  rows,
+  onRows,
+  refused
+}: {
+  rows: readonly HostRow[]
+  onRows: (rows: readonly HostRow[]) => void
+  refused: Refused | null
+}) {
+  const setRow = (index: number, change: Partial<HostRow>): void =>
+    onRows(rows.map((row, i) => (i === index ? { ...row, ...change } : row)))
+  return (
+    <>
       {rows.map((row, index) => (
         // Rows have nothing else to tell them apart, and only the last is taken out.
         <fieldset key={index} class="ports">
@@ -77,47 +166,16 @@ export function HostForm() {
       ))}
       <div class="row">
         {rows.length < ROWS_MAX && (
-          <button type="button" class="small" onClick={() => setRows([...rows, NEW_ROW])}>
+          <button type="button" class="small" onClick={() => onRows([...rows, NEW_ROW])}>
             Another port
           </button>
         )}
         {rows.length > 1 && (
-          <button type="button" class="small" onClick={() => setRows(rows.slice(0, -1))}>
+          <button type="button" class="small" onClick={() => onRows(rows.slice(0, -1))}>
             Take out the last one
           </button>
         )}
       </div>
-      <fieldset>
-        <legend>Who may come in</legend>
-        <label class="check">
-          <input type="radio" name="who" checked={!isPrivate} onChange={() => setPrivate(false)} />
-          Everybody who has the ticket
-        </label>
-        <label class="check">
-          <input type="radio" name="who" checked={isPrivate} onChange={() => setPrivate(true)} />
-          Only people whom I invite, each with a ticket of their own
-        </label>
-      </fieldset>
-      <details>
-        <summary>The game runs on another computer of my home</summary>
-        <Field
-          label="Its address"
-          value={host}
-          onValue={setHost}
-          fault={refused?.of('host')}
-          placeholder="192.168.1.20"
-          hint="Left empty, it is this computer."
-        />
-      </details>
-      <Trouble refused={refused} fields={fields} />
-      <div class="row end">
-        <a class="button" href="#home">
-          Back
-        </a>
-        <button type="submit" class="main" disabled={busy}>
-          {busy ? 'One moment ..' : 'Host'}
-        </button>
-      </div>
-    </form>
+    </>
   )
 }

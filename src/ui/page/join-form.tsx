@@ -1,8 +1,9 @@
 /** A ticket becomes something that was joined: first what is in it is shown, as soon as it was pasted. */
 import { useEffect, useState } from 'preact/hooks'
 import type { TicketView } from '../wire.js'
+import { Games } from './games.js'
 import { ask, Refused } from './server.js'
-import { portsText } from './text.js'
+import { portsText, sentence } from './text.js'
 import { Field, Title, Trouble, useTask, useWords } from './words.js'
 
 /** How long nothing is typed until the ticket is looked at. */
@@ -25,7 +26,7 @@ export function JoinForm() {
         const found = await ask('look', { ticket })
         if (!over) setHeld(found)
       } catch (err) {
-        if (!over) setFault(err instanceof Refused ? err.message : String(err))
+        if (!over) setFault(faultOf(err))
       }
     }
     const timer = setTimeout(look, LOOK_MS)
@@ -69,17 +70,27 @@ export function JoinForm() {
 function Held({ held }: { held: TicketView }) {
   const names = [...new Set(held.maps.flatMap(({ name }) => name ?? []))]
   return (
-    <div class="notice">
+    <div class="held">
       <p>
         <strong>{names.join(', ') || 'A server'}</strong>: {portsText(held.maps)}
         {held.invited && ', an invite for you alone'}
       </p>
-      {held.joined && <p>You have joined it already. Leave it first to use another ticket of it.</p>}
+      {held.joined ? (
+        <p class="notice">You have joined it already. Leave it first to use another ticket of it.</p>
+      ) : (
+        <Games games={held.games} />
+      )}
     </div>
   )
 }
 
+function faultOf(err: unknown): string {
+  if (!(err instanceof Refused)) return String(err)
+  const fault = err.of('ticket')
+  return fault === undefined ? err.message : sentence('The ticket', fault)
+}
+
 function sentenceCase(text: string): string {
-  const sentence = text.slice(0, 1).toUpperCase() + text.slice(1)
-  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`
+  const shown = text.slice(0, 1).toUpperCase() + text.slice(1)
+  return /[.!?]$/.test(shown) ? shown : `${shown}.`
 }

@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks'
 import type { GuestView, ServerView } from '../wire.js'
 import { TicketBox } from './copy.js'
 import { Dialog } from './dialog.js'
+import { Games } from './games.js'
 import { GuestRow } from './guest-row.js'
 import type { History } from './history.js'
 import { InviteDialog } from './invite-dialog.js'
@@ -26,7 +27,7 @@ export function ServerCard({ server, history, at }: { server: ServerView; histor
   const [question, setQuestion] = useState<Question>(null)
   // What the box shows until hyper-nat has answered.
   const [wanted, setWanted] = useState<boolean | null>(null)
-  const { publicKey, maps, names, ticket, guests, announced } = server
+  const { publicKey, maps, names, games, ticket, guests, announced } = server
   const title = names.join(', ') || portsText(maps)
   const [state, kind] = STATES[announced]
   const hosts = [...new Set(maps.map(({ host }) => host))].filter(host => host !== '127.0.0.1')
@@ -60,6 +61,7 @@ export function ServerCard({ server, history, at }: { server: ServerView; histor
         {portsText(maps)}
         {hosts.length > 0 && ` of ${hosts.join(', ')}`}
       </p>
+      <Games games={games} whose="your friends' games" />
       {ticket !== undefined && <TicketBox ticket={ticket} label="Ticket for your friends" />}
       {server.private && (
         <p class="lead">Only people whom you invite come in, each with a ticket of their own.</p>

@@ -98,9 +98,9 @@ test('what cannot be played is shared when that is wanted', async () => {
 test('games lists all, those with some words, or all about one', async () => {
   const all = await runOnce(['games'])
   assert.ok(all.out.split('\n').length > 40)
-  assert.match(all.out, /^minecraft-java +tcp 25565 +yes +Minecraft: Java Edition$/m)
+  assert.match(all.out, /^minecraft-java +tcp 25565 +LAN list +Minecraft: Java Edition$/m)
   const quakes = await runOnce(['games', 'quake', 'iii'])
-  assert.match(quakes.out, /^quake-3 .* Quake III Arena .*\n$/)
+  assert.match(quakes.out, /^GAME .*\nquake-3 .* Quake III Arena .*\n$/)
   const one = await runOnce(['games', 'mc'])
   assert.match(one.out, /^Minecraft: Java Edition \(minecraft-java, minecraft, mc\)\n {2}tcp 25565: game\n/)
   assert.match(one.out, /^Guest: .*127\.0\.0\.1:25565$/m)
@@ -147,10 +147,7 @@ test('join tells what to do in the game, where it is here', () => {
   const maps = joined.map(({ proto, port }) => ({ proto, port, localHost: '127.0.0.1', localPort: port + 1 }))
   output.event({ event: 'ready', mode: 'client', publicKey: KEY, maps })
   const lines = memory.out.split('\n').slice(4)
-  assert.match(
-    lines[0]!,
-    /^In Minecraft: Java Edition \("minecraft-java: Friday"\): Multiplayer: .*127\.0\.0\.1:54322$/
-  )
+  assert.match(lines[0]!, /^In Minecraft: Java Edition \("Friday"\): Multiplayer: .*127\.0\.0\.1:54322$/)
   assert.match(lines[1]!, /^In SuperTuxKart: Online, .*127\.0\.0\.1:2760$/)
   assert.equal(lines[2], 'In "A page", type 127.0.0.1:81 (or localhost:81)')
 })

@@ -79,9 +79,22 @@ test('a server shows its key, its ports and the line to paste', () => {
       '  tcp port 3001 of nas\n' +
       'under the public key\n' +
       `  ${KEY}\n` +
-      'On the other machine run\n' +
+      'On the other computer run\n' +
       `  hyper-nat client -l "3000,3001" -r "3000,3001" --protocol "udp,tcp" -k ${KEY}\n`
   )
+})
+
+test('a private server says how guests come: by invites, or by keys where there is no file', () => {
+  const ready: DaemonEvent = { ...serverReady, private: true, ticket: 'hnat1x' }
+  assert.match(text([ready]).out, /with invited guests only\. .*\n {2}hyper-nat invite NAME\n$/)
+  const said = { out: '', err: '' }
+  const streams = { stdout: (s: string) => void (said.out += s), stderr: (s: string) => void (said.err += s) }
+  new TextOutput(streams, false, [], { byFlags: true }).event(ready)
+  assert.match(
+    said.out,
+    /\n {2}hyper-nat join hnat1x --identity FILE\nwith the file that hyper-nat id tells there\n$/
+  )
+  assert.doesNotMatch(said.out, /invite/)
 })
 
 test('a client shows where its ports lead', () => {

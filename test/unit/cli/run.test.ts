@@ -103,7 +103,7 @@ test('faults of a file are told with its name and their places', async () => {
   const path = write('bad.json', '{ "schema": [{ "mode": "server", "port": 0, "secret": "" }] }')
   const { code, err } = await runOnce(['--config', path])
   assert.equal(code, 2)
-  assert.ok(err.startsWith(`${path}: 2 faults, nothing was started\n  schema[0].port: has 0`), err)
+  assert.ok(err.startsWith(`${path}: 2 faults, nothing was done\n  schema[0].port: has 0`), err)
   const { events } = await runOnce(['--config', path, '--json'])
   assert.deepEqual(
     events.map(({ event, code, path }) => ({ event, code, path })),

@@ -26,6 +26,8 @@ const session: SessionStatus = {
   resumptions: 0
 }
 
+const seen: SessionStatus = { ...session, name: 'Ben', address: '127.243.91.16' }
+
 const status: DaemonStatus = {
   at: 3_720_000,
   since: 0,
@@ -101,7 +103,7 @@ Ports of ${PEER}
   HERE        THERE   FLOWS  IN   OUT
   [::1]:5353  udp 53  0      0 B  0 B
   not connected
-  1 connection(s) wait for it
+  1 connection waiting for it
 `
   )
 })
@@ -141,4 +143,11 @@ test('what happened, with its time', () => {
   )
   assert.equal(text({ time, event: 'warning', code: 'X', message: 'mind' }), '03:04:05 warning X: mind\n')
   assert.equal(text({ time, level: 'info', msg: 'announced' }), '03:04:05 info  announced\n')
+})
+
+test('player addresses have a column where there are some', () => {
+  const [server] = status.servers
+  assert.doesNotMatch(statusText(status), /ADDRESS/)
+  const text = statusText({ ...status, servers: [{ ...server!, sessions: [session, seen] }] })
+  assert.match(text, /OUT\/S {2}ADDRESS IN GAME\n {2}"Anna".* -\n {2}"Ben".* 127\.243\.91\.16\n/)
 })

@@ -243,7 +243,7 @@ test('a server shows its ticket, and the longer line for those who want to choos
   assert.equal(
     out,
     `Sharing\n  tcp port 25565 of 127.0.0.1\nunder the public key\n  ${KEY}\n` +
-      `On the other machine run\n  hyper-nat join ${TICKET}\n` +
+      `On the other computer run\n  hyper-nat join ${TICKET}\n` +
       `or, to choose ports there\n  hyper-nat client -l 25565 -r 25565 --protocol tcp -k ${KEY}\n`
   )
 })

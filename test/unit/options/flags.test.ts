@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { OptionsError } from '../../../src/errors.js'
+import { decodeKey } from '../../../src/identity/encoding.js'
 import {
   type ClientFlags,
   clientOptions,
+  hostOptions,
   type ServerFlags,
   serverOptions
 } from '../../../src/options/flags.js'
@@ -77,6 +79,47 @@ const SERVERS: [string, ServerFlags, string[]][] = [
     ]
   ]
 ]
+
+const OTHER = 'DHUJWe9KAAYTYrFLZxkRRJTV76699omiQLAKPTPTmu6w'
+
+test('server: private, with keys and what they are called, whichever entry it is', () => {
+  const flags = { ports: '1,2', protocols: 'tcp,udp', private: true, allow: `${KEY}, Anna = ${OTHER}` }
+  const options = serverOptions({ secret, ...flags })
+  const host = { game: 'teeworlds', optionalPorts: false, discovery: true }
+  const hosted = hostOptions({ secret, ...host, private: true, allow: `${KEY},Anna=${OTHER}` })
+  for (const entry of [...options.entries, ...hosted.entries]) {
+    assert.ok(entry.mode === 'server')
+    assert.deepEqual(entry.access, {
+      private: true,
+      allow: [{ publicKey: decodeKey(KEY) }, { name: 'Anna', publicKey: decodeKey(OTHER) }],
+      invites: []
+    })
+  }
+  assert.equal(options.entries.length + hosted.entries.length, 3)
+})
+
+test('server: what is wrong with who may come in is told by its flag', () => {
+  const faults = (flags: ServerFlags): string => {
+    try {
+      serverOptions({ secret, ports: '1', ...flags })
+    } catch (err) {
+      assert.ok(err instanceof OptionsError)
+      return err.message
+    }
+    return 'none'
+  }
+  assert.match(faults({ private: true }), /^--private: lets nobody in without --allow/)
+  assert.match(faults({ private: true, allow: ' , ' }), /^--private: lets nobody in/)
+  assert.match(faults({ allow: KEY }), /^--allow: goes with --private/)
+  assert.match(faults({ private: true, allow: KEY.slice(1) }), /^--allow: [^\n]+$/)
+  assert.match(
+    faults({ private: true, allow: `${KEY},${KEY}` }),
+    /^--allow, key 2: is the key at --allow, key 1, too/
+  )
+  assert.match(faults({ private: true, allow: `=${KEY}` }), /^--allow: is empty/)
+  const all = faults({ private: true, allow: `${KEY},x,Anna=y`, ports: '0' })
+  for (const place of ['-p', '--allow, key 2', '--allow, key 3']) assert.ok(all.includes(`${place}: `), all)
+})
 
 for (const [what, flags, expected] of SERVERS) {
   test(`server: ${what}`, () => assert.deepEqual(server(flags), expected))
@@ -230,7 +273,7 @@ const FAULTS: [string, () => unknown, [string, RegExp][]][] = [
       ['-r', /has "0"/],
       ['-l', /has "70000"/],
       ['--local-host', /is "a b"/],
-      ['-k', /has 1 characters/]
+      ['-k', /has 1 character;/]
     ]
   ],
   [

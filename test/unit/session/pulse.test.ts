@@ -187,3 +187,10 @@ test('answers that take longer than pings are remembered are answers', () => {
   world.pass(60_000)
   assert.deepEqual(silences, [])
 })
+
+test('pings before the first answer tell nothing of the path', () => {
+  const { world, pulse } = make(id => (id === 1 ? null : 30))
+  pulse.start()
+  world.pass(10_000)
+  assert.equal(pulse.quality.loss, 0)
+})

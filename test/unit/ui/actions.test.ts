@@ -122,6 +122,46 @@ test('hosting makes a file that only its owner reads, with a secret of its own f
   assert.equal(JSON.parse(desk.text).schema[2].private, undefined)
 })
 
+test('a game is hosted by its name, on its own ports or others', async () => {
+  const desk = new Desk()
+  const { games } = await desk.do('games', {})
+  const teeworlds = games.find(({ id }) => id === 'teeworlds')!
+  assert.deepEqual(
+    [teeworlds.name, teeworlds.ports, teeworlds.maps, teeworlds.playable],
+    ['Teeworlds 0.7', '8303', [{ proto: 'udp', port: 8303 }], true]
+  )
+  const how = { name: '', ports: '', host: '', private: false }
+  await desk.do('hostGame', { ...how, game: 'teeworlds' })
+  const moved = { name: ' Friday ', ports: ' 8304 ', host: '192.168.1.20', private: true }
+  const { view } = await desk.do('hostGame', { ...moved, game: 'teeworlds' })
+  const [first, second] = JSON.parse(desk.text).schema.map(
+    ({ secret: _, ...entry }: object & { secret: string }) => entry
+  )
+  assert.deepEqual(first, { mode: 'server', game: 'teeworlds', playerAddresses: true })
+  assert.deepEqual(
+    second,
+    { mode: 'server', name: 'Friday', game: 'teeworlds', port: 8304, host: '192.168.1.20', private: true },
+    'no player addresses for a game elsewhere'
+  )
+  assert.deepEqual(
+    view.servers.map(({ names, games }) => [names, games.map(({ title, listed }) => [title, listed])]),
+    [
+      [['Teeworlds 0.7'], [['Teeworlds 0.7', true]]],
+      [['Friday'], [['Friday', true]]]
+    ]
+  )
+  assert.match(view.servers[1]!.games[0]!.help, /teeworlds-server/)
+  assert.match((await desk.faults('hostGame', { ...how, game: 'teewrlds' }))[0] ?? '', /^game: .*teeworlds/)
+  assert.match(
+    (await desk.faults('hostGame', { ...how, game: 'quake' }))[0] ?? '',
+    /^game: .*cannot be played/
+  )
+  assert.match(
+    (await desk.faults('hostGame', { ...how, game: 'teeworlds', ports: '1,2' }))[0] ?? '',
+    /^ports: /
+  )
+})
+
 test('faults name the fields of the page, all at once, and change nothing', async () => {
   const desk = new Desk()
   const rows = [
@@ -160,6 +200,7 @@ test('joining opens the ports of a ticket, or the next free ones; a line around 
   const held = await desk.do('look', { ticket: `Run hyper-nat join ${ticket.toUpperCase()}\n` })
   assert.deepEqual(held, {
     maps: [{ name: 'My game', proto: 'tcp', port: 45_123 }],
+    games: [],
     invited: false,
     joined: false
   })

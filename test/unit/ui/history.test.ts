@@ -15,7 +15,12 @@ function view(at: number, sessions: readonly Partial<SessionView>[]): View {
     bytesIn: 0,
     bytesOut: 0
   } as const
-  const client = { publicKey: 'k', addresses: [], sessions: sessions.map(one => ({ ...base, ...one })) }
+  const client = {
+    publicKey: 'k',
+    addresses: [],
+    games: [],
+    sessions: sessions.map(one => ({ ...base, ...one }))
+  }
   return { at, version: '', file: '', online: true, restart: [], servers: [], clients: [client] }
 }
 

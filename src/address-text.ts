@@ -1,0 +1,14 @@
+/** Addresses, as people read and type them. */
+
+/** What programs find under the name localhost; for UDP some take only the IPv6 address, where nobody listens. */
+export const LOCALHOST = '127.0.0.1'
+
+/** `127.0.0.1:8080`, `[::1]:8080`. */
+export function hostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** Where a program on this machine reaches one that listens on `host`: on `::`, Node.js takes IPv4 as well. */
+export function typedHost(host: string): string {
+  return host === '0.0.0.0' || host === '::' ? LOCALHOST : host
+}

@@ -1,0 +1,72 @@
+/** A game out of the many that can be hosted by name. */
+import { useEffect, useMemo, useState } from 'preact/hooks'
+import type { GameChoice } from '../wire.js'
+import { ask, Refused } from './server.js'
+import { portsText } from './text.js'
+import { Field } from './words.js'
+
+/** @param onPick gets null for what has no name here: it is shared by its ports */
+export function GamePicker({ onPick }: { onPick: (game: GameChoice | null) => void }) {
+  const [games, setGames] = useState<readonly GameChoice[] | null>(null)
+  const [fault, setFault] = useState<string | null>(null)
+  const [text, setText] = useState('')
+  useEffect(() => {
+    ask('games', {}).then(
+      answer => setGames([...answer.games].sort((a, b) => a.name.localeCompare(b.name))),
+      err => setFault(err instanceof Refused ? err.message : String(err))
+    )
+  }, [])
+  const found = useMemo(() => {
+    const meant = games?.filter(game => isMeant(game, text)) ?? []
+    return [...meant].sort((a, b) => Number(isCalled(b, text)) - Number(isCalled(a, text)))
+  }, [games, text])
+  const pickFirst = (event: Event): void => {
+    event.preventDefault()
+    if (text.trim() !== '' && found[0]) onPick(found[0])
+  }
+  return (
+    <>
+      <form onSubmit={pickFirst}>
+        <Field label="Which game?" value={text} onValue={setText} placeholder="Minecraft" focused />
+      </form>
+      {fault !== null && (
+        <p class="notice bad" role="alert">
+          {fault}
+        </p>
+      )}
+      <ul class="games" aria-label="Games">
+        {found.map(game => (
+          <li key={game.id}>
+            <button type="button" onClick={() => onPick(game)}>
+              {game.name} <span class="quiet">{portsText(game.maps)}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      <p class="quiet" role="status">
+        {games && found.length === 0 && 'No such game is known here: share it by its ports.'}
+      </p>
+      <div class="row end">
+        <a class="button" href="#home">
+          Back
+        </a>
+        <button type="button" onClick={() => onPick(null)}>
+          Another game or program
+        </button>
+      </div>
+    </>
+  )
+}
+
+/** Whether each word is in the name, in whatever way it is written. */
+function isMeant({ id, name, aliases }: GameChoice, text: string): boolean {
+  const where = [id, name, ...aliases].join(' ').toLowerCase()
+  return text
+    .toLowerCase()
+    .split(/\s+/)
+    .every(word => where.includes(word))
+}
+
+function isCalled({ id, aliases }: GameChoice, text: string): boolean {
+  return [id, ...aliases].includes(text.trim().toLowerCase())
+}
