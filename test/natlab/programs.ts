@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { HyperNat, writeOptions } from '../support/hyper-nat.js'
+import { Process } from '../support/process.js'
+import { newSecret } from '../support/stage.js'
+import type { Home } from './lab.js'
+import { lab } from './side.js'
+
+/** The lab's machine may be busy with other things. */
+export const WITHIN_MS = 25_000
+
+const GAME = join(dirname(fileURLToPath(import.meta.url)), 'game.js')
+
+/** Programs in the lab, which end with their test. */
+export class Programs {
+  readonly #running: Process[] = []
+  readonly #undo: (() => void)[] = []
+
+  /** Any program, its path first. */
+  run(home: Home, args: readonly string[], env: Record<string, string> = {}, cwd?: string): Process {
+    const [command = '', ...rest] = [...home.prefix, ...args]
+    const one = new Process(command, rest, { name: args.join(' '), env: { ...process.env, ...env }, cwd })
+    this.#running.push(one)
+    return one
+  }
+
+  /** What a program says on stdout that runs to its end. */
+  async said(home: Home, args: readonly string[], env: Record<string, string> = {}): Promise<string> {
+    const one = this.run(home, args, { HOME: this.folder(), ...env })
+    return (await one.end()).stdout
+  }
+
+  /** A stand-in for a game. */
+  async game(home: Home, ...args: string[]): Promise<Process> {
+    const one = this.run(home, [process.execPath, GAME, ...args])
+    await one.says(/^open$/m, WITHIN_MS)
+    return one
+  }
+
+  /** An empty folder. */
+  folder(): string {
+    const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-lab-'))
+    this.#undo.push(() => rmSync(folder, { recursive: true, force: true }))
+    return folder
+  }
+
+  daemon(home: Home, args: readonly string[]): HyperNat {
+    const one = new HyperNat([...args, '--json', '--bootstrap', lab.bootstrap], { prefix: home.prefix })
+    this.#running.push(one)
+    return one
+  }
+
+  /** A host of games; resolves with its ticket. */
+  async host(home: Home, games: readonly object[]): Promise<string> {
+    const secret = newSecret()
+    const written = writeOptions({ schema: games.map(game => ({ mode: 'server', secret, ...game })) })
+    this.#undo.push(written.remove)
+    return ticketOf(this.daemon(home, ['-c', written.file]))
+  }
+
+  async guest(home: Home, ticket: string, ...flags: string[]): Promise<HyperNat> {
+    const one = this.daemon(home, ['join', ticket, ...flags])
+    await one.event('connected')
+    return one
+  }
+
+  /** For a failure's message. */
+  describe(): string {
+    return this.#running.map(one => one.describe()).join('\n\n')
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#running.map(one => one.stop()))
+    for (const undo of this.#undo) undo()
+  }
+}
+
+/** What a host's daemon tells for guests. */
+export async function ticketOf(host: HyperNat): Promise<string> {
+  const ready = await host.event('ready')
+  return (ready.mode === 'server' && ready.ticket) || ''
+}
+
+export async function withPrograms(body: (programs: Programs) => Promise<void>): Promise<void> {
+  const programs = new Programs()
+  try {
+    await body(programs)
+  } finally {
+    await programs.stop()
+  }
+}
