@@ -19,14 +19,16 @@ import type { Limits } from './limits.js'
 import type { Log } from './log.js'
 import type { Node } from './network/node.js'
 import type { ClientEntry } from './options/entry.js'
-import { Traffic } from './session/traffic.js'
 import { ANNOUNCEMENTS, MAX_ANNOUNCEMENT } from './session/wire.js'
 import { joinTcp, type Listener, listenTcp, reset } from './sockets/tcp.js'
 import { listenUdp, type UdpListener } from './sockets/udp.js'
-import { type ClientStatus, mapStatus, sessionStatus } from './status.js'
+import { type ClientStatus, mapStatus, Past, sessionStatus } from './status.js'
 
 /** A port map to open. */
-export type MapEntry = Pick<ClientEntry, 'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'lobby'>
+export type MapEntry = Pick<
+  ClientEntry,
+  'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'lobby' | 'duplicate'
+>
 
 /** What a client is made of. */
 export interface ClientParts {
@@ -56,6 +58,8 @@ interface OpenMap extends ClientMapInfo {
   readonly wantedPort: number
   listener: Listener | null
   udp: UdpListener | null
+  /** Whether small payloads to the server are sent twice. */
+  readonly duplicate: boolean
   /** Whose datagram came last: most often the next one's too, and then nothing is looked up. */
   lastFlow: UdpFlow | null
 }
@@ -93,7 +97,7 @@ export class Client {
   readonly #flows: UdpFlows<string, UdpFlow>
   readonly #flowsById = new Map<number, UdpFlow>()
   /** What sessions that are over have carried. */
-  readonly #past = new Traffic()
+  readonly #past = new Past()
   readonly #dials: DialCounts = { made: 0, failed: 0 }
   readonly #repeater: Repeater
   readonly #loopback: LoopbackSender
@@ -109,7 +113,7 @@ export class Client {
         ...parts,
         maps: this.#places,
         dials: this.#dials,
-        tally: traffic => this.#past.add(traffic)
+        tally: session => this.#past.add(session)
       },
       {
         up: () => this.#release(),
@@ -166,7 +170,7 @@ export class Client {
     }
   }
 
-  #place({ proto, port, localHost, localPort, lobby }: MapEntry): OpenMap {
+  #place({ proto, port, localHost, localPort, lobby, duplicate = false }: MapEntry): OpenMap {
     const free = this.#places.indexOf(null)
     const index = free < 0 ? this.#places.length : free
     const map: OpenMap = {
@@ -177,6 +181,7 @@ export class Client {
       localPort,
       wantedPort: localPort,
       lobby,
+      duplicate,
       ear: null,
       listener: null,
       udp: null,
@@ -316,11 +321,12 @@ export class Client {
       const { name, path, since } = host
       return sessionStatus(host.session!, { peer: this.publicKey, host: name, path, since, conversations })
     })
-    const past = this.#past.list()
+    const past = this.#past.maps
     return {
       publicKey: this.publicKey,
       maps: this.#maps.map(map => ({ ...mapInfo(map), ...mapStatus(map, past, sessions) })),
       sessions,
+      overall: this.#past.overall(sessions),
       dials: this.#dials.made,
       failedDials: this.#dials.failed,
       waiting: this.#waiting.size,
@@ -428,7 +434,7 @@ export class Client {
     const session = flow.host?.session
     const id = flow.host?.mapId(index) ?? null
     if (session?.state === 'up') {
-      if (id !== null) session.sendUdp(id, flow.id, payload)
+      if (id !== null) session.sendUdp(id, flow.id, payload, flow.map.duplicate)
     } else if (!this.#hosts.refuse(index)) this.#pending.add(flow.id, payload, now)
   }
 
@@ -484,12 +490,14 @@ function mapInfo({ proto, port, localHost, localPort }: OpenMap): ClientMapInfo 
   return { proto, port, localHost, localPort }
 }
 
-function isSameMap(map: OpenMap, { proto, port, localHost, localPort, lobby }: MapEntry): boolean {
+function isSameMap(map: OpenMap, entry: MapEntry): boolean {
+  const { proto, port, localHost, localPort, lobby, duplicate = false } = entry
   return (
     map.proto === proto &&
     map.port === port &&
     map.localHost === localHost &&
     map.wantedPort === localPort &&
+    map.duplicate === duplicate &&
     isDeepStrictEqual(map.lobby, lobby)
   )
 }

@@ -12,8 +12,9 @@ import { codeOf, type Fault, HyperNatError, OptionsError } from './errors.js'
 import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat, type Opened, type Shared } from './hyper-nat.js'
 import type { KeyPair } from './identity/keys.js'
-import { CONTROL_LIMITS, FILE_LOOK_MS, SEEN_WRITE_MS } from './limits.js'
+import { CONTROL_LIMITS, FILE_LOOK_MS, PLAYERS_WRITE_MS, SEEN_WRITE_MS, UI_LIMITS } from './limits.js'
 import type { Log } from './log.js'
+import type { MetricsServer } from './metrics/server.js'
 import {
   clientsOf,
   type Group,
@@ -25,8 +26,10 @@ import {
 } from './options/changes.js'
 import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.js'
 import { LastSeen, seenFile } from './options/last-seen.js'
+import { PlayerList, playersFile } from './options/player-list.js'
 import { FileWatch } from './options/watch.js'
 import { tryPort } from './sockets/free-ports.js'
+import type { Ui } from './ui/ui.js'
 import { version } from './version.js'
 
 /** What the file says, and what has been made of it. */
@@ -61,8 +64,12 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   #busy: Promise<unknown> = Promise.resolve()
   /** The settings of which was told that they wait for the next start. */
   #toldRestart = ''
+  #current: Options
+  #ui: Ui | null = null
   #watch: FileWatch | null = null
+  #metrics: MetricsServer | null = null
   #lastSeen: LastSeen | null = null
+  #players: PlayerList | null = null
   #closed = false
 
   /** @param journal where events are kept, and perhaps log lines, for those who ask later */
@@ -72,6 +79,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     readonly journal = new Journal(CONTROL_LIMITS)
   ) {
     super()
+    this.#current = options
     this.#file = options.source ? realFile(options.source.path) : null
     let stop = (): void => {}
     this.stopAsked = new Promise(resolve => {
@@ -79,8 +87,15 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     })
     this.stop = stop
     this.on('event', event => {
+      // Its link is for one person, and logs are shown to others.
+      if (event.event === 'ui') return
       journal.add(JSON.stringify({ time: new Date(wallClock()).toISOString(), ...event }))
     })
+  }
+
+  /** What the options file said when it could be used last. */
+  get current(): Options {
+    return this.#current
   }
 
   /**
@@ -143,11 +158,15 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     }
     node.on('event', event => {
       this.#noteGuest(event)
+      this.#notePlayer(event)
       this.emit('event', event)
     })
     await this.#listen()
     try {
+      await this.#startUi()
       for (const group of clientsOf(this.options)) await this.#open(node, group)
+      // Before the servers are announced, which takes long without a network: that should show.
+      await this.#serveMetrics(node)
       await Promise.all(serversOf(this.options).map(group => this.#share(node, group)))
     } catch (err) {
       await this.close()
@@ -155,6 +174,25 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     }
     if (!source || this.#closed) return
     this.#watch = new FileWatch(source.path, systemClock, FILE_LOOK_MS, () => this.#onFileChange(source.path))
+  }
+
+  /** Whoever wants to measure the node can do without; who plays over it cannot. */
+  async #serveMetrics(node: HyperNat): Promise<void> {
+    const { metrics } = this.options
+    if (!metrics || this.#closed) return
+    try {
+      const { serveMetrics } = await import('./metrics/server.js')
+      this.#metrics = await serveMetrics(metrics, () => node.metrics())
+      this.emit('event', { event: 'metrics', url: this.#metrics.url })
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      this.emit('event', {
+        event: 'warning',
+        code: err.code,
+        message: `There are no metrics. ${err.message}`
+      })
+    }
+    if (this.#closed) await this.#metrics?.close()
   }
 
   /** Opens the control socket: without it everything else goes on. */
@@ -184,6 +222,17 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     const { secret, access } = group.entries[0]!
     const handle = await node.share({ secret, maps: group.entries, ...access })
     this.#servers.set(group.key, { group, handle })
+  }
+
+  async #startUi(): Promise<void> {
+    const { ui, source } = this.options
+    if (!ui || !source) return
+    const { Ui } = await import('./ui/ui.js')
+    const parts = { daemon: this, file: source.path, port: ui.port, limits: UI_LIMITS }
+    this.#ui = new Ui({ ...parts, clock: systemClock, log: this.log })
+    const links = await this.#ui.start()
+    if (this.#closed) return this.#ui.close()
+    this.emit('event', { event: 'ui', ...links })
   }
 
   // --- reloading ---
@@ -217,6 +266,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     const letIn = this.#applyAccess(servers)
     const before = this.#groups
     await this.#tryPorts(clients)
+    this.#current = next
     await this.#remove(servers, clients)
     await this.#apply(node, servers, clients)
     const after = this.#groups
@@ -344,6 +394,17 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     this.#lastSeen?.note(event.publicKey, event.name)
   }
 
+  #notePlayer(event: DaemonEvent): void {
+    if (event.event !== 'connected' || event.address === undefined) return
+    if (!this.#players) {
+      const file = playersFile(this.options.source?.path)
+      this.#players = new PlayerList(file, systemClock, Date.now, PLAYERS_WRITE_MS, err =>
+        this.log.warn({ code: codeOf(err), file }, 'who has which player address cannot be written')
+      )
+    }
+    this.#players.note(event.publicKey, event.address, event.peer, event.name)
+  }
+
   async #identity(): Promise<KeyPair | undefined> {
     if (this.options.identity === undefined) return undefined
     const { loadIdentity } = await import('./options/identity-file.js')
@@ -354,9 +415,12 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   async close(): Promise<void> {
     this.#closed = true
     this.#watch?.close()
+    await this.#ui?.close()
     this.#control?.close()
+    await this.#metrics?.close()
     await this.#node?.close()
     await this.#lastSeen?.close()
+    await this.#players?.close()
     // Who asked it to stop learns by this that it has.
     this.#control?.hangUp()
   }

@@ -26,11 +26,14 @@ export type ErrorCode =
   | 'NO_SUCH_PROGRAM'
   | 'PROGRAM_FOREIGN'
   | 'NO_PORTS'
+  // The page on this computer: whoever asks may not, or not so
+  | 'REFUSED'
   // Local machine (exit code 1)
   | 'PORT_IN_USE'
   | 'LISTEN_FAILED'
   | 'DHT_UNREACHABLE'
   | 'CLOSED'
+  | 'SERVICE_FAILED'
   | 'NO_OPTIONS_FILE'
   // Controlling a running daemon (exit code 1; SEVERAL_DAEMONS: 2)
   | 'NOT_RUNNING'

@@ -70,8 +70,25 @@ export type DaemonEvent =
       restart: readonly string[]
     }
   | { event: 'waiting'; publicKey: string; code: string; message: string }
-  | { event: 'connected'; publicKey: string; peer: string; name?: string; path: PathKind; host: string }
+  /**
+   * `address`, at the server only: the player address, from which the guest comes to targets that are given one. With `was`, it was
+   * connected before, and only its path has changed.
+   */
+  | {
+      event: 'connected'
+      publicKey: string
+      peer: string
+      name?: string
+      path: PathKind
+      was?: PathKind
+      host: string
+      address?: string
+    }
   | { event: 'disconnected'; publicKey: string; peer: string; name?: string; code: string; host: string }
+  /** The page can be opened: with `url` while this process runs, with `once` one time, for a command line that others see. */
+  | { event: 'ui'; url: string; once: string }
+  /** Metrics are served here. */
+  | { event: 'metrics'; url: string }
   | { event: 'warning'; code: string; message: string }
   | { event: 'error'; code: string; message: string }
 

@@ -5,11 +5,12 @@
 import { EventEmitter } from 'node:events'
 import b4a from 'b4a'
 import sodium from 'sodium-native'
+import { Players } from './access/players.js'
 import { type AccessRules, type AllowedKey, type Invite, OPEN } from './access/rules.js'
 import { Client, type MapEntry } from './client.js'
 import { systemClock, wallClock } from './clock.js'
 import { type PingOptions, type PingSummary, ping } from './doctor/ping.js'
-import { codeOf, HyperNatError } from './errors.js'
+import { codeOf, HyperNatError, OptionsError } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo, DaemonEvent } from './events.js'
 import { childPublicKey } from './identity/child.js'
 import { decodeKey } from './identity/encoding.js'
@@ -21,11 +22,13 @@ import { decodeTicket, type Ticket } from './identity/ticket.js'
 import type { Lobby } from './lan/lobby.js'
 import { DOCTOR_LIMITS, type DoctorLimits, LIMITS, type Limits } from './limits.js'
 import { type Log, silentLog } from './log.js'
+import type { MetricsPage } from './metrics/server.js'
 import { Node } from './network/node.js'
 import type { PortMappingState } from './network/port-mapping.js'
 import type { Survey } from './network/survey.js'
 import type { NetworkOptions, Proto } from './options/entry.js'
-import { type MapOfServer, Server } from './server.js'
+import { featureFaults } from './options/features.js'
+import { Server, type ServerMap } from './server.js'
 import { freePorts, type WantedPort } from './sockets/free-ports.js'
 import type { Status } from './status.js'
 import { version } from './version.js'
@@ -65,6 +68,18 @@ export interface MapToShare {
   name?: string
   /** How the guests' games find it (`lobbyOf` makes it of a recipe); left out: not in their LAN lists. */
   lobby?: Lobby
+  /**
+   * Whether the target, which must be this machine's IPv4 loopback, sees each guest come from an address 127.x.y.z of its own,
+   * the same each time for a guest with a lasting key. Left out: all come from 127.0.0.1.
+   */
+  playerAddresses?: boolean | undefined
+  /**
+   * Whether connections to the target begin with a header of the PROXY protocol, version 2, with the guest's player address as
+   * source; not for `udp`.
+   */
+  proxyProtocol?: boolean | undefined
+  /** Whether small payloads to guests are sent twice, for lines that lose packets; `udp` only. */
+  duplicate?: boolean | undefined
 }
 
 /** Who may come in to a server; what is left out is as in {@link OPEN}. */
@@ -95,6 +110,8 @@ export interface MapToOpen {
    * `PORT_MOVED`. Maps of one local port stay together. Left out: opening fails.
    */
   nextFree?: boolean
+  /** Whether small payloads to the server are sent twice, for lines that lose packets; `udp` only. */
+  duplicate?: boolean | undefined
   /** Where it was written, for error messages. */
   path?: string
 }
@@ -168,6 +185,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #network: NetworkOptions
   readonly #node: Node
   readonly #keyPair: KeyPair
+  readonly #players: Players
   readonly #servers = new Set<Server>()
   readonly #clients = new Set<Client>()
   readonly #since = wallClock()
@@ -178,6 +196,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     super()
     this.#limits = { ...LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
+    this.#players = new Players(this.#limits.players)
     this.#keyPair = options.identity ?? freshKeyPair()
     const { bootstrap, relays, portMapping = true } = options
     this.#network = {
@@ -190,7 +209,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 
   /**
    * Shares port maps under a secret. Resolves when the server is announced.
-   * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, CLOSED
+   * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS for a map that asks for what it cannot have, CLOSED
    */
   async share(
     what: { secret: string | Secret; maps: readonly MapToShare[] } & AccessOptions
@@ -206,7 +225,8 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       keyPair,
       ticket,
       access: rules,
-      maps: maps.map(sharedMap)
+      players: this.#players,
+      maps: maps.map(serverMap)
     })
     const handle = keep(this.#servers, server)
     await server.start()
@@ -222,7 +242,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       setMaps: changed => {
         maps = changed
         ticket = this.#ticketOf(keyPair, maps)
-        server.setMaps(maps.map(sharedMap), ticket)
+        server.setMaps(maps.map(serverMap), ticket)
       },
       update: access => apply(rulesOf(access)),
       invite: guest => {
@@ -299,6 +319,13 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       clients: [...this.#clients].map(client => client.status()),
       network: this.#node.status()
     }
+  }
+
+  /** The same as Prometheus text; `serveMetrics` serves it. */
+  async metrics(): Promise<MetricsPage> {
+    // Its library is for those who ask.
+    const { METRICS_TYPE, metricsText, processUse } = await import('./metrics/text.js')
+    return { type: METRICS_TYPE, text: await metricsText(this.status(), processUse()) }
   }
 
   /** A client with its local ports bound, those in use exchanged for the next free ones where that will do. */
@@ -446,6 +473,22 @@ function keep<T extends { close(): Promise<void> }>(parts: Set<T>, part: T): () 
   }
 }
 
+/** @throws OptionsError for what this protocol or target cannot have */
+function serverMap(map: MapToShare): ServerMap {
+  const { proto, port, host = LOOPBACK, lobby, playerAddresses, proxyProtocol, duplicate } = map
+  const faults = featureFaults({ ...map, host }, [proto], feature => `${proto} ${port}: ${feature}`)
+  if (faults.length > 0) throw new OptionsError(faults)
+  return {
+    proto,
+    port,
+    host,
+    lobby,
+    playerAddresses: playerAddresses ?? false,
+    proxyProtocol: proxyProtocol ?? false,
+    duplicate: duplicate ?? false
+  }
+}
+
 /** All that a ticket names, unless told which. */
 function fromTicket(given: string | Ticket, maps?: readonly MapToOpen[]) {
   const ticket = typeof given === 'string' ? decodeTicket(given) : given
@@ -454,19 +497,17 @@ function fromTicket(given: string | Ticket, maps?: readonly MapToOpen[]) {
   return { publicKey: ticket.publicKey, maps: maps ?? all, guest }
 }
 
-function sharedMap({ proto, port, host = LOOPBACK, lobby }: MapToShare): MapOfServer {
-  return { proto, port, host, lobby }
-}
-
 function mapEntry({
   path,
   proto,
   port,
   localPort = port,
   localHost = LOOPBACK,
-  lobby
+  lobby,
+  duplicate = false
 }: Omit<MapToOpen, 'nextFree'>): MapEntry {
-  return { path: path ?? `${proto} ${port}`, proto, port, localPort, localHost, ...(lobby && { lobby }) }
+  const place = { path: path ?? `${proto} ${port}`, proto, port, localPort, localHost }
+  return { ...place, duplicate, ...(lobby && { lobby }) }
 }
 
 function rulesOf({ private: isPrivate, allow, invites }: AccessOptions): AccessRules {

@@ -58,8 +58,11 @@ export {
   LIMITS,
   type Limits,
   RELAY_LIMITS,
-  type RelayLimits
+  type RelayLimits,
+  UI_LIMITS,
+  type UiLimits
 } from './limits.js'
+export { type MetricsPage, type MetricsPlace, type MetricsServer, serveMetrics } from './metrics/server.js'
 export { BootstrapNodes, type BootstrapOptions } from './network/bootstrap.js'
 export type { Contact } from './network/contact.js'
 export type { Beyond } from './network/hops.js'
@@ -68,8 +71,9 @@ export type { PortMappingState } from './network/port-mapping.js'
 export { Relay, type RelayOptions } from './network/relay.js'
 export type { Survey } from './network/survey.js'
 export { addEntries, type RawEntry, saveEntries } from './options/edit.js'
+export { removeClient, removeServer, setPrivate } from './options/entries.js'
 export type { ClientEntry, Entry, NetworkOptions, Options, Proto, ServerEntry } from './options/entry.js'
-export { addInvite, type InviteRequest, removeGuest } from './options/guests.js'
+export { addInvite, type InviteRequest, removeGuest, renameGuest } from './options/guests.js'
 export { defaultIdentityFile, loadIdentity } from './options/identity-file.js'
 export { type JoinFlags, joinEntries, joinOptions } from './options/join.js'
 export type { DatagramCounts, DatagramLoss } from './session/datagrams.js'
@@ -79,6 +83,7 @@ export {
   type ClientStatus,
   type MapStatus,
   type NetworkStatus,
+  type Overall,
   type Rates,
   type ServerStatus,
   type SessionStatus,

@@ -15,6 +15,17 @@ export interface Limits {
   udpPendingBytes: number
   /** How long such a datagram is worth sending. */
   udpPendingMs: number
+  /** Largest UDP payload that is sent twice where that is asked for: one that is alone in its datagram, with its headers. */
+  duplicateBytes: number
+  /**
+   * How long after a datagram its copy is sent. Losses come in bursts of a few milliseconds, so that sooner is not as good; later,
+   * a game has gone on without it.
+   */
+  duplicateMs: number
+  /** Copies that wait for their time, per session; what is beyond is sent once. */
+  duplicates: number
+  /** Guests that are gone of whom a node remembers which player address they had. */
+  players: number
   /** TCP flows per session; beyond it a new one is reset. */
   tcpFlows: number
   /** tcpudp flows per session that are over and linger, beside those that are not. */
@@ -85,6 +96,22 @@ export interface Limits {
   unsentMs: number
   unsentMinBytes: number
   unsentMaxBytes: number
+
+  /** From so many datagrams of `udp` maps in a second on, either way, a game counts as being played, and for so long afterwards. */
+  gameDatagrams: number
+  gameMs: number
+  /** What a bulk transfer may leave in the path's queue, before the datagrams of such a game. */
+  restraintQueueMs: number
+  /** Between two pings that measure that, while both are there. */
+  restraintPingMs: number
+  /** What the transfer may have in flight at first: ten packets (RFC 6928). */
+  restraintStartBytes: number
+  /** What it may have in any case: some packets. */
+  restraintMinBytes: number
+  /** The path's least round trip is that of so long, and of as long before. UDX empties the queue for a moment every 10 s. */
+  restraintBaseMs: number
+  /** A transfer that was not held up for so long is over. */
+  restraintIdleMs: number
 
   /** What control frames may take of memory while the connection has no room for them; beyond it the session ends. */
   controlBytes: number
@@ -228,6 +255,14 @@ export const FILE_LOOK_MS = 200
 /** Between two writes of when guests were seen last. */
 export const SEEN_WRITE_MS = 60_000
 
+/** Bytes of a log file from which on a new one begins, beside one that is kept. */
+export const LOG_FILE_BYTES = 10_000_000
+
+/** How long the system's own programs may take that install a service: a start waits until the daemon is ready. */
+export const SERVICE_COMMAND_MS = 120_000
+
+/** How long systemd-notify may take: systemd reads it at once, or hangs. */
+export const NOTIFY_MS = 2000
 /** What the control socket takes and keeps; those who use it are programs of the same user. */
 export interface ControlLimits {
   /** Bytes of one request. */
@@ -264,6 +299,8 @@ export const CONTROL_LIMITS: ControlLimits = {
   sampleMs: 500,
   watchMs: 1000
 }
+/** Between two writes of which player addresses guests have: whoever looks into a game's log finds who it was soon after. */
+export const PLAYERS_WRITE_MS = 2000
 
 /** How long a change of a file waits for another process that changes it, and how long between two looks. */
 export const LOCK_MS = 5000
@@ -279,6 +316,10 @@ export const LIMITS: Limits = {
   udpPending: 8,
   udpPendingBytes: 1 * MB,
   udpPendingMs: 3000,
+  duplicateBytes: 1000,
+  duplicateMs: 8,
+  duplicates: 256,
+  players: 1024,
   tcpFlows: 2048,
   lingeringFlows: 8192,
   usedFlows: 4096,
@@ -315,6 +356,15 @@ export const LIMITS: Limits = {
   unsentMs: 10,
   unsentMinBytes: 32 * KB,
   unsentMaxBytes: 128 * KB,
+
+  gameDatagrams: 5,
+  gameMs: 3000,
+  restraintQueueMs: 4,
+  restraintPingMs: 25,
+  restraintStartBytes: 14 * KB,
+  restraintMinBytes: 4 * KB,
+  restraintBaseMs: 15_000,
+  restraintIdleMs: 1000,
 
   controlBytes: 4 * MB,
 
@@ -483,4 +533,55 @@ export const DOCTOR_LIMITS: DoctorLimits = {
   slowMs: 150,
   unsteadyMs: 30,
   clockJumpMs: 2000
+}
+
+/** What the page on this computer takes and shows. */
+export interface UiLimits {
+  /** Bytes of one request, beside its headers: a form, or a ticket. */
+  bodyBytes: number
+  /** Bytes of the headers of one request. */
+  headerBytes: number
+  /** Connections at a time; beyond it new ones are turned away. A browser opens six. */
+  connections: number
+  /** Windows that show the page at a time: a browser with one connection more for each could not ask for anything else. */
+  windows: number
+  /** How long the headers of a request, and all of it, may take. */
+  headersMs: number
+  requestMs: number
+  /** How long the link that a browser was started with holds. */
+  codeMs: number
+  /** Between two looks at what the page shows, while somebody looks at it. */
+  viewMs: number
+  /** How long the page waits for a change to be made before it shows how far it is. */
+  reloadMs: number
+  /** Lines of the log that wait for a window at the most, and characters of each. */
+  lines: number
+  lineLength: number
+}
+
+export const UI_LIMITS: UiLimits = {
+  bodyBytes: 16 * KB,
+  headerBytes: 16 * KB,
+  connections: 32,
+  windows: 5,
+  headersMs: 5000,
+  requestMs: 10_000,
+  codeMs: 60_000,
+  viewMs: 1000,
+  reloadMs: 2000,
+  lines: 200,
+  lineLength: 500
+}
+
+/** What is given to those who read metrics. */
+export interface MetricsLimits {
+  /** Connections at a time; beyond it new ones are closed. */
+  connections: number
+  /** How long a request may take to arrive. */
+  requestMs: number
+}
+
+export const METRICS_LIMITS: MetricsLimits = {
+  connections: 16,
+  requestMs: 5000
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The process around the command line: argv, streams, signals, exit code. The only place that ends the process. */
 
+import { spawn } from 'node:child_process'
 import v8 from 'node:v8'
 import type { Surroundings } from './cli/console.js'
 import { EXIT } from './cli/console.js'
@@ -56,6 +57,7 @@ const around: Surroundings = {
   readStdin,
   stopped,
   closeMs: CLOSE_MS,
+  openBrowser,
   onReload: listener => {
     reload = listener
   },
@@ -95,6 +97,17 @@ async function exit(code: number): Promise<void> {
   const late = new Promise(resolve => setTimeout(resolve, FLUSH_MS))
   await Promise.race([Promise.all(flushed), late])
   process.exit(code)
+}
+
+/** By what each system opens links with; without one, the link that was shown is there to be copied. */
+function openBrowser(url: string): void {
+  const [command, ...args] =
+    process.platform === 'win32'
+      ? ['rundll32', 'url.dll,FileProtocolHandler']
+      : [process.platform === 'darwin' ? 'open' : 'xdg-open']
+  const child = spawn(command!, [...args, url], { stdio: 'ignore', detached: true, windowsHide: true })
+  child.on('error', () => {})
+  child.unref()
 }
 
 async function readStdin(): Promise<Uint8Array> {

@@ -3,14 +3,16 @@
  * sessions, and joins their flows to the targets. It listens on the key that all hosts of the secret share, where it is found
  * first, and on one of its own, where it can be told from the others.
  */
+import type net from 'node:net'
 import b4a from 'b4a'
 import { Access, mayUse, refuseDevice, sameMaps, type Visitor } from './access/access.js'
 import { Handshakes } from './access/handshakes.js'
+import type { Players } from './access/players.js'
 import type { AccessRules } from './access/rules.js'
 import type { Clock, Timer } from './clock.js'
 import type { ErrorCode } from './errors.js'
 import { codeOf, HyperNatError } from './errors.js'
-import type { DaemonEvent, ServerMapInfo } from './events.js'
+import type { DaemonEvent, PathKind, ServerMapInfo } from './events.js'
 import type { ByteFlow } from './flows/byte-flow.js'
 import { Ration } from './flows/ration.js'
 import { UdpFlows } from './flows/udp.js'
@@ -18,6 +20,7 @@ import { nameOfHost } from './hosts/host.js'
 import { type ChildKeyPair, childKeyPair, hostName, RELAYED } from './identity/child.js'
 import { encodeKey, shortKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
+import { playerAddress, playerNumber } from './identity/player-address.js'
 import { topicOf } from './identity/topic.js'
 import { Announcer } from './lan/announcer.js'
 import type { Lobby } from './lan/lobby.js'
@@ -30,23 +33,35 @@ import type { Hello, WireMap } from './session/frames.js'
 import { welcomeFrame } from './session/frames.js'
 import { greetClient, turnAway } from './session/greeting.js'
 import { Session } from './session/session.js'
-import { Traffic } from './session/traffic.js'
 import { ANNOUNCEMENTS, KEY_BYTES, SESSION_ID_BYTES, VERSION } from './session/wire.js'
+import { proxyHeader } from './sockets/proxy-header.js'
+import { isNotOurs, isOurs } from './sockets/source-address.js'
 import { answersTcp, dialTcp, joinTcp, targetCode } from './sockets/tcp.js'
 import { dialUdp, type UdpTarget } from './sockets/udp.js'
-import { mapStatus, type ServerStatus, sessionStatus } from './status.js'
+import { mapStatus, Past, type ServerStatus, sessionStatus } from './status.js'
+
+/** A port map, and how its target is spoken to. */
+export interface ServerMap extends ServerMapInfo {
+  /** The target, which is on IPv4 loopback, sees each guest come from an address of its own. */
+  readonly playerAddresses: boolean
+  /** Each TCP connection to the target begins with a header of the PROXY protocol, version 2. */
+  readonly proxyProtocol: boolean
+  /** Small UDP payloads are sent to guests twice. */
+  readonly duplicate: boolean
+  /** What its game's LAN discovery wants of it. */
+  readonly lobby?: Lobby | undefined
+}
 
 /** A port map with the number that stands for it on the wire. */
-type SharedMap = MapOfServer & WireMap
-
-/** A map to share, and what its game's LAN discovery wants of it. */
-export type MapOfServer = ServerMapInfo & { lobby?: Lobby | undefined }
+type SharedMap = ServerMap & WireMap
 
 /** What a server is made of. */
 export interface ServerParts {
   readonly node: Node
   readonly keyPair: KeyPair
-  readonly maps: readonly MapOfServer[]
+  readonly maps: readonly ServerMap[]
+  /** The addresses of this node's guests. */
+  readonly players: Players
   /** Who may come in. */
   readonly access: AccessRules
   /** What to give to friends; left out where one cannot hold it all. */
@@ -74,6 +89,8 @@ class Guest {
   constructor(
     readonly session: Session,
     readonly key: Uint8Array,
+    /** The loopback address that stands for it. */
+    readonly address: string,
     /** Who it is. */
     public visitor: Visitor,
     /** When the session began, milliseconds since 1970. */
@@ -109,7 +126,7 @@ export class Server {
   #announced: ServerStatus['announced'] = 'announcing'
   #admitted = 0
   /** What sessions that are over have carried. */
-  readonly #past = new Traffic()
+  readonly #past = new Past()
   #announcer: Announcer
   #access: Access
   #sweep: Timer | null = null
@@ -161,6 +178,8 @@ export class Server {
   /** Announces the server; resolves when it can be found. */
   async start(): Promise<void> {
     const { node, emit, clock, limits, keyPair } = this.#parts
+    await this.#tryAddresses()
+    if (this.#closed) return
     const onlink = (link: StreamLink) => this.#onLink(link)
     const hides = (key: Uint8Array, address: string) => this.#hides(key, address)
     const relayed = childKeyPair(keyPair, RELAYED)
@@ -211,15 +230,16 @@ export class Server {
    * Other port maps from now on, with the ticket that names them. Flows of those that are gone, or lead elsewhere, are reset;
    * the others go on.
    */
-  setMaps(maps: readonly MapOfServer[], ticket: string | undefined): void {
+  setMaps(maps: readonly ServerMap[], ticket: string | undefined): void {
     const before = this.#maps
     this.#maps = maps.map(map => {
       const old = before.find(old => isSameMap(old, map))
-      return old ? Object.assign(old, { lobby: map.lobby }) : { ...map, id: this.#nextMap++ }
+      return old ? Object.assign(old, map) : { ...map, id: this.#nextMap++ }
     })
     this.#ticket = ticket
     for (const guest of this.#guests.values()) this.#changeMaps(guest, before)
     this.#changeAnnouncer()
+    void this.#tryAddresses()
     this.#tellReady()
   }
 
@@ -297,7 +317,7 @@ export class Server {
         conversations: udp.values().map(({ map }) => map)
       })
     )
-    const past = this.#past.list()
+    const past = this.#past.maps
     return {
       publicKey: this.publicKey,
       ...(ticket && { ticket }),
@@ -305,6 +325,7 @@ export class Server {
       announced: this.#announced,
       maps: this.#maps.map(map => ({ host: map.host, ...mapStatus(map, past, sessions) })),
       sessions,
+      overall: this.#past.overall(sessions),
       admitted: this.#admitted
     }
   }
@@ -353,8 +374,8 @@ export class Server {
     }
     const guest = resumed ?? this.#admit(link, visitor)
     guest.link = link
-    link.onpath = () => {
-      if (guest.session.link === link) this.#tellConnected(guest)
+    link.onpath = was => {
+      if (guest.session.link === link) this.#tellConnected(guest, was)
     }
     const sendKey = random(KEY_BYTES)
     const welcome = welcomeFrame({
@@ -409,8 +430,10 @@ export class Server {
   }
 
   #admit(link: StreamLink, visitor: Visitor): Guest {
-    const { clock, limits, log, random, timeOfDay } = this.#parts
+    const { clock, limits, log, random, timeOfDay, players, keyPair } = this.#parts
     const id = random(SESSION_ID_BYTES)
+    const key = b4a.from(link.remoteKey)
+    const address = players.enter(this.#playerOf(key), playerNumber(keyPair, key))
     const name = b4a.toString(id, 'hex')
     const session = new Session(
       'server',
@@ -429,7 +452,8 @@ export class Server {
           const wasUp = guest.session.wasUp
           this.#guests.delete(name)
           this.#countGuests()
-          this.#past.add(session.traffic().list())
+          this.#past.add(session)
+          players.leave(this.#playerOf(guest.key))
           guest.udp.clear()
           log.debug({ peer: guest.label, code, reason }, 'session ended')
           if (wasUp) this.#tellDisconnected(guest, code)
@@ -445,7 +469,8 @@ export class Server {
     )
     const guest = new Guest(
       session,
-      b4a.from(link.remoteKey),
+      key,
+      address,
       visitor,
       timeOfDay(),
       limits,
@@ -485,8 +510,11 @@ export class Server {
     )
   }
 
-  #tellConnected(guest: Guest): void {
-    this.#parts.emit({ event: 'connected', ...this.#who(guest), path: guest.link!.path })
+  #tellConnected(guest: Guest, was?: PathKind): void {
+    const address = this.#shownAddress(guest)
+    const { path } = guest.link!
+    const more = { ...(was && { was }), ...(address && { address }) }
+    this.#parts.emit({ event: 'connected', ...this.#who(guest), path, ...more })
   }
 
   #tellDisconnected(guest: Guest, code: string): void {
@@ -498,11 +526,49 @@ export class Server {
     return { publicKey: this.publicKey, peer: encodeKey(key), ...(name !== undefined && { name }), host }
   }
 
+  #has(feature: 'playerAddresses' | 'proxyProtocol'): boolean {
+    return this.#maps.some(map => map[feature])
+  }
+
+  /** What tells a guest of this server from all others of the node. */
+  #playerOf(key: Uint8Array): string {
+    return `${this.publicKey} ${b4a.toString(key, 'hex')}`
+  }
+
+  /** The address that targets see, or are told of; null where they see the machine's own. */
+  #shownAddress({ address }: Guest): string | null {
+    const isSeen = this.#has('playerAddresses') && this.#parts.players.usable
+    return isSeen || this.#has('proxyProtocol') ? address : null
+  }
+
+  /** The address to connect to a target from; undefined for the machine's own. */
+  #sourceOf(map: SharedMap, { address }: Guest): string | undefined {
+    return map.playerAddresses && this.#parts.players.usable ? address : undefined
+  }
+
+  /** Finds out whether the system has the addresses, if any map needs them. */
+  async #tryAddresses(): Promise<void> {
+    if (this.#has('playerAddresses') && !(await isOurs(playerAddress(0)))) this.#loseAddresses()
+  }
+
+  /** The system has no such addresses: this is told once. */
+  #loseAddresses(): void {
+    const { players, emit } = this.#parts
+    if (!players.usable) return
+    players.usable = false
+    emit({
+      event: 'warning',
+      code: 'NO_PLAYER_ADDRESSES',
+      message:
+        'This system has no addresses for players (of 127.0.0.0/8 it has 127.0.0.1 alone, as macOS does), so every guest comes from 127.0.0.1: a ban of the game by address hits all of them.'
+    })
+  }
+
   #onOpen(guest: Guest, flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
     const { clock, limits, log } = this.#parts
     const map = this.#maps.find(map => map.id === flow.map && map.proto === proto)
     if (!map || !mayUse(guest.visitor, map)) return 'MAP_NOT_SHARED'
-    const socket = dialTcp(map.host, map.port)
+    const socket = dialTcp(map.host, map.port, this.#sourceOf(map, guest))
     const late = clock.after(limits.targetMs, () => {
       socket.destroy(Object.assign(new Error('The target does not answer.'), { code: 'ETIMEDOUT' }))
     })
@@ -512,6 +578,7 @@ export class Server {
       socket,
       flow,
       err => {
+        if (isNotOurs(err)) this.#loseAddresses()
         if (!socket.remoteAddress && socket.bytesRead === 0 && socket.bytesWritten === 0) {
           log.warn(
             { peer: guest.label, code: targetCode(err), target: `${map.host}:${map.port}` },
@@ -521,7 +588,8 @@ export class Server {
         }
         return 'FLOW_RESET'
       },
-      () => {}
+      () => {},
+      map.proxyProtocol ? () => prefaceOf(guest, map, socket) : undefined
     )
     return null
   }
@@ -541,13 +609,15 @@ export class Server {
         map.port,
         answer => {
           guest.udp.touch(flow, clock.now())
-          guest.session.sendUdp(mapId, flow, answer)
+          guest.session.sendUdp(mapId, flow, answer, map.duplicate)
         },
         err => {
+          if (isNotOurs(err)) return this.#loseAddresses()
           if (told) return
           told = true
           log.info({ code: codeOf(err), target: `${map.host}:${map.port}` }, 'the UDP target does not answer')
-        }
+        },
+        this.#sourceOf(map, guest)
       )
       conversation = { map: mapId, target }
       guest.udp.add(flow, conversation, now)
@@ -559,4 +629,16 @@ export class Server {
 
 function isSameMap(a: ServerMapInfo, b: ServerMapInfo): boolean {
   return a.proto === b.proto && a.port === b.port && a.host === b.host
+}
+
+/**
+ * What a target of the PROXY protocol is told: the guest's own address, whatever its path is, with the port of our connection,
+ * so that both sides' logs name one connection alike.
+ */
+function prefaceOf(guest: Guest, map: SharedMap, socket: net.Socket): Uint8Array {
+  const { localPort = 0, remoteAddress = guest.address, remotePort = map.port } = socket
+  return proxyHeader(
+    { address: guest.address, port: localPort },
+    { address: remoteAddress, port: remotePort }
+  )
 }

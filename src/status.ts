@@ -6,10 +6,10 @@
 import type { ClientMapInfo, PathKind, ServerMapInfo } from './events.js'
 import type { NatKind } from './network/nat.js'
 import type { PortMappingState } from './network/port-mapping.js'
-import type { DatagramCounts } from './session/datagrams.js'
+import { addDatagrams, type DatagramCounts, noDatagrams } from './session/datagrams.js'
 import type { Quality } from './session/pulse.js'
 import type { Session } from './session/session.js'
-import { addTally, emptyTally, type MapTally, type Tally } from './session/traffic.js'
+import { addTally, emptyTally, type MapTally, type Tally, Traffic } from './session/traffic.js'
 
 /** One port map's counters. */
 export interface MapStatus extends MapTally {
@@ -51,6 +51,12 @@ export interface SessionStatus {
   rates?: Rates
 }
 
+/** What several sessions count together, beside their port maps. */
+export interface Overall {
+  datagrams: DatagramCounts
+  resumptions: number
+}
+
 /** One shared secret. */
 export interface ServerStatus {
   /** In base58. */
@@ -64,6 +70,8 @@ export interface ServerStatus {
   /** Port maps; their counters are of all sessions, those that are over too. */
   maps: (ServerMapInfo & MapStatus)[]
   sessions: SessionStatus[]
+  /** Of all sessions, those that are over too. */
+  overall: Overall
   /** Sessions begun so far. */
   admitted: number
 }
@@ -76,6 +84,8 @@ export interface ClientStatus {
   maps: (ClientMapInfo & MapStatus)[]
   /** One for each host. */
   sessions: SessionStatus[]
+  /** Of all sessions, those that are over too. */
+  overall: Overall
   /** Dials so far, of all hosts; and how many of them led to no connection. */
   dials: number
   failedDials: number
@@ -149,6 +159,35 @@ export function sessionStatus(session: Session, owner: SessionOwner): SessionSta
     maps,
     datagrams: { ...session.datagramCounts, dropped: { ...session.datagramCounts.dropped } },
     resumptions: session.resumptions
+  }
+}
+
+/** What sessions that are over have counted. */
+export class Past {
+  readonly #traffic = new Traffic()
+  readonly #overall: Overall = { datagrams: noDatagrams(), resumptions: 0 }
+
+  /** Takes over what a session has counted, at its end. */
+  add(session: Session): void {
+    this.#traffic.add(session.traffic().list())
+    addDatagrams(this.#overall.datagrams, session.datagramCounts)
+    this.#overall.resumptions += session.resumptions
+  }
+
+  get maps(): MapTally[] {
+    return this.#traffic.list()
+  }
+
+  /** With that of the sessions that are there. */
+  overall(present: readonly SessionStatus[]): Overall {
+    const { resumptions } = this.#overall
+    const sum: Overall = { datagrams: noDatagrams(), resumptions }
+    addDatagrams(sum.datagrams, this.#overall.datagrams)
+    for (const session of present) {
+      addDatagrams(sum.datagrams, session.datagrams)
+      sum.resumptions += session.resumptions
+    }
+    return sum
   }
 }
 

@@ -50,17 +50,26 @@ export const direct: Contender = {
   }
 }
 
-/** This project's own, with maps of these protocols. */
-export function hyperNatWith(name: string, protos: readonly string[]): Contender {
+/**
+ * This project's own, with maps of these protocols.
+ * @param extra what its UDP maps have besides, at both ends
+ * @param options what its options hold besides
+ */
+export function hyperNatWith(
+  name: string,
+  protos: readonly string[],
+  extra: object = {},
+  options: object = {}
+): Contender {
   return {
     name,
     udp: protos.includes('udp'),
     async open(site, port) {
-      const shares = protos.map(proto => ({ proto, port }))
+      const shares = protos.map(proto => ({ proto, port, ...(proto === 'udp' && extra) }))
       const network = { bootstrap: site.bootstrap }
       const files: { remove(): void }[] = []
       const start = (name: string, schema: object[], prefix: readonly string[]) => {
-        const written = writeOptions({ schema, network })
+        const written = writeOptions({ schema, network, ...options })
         files.push(written)
         return new HyperNat(['-c', written.file, '--json'], { name, prefix })
       }
@@ -75,7 +84,11 @@ export function hyperNatWith(name: string, protos: readonly string[]): Contender
         const clientStarted = performance.now()
         // One port for both protocols: iperf3 needs that for its datagrams.
         const local = await freePort()
-        const entries = clientEntries(shares, publicKey).map(entry => ({ ...entry, localPort: local }))
+        const entries = clientEntries(shares, publicKey).map((entry, i) => ({
+          ...entry,
+          localPort: local,
+          ...(protos[i] === 'udp' && extra)
+        }))
         client = start('client', entries, site.atClient)
         await client.event('connected')
         return { host: site.localHost, tcp: local, udp: local, client, server, clientStarted, close }

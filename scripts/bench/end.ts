@@ -4,7 +4,10 @@
 //   end.js connect HOST PORT COUNT        milliseconds from connect to the first byte, COUNT times
 //   end.js ping HOST PORT COUNT           milliseconds from a datagram of 200 bytes to its reply
 //   end.js talk HOST PORT COUNT EVERY_MS  the same for 100-byte messages on one TCP connection, one every EVERY_MS
+//   end.js tick HOST PORT COUNT EVERY_MS  the same as ping, one datagram every EVERY_MS whether or not replies came,
+//                                        and for a second before the COUNT begins
 //   end.js pour HOST PORT FLOWS MS        Mbit/s that each of FLOWS bulk connections gets towards the other end
+//   end.js draw HOST PORT FLOWS MS        the same from the other end
 // Samples are printed as one JSON list.
 import dgram from 'node:dgram'
 import { once } from 'node:events'
@@ -17,6 +20,10 @@ const MESSAGE_BYTES = 100
 const REPLY_MS = 1_000
 /** The first byte of a bulk flow. */
 const BULK = 'B'.charCodeAt(0)
+/** The first byte of one that goes the other way. */
+const DRAW = 'D'.charCodeAt(0)
+/** Of a game that begins beside a transfer, the first moments tell of the time without it. */
+const WARM_MS = 1_000
 /** Between connections: hyper-nat 1.1.3 loses most of those that are opened while another is closing. */
 const PAUSE_MS = 20
 
@@ -34,7 +41,9 @@ else if (mode === 'answer') await answer()
 else if (mode === 'connect') print(await connects())
 else if (mode === 'ping') print(await pings())
 else if (mode === 'talk') print(await talks())
-else if (mode === 'pour') print(await pours(count, everyMs))
+else if (mode === 'tick') print(await ticks())
+else if (mode === 'pour') print(await bulk(count, everyMs, BULK))
+else if (mode === 'draw') print(await bulk(count, everyMs, DRAW))
 else throw new Error(`no such mode: ${mode}`)
 
 function print(samples: number[]): void {
@@ -53,6 +62,7 @@ async function answer(): Promise<void> {
           socket.once('data', first => {
             // A bulk flow wants nothing back.
             if (first[0] === BULK) return socket.resume()
+            if (first[0] === DRAW) return pour(socket, DRAW)
             socket.write(first)
             socket.pipe(socket)
           })
@@ -117,25 +127,65 @@ function reply(socket: dgram.Socket, i: number): Promise<number | undefined> {
   })
 }
 
-/** What each of several connections carries at the same time, sending as fast as it may; the first third is their start. */
-async function pours(flows: number, ms: number): Promise<number[]> {
-  const block = Buffer.alloc(64 * 1024, BULK)
+/** Sends at fixed times, as a game does; what has no reply within {@link REPLY_MS} of the last one gives no sample. */
+async function ticks(): Promise<number[]> {
+  const socket = dgram.createSocket('udp4')
+  socket.connect(port, host)
+  await once(socket, 'connect')
+  const samples: number[] = []
+  const sent: number[] = []
+  const replied = new Set<number>()
+  const warm = Math.ceil(WARM_MS / everyMs)
+  socket.on('message', data => {
+    const i = data.readUInt32BE()
+    const at = sent[i]
+    if (at === undefined || replied.has(i)) throw new Error(`reply ${i} came twice, or unasked`)
+    replied.add(i)
+    if (i >= warm) samples.push(performance.now() - at)
+  })
+  const start = performance.now()
+  for (let i = 0; i < warm + count; i++) {
+    const wait = start + i * everyMs - performance.now()
+    if (wait > 0) await new Promise(resolve => setTimeout(resolve, wait))
+    const payload = Buffer.alloc(DATAGRAM_BYTES, 'x')
+    payload.writeUInt32BE(i)
+    sent.push(performance.now())
+    socket.send(payload)
+  }
+  await new Promise(resolve => setTimeout(resolve, REPLY_MS))
+  socket.close()
+  return samples
+}
+
+/** Sends as fast as the socket takes it. */
+function pour(socket: net.Socket, first: number): void {
+  const block = Buffer.alloc(64 * 1024, first)
+  const push = () => {
+    while (socket.writable && socket.write(block));
+  }
+  socket.on('drain', push)
+  push()
+}
+
+/** What each of several connections carries at the same time, as fast as it may; the first third is their start. */
+async function bulk(flows: number, ms: number, kind: number): Promise<number[]> {
   const sockets = Array.from({ length: flows }, () => {
     const socket = net.connect({ port, host })
     socket.resume()
-    const push = () => {
-      while (socket.write(block));
-    }
-    socket.once('connect', push).on('drain', push)
+    socket.once('connect', () => {
+      if (kind === BULK) pour(socket, kind)
+      else socket.write(Buffer.of(kind))
+    })
     return socket
   })
   await new Promise(resolve => setTimeout(resolve, ms / 3))
-  const taken = (socket: net.Socket) => socket.bytesWritten - socket.writableLength
-  const before = sockets.map(taken)
+  const carried = (socket: net.Socket) =>
+    kind === BULK ? socket.bytesWritten - socket.writableLength : socket.bytesRead
+  const before = sockets.map(carried)
   const from = performance.now()
   await new Promise(resolve => setTimeout(resolve, (ms * 2) / 3))
   const seconds = (performance.now() - from) / 1000
-  const rates = sockets.map((socket, flow) => ((taken(socket) - before[flow]!) * 8) / seconds / 1e6)
+  const rates = sockets.map((socket, flow) => ((carried(socket) - before[flow]!) * 8) / seconds / 1e6)
   for (const socket of sockets) socket.destroy()
   return rates
 }

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { findProgram } from '../../test/support/programs.js'
 import { startTestnet } from '../../test/support/testnet.js'
 import { type Contender, contenders } from './contenders.js'
+import { measureFeel } from './feel.js'
 import { measureIdle } from './idle.js'
 import { measureConnect, measureDatagrams, measureStart } from './latency.js'
 import { measureLink } from './link.js'
@@ -14,6 +15,7 @@ import { installPeers, projectFolder } from './peers.js'
 import { Report } from './report.js'
 import { measureThroughput } from './throughput.js'
 import { measureUdpRate } from './udp-rate.js'
+import { measureWatched } from './watched.js'
 
 type Measure = (report: Report, who: Contender, bootstrap: readonly string[]) => Promise<void>
 
@@ -23,10 +25,12 @@ const measures: Record<string, Measure> = {
   'udp-rate': measureUdpRate,
   'udp-latency': measureDatagrams,
   start: measureStart,
-  idle: measureIdle
+  idle: measureIdle,
+  watched: measureWatched
 }
 
 const LINK = 'link'
+const FEEL = 'feel'
 const RESULTS = 'bench-results.json'
 
 const { values } = parseArgs({
@@ -41,7 +45,7 @@ const { values } = parseArgs({
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  const names = [...Object.keys(measures), LINK]
+  const names = [...Object.keys(measures), LINK, FEEL]
   const only = values.only?.split(',') ?? names
   const wrong = only.filter(name => !names.includes(name))
   if (wrong.length > 0) {
@@ -61,6 +65,7 @@ async function main(): Promise<number> {
   const rounds = Number(values.rounds)
   await measureLoopback(report, only, chosen, rounds)
   if (only.includes(LINK)) await measureLink(report, chosen, rounds, values.losses.split(',').map(Number))
+  if (only.includes(FEEL)) await measureFeel(report, chosen, rounds)
   report.print('hyper-nat')
   report.write(join(projectFolder, RESULTS), machine)
   console.log(`Every sample is in ${RESULTS}.`)

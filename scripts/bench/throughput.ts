@@ -24,7 +24,7 @@ export async function measureThroughput(
   who: Contender,
   bootstrap: readonly string[]
 ): Promise<void> {
-  const target = await (hasIperf() ? iperfTarget(report) : ownTarget(report))
+  const target = await blastTarget(report)
   try {
     for (const { word, reverse } of directions) {
       const route = await who.open(loopbackSite(bootstrap, false), target.port)
@@ -62,15 +62,24 @@ export async function measureThroughput(
   }
 }
 
+/** A target that can be reached through any route, and how to send to it. */
+export interface BlastTarget {
+  readonly port: number
+  readonly blast: Blast
+  close(): Promise<unknown>
+}
+
+export function blastTarget(report: Report): Promise<BlastTarget> {
+  return hasIperf() ? iperfTarget(report) : ownTarget(report)
+}
+
 /** Processor seconds of the tunnel's processes; none where that cannot be known. */
-function usedBy(route: Route): number[] {
+export function usedBy(route: Route): number[] {
   if (!isLinux || !route.client || !route.server) return []
   return [cpuSeconds(route.client.pid), cpuSeconds(route.server.pid)]
 }
 
-async function iperfTarget(
-  report: Report
-): Promise<{ port: number; blast: Blast; close(): Promise<unknown> }> {
+async function iperfTarget(report: Report): Promise<BlastTarget> {
   report.note('TCP rates are from iperf3')
   const port = await freePort()
   const server = await startIperf([], '127.0.0.1', port)
@@ -83,7 +92,7 @@ async function iperfTarget(
 }
 
 /** The same without iperf3: slower, since this process is both ends. */
-async function ownTarget(report: Report): Promise<{ port: number; blast: Blast; close(): Promise<unknown> }> {
+async function ownTarget(report: Report): Promise<BlastTarget> {
   report.note('iperf3 is not installed: TCP rates are from a blaster of our own, which may be the bottleneck')
   const target = await listenTcp(socket => {
     socket.once('data', first => {

@@ -53,8 +53,8 @@ export class Access {
     for (const { name, publicKey } of rules.allow) {
       this.#visitors.set(hex(publicKey), { ...ANYBODY, name })
     }
-    for (const { name, nonce, maps, expires, maxDevices } of rules.invites) {
-      this.#visitors.set(hex(GuestKey.of(server, name, nonce).publicKey), {
+    for (const { name, madeFor, nonce, maps, expires, maxDevices } of rules.invites) {
+      this.#visitors.set(hex(GuestKey.of(server, madeFor ?? name, nonce).publicKey), {
         name,
         maps: maps ? new Set(maps.map(mapKey)) : null,
         expires: expires ?? ANYBODY.expires,

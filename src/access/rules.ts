@@ -2,10 +2,12 @@
 
 import type { Proto } from '../options/entry.js'
 
-/** A guest who has a ticket of its own. Its key comes from the server's secret, the name and the nonce (identity/guest.ts). */
+/** A guest who has a ticket of its own. Its key comes from the server's secret, the first name and the nonce (identity/guest.ts). */
 export interface Invite {
   /** What the owner calls the guest. */
   readonly name: string
+  /** The name that the guest's key is made of, where the guest has another one since. */
+  readonly madeFor?: string
   /** Random, 16 bytes. */
   readonly nonce: Uint8Array
   /** The port maps that the guest may use; left out: all. */

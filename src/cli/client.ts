@@ -2,7 +2,16 @@
 
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { Surroundings } from './console.js'
-import { identityFlag, keyFlag, networkOf, protocolFlag, relayFlag } from './shared-flags.js'
+import { runFlags } from './run-flags.js'
+import {
+  duplicateFlag,
+  identityFlag,
+  isGiven,
+  keyFlag,
+  networkOf,
+  protocolFlag,
+  relayFlag
+} from './shared-flags.js'
 
 export const client: Command = {
   name: 'client',
@@ -23,8 +32,10 @@ export const client: Command = {
     ...protocolFlag,
     ...keyFlag,
     'local-host': { type: 'string', describe: 'The address to listen on (127.0.0.1)' },
+    ...duplicateFlag,
     ...identityFlag,
-    ...relayFlag
+    ...relayFlag,
+    ...runFlags
   },
   examples: [
     ['hyper-nat client -l 8080 -r 80 -k <publickey>', "local udp port 8080 leads to the server's port 80"],
@@ -45,6 +56,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     remotePorts: list(args, 'remote-port'),
     protocols: list(args, 'protocol'),
     localHost: text(args, 'local-host'),
+    duplicate: isGiven(args, 'duplicate'),
     publicKey: text(args, 'public-key'),
     ...networkOf(args, around)
   })

@@ -34,6 +34,8 @@ export interface DaemonExtras {
   readonly gameOf?: GameOf
   /** Show a QR code: of this ticket, or of each that a server of the daemon shows. */
   readonly qr?: string | true
+  /** Open the page in the browser. */
+  readonly openPage?: boolean
   /** Hears of a client's ports once they are bound; resolves with what to say about it. */
   readonly opened?: (maps: readonly ClientMapInfo[]) => Promise<string>
 }

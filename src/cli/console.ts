@@ -19,6 +19,8 @@ export interface Surroundings {
   readonly stopped: Promise<void>
   /** How long a daemon may take to close before it is left behind, in milliseconds. */
   readonly closeMs: number
+  /** Opens a link in the user's browser, if there is one; whether it did does not show. */
+  readonly openBrowser: (url: string) => void
   /** Makes the daemon; loads it when called, as `--help` has no use for it. */
   readonly daemon: (options: Options, log: Log, journal: Journal) => Promise<RunningDaemon>
   /** Calls the listener when the system asks the process to read its options again, in place of ending it. */

@@ -1,6 +1,6 @@
 /** A daemon's events as text for people, in ASCII: Windows consoles show nothing else reliably. */
 
-import type { ClientMapInfo, DaemonEvent, ServerMapInfo, ServiceEvent } from '../events.js'
+import type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from '../events.js'
 import { shortKey } from '../identity/encoding.js'
 import type { Entry } from '../options/entry.js'
 import { quote } from '../options/quote.js'
@@ -57,9 +57,15 @@ export class EventText {
         return `Waiting for ${shortKey(event.publicKey)}: ${event.message}\n`
       case 'connected':
         this.#hostsOf(event).add(event.host)
-        return `${this.#peer(event)} connected (${event.path})\n`
+        return event.was === undefined
+          ? `${this.#peer(event)} connected (${event.path})${event.address ? `, as ${event.address}` : ''}\n`
+          : `${this.#peer(event)} is now ${event.path}, was ${event.was}: ${whyChanged(event.was)}\n`
       case 'disconnected':
-        return `${this.#gone(event)} disconnected (${event.code})\n`
+        return `${this.#gone(event)} disconnected (${event.code})${whyGone(event.code)}\n`
+      case 'ui':
+        return `The page to host, to join and to watch is at\n  ${event.url}\nThis link is for you alone, until hyper-nat ends.\n`
+      case 'metrics':
+        return `Metrics at ${event.url}\n`
       case 'relaying':
         return `A session began; there are ${event.sessions}\n`
       case 'relayed':
@@ -105,6 +111,28 @@ export class EventText {
     if (!hosts) this.#hosts.set(publicKey, (hosts = new Set()))
     return hosts
   }
+}
+
+/** Reasons for which people leave, and lose their connection. */
+const REASONS: Readonly<Record<string, string>> = {
+  GOODBYE: 'it was stopped',
+  CONNECTION_LOST: 'nothing came through any more; it may come back',
+  ETIMEDOUT: 'nothing came through any more; it may come back',
+  ECONNRESET: 'the other side knows nothing of the connection any more; it may come back',
+  CLOSED: 'the connection was closed; it may come back',
+  SESSION_EXPIRED: 'it was away for too long',
+  NOT_INVITED: 'the invite was taken back',
+  INVITE_EXPIRED: 'the time of the invite is over',
+  ACCESS_CHANGED: 'the invite is for other ports now'
+}
+
+function whyGone(code: string): string {
+  const reason = REASONS[code]
+  return reason === undefined ? '' : `: ${reason}`
+}
+
+function whyChanged(was: PathKind): string {
+  return was === 'relayed' ? 'a direct path opened' : 'its address changed'
 }
 
 function sharing(publicKey: string, maps: readonly ServerMapInfo[]): string {

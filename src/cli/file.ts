@@ -1,8 +1,10 @@
 /** `hyper-nat` without a command: run what ./options.json, or the file of `-c`, says. */
 
+import { OptionsError } from '../errors.js'
 import type { Options } from '../options/entry.js'
 import { type Arguments, type Command, type Job, text } from './command.js'
 import type { Surroundings } from './console.js'
+import { runFlags } from './run-flags.js'
 import { identityFlag, networkOf, relayFlag } from './shared-flags.js'
 
 /** The file that is read when none is named. */
@@ -13,8 +15,10 @@ export const file: Command = {
   describe: 'Run the entries of ./options.json',
   flags: {
     config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' },
+    ui: { type: 'boolean', describe: 'With a page on this computer, whose link it shows' },
     ...identityFlag,
-    ...relayFlag
+    ...relayFlag,
+    ...runFlags
   },
   examples: [],
   subject: args => text(args, 'config') ?? DEFAULT_FILE,
@@ -25,18 +29,26 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { readOptionsFile } = await import('../options/file.js')
   const { bootstrap, relay } = networkOf(args, around)
   const identity = text(args, 'identity')
-  const given = identity === undefined ? {} : { identity }
-  const read = async (path: string): Promise<Options> => ({
-    ...(await readOptionsFile(path, bootstrap, relay)),
-    ...given
-  })
+  const read = async (path: string): Promise<Options> => {
+    const options = await readOptionsFile(path, bootstrap, relay)
+    const ui = options.ui ?? (args.ui === true ? { port: 0 } : undefined)
+    // The page can do with an empty one: it is to be filled there.
+    if (options.entries.length === 0 && !ui) {
+      throw new OptionsError([{ path: 'schema', message: 'is empty; it holds at least one entry' }])
+    }
+    return { ...options, ...(identity !== undefined && { identity }), ...(ui && { ui }) }
+  }
   const path = file.subject(args)
   return { options: { ...(await read(path)), source: { path, read: () => read(path) } } }
 }
 
 /** What somebody is told who starts hyper-nat with no command and no options.json. */
 export const FIRST_STEPS = `
-Share a port of this computer:
+In the browser, to host or to join a game:
+
+  hyper-nat ui
+
+Or here. Share a port of this computer:
 
   hyper-nat server -p 3000 --protocol tcp
 

@@ -30,6 +30,10 @@ export const host: Command = {
     host: { type: 'string', describe: 'Where the game runs: an address or a name (127.0.0.1)' },
     name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
     ...discoveryFlag,
+    'no-player-addresses': {
+      type: 'boolean',
+      describe: 'Let the game see all guests come from 127.0.0.1, instead of an address for each'
+    },
     force: { type: 'boolean', describe: 'Share it even if it cannot be played so' },
     ...qrFlag,
     ...relayFlag,
@@ -68,6 +72,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     ports: list(args, 'port'),
     optionalPorts: args.optional === true,
     discovery: discoveryOf(args),
+    playerAddresses: args['no-player-addresses'] !== true,
     host: target,
     name: text(args, 'name'),
     secret,

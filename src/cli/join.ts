@@ -8,8 +8,18 @@ import { type Arguments, type Command, type Job, type Task, text, words } from '
 import { EXIT, type Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
 import type { GameOf } from './join-hints.js'
+import { runFlags } from './run-flags.js'
 import { runningFrom } from './running.js'
-import { discoveryFlag, discoveryOf, identityFlag, networkOf, qrFlag, relayFlag } from './shared-flags.js'
+import {
+  discoveryFlag,
+  discoveryOf,
+  duplicateFlag,
+  identityFlag,
+  isGiven,
+  networkOf,
+  qrFlag,
+  relayFlag
+} from './shared-flags.js'
 
 export const join: Command = {
   name: 'join',
@@ -32,9 +42,11 @@ export const join: Command = {
       describe: `Write what is opened into ${DEFAULT_FILE}, for hyper-nat alone to open it again`
     },
     config: { alias: 'c', type: 'string', describe: `Another file than ./${DEFAULT_FILE}, with --save` },
+    ...duplicateFlag,
     ...qrFlag,
     ...identityFlag,
-    ...relayFlag
+    ...relayFlag,
+    ...runFlags
   },
   examples: [
     ['hyper-nat join hnat1..', 'the same ports here as there'],
@@ -59,22 +71,25 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
       'BAD_USAGE'
     )
   }
-  const localHost = text(args, 'local-host')
+  const extra = {
+    localHost: text(args, 'local-host'),
+    discovery: discoveryOf(args),
+    duplicate: isGiven(args, 'duplicate')
+  }
   const identity = text(args, 'identity')
   const options = joinOptions({
     ticket: given,
     offset: text(args, 'offset'),
     only: args.only === undefined ? undefined : only,
     localPorts: args['local-port'] === undefined ? undefined : localPorts.join(','),
-    localHost,
-    discovery: discoveryOf(args),
+    ...extra,
     ...networkOf(args, around)
   })
   const ticket = decodeTicket(given)
   const path = file ?? DEFAULT_FILE
   const save = async (maps: Parameters<typeof joinEntries>[2]): Promise<number> => {
     const { saveEntries } = await import('../options/edit.js')
-    return saveEntries(path, joinEntries(encodeTicket(ticket), ticket, maps, localHost, discoveryOf(args)))
+    return saveEntries(path, joinEntries(encodeTicket(ticket), ticket, maps, extra))
   }
   const entries = options.entries.filter(entry => entry.mode === 'client')
   const running = args.save ? await runningFrom(path, args, around) : null

@@ -25,10 +25,12 @@ import { relay } from './relay.js'
 import { reload } from './reload.js'
 import { revoke } from './revoke.js'
 import { server } from './server.js'
+import { service } from './service.js'
 import { everyFlag } from './shared-flags.js'
 import { status } from './status.js'
 import { stop } from './stop.js'
 import { ticket } from './ticket.js'
+import { ui } from './ui.js'
 import { unknownArguments } from './unknown.js'
 
 const NAME = 'hyper-nat'
@@ -36,6 +38,7 @@ const WIDEST = 110
 
 export const commands: readonly Command[] = [
   file,
+  ui,
   server,
   host,
   join,
@@ -54,6 +57,7 @@ export const commands: readonly Command[] = [
   ping,
   keygen,
   id,
+  service,
   relay,
   bootstrap
 ]
@@ -144,10 +148,15 @@ function build(columns: number, choose: (command: Command) => void): Argv {
     )
   }
   return parser
-    .command('completion', 'Print a completion script for bash or zsh', {}, () => {
-      // Captured like help. The types do not know that the name of the program can be given.
-      ;(parser.showCompletionScript as (name: string, command: string) => unknown)(NAME, 'completion')
-    })
+    .command(
+      'completion',
+      'Print a completion script for bash, zsh or fish: whichever $SHELL names',
+      {},
+      () => {
+        // Captured like help. The types do not know that the name of the program can be given.
+        ;(parser.showCompletionScript as (name: string, command: string) => unknown)(NAME, 'completion')
+      }
+    )
     .version(version())
     .help('help')
     .alias('h', 'help')

@@ -5,14 +5,17 @@
 
 import type { Journal } from '../control/journal.js'
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
-import { CONTROL_LIMITS } from '../limits.js'
-import type { Log } from '../log.js'
+import { CONTROL_LIMITS, LOG_FILE_BYTES } from '../limits.js'
+import type { EventLog, Log, LogSink } from '../log.js'
+import type { Options } from '../options/entry.js'
+import type { Supervisor } from '../service/supervisor.js'
 import { type Arguments, commandLine, type DaemonExtras, type Job, type Task } from './command.js'
 import { EXIT, type RunningDaemon, type Surroundings } from './console.js'
 import type { TextExtras } from './event-text.js'
 import { DEFAULT_FILE, FIRST_STEPS } from './file.js'
 import type { Output } from './output.js'
 import { type Invocation, parseArguments } from './program.js'
+import { withRunFlags } from './run-flags.js'
 import { controlOf, withControl } from './shared-flags.js'
 import { isUnknownCommand } from './unknown.js'
 
@@ -68,15 +71,18 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
   if (job.generatedSecret !== undefined) output.generatedSecret(job.generatedSecret)
   const { Journal } = await import('../control/journal.js')
   const journal = 'options' in job ? new Journal(CONTROL_LIMITS) : undefined
-  const log = await makeLog(args, around, journal)
+  const file = 'options' in job ? await openLogFile(job.options.log, output) : undefined
+  const log = await makeLog(args, around, journal, file)
   const running =
     'options' in job
       ? around.daemon(withControl(job.options, controlOf(args, around)), log, journal!)
       : job.service.make(log)
   const daemon = await running
-  if ('options' in job && job.options.source) around.onReload(() => reload(daemon, output))
+  const supervisor = await makeSupervisor(around, log)
+  if ('options' in job && job.options.source) around.onReload(() => reload(daemon, output, supervisor))
   if ('opened' in job && job.opened) tellOpened(daemon, job.opened, output)
-  return runDaemon(daemon, log, output, around)
+  if ('openPage' in job && job.openPage) openPage(daemon, around)
+  return runDaemon(daemon, log, output, around, { supervisor, logged: file?.event })
 }
 
 /** What people's text shows beside the events. */
@@ -106,6 +112,13 @@ function tellOpened(
   })
 }
 
+/** What a browser is started with shows in the list of processes. */
+function openPage(daemon: RunningDaemon, around: Surroundings): void {
+  daemon.on('event', event => {
+    if (event.event === 'ui') around.openBrowser(event.once)
+  })
+}
+
 function messageOf(err: unknown): string {
   return err instanceof Error ? err.message : String(err)
 }
@@ -120,7 +133,9 @@ async function collect(
   let found = faults
   try {
     // With a word that is no command, nobody knows what the flags should be.
-    const job = isUnknownCommand(command, args) ? undefined : await command.job(args, around)
+    const job = isUnknownCommand(command, args)
+      ? undefined
+      : withRunFlags(await command.job(args, around), args)
     if (job && faults.length === 0) return job
   } catch (err) {
     if (!USAGE_ERRORS.has(codeOf(err))) throw err
@@ -137,17 +152,37 @@ async function collect(
   return undefined
 }
 
-/** What is wrong with the options keeps nothing from running. */
-function reload(daemon: RunningDaemon, output: Output): void {
-  daemon.reload?.().catch(err => {
-    output.event({ event: 'warning', code: codeOf(err), message: messageOf(err).replaceAll('\n', '; ') })
+/** A log in a file. One that cannot be written is no reason to do nothing. */
+async function openLogFile(
+  options: Options['log'],
+  output: Output
+): Promise<(LogSink & { event: EventLog }) | undefined> {
+  if (!options) return undefined
+  const [{ LogFile }, { createEventLog }] = await Promise.all([import('../log-file.js'), import('../log.js')])
+  const { write } = new LogFile(options.file, LOG_FILE_BYTES, code => {
+    const message = `The log file ${options.file} cannot be written (${code}): see whether its folder is there and not full, and who may write there.`
+    output.event({ event: 'warning', code: 'LOG_UNWRITABLE', message })
   })
+  const sink = { level: options.level ?? 'info', write } as const
+  return { ...sink, event: createEventLog(sink) }
+}
+
+/** What is wrong with the options keeps nothing from running. */
+function reload(daemon: RunningDaemon, output: Output, supervisor: Supervisor | null): void {
+  supervisor?.reloading()
+  daemon
+    .reload?.()
+    .catch(err => {
+      output.event({ event: 'warning', code: codeOf(err), message: messageOf(err).replaceAll('\n', '; ') })
+    })
+    .finally(() => supervisor?.ready())
 }
 
 async function makeLog(
   { quiet, json, verbose }: Arguments,
   around: Surroundings,
-  journal?: Journal
+  journal?: Journal,
+  file?: LogSink
 ): Promise<Log> {
   const { createLog } = await import('../log.js')
   const loud = Number(verbose)
@@ -156,7 +191,8 @@ async function makeLog(
     level,
     json: Boolean(json),
     write: around.stderr,
-    ...(journal && { keep: line => journal.add(line) })
+    ...(journal && { keep: line => journal.add(line) }),
+    file
   })
 }
 
@@ -174,26 +210,51 @@ async function runTask(task: Task, output: Output, around: Surroundings, log: Lo
   }
 }
 
+/** Who hears of a daemon beside the one who started it. */
+interface Watchers {
+  readonly supervisor: Supervisor | null
+  /** Of a log file. */
+  readonly logged: EventLog | undefined
+}
+
 async function runDaemon(
   daemon: RunningDaemon,
   log: Log,
   output: Output,
-  around: Surroundings
+  around: Surroundings,
+  { supervisor, logged }: Watchers
 ): Promise<number> {
   daemon.on('event', event => output.event(event))
+  if (logged) daemon.on('event', logged)
   let code: number = EXIT.done
+  // Without a network it is announced later; that is no reason to be started anew.
+  daemon.on('event', event => {
+    if (event.event === 'warning' && event.code === 'DHT_UNREACHABLE') supervisor?.ready()
+  })
   try {
     // Whichever comes first: a daemon that cannot reach the DHT must still stop when it is told to.
     const stopped = Promise.race([around.stopped, ...(daemon.stopAsked ? [daemon.stopAsked] : [])])
-    await Promise.race([daemon.start().then(() => stopped), stopped])
+    const started = daemon.start().then(() => supervisor?.ready())
+    await Promise.race([started.then(() => stopped), stopped])
   } catch (err) {
     if (!(err instanceof HyperNatError)) throw err
     output.failure(err, 'hyper-nat')
+    logged?.({ event: 'error', code: err.code, message: err.message })
     code = USAGE_ERRORS.has(err.code) ? EXIT.usage : EXIT.failed
   }
   log.info('closing')
+  supervisor?.stopping()
   await withinCloseTime(daemon.close(), log, around.closeMs)
   return code
+}
+
+async function makeSupervisor({ env }: Surroundings, log: Log): Promise<Supervisor | null> {
+  if (!env.NOTIFY_SOCKET) return null
+  const [{ supervisorOf }, { systemClock }] = await Promise.all([
+    import('../service/supervisor.js'),
+    import('../clock.js')
+  ])
+  return supervisorOf(env, process.pid, systemClock, log)
 }
 
 /** Waits for an orderly end, but not for long: whoever pressed Ctrl-C wants it to end. */

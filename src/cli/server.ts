@@ -3,8 +3,11 @@
 import type { Warning } from '../options/entry.js'
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { Surroundings } from './console.js'
+import { runFlags } from './run-flags.js'
 import { secretOf } from './secret-source.js'
 import {
+  duplicateFlag,
+  isGiven,
   networkOf,
   portMappingFlag,
   portMappingOf,
@@ -28,8 +31,18 @@ export const server: Command = {
     ...secretFlags,
     host: { type: 'string', describe: 'Where the ports are: an address or a name (127.0.0.1)' },
     name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
+    'player-addresses': {
+      type: 'boolean',
+      describe: 'The program here sees each guest come from an address of its own, 127.x.y.z'
+    },
+    'proxy-protocol': {
+      type: 'boolean',
+      describe: 'Tell the program who connects by the PROXY protocol, version 2 (tcp, tcpudp)'
+    },
+    ...duplicateFlag,
     ...qrFlag,
     ...relayFlag,
+    ...runFlags,
     ...portMappingFlag
   },
   examples: [
@@ -53,6 +66,9 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     protocols: list(args, 'protocol'),
     host: text(args, 'host'),
     name: text(args, 'name'),
+    playerAddresses: isGiven(args, 'player-addresses'),
+    proxyProtocol: isGiven(args, 'proxy-protocol'),
+    duplicate: isGiven(args, 'duplicate'),
     secret,
     ...networkOf(args, around),
     ...portMappingOf(args)

@@ -100,6 +100,19 @@ export const qrFlag: Readonly<Record<string, Flag>> = {
   qr: { type: 'boolean', describe: 'Show the ticket as a QR code, too' }
 }
 
+export const duplicateFlag: Readonly<Record<string, Flag>> = {
+  duplicate: {
+    type: 'boolean',
+    describe:
+      'Send small UDP datagrams twice, for a line that loses packets; each side says it for what it sends'
+  }
+}
+
+/** A flag that is given or not. */
+export function isGiven(args: Arguments, name: string): true | undefined {
+  return args[name] === true ? true : undefined
+}
+
 /** Whose guests. */
 export const guestFlags: Readonly<Record<string, Flag>> = {
   config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' },

@@ -1,23 +1,11 @@
 /** A daemon's status as text for people, in ASCII, each table as wide as its words. */
 
+import { bytesText } from '../bytes-text.js'
 import type { DaemonStatus } from '../control/wire.js'
 import { shortKey } from '../identity/encoding.js'
 import type { PortMappingState } from '../network/port-mapping.js'
 import { quote } from '../options/quote.js'
 import type { ClientStatus, MapStatus, NetworkStatus, ServerStatus, SessionStatus } from '../status.js'
-
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB']
-
-/** `512 B`, `1.2 MB`. */
-export function bytesText(bytes: number): string {
-  let value = bytes
-  let unit = 0
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1000
-    unit++
-  }
-  return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`
-}
 
 /** `42 s`, `12 min`, `3 h 5 min`, `2 d 4 h`. */
 export function timeText(ms: number): string {

@@ -38,6 +38,7 @@ export class TcpudpFlows {
   #datagrams: Datagrams | null = null
   #size = 0
   #next = 1
+  #bound = Number.POSITIVE_INFINITY
 
   constructor(
     readonly role: 'client' | 'server',
@@ -103,15 +104,34 @@ export class TcpudpFlows {
     } else flow.input(segment)
   }
 
-  /** The end of a turn of the event loop: flows that got something are brought up to date, all at once. */
-  turn(): void {
+  /** Bounds what each flow may have in flight; Infinity: its congestion control alone counts. */
+  restrain(bytes: number): void {
+    if (bytes === this.#bound) return
+    this.#bound = bytes
+    // Those that wait for more room are called again by the next acknowledgement.
+    for (const flow of this.flows.values()) flow.restrain(bytes)
+  }
+
+  /**
+   * The end of a turn of the event loop: flows that got something are brought up to date, all at once.
+   * @returns what held one of them up that has more to say than a turn's worth, a bulk transfer: the bound, or something else; null
+   * when there is none
+   */
+  turn(): 'bound' | 'other' | null {
+    let heldBy: 'bound' | 'other' | null = null
     const size = this.#datagrams?.size ?? this.#size
     if (size !== this.#size) {
       this.#size = size
       for (const flow of this.flows.values()) flow.resize()
     }
-    for (let left = this.#touched.size; left > 0; left--) this.#touched.take()?.update()
+    for (let left = this.#touched.size; left > 0; left--) {
+      const flow = this.#touched.take()
+      flow?.update()
+      if (flow?.atBound) heldBy = 'bound'
+      else if (flow && flow.unacknowledged > this.outside.limits.quantum) heldBy ??= 'other'
+    }
     this.#touched.clear()
+    return heldBy
   }
 
   /** From now on datagrams go this way; null: there is no path. */
@@ -160,6 +180,7 @@ export class TcpudpFlows {
   #add(id: number, map: number, open?: Uint8Array): TcpudpFlow {
     const flow = new TcpudpFlow(id, map, this.#carrier, open)
     this.flows.set(id, flow)
+    flow.restrain(this.#bound)
     if (!this.#datagrams) flow.suspend()
     return flow
   }

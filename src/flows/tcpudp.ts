@@ -83,6 +83,21 @@ export class TcpudpFlow implements ByteFlow {
     return this.#arq.stats
   }
 
+  /** Bytes that wait to be sent or acknowledged. */
+  get unacknowledged(): number {
+    return this.#arq.unacknowledged
+  }
+
+  /** Whether more would be in flight if it were not for the bound. */
+  get atBound(): boolean {
+    return this.#arq.atBound
+  }
+
+  /** Bounds what is in flight, beside the congestion control; Infinity: that alone counts. */
+  restrain(bytes: number): void {
+    this.#arq.restrain(bytes)
+  }
+
   // --- the local socket's side ---
 
   write(bytes: Uint8Array): boolean {

@@ -18,8 +18,8 @@ import { KEY_BYTES } from '../session/wire.js'
 /** A connection of which is known how its packets travel. */
 export interface PathLink extends Link {
   readonly path: PathKind
-  /** The path has changed. */
-  onpath: () => void
+  /** Packets travel in another way now than they did. */
+  onpath: (was: PathKind) => void
   /** Nothing comes any more. */
   suspect(): void
 }

@@ -17,7 +17,6 @@ import { encodeKey } from '../identity/encoding.js'
 import type { WireMap } from '../session/frames.js'
 import type { Heard } from '../session/pulse.js'
 import { Session } from '../session/session.js'
-import type { MapTally } from '../session/traffic.js'
 import { Dialler, type DiallerEvents, type DiallerParts, type Greeted, type PathLink } from './dialler.js'
 import { answers, type Standing } from './standing.js'
 
@@ -28,7 +27,7 @@ export interface HostParts extends DiallerParts {
   /** Milliseconds since 1970, which a user may set back. */
   readonly timeOfDay: () => number
   /** Hears what a session has carried, at its end. */
-  readonly tally: (traffic: readonly MapTally[]) => void
+  readonly tally: (session: Session) => void
   readonly emit: (event: DaemonEvent) => void
 }
 
@@ -185,8 +184,8 @@ export class Host implements Standing {
       resumed: welcome.resumed
     })
     if (this.session !== session || session.state !== 'up') return
-    link.onpath = () => {
-      if (this.session?.link === link) this.#tellConnected(link)
+    link.onpath = was => {
+      if (this.session?.link === link) this.#tellConnected(link, was)
     }
     this.#events.taken(this)
     this.#tellConnected(link)
@@ -230,7 +229,7 @@ export class Host implements Standing {
           this.#events.lost(this)
         },
         ended: (code, reason) => {
-          this.#parts.tally(session.traffic().list())
+          this.#parts.tally(session)
           if (this.session !== session) return
           this.session = null
           this.seenAt = clock.now()
@@ -280,8 +279,8 @@ export class Host implements Standing {
     })
   }
 
-  #tellConnected({ path }: PathLink): void {
-    this.#parts.emit({ event: 'connected', ...this.#who, path })
+  #tellConnected({ path }: PathLink, was?: PathKind): void {
+    this.#parts.emit({ event: 'connected', ...this.#who, path, ...(was && { was }) })
   }
 
   #tellDisconnected(code: string): void {

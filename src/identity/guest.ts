@@ -4,6 +4,8 @@
  *
  *     guest's seed = BLAKE2b-256, keyed with the server's seed, of "hyper-nat/2/guest" | nonce | name
  *
+ * The name is the first that the guest had: one who is renamed keeps the key.
+ *
  * The guest has the output of a keyed hash, which tells nothing about its key: neither the server's own keys nor those of
  * other guests. The nonce makes an invite that was revoked and given anew another one.
  */

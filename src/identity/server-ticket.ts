@@ -38,7 +38,7 @@ export function serverTicket({ maps, relays = [], bootstrap = [], ...rest }: Tic
  */
 export function inviteTicket(
   server: KeyPair,
-  { name, nonce, maps: own }: Pick<Invite, 'name' | 'nonce' | 'maps'>,
+  { name, madeFor, nonce, maps: own }: Pick<Invite, 'name' | 'madeFor' | 'nonce' | 'maps'>,
   what: Pick<Ticket, 'maps' | 'relays' | 'bootstrap'>
 ): string {
   const maps = own
@@ -48,6 +48,6 @@ export function inviteTicket(
     ...what,
     publicKey: server.publicKey,
     maps,
-    invite: GuestKey.of(server, name, nonce).invite
+    invite: GuestKey.of(server, madeFor ?? name, nonce).invite
   })
 }

@@ -20,6 +20,13 @@ const HEADERS_IPV6 = 40 + 8 + 20
 const MARK_BYTES = 16 * 1024
 const MARK_SHARE = 1 / 4
 
+/**
+ * What is bounded is known, and handed over, as finely as this share of the bound, but not finer than a packet: UDX, which never
+ * finds the path full then, sends what it gets in one burst.
+ */
+const RESTRAINED_SHARE = 1 / 32
+const PACKET_BYTES = 1400
+
 /** One datagram in so many tells when the kernel has taken it, and so all before it: a promise for each would cost too much. */
 const PROBE_EVERY = 16
 
@@ -36,7 +43,7 @@ type StreamLimits = Pick<Limits, 'unsentMs' | 'unsentMinBytes' | 'unsentMaxBytes
 export class StreamLink implements Link {
   events: LinkEvents = { message() {}, datagram() {}, drain() {}, close() {} }
   /** The path has changed, from relayed to a direct one. */
-  onpath: () => void = () => {}
+  onpath: (was: PathKind) => void = () => {}
   /** See {@link suspect}. */
   onsuspect: () => void = () => {}
   /** Resolves when the connection is gone, with why: `CONNECTION_LOST` for an orderly end. */
@@ -45,6 +52,7 @@ export class StreamLink implements Link {
   readonly #raw: SecretStream.RawStream
   readonly #limits: StreamLimits
   #unacked = 0
+  #bound = Number.POSITIVE_INFINITY
   #unmarked = 0
   #marks = 0
   #choked = false
@@ -82,9 +90,12 @@ export class StreamLink implements Link {
       })
     })
     this.#raw.on('message', (packet: Uint8Array) => this.events.datagram(packet))
+    let told = this.path
     this.#raw.on('remote-changed', () => {
       this.#relayed = false
-      if (!this.#gone) this.onpath()
+      const was = told
+      told = this.path
+      if (!this.#gone && told !== was) this.onpath(was)
     })
   }
 
@@ -115,7 +126,7 @@ export class StreamLink implements Link {
     this.#unacked += message.byteLength
     this.#unmarked += message.byteLength
     this.#stream.write(message)
-    if (this.#unmarked >= Math.max(MARK_BYTES, this.#unsentLimit() * MARK_SHARE)) this.#mark()
+    if (this.#unmarked >= this.#grain) this.#mark()
   }
 
   /** Learns when what is written so far has been acknowledged. */
@@ -127,17 +138,36 @@ export class StreamLink implements Link {
       this.#marks--
       this.#unacked -= bytes
       if (!this.#choked || this.#gone) return
-      if (this.room() < this.#unsentLimit() / 2) return this.#choke()
+      if (this.room() < Math.min(this.#unsentLimit() / 2, this.#bound * RESTRAINED_SHARE))
+        return this.#choke()
       this.#choked = false
       this.events.drain()
     }, noop)
   }
 
+  /** Bytes after which one more acknowledgement is asked for. */
+  get #grain(): number {
+    const usual = Math.max(MARK_BYTES, this.#unsentLimit() * MARK_SHARE)
+    return Math.min(usual, Math.max(PACKET_BYTES, this.#bound * RESTRAINED_SHARE))
+  }
+
   room(): number {
     if (this.#gone) return 0
-    const room = this.#unsentLimit() + this.#raw.inflight - this.#unacked
+    const room = Math.min(this.#unsentLimit() + this.#raw.inflight, this.#bound) - this.#unacked
     if (room <= 0) this.#choke()
     return room
+  }
+
+  get atBound(): boolean {
+    return this.#unacked >= this.#bound
+  }
+
+  restrain(bytes: number): void {
+    const wider = bytes > this.#bound
+    this.#bound = bytes
+    if (!wider || !this.#choked || this.#gone || this.room() <= 0) return
+    this.#choked = false
+    this.events.drain()
   }
 
   /** Whoever waits for `drain` must not wait for bytes that nobody asks about. */

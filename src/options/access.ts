@@ -26,6 +26,7 @@ export interface PlacedAccess {
 
 interface GivenInvite {
   readonly name: string
+  readonly madeFor?: string | undefined
   readonly nonce: Uint8Array
   readonly maps?: readonly (string | number)[] | undefined
   readonly expires?: number | undefined
@@ -112,9 +113,10 @@ function rulesOf(
     }
     for (const [i, invite] of (own.invites ?? []).entries()) {
       once(names, invite.name, place('invites', i, 'name'), sameName)
-      const { name, nonce, expires, maxDevices } = invite
+      const { name, madeFor, nonce, expires, maxDevices } = invite
       invites.push({
         name,
+        ...(madeFor !== undefined && { madeFor }),
         nonce,
         ...(invite.maps && {
           maps: invite.maps.flatMap((item, j) => {

@@ -90,10 +90,13 @@ export function settingsToRestart(running: Options, next: Options): string[] {
   if (!isDeepStrictEqual(running.network, next.network)) changed.push('network')
   if (running.identity !== next.identity) changed.push('identity')
   if (running.control !== next.control) changed.push('control')
+  if (!isDeepStrictEqual(running.metrics, next.metrics)) changed.push('metrics')
+  if (!isDeepStrictEqual(running.log, next.log)) changed.push('log')
   const { udpIdleSeconds, resumeSeconds, ...limits } = running.limits
   const { udpIdleSeconds: nextIdle, resumeSeconds: nextResume, ...nextLimits } = next.limits
   if (udpIdleSeconds !== nextIdle) changed.push('udpIdle')
   if (resumeSeconds !== nextResume) changed.push('resume')
   if (!isDeepStrictEqual(limits, nextLimits)) changed.push('limits')
+  if (!isDeepStrictEqual(running.ui, next.ui)) changed.push('ui')
   return changed
 }

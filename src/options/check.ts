@@ -18,6 +18,7 @@ import type { Limits } from '../limits.js'
 import { type PlacedAccess, withAccess } from './access.js'
 import { bySecret, findConflicts, type Placed } from './conflicts.js'
 import type { ClientEntry, NetworkOptions, Options, ServerEntry, Warning } from './entry.js'
+import { featureFaults } from './features.js'
 import { guess } from './guess.js'
 import { filePlaces, type Places } from './places.js'
 import { formatPorts, parsePorts } from './ports.js'
@@ -27,6 +28,8 @@ import {
   clientEntry,
   inviteShape,
   limitsShape,
+  logShape,
+  metricsShape,
   networkOnly,
   networkShape,
   serverEntry,
@@ -60,7 +63,7 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     : {}
   if (faults.length > 0 || !top.success) throw new OptionsError(distinct(faults))
 
-  const { identity, control, udpIdle, resume, limits: given = {} } = top.data
+  const { identity, control, metrics, log, udpIdle, resume, ui, limits: given = {} } = top.data
   const limits: Partial<Limits> = {
     ...(Object.fromEntries(
       Object.entries(given).filter(([, value]) => value !== undefined)
@@ -72,7 +75,10 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     entries: placed.map(({ entry }) => entry),
     network,
     ...(identity !== undefined && { identity }),
+    ...(metrics && { metrics }),
+    ...(log && { log: { file: log.file, ...(log.level && { level: log.level }) } }),
     ...(control !== undefined && { control }),
+    ...(ui && { ui }),
     limits,
     warnings
   }
@@ -154,7 +160,7 @@ function expandServer(
   places: Places,
   faults: Fault[]
 ): Placed<ServerEntry>[] {
-  const { mode, host, secret } = entry
+  const { mode, host, secret, playerAddresses, proxyProtocol, duplicate } = entry
   const game = entry.game === undefined ? undefined : gameOf(entry.game, index, places, faults)
   if (game === null) return []
   const name = game ? mapName(game, entry.name) : entry.name
@@ -162,6 +168,8 @@ function expandServer(
     ? portsFrom(game, entry.optionalPorts, entry.port, index, places, faults)
     : entry.port!.map(port => ({ port, protos: entry.proto ?? DEFAULT_PROTOS }))
   const path = places.entry(index)
+  const protosOfAll = ports.flatMap(({ protos }) => protos)
+  faults.push(...featureFaults(entry, protosOfAll, feature => places.field(['schema', index, feature])))
   return ports.flatMap(({ port, protos }) =>
     protos.map(proto => {
       const lobby = game && entry.discovery !== false ? lobbyOf(game, proto, name) : undefined
@@ -174,6 +182,9 @@ function expandServer(
           proto,
           port,
           host,
+          ...(playerAddresses && { playerAddresses }),
+          ...(proxyProtocol && proto !== 'udp' && { proxyProtocol }),
+          ...(duplicate && proto === 'udp' && { duplicate }),
           secret,
           ...(lobby && { lobby })
         }
@@ -272,6 +283,9 @@ function expandClient(
     faults.push({ path: place('port'), message: open.fault })
     return []
   }
+  const { duplicate } = entry
+  const protos = [...new Set(open.ports.flatMap(({ protos }) => protos))]
+  faults.push(...featureFaults({ duplicate }, protos, place))
   const ports = open.ports.map(({ port }) => port)
   const localPorts = entry.localPort ?? ports
   const anyFree = localPorts.length === 1 && localPorts[0] === 0
@@ -302,6 +316,7 @@ function expandClient(
           port,
           localPort: anyFree || second ? 0 : localPorts[i]!,
           localHost,
+          ...(duplicate && proto === 'udp' && { duplicate }),
           publicKey: ticket?.publicKey ?? entry.publicKey!,
           ...(lobby && { lobby }),
           ...(guest && { guest })
@@ -337,6 +352,8 @@ const MODES = {
 /** Objects inside of others, by the key that holds them. */
 const INNER: Readonly<Record<string, object>> = {
   network: networkShape,
+  metrics: metricsShape,
+  log: logShape,
   allow: allowedShape,
   invites: inviteShape,
   limits: limitsShape

@@ -114,6 +114,16 @@ export function addToList(text: string, path: JSONPath, key: string, value: obje
     : append(text, path, `${JSON.stringify(key)}: `, [value], style)
 }
 
+/** The text with one key of an object at another value; the key is added where there is none. */
+export function setValue(text: string, path: JSONPath, value: unknown): string {
+  const there = nodeAt(text, path)
+  if (there) {
+    return text.slice(0, there.offset) + JSON.stringify(value) + text.slice(there.offset + there.length)
+  }
+  const key = `${JSON.stringify(path.at(-1))}: `
+  return append(text, path.slice(0, -1), key, value, styleOf(text))
+}
+
 /** The text without one element of a list, and without the comments on its lines. */
 export function removeFromList(text: string, path: JSONPath, index: number): string {
   const elements = nodeAt(text, path)!.children!

@@ -3,6 +3,8 @@ import type { GuestKey } from '../identity/guest.js'
 import type { Secret } from '../identity/secret.js'
 import type { Lobby } from '../lan/lobby.js'
 import type { Limits } from '../limits.js'
+import type { LogLevel } from '../log.js'
+import type { MetricsPlace } from '../metrics/server.js'
 
 /** How a port map's traffic is carried. */
 export type Proto = 'tcp' | 'udp' | 'tcpudp'
@@ -19,6 +21,12 @@ export interface ServerEntry {
   readonly port: number
   /** The target: this machine or another on its LAN; IPv4, IPv6 or a name. */
   readonly host: string
+  /** Whether the target sees each guest come from an address of its own. */
+  readonly playerAddresses?: boolean
+  /** Whether connections to the target begin with a header of the PROXY protocol; never with udp. */
+  readonly proxyProtocol?: boolean
+  /** Whether small payloads to guests are sent twice; only with udp. */
+  readonly duplicate?: boolean
   readonly secret: Secret
   /** What its game's LAN discovery wants of it; left out: nothing. */
   readonly lobby?: Lobby
@@ -40,6 +48,8 @@ export interface ClientEntry {
   readonly localPort: number
   /** The address on this machine to listen on. */
   readonly localHost: string
+  /** Whether small payloads to the server are sent twice; only with udp. */
+  readonly duplicate?: boolean
   /** The server's public key, 32 bytes. */
   readonly publicKey: Uint8Array
   /** What its game's LAN discovery wants of it; left out: nothing. */
@@ -75,6 +85,13 @@ export interface Warning {
   readonly message: string
 }
 
+/** A log in a file, beside what is shown. */
+export interface LogFileOptions {
+  readonly file: string
+  /** The least that is written; `info` if left out. */
+  readonly level?: LogLevel
+}
+
 /** The file that options were read from. */
 export interface OptionsSource {
   readonly path: string
@@ -88,8 +105,14 @@ export interface Options {
   readonly network: NetworkOptions
   /** The file of this machine's lasting client key; left out: a fresh key for each process. */
   readonly identity?: string
+  /** Where metrics are served; left out: nowhere. */
+  readonly metrics?: MetricsPlace
+  /** The file to log to; left out: none. */
+  readonly log?: LogFileOptions
   /** The folder of the control socket; false: there is none; left out: where this system has such things. */
   readonly control?: string | false
+  /** The page: its port, 0 for any free one; left out: there is none. */
+  readonly ui?: { readonly port: number }
   /** Where all this was read; left out: it comes from flags. */
   readonly source?: OptionsSource
   /** Those of our numbers that the user changed. */

@@ -2,7 +2,7 @@
 
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { HyperNatError, OptionsError } from '../errors.js'
+import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import { checkOptions } from './check.js'
 import type { Options, Warning } from './entry.js'
 import { parseJson } from './json.js'
@@ -40,14 +40,32 @@ export async function readOptionsFile(
   // A guest's ticket is one, too.
   const holdsSecret = options.entries.some(entry => entry.mode === 'server' || entry.guest)
   const warning = holdsSecret ? await readableByOthers(path) : undefined
-  const { identity, control } = options
+  const { identity, control, log } = options
   return {
     ...options,
     // As the file's owner sees it, wherever hyper-nat is started.
     ...(identity !== undefined && { identity: resolve(dirname(path), identity) }),
+    ...(log && { log: { ...log, file: resolve(dirname(path), log.file) } }),
     ...(typeof control === 'string' && { control: resolve(dirname(path), control) }),
     source: { path, read: () => readOptionsFile(path, bootstrap, relay) },
     warnings: warning ? [...options.warnings, warning] : options.warnings
+  }
+}
+
+/**
+ * As {@link readOptionsFile}, for those who write the file later: while it is not there, it is one without entries.
+ * @throws HyperNatError, OptionsError as there, but not `OPTIONS_NOT_FOUND`
+ */
+export async function readOptionsIfThere(
+  path: string,
+  bootstrap?: NetworkFlag,
+  relay?: NetworkFlag
+): Promise<Options> {
+  try {
+    return await readOptionsFile(path, bootstrap, relay)
+  } catch (err) {
+    if (codeOf(err) !== 'OPTIONS_NOT_FOUND') throw err
+    return parseOptions('{ "schema": [] }', bootstrap, relay)
   }
 }
 

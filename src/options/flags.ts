@@ -12,6 +12,7 @@ import { GuestKey } from '../identity/guest.js'
 import { decodeTicket } from '../identity/ticket.js'
 import { checkNetwork, checkOptions, distinct } from './check.js'
 import type { NetworkOptions, Options, Warning } from './entry.js'
+import { isIPv4Loopback } from './features.js'
 import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
 import type { Places } from './places.js'
 import { formatPorts, parsePorts, splitPorts } from './ports.js'
@@ -29,6 +30,9 @@ export interface ServerFlags extends NetworkFlags {
   readonly protocols?: string | undefined
   readonly host?: string | undefined
   readonly name?: string | undefined
+  readonly playerAddresses?: boolean | undefined
+  readonly proxyProtocol?: boolean | undefined
+  readonly duplicate?: boolean | undefined
   readonly secret?: Given | undefined
 }
 
@@ -47,6 +51,7 @@ export interface ClientFlags extends NetworkFlags {
   readonly remotePorts?: string | undefined
   readonly protocols?: string | undefined
   readonly localHost?: string | undefined
+  readonly duplicate?: boolean | undefined
   readonly publicKey?: string | undefined
 }
 
@@ -79,10 +84,30 @@ type RawEntry = Record<string, unknown>
 export function serverOptions(flags: ServerFlags): Options {
   const faults: Fault[] = []
   const items = matchProtocols(portItems(flags.ports), flags.protocols, faults)
-  const schema = items.map(({ port, proto }) =>
-    present({ mode: 'server', name: flags.name, port, proto, host: flags.host, secret: flags.secret?.text })
+  const proxied = where(items, isTcp)
+  const doubled = where(items, isUdp)
+  const schema = items.map((item, i) =>
+    present({
+      mode: 'server',
+      name: flags.name,
+      port: item.port,
+      proto: item.proto,
+      host: flags.host,
+      playerAddresses: flags.playerAddresses,
+      proxyProtocol: proxied[i] ? flags.proxyProtocol : undefined,
+      duplicate: doubled[i] ? flags.duplicate : undefined,
+      secret: flags.secret?.text
+    })
   )
-  const names = { port: '-p', proto: '--protocol', host: '--host', secret: flags.secret?.place ?? '-s' }
+  const names = {
+    port: '-p',
+    proto: '--protocol',
+    host: '--host',
+    playerAddresses: '--player-addresses',
+    proxyProtocol: '--proxy-protocol',
+    duplicate: '--duplicate',
+    secret: flags.secret?.place ?? '-s'
+  }
   return check(
     schema,
     flagPlaces(names, index => `-p ${items[index]!.port ?? ''}`),
@@ -98,7 +123,19 @@ export function serverOptions(flags: ServerFlags): Options {
 export function hostOptions(flags: HostFlags): Options {
   const { game, name, host, optionalPorts, discovery } = flags
   const secret = flags.secret?.text
-  const entry = { mode: 'server', game, name, port: flags.ports, host, secret, optionalPorts, discovery }
+  // Games take whoever comes from loopback for a player; elsewhere there are no such addresses.
+  const playerAddresses = flags.playerAddresses !== false && (host === undefined || isIPv4Loopback(host))
+  const entry = {
+    mode: 'server',
+    game,
+    name,
+    port: flags.ports,
+    host,
+    secret,
+    optionalPorts,
+    discovery,
+    playerAddresses: playerAddresses || undefined
+  }
   const names = { game: 'GAME', port: '-p', host: '--host', secret: flags.secret?.place ?? '-s' }
   return check(
     [present(entry)],
@@ -116,13 +153,15 @@ export function clientOptions(flags: ClientFlags): Options {
   const faults: Fault[] = []
   const pairs = pairPorts(flags.localPorts, flags.remotePorts, faults)
   const items = matchProtocols(pairs, flags.protocols, faults)
-  const schema = items.map(({ port, localPort, proto }) =>
+  const doubled = where(items, isUdp)
+  const schema = items.map(({ port, localPort, proto }, i) =>
     present({
       mode: 'client',
       port,
       localPort,
       proto,
       localHost: flags.localHost,
+      duplicate: doubled[i] ? flags.duplicate : undefined,
       publicKey: flags.publicKey
     })
   )
@@ -131,6 +170,7 @@ export function clientOptions(flags: ClientFlags): Options {
     localPort: '-l',
     proto: '--protocol',
     localHost: '--local-host',
+    duplicate: '--duplicate',
     publicKey: '-k'
   }
   const entry = (index: number): string => {
@@ -271,6 +311,20 @@ function matchProtocols(items: readonly PortItem[], text: string | undefined, fa
     ...items[i % items.length]!,
     proto: words[i % words.length]
   }))
+}
+
+/** The items that a flag is for: those that can have it, or all where none can, so that the fault is found. */
+function where(items: readonly Item[], can: (proto: string) => boolean): boolean[] {
+  const able = items.map(({ proto = 'udp' }) => can(proto))
+  return able.includes(true) ? able : able.map(() => true)
+}
+
+function isTcp(proto: string): boolean {
+  return proto.includes('tcp')
+}
+
+function isUdp(proto: string): boolean {
+  return proto.split('+').includes('udp')
 }
 
 /** An item with its ranges written out. */

@@ -8,7 +8,7 @@ import { encodeKey } from '../identity/encoding.js'
 import { NONCE_BYTES } from '../identity/guest.js'
 import { type KeyPair, keyPairOf } from '../identity/keys.js'
 import { findMaps } from './access.js'
-import { addToList, editOptions, removeFromList } from './edit.js'
+import { addToList, editOptions, removeFromList, setValue } from './edit.js'
 import type { Options, ServerEntry } from './entry.js'
 import { guess } from './guess.js'
 import { guestNameFault } from './guest-name.js'
@@ -145,6 +145,34 @@ export async function removeGuest(
   })
 }
 
+/**
+ * Gives a guest another name in an options file: an invite, or a key with this name in `allow`. The guest's ticket and sessions
+ * stay as they are.
+ * @param server the server's public key
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag; those of `editOptions`
+ */
+export async function renameGuest(path: string, server: string, from: string, to: string): Promise<void> {
+  return editOptions(path, (text, options) => {
+    const faults: Fault[] = []
+    const found = chooseServer(serversIn(options), server, faults)
+    const names = found ? namesIn(found.access) : []
+    const nameFault = guestNameFault(to)
+    if (nameFault) faults.push({ path: 'NAME', message: nameFault })
+    else if (to !== from && names.includes(to)) {
+      faults.push({ path: 'NAME', message: 'is the name of another guest already; choose another one' })
+    }
+    if (found && !names.includes(from)) {
+      faults.push({ path: 'NAME', message: `${quote(from)} is nobody who is invited any more` })
+    }
+    if (faults.length > 0 || !found) throw new OptionsError(faults)
+    if (to === from) return { text, result: undefined }
+    const at = placeOf(text, found, from)!
+    const madeFor = found.access.invites.find(one => one.name === from && one.madeFor === undefined)
+    const renamed = setValue(text, [...at, 'name'], to)
+    return { text: madeFor ? setValue(renamed, [...at, 'madeFor'], from) : renamed, result: undefined }
+  })
+}
+
 /** `2030-12-31T18:00:00Z`: a fraction of a second is nothing for people. */
 export function timeText(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
@@ -200,13 +228,19 @@ function indexOf(text: string, { secret }: ServerInFile): number {
   return holding >= 0 ? holding : raw.findIndex(one => one.secret === secret)
 }
 
-function without(text: string, { secret }: ServerInFile, name: string): string {
+function without(text: string, server: ServerInFile, name: string): string {
+  const at = placeOf(text, server, name)
+  return at ? removeFromList(text, at.slice(0, -1), at.at(-1) as number) : text
+}
+
+/** Where a guest stands in the file. */
+function placeOf(text: string, { secret }: ServerInFile, name: string): (string | number)[] | undefined {
   for (const [index, { secret: own, ...lists }] of rawServers(text).entries()) {
     if (own !== secret) continue
     for (const key of ['invites', 'allow'] as const) {
       const at = (lists[key] ?? []).findIndex(one => (one as { name?: unknown }).name === name)
-      if (at >= 0) return removeFromList(text, ['schema', index, key], at)
+      if (at >= 0) return ['schema', index, key, at]
     }
   }
-  return text
+  return undefined
 }

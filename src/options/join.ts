@@ -22,6 +22,7 @@ export interface JoinFlags extends NetworkFlags {
   readonly localHost?: string | undefined
   /** False: the LAN lists of games here are left alone. */
   readonly discovery?: boolean | undefined
+  readonly duplicate?: boolean | undefined
 }
 
 /** A port map as it was opened, or shall be. */
@@ -38,7 +39,11 @@ interface Item {
   readonly protos: Proto[]
 }
 
-const PLACES: Record<string, string> = { localPort: '-l', localHost: '--local-host' }
+const PLACES: Record<string, string> = {
+  localPort: '-l',
+  localHost: '--local-host',
+  duplicate: '--duplicate'
+}
 
 /**
  * Options of `hyper-nat join`; local ports that are in use make way for the next free ones.
@@ -54,7 +59,7 @@ export function joinOptions(flags: JoinFlags): Options {
     const localPort = localPorts.get(port)
     return localPort === undefined ? [] : [{ proto, port, localPort }]
   })
-  const raw = { schema: joinEntries(flags.ticket, ticket, apart(maps), flags.localHost, flags.discovery) }
+  const raw = { schema: joinEntries(flags.ticket, ticket, apart(maps), flags) }
   const field = (path: readonly PropertyKey[]): string => PLACES[String(path.at(-1))] ?? 'TICKET'
   const places = networkPlaces({ field, entry: () => 'TICKET' }, flags)
   if (faults.length > 0) throw new OptionsError(faults)
@@ -68,14 +73,14 @@ export function joinOptions(flags: JoinFlags): Options {
 /**
  * The entries of options.json that open these maps of a ticket: one for all of them if each is where the ticket says.
  * @param text the ticket as it shall stand there
- * @param discovery false: the LAN lists of games here are left alone
+ * @param extra.discovery false: the LAN lists of games here are left alone
+ * @param extra.duplicate for the entries with udp; for all, whose fault it is then, where there are none
  */
 export function joinEntries(
   text: string,
   ticket: Ticket,
   maps: readonly Opened[],
-  localHost?: string,
-  discovery = true
+  { localHost, discovery = true, duplicate }: Pick<JoinFlags, 'localHost' | 'discovery' | 'duplicate'> = {}
 ): RawEntry[] {
   const common = {
     mode: 'client',
@@ -84,7 +89,12 @@ export function joinEntries(
     ...(!discovery && { discovery })
   }
   const asIs = new Set(apart(ticket.maps.map(map => ({ ...map, localPort: map.port }))).map(keyOf))
-  if (maps.length === asIs.size && maps.every(map => asIs.has(keyOf(map)))) return [common]
+  const anyUdp = maps.some(({ proto }) => proto === 'udp')
+  const doubled = (protos: readonly Proto[]) =>
+    duplicate && (protos.includes('udp') || !anyUdp) ? { duplicate } : {}
+  if (maps.length === asIs.size && maps.every(map => asIs.has(keyOf(map)))) {
+    return [{ ...common, ...doubled(maps.map(({ proto }) => proto)) }]
+  }
   const groups = new Map<string, Item[]>()
   for (const item of toItems(maps)) {
     // Any free port for one is any for all of a list.
@@ -99,7 +109,8 @@ export function joinEntries(
     proto: items[0]!.protos.join('+'),
     port: portText(items.map(({ port }) => port)),
     localPort: items[0]!.localPort === 0 ? 0 : portText(items.map(({ localPort }) => localPort)),
-    ...rest
+    ...rest,
+    ...doubled(items[0]!.protos)
   }))
 }
 

@@ -15,7 +15,7 @@ import { guestNameFault } from './guest-name.js'
 import { bootstrapFault, hostFault } from './hosts.js'
 import { PORT_MAX, PORTS_PATTERN, parsePorts } from './ports.js'
 import { PROTOS_PATTERN, parseProtos } from './protos.js'
-import { quote } from './quote.js'
+import { oneOf, quote } from './quote.js'
 
 /** Where things are when nobody says otherwise: this machine. */
 const THIS_MACHINE = '127.0.0.1'
@@ -212,6 +212,9 @@ const mapFault = says(value => `is ${quote(value)}; give ports such as "25565" o
 
 export const inviteShape = {
   name: guestName,
+  madeFor: guestName
+    .meta({ description: 'The name that the ticket was made for, where the guest has another one since.' })
+    .optional(),
   nonce: z
     .string(nonceFault)
     .regex(new RegExp(`^[0-9a-f]{${2 * NONCE_BYTES}}$`), nonceFault)
@@ -246,18 +249,21 @@ const invite = z.strictObject(
   says(value => `is ${quote(value)}; an invite is an object that hyper-nat invite writes`)
 )
 
+function yesOrNo(description: string) {
+  return z
+    .boolean(says(value => `is ${quote(value)}; give true or false`))
+    .meta({ description })
+    .optional()
+}
+
 const game = z
   .string(notText('it is a game that hyper-nat games lists'))
   .min(1, { error: 'is empty; it is a game that hyper-nat games lists' })
   .meta({ examples: ['minecraft', 'openarena'] })
 
-const discovery = z
-  .boolean(says(value => `is ${quote(value)}; give true or false`))
-  .meta({
-    description:
-      'Whether the server shows up in the LAN list of the game; true if left out. Only with a game.'
-  })
-  .optional()
+const discovery = yesOrNo(
+  'Whether the server shows up in the LAN list of the game; true if left out. Only with a game.'
+)
 
 const serverShape = {
   mode: z.literal('server').meta({ description: 'Share ports of this machine, or of another on its LAN.' }),
@@ -274,20 +280,22 @@ const serverShape = {
     'The port or ports to share: those of the target, and those that clients ask for. With a game, others than its own, in the order of its recipe.'
   ).optional(),
   game: game.meta({ description: 'The game whose ports to share, in place of port and proto.' }).optional(),
-  optionalPorts: z
-    .boolean(says(value => `is ${quote(value)}; give true or false`))
-    .meta({ description: 'Whether to share also the ports that the game can do without; false if left out.' })
-    .optional(),
+  optionalPorts: yesOrNo('Whether to share also the ports that the game can do without; false if left out.'),
   discovery,
   host: host('Where the program listens whose port is shared: this machine, or another on its LAN.'),
+  playerAddresses: yesOrNo(
+    'Whether the program sees each guest come from an address of its own, 127.x.y.z, for its bans, limits and logs. It must be on this machine. Leave it out for services that trust 127.0.0.1 alone.'
+  ),
+  proxyProtocol: yesOrNo(
+    "Whether each TCP connection begins with a header of the PROXY protocol (version 2) that tells the guest's address; the program must expect it."
+  ),
+  duplicate: yesOrNo(
+    'Whether small UDP datagrams to guests are sent twice, for lines that lose packets. What guests send, they say in their own entry.'
+  ),
   secret,
-  private: z
-    .boolean(says(value => `is ${quote(value)}; give true or false`))
-    .meta({
-      description:
-        'Whether only guests in "invites" and keys in "allow" come in; otherwise everybody does who has the public key. Holds for all entries of one secret.'
-    })
-    .optional(),
+  private: yesOrNo(
+    'Whether only guests in "invites" and keys in "allow" come in; otherwise everybody does who has the public key. Holds for all entries of one secret.'
+  ),
   allow: z
     .array(
       allowed,
@@ -326,6 +334,9 @@ const clientShape = {
     'The port or ports on this machine, as many as in "port"; 0 for any free one. As "port" if left out.'
   ).optional(),
   localHost: host('The address on this machine to listen on; 0.0.0.0 or :: lets others on the LAN in.'),
+  duplicate: yesOrNo(
+    'Whether small UDP datagrams to the server are sent twice, for lines that lose packets. What the server sends, it says in its own entry.'
+  ),
   publicKey: publicKey.optional(),
   ticket: ticket.optional(),
   game: game
@@ -382,13 +393,9 @@ export const networkShape = {
         'Relays for when no direct path can be opened, the preferred first. One side that names them is enough.'
     })
     .optional(),
-  portMapping: z
-    .boolean(says(value => `is ${quote(value)}; give true or false`))
-    .meta({
-      description:
-        'Whether servers here ask the router for a port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
-    })
-    .optional()
+  portMapping: yesOrNo(
+    'Whether servers here ask the router for a port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
+  )
 }
 
 const network = z
@@ -397,6 +404,68 @@ const network = z
     says(value => `is ${quote(value)}; give an object such as { "bootstrap": ["203.0.113.7:49737"] }`)
   )
   .meta({ description: 'How this machine reaches the DHT.' })
+
+const uiFault = says(
+  value =>
+    `is ${quote(value)}; give true, false or { "port": 8765 }, with a port from 0 (any free one) to ${PORT_MAX}`
+)
+
+const ui = z
+  .union(
+    [z.boolean(), z.strictObject({ port: z.int(uiFault).min(0, uiFault).max(PORT_MAX, uiFault) }, uiFault)],
+    uiFault
+  )
+  .meta({
+    description:
+      'Whether there is a page on this computer to look at and to change all this; with a port, always at that one.'
+  })
+  .transform(value => (value === true ? { port: 0 } : value || undefined))
+
+const metricsPortFault = says(
+  value =>
+    `is ${value === undefined ? 'missing' : quote(value)}; give a whole number from 0 (any free one) to ${PORT_MAX}`
+)
+
+export const metricsShape = {
+  port: z
+    .int(metricsPortFault)
+    .min(0, metricsPortFault)
+    .max(PORT_MAX, metricsPortFault)
+    .meta({ description: 'The TCP port; 0 for any free one.' }),
+  host: host('The address on this machine to listen on; others can read the metrics unless it is 127.0.0.1.')
+}
+
+const metrics = z
+  .strictObject(
+    metricsShape,
+    says(value => `is ${quote(value)}; give an object such as { "port": 9464 }`)
+  )
+  .meta({ description: 'Serves metrics for Prometheus, at http://127.0.0.1:PORT/metrics.' })
+
+const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const
+
+export const logShape = {
+  file: z
+    .string(notText('it is the name of a file'))
+    .min(1, { error: 'is empty; it is the name of a file' })
+    .meta({
+      description: 'The file, relative to this one. At 10 MB it becomes FILE.1, and a new one begins.'
+    }),
+  level: z
+    .enum(
+      LOG_LEVELS,
+      says(value => `is ${quote(value)}; give ${oneOf(LOG_LEVELS.map(level => `"${level}"`))}`)
+    )
+    .meta({ description: 'The least that is written; info if left out.' })
+    .optional()
+}
+
+const log = z
+  .strictObject(
+    logShape,
+    says(value => `is ${quote(value)}; give an object such as { "file": "hyper-nat.log" }`)
+  )
+  .meta({ description: 'A log in a file: one JSON object per line.' })
 
 function seconds(min: number, max: number, description: string) {
   const error = says(value => `is ${quote(value)}; give a number of seconds from ${min} to ${max}`)
@@ -498,6 +567,8 @@ const topShape = {
         'A file with the key by which servers know this computer, relative to this file; made on first use. A fresh key each time if left out.'
     })
     .optional(),
+  metrics: metrics.optional(),
+  log: log.optional(),
   control: z
     .union([z.literal(false), z.string().min(1)], says(controlFault))
     .meta({
@@ -511,6 +582,7 @@ const topShape = {
     'Seconds without a datagram until a UDP conversation is forgotten (300).'
   ),
   resume: seconds(0, RESUME_MAX, 'Seconds that open connections wait for a lost path to come back (60).'),
+  ui: ui.optional(),
   limits: limits.optional()
 }
 
@@ -534,7 +606,7 @@ function topFault(value: unknown): string {
 export const topLevel = z.strictObject(
   {
     ...topShape,
-    schema: z.array(z.unknown(), says(schemaFault)).min(1, { error: 'is empty; it holds at least one entry' })
+    schema: z.array(z.unknown(), says(schemaFault))
   },
   says(topFault)
 )
@@ -547,7 +619,6 @@ export const wholeFile = z.strictObject({
   ...topShape,
   schema: z
     .array(z.discriminatedUnion('mode', [serverEntry, clientEntry]))
-    .min(1)
     .meta({ description: 'The entries: each shares or opens a port, a list or a range of ports.' })
 })
 

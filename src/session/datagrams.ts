@@ -2,6 +2,7 @@
  * One connection's datagram channel: packs records, seals, opens, puts fragments together. Records made in one turn of
  * the event loop share a datagram where they fit.
  */
+import type { Clock, Timer } from '../clock.js'
 import type { Limits } from '../limits.js'
 import type { Link } from './link.js'
 import { Reassembly } from './reassembly.js'
@@ -30,6 +31,8 @@ export type DatagramLoss = DropCause | 'choked' | 'unconnected' | 'oversized' | 
 export interface DatagramCounts {
   sent: number
   received: number
+  /** Copies of those that were sent. */
+  copies: number
   dropped: Record<DatagramLoss, number>
 }
 
@@ -44,7 +47,14 @@ export function noDatagrams(): DatagramCounts {
     incomplete: 0,
     limited: 0
   }
-  return { sent: 0, received: 0, dropped }
+  return { sent: 0, received: 0, copies: 0, dropped }
+}
+
+/** Adds up. */
+export function addDatagrams(to: DatagramCounts, from: DatagramCounts): void {
+  to.sent += from.sent
+  to.received += from.received
+  for (const cause of Object.keys(to.dropped) as DatagramLoss[]) to.dropped[cause] += from.dropped[cause]
 }
 
 export class Datagrams implements RecordSink {
@@ -53,6 +63,9 @@ export class Datagrams implements RecordSink {
   readonly #opener: Opener
   readonly #reassembly: Reassembly
   #flushQueued = false
+  /** What is packed now is to be sent twice. */
+  #twice = false
+  readonly #copies = new Set<Timer>()
 
   /**
    * @param sendKey drawn by us, sent in our greeting
@@ -66,7 +79,7 @@ export class Datagrams implements RecordSink {
     receiveKey: Uint8Array,
     readonly events: DatagramEvents,
     readonly limits: Limits,
-    readonly now: () => number,
+    readonly clock: Clock,
     readonly defer: (fn: () => void) => void,
     readonly counts: DatagramCounts
   ) {
@@ -76,10 +89,38 @@ export class Datagrams implements RecordSink {
     this.packer = new Packer(
       () => this.size,
       plain => {
-        if (link.sendDatagram(this.#sealer.seal(plain))) counts.sent++
+        const sealed = this.#sealer.seal(plain)
+        if (link.sendDatagram(sealed)) counts.sent++
         else counts.dropped.choked++
+        if (this.#twice) this.#copy(sealed)
+        this.#twice = false
       }
     )
+  }
+
+  /** Packs a UDP payload; a small one goes out twice if `twice`. Returns false if it is larger than any may be. */
+  sendUdp(map: number, flow: number, payload: Uint8Array, twice: boolean): boolean {
+    const sent = this.packer.udp(map, flow, payload)
+    if (twice && payload.byteLength <= this.limits.duplicateBytes) this.#twice = true
+    this.hurry()
+    return sent
+  }
+
+  /** The same sealed bytes again: the other side takes each counter once. */
+  #copy(sealed: Uint8Array): void {
+    if (this.#copies.size >= this.limits.duplicates) return
+    const timer = this.clock.after(this.limits.duplicateMs, () => {
+      this.#copies.delete(timer)
+      this.counts.copies++
+      this.link.sendDatagram(sealed)
+    })
+    this.#copies.add(timer)
+  }
+
+  /** The connection carries the session no longer. */
+  close(): void {
+    for (const timer of this.#copies) timer.cancel()
+    this.#copies.clear()
   }
 
   /** Bytes of records that one datagram holds now. */
@@ -134,7 +175,7 @@ export class Datagrams implements RecordSink {
   }
 
   fragment(fragment: Fragment): void {
-    const payload = this.#reassembly.add(fragment, this.now())
+    const payload = this.#reassembly.add(fragment, this.clock.now())
     if (payload) this.events.udp(fragment.map, fragment.flow, payload)
   }
 

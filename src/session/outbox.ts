@@ -82,13 +82,18 @@ export class Outbox {
     )
   }
 
-  /** Writes messages while there is something to say and the link has room. */
-  flush(link: Link): void {
+  /**
+   * Writes messages while there is something to say and the link has room.
+   * @param least bytes that a message may have, however little room there is
+   * @returns whether something is left to say
+   */
+  flush(link: Link, least = this.limits.quantum): boolean {
     while (!this.empty) {
       const room = link.room()
-      if (room <= 0) return
-      this.#message(link, Math.min(Math.max(room, this.limits.quantum), this.limits.messageBytes))
+      if (room <= 0) return true
+      this.#message(link, Math.min(Math.max(room, least), this.limits.messageBytes))
     }
+    return false
   }
 
   #message(link: Link, budget: number): void {

@@ -27,6 +27,8 @@ const REMEMBERED = 32
 
 export interface PulseEvents {
   ping(id: number): void
+  /** A ping that nobody waits for was answered after `rtt` ms. */
+  answered(rtt: number): void
   /** Nothing was heard, or nothing answered, for `ms`; called at each beat of the silence. */
   silent(ms: number): void
 }
@@ -44,6 +46,8 @@ export class Pulse {
   #answeredAt: number
   #steadySince: number
   #nextId = 1
+  /** The first ping of a connection: it may overtake the greeting that holds its key, and tells nothing of the path when it is lost. */
+  #firstId = 0
   readonly #sent = new Map<number, number>()
   readonly #asked = new Map<number, Asked>()
   readonly #answered: boolean[] = []
@@ -67,6 +71,7 @@ export class Pulse {
   start(): void {
     this.heard()
     this.#answeredAt = this.#heardAt
+    this.#firstId = this.#nextId
     this.#beat()
   }
 
@@ -131,6 +136,7 @@ export class Pulse {
     }
     this.#lastRtt = rtt
     this.#note(true)
+    this.events.answered(rtt)
   }
 
   get quality(): Quality {
@@ -149,7 +155,7 @@ export class Pulse {
     for (const [id, sentAt] of this.#sent) {
       if (now - sentAt < 2 * this.limits.pingMs) break
       this.#sent.delete(id)
-      this.#note(false)
+      if (id !== this.#firstId) this.#note(false)
     }
     const id = this.#nextId++
     this.#sent.set(id, now)

@@ -35,6 +35,7 @@ import { Intake } from './intake.js'
 import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
 import { type Heard, Pulse, type Quality } from './pulse.js'
+import { Restraint } from './restraint.js'
 import { Traffic } from './traffic.js'
 import { KNOWS, MAX_PING_PADDING } from './wire.js'
 
@@ -88,6 +89,9 @@ const MTU_PINGS = 24
 /** What such a ping leaves of a packet for the frame and the encrypted stream around its padding, bytes. */
 const MTU_PING_HEADERS = 32
 
+/** What a message may hold at the least while the stream is restrained: a packet. */
+const RESTRAINED_MESSAGE = 1400
+
 export class Session {
   readonly flows = new Map<number, TcpFlow>()
   readonly tcpudp: TcpudpFlows
@@ -102,6 +106,8 @@ export class Session {
   #known = 0
   readonly #outbox: Outbox
   readonly #pulse: Pulse
+  #restraint: Restraint
+  #restraintTimer: Timer | null = null
   readonly #soon = new Queue<TcpFlow>()
   #soonTimer: Timer | null = null
   #graceTimer: Timer | null = null
@@ -123,6 +129,7 @@ export class Session {
     readonly events: SessionEvents
   ) {
     this.#outbox = new Outbox(outside.limits)
+    this.#restraint = new Restraint(outside.limits)
     this.windows = new Budget(outside.limits.sessionWindow)
     this.tcpudp = new TcpudpFlows(role, {
       ...outside,
@@ -133,6 +140,7 @@ export class Session {
     })
     this.#pulse = new Pulse(outside.clock, outside.limits, {
       ping: ping => this.#record(datagrams => datagrams.packer.ping(ping)),
+      answered: rtt => this.#restraint.sample(rtt, outside.clock.now()),
       silent: ms => this.#onSilence(ms)
     })
   }
@@ -241,7 +249,7 @@ export class Session {
       receiveKey,
       this.#records,
       this.outside.limits,
-      () => this.outside.clock.now(),
+      this.outside.clock,
       this.outside.defer,
       this.datagramCounts
     )
@@ -319,7 +327,12 @@ export class Session {
     const link = this.#link
     if (!link) return
     this.#link = null
+    this.#datagrams?.close()
     this.#datagrams = null
+    this.#restraintTimer?.cancel()
+    this.#restraintTimer = null
+    this.#restraint = new Restraint(this.outside.limits)
+    this.tcpudp.restrain(this.#restraint.bytes)
     this.tcpudp.bind(null)
     this.#pulse.stop()
     this.#outbox.clear()
@@ -412,8 +425,11 @@ export class Session {
     return flow
   }
 
-  /** Sends one UDP payload (0 to 65,507 bytes); false if there is no connection, it is too large, or too much for the ration. */
-  sendUdp(map: number, flow: number, payload: Uint8Array): boolean {
+  /**
+   * Sends one UDP payload (0 to 65,507 bytes); false if there is no connection, it is too large, or too much for the ration.
+   * @param twice whether a small one is sent a second time a little later, for a path that loses packets
+   */
+  sendUdp(map: number, flow: number, payload: Uint8Array, twice = false): boolean {
     const datagrams = this.#datagrams
     const { dropped } = this.datagramCounts
     if (!datagrams) {
@@ -424,13 +440,13 @@ export class Session {
       dropped.limited++
       return false
     }
-    const sent = datagrams.packer.udp(map, flow, payload)
+    this.#restraint.datagram(this.outside.clock.now())
+    const sent = datagrams.sendUdp(map, flow, payload, twice)
     if (sent) {
       const tally = this.#traffic.of(map)
       tally.datagramsOut++
       tally.bytesOut += payload.byteLength
     } else dropped.oversized++
-    datagrams.hurry()
     return sent
   }
 
@@ -489,10 +505,33 @@ export class Session {
     if (!this.#link || this.#reading || this.#flushing) return
     this.#flushing = true
     try {
-      this.#outbox.flush(this.#link)
+      const least = this.#restraint.active ? RESTRAINED_MESSAGE : undefined
+      if (this.#outbox.flush(this.#link, least)) this.#held(this.#link.atBound)
     } finally {
       this.#flushing = false
     }
+  }
+
+  /** A transfer has more to say than it may. */
+  #held(byBound: boolean): void {
+    if (this.#restraint.held(this.outside.clock.now(), byBound)) this.#restrain()
+  }
+
+  /** Measures the path, and bounds transfers by it, as long as there is a reason. */
+  #restrain(): void {
+    const { clock, limits } = this.outside
+    const restraint = this.#restraint
+    this.#restraintTimer?.cancel()
+    this.#restraintTimer = null
+    restraint.tick(clock.now())
+    this.tcpudp.restrain(restraint.bytes)
+    // A wider bound lets the transfer go on, which may be held up, and bounded, anew at once.
+    this.#link?.restrain(restraint.bytes)
+    if (this.#restraintTimer || !this.#link || !restraint.active) return
+    this.#restraintTimer = clock.after(limits.restraintPingMs, () => this.#restrain())
+    this.#pulse.ask(rtt => {
+      if (rtt !== null) restraint.sample(rtt, clock.now())
+    })
   }
 
   #record(pack: (datagrams: Datagrams) => void): void {
@@ -532,13 +571,17 @@ export class Session {
         this.datagramCounts.dropped.limited++
         return
       }
+      this.#restraint.datagram(this.outside.clock.now())
       const tally = this.#traffic.of(map)
       tally.datagramsIn++
       tally.bytesIn += payload.byteLength
       this.events.udp(map, flow, payload)
     },
     segment: (flow, segment) => this.tcpudp.onSegment(flow, segment),
-    turn: () => this.tcpudp.turn()
+    turn: () => {
+      const heldBy = this.tcpudp.turn()
+      if (heldBy) this.#held(heldBy === 'bound')
+    }
   }
 
   #onOpen(id: number, map: number, limit: number): void {

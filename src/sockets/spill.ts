@@ -17,17 +17,32 @@ export class Spill {
   #filled = 0
   #ending = false
   #resetting = false
+  /** What waits for the preface; a flow sends no more than its window before any of it is taken. */
+  #held: Uint8Array[] | null = null
 
-  /** @param ontaken hears how many bytes the system has taken */
+  /**
+   * @param ontaken hears how many bytes the system has taken
+   * @param preface made once the socket is connected, and written before all else
+   */
   constructor(
     readonly socket: net.Socket,
-    readonly ontaken: (size: number) => void
+    readonly ontaken: (size: number) => void,
+    preface?: () => Uint8Array
   ) {
     socket.on('drain', () => this.#flush())
+    if (!preface) return
+    this.#held = []
+    socket.once('connect', () => {
+      const held = this.#held ?? []
+      this.#held = null
+      socket.write(preface())
+      for (const bytes of held) this.#send(bytes)
+      this.#flush()
+    })
   }
 
   write(bytes: Uint8Array): void {
-    if (this.socket.writableLength === 0 && this.#filled === 0) return this.#send(bytes)
+    if (!this.#held && this.socket.writableLength === 0 && this.#filled === 0) return this.#send(bytes)
     if (bytes.byteLength >= BLOCK) {
       this.#flush()
       return this.#send(bytes)
@@ -37,7 +52,7 @@ export class Spill {
     this.#block.set(bytes, this.#filled)
     this.#filled += bytes.byteLength
     // The socket says `drain` only after it has said that it is full.
-    if (!this.socket.writableNeedDrain) this.#flush()
+    if (!this.#held && !this.socket.writableNeedDrain) this.#flush()
   }
 
   /** Ends the socket behind what was written. */
@@ -66,10 +81,14 @@ export class Spill {
       this.#filled = 0
       this.#send(block)
     }
-    if (this.#ending && !this.#resetting && !this.socket.writableEnded) this.socket.end()
+    if (this.#ending && !this.#held && !this.#resetting && !this.socket.writableEnded) this.socket.end()
   }
 
   #send(bytes: Uint8Array): void {
+    if (this.#held) {
+      this.#held.push(bytes)
+      return
+    }
     if (this.socket.destroyed) return
     const size = bytes.byteLength
     this.socket.write(bytes, () => {

@@ -77,9 +77,13 @@ export function listenError(err: unknown, host: string, port: number, kind: stri
   })
 }
 
-/** A connection to a map's target, which may still be under way: what is written meanwhile waits. */
-export function dialTcp(host: string, port: number): net.Socket {
-  return net.connect({ host, port, allowHalfOpen: true, noDelay: true })
+/**
+ * A connection to a map's target, which may still be under way: what is written meanwhile waits.
+ * @param from an IPv4 address of this machine to connect from; the system chooses one if left out
+ */
+export function dialTcp(host: string, port: number, from?: string): net.Socket {
+  const source = from === undefined ? {} : { localAddress: from, family: 4 }
+  return net.connect({ host, port, ...source, allowHalfOpen: true, noDelay: true })
 }
 
 /** Whether something accepts connections there within `ms`; it is hung up on at once. */
@@ -112,14 +116,16 @@ export function targetCode(err: unknown): ErrorCode {
  * Joins a socket and a flow: bytes both ways under backpressure, half-close as half-close, reset as reset.
  * @param onerror hears why the socket failed; gives the code for the other side
  * @param onreset hears why the flow was reset
+ * @param preface made once the socket is connected; goes before all that the flow brings
  */
 export function joinTcp(
   socket: net.Socket,
   flow: ByteFlow,
   onerror: (err: Error) => ErrorCode,
-  onreset: (code: ErrorCode) => void
+  onreset: (code: ErrorCode) => void,
+  preface?: () => Uint8Array
 ): void {
-  const spill = new Spill(socket, size => flow.consumed(size))
+  const spill = new Spill(socket, size => flow.consumed(size), preface)
   flow.events = {
     data: bytes => spill.write(bytes),
     end: () => spill.end(),

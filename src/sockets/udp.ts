@@ -80,12 +80,14 @@ export interface UdpTarget {
  * A socket with a port of its own towards the target.
  * @param onmessage gets the target's answers; the buffer may be kept
  * @param onerror hears of each failure (the target's port is closed, its name is unknown, ..); the socket lives on
+ * @param from an IPv4 address of this machine to send from; where it is none, `onerror` hears of it, and the system chooses one
  */
 export function dialUdp(
   host: string,
   port: number,
   onmessage: (payload: Uint8Array) => void,
-  onerror: (err: Error) => void
+  onerror: (err: Error) => void,
+  from?: string
 ): UdpTarget {
   let socket: dgram.Socket | null = null
   let waiting: Uint8Array[] | null = []
@@ -97,10 +99,19 @@ export function dialUdp(
     socket = opening
     opening.on('error', onerror)
     opening.on('message', onmessage)
-    opening.connect(port, address, () => {
-      growBuffers(opening)
-      for (const payload of waiting ?? []) opening.send(payload)
-      waiting = null
+    const begin = (): void => {
+      if (closed) return
+      opening.connect(port, address, () => {
+        growBuffers(opening)
+        for (const payload of waiting ?? []) opening.send(payload)
+        waiting = null
+      })
+    }
+    if (from === undefined || net.isIPv6(address)) return begin()
+    opening.once('error', begin)
+    opening.bind({ address: from, port: 0, exclusive: true }, () => {
+      opening.off('error', begin)
+      begin()
     })
   }
   if (net.isIP(host)) connect(host)

@@ -64,6 +64,19 @@ test('a direct path takes over from the relay, flows unharmed', { skip, timeout:
     })
     t.diagnostic(`${first.path}, then direct after ${pair.elapsed} ms: ${JSON.stringify(steady)}`)
     await pair.check()
+    // Unless it was direct at once, or dialled anew for it: one line tells it at either end.
+    for (const { events } of [pair.client, pair.server]) {
+      const connected = events.flatMap(e => (e.event === 'connected' ? [e] : []))
+      if (first.path !== 'relayed' || events.some(({ event }) => event === 'disconnected')) continue
+      assert.deepEqual(
+        connected.map(({ path, was }) => [path, was]),
+        [
+          ['relayed', undefined],
+          ['direct', 'relayed']
+        ],
+        pair.describe()
+      )
+    }
   } finally {
     await pair.close()
   }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
 import fc from 'fast-check'
+import { LIMITS } from '../../src/limits.js'
 import { connected, type UdpPayload } from '../support/session-peers.js'
 
 function payloadOf(n: number, size: number): Uint8Array {
@@ -100,6 +101,57 @@ test('no payload is seen in what is sent, and a copy of a datagram is dropped', 
     assert.equal(server.session.datagramCounts!.dropped[name], 1)
   }
   assert.deepEqual(server.told, ['up'])
+})
+
+/** Sends `count` payloads, one every 10 ms, over a path that loses this share; gives how many came, and the link's counts. */
+function lossy(loss: number, twice: boolean, size = 100, count = 4000) {
+  const { world, server, client } = connected(7, { delay: 20, jitter: 5, loss, duplicate: 0.05 })
+  const seen = new Set<number>()
+  for (let n = 0; n < count; n++) {
+    const payload = payloadOf(n, size)
+    new DataView(payload.buffer, payload.byteOffset).setUint32(0, n)
+    client.session!.sendUdp(2, 1, payload, twice)
+    world.pass(10)
+  }
+  world.pass(200)
+  for (const { payload } of server.udp) {
+    const n = new DataView(payload.buffer, payload.byteOffset).getUint32(0)
+    assert.equal(seen.has(n), false, `payload ${n} came twice`)
+    seen.add(n)
+  }
+  return { lost: 1 - seen.size / count, counts: client.session!.datagramCounts! }
+}
+
+test('sent twice, of a share p of losses about p squared is left, and nothing comes twice', () => {
+  for (const p of [0.05, 0.1, 0.2]) {
+    const once = lossy(p, false)
+    const twice = lossy(p, true)
+    assert.ok(Math.abs(once.lost - p) < 0.3 * p, `${once.lost} instead of ${p}`)
+    assert.ok(twice.lost < 2 * p * p, `${twice.lost} instead of ${p * p}`)
+    assert.equal(once.counts.copies, 0)
+    assert.ok(twice.counts.copies >= 3990, `${twice.counts.copies} copies`)
+  }
+})
+
+test('large payloads are sent once, asked or not', () => {
+  const { lost, counts } = lossy(0.1, true, LIMITS.duplicateBytes + 1, 500)
+  assert.equal(counts.copies, 0)
+  assert.ok(lost > 0.05)
+})
+
+test('of a connection that is gone, or a burst beyond the bound, no copy is sent', () => {
+  const { world, client } = connected(1, { delay: 5 })
+  const { client: link } = client.connection!
+  for (let n = 0; n < 2 * LIMITS.duplicates; n++) client.session!.sendUdp(2, n, payloadOf(n, 1000), true)
+  const counts = client.session!.datagramCounts!
+  world.pass(LIMITS.duplicateMs + 1)
+  assert.equal(counts.copies, LIMITS.duplicates)
+  client.session!.sendUdp(2, 1, payloadOf(1, 10), true)
+  link.record = true
+  client.session!.close('GOODBYE')
+  world.pass(100)
+  assert.equal(counts.copies, LIMITS.duplicates)
+  assert.deepEqual(link.sent, [])
 })
 
 test('a datagram of an older connection does not open on a newer one', () => {

@@ -123,6 +123,15 @@ export class MemoryLink implements Link {
     while (!this.#paused && this.#waiting.length > 0) this.#receive(this.#waiting.shift()!)
   }
 
+  /** What it was given last; the memory link has no queue that it could keep short. */
+  bound = Number.POSITIVE_INFINITY
+
+  restrain(bytes: number): void {
+    this.bound = bytes
+  }
+
+  readonly atBound = false
+
   datagramSize(): number {
     return this.connection.options.datagramSize ?? 1200
   }

@@ -176,6 +176,16 @@ export class Arq {
     return end - start
   }
 
+  /** Bytes that may be in flight from now on, whatever the congestion control says; Infinity: that alone counts. */
+  restrain(bytes: number): void {
+    this.sender.bound = bytes
+  }
+
+  /** Whether more would be in flight if it were not for that bound. */
+  get atBound(): boolean {
+    return this.sender.atBound
+  }
+
   /**
    * Takes bytes to send and keeps a reference to them: do not change them afterwards. Sends at once what may be sent.
    * @returns how many were taken; the caller offers the rest again after `writable`

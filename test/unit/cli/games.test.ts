@@ -17,7 +17,7 @@ test('host shares the ports of a game, whatever it is called', async () => {
     const { options, code } = await runOnce(['host', ...words, ...SECRET])
     assert.equal(code, 0)
     assert.deepEqual(describe(options!), [
-      'hyper-nat host ' + words.join(' ') + ': server tcp 25565 at 127.0.0.1 "minecraft-java"'
+      `hyper-nat host ${words.join(' ')}: server tcp 25565 at 127.0.0.1 "minecraft-java" playerAddresses`
     ])
   }
   const moved = await runOnce([
@@ -35,6 +35,8 @@ test('host shares the ports of a game, whatever it is called', async () => {
     'hyper-nat host mc: server tcp 54321 at 192.168.7.2 "minecraft-java: Friday"'
   ])
   assert.equal(moved.options!.entries[0]!.lobby?.title, 'Friday')
+  const plain = await runOnce(['host', 'mc', '--no-player-addresses', ...SECRET])
+  assert.ok(!('playerAddresses' in plain.options!.entries[0]!))
   const quiet = await runOnce(['host', 'mc', '--optional', '--no-discovery', ...SECRET])
   assert.deepEqual(
     quiet.options!.entries.map(({ proto, lobby }) => [proto, lobby]),

@@ -199,6 +199,6 @@ test('events name guests, and a private server shows no ticket', () => {
   assert.match(out, /with invited guests only\. A ticket for one is made with\n {2}hyper-nat invite NAME\n/)
   assert.match(
     out,
-    /Client "J\\u00f6rg" connected \(lan\)\nClient "J\\u00f6rg" disconnected \(NOT_INVITED\)\nClient DHUJWe9K\.\. connected/
+    /Client "J\\u00f6rg" connected \(lan\)\nClient "J\\u00f6rg" disconnected \(NOT_INVITED\): the invite was taken back\nClient DHUJWe9K\.\. connected/
   )
 })

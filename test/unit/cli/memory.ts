@@ -51,6 +51,11 @@ export class Memory implements Surroundings {
     this.err += text
   }
   onReload = (): void => {}
+  /** Links that the browser was opened with. */
+  readonly opened: string[] = []
+  openBrowser = (url: string): void => {
+    this.opened.push(url)
+  }
   readStdin = async (): Promise<Uint8Array> => Buffer.from(this.stdin)
   daemon = async (options: Options, log: Log): Promise<RunningDaemon> => {
     this.options = options

@@ -65,8 +65,8 @@ test('hosts of one server are told apart as soon as there are several', () => {
       .join('\n'),
     'Server EPkmaN7v.. connected (direct)\n' +
       'Server EPkmaN7v.., host second, connected (direct)\n' +
-      'Server EPkmaN7v.., host first, disconnected (CONNECTION_LOST)\n' +
-      'Server EPkmaN7v.. disconnected (CONNECTION_LOST)\n' +
+      'Server EPkmaN7v.., host first, disconnected (CONNECTION_LOST): nothing came through any more; it may come back\n' +
+      'Server EPkmaN7v.. disconnected (CONNECTION_LOST): nothing came through any more; it may come back\n' +
       'Server EPkmaN7v.. connected (direct)\n'
   )
 })
@@ -94,7 +94,7 @@ test('a client shows where its ports lead', () => {
 test('sessions come and go, each end in its own words', () => {
   assert.match(
     text([serverReady, connected, disconnected]).out,
-    /Client DHUJWe9K\.\. connected \(direct\)\nClient DHUJWe9K\.\. disconnected \(CONNECTION_LOST\)\n$/
+    /Client DHUJWe9K\.\. connected \(direct\)\nClient DHUJWe9K\.\. disconnected \(CONNECTION_LOST\): nothing came through any more; it may come back\n$/
   )
   // To a client, its peer is the server that it knows by this key.
   assert.match(
@@ -108,6 +108,16 @@ test('sessions come and go, each end in its own words', () => {
     message: 'it is not up'
   }
   assert.equal(text([waiting]).out, 'Waiting for EPkmaN7v..: it is not up\n')
+})
+
+test('a path that changes is told as that, with what it was', () => {
+  const changed: DaemonEvent = { ...connected, name: 'Anna', was: 'relayed' }
+  assert.equal(text([changed]).out, 'Client "Anna" is now direct, was relayed: a direct path opened\n')
+  assert.equal(
+    text([{ ...connected, peer: KEY, path: 'lan', was: 'direct' }]).out,
+    'Server EPkmaN7v.. is now lan, was direct: its address changed\n'
+  )
+  assert.equal(text([{ event: 'metrics', url: 'http://x/metrics' }]).out, 'Metrics at http://x/metrics\n')
 })
 
 test('warnings and errors go to stderr; quiet leaves the errors', () => {

@@ -86,7 +86,7 @@ const REFUSED: [string, [string, RegExp][]][] = [
     [
       [
         'frobnicate',
-        /there are "server", "host", "join", "client", .*"doctor", "ping", .*"bootstrap" and "completion"/
+        /there are "ui", "server", "host", "join", "client", .*"doctor", "ping", .*"bootstrap" and "completion"/
       ]
     ]
   ],

@@ -211,3 +211,50 @@ test('the log: warnings unless told otherwise, as text or JSON, on stderr', asyn
   assert.deepEqual(rest, { level: 'warn', port: 5, msg: 'some warn' })
   assert.ok(Date.parse(time) > 0)
 })
+
+test('ui begins without a file, shows the link, and opens the browser with one that works once', async () => {
+  const missing = join(folder, 'not-there-yet.json')
+  const link = {
+    event: 'ui',
+    url: 'http://127.0.0.1:1/#token=t',
+    once: 'http://127.0.0.1:1/#code=c'
+  } as const
+  const start = async (argv: readonly string[], set: Partial<Memory> = {}) => {
+    const memory = Object.assign(new Memory(), set)
+    memory.fake.onStart = async () => {
+      memory.fake.tell(link)
+      memory.stop()
+    }
+    assert.equal(await run(argv, memory), 0, memory.err)
+    return memory
+  }
+  const shown = await start(['ui', '-c', missing])
+  assert.deepEqual(shown.opened, [link.once])
+  assert.ok(shown.out.includes(link.url), shown.out)
+  assert.deepEqual(shown.options?.ui, { port: 0 })
+  assert.deepEqual(shown.options?.entries, [])
+  assert.equal(shown.options?.source?.path, missing)
+  assert.deepEqual((await shown.options?.source?.read())?.entries, [])
+  assert.deepEqual((await start(['ui', '-c', missing, '--page-port', '8765'])).options?.ui, { port: 8765 })
+
+  const file = write('page.json', `{ "ui": { "port": 99 }, "schema": [] }`)
+  for (const [argv, set, port] of [
+    [['ui', '-c', missing, '--no-open'], {}, 0],
+    [['ui', '-c', missing, '--json'], {}, 0],
+    [['ui', '-c', missing], { columns: undefined } as unknown as Partial<Memory>, 0],
+    [['ui', '-c', file, '--no-open'], {}, 99],
+    // A run that was not asked for a page by name shows the link, and no more.
+    [['-c', file], {}, 99],
+    [['-c', write('empty.json', '{ "schema": [] }'), '--ui'], {}, 0]
+  ] as const) {
+    const { opened, options } = await start(argv, set)
+    assert.deepEqual(opened, [], argv.join(' '))
+    assert.deepEqual(options?.ui, { port }, argv.join(' '))
+  }
+})
+
+test('a file without entries is refused where there is no page to fill it', async () => {
+  const { code, err } = await runOnce(['-c', write('empty.json', '{ "schema": [] }')])
+  assert.equal(code, 2)
+  assert.match(err, /schema: is empty; it holds at least one entry/)
+})

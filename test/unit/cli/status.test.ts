@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { bytesText } from '../../../src/bytes-text.js'
 import { journalText } from '../../../src/cli/logs.js'
-import { bytesText, listText, statusText, timeText } from '../../../src/cli/status-text.js'
+import { listText, statusText, timeText } from '../../../src/cli/status-text.js'
 import type { DaemonStatus } from '../../../src/control/wire.js'
 import { plainLine } from '../../../src/log.js'
 import { noDatagrams } from '../../../src/session/datagrams.js'
@@ -38,6 +39,7 @@ const status: DaemonStatus = {
       announced: 'announced',
       maps: [{ proto: 'tcp', port: 25565, host: '127.0.0.1', flows: 2, ...emptyTally(), bytesIn: 1_234_567 }],
       sessions: [session],
+      overall: { datagrams: noDatagrams(), resumptions: 0 },
       admitted: 1
     }
   ],
@@ -46,6 +48,7 @@ const status: DaemonStatus = {
       publicKey: PEER,
       maps: [{ proto: 'udp', port: 53, localHost: '::1', localPort: 5353, flows: 0, ...emptyTally() }],
       sessions: [],
+      overall: { datagrams: noDatagrams(), resumptions: 0 },
       dials: 7,
       failedDials: 7,
       waiting: 1,

@@ -86,6 +86,7 @@ class Scene {
     this.world.pass(phase)
     const { clock } = this.world
     const pulse: Pulse = new Pulse(clock, LIMITS, {
+      answered: () => {},
       ping: id => {
         const answered = (): void => {
           if (this.away || this.cut.has(name)) return

@@ -8,8 +8,10 @@ export function describe(options: Options): string[] {
 
 function line(entry: Entry): string {
   const name = entry.name === undefined ? '' : ` "${entry.name}"`
+  const features = ['playerAddresses', 'proxyProtocol', 'duplicate'] as const
+  const having = features.filter(feature => feature in entry).map(feature => ` ${feature}`)
   const map = `${entry.path}: ${entry.mode} ${entry.proto} ${entry.port}`
   return entry.mode === 'server'
-    ? `${map} at ${entry.host}${name}`
-    : `${map} from ${entry.localHost} ${entry.localPort} of ${shortKey(encodeKey(entry.publicKey))}${name}`
+    ? `${map} at ${entry.host}${name}${having.join('')}`
+    : `${map} from ${entry.localHost} ${entry.localPort} of ${shortKey(encodeKey(entry.publicKey))}${name}${having.join('')}`
 }

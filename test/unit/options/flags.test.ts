@@ -60,6 +60,21 @@ const SERVERS: [string, ServerFlags, string[]][] = [
     'two protocols for one port in one word',
     { ports: '3000', protocols: 'tcp+udp' },
     [`-p 3000: server tcp 3000 at ${at}`, `-p 3000: server udp 3000 at ${at}`]
+  ],
+  [
+    'what only some protocols have, for those alone',
+    {
+      ports: '1,2',
+      protocols: 'tcp,udp',
+      host: 'localhost',
+      playerAddresses: true,
+      proxyProtocol: true,
+      duplicate: true
+    },
+    [
+      '-p 1: server tcp 1 at localhost playerAddresses proxyProtocol',
+      '-p 2: server udp 2 at localhost playerAddresses duplicate'
+    ]
   ]
 ]
 
@@ -110,6 +125,14 @@ const CLIENTS: [string, ClientFlags, string[]][] = [
   ]
 ]
 
+test('client: datagrams sent twice, where there are any', () => {
+  const flags = { remotePorts: '1,2', localPorts: '0', protocols: 'tcp,udp', duplicate: true }
+  assert.deepEqual(client(flags), [
+    `-r 1: client tcp 1 from ${at} 0 ${of}`,
+    `-r 2: client udp 2 from ${at} 0 ${of} duplicate`
+  ])
+})
+
 for (const [what, flags, expected] of CLIENTS) {
   test(`client: ${what}`, () => assert.deepEqual(client(flags), expected))
 }
@@ -139,6 +162,21 @@ const FAULTS: [string, () => unknown, [string, RegExp][]][] = [
       ['--protocol', /has "ucp".* did you mean "udp"/],
       ['--protocol', /has "sctp"/]
     ]
+  ],
+  [
+    'what no protocol here has',
+    () => server({ ports: '1,2', proxyProtocol: true }),
+    [['--proxy-protocol', /^is for tcp and tcpudp/]]
+  ],
+  [
+    'datagrams sent twice, of TCP',
+    () => client({ remotePorts: '1,2', protocols: 'tcp', duplicate: true }),
+    [['--duplicate', /^is for udp/]]
+  ],
+  [
+    'player addresses on another computer',
+    () => server({ ports: '1', host: 'nas', playerAddresses: true }),
+    [['--player-addresses', /^is for programs on this computer/]]
   ],
   ['no protocol', () => server({ ports: '1', protocols: '' }), [['--protocol', /^is empty/]]],
   [

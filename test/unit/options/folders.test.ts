@@ -36,6 +36,13 @@ const VALID: Record<string, string[]> = {
     'schema[6]: client udp 5 from 127.0.0.1 5 of EPkmaN7v..',
     'schema[7]: client udp 5 from 127.0.0.2 5 of EPkmaN7v..'
   ],
+  'features.json': [
+    'schema[0]: server tcp 1 at localhost playerAddresses proxyProtocol',
+    'schema[0]: server udp 1 at localhost playerAddresses duplicate',
+    'schema[1]: server udp 2 at 127.0.0.1',
+    'schema[2]: client tcp 1 from 127.0.0.1 9 of EPkmaN7v..',
+    'schema[2]: client udp 1 from 127.0.0.1 9 of EPkmaN7v.. duplicate'
+  ],
   'guests.json': [
     'schema[0]: server tcp 25565 at 127.0.0.1 "My game"',
     'schema[1]: server tcp 19132 at 127.0.0.1',

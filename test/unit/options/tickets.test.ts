@@ -287,15 +287,16 @@ test('what is saved opens the same again', () => {
   for (const flags of [
     {},
     { only: ['27015'] },
-    { offset: '1000' },
+    { duplicate: true },
+    { offset: '1000', duplicate: true },
     { only: ['80', '25565'], localPorts: '8080,8081', localHost: '::1' }
   ]) {
     const { entries } = joinOptions({ ticket: GAMES_TEXT, ...flags })
     const maps = entries.flatMap(entry => (entry.mode === 'client' ? [entry] : []))
-    const saved = joinEntries(GAMES_TEXT, decodeTicket(GAMES_TEXT), maps, flags.localHost)
+    const saved = joinEntries(GAMES_TEXT, decodeTicket(GAMES_TEXT), maps, flags)
     if (Object.keys(flags).length === 0) assert.deepEqual(saved, [{ mode: 'client', ticket: GAMES_TEXT }])
     const key = (one: (typeof maps)[number]): string =>
-      `${one.proto} ${one.port} ${one.localHost} ${one.localPort} ${one.name}`
+      `${one.proto} ${one.port} ${one.localHost} ${one.localPort} ${one.name} ${one.duplicate}`
     const again = parseOptions(JSON.stringify({ schema: saved })).entries as typeof maps
     assert.deepEqual(again.map(key).sort(), maps.map(key).sort())
   }

@@ -111,7 +111,7 @@ test('when guests were seen last is written now and then, and read again', async
   writeFileSync(file, '{ broken')
   assert.deepEqual(await readSeen(file), new Map())
   const nowhere = new LastSeen(
-    join(folder, 'no', 'x.json'),
+    join(file, 'x.json'),
     new Hand(),
     () => now,
     1,

@@ -19,6 +19,7 @@ function make(answer: (id: number) => number | null) {
         pulse.pong(id)
       })
     },
+    answered: () => {},
     silent: ms => silences.push(ms)
   })
   return { world, pulse, pings, silences }
@@ -47,6 +48,23 @@ test('loss is the share of the last pings without an answer', () => {
   pulse.start()
   world.pass(60_000)
   assert.ok(Math.abs(pulse.quality.loss - 0.25) < 0.05, `${pulse.quality.loss}`)
+})
+
+test('the first ping of a connection may come before its key, and is no loss', () => {
+  let first = true
+  const { world, pulse } = make(() => {
+    const answer = first ? null : 30
+    first = false
+    return answer
+  })
+  pulse.start()
+  world.pass(10_500)
+  assert.equal(pulse.quality.loss, 0)
+  pulse.stop()
+  first = true
+  pulse.start()
+  world.pass(10_500)
+  assert.equal(pulse.quality.loss, 0)
 })
 
 test('nothing is silent while answers come', () => {

@@ -1,0 +1,111 @@
+/** `hyper-nat service`: have the system start hyper-nat by itself. */
+
+import { fileURLToPath } from 'node:url'
+import type { Fault } from '../errors.js'
+import { oneOf, quote } from '../options/quote.js'
+import type { Step } from '../service/plan.js'
+import { type Arguments, type Command, type Job, text, words } from './command.js'
+import { EXIT, type Surroundings } from './console.js'
+import { DEFAULT_FILE } from './file.js'
+
+const ACTIONS = ['install', 'uninstall', 'status'] as const
+type Action = (typeof ACTIONS)[number]
+
+/** Where npx keeps what it runs once. */
+const NPX_CACHE = /[\\/]_npx[\\/]/
+
+export const service: Command = {
+  name: 'service',
+  describe: 'Have the system run ./options.json: install, uninstall or status',
+  positional: { name: 'action', describe: 'install, uninstall or status' },
+  flags: {
+    config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' },
+    system: {
+      type: 'boolean',
+      describe: 'From the start of the machine on, not only while you are logged in'
+    },
+    'dry-run': { type: 'boolean', describe: 'Only tell what would be done' }
+  },
+  examples: [
+    ['hyper-nat service install --dry-run', 'what would be written and run'],
+    ['hyper-nat service install', 'start it now, and whenever you log in'],
+    ['sudo hyper-nat service install --system -c /etc/hyper-nat.json', 'and whenever the machine starts']
+  ],
+  subject: () => 'hyper-nat service',
+  job
+}
+
+async function job(args: Arguments): Promise<Job> {
+  const action = await actionOf(args)
+  const { partsHere, planFor } = await import('../service/apply.js')
+  const file = text(args, 'config') ?? DEFAULT_FILE
+  // Faults in there would only be found by whoever looks for the reason why nothing runs.
+  const options =
+    action === 'install' ? await (await import('../options/file.js')).readOptionsFile(file) : undefined
+  const main = fileURLToPath(new URL('../main.js', import.meta.url))
+  const parts = await partsHere(args.system ? 'system' : 'user', main, file, options)
+  const plan = planFor(parts)
+  if (action === 'status') return { warnings: [], task: around => showStatus(plan.status, args, around) }
+  const notes = action === 'install' ? [...npxNote(main), ...plan.notes] : []
+  return {
+    warnings: options?.warnings ?? [],
+    task: around => carryOut(action, plan[action], notes, args, around)
+  }
+}
+
+async function actionOf(args: Arguments): Promise<Action> {
+  const [given, ...more] = words(args, 'action')
+  const action = ACTIONS.find(action => action === given)
+  if (action && more.length === 0) return action
+  const { OptionsError } = await import('../errors.js')
+  const what = more.length > 0 ? 'are several' : given === undefined ? 'is missing' : `is ${quote(given)}`
+  const fault: Fault = { path: 'ACTION', message: `${what}; give ${oneOf(ACTIONS)}` }
+  throw new OptionsError([fault], 'BAD_USAGE')
+}
+
+function npxNote(main: string): string[] {
+  if (!NPX_CACHE.test(main)) return []
+  return [
+    'hyper-nat was started by npx, from a folder that may be emptied: npm install -g hyper-nat, and install from there'
+  ]
+}
+
+async function carryOut(
+  action: 'install' | 'uninstall',
+  steps: readonly Step[],
+  notes: readonly string[],
+  args: Arguments,
+  around: Surroundings
+): Promise<number> {
+  const { apply } = await import('../service/apply.js')
+  const { stepsText } = await import('../service/plan.js')
+  const dryRun = Boolean(args['dry-run'])
+  const say = (said: string): void => {
+    if (!args.json && !args.quiet) around.stdout(said)
+  }
+  say(`${dryRun ? 'This would' : 'This will'}\n\n${stepsText(steps)}\n`)
+  for (const note of notes) say(`Note: ${note}\n`)
+  if (!dryRun) {
+    await apply(steps, around.stderr)
+    say('Done.\n')
+  }
+  if (args.json) {
+    around.stdout(`${JSON.stringify({ event: 'service', action, done: !dryRun, steps, notes })}\n`)
+  }
+  return EXIT.done
+}
+
+async function showStatus(
+  command: readonly string[],
+  args: Arguments,
+  around: Surroundings
+): Promise<number> {
+  const { runCommand } = await import('../service/apply.js')
+  const { code, text: said } = await runCommand(command)
+  if (args.json) {
+    around.stdout(
+      `${JSON.stringify({ event: 'service', action: 'status', running: code === 0, text: said })}\n`
+    )
+  } else around.stdout(said === '' ? `${command[0]} could not be run (${code})\n` : said)
+  return code === 0 ? EXIT.done : EXIT.failed
+}

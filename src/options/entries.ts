@@ -1,0 +1,90 @@
+/** Whole servers and clients in an options file: one less, or for other people. */
+
+import b4a from 'b4a'
+import { OptionsError } from '../errors.js'
+import { decodeKey } from '../identity/encoding.js'
+import { decodeTicket } from '../identity/ticket.js'
+import { editOptions, removeFromList, setValue } from './edit.js'
+import { type ServerInFile, serversIn } from './guests.js'
+import { parseJson } from './json.js'
+
+/** An element of `schema` that has been judged already. */
+interface RawEntry {
+  readonly mode: 'server' | 'client'
+  readonly secret?: string
+  readonly publicKey?: string
+  readonly ticket?: string
+  readonly private?: boolean
+}
+
+/**
+ * Takes all entries of one server out of an options file.
+ * @param publicKey of the server, in base58
+ * @throws OptionsError `BAD_OPTIONS` when it is not there; those of `editOptions`
+ */
+export async function removeServer(path: string, publicKey: string): Promise<void> {
+  return editOptions(path, (text, options) => {
+    const { secret } = serverOf(serversIn(options), publicKey)
+    return { text: without(text, entry => entry.secret === secret), result: undefined }
+  })
+}
+
+/**
+ * Makes a server private, or open to whoever has its public key.
+ * @param publicKey of the server, in base58
+ * @throws OptionsError `BAD_OPTIONS` when it is not there; those of `editOptions`
+ */
+export async function setPrivate(path: string, publicKey: string, isPrivate: boolean): Promise<void> {
+  return editOptions(path, (text, options) => {
+    const { secret } = serverOf(serversIn(options), publicKey)
+    const own = entriesOf(text).flatMap((entry, index) => (entry.secret === secret ? [index] : []))
+    const said = own.filter(index => entriesOf(text)[index]!.private !== undefined)
+    // It is said once, or alike everywhere.
+    const places = said.length > 0 ? said : own.slice(0, 1)
+    const result = places.reduce((now, index) => setValue(now, ['schema', index, 'private'], isPrivate), text)
+    return { text: result, result: undefined }
+  })
+}
+
+/**
+ * Takes all entries that lead to one server out of an options file.
+ * @param publicKey of the server, in base58
+ * @throws OptionsError `BAD_OPTIONS` when there are none; those of `editOptions`
+ */
+export async function removeClient(path: string, publicKey: string): Promise<void> {
+  return editOptions(path, text => {
+    const key = decodeKey(publicKey)
+    const result = without(text, entry => entry.mode === 'client' && b4a.equals(keyOf(entry), key))
+    if (result === text) throw gone(publicKey)
+    return { text: result, result: undefined }
+  })
+}
+
+function serverOf(servers: readonly ServerInFile[], publicKey: string): ServerInFile {
+  const found = servers.find(server => server.publicKey === publicKey)
+  if (!found) throw gone(publicKey)
+  return found
+}
+
+function gone(publicKey: string): OptionsError {
+  return new OptionsError([
+    { path: 'publicKey', message: `is ${publicKey}, which is not in the file any more` }
+  ])
+}
+
+function without(text: string, goes: (entry: RawEntry) => boolean): string {
+  const entries = entriesOf(text)
+  // From the end, so that the places of the others stay.
+  return entries.reduceRight(
+    (now, entry, index) => (goes(entry) ? removeFromList(now, ['schema'], index) : now),
+    text
+  )
+}
+
+function keyOf({ publicKey, ticket }: RawEntry): Uint8Array {
+  return ticket === undefined ? decodeKey(publicKey!) : decodeTicket(ticket).publicKey
+}
+
+function entriesOf(text: string): RawEntry[] {
+  return (parseJson(text) as { schema: RawEntry[] }).schema
+}

@@ -1,0 +1,122 @@
+/**
+ * A small file beside the options in which a daemon notes things for people and other commands: by the server's public key, and
+ * then by something of its own. Losing it loses no more than that.
+ */
+
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import writeFileAtomic from 'write-file-atomic'
+import type { Clock, Timer } from '../clock.js'
+
+/** What a file holds: by the server's public key, and then by its own key. */
+export type Noted<T> = Map<string, Map<string, T>>
+
+/** How one kind of note is kept. */
+export interface NoteKind<T> {
+  /** The value of what the file says, as JSON; undefined for what makes no sense. */
+  read(json: unknown): T | undefined
+  /** As JSON. */
+  write(value: T): unknown
+  /** When it was noted, ms since 1970: the oldest go first. */
+  at(value: T): number
+  /** What stands there after a further note. */
+  merge(old: T, value: T): T
+}
+
+/** Notes kept per server: more than one options file has guests for. */
+const NOTES_MAX = 4096
+
+/** `options.seen.json` for `options.json` and `seen`. */
+export function noteFile(optionsFile: string, what: string): string {
+  return `${optionsFile.replace(/\.jsonc?$/i, '')}.${what}.json`
+}
+
+/** What the file holds; nothing if there is none, or it is damaged. */
+export async function readNotes<T>(file: string, kind: NoteKind<T>): Promise<Noted<T>> {
+  const noted: Noted<T> = new Map()
+  try {
+    const servers = JSON.parse(await readFile(file, 'utf8')) as Record<string, Record<string, unknown>>
+    for (const [publicKey, notes] of Object.entries(servers)) {
+      const own = new Map<string, T>()
+      for (const [key, json] of Object.entries(notes)) {
+        const value = kind.read(json)
+        if (value !== undefined) own.set(key, value)
+      }
+      noted.set(publicKey, own)
+    }
+  } catch {
+    // It is written anew.
+  }
+  return noted
+}
+
+export class Notes<T> {
+  #noted: Noted<T> = new Map()
+  #timer: Timer | null = null
+  #writing: Promise<void> = Promise.resolve()
+  #failed = false
+
+  /**
+   * @param everyMs between two writes at the least
+   * @param onfail called once, with why, when the file cannot be written
+   */
+  constructor(
+    readonly file: string,
+    readonly kind: NoteKind<T>,
+    readonly clock: Clock,
+    readonly everyMs: number,
+    readonly onfail: (err: unknown) => void
+  ) {}
+
+  /** Written at once when nothing was for a while. */
+  note(publicKey: string, key: string, value: T): void {
+    const own = this.#noted.get(publicKey) ?? new Map<string, T>()
+    own.set(key, value)
+    this.#noted.set(publicKey, own)
+    if (this.#timer) return
+    this.#write()
+    this.#timer = this.clock.after(this.everyMs, () => {
+      this.#timer = null
+      if (this.#noted.size > 0) this.#write()
+    })
+  }
+
+  /** Writes what is left. */
+  async close(): Promise<void> {
+    this.#timer?.cancel()
+    if (this.#noted.size > 0) this.#write()
+    await this.#writing
+  }
+
+  #write(): void {
+    const noted = this.#noted
+    this.#noted = new Map()
+    this.#writing = this.#writing
+      .then(() => this.#merge(noted))
+      .catch(err => {
+        if (!this.#failed) this.onfail(err)
+        this.#failed = true
+      })
+  }
+
+  /** Another process may serve another secret of the same file. */
+  async #merge(noted: Noted<T>): Promise<void> {
+    const { file, kind } = this
+    const all = await readNotes(file, kind)
+    for (const [publicKey, own] of noted) {
+      const merged = all.get(publicKey) ?? new Map<string, T>()
+      for (const [key, value] of own) {
+        const old = merged.get(key)
+        merged.set(key, old === undefined ? value : kind.merge(old, value))
+      }
+      const oldestFirst = [...merged].sort(([, a], [, b]) => kind.at(a) - kind.at(b))
+      all.set(publicKey, new Map(oldestFirst.slice(-NOTES_MAX)))
+    }
+    const servers = [...all].map(([publicKey, own]) => [
+      publicKey,
+      Object.fromEntries([...own].map(([key, value]) => [key, kind.write(value)]))
+    ])
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await writeFileAtomic(file, `${JSON.stringify(Object.fromEntries(servers), null, 2)}\n`, { mode: 0o600 })
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Who has which player address, in a small file beside the options: a game's log and its bans know no more than the address. Guests
+ * who have gone stay in it, the oldest until there are too many.
+ */
+
+import { join } from 'node:path'
+import envPaths from 'env-paths'
+import type { Clock } from '../clock.js'
+import { shortKey } from '../identity/encoding.js'
+import { type Noted, type NoteKind, Notes, noteFile, readNotes } from './notes.js'
+
+/** A guest at its address. */
+export interface Player {
+  /** What the server's owner calls the guest, or else the start of its key. */
+  readonly name: string
+  /** The guest's key, in base58. */
+  readonly peer: string
+  /** When it came first with this address, and when it came last, ms since 1970. */
+  readonly since: number
+  readonly last: number
+}
+
+const PLAYER: NoteKind<Player> = {
+  read(json) {
+    const { name, peer, since, last } = (json ?? {}) as Record<string, unknown>
+    if (typeof name !== 'string' || typeof peer !== 'string') return undefined
+    const times = [since, last].map(time => Date.parse(String(time)))
+    if (times.some(Number.isNaN)) return undefined
+    return { name, peer, since: times[0]!, last: times[1]! }
+  },
+  write: ({ name, peer, since, last }) => ({
+    name,
+    peer,
+    since: new Date(since).toISOString(),
+    last: new Date(last).toISOString()
+  }),
+  at: ({ last }) => last,
+  merge: (old, player) => (old.peer === player.peer ? { ...player, since: old.since } : player)
+}
+
+/** `options.players.json` for `options.json`; without such a file, `players.json` in this system's folder for programs' data. */
+export function playersFile(optionsFile?: string): string {
+  if (optionsFile !== undefined) return noteFile(optionsFile, 'players')
+  return join(envPaths('hyper-nat', { suffix: '' }).data, 'players.json')
+}
+
+/** By the server's public key and then the address; nothing if there is no such file, or it is damaged. */
+export function readPlayers(file: string): Promise<Noted<Player>> {
+  return readNotes(file, PLAYER)
+}
+
+export class PlayerList {
+  readonly #notes: Notes<Player>
+  readonly #timeOfDay: () => number
+
+  /**
+   * @param everyMs between two writes at the least
+   * @param onfail called once, with why, when the file cannot be written
+   */
+  constructor(
+    file: string,
+    clock: Clock,
+    timeOfDay: () => number,
+    everyMs: number,
+    onfail: (err: unknown) => void
+  ) {
+    this.#notes = new Notes(file, PLAYER, clock, everyMs, onfail)
+    this.#timeOfDay = timeOfDay
+  }
+
+  /** A guest is here, with this address. */
+  note(publicKey: string, address: string, peer: string, name = shortKey(peer)): void {
+    const now = this.#timeOfDay()
+    this.#notes.note(publicKey, address, { name, peer, since: now, last: now })
+  }
+
+  /** Writes what is left. */
+  close(): Promise<void> {
+    return this.#notes.close()
+  }
+}

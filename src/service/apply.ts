@@ -1,0 +1,130 @@
+/** Does the steps of a plan, and finds out what they are about: the only place of this room that touches the machine. */
+import { execFile } from 'node:child_process'
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { homedir, userInfo } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import envPaths from 'env-paths'
+import { codeOf, HyperNatError } from '../errors.js'
+import { SERVICE_COMMAND_MS } from '../limits.js'
+import type { Options } from '../options/entry.js'
+import { launchdPlan } from './launchd.js'
+import type { ServiceParts, ServicePlan, Step } from './plan.js'
+import { systemdPlan } from './systemd.js'
+import { windowsPlan } from './windows.js'
+
+/** Ports that only the system's own programs may listen on. */
+const LOW_PORTS = 1024
+
+/** How a program ended. */
+export interface Ran {
+  /** The exit code, or the system's code where it could not be started, or was ended. */
+  readonly code: number | string
+  readonly text: string
+}
+
+/** What is to be installed here. */
+export async function partsHere(
+  scope: ServiceParts['scope'],
+  main: string,
+  file: string,
+  options?: Options
+): Promise<ServiceParts> {
+  const path = resolve(file)
+  const { uid, username } = userInfo()
+  const lowPorts = options?.entries.some(
+    entry => entry.mode === 'client' && entry.localPort > 0 && entry.localPort < LOW_PORTS
+  )
+  return {
+    scope,
+    node: process.execPath,
+    main,
+    options: path,
+    identity: options?.identity,
+    logFile: options?.log?.file,
+    owner: options ? await ownerOf(path) : null,
+    home: homedir(),
+    // systemd looks here, whatever the name of the program.
+    config: dirname(envPaths('hyper-nat', { suffix: '' }).config),
+    uid,
+    account: process.env.USERDOMAIN ? `${process.env.USERDOMAIN}\\${username}` : username,
+    lowPorts: lowPorts ?? false
+  }
+}
+
+async function ownerOf(path: string): Promise<string | null> {
+  if (process.platform === 'win32') return null
+  const { uid } = await stat(path)
+  if (uid === 0) return null
+  const { uid: own, username } = userInfo()
+  if (uid === own) return username
+  // launchd wants a name, systemd takes numbers.
+  const { text, code } = await runCommand(['id', '-nu', String(uid)])
+  return code === 0 ? text.trim() : String(uid)
+}
+
+/**
+ * How this system runs a service.
+ * @throws HyperNatError UNSUPPORTED
+ */
+export function planFor(parts: ServiceParts, platform: NodeJS.Platform = process.platform): ServicePlan {
+  if (platform === 'linux') return systemdPlan(parts)
+  if (platform === 'darwin') return launchdPlan(parts)
+  if (platform === 'win32') return windowsPlan(parts)
+  throw new HyperNatError(
+    'UNSUPPORTED',
+    `There is no kind of service for ${platform} here: let the system's own means start hyper-nat -c FILE.`
+  )
+}
+
+/**
+ * Does it, step by step; stops at the first that fails.
+ * @throws HyperNatError SERVICE_FAILED
+ */
+export async function apply(steps: readonly Step[], said: (text: string) => void): Promise<void> {
+  for (const step of steps) {
+    if (step.do === 'run') await runStep(step, said)
+    else await changeFile(step)
+  }
+}
+
+async function changeFile(step: Exclude<Step, { do: 'run' }>): Promise<void> {
+  const { path } = step
+  try {
+    if (step.do === 'remove') return await rm(path, { force: true })
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, step.text, { mode: step.mode, encoding: step.encoding ?? 'utf8' })
+  } catch (cause) {
+    const code = codeOf(cause)
+    const hint =
+      code === 'EACCES' || code === 'EPERM' ? '; with --system it takes an administrator (sudo)' : ''
+    throw new HyperNatError(
+      'SERVICE_FAILED',
+      `${path} cannot be ${step.do === 'write' ? 'written' : 'removed'} (${code})${hint}.`,
+      {
+        cause
+      }
+    )
+  }
+}
+
+async function runStep(
+  { command, mayFail }: Extract<Step, { do: 'run' }>,
+  said: (text: string) => void
+): Promise<void> {
+  const { code, text } = await runCommand(command)
+  if (mayFail) return
+  if (text !== '') said(text)
+  if (code === 0) return
+  const why = code === 'ENOENT' ? 'there is no such program here' : `it ended with ${code}`
+  throw new HyperNatError('SERVICE_FAILED', `"${command.join(' ')}" did not succeed: ${why}.`)
+}
+
+/** Runs a program to its end; what it prints on both streams is one text. */
+export function runCommand(command: readonly string[]): Promise<Ran> {
+  const [program = '', ...words] = command
+  return new Promise(resolve => {
+    execFile(program, words, { timeout: SERVICE_COMMAND_MS, windowsHide: true }, (err, stdout, stderr) =>
+      resolve({ code: err ? (err.code ?? String(err.signal)) : 0, text: stdout + stderr })
+    )
+  })
+}

@@ -1,0 +1,249 @@
+/**
+ * What the page does: it changes the options file, through what the command line changes it with, and has the daemon take up
+ * the change. Requests are judged whole before anything is done; faults name the page's fields.
+ */
+import { z } from 'zod'
+import type { Clock } from '../clock.js'
+import { OptionsError } from '../errors.js'
+import { encodeKey } from '../identity/encoding.js'
+import { keyPairOf, randomSecret } from '../identity/keys.js'
+import { inviteTicket } from '../identity/server-ticket.js'
+import { decodeTicket, encodeTicket } from '../identity/ticket.js'
+import { LIMITS, type UiLimits } from '../limits.js'
+import { checkOptions } from '../options/check.js'
+import { type RawEntry, saveEntries } from '../options/edit.js'
+import { removeClient, removeServer, setPrivate } from '../options/entries.js'
+import type { ClientEntry, Options } from '../options/entry.js'
+import { addInvite, removeGuest, renameGuest, serversIn } from '../options/guests.js'
+import { joinEntries, joinOptions } from '../options/join.js'
+import type { Places } from '../options/places.js'
+import { DEVICES_MAX } from '../options/schema.js'
+import { freePorts } from '../sockets/free-ports.js'
+import type { Action, Answers, Requests, View } from './wire.js'
+
+/** What the page needs of the daemon to change it. */
+export interface Changeable {
+  /** What the options file said when it could be used last. */
+  readonly current: Options
+  /** Reads the file again, and does what it says. */
+  reload(): Promise<unknown>
+}
+
+export interface ActionParts {
+  /** The options file; it need not be there yet. */
+  readonly file: string
+  readonly daemon: Changeable
+  /** What the page shows now. */
+  readonly view: () => View
+  readonly clock: Clock
+  /** Milliseconds since 1970. */
+  readonly timeOfDay: () => number
+  readonly limits: Pick<UiLimits, 'reloadMs'>
+}
+
+const DAY_MS = 86_400_000
+
+/** Ten years, as on the command line. */
+const DAYS_MAX = 3650
+
+/** Kinds of ports that one share has: more is a matter for the file. */
+const ROWS_MAX = 16
+
+const publicKey = z.string()
+
+/** What requests look like; what their texts say is judged by who judges the file. */
+const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
+  host: z.strictObject({
+    name: z.string(),
+    rows: z
+      .array(z.strictObject({ ports: z.string(), proto: z.string() }))
+      .min(1)
+      .max(ROWS_MAX),
+    host: z.string(),
+    private: z.boolean()
+  }),
+  stop: z.strictObject({ publicKey }),
+  private: z.strictObject({ publicKey, private: z.boolean() }),
+  look: z.strictObject({ ticket: z.string() }),
+  join: z.strictObject({ ticket: z.string() }),
+  leave: z.strictObject({ publicKey }),
+  invite: z.strictObject({
+    publicKey,
+    name: z.string(),
+    days: z.number().positive().max(DAYS_MAX).optional(),
+    maxDevices: z.int().min(1).max(DEVICES_MAX).optional()
+  }),
+  revoke: z.strictObject({ publicKey, name: z.string() }),
+  rename: z.strictObject({ publicKey, name: z.string(), to: z.string() })
+}
+
+/** The fields of the page that flags of the command line stand for. */
+const FIELDS: Readonly<Record<string, string>> = { NAME: 'name', TICKET: 'ticket', '--server': '' }
+
+export class Actions {
+  readonly #parts: ActionParts
+
+  constructor(parts: ActionParts) {
+    this.#parts = parts
+  }
+
+  isAction(name: string): name is Action {
+    return Object.hasOwn(SHAPES, name)
+  }
+
+  /**
+   * @param body what came, of whatever shape
+   * @throws OptionsError `BAD_USAGE` for another shape, `BAD_OPTIONS` with every fault, its path a field of the page
+   * @throws HyperNatError a code of `decodeTicket`, of `saveEntries`, or of the daemon's reload
+   */
+  async run(action: Action, body: unknown): Promise<Answers[Action]> {
+    const request = SHAPES[action].safeParse(body)
+    if (!request.success) {
+      const faults = request.error.issues.map(({ path, message }) => ({
+        path: fieldPlaces.field(path),
+        message
+      }))
+      throw new OptionsError(faults, 'BAD_USAGE')
+    }
+    // The type of the one goes with the other, which the compiler cannot see through the table.
+    const work = this.#works[action] as (given: unknown) => Promise<Answers[Action]>
+    try {
+      return await work(request.data)
+    } catch (err) {
+      if (!(err instanceof OptionsError)) throw err
+      throw new OptionsError(err.faults.map(fault => ({ ...fault, path: FIELDS[fault.path] ?? fault.path })))
+    }
+  }
+
+  readonly #works: { readonly [A in Action]: (request: Requests[A]) => Promise<Answers[A]> } = {
+    host: async ({ name, rows, host, private: isPrivate }) => {
+      const secret = randomSecret()
+      const entries = rows.map(
+        ({ ports, proto }, index): RawEntry => ({
+          mode: 'server',
+          ...(name.trim() !== '' && { name: name.trim() }),
+          proto,
+          port: portOf(ports),
+          ...(host.trim() !== '' && { host: host.trim() }),
+          secret: secret.reveal(),
+          ...(isPrivate && index === 0 && { private: true })
+        })
+      )
+      checkOptions({ schema: entries }, fieldPlaces)
+      await saveEntries(this.#parts.file, entries)
+      return { ...(await this.#changed()), publicKey: encodeKey(keyPairOf(secret).publicKey) }
+    },
+
+    stop: async ({ publicKey: key }) => {
+      await removeServer(this.#parts.file, key)
+      return this.#changed()
+    },
+
+    private: async ({ publicKey: key, private: isPrivate }) => {
+      await setPrivate(this.#parts.file, key, isPrivate)
+      return this.#changed()
+    },
+
+    look: async ({ ticket: text }) => {
+      const { maps, invite, publicKey: key } = decodeTicket(ticketIn(text))
+      return {
+        maps: maps.map(({ name, proto, port }) => ({ ...(name !== undefined && { name }), proto, port })),
+        invited: invite !== undefined,
+        joined: this.#joined(encodeKey(key))
+      }
+    },
+
+    join: async ({ ticket: text }) => {
+      const ticket = decodeTicket(ticketIn(text))
+      const key = encodeKey(ticket.publicKey)
+      if (this.#joined(key)) {
+        const message = 'is of a server that you have joined already; leave it first to use another ticket'
+        throw new OptionsError([{ path: 'ticket', message }])
+      }
+      const joined = joinOptions({ ticket: encodeTicket(ticket) }).entries.filter(
+        (entry): entry is ClientEntry => entry.mode === 'client'
+      )
+      const wanted = joined.map(entry => ({ ...entry, nextFree: true }))
+      const ports = await freePorts(wanted, LIMITS.nextFreePorts)
+      const maps = joined.map(({ proto, port }, index) => ({ proto, port, localPort: ports[index]! }))
+      await saveEntries(this.#parts.file, joinEntries(encodeTicket(ticket), ticket, maps))
+      return { ...(await this.#changed()), publicKey: key }
+    },
+
+    leave: async ({ publicKey: key }) => {
+      await removeClient(this.#parts.file, key)
+      return this.#changed()
+    },
+
+    invite: async ({ publicKey: key, name, days, maxDevices }) => {
+      const now = this.#parts.timeOfDay()
+      const limited = days !== undefined || maxDevices !== undefined
+      const server = serversIn(this.#parts.daemon.current).find(one => one.publicKey === key)
+      if (limited && server?.access.invites.some(one => one.name === name.trim())) {
+        const message = 'is invited already; take back that invite first, or choose another name'
+        throw new OptionsError([{ path: 'name', message }])
+      }
+      const expires = days === undefined ? undefined : now + days * DAY_MS
+      const request = { name: name.trim(), expires, maxDevices, server: key }
+      const { server: found, invite } = await addInvite(this.#parts.file, request, now)
+      const { relay = [], bootstrap = [] } = this.#parts.daemon.current.network
+      const what = { maps: found.maps, relays: relay, bootstrap }
+      const ticket = inviteTicket(found.keyPair, invite, what)
+      return { ...(await this.#changed()), ticket }
+    },
+
+    revoke: async ({ publicKey: key, name }) => {
+      await removeGuest(this.#parts.file, name, key)
+      return this.#changed()
+    },
+
+    rename: async ({ publicKey: key, name, to }) => {
+      await renameGuest(this.#parts.file, key, name, to.trim())
+      return this.#changed()
+    }
+  }
+
+  #joined(key: string): boolean {
+    return this.#parts.daemon.current.entries.some(
+      entry => entry.mode === 'client' && encodeKey(entry.publicKey) === key
+    )
+  }
+
+  async #changed(): Promise<{ view: View }> {
+    const { daemon, clock, limits, view } = this.#parts
+    // A server is told of only when the network knows it, which can take long: the page shows how far it is.
+    let cancel = (): void => {}
+    const late = new Promise<void>(resolve => {
+      const timer = clock.after(limits.reloadMs, resolve)
+      cancel = () => timer.cancel()
+    })
+    try {
+      await Promise.race([daemon.reload(), late])
+    } finally {
+      cancel()
+    }
+    return { view: view() }
+  }
+}
+
+/** Fields of the page: the entries of a new share are its rows. */
+const fieldPlaces: Places = {
+  field: path => {
+    const [top, index, key] = path
+    if (top !== 'schema') return path.map(String).join('.')
+    if (key === 'port' || key === 'proto') return `rows[${String(index)}].${key === 'port' ? 'ports' : key}`
+    return key === undefined ? `rows[${String(index)}]` : String(key)
+  },
+  entry: index => `rows[${index}]`
+}
+
+/** As a person would write it into the file. */
+function portOf(text: string): number | string {
+  const trimmed = text.trim()
+  return /^\d{1,5}$/.test(trimmed) ? Number(trimmed) : trimmed
+}
+
+/** The ticket in what was pasted, which may be all of the line that a friend sent. */
+function ticketIn(text: string): string {
+  return /hnat\d[\s\S]*/i.exec(text)?.[0] ?? text
+}

@@ -1,0 +1,108 @@
+/** The page: what it knows of hyper-nat, and which of its views is shown. */
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
+import type { Line, View } from '../wire.js'
+import { History } from './history.js'
+import { Home } from './home.js'
+import { HostForm } from './host-form.js'
+import { JoinForm } from './join-form.js'
+import { Log } from './log.js'
+import { follow, type Link } from './server.js'
+import { Words, WordsContext } from './words.js'
+
+/** Lines of the log that are shown at the most. */
+const LINES = 200
+
+const TROUBLE: Readonly<Partial<Record<Link, string>>> = {
+  gone: 'hyper-nat does not answer. Start it again; this page then needs the new link that it shows.',
+  strange: 'This link is not valid any more: open the one that hyper-nat shows when it starts.',
+  full: 'This page is open in too many windows. Close one of the others.'
+}
+
+/** Views have names in the address, so that the browser's way back works. */
+function useRoute(): string {
+  const [route, setRoute] = useState(location.hash)
+  useEffect(() => {
+    const changed = (): void => setRoute(location.hash)
+    addEventListener('hashchange', changed)
+    return () => removeEventListener('hashchange', changed)
+  }, [])
+  return route
+}
+
+export function App() {
+  const [link, setLink] = useState<Link>('opening')
+  const [view, setView] = useState<View | null>(null)
+  const [lines, setLines] = useState<readonly Line[]>([])
+  const history = useRef(new History()).current
+  const route = useRoute()
+  const [said, say] = useState('')
+  const show = useCallback(
+    (next: View) => {
+      history.note(next)
+      setView(next)
+    },
+    [history]
+  )
+
+  useEffect(() => {
+    const ended = new AbortController()
+    const listener = {
+      link: (state: Link) => {
+        setLink(state)
+        // Whoever answers tells all of its lines.
+        if (state === 'up') setLines([])
+      },
+      view: show,
+      lines: (more: readonly Line[]) => setLines(known => [...known, ...more].slice(-LINES))
+    }
+    follow(listener, ended.signal)
+    return () => ended.abort()
+  }, [show])
+
+  const trouble = TROUBLE[link]
+  const shown = link === 'strange' ? null : view
+  return (
+    <WordsContext.Provider value={new Words(say, show)}>
+      <header class="top">
+        <a class="brand" href="#home">
+          <img src="/icon.svg" alt="" width="28" height="28" /> hyper-nat
+        </a>
+        {shown && !trouble && (
+          <span class={`net ${shown.online ? 'good' : 'wait'}`}>
+            {shown.online ? 'Online' : 'Looking for the network'}
+          </span>
+        )}
+      </header>
+      <main>
+        {!shown && <h1>{trouble ? 'This page cannot go on' : 'One moment ..'}</h1>}
+        {trouble && (
+          <p class="notice bad" role="alert">
+            {trouble}
+          </p>
+        )}
+        {shown && shown.restart.length > 0 && (
+          <p class="notice" role="status">
+            Something in {shown.restart.join(', ')} has changed that hyper-nat takes up when it is started
+            again.
+          </p>
+        )}
+        {shown && (
+          <>
+            {route === '#host' && <HostForm />}
+            {route === '#join' && <JoinForm />}
+            {route !== '#host' && route !== '#join' && <Home view={shown} history={history} />}
+            <Log lines={lines} />
+          </>
+        )}
+      </main>
+      {shown && (
+        <footer>
+          hyper-nat {shown.version}. All of this is kept in <span class="path">{shown.file}</span>
+        </footer>
+      )}
+      <div class="unseen" role="status">
+        {said}
+      </div>
+    </WordsContext.Provider>
+  )
+}

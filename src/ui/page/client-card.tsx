@@ -1,0 +1,110 @@
+/** A server that was joined: what to type into the game. */
+import { useState } from 'preact/hooks'
+import type { AddressView, ClientView } from '../wire.js'
+import { CopyButton } from './copy.js'
+import { Dialog } from './dialog.js'
+import type { History } from './history.js'
+import { ask } from './server.js'
+import { SessionRow } from './session-row.js'
+import { PROTOS } from './text.js'
+import { Trouble, useTask, useWords } from './words.js'
+
+/** Addresses that are shown at once; games that have more need one of them. */
+const SHOWN = 4
+
+/** One address may lead on by several protocols. */
+interface Place {
+  readonly name: string | undefined
+  readonly address: string
+  readonly protos: string[]
+}
+
+export function ClientCard({ client, history, at }: { client: ClientView; history: History; at: number }) {
+  const { say, show } = useWords()
+  const { busy, refused, run } = useTask()
+  const [asking, setAsking] = useState(false)
+  const { publicKey, addresses, sessions, waiting } = client
+  const title = [...new Set(addresses.flatMap(({ name }) => name ?? []))].join(', ') || 'A friend'
+  const places = placesOf(addresses)
+  const up = sessions.some(({ state }) => state === 'up')
+  const leave = (): Promise<void> =>
+    run(async () => {
+      const { view } = await ask('leave', { publicKey })
+      setAsking(false)
+      show(view)
+      say(`Left ${title}`)
+    })
+  return (
+    <article class="card" aria-label={title}>
+      <div class="row">
+        <h3>{title}</h3>
+        <span class={`net ${up ? 'good' : 'wait'}`}>{up ? 'Connected' : 'Waiting for the host'}</span>
+        <button
+          type="button"
+          class="small push"
+          aria-label={`Leave ${title}`}
+          onClick={() => setAsking(true)}
+        >
+          Leave
+        </button>
+      </div>
+      {addresses.length > 0 && <p class="lead">Type this into the game:</p>}
+      {places.slice(0, SHOWN).map(place => (
+        <Address key={place.address} place={place} title={title} />
+      ))}
+      {places.length > SHOWN && (
+        <details>
+          <summary>{places.length - SHOWN} more</summary>
+          {places.slice(SHOWN).map(place => (
+            <Address key={place.address} place={place} title={title} />
+          ))}
+        </details>
+      )}
+      {!up && (
+        <p class="hint">
+          {waiting ??
+            'Your friend may not have started yet. It goes on by itself as soon as the host is there.'}
+        </p>
+      )}
+      {sessions.map(session => (
+        <SessionRow key={session.id} session={session} history={history} at={at} who={title} />
+      ))}
+      {asking && (
+        <Dialog title={`Leave ${title}?`} onClose={() => setAsking(false)}>
+          <p>Its addresses on this computer are closed. You can join again with the ticket.</p>
+          <Trouble refused={refused} />
+          <div class="row end">
+            <button type="button" onClick={() => setAsking(false)}>
+              Stay
+            </button>
+            <button type="button" class="danger" disabled={busy} onClick={leave}>
+              Leave
+            </button>
+          </div>
+        </Dialog>
+      )}
+    </article>
+  )
+}
+
+function Address({ place: { name, address, protos }, title }: { place: Place; title: string }) {
+  return (
+    <div class="address">
+      <output>{address}</output>
+      <CopyButton text={address} what={`the address ${address}`} />
+      <span class="quiet">
+        {[...(name === undefined || name === title ? [] : [name]), protos.join(' and ')].join(', ')}
+      </span>
+    </div>
+  )
+}
+
+function placesOf(addresses: readonly AddressView[]): Place[] {
+  const places = new Map<string, Place>()
+  for (const { name, address, proto } of addresses) {
+    const place = places.get(address)
+    if (place) place.protos.push(PROTOS[proto])
+    else places.set(address, { name, address, protos: [PROTOS[proto]] })
+  }
+  return [...places.values()]
+}

@@ -1,0 +1,131 @@
+/** A guest of a server. */
+import { useState } from 'preact/hooks'
+import type { GuestView, ServerView } from '../wire.js'
+import { Dialog } from './dialog.js'
+import type { History } from './history.js'
+import { ask } from './server.js'
+import { SessionRow } from './session-row.js'
+import { day } from './text.js'
+import { Field, Trouble, useTask, useWords } from './words.js'
+
+export function GuestRow({
+  guest,
+  server,
+  history,
+  at
+}: {
+  guest: GuestView
+  server: ServerView
+  history: History
+  at: number
+}) {
+  const [question, setQuestion] = useState<'revoke' | 'rename' | null>(null)
+  const { name, key, invited, ports, expires, maxDevices, sessions } = guest
+  const who = name ?? `Guest ${key}`
+  const limits = [
+    ...(invited ? [] : ['came with the ticket for all']),
+    ...(ports === undefined ? [] : [`only ${ports}`]),
+    ...(expires === undefined ? [] : [`${expires <= at ? 'ended on' : 'until'} ${day(expires)}`]),
+    ...(maxDevices === undefined ? [] : [`${maxDevices} device${maxDevices === 1 ? '' : 's'} at a time`])
+  ]
+  return (
+    <li>
+      <div class="row">
+        <span class={sessions.length > 0 ? 'who here' : 'who'}>{who}</span>
+        {sessions.length === 0 && <span class="quiet">not here</span>}
+        {limits.length > 0 && <span class="quiet">{limits.join(', ')}</span>}
+        {invited && name !== undefined && (
+          <span class="row push">
+            <button
+              type="button"
+              class="small"
+              aria-label={`Rename ${who}`}
+              onClick={() => setQuestion('rename')}
+            >
+              Rename
+            </button>
+            <button
+              type="button"
+              class="small"
+              aria-label={`Revoke ${who}`}
+              onClick={() => setQuestion('revoke')}
+            >
+              Revoke
+            </button>
+          </span>
+        )}
+      </div>
+      {sessions.map(session => (
+        <SessionRow key={session.id} session={session} history={history} at={at} who={who} />
+      ))}
+      {question === 'revoke' && <Revoke name={name!} server={server} onClose={() => setQuestion(null)} />}
+      {question === 'rename' && <Rename name={name!} server={server} onClose={() => setQuestion(null)} />}
+    </li>
+  )
+}
+
+interface QuestionProps {
+  readonly name: string
+  readonly server: ServerView
+  readonly onClose: () => void
+}
+
+function Revoke({ name, server, onClose }: QuestionProps) {
+  const { say, show } = useWords()
+  const { busy, refused, run } = useTask()
+  const revoke = (): Promise<void> =>
+    run(async () => {
+      const { view } = await ask('revoke', { publicKey: server.publicKey, name })
+      onClose()
+      show(view)
+      say(`${name} is not invited any more`)
+    })
+  return (
+    <Dialog title={`Take back the invite of ${name}?`} onClose={onClose}>
+      <p>
+        {name} is disconnected at once, and the ticket is worth nothing from now on.
+        {!server.private && ' As this is open to everybody who has its ticket, that one still lets in.'}
+      </p>
+      <Trouble refused={refused} />
+      <div class="row end">
+        <button type="button" onClick={onClose}>
+          Keep
+        </button>
+        <button type="button" class="danger" disabled={busy} onClick={revoke}>
+          Revoke
+        </button>
+      </div>
+    </Dialog>
+  )
+}
+
+function Rename({ name, server, onClose }: QuestionProps) {
+  const { say, show } = useWords()
+  const { busy, refused, run } = useTask()
+  const [to, setTo] = useState(name)
+  const rename = (event: Event): void => {
+    event.preventDefault()
+    run(async () => {
+      const { view } = await ask('rename', { publicKey: server.publicKey, name, to })
+      onClose()
+      show(view)
+      say(`${name} is ${to} now`)
+    })
+  }
+  return (
+    <Dialog title={`Rename ${name}`} onClose={onClose}>
+      <form onSubmit={rename}>
+        <Field label="The name" value={to} onValue={setTo} fault={refused?.of('name')} focused />
+        <Trouble refused={refused} fields={['name']} />
+        <div class="row end">
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="main" disabled={busy}>
+            Rename
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  )
+}

@@ -1,0 +1,49 @@
+/** What is hosted and what is joined; in the beginning, the choice between the two. */
+import type { View } from '../wire.js'
+import { ClientCard } from './client-card.js'
+import type { History } from './history.js'
+import { ServerCard } from './server-card.js'
+
+export function Home({ view, history }: { view: View; history: History }) {
+  const { servers, clients, at } = view
+  const empty = servers.length === 0 && clients.length === 0
+  return (
+    <>
+      <section class={empty ? 'hero' : 'hero small'}>
+        <h1>{empty ? 'Play together, wherever you are' : 'Your computer and your friends'}</h1>
+        {empty && (
+          <p>
+            Your computers connect directly to each other, encrypted. There is no account, and nothing to set
+            up in the router.
+          </p>
+        )}
+        <div class="choices">
+          <a class="choice" href="#host">
+            <strong>Host</strong>
+            <span>The game runs on this computer, and friends shall come in.</span>
+          </a>
+          <a class="choice" href="#join">
+            <strong>Join</strong>
+            <span>A friend has sent me a ticket.</span>
+          </a>
+        </div>
+      </section>
+      {servers.length > 0 && (
+        <section aria-labelledby="hosted">
+          <h2 id="hosted">You host</h2>
+          {servers.map(server => (
+            <ServerCard key={server.publicKey} server={server} history={history} at={at} />
+          ))}
+        </section>
+      )}
+      {clients.length > 0 && (
+        <section aria-labelledby="joined">
+          <h2 id="joined">You have joined</h2>
+          {clients.map(client => (
+            <ClientCard key={client.publicKey} client={client} history={history} at={at} />
+          ))}
+        </section>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,85 @@
+/** A ticket becomes something that was joined: first what is in it is shown, as soon as it was pasted. */
+import { useEffect, useState } from 'preact/hooks'
+import type { TicketView } from '../wire.js'
+import { ask, Refused } from './server.js'
+import { portsText } from './text.js'
+import { Field, Title, Trouble, useTask, useWords } from './words.js'
+
+/** How long nothing is typed until the ticket is looked at. */
+const LOOK_MS = 250
+
+export function JoinForm() {
+  const { say, show } = useWords()
+  const { busy, refused, run } = useTask()
+  const [ticket, setTicket] = useState('')
+  const [held, setHeld] = useState<TicketView | null>(null)
+  const [fault, setFault] = useState<string | null>(null)
+
+  useEffect(() => {
+    setHeld(null)
+    setFault(null)
+    if (ticket.trim() === '') return
+    let over = false
+    const look = async (): Promise<void> => {
+      try {
+        const found = await ask('look', { ticket })
+        if (!over) setHeld(found)
+      } catch (err) {
+        if (!over) setFault(err instanceof Refused ? err.message : String(err))
+      }
+    }
+    const timer = setTimeout(look, LOOK_MS)
+    return () => {
+      over = true
+      clearTimeout(timer)
+    }
+  }, [ticket])
+
+  const submit = (event: Event): void => {
+    event.preventDefault()
+    run(async () => {
+      const { view } = await ask('join', { ticket })
+      show(view)
+      say('Joined')
+      location.hash = 'home'
+    })
+  }
+  return (
+    <form class="card" onSubmit={submit}>
+      <Title text="Join" />
+      <p class="lead">Your friend's ticket begins with hnat1. Paste all of it, or the whole line.</p>
+      <Field label="The ticket" value={ticket} onValue={setTicket} lines={4} placeholder="hnat1..." focused />
+      <div role="status">
+        {held && <Held held={held} />}
+        {fault !== null && <p class="fault">{sentenceCase(fault)}</p>}
+      </div>
+      {fault === null && <Trouble refused={refused} />}
+      <div class="row end">
+        <a class="button" href="#home">
+          Back
+        </a>
+        <button type="submit" class="main" disabled={busy || !held || held.joined}>
+          {busy ? 'One moment ..' : 'Join'}
+        </button>
+      </div>
+    </form>
+  )
+}
+
+function Held({ held }: { held: TicketView }) {
+  const names = [...new Set(held.maps.flatMap(({ name }) => name ?? []))]
+  return (
+    <div class="notice">
+      <p>
+        <strong>{names.join(', ') || 'A server'}</strong>: {portsText(held.maps)}
+        {held.invited && ', an invite for you alone'}
+      </p>
+      {held.joined && <p>You have joined it already. Leave it first to use another ticket of it.</p>}
+    </div>
+  )
+}
+
+function sentenceCase(text: string): string {
+  const sentence = text.slice(0, 1).toUpperCase() + text.slice(1)
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`
+}

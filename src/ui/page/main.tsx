@@ -1,0 +1,6 @@
+/** Where the page begins. */
+import { render } from 'preact'
+import { App } from './app.js'
+import { enter } from './door.js'
+
+enter().finally(() => render(<App />, document.getElementById('app')!))

@@ -1,0 +1,120 @@
+/** Something that is hosted: its ticket, who is here, who may come in. */
+import { useState } from 'preact/hooks'
+import type { GuestView, ServerView } from '../wire.js'
+import { TicketBox } from './copy.js'
+import { Dialog } from './dialog.js'
+import { GuestRow } from './guest-row.js'
+import type { History } from './history.js'
+import { InviteDialog } from './invite-dialog.js'
+import { ask } from './server.js'
+import { portsText } from './text.js'
+import { Trouble, useTask, useWords } from './words.js'
+
+const STATES: Readonly<Record<ServerView['announced'], readonly [text: string, kind: string]>> = {
+  starting: ['Starting', 'wait'],
+  announcing: ['Starting', 'wait'],
+  announced: ['Friends can join', 'good'],
+  unreached: ['No way to the network', 'bad']
+}
+
+/** What is asked before it is done. */
+type Question = 'stop' | 'invite' | null
+
+export function ServerCard({ server, history, at }: { server: ServerView; history: History; at: number }) {
+  const { say, show } = useWords()
+  const { busy, refused, run } = useTask()
+  const [question, setQuestion] = useState<Question>(null)
+  // What the box shows until hyper-nat has answered.
+  const [wanted, setWanted] = useState<boolean | null>(null)
+  const { publicKey, maps, names, ticket, guests, announced } = server
+  const title = names.join(', ') || portsText(maps)
+  const [state, kind] = STATES[announced]
+  const hosts = [...new Set(maps.map(({ host }) => host))].filter(host => host !== '127.0.0.1')
+  const stop = (): Promise<void> =>
+    run(async () => {
+      const { view } = await ask('stop', { publicKey })
+      setQuestion(null)
+      show(view)
+      say(`${title} is not hosted any more`)
+    })
+  const setPrivate = async (isPrivate: boolean): Promise<void> => {
+    setWanted(isPrivate)
+    await run(async () => show((await ask('private', { publicKey, private: isPrivate })).view))
+    setWanted(null)
+  }
+  return (
+    <article class="card" aria-label={title}>
+      <div class="row">
+        <h3>{title}</h3>
+        <span class={`net ${kind}`}>{state}</span>
+        <button
+          type="button"
+          class="small push"
+          aria-label={`Stop hosting ${title}`}
+          onClick={() => setQuestion('stop')}
+        >
+          Stop
+        </button>
+      </div>
+      <p class="quiet">
+        {portsText(maps)}
+        {hosts.length > 0 && ` of ${hosts.join(', ')}`}
+      </p>
+      {ticket !== undefined && <TicketBox ticket={ticket} label="Ticket for your friends" />}
+      {server.private && (
+        <p class="lead">Only people whom you invite come in, each with a ticket of their own.</p>
+      )}
+      <div class="row">
+        <h4>Guests</h4>
+        <button
+          type="button"
+          class="small"
+          aria-label={`Invite to ${title}`}
+          onClick={() => setQuestion('invite')}
+        >
+          Invite
+        </button>
+        <label class="check push">
+          <input
+            type="checkbox"
+            checked={wanted ?? server.private}
+            disabled={busy}
+            onChange={event => setPrivate(event.currentTarget.checked)}
+          />
+          Only invited guests
+        </label>
+      </div>
+      {question === null && <Trouble refused={refused} />}
+      {guests.length === 0 ? (
+        <p class="quiet">Nobody is here yet.</p>
+      ) : (
+        <ul class="guests">
+          {guests.map(guest => (
+            <GuestRow key={keyOf(guest)} guest={guest} server={server} history={history} at={at} />
+          ))}
+        </ul>
+      )}
+      {question === 'invite' && (
+        <InviteDialog server={server} title={title} onClose={() => setQuestion(null)} />
+      )}
+      {question === 'stop' && (
+        <Dialog title={`Stop hosting ${title}?`} onClose={() => setQuestion(null)}>
+          <p>Everybody who is here is disconnected, and all of its tickets are worth nothing from now on.</p>
+          <Trouble refused={refused} />
+          <div class="row end">
+            <button type="button" onClick={() => setQuestion(null)}>
+              Go on hosting
+            </button>
+            <button type="button" class="danger" disabled={busy} onClick={stop}>
+              Stop hosting
+            </button>
+          </div>
+        </Dialog>
+      )}
+    </article>
+  )
+}
+
+function keyOf({ name, key, sessions }: GuestView): string {
+  return name === undefined ? `key ${key} ${sessions[0]?.id}` : `name ${name}`
+}

@@ -1,0 +1,58 @@
+/** Numbers and words of the protocol, as people read them. */
+import type { PathKind } from '../../events.js'
+import type { Proto } from '../../options/entry.js'
+import type { SessionView } from '../wire.js'
+
+export const PATHS: Readonly<Record<PathKind, string>> = {
+  lan: 'Same network',
+  direct: 'Direct',
+  relayed: 'Relayed'
+}
+
+export const PROTOS: Readonly<Record<Proto, string>> = { tcp: 'TCP', udp: 'UDP', tcpudp: 'TCP over UDP' }
+
+export function ping({ state, rtt }: Pick<SessionView, 'state' | 'rtt'>): string {
+  if (state !== 'up') return 'reconnecting'
+  if (rtt === null) return 'measuring'
+  return rtt < 10 ? `${rtt.toFixed(1)} ms` : `${Math.round(rtt)} ms`
+}
+
+export function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
+}
+
+/** `TCP 25565, UDP 19132`, those of one protocol together. */
+export function portsText(maps: readonly { readonly proto: Proto; readonly port: number }[]): string {
+  const byProto = new Map<Proto, number[]>()
+  for (const { proto, port } of maps) byProto.set(proto, [...(byProto.get(proto) ?? []), port])
+  return [...byProto].map(([proto, ports]) => `${PROTOS[proto]} ${ranges(ports)}`).join(', ')
+}
+
+function ranges(ports: readonly number[]): string {
+  const parts: [number, number][] = []
+  for (const port of [...ports].sort((a, b) => a - b)) {
+    const last = parts.at(-1)
+    if (last && port === last[1] + 1) last[1] = port
+    else parts.push([port, port])
+  }
+  return parts.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(', ')
+}
+
+export function day(ms: number): string {
+  return new Date(ms).toLocaleDateString(undefined, { year: 'numeric', month: 'short', day: 'numeric' })
+}
+
+export function time(ms: number): string {
+  return new Date(ms).toLocaleTimeString(undefined, {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hour12: false
+  })
+}
+
+/** A fault is the rest of a sentence about its field. */
+export function sentence(label: string, fault: string): string {
+  const text = `${label} ${fault}`
+  return /[.!?]$/.test(text) ? text : `${text}.`
+}

@@ -1,0 +1,289 @@
+/**
+ * The page on this computer: an HTTP server on 127.0.0.1 for one person, who hosts, joins and watches in a browser.
+ *
+ *     request -> guard (Host, Origin) -> token -> action -> options file -> daemon's reload
+ *                                             \-> events: the daemon's status, once a second while somebody looks
+ *
+ * Nothing runs while nobody looks.
+ */
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { type Clock, wallClock } from '../clock.js'
+import type { Journal } from '../control/journal.js'
+import { codeOf, HyperNatError, OptionsError } from '../errors.js'
+import type { DaemonEvent } from '../events.js'
+import type { UiLimits } from '../limits.js'
+import type { Log } from '../log.js'
+import type { Status } from '../status.js'
+import { Actions, type Changeable } from './actions.js'
+import { HEADERS, PAGE_HOST, refusalOf } from './guard.js'
+import { Keys } from './keys.js'
+import { lineOf } from './lines.js'
+import { viewOf } from './view.js'
+import type { Action, Line, Outcome, Refusal, View } from './wire.js'
+
+/** What the page needs of a daemon. */
+export interface UiDaemon extends Changeable {
+  status(): Status
+  /** What has happened, and what does. */
+  readonly journal: Journal
+  on(name: 'event', listener: (event: DaemonEvent) => void): unknown
+  off(name: 'event', listener: (event: DaemonEvent) => void): unknown
+}
+
+export interface UiParts {
+  readonly daemon: UiDaemon
+  /** The options file; it need not be there yet. */
+  readonly file: string
+  /** To listen on; 0 for any free one. */
+  readonly port: number
+  readonly clock: Clock
+  readonly limits: UiLimits
+  readonly log: Log
+}
+
+/** The files of the page, as scripts/page.mjs builds them beside this one. */
+const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
+  '/': ['index.html', 'text/html; charset=utf-8'],
+  '/main.js': ['main.js', 'text/javascript; charset=utf-8'],
+  '/main.css': ['main.css', 'text/css; charset=utf-8'],
+  '/icon.svg': ['icon.svg', 'image/svg+xml']
+}
+
+export class Ui {
+  readonly #parts: UiParts
+  readonly #keys: Keys
+  readonly #actions: Actions
+  readonly #waiting = new Map<string, string>()
+  readonly #closing = new AbortController()
+  readonly #server: Server
+  readonly #listener = (event: DaemonEvent): void => this.#note(event)
+  readonly #files = new Map<string, { readonly bytes: Uint8Array<ArrayBuffer>; readonly type: string }>()
+  #restart: readonly string[] = []
+  #windows = 0
+
+  constructor(parts: UiParts) {
+    const { daemon, file, clock, limits } = parts
+    this.#parts = parts
+    this.#keys = new Keys(() => clock.now(), limits.codeMs)
+    this.#actions = new Actions({
+      file,
+      daemon,
+      clock,
+      limits,
+      view: () => this.#view(),
+      timeOfDay: wallClock
+    })
+    this.#server = createAdaptorServer({
+      fetch: this.#routes().fetch,
+      overrideGlobalObjects: false,
+      serverOptions: {
+        maxHeaderSize: limits.headerBytes,
+        headersTimeout: limits.headersMs,
+        requestTimeout: limits.requestMs
+      }
+    }) as Server
+    this.#server.maxConnections = limits.connections
+    daemon.on('event', this.#listener)
+  }
+
+  /**
+   * Listens.
+   * @returns links to open the page with: one while this runs, and one that holds for one use and a minute
+   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED
+   */
+  async start(): Promise<{ url: string; once: string }> {
+    const { port } = this.#parts
+    for (const [path, [file, type]] of Object.entries(FILES)) {
+      const bytes = await readFile(new URL(`./page/${file}`, import.meta.url))
+      this.#files.set(path, { bytes: new Uint8Array(bytes), type })
+    }
+    try {
+      this.#server.listen(port, PAGE_HOST)
+      await once(this.#server, 'listening')
+    } catch (cause) {
+      if (codeOf(cause) === 'EADDRINUSE') {
+        const message = `Port ${port} of ${PAGE_HOST}, which the page shall have, is in use: choose another one, or 0 for any free one.`
+        throw new HyperNatError('PORT_IN_USE', message, { cause })
+      }
+      const message = `The page cannot have port ${port} of ${PAGE_HOST} (${codeOf(cause)}): choose another one, or 0 for any free one.`
+      throw new HyperNatError('LISTEN_FAILED', message, { cause })
+    }
+    const page = `http://${PAGE_HOST}:${this.#port}/`
+    return { url: `${page}#token=${this.#keys.token}`, once: `${page}#code=${this.#keys.newCode()}` }
+  }
+
+  async close(): Promise<void> {
+    this.#parts.daemon.off('event', this.#listener)
+    this.#closing.abort()
+    if (!this.#server.listening) return
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    this.#server.closeAllConnections()
+    await closed
+  }
+
+  get #port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  #routes(): Hono {
+    const { limits, log } = this.#parts
+    const app = new Hono()
+    app.use(async (c, next) => {
+      const sender = {
+        host: c.req.header('host'),
+        origin: c.req.header('origin'),
+        site: c.req.header('sec-fetch-site')
+      }
+      const refusal = refusalOf(sender, this.#port)
+      if (refusal === undefined) await next()
+      else {
+        log.info(
+          { host: sender.host, origin: sender.origin },
+          'a request from elsewhere to the page was refused'
+        )
+        c.res = refuse(c, 403, new HyperNatError('REFUSED', refusal))
+      }
+      for (const [name, value] of Object.entries(HEADERS)) c.header(name, value)
+    })
+    app.use(
+      '/api/*',
+      bodyLimit({
+        maxSize: limits.bodyBytes,
+        onError: c => refuse(c, 413, new HyperNatError('REFUSED', 'That is too much text for this page.'))
+      })
+    )
+    app.post('/api/enter', async c => {
+      const { code } = ((await bodyOf(c)) ?? {}) as { code?: unknown }
+      const token = typeof code === 'string' ? this.#keys.exchange(code) : undefined
+      return token === undefined ? strange(c) : c.json({ token })
+    })
+    app.use('/api/*', async (c, next) => {
+      if (!this.#keys.admits(c.req.header('authorization'))) return strange(c)
+      return next()
+    })
+    app.get('/api/live', c => {
+      if (this.#windows < limits.windows) {
+        const failed = async (err: Error): Promise<void> =>
+          log.error({ err }, 'the page cannot be kept up to date')
+        return streamSSE(c, stream => this.#show(stream), failed)
+      }
+      const message = 'This page is open in too many windows: close one of the others.'
+      return refuse(c, 503, new HyperNatError('REFUSED', message))
+    })
+    app.post('/api/:action', async c => {
+      const action = c.req.param('action')
+      if (!this.#actions.isAction(action)) return c.notFound()
+      return c.json(await this.#outcome(action, await bodyOf(c)))
+    })
+    app.get('*', c => {
+      const file = this.#files.get(c.req.path)
+      return file ? c.body(file.bytes, 200, { 'Content-Type': file.type }) : c.notFound()
+    })
+    app.notFound(c => refuse(c, 404, new HyperNatError('REFUSED', 'There is nothing here.')))
+    app.onError((err, c) => {
+      log.error({ err }, 'a request of the page failed')
+      return refuse(c, 500, err)
+    })
+    return app
+  }
+
+  async #outcome(action: Action, body: unknown): Promise<Outcome<Action>> {
+    try {
+      return { done: await this.#actions.run(action, body) }
+    } catch (err) {
+      if (err instanceof HyperNatError) return { refused: refusalFor(err) }
+      throw err
+    }
+  }
+
+  /** Keeps one window up to date; a slow one gets fewer views, and whatever lines are kept by then. */
+  async #show(stream: SSEStreamingApi): Promise<void> {
+    const { clock, daemon, limits } = this.#parts
+    const { signal } = this.#closing
+    const lines: Line[] = []
+    let count = 0
+    const add = (text: string): void => {
+      const line = lineOf(text, limits.lineLength)
+      if (line) lines.push({ number: ++count, ...line })
+      if (lines.length > limits.lines) lines.shift()
+    }
+    daemon.journal.last(limits.lines).forEach(add)
+    const unfollow = daemon.journal.follow(add)
+    let wake: () => void = () => {}
+    const over = (): void => wake()
+    this.#windows++
+    try {
+      stream.onAbort(over)
+      signal.addEventListener('abort', over)
+      while (!stream.aborted && !signal.aborted) {
+        await stream.writeSSE({ event: 'view', data: JSON.stringify(this.#view()) })
+        if (lines.length > 0) {
+          await stream.writeSSE({ event: 'lines', data: JSON.stringify(lines.splice(0)) })
+        }
+        await new Promise<void>(resolve => {
+          const timer = clock.after(limits.viewMs, resolve)
+          wake = () => {
+            timer.cancel()
+            resolve()
+          }
+          if (stream.aborted || signal.aborted) wake()
+        })
+      }
+    } finally {
+      signal.removeEventListener('abort', over)
+      unfollow()
+      this.#windows--
+    }
+  }
+
+  #view(): View {
+    const { daemon, file } = this.#parts
+    return viewOf(daemon.current, daemon.status(), { file, waiting: this.#waiting, restart: this.#restart })
+  }
+
+  #note(event: DaemonEvent): void {
+    if (event.event === 'waiting') this.#waiting.set(event.publicKey, event.message)
+    else if (event.event === 'connected') this.#waiting.delete(event.publicKey)
+    else if (event.event === 'reloaded') {
+      this.#restart = event.restart
+      for (const { publicKey } of event.removed) this.#waiting.delete(publicKey)
+    }
+  }
+}
+
+/** What came as JSON; undefined for anything else. */
+async function bodyOf(c: Context): Promise<unknown> {
+  try {
+    return await c.req.json()
+  } catch {
+    return undefined
+  }
+}
+
+function strange(c: Context): Response {
+  const message =
+    'This link is not valid, or not any more: open the one that hyper-nat showed when it started.'
+  return refuse(c, 401, new HyperNatError('REFUSED', message))
+}
+
+function refuse(c: Context, status: ContentfulStatusCode, err: Error): Response {
+  return c.json(refusalFor(err), status)
+}
+
+function refusalFor(err: Error): Refusal {
+  const faults = err instanceof OptionsError ? err.faults : []
+  return {
+    code: codeOf(err),
+    message: err instanceof HyperNatError ? err.message : 'hyper-nat failed to do this; its log tells why.',
+    faults: faults.map(({ path, message }) => ({ field: path, message }))
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * What the page and its server tell each other, as JSON. Nothing here holds a secret of a server; a ticket of a guest, which is
+ * one, is only in the answer to the invite that made it ({@link InviteAnswer}).
+ *
+ *     GET  /api/live      server-sent events: `view` (View) once a second, `lines` (Line[]) when there are new ones
+ *     POST /api/enter     { code } -> { token }; the only one without `Authorization: Bearer TOKEN`
+ *     POST /api/ACTION    an action of {@link Requests} -> {@link Outcome}
+ *
+ * A request that is not the page's own is refused with a status of 400 and up, and a {@link Refusal}.
+ */
+import type { PathKind } from '../events.js'
+import type { Proto } from '../options/entry.js'
+import type { Quality } from '../session/pulse.js'
+
+/** A session: somebody who is here, or a server that is reached. Counters only grow. */
+export interface SessionView extends Quality {
+  /** One for each session, as long as it lasts. */
+  readonly id: string
+  readonly state: 'up' | 'lost'
+  /** Null while there is no connection. */
+  readonly path: PathKind | null
+  /** Milliseconds since 1970. */
+  readonly since: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+}
+
+/** Somebody who may come in, or has. */
+export interface GuestView {
+  /** Undefined for whoever came in by the public key. */
+  readonly name?: string
+  /** The start of their key; of those who have no name, or who are known by a key of their own. */
+  readonly key?: string
+  /** Whether there is an invite, or a key in `allow`, to take back. */
+  readonly invited: boolean
+  /** Only these ports, as text; left out: all. */
+  readonly ports?: string
+  /** When the invite ends, milliseconds since 1970. */
+  readonly expires?: number
+  readonly maxDevices?: number
+  readonly sessions: readonly SessionView[]
+}
+
+export interface ServerView {
+  /** In base58. */
+  readonly publicKey: string
+  /** What its ports are called. */
+  readonly names: readonly string[]
+  readonly maps: readonly { readonly proto: Proto; readonly port: number; readonly host: string }[]
+  /** What to give to friends; missing for private servers, where each guest has another one. */
+  readonly ticket?: string
+  readonly private: boolean
+  readonly announced: 'starting' | 'announcing' | 'announced' | 'unreached'
+  readonly guests: readonly GuestView[]
+}
+
+/** A place to type into a game. */
+export interface AddressView {
+  readonly name?: string
+  readonly proto: Proto
+  /** `127.0.0.1:25565`. */
+  readonly address: string
+}
+
+export interface ClientView {
+  /** The server's, in base58. */
+  readonly publicKey: string
+  readonly addresses: readonly AddressView[]
+  readonly sessions: readonly SessionView[]
+  /** Why the server is not reached, in a sentence; left out while it is. */
+  readonly waiting?: string
+}
+
+/** All that the page shows. */
+export interface View {
+  /** Milliseconds since 1970, by the computer that runs hyper-nat. */
+  readonly at: number
+  readonly version: string
+  /** The options file. */
+  readonly file: string
+  /** Whether the network can be reached at all. */
+  readonly online: boolean
+  /** Settings that have changed and wait for the next start, by their names in the file. */
+  readonly restart: readonly string[]
+  readonly servers: readonly ServerView[]
+  readonly clients: readonly ClientView[]
+}
+
+/** A line of the log. */
+export interface Line {
+  /** Counts up from 1 in each window. */
+  readonly number: number
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly level: 'info' | 'warning' | 'error'
+  readonly text: string
+}
+
+/** Ports to share, as a person writes them. */
+export interface HostRow {
+  /** `25565`, `80,443`, `27015-27020`. */
+  readonly ports: string
+  /** `tcp`, `udp`, `tcpudp`, or several: `tcp+udp`. */
+  readonly proto: string
+}
+
+/** The actions, with what each is asked with. */
+export interface Requests {
+  /** Shares ports, under a new secret. */
+  host: {
+    readonly name: string
+    readonly rows: readonly HostRow[]
+    readonly host: string
+    readonly private: boolean
+  }
+  stop: { readonly publicKey: string }
+  private: { readonly publicKey: string; readonly private: boolean }
+  /** Tells what a ticket holds; changes nothing. */
+  look: { readonly ticket: string }
+  join: { readonly ticket: string }
+  leave: { readonly publicKey: string }
+  /** One who is invited already gets the same ticket again. */
+  invite: {
+    readonly publicKey: string
+    readonly name: string
+    /** Days from now; left out: for ever. */
+    readonly days?: number | undefined
+    readonly maxDevices?: number | undefined
+  }
+  revoke: { readonly publicKey: string; readonly name: string }
+  rename: { readonly publicKey: string; readonly name: string; readonly to: string }
+}
+
+export type Action = keyof Requests
+
+/** What an action answers; those that change something with how it is now. */
+export interface Answers {
+  host: { readonly view: View; readonly publicKey: string }
+  stop: { readonly view: View }
+  private: { readonly view: View }
+  look: TicketView
+  join: { readonly view: View; readonly publicKey: string }
+  leave: { readonly view: View }
+  invite: InviteAnswer
+  revoke: { readonly view: View }
+  rename: { readonly view: View }
+}
+
+/** What a ticket holds. */
+export interface TicketView {
+  readonly maps: readonly { readonly name?: string; readonly proto: Proto; readonly port: number }[]
+  /** Whether it was made for one guest. */
+  readonly invited: boolean
+  /** Whether its server has been joined. */
+  readonly joined: boolean
+}
+
+/** The ticket is a secret between the owner and the guest. */
+export interface InviteAnswer {
+  readonly view: View
+  readonly ticket: string
+}
+
+/** What came of an action. That somebody mistyped a ticket is nothing wrong between the page and its server. */
+export type Outcome<A extends Action> = { readonly done: Answers[A] } | { readonly refused: Refusal }
+
+/** Why something was not done. */
+export interface Refusal {
+  /** An `ErrorCode`, or the system's. */
+  readonly code: string
+  /** All of it, for people. */
+  readonly message: string
+  /** Each with the field that it is about: `name`, `rows[1].ports`; `''` for none. */
+  readonly faults: readonly { readonly field: string; readonly message: string }[]
+}

@@ -1,0 +1,184 @@
+// The page's server alone, asked by programs that are no browser: who gets in, and how much of it there is.
+import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
+import { type IncomingMessage, request } from 'node:http'
+import net from 'node:net'
+import { systemClock } from '../../src/clock.js'
+import { Journal } from '../../src/control/journal.js'
+import type { DaemonEvent } from '../../src/events.js'
+import { CONTROL_LIMITS, UI_LIMITS, type UiLimits } from '../../src/limits.js'
+import { silentLog } from '../../src/log.js'
+import { parseOptions } from '../../src/options/file.js'
+import { Ui } from '../../src/ui/ui.js'
+import { idleStatus } from '../support/idle-status.js'
+import { type Stage, staged } from '../support/stage.js'
+
+/** A daemon that does nothing. */
+class Idle extends EventEmitter<{ event: [DaemonEvent] }> {
+  readonly current = parseOptions('{ "schema": [] }')
+  readonly journal = new Journal(CONTROL_LIMITS)
+  readonly status = idleStatus
+  async reload() {}
+}
+
+interface Asked {
+  readonly method?: string
+  readonly headers?: Record<string, string>
+  readonly body?: string
+}
+
+/** The page, and a way to ask it. */
+class Door {
+  constructor(
+    readonly port: number,
+    readonly token: string,
+    readonly code: string,
+    readonly daemon: Idle
+  ) {}
+
+  /** The answer, its body not yet read. */
+  async open(path: string, { method = 'GET', headers = {}, body }: Asked = {}): Promise<IncomingMessage> {
+    const asked = request({ host: '127.0.0.1', port: this.port, path, method, headers, agent: false })
+    asked.end(body)
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    return answer
+  }
+
+  async ask(
+    path: string,
+    asked?: Asked
+  ): Promise<{ status: number; text: string; headers: IncomingMessage['headers'] }> {
+    const answer = await this.open(path, asked)
+    let text = ''
+    for await (const part of answer.setEncoding('utf8')) text += part
+    return { status: answer.statusCode ?? 0, text, headers: answer.headers }
+  }
+
+  async status(path: string, asked?: Asked): Promise<number> {
+    return (await this.ask(path, asked)).status
+  }
+
+  get key(): Record<string, string> {
+    return { authorization: `Bearer ${this.token}` }
+  }
+}
+
+async function door(stage: Stage, limits: Partial<UiLimits> = {}): Promise<Door> {
+  const daemon = new Idle()
+  const ui = await stage.use(
+    new Ui({
+      daemon,
+      file: 'nowhere.json',
+      port: 0,
+      clock: systemClock,
+      limits: { ...UI_LIMITS, ...limits },
+      log: silentLog
+    })
+  )
+  const { url, once } = await ui.start()
+  const token = new URL(url).hash.replace('#token=', '')
+  return new Door(Number(new URL(url).port), token, new URL(once).hash.replace('#code=', ''), daemon)
+}
+
+staged('the page itself is for every browser here, its data for who has the token', async stage => {
+  const page = await door(stage)
+  for (const path of ['/', '/main.js', '/main.css', '/icon.svg']) {
+    const { status, headers, text } = await page.ask(path)
+    assert.equal(status, 200, path)
+    assert.ok(!text.includes(page.token))
+    assert.match(`${headers['content-security-policy']}`, /default-src 'none'/)
+    assert.equal(headers['x-content-type-options'], 'nosniff')
+    assert.equal(headers['cache-control'], 'no-store')
+    assert.equal(headers['access-control-allow-origin'], undefined)
+  }
+  for (const path of ['/main.js.map', '/../package.json', '/%2e%2e/package.json', '/page/main.js', '//']) {
+    assert.equal(await page.status(path), 404, path)
+  }
+  const strange: Record<string, string>[] = [
+    {},
+    { authorization: 'Bearer x' },
+    { authorization: page.token },
+    { cookie: page.token }
+  ]
+  for (const headers of strange) {
+    assert.equal(await page.status('/api/live', { headers }), 401)
+    assert.equal(await page.status('/api/stop', { method: 'POST', headers, body: '{}' }), 401)
+    // Whoever has no token does not even learn what there is.
+    assert.equal(await page.status('/api/nothing', { method: 'POST', headers }), 401)
+  }
+  assert.equal(await page.status('/api/nothing', { method: 'POST', headers: page.key }), 404)
+  assert.equal(await page.status('/api/stop', { headers: page.key }), 404, 'an action is not a GET')
+  const { status, text } = await page.ask('/api/look', { method: 'POST', headers: page.key, body: 'no JSON' })
+  assert.equal(status, 200)
+  assert.equal(JSON.parse(text).refused.code, 'BAD_USAGE')
+})
+
+staged('requests under another name, or from another site, are refused with the token too', async stage => {
+  const page = await door(stage)
+  const asked = (headers: Record<string, string>) =>
+    page.status('/api/look', { method: 'POST', headers: { ...page.key, ...headers }, body: '{"ticket":""}' })
+  assert.equal(await asked({ origin: `http://127.0.0.1:${page.port}`, 'sec-fetch-site': 'same-origin' }), 200)
+  assert.equal(await asked({ host: `evil.example:${page.port}` }), 403)
+  assert.equal(await asked({ origin: 'http://evil.example' }), 403)
+  assert.equal(await asked({ origin: 'null' }), 403)
+  assert.equal(await asked({ 'sec-fetch-site': 'cross-site' }), 403)
+  assert.equal(await page.status('/', { headers: { host: 'evil.example' } }), 403)
+  const preflight = { origin: 'http://evil.example', 'access-control-request-method': 'POST' }
+  const { status, headers } = await page.ask('/api/look', { method: 'OPTIONS', headers: preflight })
+  assert.equal(status, 403)
+  assert.equal(headers['access-control-allow-origin'], undefined)
+})
+
+staged('a code opens the page once', async stage => {
+  const page = await door(stage)
+  const enter = (code: unknown) => page.ask('/api/enter', { method: 'POST', body: JSON.stringify({ code }) })
+  assert.equal((await enter('x')).status, 401)
+  assert.equal((await enter(7)).status, 401)
+  assert.deepEqual(JSON.parse((await enter(page.code)).text), { token: page.token })
+  assert.equal((await enter(page.code)).status, 401)
+})
+
+staged('what is too much is turned away, and leaves nothing behind', async stage => {
+  const page = await door(stage, { windows: 2, bodyBytes: 1000, connections: 4 })
+  const body = JSON.stringify({ ticket: 'a'.repeat(1000) })
+  assert.equal(await page.status('/api/look', { method: 'POST', headers: page.key, body }), 413)
+  // Before the token is looked at, too.
+  assert.equal(await page.status('/api/enter', { method: 'POST', body }), 413)
+
+  const windows = [
+    await page.open('/api/live', { headers: page.key }),
+    await page.open('/api/live', { headers: page.key })
+  ]
+  assert.equal(await page.status('/api/live', { headers: page.key }), 503)
+  const warning = { time: '2030-01-01T00:00:00Z', event: 'warning', code: 'X', message: 'something' }
+  page.daemon.journal.add(JSON.stringify(warning))
+  let seen = ''
+  for await (const part of windows[0]!.setEncoding('utf8')) {
+    seen += part
+    if (seen.includes('event: lines')) break
+  }
+  assert.match(seen, /^event: view\ndata: \{"at":\d+/)
+  assert.match(seen, /"text":"something"/)
+  // The one that has left makes room for another.
+  for (;;) {
+    const again = await page.open('/api/live', { headers: page.key })
+    if (again.statusCode === 200) break
+    assert.equal(again.statusCode, 503)
+    again.resume()
+    await once(again, 'end')
+  }
+
+  const idle = [net.connect(page.port, '127.0.0.1'), net.connect(page.port, '127.0.0.1')]
+  for (const socket of idle) stage.defer(() => socket.destroy())
+  await Promise.all(idle.map(socket => once(socket, 'connect')))
+  const late = net.connect(page.port, '127.0.0.1')
+  late.on('error', () => {})
+  await once(late, 'close')
+})
+
+staged('a port that is in use is told', async stage => {
+  const { port } = await door(stage)
+  const parts = { file: 'nowhere.json', clock: systemClock, limits: UI_LIMITS, log: silentLog }
+  const second = await stage.use(new Ui({ ...parts, daemon: new Idle(), port }))
+  await assert.rejects(second.start(), { code: 'PORT_IN_USE' })
+})

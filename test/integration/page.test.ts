@@ -1,0 +1,209 @@
+// The page in a real browser, as two people use it who never saw a terminal.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { assertAccessible, noBrowser, Pages } from '../support/browser.js'
+import { connectTcp, readSome } from '../support/clients.js'
+import { until } from '../support/deadline.js'
+import { writeOptions } from '../support/hyper-nat.js'
+import { listenTcpEcho } from '../support/servers.js'
+import { type Stage, staged } from '../support/stage.js'
+
+interface Person {
+  readonly page: Page
+  /** A link that holds while the daemon runs. */
+  readonly url: string
+  /** What options.json says now. */
+  options(): { schema: { ticket?: string; invites?: { name: string }[]; private?: boolean }[] }
+}
+
+/** Somebody with the page, and an options.json that is not there yet. */
+async function person(stage: Stage, pages: Pages, name: string): Promise<Person> {
+  const { folder, remove } = writeOptions('')
+  stage.defer(remove)
+  const file = join(folder, `${name}.json`)
+  const daemon = await stage.run(['ui', '-c', file], name)
+  const { url, once } = await daemon.event('ui')
+  const page = await pages.visit(once)
+  return { page, url, options: () => JSON.parse(readFileSync(file, 'utf8')) }
+}
+
+function button(page: Page, name: string | RegExp) {
+  return page.getByRole('button', typeof name === 'string' ? { name, exact: true } : { name })
+}
+
+/** What can be seen of the plots. */
+function pixels(page: Page): Promise<string[]> {
+  return page
+    .locator('.plot canvas')
+    .evaluateAll(all => all.map(one => (one as unknown as { toDataURL(): string }).toDataURL()))
+}
+
+staged(
+  'host, join, watch, invite, rename, revoke, leave and stop, in the page',
+  async stage => {
+    const pages = await Pages.open(stage)
+    const game = await stage.use(listenTcpEcho())
+    const host = await person(stage, pages, 'host')
+    const guest = await person(stage, pages, 'guest')
+    const { page } = host
+
+    // --- host ---
+    await page.getByRole('heading', { name: 'Play together' }).waitFor()
+    assert.equal(new URL(page.url()).hash, '', 'the link leaves the address bar')
+    await assertAccessible(page, 'the choice')
+    await page.getByRole('link', { name: 'Host' }).press('Enter')
+    const port = page.getByLabel('The port')
+    await port.fill('25565-1')
+    await button(page, 'Host').click()
+    await page.getByText('The port has').waitFor()
+    await port.and(page.locator(':focus')).waitFor()
+    await assertAccessible(page, 'host, with a fault')
+    await page.getByLabel('The name').fill('Minecraft')
+    await page.getByLabel('Protocol').selectOption('tcp')
+    await port.fill(`${game.port}`)
+    await port.press('Enter')
+    await page.getByText('Friends can join').waitFor()
+    await button(page, 'Copy the ticket').click()
+    const ticket = await page.evaluate<string>('navigator.clipboard.readText()')
+    assert.match(ticket, /^hnat1/)
+    await button(page, 'QR code').click()
+    await page.getByRole('img', { name: 'The ticket as a QR code' }).waitFor()
+    await assertAccessible(page, 'hosting')
+
+    // --- join ---
+    const there = guest.page
+    await there.getByRole('link', { name: 'Join' }).click()
+    const field = there.getByLabel('The ticket')
+    await field.fill(ticket.slice(0, -9))
+    await there.getByText('cut off').waitFor()
+    await assertAccessible(there, 'join, with a fault')
+    await field.fill(`hyper-nat join ${ticket}`)
+    await there.getByText(`TCP ${game.port}`).waitFor()
+    await button(there, 'Join').click()
+    await there.getByText('Connected', { exact: true }).waitFor()
+    const address = await there.locator('output').textContent()
+    const program = await connectTcp(Number(/^127\.0\.0\.1:(\d+)$/.exec(address ?? '')?.[1]))
+    stage.defer(() => program.destroy())
+    program.write('hello')
+    assert.equal((await readSome(program, 5)).toString(), 'hello')
+    await assertAccessible(there, 'joined')
+
+    // --- live ---
+    await page.getByText('Same network').waitFor()
+    await button(page, /^Plots of/).click()
+    await page.locator('.plot canvas').nth(2).waitFor()
+    const before = await pixels(page)
+    program.write(Buffer.alloc(300_000))
+    await readSome(program, 300_000)
+    await until(10_000, 'the plots of ping and traffic to move', async () => {
+      const now = await pixels(page)
+      return now.length === 3 && now[0] !== before[0] && now[2] !== before[2]
+    })
+    await page.getByText(/Altogether [3-9]\d\d kB came in/).waitFor()
+    await page.getByText('What happened').click()
+    await page.getByRole('log').getByText('connected (lan)').waitFor()
+    await assertAccessible(page, 'with a guest')
+
+    // --- only who is invited ---
+    await page.getByLabel('Only invited guests').check()
+    await there.getByText('Waiting for the host').waitFor()
+    await page.getByText('Nobody is here yet').waitFor()
+    assert.equal(host.options().schema[0]?.private, true)
+    await button(page, 'Invite to Minecraft').click()
+    await page.getByLabel('The name').fill('Anna')
+    await assertAccessible(page, 'inviting')
+    await button(page, 'Make a ticket').click()
+    const dialog = page.getByRole('dialog')
+    const own = (await dialog.locator('code').textContent()) ?? ''
+    assert.notEqual(own, ticket)
+    await assertAccessible(page, 'invited')
+    await button(page, 'Done').click()
+    await button(there, 'Leave Minecraft').click()
+    await assertAccessible(there, 'leaving')
+    await button(there, 'Leave').click()
+    await there.getByRole('heading', { name: 'Play together' }).waitFor()
+    await there.getByRole('link', { name: 'Join' }).click()
+    await there.getByLabel('The ticket').fill(own)
+    await there.getByText('an invite for you alone').waitFor()
+    await button(there, 'Join').click()
+    await there.getByText('Connected', { exact: true }).waitFor()
+    const anna = page.getByRole('listitem').filter({ hasText: 'Anna' })
+    await anna.getByText('Same network').waitFor()
+
+    await button(page, 'Rename Anna').click()
+    await page.getByLabel('The name').fill('Annie')
+    await button(page, 'Rename').click()
+    const annie = page.getByRole('listitem').filter({ hasText: 'Annie' })
+    await annie.getByText('Same network').waitFor()
+    assert.equal(await there.getByText('Connected', { exact: true }).count(), 1, 'the same session goes on')
+
+    // --- the page is loaded again ---
+    await page.reload()
+    await annie.getByText('Same network').waitFor()
+    assert.ok(!(await page.content()).includes(own), "a guest's ticket is shown to who makes it, once")
+
+    await button(page, 'Revoke Annie').click()
+    await button(page, 'Revoke').click()
+    await page.getByText('Nobody is here yet').waitFor()
+    await there.getByText('Waiting for the host').waitFor()
+    assert.deepEqual(host.options().schema[0]?.invites, [])
+
+    await button(page, 'Stop hosting Minecraft').click()
+    await button(page, 'Stop hosting').click()
+    await page.getByRole('heading', { name: 'Play together' }).waitFor()
+    assert.deepEqual(host.options().schema, [])
+    assert.deepEqual(pages.complaints, [], 'nothing on the consoles')
+
+    // --- nobody else ---
+    const other = await pages.visit(`${host.url.slice(0, -4)}AAAA`)
+    await other.getByText('This link is not valid any more').waitFor()
+    await assertAccessible(other, 'refused')
+    assert.equal(await other.getByRole('link', { name: 'Host' }).count(), 0)
+  },
+  { timeout: 90_000, skip: noBrowser }
+)
+
+staged(
+  "another site's page gets nothing, with the token either",
+  async stage => {
+    const pages = await Pages.open(stage)
+    const { url } = await person(stage, pages, 'host')
+    const site = createServer((_request, answer) => answer.end('<!doctype html><title>Elsewhere</title>'))
+    await new Promise<void>(resolve => void site.listen(0, '127.0.0.1', resolve))
+    stage.defer(() => {
+      site.close()
+      site.closeAllConnections()
+    })
+    const elsewhere = await pages.visit(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`)
+    const [page = '', token = ''] = url.split('#token=')
+    const tried = await elsewhere.evaluate(`(async () => {
+      const page = '${page}'
+      const headers = { Authorization: 'Bearer ${token}' }
+      const tries = [
+        ['api/live', { headers }],
+        ['api/stop', { method: 'POST', headers, body: '{}' }],
+        ['api/stop', { method: 'POST', body: '{}' }],
+        ['main.js', { mode: 'no-cors' }]
+      ]
+      const outcomes = tries.map(([path, request]) =>
+        fetch(page + path, request).then(answer => answer.type, () => 'nothing'))
+      const frame = document.createElement('iframe')
+      frame.src = page
+      const loaded = new Promise(resolve => frame.addEventListener('load', resolve))
+      document.body.append(frame)
+      await loaded
+      // Readable only while it is the empty page of this site's own; an error page of the browser is not.
+      return [...(await Promise.all(outcomes)), frame.contentDocument === null ? 'nothing' : 'framed']
+    })()`)
+    assert.deepEqual(tried, ['nothing', 'nothing', 'nothing', 'nothing', 'nothing'])
+    assert.ok(
+      pages.complaints.some(text => /frame-ancestors|X-Frame-Options/i.test(text)),
+      `${pages.complaints}`
+    )
+  },
+  { skip: noBrowser }
+)

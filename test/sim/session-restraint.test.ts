@@ -1,0 +1,85 @@
+/** A session bounds its transfers while datagrams of a game pass beside them, and only then. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import b4a from 'b4a'
+import { FlowEnd } from '../support/flow-end.js'
+import { connected } from '../support/session-peers.js'
+import { Scene } from './support/scene.js'
+
+const ENDLESS = { total: 200_000_000, fin: true, chunk: () => 50_000 }
+
+for (const proto of ['tcp', 'tcpudp'] as const) {
+  test(`${proto}: a transfer is bounded as long as there is a game, and the bound ends with either`, () => {
+    const limits = { gameMs: 500, restraintIdleMs: 500, resetMs: 500 }
+    const { world, server, client } = connected(1, { delay: 20, bytesPerMs: 1000 }, limits)
+    const { client: link } = client.connection!
+    server.open = flow => {
+      new FlowEnd(flow, 2, 1, world.clock, { total: 0, fin: true, chunk: () => 1 }).go()
+      return null
+    }
+    const game = (ms: number): void => {
+      for (let at = 0; at < ms; at += 20) {
+        client.session!.sendUdp(2, 1, b4a.alloc(100))
+        world.pass(20)
+      }
+    }
+    game(1000)
+    assert.equal(link.bound, Number.POSITIVE_INFINITY, 'a game alone')
+    const session = client.session!
+    const flow = proto === 'tcp' ? session.openFlow(1) : session.tcpudp.open(1)
+    const end = new FlowEnd(flow, 1, 2, world.clock, ENDLESS)
+    end.go()
+    game(1000)
+    assert.ok(link.bound < Number.POSITIVE_INFINITY, 'a game and a transfer')
+    world.pass(1000)
+    assert.equal(link.bound, Number.POSITIVE_INFINITY, 'a transfer alone')
+    game(1000)
+    assert.ok(link.bound < Number.POSITIVE_INFINITY, 'a game again')
+    flow.reset('FLOW_RESET')
+    game(2000)
+    assert.equal(link.bound, Number.POSITIVE_INFINITY, 'the transfer is over')
+    assert.deepEqual([client.told, server.told], [['up'], ['up']])
+  })
+}
+
+test('a session that is over while it bounds a transfer leaves no timer', () => {
+  const { world, server, client } = connected(1, { delay: 20, bytesPerMs: 1000 })
+  server.open = flow => {
+    new FlowEnd(flow, 2, 1, world.clock, { total: 0, fin: true, chunk: () => 1 }).go()
+    return null
+  }
+  new FlowEnd(client.session!.openFlow(1), 1, 2, world.clock, ENDLESS).go()
+  for (let i = 0; i < 20; i++) {
+    client.session!.sendUdp(2, 1, b4a.alloc(100))
+    world.pass(20)
+  }
+  const { client: link } = client.connection!
+  assert.ok(link.bound < Number.POSITIVE_INFINITY)
+  link.record = true
+  client.session!.close('GOODBYE')
+  world.pass(5000)
+  assert.deepEqual(link.sent, [])
+})
+
+test('a tcpudp flow has no more in flight than its bound, and goes on when that goes', () => {
+  const scene = new Scene(1)
+  const bulk = scene.bulk()
+  scene.run(3000)
+  const arq = bulk.sender.arq!
+  const bound = 50_000
+  arq.restrain(bound)
+  scene.run(1000)
+  bulk.mark()
+  for (let i = 0; i < 100; i++) {
+    scene.run(20)
+    assert.ok(arq.stats.inFlight <= bound + 1500, `${arq.stats.inFlight}`)
+  }
+  assert.equal(arq.atBound, true)
+  // 50 kB in 40 ms are 10 Mbit/s.
+  assert.ok(bulk.rate > 8 && bulk.rate < 10.5, `${bulk.rate} Mbit/s`)
+  arq.restrain(Number.POSITIVE_INFINITY)
+  scene.run(5000)
+  bulk.mark()
+  scene.run(3000)
+  assert.ok(bulk.rate > 70, `${bulk.rate} Mbit/s`)
+})

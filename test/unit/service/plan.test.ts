@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { HyperNatError } from '../../../src/errors.js'
+import { planFor } from '../../../src/service/apply.js'
+import { type ServiceParts, type Step, stepsText } from '../../../src/service/plan.js'
+
+const PARTS: ServiceParts = {
+  scope: 'user',
+  node: '/usr/bin/node',
+  main: '/usr/lib/hyper-nat/main.js',
+  options: '/home/anna/options.json',
+  owner: 'anna',
+  home: '/home/anna',
+  config: '/home/anna/.config',
+  uid: 1000,
+  account: 'PC\\anna',
+  lowPorts: false
+}
+
+const ROOTS = { ...PARTS, scope: 'system', owner: null, options: '/etc/hyper-nat/options.json' } as const
+
+function written(steps: readonly Step[]): { path: string; text: string } {
+  const found = steps.filter(step => step.do === 'write')
+  assert.equal(found.length, 1)
+  return found[0]!
+}
+
+function commands(steps: readonly Step[]): string[] {
+  return steps.flatMap(step => (step.do === 'run' ? [step.command.join(' ')] : [`${step.do} ${step.path}`]))
+}
+
+/** The settings of a unit, each with all its values. */
+function settings(text: string): Record<string, string[]> {
+  const all: Record<string, string[]> = {}
+  for (const line of text.split('\n')) {
+    const [, key, value] = /^(\w+)=(.*)$/.exec(line) ?? []
+    if (key !== undefined) (all[key] ??= []).push(value!)
+  }
+  return all
+}
+
+test('systemd, for a user', () => {
+  const plan = planFor(PARTS, 'linux')
+  const { path, text } = written(plan.install)
+  assert.equal(path, '/home/anna/.config/systemd/user/hyper-nat.service')
+  const unit = settings(text)
+  assert.deepEqual(unit.ExecStart, [
+    '"/usr/bin/node" "/usr/lib/hyper-nat/main.js" -c "/home/anna/options.json"'
+  ])
+  assert.deepEqual([unit.Type, unit.NotifyAccess, unit.WatchdogSec], [['notify'], ['all'], ['60']])
+  assert.deepEqual(unit.ExecReload, ['/bin/kill -HUP $MAINPID'])
+  assert.deepEqual(unit.NoNewPrivileges, ['yes'])
+  assert.deepEqual(unit.WantedBy, ['default.target'])
+  // A user's manager may be unable to make namespaces, and then it starts nothing that asks for them.
+  for (const key of ['User', 'DynamicUser', 'ProtectSystem', 'PrivateTmp', 'PrivateDevices']) {
+    assert.equal(unit[key], undefined, key)
+  }
+  assert.deepEqual(commands(plan.install), [
+    `write ${path}`,
+    'systemctl --user daemon-reload',
+    'systemctl --user enable hyper-nat.service',
+    'systemctl --user restart hyper-nat.service'
+  ])
+  assert.deepEqual(commands(plan.uninstall), [
+    'systemctl --user disable --now hyper-nat.service',
+    `remove ${path}`,
+    'systemctl --user daemon-reload'
+  ])
+  assert.match(plan.notes.join('\n'), /loginctl enable-linger/)
+})
+
+test('systemd, for the machine, as the owner of the options', () => {
+  const identity = '/home/anna/keys/me.key'
+  const plan = planFor({ ...PARTS, scope: 'system', identity }, 'linux')
+  const { path, text } = written(plan.install)
+  assert.equal(path, '/etc/systemd/system/hyper-nat.service')
+  const unit = settings(text)
+  assert.deepEqual(unit.User, ['anna'])
+  assert.equal(unit.DynamicUser, undefined)
+  assert.deepEqual(unit.ReadWritePaths, ['"/home/anna" "/home/anna/keys"'])
+  assert.deepEqual([unit.ProtectSystem, unit.ProtectHome], [['strict'], ['read-only']])
+  assert.deepEqual([unit.CapabilityBoundingSet, unit.AmbientCapabilities], [[''], ['']])
+  assert.deepEqual(unit.WantedBy, ['multi-user.target'])
+  assert.deepEqual(plan.status, ['systemctl', 'status', '--no-pager', 'hyper-nat.service'])
+})
+
+test('systemd, for the machine, with options that only root reads', () => {
+  const plan = planFor({ ...ROOTS, identity: '/x', logFile: '/y', lowPorts: true }, 'linux')
+  const unit = settings(written(plan.install).text)
+  assert.deepEqual(unit.DynamicUser, ['yes'])
+  assert.equal(unit.User, undefined)
+  assert.deepEqual(unit.LoadCredential, ['options.json:/etc/hyper-nat/options.json'])
+  assert.match(
+    unit.ExecStart![0]!,
+    / -c %d\/options\.json --identity %S\/hyper-nat\/identity --log-file %L\/hyper-nat\/hyper-nat\.log$/
+  )
+  assert.deepEqual([unit.StateDirectory, unit.LogsDirectory], [['hyper-nat'], ['hyper-nat']])
+  assert.deepEqual(unit.AmbientCapabilities, ['CAP_NET_BIND_SERVICE'])
+  // It reads a copy, which systemd makes at the start alone.
+  assert.equal(unit.ExecReload, undefined)
+  assert.match(plan.notes.join('\n'), /systemctl restart hyper-nat/)
+  assert.doesNotMatch(plan.notes.join('\n'), /home folder/)
+  assert.match(
+    planFor({ ...ROOTS, node: '/root/.nvm/node' }, 'linux').notes.join('\n'),
+    /\/root\/\.nvm\/node is in a home folder/
+  )
+  const plain = settings(written(planFor(ROOTS, 'linux').install).text)
+  assert.deepEqual([plain.StateDirectory, plain.LogsDirectory], [undefined, undefined])
+})
+
+test('systemd takes paths for what they are', () => {
+  const { text } = written(planFor({ ...PARTS, options: '/a b/"c"\\%d/$HOME.json' }, 'linux').install)
+  assert.match(text, / -c "\/a b\/\\"c\\"\\\\%%d\/\$\$HOME\.json"\n/)
+})
+
+test('launchd, for a user and for the machine', () => {
+  const plan = planFor({ ...PARTS, home: '/Users/anna', options: '/Users/anna/R&D <x>.json' }, 'darwin')
+  const { path, text } = written(plan.install)
+  assert.equal(path, '/Users/anna/Library/LaunchAgents/hyper-nat.plist')
+  assert.match(text, /<string>\/Users\/anna\/R&amp;D &lt;x&gt;\.json<\/string>/)
+  assert.match(text, /<key>SuccessfulExit<\/key><false\/>/)
+  assert.doesNotMatch(text, /UserName/)
+  assert.deepEqual(commands(plan.install), [
+    `write ${path}`,
+    'launchctl bootout gui/1000/hyper-nat',
+    'launchctl enable gui/1000/hyper-nat',
+    `launchctl bootstrap gui/1000 ${path}`
+  ])
+  const system = planFor({ ...PARTS, scope: 'system' }, 'darwin')
+  assert.equal(written(system.install).path, '/Library/LaunchDaemons/hyper-nat.plist')
+  assert.match(written(system.install).text, /<key>UserName<\/key><string>anna<\/string>/)
+  assert.equal(commands(system.uninstall)[0], 'launchctl bootout system/hyper-nat')
+  assert.match(planFor(ROOTS, 'darwin').notes.join('\n'), /runs as root/)
+})
+
+const WINDOWS = {
+  ...PARTS,
+  node: 'C:\\Program Files\\nodejs\\node.exe',
+  main: 'C:\\hyper-nat\\main.js',
+  options: 'C:\\Users\\anna\\R&D.json',
+  config: 'C:\\Users\\anna\\AppData\\Roaming'
+}
+
+test('the task scheduler of Windows', () => {
+  const plan = planFor(WINDOWS, 'win32')
+  const [write] = plan.install
+  assert.ok(write?.do === 'write' && write.encoding === 'utf16le')
+  const { path, text } = write
+  assert.equal(path, 'C:\\Users\\anna\\AppData\\Roaming\\hyper-nat-task.xml')
+  assert.ok(text.startsWith('\ufeff<?xml version="1.0" encoding="UTF-16"?>\r\n'))
+  assert.match(
+    text,
+    /<Arguments>--headless &quot;C:\\Program Files\\nodejs\\node\.exe&quot; C:\\hyper-nat\\main\.js -c C:\\Users\\anna\\R&amp;D\.json</
+  )
+  assert.match(text, /<LogonTrigger><Enabled>true<\/Enabled><UserId>PC\\anna<\/UserId>/)
+  assert.match(text, /<ExecutionTimeLimit>PT0S</)
+  assert.deepEqual(commands(plan.install).slice(1), [
+    'schtasks /End /TN hyper-nat',
+    `schtasks /Create /TN hyper-nat /XML ${path} /F`,
+    'schtasks /Run /TN hyper-nat'
+  ])
+  const system = written(planFor({ ...WINDOWS, scope: 'system' }, 'win32').install).text
+  assert.match(system, /<BootTrigger>/)
+  assert.match(system, /<UserId>S-1-5-19<\/UserId>/)
+  assert.doesNotMatch(system, /anna<\/UserId>/)
+})
+
+test('another system is told that there is nothing for it', () => {
+  assert.throws(
+    () => planFor(PARTS, 'freebsd'),
+    (err: unknown) => err instanceof HyperNatError && err.code === 'UNSUPPORTED'
+  )
+})
+
+test('steps are shown as they are done', () => {
+  const shown = stepsText([
+    { do: 'write', path: '/x', text: 'one\n\ntwo\n', mode: 0o600 },
+    { do: 'run', command: ['a', 'b c'] },
+    { do: 'remove', path: '/y' }
+  ])
+  assert.equal(shown, 'write /x\n  one\n\n  two\nrun a "b c"\nremove /y\n')
+})

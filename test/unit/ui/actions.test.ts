@@ -1,0 +1,255 @@
+// What the page does to the options file, with a daemon that only reads it again.
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { Clock } from '../../../src/clock.js'
+import { HyperNatError, OptionsError } from '../../../src/errors.js'
+import { keyPairOf } from '../../../src/identity/keys.js'
+import { Secret } from '../../../src/identity/secret.js'
+import { decodeTicket, encodeTicket } from '../../../src/identity/ticket.js'
+import type { Options } from '../../../src/options/entry.js'
+import { parseOptions, readOptionsIfThere } from '../../../src/options/file.js'
+import { Actions } from '../../../src/ui/actions.js'
+import { viewOf } from '../../../src/ui/view.js'
+import type { Action, Answers, Requests } from '../../../src/ui/wire.js'
+import { idleStatus } from '../../support/idle-status.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-ui-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+let files = 0
+
+const NOW = Date.parse('2030-01-01T00:00:00Z')
+
+/** Its timers keep the test alive. */
+const clock: Clock = {
+  now: () => performance.now(),
+  after(ms, fn) {
+    const timer = setTimeout(fn, ms)
+    return { cancel: () => clearTimeout(timer) }
+  }
+}
+
+/** A page over a file of its own. */
+class Desk {
+  readonly file = join(folder, `${++files}.json`)
+  reloads = 0
+  current: Options = parseOptions('{ "schema": [] }')
+  readonly actions: Actions
+  /** What reading the file again does beside. */
+  onReload: () => Promise<void> = async () => {}
+
+  constructor(text?: string, reloadMs = 1000) {
+    if (text !== undefined) writeFileSync(this.file, text)
+    this.actions = new Actions({
+      file: this.file,
+      daemon: this,
+      view: () => this.view,
+      clock,
+      timeOfDay: () => NOW,
+      limits: { reloadMs }
+    })
+  }
+
+  get view() {
+    return viewOf(this.current, idleStatus(), { file: this.file, waiting: new Map(), restart: [] })
+  }
+
+  get text(): string {
+    return readFileSync(this.file, 'utf8')
+  }
+
+  async reload(): Promise<void> {
+    this.reloads++
+    this.current = await readOptionsIfThere(this.file)
+    await this.onReload()
+  }
+
+  do<A extends Action>(action: A, request: Requests[A]) {
+    // Answers of one action have one type, which the table of actions does not show.
+    return this.actions.run(action, request) as Promise<Answers[A]>
+  }
+
+  /** Hosts TCP 25565. */
+  host(isPrivate = false) {
+    const rows = [{ ports: '25565', proto: 'tcp' }]
+    return this.do('host', { name: 'My game', rows, host: '', private: isPrivate })
+  }
+
+  async faults(action: Action, request: unknown): Promise<string[]> {
+    const before = existsSync(this.file) ? this.text : null
+    try {
+      await this.actions.run(action, request)
+    } catch (err) {
+      assert.ok(err instanceof HyperNatError, String(err))
+      assert.equal(existsSync(this.file) ? this.text : null, before, 'nothing was changed')
+      return err instanceof OptionsError
+        ? err.faults.map(({ path, message }) => `${path}: ${message}`)
+        : [err.code]
+    }
+    throw new Error('was done')
+  }
+}
+
+test('hosting makes a file that only its owner reads, with a secret of its own for each share', async () => {
+  const desk = new Desk()
+  const rows = [
+    { ports: '25565', proto: 'tcp' },
+    { ports: '27015-27016, 27020', proto: 'tcp+udp' }
+  ]
+  const first = await desk.do('host', { name: ' My game ', rows, host: '192.168.1.20', private: true })
+  assert.equal(desk.reloads, 1)
+  if (process.platform !== 'win32') assert.equal(statSync(desk.file).mode & 0o777, 0o600)
+  const { schema } = JSON.parse(desk.text)
+  const { secret } = schema[0]
+  assert.ok(secret.length >= 32)
+  const common = { mode: 'server', name: 'My game', host: '192.168.1.20', secret }
+  assert.deepEqual(schema, [
+    { ...common, proto: 'tcp', port: 25565, private: true },
+    { ...common, proto: 'tcp+udp', port: '27015-27016, 27020' }
+  ])
+  const second = await desk.host()
+  assert.notEqual(second.publicKey, first.publicKey)
+  assert.deepEqual(
+    second.view.servers.map(one => [one.publicKey, one.private, one.names, one.announced]),
+    [
+      [first.publicKey, true, ['My game'], 'starting'],
+      [second.publicKey, false, ['My game'], 'starting']
+    ]
+  )
+  assert.ok(!JSON.stringify(second).includes(secret), 'no secret reaches the page')
+  assert.equal(JSON.parse(desk.text).schema[2].private, undefined)
+})
+
+test('faults name the fields of the page, all at once, and change nothing', async () => {
+  const desk = new Desk()
+  const rows = [
+    { ports: '0', proto: 'tcp' },
+    { ports: '1', proto: 'ftp' }
+  ]
+  const faults = await desk.faults('host', { name: '', rows, host: 'a b', private: false })
+  assert.deepEqual(faults.map(fault => fault.slice(0, fault.indexOf(': '))).sort(), [
+    'host',
+    'rows[0].ports',
+    'rows[1].proto'
+  ])
+  assert.equal(desk.reloads, 0)
+})
+
+test('requests of another shape are refused', async () => {
+  const desk = new Desk()
+  for (const [action, request] of [
+    ['host', undefined],
+    ['host', { name: '', rows: [], host: '', private: false }],
+    ['host', { name: '', rows: [{ ports: '1', proto: 'tcp' }], host: '', private: false, secret: 'mine' }],
+    ['join', { ticket: 7 }],
+    ['invite', { publicKey: 'k', name: 'Anna', maxDevices: 0 }],
+    ['invite', { publicKey: 'k', name: 'Anna', days: 1e9 }],
+    ['stop', ['k']]
+  ] as const) {
+    assert.notDeepEqual(await desk.faults(action, request), [], action)
+  }
+  assert.equal(desk.actions.isAction('toString'), false)
+})
+
+test('joining opens the ports of a ticket, or the next free ones; a line around the ticket does no harm', async () => {
+  const desk = new Desk()
+  const { publicKey } = keyPairOf(new Secret('a friend'))
+  const ticket = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 45_123, name: 'My game' }] })
+  const held = await desk.do('look', { ticket: `Run hyper-nat join ${ticket.toUpperCase()}\n` })
+  assert.deepEqual(held, {
+    maps: [{ name: 'My game', proto: 'tcp', port: 45_123 }],
+    invited: false,
+    joined: false
+  })
+  assert.equal(desk.reloads, 0)
+  const { view, publicKey: key } = await desk.do('join', { ticket: `hyper-nat join ${ticket}` })
+  assert.match(view.clients[0]?.addresses[0]?.address ?? '', /^127\.0\.0\.1:\d+$/)
+  assert.equal((await desk.do('look', { ticket })).joined, true)
+  assert.match((await desk.faults('join', { ticket }))[0] ?? '', /^ticket: .*joined already/)
+  assert.deepEqual((await desk.do('leave', { publicKey: key })).view.clients, [])
+  assert.deepEqual(JSON.parse(desk.text), { schema: [] })
+  assert.match((await desk.faults('leave', { publicKey: key }))[0] ?? '', /not in the file any more/)
+})
+
+test('faults of tickets have their own codes', async () => {
+  const desk = new Desk()
+  const ticket = encodeTicket({
+    publicKey: keyPairOf(new Secret('a friend')).publicKey,
+    maps: [{ proto: 'tcp', port: 1 }]
+  })
+  assert.deepEqual(await desk.faults('look', { ticket: ticket.slice(0, -5) }), ['TICKET_CUT'])
+  const other = ticket.at(-1) === 'y' ? 'b' : 'y'
+  assert.deepEqual(await desk.faults('join', { ticket: ticket.slice(0, -1) + other }), ['TICKET_MISTYPED'])
+  assert.deepEqual(await desk.faults('look', { ticket: 'hello' }), ['BAD_TICKET'])
+})
+
+test('a guest who is renamed has the same ticket; a revoked one has none', async () => {
+  const desk = new Desk()
+  const { publicKey } = await desk.host(true)
+  const { ticket } = await desk.do('invite', { publicKey, name: ' Anna ', days: 7, maxDevices: 2 })
+  assert.ok(decodeTicket(ticket).invite)
+  assert.match(
+    (await desk.faults('invite', { publicKey, name: 'Anna', days: 1 }))[0] ?? '',
+    /^name: is invited already/
+  )
+  await desk.do('invite', { publicKey, name: 'Ben' })
+  assert.match(
+    (await desk.faults('rename', { publicKey, name: 'Anna', to: 'Ben' }))[0] ?? '',
+    /^name: is the name of another/
+  )
+  assert.match(
+    (await desk.faults('rename', { publicKey, name: 'Carl', to: 'Dora' }))[0] ?? '',
+    /nobody who is invited/
+  )
+  assert.match((await desk.faults('rename', { publicKey, name: 'Anna', to: '' }))[0] ?? '', /^name: is empty/)
+
+  const before = desk.text
+  await desk.do('rename', { publicKey, name: 'Anna', to: 'Anna ' })
+  assert.equal(desk.text, before)
+  await desk.do('rename', { publicKey, name: 'Anna', to: 'Annie' })
+  const { view } = await desk.do('rename', { publicKey, name: 'Annie', to: 'Ann' })
+  const { expires, ...ann } = view.servers[0]!.guests[0]!
+  assert.deepEqual(ann, { name: 'Ann', invited: true, maxDevices: 2, sessions: [] })
+  assert.equal(expires, NOW + 7 * 86_400_000)
+  assert.equal((await desk.do('invite', { publicKey, name: 'Ann' })).ticket, ticket, 'asked for again')
+
+  const after = await desk.do('revoke', { publicKey, name: 'Ann' })
+  assert.deepEqual(
+    after.view.servers[0]!.guests.map(({ name }) => name),
+    ['Ben']
+  )
+  assert.notEqual((await desk.do('invite', { publicKey, name: 'Anna' })).ticket, ticket)
+})
+
+test('private is changed where it is said, and comments stay', async () => {
+  const secret = 'qm4jzr8tk3ow9yxa5hbdnc6e'
+  const desk = new Desk(`{
+  // Mine.
+  "schema": [
+    { "mode": "server", "port": 1, "secret": "${secret}" },
+    { "mode": "server", "port": 2, "secret": "${secret}", "private": false /* not yet */ },
+    { "mode": "server", "port": 3, "secret": "another one, of 2030" }
+  ]
+}`)
+  await desk.reload()
+  const { publicKey } = desk.view.servers[0]!
+  await desk.do('private', { publicKey, private: true })
+  assert.ok(desk.text.includes('"private": true /* not yet */'), desk.text)
+  assert.deepEqual(
+    desk.view.servers.map(one => one.private),
+    [true, false]
+  )
+  await desk.do('private', { publicKey: desk.view.servers[1]!.publicKey, private: true })
+  assert.equal(desk.view.servers[1]!.private, true)
+  await desk.do('stop', { publicKey })
+  assert.equal(desk.view.servers.length, 1)
+  assert.ok(desk.text.includes('// Mine.') && !desk.text.includes(secret), desk.text)
+})
+
+test('a change that takes long is shown as far as it is', async () => {
+  const desk = new Desk(undefined, 20)
+  desk.onReload = () => new Promise(() => {})
+  assert.equal((await desk.host()).view.servers[0]?.announced, 'starting')
+})
