@@ -13,13 +13,18 @@ export const WITHIN_MS = 25_000
 
 const GAME = join(dirname(fileURLToPath(import.meta.url)), 'game.js')
 
+interface Surroundings {
+  readonly env?: Record<string, string>
+  readonly cwd?: string
+}
+
 /** Programs in the lab, which end with their test. */
 export class Programs {
   readonly #running: Process[] = []
   readonly #undo: (() => void)[] = []
 
-  /** Any program, its path first. */
-  run(home: Home, args: readonly string[], env: Record<string, string> = {}, cwd?: string): Process {
+  /** Any program, its path first; `env` is added. */
+  run(home: Home, args: readonly string[], { env = {}, cwd }: Surroundings = {}): Process {
     const [command = '', ...rest] = [...home.prefix, ...args]
     const one = new Process(command, rest, { name: args.join(' '), env: { ...process.env, ...env }, cwd })
     this.#running.push(one)
@@ -27,8 +32,8 @@ export class Programs {
   }
 
   /** What a program says on stdout that runs to its end. */
-  async said(home: Home, args: readonly string[], env: Record<string, string> = {}): Promise<string> {
-    const one = this.run(home, args, { HOME: this.folder(), ...env })
+  async said(home: Home, args: readonly string[], { env = {} }: Surroundings = {}): Promise<string> {
+    const one = this.run(home, args, { env: { HOME: this.folder(), ...env } })
     return (await one.end()).stdout
   }
 
@@ -47,7 +52,10 @@ export class Programs {
   }
 
   daemon(home: Home, args: readonly string[]): HyperNat {
-    const one = new HyperNat([...args, '--json', '--bootstrap', lab.bootstrap], { prefix: home.prefix })
+    // What it keeps for its user is not for the tester's own folders.
+    const folder = this.folder()
+    const env = { HOME: folder, XDG_DATA_HOME: folder }
+    const one = new HyperNat([...args, '--json', '--bootstrap', lab.bootstrap], { prefix: home.prefix, env })
     this.#running.push(one)
     return one
   }

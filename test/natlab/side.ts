@@ -8,14 +8,13 @@ export const skip = noLab()
 export let lab: Lab
 export let side: PublicSide
 
-/** One lab with its public side for all the tests of a file, and what `furnish` adds to it. */
-export function useLab(furnish?: () => Promise<void>): void {
+/** One lab with its public side for all the tests of a file. */
+export function useLab(): void {
   before(async () => {
     if (skip) return
     lab = await Lab.open()
     side = new PublicSide(lab)
     await side.start()
-    await furnish?.()
   })
   after(async () => {
     if (skip) return
