@@ -6,6 +6,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY tsconfig.json ./
+COPY config config
 COPY scripts scripts
 COPY src src
 COPY test test
@@ -19,6 +20,7 @@ ENV NODE_ENV=production HYPER_NAT_CONTROL=/run/hyper-nat
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
+COPY --from=build /app/config config
 COPY --from=build /app/dist/src dist/src
 # What the daemon writes: an identity, a log, when guests were seen last. Beside it, where its control socket is.
 RUN mkdir -p /data /run/hyper-nat && chown node:node /data /run/hyper-nat && chmod 700 /data /run/hyper-nat \

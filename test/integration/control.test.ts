@@ -180,7 +180,10 @@ staged('several daemons are told apart; what a crash left is removed; none is as
   const echo = await stage.use(listenTcpEcho())
   const entries = () => [{ mode: 'server', secret: newSecret(), proto: 'tcp', port: echo.port }]
   const files = [desk.options(entries(), bootstrap), desk.options(entries(), bootstrap)]
-  const [one, two] = files.map(file => desk.daemon(file)) as [HyperNat, HyperNat]
+  // One after the other: they are listed by their age.
+  const one = desk.daemon(files[0]!)
+  await one.event('ready')
+  const two = desk.daemon(files[1]!)
   const keys = await Promise.all([one, two].map(async daemon => (await daemon.event('ready')).publicKey))
 
   const list = await desk.run('status')
