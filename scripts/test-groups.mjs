@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /**
- * `atOnce`: so many files at a time, since their tests start daemons and measure time (those of natlab and games wait, mostly); as many as
- * there are cores if left out. `timeout`: milliseconds for one test file, so that a hang ends as a failure with a name.
+ * `atOnce`: so many files at a time, since their tests start daemons and measure time (those of natlab and games wait, mostly); as
+ * many as there are cores if left out. `timeout`: milliseconds for one test file, so that a hang ends as a failure with a name.
  * `optional`: the folder may be missing (but not be empty).
  */
 const groups = [

@@ -23,9 +23,7 @@ played(
     assert.match(list, / 127\.0\.0\.1 +0\/\d .*Friday$/m)
 
     for (const { home } of guests) {
-      programs.run(home, [doom, ...GAME, '-autojoin'], {
-        env: { HOME: programs.folder(), SDL_VIDEODRIVER: 'dummy' }
-      })
+      programs.run(home, [doom, ...GAME, '-autojoin'], { env: { SDL_VIDEODRIVER: 'dummy' } })
     }
     // The server says so when all who shall play have the game loaded.
     await answers(/ 2\/4 .*\(game running\) Friday$/m, () => query(guests[1].home))

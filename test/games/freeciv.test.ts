@@ -15,7 +15,7 @@ const NOBODY = 65_534
 const TURN_DONE = 'search --onlyvisible --name Freeciv windowfocus key shift+Return'.split(' ')
 
 played(
-  'Freeciv: a turn ends when both guests have ended it',
+  'Freeciv: two guests end their turns',
   ['freeciv-server', 'freeciv-gtk3.22', 'Xvfb', 'xdotool', 'setpriv'],
   async table => {
     const { programs, hosts, guests } = table
@@ -28,8 +28,7 @@ played(
       const folder = programs.folder()
       chownSync(folder, NOBODY, NOBODY)
       const as = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups']
-      const options = { env: { ...env, HOME: folder }, cwd: folder }
-      return programs.run(home, [...as, programPath(program), '--port', PORT, ...args], options)
+      return programs.run(home, [...as, programPath(program), '--port', PORT, ...args], { env, folder })
     }
     const server = freeciv(hosts, 'freeciv-server', [])
     await server.says(/Now accepting new client connections/, WITHIN_MS)

@@ -18,17 +18,17 @@ played('Minetest: two guests enter a world', ['minetestserver', 'minetest'], asy
     return ['--config', file, '--logfile', join(folder, 'log'), '--port', PORT]
   }
   const folder = programs.folder()
-  const server = programs.run(hosts, [
-    programPath('minetestserver'),
-    ...[...minetest(folder), '--world', join(folder, 'world'), '--gameid', 'minetest']
-  ])
+  const world = ['--world', join(folder, 'world'), '--gameid', 'minetest']
+  const server = programs.run(hosts, [programPath('minetestserver'), ...minetest(folder), ...world], {
+    folder
+  })
   await server.says(/listening on/, WITHIN_MS)
   const { host, ticket } = await shared(table, 'minetest')
   await joined(table, ticket)
   for (const { name, home } of guests) {
-    const own = programs.folder()
+    const folder = programs.folder()
     const player = ['--go', '--address', '127.0.0.1', '--name', name, '--password', 'secret']
-    programs.run(home, [programPath('minetest'), ...minetest(own), ...player], { env: { HOME: own } })
+    programs.run(home, [programPath('minetest'), ...minetest(folder), ...player], { folder })
   }
   await server.says(/joins game\. List of players: (anna ben|ben anna)$/m, WITHIN_MS)
   assertSeen(host, server.stderr, /(?:anna|ben) \[([\d.]+)\] joins game/g)

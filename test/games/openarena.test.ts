@@ -18,15 +18,11 @@ played(
   async table => {
     const { programs, hosts, guests } = table
     const { home } = guests[0]
-    const server = programs.run(
-      hosts,
-      [
-        programPath('openarena-server'),
-        ...['dedicated 1', `net_port ${PORT}`, 'sv_hostname Friday'].flatMap(setting),
-        ...['+map', 'oa_dm1']
-      ],
-      { env: { HOME: programs.folder() } }
-    )
+    const server = programs.run(hosts, [
+      programPath('openarena-server'),
+      ...['dedicated 1', `net_port ${PORT}`, 'sv_hostname Friday'].flatMap(setting),
+      ...['+map', 'oa_dm1']
+    ])
     const list = (at: typeof home, address: string, ...flags: string[]): Promise<string> =>
       programs.said(at, [
         programPath('quakestat'),
@@ -42,7 +38,7 @@ played(
     for (const { name, home } of guests) {
       const set = [...SETTINGS, `name ${name}`].flatMap(setting)
       programs.run(home, [programPath('openarena'), ...set, '+connect', `127.0.0.1:${PORT}`], {
-        env: { HOME: programs.folder(), SDL_VIDEODRIVER: 'offscreen', SDL_AUDIODRIVER: 'dummy' }
+        env: { SDL_VIDEODRIVER: 'offscreen', SDL_AUDIODRIVER: 'dummy' }
       })
     }
     for (const { name } of guests) await server.says(new RegExp(`${name}\\S* entered the game`), WITHIN_MS)

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Home, noLab } from '../natlab/lab.js'
-import { Programs, ticketOf, WITHIN_MS } from '../natlab/programs.js'
+import { type Programs, ticketOf, WITHIN_MS, withPrograms } from '../natlab/programs.js'
 import { lab, useLab } from '../natlab/side.js'
 import { until } from '../support/deadline.js'
 import type { HyperNat } from '../support/hyper-nat.js'
@@ -27,9 +27,8 @@ export interface Table {
 
 /** Declares the test of a game. @param needs the programs that it starts */
 export function played(what: string, needs: readonly string[], play: (table: Table) => Promise<void>): void {
-  test(what, { skip: noLab(...needs), timeout: 90_000 }, async t => {
-    const programs = new Programs()
-    try {
+  test(what, { skip: noLab(...needs), timeout: 90_000 }, () =>
+    withPrograms(async programs => {
       const [hosts, anna, ben] = [await lab.home('cone'), await lab.home('cone'), await lab.home('cone')]
       await play({
         hosts,
@@ -39,13 +38,8 @@ export function played(what: string, needs: readonly string[], play: (table: Tab
         ],
         programs
       })
-    } catch (err) {
-      t.diagnostic(programs.describe())
-      throw err
-    } finally {
-      await programs.stop()
-    }
-  })
+    })
+  )
 }
 
 /** `hyper-nat host ..` at the host's: its daemon, and the ticket that it shows. */

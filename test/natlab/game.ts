@@ -22,14 +22,14 @@ const GROUP = '224.0.2.60'
 const GROUP_PORT = 4445
 const WORLD_MS = 1500
 
-const game =
-  role === 'arena'
-    ? await quakeServer(port)
-    : role === 'listen'
-      ? await GameSocket.open(port, second)
-      : role === 'worlds'
-        ? await GameSocket.open(GROUP_PORT, GROUP)
-        : await GameSocket.open(0)
+function open(): Promise<GameSocket> {
+  if (role === 'arena') return quakeServer(port)
+  if (role === 'listen') return GameSocket.open(port, second)
+  if (role === 'worlds') return GameSocket.open(GROUP_PORT, GROUP)
+  return GameSocket.open(0)
+}
+
+const game = await open()
 game.socket.on('message', (payload, from) => {
   console.log(`heard ${from.address}:${from.port} ${JSON.stringify(payload.toString('latin1'))}`)
 })

@@ -15,7 +15,8 @@ const GAME = join(dirname(fileURLToPath(import.meta.url)), 'game.js')
 
 interface Surroundings {
   readonly env?: Record<string, string>
-  readonly cwd?: string
+  /** Where it is started, which is its user's home, too; an empty one if left out. */
+  readonly folder?: string
 }
 
 /** Programs in the lab, which end with their test. */
@@ -24,17 +25,20 @@ export class Programs {
   readonly #undo: (() => void)[] = []
 
   /** Any program, its path first; `env` is added. */
-  run(home: Home, args: readonly string[], { env = {}, cwd }: Surroundings = {}): Process {
+  run(home: Home, args: readonly string[], { env = {}, folder = this.folder() }: Surroundings = {}): Process {
     const [command = '', ...rest] = [...home.prefix, ...args]
-    const one = new Process(command, rest, { name: args.join(' '), env: { ...process.env, ...env }, cwd })
+    const one = new Process(command, rest, {
+      name: args.join(' '),
+      env: { ...process.env, ...livingIn(folder), ...env },
+      cwd: folder
+    })
     this.#running.push(one)
     return one
   }
 
   /** What a program says on stdout that runs to its end. */
-  async said(home: Home, args: readonly string[], { env = {} }: Surroundings = {}): Promise<string> {
-    const one = this.run(home, args, { env: { HOME: this.folder(), ...env } })
-    return (await one.end()).stdout
+  async said(home: Home, args: readonly string[], surroundings: Surroundings = {}): Promise<string> {
+    return (await this.run(home, args, surroundings).end()).stdout
   }
 
   /** A stand-in for a game. */
@@ -52,10 +56,10 @@ export class Programs {
   }
 
   daemon(home: Home, args: readonly string[]): HyperNat {
-    // What it keeps for its user is not for the tester's own folders.
-    const folder = this.folder()
-    const env = { HOME: folder, XDG_DATA_HOME: folder }
-    const one = new HyperNat([...args, '--json', '--bootstrap', lab.bootstrap], { prefix: home.prefix, env })
+    const one = new HyperNat([...args, '--json', '--bootstrap', lab.bootstrap], {
+      prefix: home.prefix,
+      env: livingIn(this.folder())
+    })
     this.#running.push(one)
     return one
   }
@@ -74,7 +78,7 @@ export class Programs {
     return one
   }
 
-  /** For a failure's message. */
+  /** What all have said, for a failure. */
   describe(): string {
     return this.#running.map(one => one.describe()).join('\n\n')
   }
@@ -85,16 +89,25 @@ export class Programs {
   }
 }
 
+/** What a program keeps for its user is not for the tester's own folders. */
+function livingIn(folder: string): Record<string, string> {
+  return { HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder }
+}
+
 /** What a host's daemon tells for guests. */
 export async function ticketOf(host: HyperNat): Promise<string> {
   const ready = await host.event('ready')
   return (ready.mode === 'server' && ready.ticket) || ''
 }
 
+/** Runs the body of a test, and then ends what it started. */
 export async function withPrograms(body: (programs: Programs) => Promise<void>): Promise<void> {
   const programs = new Programs()
   try {
     await body(programs)
+  } catch (err) {
+    console.error(programs.describe())
+    throw err
   } finally {
     await programs.stop()
   }
