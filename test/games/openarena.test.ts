@@ -1,8 +1,10 @@
 // Quake III's family: a LAN list by broadcast queries, and a game over UDP.
 import assert from 'node:assert/strict'
+import type { Home } from '../natlab/lab.js'
 import { WITHIN_MS } from '../natlab/programs.js'
+import type { Process } from '../support/process.js'
 import { programPath } from '../support/programs.js'
-import { answers, assertSeen, joined, played, shared } from './table.js'
+import { answers, assertSeen, type Guest, joined, played, shared } from './table.js'
 
 /** The first of the ports that LAN lists ask. */
 const PORT = 27_960
@@ -13,36 +15,44 @@ const SETTINGS = [
 ]
 
 played(
-  'OpenArena: found by a broadcast in the LAN, two guests enter the arena',
+  'OpenArena: found by a broadcast in the LAN, two guests enter the arena, one with the game open before hyper-nat',
   ['openarena-server', 'openarena', 'quakestat'],
   async table => {
     const { programs, hosts, guests } = table
-    const { home } = guests[0]
+    const [anna, ben] = guests
     const server = programs.run(hosts, [
       programPath('openarena-server'),
       ...['dedicated 1', `net_port ${PORT}`, 'sv_hostname Friday'].flatMap(setting),
       ...['+map', 'oa_dm1']
     ])
-    const list = (at: typeof home, address: string, ...flags: string[]): Promise<string> =>
-      programs.said(at, [
-        programPath('quakestat'),
-        ...[...flags, '-raw', ',', '-nh', '-timeout', '1', '-q3s', address]
-      ])
-    const scan = (at: typeof home): Promise<string> => list(at, `+255.255.255.255:${PORT}-${PORT + 3}`)
-    await answers(/,Friday,/, () => scan(hosts))
-    const { host, ticket } = await shared(table, 'openarena')
-    assert.doesNotMatch(await scan(home), /Friday/)
-    await joined(table, ticket)
-    await answers(/^Q3S,127\.0\.0\.1:27960,Friday,oa_dm1,8,0,/m, () => scan(home))
-
-    for (const { name, home } of guests) {
+    const open = ({ name, home }: Guest, ...args: string[]): Process => {
       const set = [...SETTINGS, `name ${name}`].flatMap(setting)
-      programs.run(home, [programPath('openarena'), ...set, '+connect', `127.0.0.1:${PORT}`], {
-        env: { SDL_VIDEODRIVER: 'offscreen', SDL_AUDIODRIVER: 'dummy' }
-      })
+      const env = { SDL_VIDEODRIVER: 'offscreen', SDL_AUDIODRIVER: 'dummy' }
+      return programs.run(home, [programPath('openarena'), ...set, ...args], { env })
     }
+    const list = (at: Home, address: string, ...flags: string[]): Promise<string> => {
+      const args = [...flags, '-raw', ',', '-nh', '-timeout', '1', '-q3s', address]
+      return programs.said(at, [programPath('quakestat'), ...args])
+    }
+    const scan = (at: Home): Promise<string> => list(at, `+255.255.255.255:${PORT}-${PORT + 3}`)
+
+    await answers(/,Friday,/, () => scan(hosts))
+    // A game that is open has the first port for itself.
+    const bens = open(ben)
+    await bens.says(/Client Initialization Complete/, WITHIN_MS)
+    const { host, ticket } = await shared(table, 'openarena')
+    assert.doesNotMatch(await scan(anna.home), /Friday/)
+    const daemons = await joined(table, ticket)
+    const ports = await Promise.all(daemons.map(daemon => daemon.localPort('udp', PORT)))
+    assert.deepEqual(ports, [PORT, PORT + 1])
+    for (const [i, { home }] of guests.entries()) {
+      await answers(new RegExp(`^Q3S,127\\.0\\.0\\.1:${ports[i]},Friday,oa_dm1,8,0,`, 'm'), () => scan(home))
+    }
+
+    open(anna, '+connect', `127.0.0.1:${ports[0]}`)
+    bens.input(`connect 127.0.0.1:${ports[1]}\n`, false)
     for (const { name } of guests) await server.says(new RegExp(`${name}\\S* entered the game`), WITHIN_MS)
-    const players = await list(home, `127.0.0.1:${PORT}`, '-P')
+    const players = await list(anna.home, `127.0.0.1:${PORT}`, '-P')
     assert.match(players, /,Friday,oa_dm1,8,2,/)
     for (const { name } of guests) assert.match(players, new RegExp(`^${name},`, 'm'))
     server.input('status\n', false)

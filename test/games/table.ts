@@ -51,9 +51,10 @@ export async function shared(
   return { host, ticket: await ticketOf(host) }
 }
 
-/** `hyper-nat join TICKET` at both guests'. */
-export async function joined({ programs, guests }: Table, ticket: string): Promise<void> {
-  await Promise.all(guests.map(({ home }) => programs.guest(home, ticket)))
+/** `hyper-nat join TICKET` at both guests': their daemons, in that order. */
+export async function joined({ programs, guests }: Table, ticket: string): Promise<[HyperNat, HyperNat]> {
+  const [anna, ben] = guests
+  return Promise.all([programs.guest(anna.home, ticket), programs.guest(ben.home, ticket)])
 }
 
 /** Asks again until the answer is right: a game tells nobody how far it is. */
