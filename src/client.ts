@@ -1,11 +1,11 @@
 /** One server as this machine's programs see it: local ports for all the port maps to it, whichever of its hosts is used. */
 import type net from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
-import type { Clock, Timer } from './clock.js'
+import type { Timer } from './clock.js'
 import { HyperNatError } from './errors.js'
-import type { ClientMapInfo, ConnectionInfo, DaemonEvent } from './events.js'
+import type { ClientMapInfo, ConnectionInfo } from './events.js'
 import { PendingDatagrams } from './flows/pending.js'
-import { UdpFlows } from './flows/udp.js'
+import { UdpFlows, udpSweepMs } from './flows/udp.js'
 import type { DialCounts } from './hosts/dialler.js'
 import type { Host } from './hosts/host.js'
 import { Hosts } from './hosts/hosts.js'
@@ -15,10 +15,8 @@ import { LOOPBACK } from './lan/own-addresses.js'
 import { withPort } from './lan/port-field.js'
 import { isAsked, queryEar } from './lan/query-ear.js'
 import { LoopbackSender, Repeater } from './lan/repeater.js'
-import type { Limits } from './limits.js'
-import type { Log } from './log.js'
-import type { Node } from './network/node.js'
 import type { ClientEntry } from './options/entry.js'
+import type { Outside } from './outside.js'
 import { ANNOUNCEMENTS, MAX_ANNOUNCEMENT } from './session/wire.js'
 import { joinTcp, type Listener, listenTcp, reset } from './sockets/tcp.js'
 import { listenUdp, type UdpListener } from './sockets/udp.js'
@@ -31,19 +29,11 @@ export type MapEntry = Pick<
 >
 
 /** What a client is made of. */
-export interface ClientParts {
-  readonly node: Node
+export interface ClientParts extends Outside {
   readonly publicKey: Uint8Array
   readonly entries: readonly MapEntry[]
   /** The key by which servers know this machine. */
   readonly keyPair: KeyPair
-  readonly clock: Clock
-  /** Milliseconds since 1970, which a user may set back. */
-  readonly timeOfDay: () => number
-  readonly limits: Limits
-  readonly log: Log
-  readonly random: (size: number) => Uint8Array
-  readonly emit: (event: DaemonEvent) => void
 }
 
 /** A port map with its local sockets. */
@@ -247,7 +237,7 @@ export class Client {
     this.#tellReady()
     const sweep = (): void => {
       this.#flows.sweep(clock.now())
-      this.#sweep = clock.after(Math.min(10_000, limits.udpIdleSeconds * 500), sweep)
+      this.#sweep = clock.after(udpSweepMs(limits), sweep)
     }
     sweep()
     this.#hosts.start()

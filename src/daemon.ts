@@ -152,9 +152,13 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     this.#node = node
     if (source) {
       const file = seenFile(source.path)
-      this.#lastSeen = new LastSeen(file, systemClock, Date.now, SEEN_WRITE_MS, err =>
-        this.log.info({ code: codeOf(err) }, 'when guests were seen last cannot be written')
-      )
+      this.#lastSeen = new LastSeen({
+        file,
+        clock: systemClock,
+        timeOfDay: Date.now,
+        everyMs: SEEN_WRITE_MS,
+        onfail: err => this.log.info({ code: codeOf(err) }, 'when guests were seen last cannot be written')
+      })
     }
     node.on('event', event => {
       this.#noteGuest(event)
@@ -398,9 +402,14 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     if (event.event !== 'connected' || event.address === undefined) return
     if (!this.#players) {
       const file = playersFile(this.options.source?.path)
-      this.#players = new PlayerList(file, systemClock, Date.now, PLAYERS_WRITE_MS, err =>
-        this.log.warn({ code: codeOf(err), file }, 'who has which player address cannot be written')
-      )
+      this.#players = new PlayerList({
+        file,
+        clock: systemClock,
+        timeOfDay: Date.now,
+        everyMs: PLAYERS_WRITE_MS,
+        onfail: err =>
+          this.log.warn({ code: codeOf(err), file }, 'who has which player address cannot be written')
+      })
     }
     this.#players.note(event.publicKey, event.address, event.peer, event.name)
   }

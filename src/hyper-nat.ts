@@ -12,6 +12,7 @@ import { systemClock, wallClock } from './clock.js'
 import { type PingOptions, type PingSummary, ping } from './doctor/ping.js'
 import { codeOf, HyperNatError, OptionsError } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo, DaemonEvent } from './events.js'
+import type { ServerMap } from './guests/shared-maps.js'
 import { childPublicKey } from './identity/child.js'
 import { decodeKey } from './identity/encoding.js'
 import { GuestKey, NONCE_BYTES } from './identity/guest.js'
@@ -28,7 +29,8 @@ import type { PortMappingState } from './network/port-mapping.js'
 import type { Survey } from './network/survey.js'
 import type { NetworkOptions, Proto } from './options/entry.js'
 import { featureFaults } from './options/features.js'
-import { Server, type ServerMap } from './server.js'
+import type { Outside } from './outside.js'
+import { Server } from './server.js'
 import { freePorts, type WantedPort } from './sockets/free-ports.js'
 import type { Status } from './status.js'
 import { version } from './version.js'
@@ -221,7 +223,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     let { maps } = what
     let ticket = this.#ticketOf(keyPair, maps)
     const server = new Server({
-      ...this.#common(),
+      ...this.#outside(),
       keyPair,
       ticket,
       access: rules,
@@ -333,7 +335,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     for (let tries = this.#limits.nextFreeTries; ; tries--) {
       const ports = await freePorts(entries, this.#limits.nextFreePorts)
       const chosen = entries.map((entry, i) => ({ ...entry, localPort: ports[i]! }))
-      const client = new Client({ ...this.#common(), publicKey, keyPair, entries: chosen })
+      const client = new Client({ ...this.#outside(), publicKey, keyPair, entries: chosen })
       const forget = keep(this.#clients, client)
       try {
         await client.listen()
@@ -451,7 +453,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     if (this.#closing) throw new HyperNatError('CLOSED', 'This node is closed.')
   }
 
-  #common() {
+  #outside(): Outside {
     return {
       node: this.#node,
       clock: systemClock,
@@ -459,7 +461,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       limits: this.#limits,
       log: this.#log,
       random: randomBytes,
-      emit: (event: DaemonEvent) => void this.emit('event', event)
+      emit: event => void this.emit('event', event)
     }
   }
 }

@@ -2,9 +2,16 @@
  * Our table of numbers: every buffer, table, timer and retry that is ours to choose. What both ends must agree on is in
  * the other table, `session/wire.ts`. Times are milliseconds, sizes bytes, unless a name says otherwise.
  */
+
+const KB = 1024
+const MB = 1024 * KB
+
+/** What servers and clients take, keep and wait for; a node may be given others ({@link LIMITS} are the presets). */
 export interface Limits {
   /** Seconds without a datagram either way until a UDP flow is forgotten (options: `udpIdle`). */
   udpIdleSeconds: number
+  /** Between two looks for such flows, at the most. */
+  udpSweepMs: number
   /** UDP flows per session; beyond it the one idle longest makes room. */
   udpFlows: number
   /** Between two notes of a UDP flow's activity: one for each datagram would cost more than it tells. */
@@ -246,71 +253,9 @@ export interface Limits {
   lanLookMs: number
 }
 
-/**
- * Between two looks at whether the options file has changed: twice this is how long it takes to notice, and who was shut out is
- * to be gone within a second.
- */
-export const FILE_LOOK_MS = 200
-
-/** Between two writes of when guests were seen last. */
-export const SEEN_WRITE_MS = 60_000
-
-/** Bytes of a log file from which on a new one begins, beside one that is kept. */
-export const LOG_FILE_BYTES = 10_000_000
-
-/** How long the system's own programs may take that install a service: a start waits until the daemon is ready. */
-export const SERVICE_COMMAND_MS = 120_000
-
-/** How long systemd-notify may take: systemd reads it at once, or hangs. */
-export const NOTIFY_MS = 2000
-/** What the control socket takes and keeps; those who use it are programs of the same user. */
-export interface ControlLimits {
-  /** Bytes of one request. */
-  requestBytes: number
-  /** Bytes of one answer that are read: a status with thousands of sessions. */
-  answerBytes: number
-  /** Connections at a time; further ones are told so and closed. */
-  connections: number
-  /** Bytes that wait for a slow reader; beyond it no request of its is read, and lines of the log are left out. */
-  unreadBytes: number
-  /** Events and log lines kept: their number, bytes in all, and bytes of one. */
-  journalLines: number
-  journalBytes: number
-  journalLineBytes: number
-  /** How long a daemon may take to say who it is. */
-  whoMs: number
-  /** How long one may take to end, or to do what it was asked for. */
-  jobMs: number
-  /** Between the two snapshots that rates are computed from, and between two of `status --watch`. */
-  sampleMs: number
-  watchMs: number
-}
-
-export const CONTROL_LIMITS: ControlLimits = {
-  requestBytes: 4096,
-  answerBytes: 16 * 1024 * 1024,
-  connections: 16,
-  unreadBytes: 256 * 1024,
-  journalLines: 1000,
-  journalBytes: 512 * 1024,
-  journalLineBytes: 8 * 1024,
-  whoMs: 5000,
-  jobMs: 30_000,
-  sampleMs: 500,
-  watchMs: 1000
-}
-/** Between two writes of which player addresses guests have: whoever looks into a game's log finds who it was soon after. */
-export const PLAYERS_WRITE_MS = 2000
-
-/** How long a change of a file waits for another process that changes it, and how long between two looks. */
-export const LOCK_MS = 5000
-export const LOCK_RETRY_MS = 20
-
-const KB = 1024
-const MB = 1024 * KB
-
 export const LIMITS: Limits = {
   udpIdleSeconds: 300,
+  udpSweepMs: 10_000,
   udpFlows: 1024,
   udpTouchMs: 100,
   udpPending: 8,
@@ -535,6 +480,43 @@ export const DOCTOR_LIMITS: DoctorLimits = {
   clockJumpMs: 2000
 }
 
+/** What the control socket takes and keeps; those who use it are programs of the same user. */
+export interface ControlLimits {
+  /** Bytes of one request. */
+  requestBytes: number
+  /** Bytes of one answer that are read: a status with thousands of sessions. */
+  answerBytes: number
+  /** Connections at a time; further ones are told so and closed. */
+  connections: number
+  /** Bytes that wait for a slow reader; beyond it no request of its is read, and lines of the log are left out. */
+  unreadBytes: number
+  /** Events and log lines kept: their number, bytes in all, and bytes of one. */
+  journalLines: number
+  journalBytes: number
+  journalLineBytes: number
+  /** How long a daemon may take to say who it is. */
+  whoMs: number
+  /** How long one may take to end, or to do what it was asked for. */
+  jobMs: number
+  /** Between the two snapshots that rates are computed from, and between two of `status --watch`. */
+  sampleMs: number
+  watchMs: number
+}
+
+export const CONTROL_LIMITS: ControlLimits = {
+  requestBytes: 4096,
+  answerBytes: 16 * 1024 * 1024,
+  connections: 16,
+  unreadBytes: 256 * 1024,
+  journalLines: 1000,
+  journalBytes: 512 * 1024,
+  journalLineBytes: 8 * 1024,
+  whoMs: 5000,
+  jobMs: 30_000,
+  sampleMs: 500,
+  watchMs: 1000
+}
+
 /** What the page on this computer takes and shows. */
 export interface UiLimits {
   /** Bytes of one request, beside its headers: a form, or a ticket. */
@@ -585,3 +567,28 @@ export const METRICS_LIMITS: MetricsLimits = {
   connections: 16,
   requestMs: 5000
 }
+
+/**
+ * Between two looks at whether the options file has changed: twice this is how long it takes to notice, and who was shut out is
+ * to be gone within a second.
+ */
+export const FILE_LOOK_MS = 200
+
+/** How long a change of a file waits for another process that changes it, and how long between two looks. */
+export const LOCK_MS = 5000
+export const LOCK_RETRY_MS = 20
+
+/** Between two writes of when guests were seen last. */
+export const SEEN_WRITE_MS = 60_000
+
+/** Between two writes of which player addresses guests have: whoever looks into a game's log finds who it was soon after. */
+export const PLAYERS_WRITE_MS = 2000
+
+/** Bytes of a log file from which on a new one begins, beside one that is kept. */
+export const LOG_FILE_BYTES = 10_000_000
+
+/** How long the system's own programs may take that install a service: a start waits until the daemon is ready. */
+export const SERVICE_COMMAND_MS = 120_000
+
+/** How long systemd-notify may take: systemd reads it at once, or hangs. */
+export const NOTIFY_MS = 2000

@@ -39,7 +39,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { readOptionsFile } = await import('../options/file.js')
   const { addInvite, timeText } = await import('../options/guests.js')
   const { quote } = await import('../options/quote.js')
-  const { DEVICES_MAX } = await import('../options/schema.js')
+  const { DEVICES_MAX } = await import('../options/schema-access.js')
   const faults: { path: string; message: string }[] = []
   const path = text(args, 'config') ?? DEFAULT_FILE
   const name = words(args, 'name').join(' ')

@@ -2,6 +2,8 @@
  * The table of a session's UDP flows, for either end: found by key, forgotten when idle, and bounded, the one idle longest
  * making room.
  */
+import type { Limits } from '../limits.js'
+
 export type ForgetCause = 'idle' | 'full' | 'closed'
 
 interface Row<V> {
@@ -13,6 +15,14 @@ interface Row<V> {
 
 /** Activity within this time does not move a flow in the order of idleness: moving costs more than it tells. */
 const ORDER_GRAIN_MS = 1000
+
+/** Until the next {@link UdpFlows.sweep}, ms: no flow outlives its time by more than half of it. */
+export function udpSweepMs({
+  udpIdleSeconds,
+  udpSweepMs
+}: Pick<Limits, 'udpIdleSeconds' | 'udpSweepMs'>): number {
+  return Math.min(udpSweepMs, udpIdleSeconds * 500)
+}
 
 export class UdpFlows<K, V> {
   /** In the order of last activity, oldest first. */

@@ -10,19 +10,19 @@
  * other guests. The nonce makes an invite that was revoked and given anew another one.
  */
 
-import { inspect } from 'node:util'
 import b4a from 'b4a'
 import sodium from 'sodium-native'
 import { HyperNatError } from '../errors.js'
 import { KEY_BYTES, type KeyPair } from './keys.js'
+import { Masked } from './masked.js'
 
 const CONTEXT = b4a.from('hyper-nat/2/guest')
 
 /** Bytes of an invite's nonce. */
 export const NONCE_BYTES = 16
 
-/** A guest's key pair. Masked by type, like a secret: whatever prints, logs or serialises it shows `[secret]`. */
-export class GuestKey {
+/** A guest's key pair, which is a secret as a server's is. */
+export class GuestKey extends Masked {
   /** By which the server knows the guest, 32 bytes. */
   readonly publicKey: Uint8Array
   readonly #secretKey: Uint8Array
@@ -38,6 +38,7 @@ export class GuestKey {
         'The invite is of a kind that this hyper-nat cannot use: update it.'
       )
     }
+    super()
     const publicKey = b4a.alloc(sodium.crypto_sign_PUBLICKEYBYTES)
     const secretKey = b4a.alloc(sodium.crypto_sign_SECRETKEYBYTES)
     sodium.crypto_sign_seed_keypair(publicKey, secretKey, seed)
@@ -70,18 +71,6 @@ export class GuestKey {
   /** What a ticket holds as its invite, 32 bytes: who has it is this guest. */
   get invite(): Uint8Array {
     return seedOfKeyPair(this.keyPair)
-  }
-
-  toString(): string {
-    return '[secret]'
-  }
-
-  toJSON(): string {
-    return '[secret]'
-  }
-
-  [inspect.custom](): string {
-    return '[secret]'
   }
 }
 

@@ -1,30 +1,16 @@
-import { inspect } from 'node:util'
+import { Masked } from './masked.js'
 
-/**
- * A string that server keys come from. Masked by type: whatever prints, logs or serialises it shows `[secret]`,
- * and only {@link reveal} gives the text.
- */
-export class Secret {
+/** A string that server keys come from. Only {@link reveal} gives the text. */
+export class Secret extends Masked {
   readonly #text: string
 
   constructor(text: string) {
+    super()
     this.#text = text
   }
 
   /** The text itself. Call it where keys are derived, and where a fresh secret is shown once; nowhere else. */
   reveal(): string {
     return this.#text
-  }
-
-  toString(): string {
-    return '[secret]'
-  }
-
-  toJSON(): string {
-    return '[secret]'
-  }
-
-  [inspect.custom](): string {
-    return '[secret]'
   }
 }

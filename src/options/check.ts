@@ -23,19 +23,9 @@ import { guess } from './guess.js'
 import { filePlaces, type Places } from './places.js'
 import { formatPorts, parsePorts } from './ports.js'
 import { oneOf, quote } from './quote.js'
-import {
-  allowedShape,
-  clientEntry,
-  inviteShape,
-  limitsShape,
-  logShape,
-  metricsShape,
-  networkOnly,
-  networkShape,
-  serverEntry,
-  topLevel,
-  unknownEntry
-} from './schema.js'
+import { clientEntry, networkOnly, serverEntry, topLevel, unknownEntry } from './schema.js'
+import { allowedShape, inviteShape } from './schema-access.js'
+import { limitsShape, logShape, metricsShape, networkShape } from './schema-settings.js'
 import { networkOf, type PlacedTicket, portsOfTicket } from './tickets.js'
 
 /**

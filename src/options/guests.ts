@@ -14,7 +14,7 @@ import { guess } from './guess.js'
 import { guestNameFault } from './guest-name.js'
 import { parseJson } from './json.js'
 import { quote } from './quote.js'
-import { DEVICES_MAX } from './schema.js'
+import { DEVICES_MAX } from './schema-access.js'
 
 /** All entries of one secret. */
 export interface ServerInFile {

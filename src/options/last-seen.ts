@@ -3,8 +3,7 @@
  * `hyper-nat invites` both know.
  */
 
-import type { Clock } from '../clock.js'
-import { type Noted, type NoteKind, Notes, noteFile, readNotes } from './notes.js'
+import { type Noted, type NoteKind, Notes, type NotesParts, noteFile, readNotes } from './notes.js'
 
 /** Milliseconds since 1970, by the server's public key and then the guest's name. */
 export type SeenTimes = Noted<number>
@@ -31,26 +30,14 @@ export function readSeen(file: string): Promise<SeenTimes> {
 
 export class LastSeen {
   readonly #notes: Notes<number>
-  readonly #timeOfDay: () => number
 
-  /**
-   * @param everyMs between two writes at the least
-   * @param onfail called once, with why, when the file cannot be written
-   */
-  constructor(
-    file: string,
-    clock: Clock,
-    timeOfDay: () => number,
-    everyMs: number,
-    onfail: (err: unknown) => void
-  ) {
-    this.#notes = new Notes(file, SEEN, clock, everyMs, onfail)
-    this.#timeOfDay = timeOfDay
+  constructor(parts: NotesParts) {
+    this.#notes = new Notes(SEEN, parts)
   }
 
-  /** A guest is here now. Written at once when that was not done for a while. */
+  /** A guest is here now. */
   note(publicKey: string, name: string): void {
-    this.#notes.note(publicKey, name, this.#timeOfDay())
+    this.#notes.note(publicKey, name, now => now)
   }
 
   /** Writes what is left. */

@@ -50,32 +50,41 @@ export async function readNotes<T>(file: string, kind: NoteKind<T>): Promise<Not
   return noted
 }
 
+/** Where and when notes are written. */
+export interface NotesParts {
+  readonly file: string
+  readonly clock: Clock
+  /** Milliseconds since 1970, which a user may set back. */
+  readonly timeOfDay: () => number
+  /** Milliseconds between two writes at the least. */
+  readonly everyMs: number
+  /** Called once, with why, when the file cannot be written. */
+  readonly onfail: (err: unknown) => void
+}
+
 export class Notes<T> {
+  readonly #parts: NotesParts
   #noted: Noted<T> = new Map()
   #timer: Timer | null = null
   #writing: Promise<void> = Promise.resolve()
   #failed = false
 
-  /**
-   * @param everyMs between two writes at the least
-   * @param onfail called once, with why, when the file cannot be written
-   */
   constructor(
-    readonly file: string,
     readonly kind: NoteKind<T>,
-    readonly clock: Clock,
-    readonly everyMs: number,
-    readonly onfail: (err: unknown) => void
-  ) {}
+    parts: NotesParts
+  ) {
+    this.#parts = parts
+  }
 
-  /** Written at once when nothing was for a while. */
-  note(publicKey: string, key: string, value: T): void {
+  /** What is so now. Written at once when nothing was for a while. */
+  note(publicKey: string, key: string, value: (now: number) => T): void {
+    const { clock, everyMs, timeOfDay } = this.#parts
     const own = this.#noted.get(publicKey) ?? new Map<string, T>()
-    own.set(key, value)
+    own.set(key, value(timeOfDay()))
     this.#noted.set(publicKey, own)
     if (this.#timer) return
     this.#write()
-    this.#timer = this.clock.after(this.everyMs, () => {
+    this.#timer = clock.after(everyMs, () => {
       this.#timer = null
       if (this.#noted.size > 0) this.#write()
     })
@@ -94,14 +103,15 @@ export class Notes<T> {
     this.#writing = this.#writing
       .then(() => this.#merge(noted))
       .catch(err => {
-        if (!this.#failed) this.onfail(err)
+        if (!this.#failed) this.#parts.onfail(err)
         this.#failed = true
       })
   }
 
   /** Another process may serve another secret of the same file. */
   async #merge(noted: Noted<T>): Promise<void> {
-    const { file, kind } = this
+    const { kind } = this
+    const { file } = this.#parts
     const all = await readNotes(file, kind)
     for (const [publicKey, own] of noted) {
       const merged = all.get(publicKey) ?? new Map<string, T>()

@@ -5,9 +5,8 @@
 
 import { join } from 'node:path'
 import envPaths from 'env-paths'
-import type { Clock } from '../clock.js'
 import { shortKey } from '../identity/encoding.js'
-import { type Noted, type NoteKind, Notes, noteFile, readNotes } from './notes.js'
+import { type Noted, type NoteKind, Notes, type NotesParts, noteFile, readNotes } from './notes.js'
 
 /** A guest at its address. */
 export interface Player {
@@ -51,27 +50,14 @@ export function readPlayers(file: string): Promise<Noted<Player>> {
 
 export class PlayerList {
   readonly #notes: Notes<Player>
-  readonly #timeOfDay: () => number
 
-  /**
-   * @param everyMs between two writes at the least
-   * @param onfail called once, with why, when the file cannot be written
-   */
-  constructor(
-    file: string,
-    clock: Clock,
-    timeOfDay: () => number,
-    everyMs: number,
-    onfail: (err: unknown) => void
-  ) {
-    this.#notes = new Notes(file, PLAYER, clock, everyMs, onfail)
-    this.#timeOfDay = timeOfDay
+  constructor(parts: NotesParts) {
+    this.#notes = new Notes(PLAYER, parts)
   }
 
   /** A guest is here, with this address. */
   note(publicKey: string, address: string, peer: string, name = shortKey(peer)): void {
-    const now = this.#timeOfDay()
-    this.#notes.note(publicKey, address, { name, peer, since: now, last: now })
+    this.#notes.note(publicKey, address, now => ({ name, peer, since: now, last: now }))
   }
 
   /** Writes what is left. */

@@ -13,10 +13,9 @@ import type { Clock, Timer } from '../clock.js'
 import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
 import { Budget } from '../flows/budget.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
-import { Queue } from '../flows/queue.js'
 import type { Ration } from '../flows/ration.js'
-import { type TcpCarrier, TcpFlow } from '../flows/tcp.js'
-import type { TcpudpFlow } from '../flows/tcpudp.js'
+import type { TcpFlow } from '../flows/tcp.js'
+import { TcpFlows } from '../flows/tcp-flows.js'
 import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
 import { protocolError } from './bytes.js'
@@ -35,7 +34,7 @@ import { Intake } from './intake.js'
 import type { Link } from './link.js'
 import { Outbox } from './outbox.js'
 import { type Heard, Pulse, type Quality } from './pulse.js'
-import { Restraint } from './restraint.js'
+import { RestraintWatch } from './restraint-watch.js'
 import { Traffic } from './traffic.js'
 import { KNOWS, MAX_PING_PADDING } from './wire.js'
 
@@ -93,7 +92,7 @@ const MTU_PING_HEADERS = 32
 const RESTRAINED_MESSAGE = 1400
 
 export class Session {
-  readonly flows = new Map<number, TcpFlow>()
+  readonly #tcp: TcpFlows
   readonly tcpudp: TcpudpFlows
   /** What flows share for windows beyond the first. */
   readonly windows: Budget
@@ -106,10 +105,7 @@ export class Session {
   #known = 0
   readonly #outbox: Outbox
   readonly #pulse: Pulse
-  #restraint: Restraint
-  #restraintTimer: Timer | null = null
-  readonly #soon = new Queue<TcpFlow>()
-  #soonTimer: Timer | null = null
+  readonly #restraint: RestraintWatch
   #graceTimer: Timer | null = null
   #state: SessionState = 'new'
   #endedUp = false
@@ -117,8 +113,6 @@ export class Session {
   #datagrams: Datagrams | null = null
   #reading = false
   #flushing = false
-  #nextFlow = 1
-  #highest = 0
   #mtuPings = 0
 
   constructor(
@@ -129,20 +123,41 @@ export class Session {
     readonly events: SessionEvents
   ) {
     this.#outbox = new Outbox(outside.limits)
-    this.#restraint = new Restraint(outside.limits)
     this.windows = new Budget(outside.limits.sessionWindow)
+    this.#tcp = new TcpFlows(role, {
+      ...outside,
+      windows: this.windows,
+      outbox: this.#outbox,
+      connected: () => this.#link !== null,
+      flush: () => this.#flush(),
+      refuse: (id, code) => this.#control(resetFrame(id, code)),
+      open: flow => this.#admit(flow, 'tcp'),
+      done: flow => this.#traffic.addTcp(flow)
+    })
     this.tcpudp = new TcpudpFlows(role, {
       ...outside,
       windows: this.windows,
       rtt: () => this.#pulse.quality.rtt,
       open: flow => this.#admit(flow, 'tcpudp'),
-      done: flow => tallyTcpudp(this.#traffic, flow)
+      done: flow => this.#traffic.addTcpudp(flow)
     })
     this.#pulse = new Pulse(outside.clock, outside.limits, {
       ping: ping => this.#record(datagrams => datagrams.packer.ping(ping)),
-      answered: rtt => this.#restraint.sample(rtt, outside.clock.now()),
+      answered: rtt => this.#restraint.sample(rtt),
       silent: ms => this.#onSilence(ms)
     })
+    this.#restraint = new RestraintWatch(outside.clock, outside.limits, {
+      ask: done => this.#pulse.ask(done),
+      bound: bytes => {
+        this.tcpudp.restrain(bytes)
+        this.#link?.restrain(bytes)
+      }
+    })
+  }
+
+  /** The `tcp` flows that are open. */
+  get flows(): ReadonlyMap<number, TcpFlow> {
+    return this.#tcp.flows
   }
 
   get state(): SessionState {
@@ -185,8 +200,8 @@ export class Session {
   /** What went through so far, as a copy. */
   traffic(): Traffic {
     const traffic = this.#traffic.copy()
-    for (const flow of this.flows.values()) tallyTcp(traffic, flow)
-    for (const flow of this.tcpudp.flows.values()) tallyTcpudp(traffic, flow)
+    for (const flow of this.flows.values()) traffic.addTcp(flow)
+    for (const flow of this.tcpudp.flows.values()) traffic.addTcpudp(flow)
     return traffic
   }
 
@@ -221,19 +236,19 @@ export class Session {
 
   /** A UDP conversation begins on this map. */
   converse(map: number): void {
-    this.#traffic.of(map).opened++
+    this.#traffic.converse(map)
   }
 
   // --- connections ---
 
   /** How far this side has received each flow: what a greeting says to resume. */
   positions(): FlowPosition[] {
-    return [...this.flows.values()].map(flow => ({ flow: flow.id, received: flow.position }))
+    return this.#tcp.positions()
   }
 
   /** The highest flow that the client has opened, as far as this side knows. */
   get highest(): number {
-    return this.role === 'client' ? this.#nextFlow - 1 : this.#highest
+    return this.#tcp.highest
   }
 
   /** From now on this connection carries the session; the one before, if any, is dropped. */
@@ -289,7 +304,7 @@ export class Session {
     // What became ready without a connection takes its turn anew, in the order in which flows were opened.
     this.#outbox.clear()
     this.#guard(link, () => {
-      if (resumed) this.#reconcile(resumed.highest, resumed.flows)
+      if (resumed) this.#tcp.reconcile(resumed.highest, resumed.flows)
     })
     if (this.#link !== link) return
     this.events.up(resumed !== null)
@@ -299,40 +314,13 @@ export class Session {
     }
   }
 
-  /** Compares both sides' flows after a new connection: goes on with those that both know. */
-  #reconcile(highest: number, positions: readonly FlowPosition[]): void {
-    const theirs = new Map(positions.map(({ flow, received }) => [flow, received]))
-    for (const flow of [...this.flows.values()]) {
-      const received = theirs.get(flow.id)
-      if (received !== undefined) flow.rewind(received)
-      else if (flow.id > highest) {
-        // Never seen there; or, at the server, opened over the old connection after the client had greeted on the new one.
-        if (this.role === 'client') {
-          if (!flow.untouched) throw protocolError('that it does not know a flow that it has answered')
-          flow.reopen()
-        } else flow.rewind(0)
-      } else if (flow.settled) flow.settle()
-      else flow.abandon('FLOW_RESET')
-    }
-    if (this.role === 'server') return
-    // Flows that were over here before the answer came, but not before we had greeted.
-    for (const { flow } of positions) {
-      if (!this.flows.has(flow) && this.#flow(flow) === undefined) {
-        this.#outbox.control(resetFrame(flow, 'FLOW_RESET'))
-      }
-    }
-  }
-
   #dropLink(end = (link: Link) => link.destroy()): void {
     const link = this.#link
     if (!link) return
     this.#link = null
     this.#datagrams?.close()
     this.#datagrams = null
-    this.#restraintTimer?.cancel()
-    this.#restraintTimer = null
-    this.#restraint = new Restraint(this.outside.limits)
-    this.tcpudp.restrain(this.#restraint.bytes)
+    this.#restraint.reset()
     this.tcpudp.bind(null)
     this.#pulse.stop()
     this.#outbox.clear()
@@ -377,10 +365,9 @@ export class Session {
     this.#dropLink()
     this.#pulse.stop()
     this.#graceTimer?.cancel()
-    this.#soonTimer?.cancel()
-    for (const flow of [...this.flows.values()]) flow.abandon(code === 'GOODBYE' ? 'FLOW_RESET' : code)
-    this.flows.clear()
-    this.tcpudp.abandon(code === 'GOODBYE' ? 'FLOW_RESET' : code)
+    const told = code === 'GOODBYE' ? 'FLOW_RESET' : code
+    this.#tcp.abandon(told)
+    this.tcpudp.abandon(told)
     this.events.ended(code, reason)
   }
 
@@ -409,20 +396,11 @@ export class Session {
   /**
    * Opens a TCP flow on the server's port map `map` (client only). Data may be written at once; if there is no connection
    * now, it waits for the next.
-   * @throws HyperNatError TOO_MANY_FLOWS
+   * @throws HyperNatError TOO_MANY_FLOWS, SESSION_EXPIRED
    */
   openFlow(map: number): TcpFlow {
     if (this.#state === 'ended') throw new HyperNatError('SESSION_EXPIRED', 'The session is over.')
-    if (this.flows.size >= this.outside.limits.tcpFlows) {
-      throw new HyperNatError(
-        'TOO_MANY_FLOWS',
-        `There are ${this.flows.size} connections already: close some first.`
-      )
-    }
-    const flow = new TcpFlow(this.#nextFlow++, map, this.#carrier, this.outside.limits)
-    this.flows.set(flow.id, flow)
-    flow.open()
-    return flow
+    return this.#tcp.open(map)
   }
 
   /**
@@ -440,51 +418,14 @@ export class Session {
       dropped.limited++
       return false
     }
-    this.#restraint.datagram(this.outside.clock.now())
+    this.#restraint.datagram()
     const sent = datagrams.sendUdp(map, flow, payload, twice)
-    if (sent) {
-      const tally = this.#traffic.of(map)
-      tally.datagramsOut++
-      tally.bytesOut += payload.byteLength
-    } else dropped.oversized++
+    if (sent) this.#traffic.udpOut(map, payload.byteLength)
+    else dropped.oversized++
     return sent
   }
 
-  // --- what flows ask for ---
-
-  readonly #carrier: TcpCarrier = {
-    ready: flow => {
-      this.#outbox.ready(flow)
-      this.#flush()
-    },
-    windowDue: flow => {
-      this.#soon.delete(flow.soonTurn)
-      if (!this.#link) return
-      this.#outbox.windowDue(flow)
-      this.#flush()
-    },
-    windowSoon: flow => {
-      this.#soon.add(flow.soonTurn)
-      this.#soonTimer ??= this.outside.clock.after(this.outside.limits.ackDelayMs, () => this.#tellSoon())
-    },
-    borrow: bytes => this.windows.borrow(bytes),
-    giveBack: bytes => this.windows.giveBack(bytes),
-    done: flow => {
-      tallyTcp(this.#traffic, flow)
-      this.flows.delete(flow.id)
-      this.#soon.delete(flow.soonTurn)
-      this.#outbox.forget(flow)
-    },
-    now: () => this.outside.clock.now()
-  }
-
-  #tellSoon(): void {
-    this.#soonTimer = null
-    for (let flow = this.#soon.take(); flow; flow = this.#soon.take()) {
-      if (this.#link) this.#outbox.windowDue(flow)
-    }
-    this.#flush()
-  }
+  // --- to the other side ---
 
   #control(frame: Uint8Array): void {
     if (!this.#link) return
@@ -506,32 +447,10 @@ export class Session {
     this.#flushing = true
     try {
       const least = this.#restraint.active ? RESTRAINED_MESSAGE : undefined
-      if (this.#outbox.flush(this.#link, least)) this.#held(this.#link.atBound)
+      if (this.#outbox.flush(this.#link, least)) this.#restraint.held(this.#link.atBound)
     } finally {
       this.#flushing = false
     }
-  }
-
-  /** A transfer has more to say than it may. */
-  #held(byBound: boolean): void {
-    if (this.#restraint.held(this.outside.clock.now(), byBound)) this.#restrain()
-  }
-
-  /** Measures the path, and bounds transfers by it, as long as there is a reason. */
-  #restrain(): void {
-    const { clock, limits } = this.outside
-    const restraint = this.#restraint
-    this.#restraintTimer?.cancel()
-    this.#restraintTimer = null
-    restraint.tick(clock.now())
-    this.tcpudp.restrain(restraint.bytes)
-    // A wider bound lets the transfer go on, which may be held up, and bounded, anew at once.
-    this.#link?.restrain(restraint.bytes)
-    if (this.#restraintTimer || !this.#link || !restraint.active) return
-    this.#restraintTimer = clock.after(limits.restraintPingMs, () => this.#restrain())
-    this.#pulse.ask(rtt => {
-      if (rtt !== null) restraint.sample(rtt, clock.now())
-    })
   }
 
   #record(pack: (datagrams: Datagrams) => void): void {
@@ -556,11 +475,11 @@ export class Session {
     pong: () => {
       if (this.#mtuPings-- > 0) this.#mtuPing()
     },
-    open: (id, map, limit) => this.#onOpen(id, map, limit),
-    data: (id, offset, bytes) => this.#flow(id)?.onData(offset, bytes),
-    fin: (id, offset) => this.#flow(id)?.onFin(offset),
-    reset: (id, code) => this.#flow(id)?.onReset(code),
-    window: (id, received, limit) => this.#flow(id)?.onWindow(received, limit)
+    open: (id, map, limit) => this.#tcp.onOpen(id, map, limit),
+    data: (id, offset, bytes) => this.#tcp.find(id)?.onData(offset, bytes),
+    fin: (id, offset) => this.#tcp.find(id)?.onFin(offset),
+    reset: (id, code) => this.#tcp.find(id)?.onReset(code),
+    window: (id, received, limit) => this.#tcp.find(id)?.onWindow(received, limit)
   }
 
   readonly #records: DatagramEvents = {
@@ -571,30 +490,15 @@ export class Session {
         this.datagramCounts.dropped.limited++
         return
       }
-      this.#restraint.datagram(this.outside.clock.now())
-      const tally = this.#traffic.of(map)
-      tally.datagramsIn++
-      tally.bytesIn += payload.byteLength
+      this.#restraint.datagram()
+      this.#traffic.udpIn(map, payload.byteLength)
       this.events.udp(map, flow, payload)
     },
     segment: (flow, segment) => this.tcpudp.onSegment(flow, segment),
     turn: () => {
       const heldBy = this.tcpudp.turn()
-      if (heldBy) this.#held(heldBy === 'bound')
+      if (heldBy) this.#restraint.held(heldBy === 'bound')
     }
-  }
-
-  #onOpen(id: number, map: number, limit: number): void {
-    if (this.role !== 'server') throw protocolError('a flow opened from the wrong side')
-    if (id <= this.#highest) throw protocolError('a flow opened twice')
-    this.#highest = id
-    if (this.flows.size >= this.outside.limits.tcpFlows)
-      return this.#control(resetFrame(id, 'TOO_MANY_FLOWS'))
-    const flow = new TcpFlow(id, map, this.#carrier, this.outside.limits)
-    flow.onWindow(0, limit)
-    this.flows.set(id, flow)
-    const refused = this.#admit(flow, 'tcp')
-    if (refused) flow.reset(refused)
   }
 
   #admit(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
@@ -602,28 +506,4 @@ export class Session {
     if (!ration) return this.events.open(flow, proto)
     return ration.open(flow, rationed => this.events.open(rationed, proto))
   }
-
-  /** The flow of a frame; undefined for one that we have finished with, whose last frames were on their way. */
-  #flow(id: number): TcpFlow | undefined {
-    const flow = this.flows.get(id)
-    const known = this.role === 'server' ? id <= this.#highest : id < this.#nextFlow
-    if (!flow && (id === 0 || !known)) throw protocolError('a frame for a flow that was never opened')
-    return flow
-  }
-}
-
-function tallyTcp(traffic: Traffic, flow: TcpFlow): void {
-  const tally = traffic.of(flow.map)
-  tally.opened++
-  tally.bytesIn += flow.bytesIn
-  tally.bytesOut += flow.bytesOut
-}
-
-function tallyTcpudp(traffic: Traffic, flow: TcpudpFlow): void {
-  const { bytesReceived, bytesSent, retransmits } = flow.stats
-  const tally = traffic.of(flow.map)
-  tally.opened++
-  tally.bytesIn += bytesReceived
-  tally.bytesOut += bytesSent
-  tally.retransmissions += retransmits
 }

@@ -1,4 +1,6 @@
 /** What a session has carried, by port map: plain counters, which the data path adds to and a snapshot reads. */
+import type { TcpFlow } from '../flows/tcp.js'
+import type { TcpudpFlow } from '../flows/tcpudp.js'
 import type { Proto } from '../options/entry.js'
 import type { WireMap } from './frames.js'
 
@@ -53,6 +55,42 @@ export class Traffic {
   /** The counters of a map by its number on the session. */
   of(id: number): Tally {
     return this.#byId.get(id) ?? this.#none
+  }
+
+  /** A UDP conversation begins. */
+  converse(map: number): void {
+    this.of(map).opened++
+  }
+
+  /** A UDP payload came. */
+  udpIn(map: number, bytes: number): void {
+    const tally = this.of(map)
+    tally.datagramsIn++
+    tally.bytesIn += bytes
+  }
+
+  /** A UDP payload went. */
+  udpOut(map: number, bytes: number): void {
+    const tally = this.of(map)
+    tally.datagramsOut++
+    tally.bytesOut += bytes
+  }
+
+  /** All that a `tcp` flow has carried: at its end, or for a copy. */
+  addTcp({ map, bytesIn, bytesOut }: TcpFlow): void {
+    const tally = this.of(map)
+    tally.opened++
+    tally.bytesIn += bytesIn
+    tally.bytesOut += bytesOut
+  }
+
+  /** The same of a `tcpudp` flow. */
+  addTcpudp({ map, stats }: TcpudpFlow): void {
+    const tally = this.of(map)
+    tally.opened++
+    tally.bytesIn += stats.bytesReceived
+    tally.bytesOut += stats.bytesSent
+    tally.retransmissions += stats.retransmits
   }
 
   /** Adds what others have counted. */

@@ -17,7 +17,7 @@ import type { ClientEntry, Options } from '../options/entry.js'
 import { addInvite, removeGuest, renameGuest, serversIn } from '../options/guests.js'
 import { joinEntries, joinOptions } from '../options/join.js'
 import type { Places } from '../options/places.js'
-import { DEVICES_MAX } from '../options/schema.js'
+import { DEVICES_MAX } from '../options/schema-access.js'
 import { freePorts } from '../sockets/free-ports.js'
 import type { Action, Answers, Requests, View } from './wire.js'
 

@@ -20,7 +20,8 @@ test('the list is beside the options, or where programs keep their data', () => 
 test('it says who has which address, since when, and keeps those who have gone', async () => {
   const file = join(folder, 'a', 'options.players.json')
   let now = Date.parse('2030-01-01T00:00:00Z')
-  const list = () => new PlayerList(file, still, () => now, 1, assert.ifError)
+  const list = () =>
+    new PlayerList({ file, clock: still, timeOfDay: () => now, everyMs: 1, onfail: assert.ifError })
   const first = list()
   first.note('SERVER', '127.1.0.1', 'AnnasKeyInBase58', 'Anna')
   first.note('SERVER', '127.1.0.2', 'SomebodysKey')
@@ -64,7 +65,13 @@ test('what makes no sense in it is passed over, and it does not grow without end
   writeFileSync(file, '{"S":{"1":null,"2":{"name":1},"3":{"name":"x","peer":"y","since":"?","last":"?"}}}')
   assert.deepEqual(await readPlayers(file), new Map([['S', new Map()]]))
   let now = 0
-  const list = new PlayerList(file, still, () => now++, 1, assert.ifError)
+  const list = new PlayerList({
+    file,
+    clock: still,
+    timeOfDay: () => now++,
+    everyMs: 1,
+    onfail: assert.ifError
+  })
   for (let i = 0; i < 5000; i++) list.note('S', `${i}`, 'y')
   await list.close()
   const kept = [...(await readPlayers(file)).get('S')!.keys()]

@@ -82,13 +82,13 @@ test('when guests were seen last is written now and then, and read again', async
   const clock = new Hand()
   let now = Date.parse('2030-01-01T00:00:00Z')
   const failures: unknown[] = []
-  const seen = new LastSeen(
+  const seen = new LastSeen({
     file,
     clock,
-    () => now,
-    1,
-    err => failures.push(err)
-  )
+    timeOfDay: () => now,
+    everyMs: 1,
+    onfail: err => failures.push(err)
+  })
   seen.note('KEY', 'Anna')
   seen.note('KEY', 'Ben')
   now += 1000
@@ -98,25 +98,25 @@ test('when guests were seen last is written now and then, and read again', async
   assert.deepEqual([...times.get('KEY')!.keys()].sort(), ['Anna', 'Ben', '__proto__'])
   assert.match(readFileSync(file, 'utf8'), /"Anna": "2030-01-01T00:00:00.000Z"/)
   // Another process, later.
-  const other = new LastSeen(
+  const other = new LastSeen({
     file,
-    new Hand(),
-    () => now,
-    1,
-    err => failures.push(err)
-  )
+    clock: new Hand(),
+    timeOfDay: () => now,
+    everyMs: 1,
+    onfail: err => failures.push(err)
+  })
   other.note('KEY', 'Anna')
   await other.close()
   assert.equal((await readSeen(file)).get('KEY')!.get('Anna'), now)
   writeFileSync(file, '{ broken')
   assert.deepEqual(await readSeen(file), new Map())
-  const nowhere = new LastSeen(
-    join(file, 'x.json'),
-    new Hand(),
-    () => now,
-    1,
-    err => failures.push(err)
-  )
+  const nowhere = new LastSeen({
+    file: join(file, 'x.json'),
+    clock: new Hand(),
+    timeOfDay: () => now,
+    everyMs: 1,
+    onfail: err => failures.push(err)
+  })
   nowhere.note('KEY', 'Anna')
   await nowhere.close()
   nowhere.note('KEY', 'Anna')

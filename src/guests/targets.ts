@@ -1,0 +1,147 @@
+/**
+ * Speaks to the targets of a server's port maps on behalf of its guests: dials them, from the guest's own address or with a header
+ * that tells it where they want that, and joins them to the guest's flows.
+ */
+import type net from 'node:net'
+import type { Players } from '../access/players.js'
+import type { Clock } from '../clock.js'
+import { codeOf, type ErrorCode } from '../errors.js'
+import type { DaemonEvent } from '../events.js'
+import type { ByteFlow } from '../flows/byte-flow.js'
+import { playerAddress } from '../identity/player-address.js'
+import type { Limits } from '../limits.js'
+import type { Log } from '../log.js'
+import { ANNOUNCEMENTS } from '../session/wire.js'
+import { proxyHeader } from '../sockets/proxy-header.js'
+import { isNotOurs, isOurs } from '../sockets/source-address.js'
+import { dialTcp, joinTcp, targetCode } from '../sockets/tcp.js'
+import { dialUdp } from '../sockets/udp.js'
+import type { Guest } from './guest.js'
+import type { SharedMap, SharedMaps } from './shared-maps.js'
+
+export interface TargetsParts {
+  readonly maps: SharedMaps
+  /** The addresses of this node's guests. */
+  readonly players: Players
+  readonly clock: Clock
+  readonly limits: Pick<Limits, 'targetMs'>
+  readonly log: Log
+  readonly emit: (event: DaemonEvent) => void
+}
+
+export class Targets {
+  readonly #parts: TargetsParts
+
+  constructor(parts: TargetsParts) {
+    this.#parts = parts
+  }
+
+  /** Finds out whether the system has the addresses of guests, if any map needs them. */
+  async tryAddresses(): Promise<void> {
+    if (this.#parts.maps.have('playerAddresses') && !(await isOurs(playerAddress(0)))) this.#loseAddresses()
+  }
+
+  /** The address of a guest that targets see, or are told of; null where they see the machine's own. */
+  shownAddress({ address }: Guest): string | null {
+    const { maps, players } = this.#parts
+    const isSeen = maps.have('playerAddresses') && players.usable
+    return isSeen || maps.have('proxyProtocol') ? address : null
+  }
+
+  /**
+   * Dials the target of a flow that a guest has opened.
+   * @returns why not: the guest may not use such a map
+   */
+  connect(guest: Guest, flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
+    const { clock, limits, log, maps } = this.#parts
+    const map = maps.open(flow.map, proto, guest.visitor)
+    if (!map) return 'MAP_NOT_SHARED'
+    const socket = dialTcp(map.host, map.port, this.#sourceOf(map, guest))
+    const late = clock.after(limits.targetMs, () => {
+      socket.destroy(Object.assign(new Error('The target does not answer.'), { code: 'ETIMEDOUT' }))
+    })
+    socket.once('connect', () => late.cancel())
+    socket.once('close', () => late.cancel())
+    joinTcp(
+      socket,
+      flow,
+      err => {
+        if (isNotOurs(err)) this.#loseAddresses()
+        if (!socket.remoteAddress && socket.bytesRead === 0 && socket.bytesWritten === 0) {
+          log.warn(
+            { peer: guest.label, code: targetCode(err), target: `${map.host}:${map.port}` },
+            'the target could not be reached'
+          )
+          return targetCode(err)
+        }
+        return 'FLOW_RESET'
+      },
+      () => {},
+      map.proxyProtocol ? () => prefaceOf(guest, map, socket) : undefined
+    )
+    return null
+  }
+
+  /** Passes on a UDP payload of a guest; what is for a map that the guest may not use is dropped. */
+  send(guest: Guest, mapId: number, flow: number, payload: Uint8Array): void {
+    // That one goes the other way only.
+    if (flow === ANNOUNCEMENTS) return
+    const { clock, log, maps } = this.#parts
+    const now = clock.now()
+    let conversation = guest.udp.touch(flow, now)
+    if (!conversation) {
+      const map = maps.open(mapId, 'udp', guest.visitor)
+      if (!map) return
+      let told = false
+      const target = dialUdp(
+        map.host,
+        map.port,
+        answer => {
+          guest.udp.touch(flow, clock.now())
+          guest.session.sendUdp(mapId, flow, answer, map.duplicate)
+        },
+        err => {
+          if (isNotOurs(err)) return this.#loseAddresses()
+          if (told) return
+          told = true
+          log.info({ code: codeOf(err), target: `${map.host}:${map.port}` }, 'the UDP target does not answer')
+        },
+        this.#sourceOf(map, guest)
+      )
+      conversation = { map: mapId, target }
+      guest.udp.add(flow, conversation, now)
+      guest.session.converse(mapId)
+    }
+    conversation.target.send(payload)
+  }
+
+  /** The address to connect to a target from; undefined for the machine's own. */
+  #sourceOf(map: SharedMap, { address }: Guest): string | undefined {
+    return map.playerAddresses && this.#parts.players.usable ? address : undefined
+  }
+
+  /** The system has no such addresses: this is told once. */
+  #loseAddresses(): void {
+    const { players, emit } = this.#parts
+    if (!players.usable) return
+    players.usable = false
+    emit({
+      event: 'warning',
+      code: 'NO_PLAYER_ADDRESSES',
+      message:
+        'This system has no addresses for players (of 127.0.0.0/8 it has 127.0.0.1 alone, as macOS does), so every guest comes from 127.0.0.1: a ban of the game by address hits all of them.'
+    })
+  }
+}
+
+/**
+ * What a target of the PROXY protocol is told: the guest's own address, whatever its path is, with the port of our connection,
+ * so that both sides' logs name one connection alike.
+ */
+function prefaceOf(guest: Guest, map: SharedMap, socket: net.Socket): Uint8Array {
+  const { localPort = 0, remoteAddress = guest.address, remotePort = map.port } = socket
+  return proxyHeader(
+    { address: guest.address, port: localPort },
+    { address: remoteAddress, port: remotePort }
+  )
+}

@@ -1,0 +1,239 @@
+/** What options.json says beside its entries, in zod: the network, the log, limits, what others can look at. */
+import { z } from 'zod'
+import { LIMITS } from '../limits.js'
+import { bootstrapFault } from './hosts.js'
+import { PORT_MAX } from './ports.js'
+import { oneOf, quote } from './quote.js'
+import { DEVICES_MAX } from './schema-access.js'
+import { host, key, notText, says, yesOrNo } from './schema-fields.js'
+
+/** Seconds in a day: an idle UDP flow that is kept longer is a leak. */
+const UDP_IDLE_MAX = 86_400
+const RESUME_MAX = 3600
+
+/** Of anything in a second or a minute: beyond it a limit is none. */
+const RATE_MAX = 10_000_000
+
+export const networkShape = {
+  bootstrap: z
+    .array(
+      z.string(notText('a node is "host:port"')).superRefine((value, ctx) => {
+        const message = bootstrapFault(value)
+        if (message) ctx.addIssue({ code: 'custom', message, input: value })
+      }),
+      says(value => `is ${quote(value)}; give a list such as ["203.0.113.7:49737"]`)
+    )
+    .min(1, { error: 'is an empty list; leave it out to use the public DHT' })
+    .meta({ description: 'host:port of the DHT nodes to start from; the public DHT if left out.' })
+    .optional(),
+  relay: z
+    .array(
+      key(
+        'a relay is the public key that hyper-nat relay shows',
+        'The public key that the relay shows when it starts.'
+      ),
+      says(value => `is ${quote(value)}; give a list of the public keys that hyper-nat relay shows`)
+    )
+    .min(1, { error: 'is an empty list; leave it out to use no relay' })
+    .meta({
+      description:
+        'Relays for when no direct path can be opened, the preferred first. One side that names them is enough.'
+    })
+    .optional(),
+  portMapping: yesOrNo(
+    'Whether servers here ask the router for a port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
+  )
+}
+
+export const network = z
+  .strictObject(
+    networkShape,
+    says(value => `is ${quote(value)}; give an object such as { "bootstrap": ["203.0.113.7:49737"] }`)
+  )
+  .meta({ description: 'How this machine reaches the DHT.' })
+
+const uiFault = says(
+  value =>
+    `is ${quote(value)}; give true, false or { "port": 8765 }, with a port from 0 (any free one) to ${PORT_MAX}`
+)
+
+const ui = z
+  .union(
+    [z.boolean(), z.strictObject({ port: z.int(uiFault).min(0, uiFault).max(PORT_MAX, uiFault) }, uiFault)],
+    uiFault
+  )
+  .meta({
+    description:
+      'Whether there is a page on this computer to look at and to change all this; with a port, always at that one.'
+  })
+  .transform(value => (value === true ? { port: 0 } : value || undefined))
+
+const metricsPortFault = says(
+  value =>
+    `is ${value === undefined ? 'missing' : quote(value)}; give a whole number from 0 (any free one) to ${PORT_MAX}`
+)
+
+export const metricsShape = {
+  port: z
+    .int(metricsPortFault)
+    .min(0, metricsPortFault)
+    .max(PORT_MAX, metricsPortFault)
+    .meta({ description: 'The TCP port; 0 for any free one.' }),
+  host: host('The address on this machine to listen on; others can read the metrics unless it is 127.0.0.1.')
+}
+
+const metrics = z
+  .strictObject(
+    metricsShape,
+    says(value => `is ${quote(value)}; give an object such as { "port": 9464 }`)
+  )
+  .meta({ description: 'Serves metrics for Prometheus, at http://127.0.0.1:PORT/metrics.' })
+
+const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const
+
+export const logShape = {
+  file: z
+    .string(notText('it is the name of a file'))
+    .min(1, { error: 'is empty; it is the name of a file' })
+    .meta({
+      description: 'The file, relative to this one. At 10 MB it becomes FILE.1, and a new one begins.'
+    }),
+  level: z
+    .enum(
+      LOG_LEVELS,
+      says(value => `is ${quote(value)}; give ${oneOf(LOG_LEVELS.map(level => `"${level}"`))}`)
+    )
+    .meta({ description: 'The least that is written; info if left out.' })
+    .optional()
+}
+
+const log = z
+  .strictObject(
+    logShape,
+    says(value => `is ${quote(value)}; give an object such as { "file": "hyper-nat.log" }`)
+  )
+  .meta({ description: 'A log in a file: one JSON object per line.' })
+
+function seconds(min: number, max: number, description: string) {
+  const error = says(value => `is ${quote(value)}; give a number of seconds from ${min} to ${max}`)
+  return z.number(error).min(min, error).max(max, error).meta({ description }).optional()
+}
+
+/** A number of src/limits.ts; 0, where it may be given, is for none. */
+function limit(min: number, max: number, preset: number, description: string) {
+  const error = says(value => `is ${quote(value)}; give a whole number from ${min} to ${max}`)
+  const none = min === 0 ? '; 0 for no limit' : ''
+  return z
+    .int(error)
+    .min(min, error)
+    .max(max, error)
+    .meta({ description: `${description} (${preset}${none}).` })
+    .optional()
+}
+
+/** Named as in src/limits.ts. */
+export const limitsShape = {
+  sessions: limit(1, 65_536, LIMITS.sessions, 'Sessions of one server at a time'),
+  guestSessions: limit(1, DEVICES_MAX, LIMITS.guestSessions, 'Sessions of one guest at a time'),
+  tcpFlows: limit(1, 65_536, LIMITS.tcpFlows, 'TCP connections of one session at a time'),
+  udpFlows: limit(1, 65_536, LIMITS.udpFlows, 'UDP conversations of one session at a time'),
+  flowsPerSecond: limit(
+    0,
+    RATE_MAX,
+    LIMITS.flowsPerSecond,
+    `New TCP connections of one guest per second, after the first ${LIMITS.flowBurst}; further ones wait`
+  ),
+  framesPerSecond: limit(
+    0,
+    RATE_MAX,
+    LIMITS.framesPerSecond,
+    'Frames of one guest per second that carry tcp; further ones wait'
+  ),
+  udpPerSecond: limit(
+    0,
+    RATE_MAX,
+    LIMITS.udpPerSecond,
+    'UDP datagrams of one guest per second, each way; further ones are dropped'
+  ),
+  datagramsPerSecond: limit(
+    0,
+    RATE_MAX,
+    LIMITS.datagramsPerSecond,
+    'Packets of one guest per second that carry udp and tcpudp; further ones are dropped'
+  ),
+  guestBytesPerSecond: limit(
+    0,
+    Number.MAX_SAFE_INTEGER,
+    LIMITS.guestBytesPerSecond,
+    'Bytes of one guest per second, both ways together: tcp and tcpudp wait, udp is dropped'
+  ),
+  greetings: limit(
+    1,
+    65_536,
+    LIMITS.greetings,
+    'Connections at a time that have not shown yet that they know the public key'
+  ),
+  handshakesPerMinute: limit(
+    1,
+    RATE_MAX,
+    LIMITS.handshakesPerMinute,
+    'Handshakes of strangers per minute that are answered'
+  ),
+  addressHandshakesPerMinute: limit(
+    1,
+    RATE_MAX,
+    LIMITS.addressHandshakesPerMinute,
+    'Handshakes per minute of one address, or one known guest, that are answered'
+  ),
+  handshakeLooksPerSecond: limit(
+    1,
+    RATE_MAX,
+    LIMITS.handshakeLooksPerSecond,
+    'Handshakes per second that are decrypted, to see whose they are'
+  )
+}
+
+const limits = z
+  .strictObject(
+    limitsShape,
+    says(value => `is ${quote(value)}; give an object such as { "sessions": 20 }`)
+  )
+  .meta({ description: 'What servers here allow their guests.' })
+
+/** All keys of the file but its entries. */
+export const settingsShape = {
+  $schema: z
+    .unknown()
+    .meta({ description: 'For editors: where the JSON Schema of this file is.' })
+    .optional(),
+  network: network.optional(),
+  identity: z
+    .string(notText('it is the name of a file'))
+    .min(1, { error: 'is empty; it is the name of a file, or left out for a fresh key each time' })
+    .meta({
+      description:
+        'A file with the key by which servers know this computer, relative to this file; made on first use. A fresh key each time if left out.'
+    })
+    .optional(),
+  metrics: metrics.optional(),
+  log: log.optional(),
+  control: z
+    .union([z.literal(false), z.string().min(1)], says(controlFault))
+    .meta({
+      description:
+        'The folder of the socket through which hyper-nat status, stop, reload and logs reach this one, relative to this file; false: none. Where the system has such things if left out.'
+    })
+    .optional(),
+  udpIdle: seconds(
+    1,
+    UDP_IDLE_MAX,
+    'Seconds without a datagram until a UDP conversation is forgotten (300).'
+  ),
+  resume: seconds(0, RESUME_MAX, 'Seconds that open connections wait for a lost path to come back (60).'),
+  ui: ui.optional(),
+  limits: limits.optional()
+}
+
+function controlFault(value: unknown): string {
+  return `is ${quote(value)}; give the name of a folder, or false for no control socket`
+}

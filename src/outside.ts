@@ -1,0 +1,17 @@
+/** What servers and clients of one node work with: the node, and the world outside as arguments. */
+import type { Clock } from './clock.js'
+import type { DaemonEvent } from './events.js'
+import type { Limits } from './limits.js'
+import type { Log } from './log.js'
+import type { Node } from './network/node.js'
+
+export interface Outside {
+  readonly node: Node
+  readonly clock: Clock
+  /** Milliseconds since 1970, which a user may set back. */
+  readonly timeOfDay: () => number
+  readonly limits: Limits
+  readonly log: Log
+  readonly random: (size: number) => Uint8Array
+  readonly emit: (event: DaemonEvent) => void
+}
