@@ -54,20 +54,20 @@ export const RELAY_PORT = 49737
 /** hyperdht's own port and those that it tries next: it sends nothing from there before it knows that others reach it. */
 const DHT_OWN_PORTS = '49737:49742'
 
-/** Why there is no lab here, or false. */
-export function noLab(): string | false {
-  const reason = whyNot()
+/** Why there is no lab here, or not one with these programs, or false. */
+export function noLab(...programs: string[]): string | false {
+  const reason = whyNot(programs)
   if (reason && process.env.HYPER_NAT_REQUIRE_NATLAB === '1') {
     throw new Error(`HYPER_NAT_REQUIRE_NATLAB is set, but there is no NAT lab: ${reason}`)
   }
   return reason
 }
 
-function whyNot(): string | false {
+function whyNot(programs: readonly string[]): string | false {
   if (!isLinux) return 'the NAT lab needs Linux'
   if (!isRoot) return 'the NAT lab needs root'
-  for (const program of ['ip', 'iptables']) {
-    if (!findProgram(program)) return `the NAT lab needs ${program}, which is not installed`
+  for (const program of ['ip', 'iptables', ...programs]) {
+    if (!findProgram(program)) return `this test in the NAT lab needs ${program}, which is not installed`
   }
   const probe = `${namePrefix(process.pid)}probe`
   // A router in small: whatever it needs of the kernel is tried here.

@@ -1,72 +1,13 @@
 // LAN lists of games between two homes, with the ports and addresses that the real games have.
 import assert from 'node:assert/strict'
-import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { until } from '../support/deadline.js'
 import { GETINFO, INFO } from '../support/games.js'
-import { HyperNat, writeOptions } from '../support/hyper-nat.js'
-import { Process } from '../support/process.js'
-import { newSecret } from '../support/stage.js'
-import type { Home } from './lab.js'
+import type { Process } from '../support/process.js'
+import { WITHIN_MS, withPrograms } from './programs.js'
 import { lab, skip, useLab } from './side.js'
 
 useLab()
-
-/** The lab's machine may be busy with other things. */
-const WITHIN_MS = 25_000
-
-const GAME = join(dirname(fileURLToPath(import.meta.url)), 'game.js')
-
-/** Programs in the lab, which end with their test. */
-class Programs {
-  readonly #running: Process[] = []
-  readonly #undo: (() => void)[] = []
-
-  /** A stand-in for a game. */
-  async game(home: Home, ...args: string[]): Promise<Process> {
-    const [command = '', ...prefix] = home.prefix
-    const one = new Process(command, [...prefix, process.execPath, GAME, ...args], { name: args.join(' ') })
-    this.#running.push(one)
-    await one.says(/^open$/m, WITHIN_MS)
-    return one
-  }
-
-  daemon(home: Home, args: readonly string[]): HyperNat {
-    const one = new HyperNat([...args, '--json', '--bootstrap', lab.bootstrap], { prefix: home.prefix })
-    this.#running.push(one)
-    return one
-  }
-
-  /** A host of games; resolves with its ticket. */
-  async host(home: Home, games: readonly object[]): Promise<string> {
-    const secret = newSecret()
-    const written = writeOptions({ schema: games.map(game => ({ mode: 'server', secret, ...game })) })
-    this.#undo.push(written.remove)
-    const ready = await this.daemon(home, ['-c', written.file]).event('ready')
-    return (ready.mode === 'server' && ready.ticket) || ''
-  }
-
-  async guest(home: Home, ticket: string): Promise<HyperNat> {
-    const one = this.daemon(home, ['join', ticket])
-    await one.event('connected')
-    return one
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all(this.#running.map(one => one.stop()))
-    for (const undo of this.#undo) undo()
-  }
-}
-
-async function withPrograms(body: (programs: Programs) => Promise<void>): Promise<void> {
-  const programs = new Programs()
-  try {
-    await body(programs)
-  } finally {
-    await programs.stop()
-  }
-}
 
 function ask(one: Process, address: string, port: number, text: string): void {
   one.input(`${address} ${port} ${JSON.stringify(text)}\n`, false)

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** Debian keeps daemons where PATH may not lead, and sshd insists on being started by its whole path. */
-const folders = ['/usr/sbin', ...(process.env.PATH ?? '').split(delimiter)]
+/** Debian keeps daemons and games where PATH may not lead, and sshd insists on being started by its whole path. */
+const folders = ['/usr/sbin', '/usr/games', ...(process.env.PATH ?? '').split(delimiter)]
 
 /** The whole path of a program, or undefined when it is not installed. */
 export function findProgram(name: string): string | undefined {
