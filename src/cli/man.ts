@@ -15,7 +15,7 @@ const ENVIRONMENT: readonly (readonly [name: string, what: string])[] = [
 const EXIT_STATUS: readonly (readonly [code: string, what: string])[] = [
   ['0', 'Done, or stopped by SIGINT or SIGTERM.'],
   ['1', 'Failed while running.'],
-  ['2', 'A mistake on the command line or in the options; nothing was started.']
+  ['2', 'A mistake on the command line or in the options; nothing was done.']
 ]
 
 /**
