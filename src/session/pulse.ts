@@ -129,11 +129,8 @@ export class Pulse {
     if (sentAt === undefined) return
     this.#sent.delete(id)
     const rtt = this.clock.now() - sentAt
-    if (this.#rtt === null) {
-      this.#rtt = rtt
-      // Those before may have come when the other side was not ready: they tell nothing of the path.
-      for (const earlier of this.#sent.keys()) if (earlier < id) this.#sent.delete(earlier)
-    } else {
+    if (this.#rtt === null) this.#rtt = rtt
+    else {
       this.#rtt += (rtt - this.#rtt) / 8
       this.#jitter += (Math.abs(rtt - this.#lastRtt) - this.#jitter) / 16
     }
