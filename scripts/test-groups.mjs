@@ -6,17 +6,17 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /**
- * `atOnce`: so many files at a time, since their tests start daemons and measure time (those of natlab and games wait, mostly); as
- * many as there are cores if left out. `timeout`: milliseconds for one test file, so that a hang ends as a failure with a name.
- * `optional`: the folder may be missing (but not be empty).
+ * `atOnce`: so many files at a time, since their tests start daemons and measure time; as many as there are cores if left out.
+ * `timeout`: milliseconds for one test file, so that a hang ends as a failure with a name. `optional`: the folder may be missing
+ * (but not be empty).
  */
 const groups = [
   { name: 'unit', timeout: 120_000 },
   { name: 'sim', timeout: 420_000, optional: true },
   { name: 'fuzz', timeout: 240_000 },
   { name: 'integration', timeout: 180_000, atOnce: 1 },
-  { name: 'natlab', timeout: 240_000, atOnce: 2, optional: true },
-  // Apart from natlab: games draw pictures meanwhile, and some tests there measure time.
+  { name: 'natlab', timeout: 240_000, atOnce: 1, optional: true },
+  // Apart from natlab, whose tests measure time: games draw pictures meanwhile, and wait, mostly.
   { name: 'games', timeout: 120_000, atOnce: 2, optional: true }
 ]
 
