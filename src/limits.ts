@@ -72,7 +72,7 @@ export interface Limits {
   udpPerSecond: number
   /** Payload bytes of one guest per second, both directions together: TCP waits, UDP is dropped. 0: no limit. */
   guestBytesPerSecond: number
-  /** A guest who is alone on the server may use so many times these rates, the bytes left out: they are there for the others. */
+  /** A guest who is alone on the server may use so many times these rates, bytes and frames left out: they are there for the others. */
   aloneFactor: number
   /** What the last four may save for a burst: so many milliseconds' worth, which is how long others may have to wait for it. */
   rateBurstMs: number

@@ -8,7 +8,7 @@
  * later. What waits is bounded all the same, since a flow that waits counts among the session's flows.
  *
  * The rates are there for the others: a guest who is alone on the server may use a multiple of them, but for the bytes, which are
- * the owner's own limit.
+ * the owner's own limit, and the frames.
  */
 import type { Clock } from '../clock.js'
 import type { ErrorCode } from '../errors.js'
@@ -131,9 +131,9 @@ export class Ration {
     const frames = this.#frames
     if (!frames) return 0
     const now = this.#clock.now()
-    const price = this.#price
-    if (frames.has(price, now)) {
-      frames.take(price)
+    // Not more for who is alone: what has come would be read in one go then, and nothing else be done for seconds.
+    if (frames.has(1, now)) {
+      frames.take(1)
       return 0
     }
     this.#exceed('framesPerSecond')
@@ -161,7 +161,7 @@ export class Ration {
     return this.#udp(this.#udpOut, size)
   }
 
-  /** What one frame, datagram, payload or flow costs now. */
+  /** What one datagram, payload or flow costs now. */
   get #price(): number {
     return this.#isAlone() ? 1 / this.#aloneFactor : 1
   }
