@@ -3,6 +3,7 @@
 import { LOCALHOST } from '../address-text.js'
 import { type Arguments, type Command, type Job, list, text, words } from './command.js'
 import type { Surroundings } from './console.js'
+import { runFlags } from './run-flags.js'
 import { secretOf } from './secret-source.js'
 import {
   accessFlags,
@@ -41,6 +42,7 @@ export const host: Command = {
     force: { type: 'boolean', describe: 'Share it even if it cannot be played so' },
     ...qrFlag,
     ...relayFlag,
+    ...runFlags,
     ...portMappingFlag
   },
   examples: [
