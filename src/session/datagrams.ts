@@ -54,6 +54,7 @@ export function noDatagrams(): DatagramCounts {
 export function addDatagrams(to: DatagramCounts, from: DatagramCounts): void {
   to.sent += from.sent
   to.received += from.received
+  to.copies += from.copies
   for (const cause of Object.keys(to.dropped) as DatagramLoss[]) to.dropped[cause] += from.dropped[cause]
 }
 
