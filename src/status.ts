@@ -216,9 +216,9 @@ function sumOf(tallies: readonly Tally[]): Tally {
 /** A snapshot with the rates of each session since an earlier one of the same node; 0 for sessions that began in between. */
 export function withRates<S extends Status>(now: S, before: Status): S {
   const seconds = Math.max(1, now.at - before.at) / 1000
-  const earlier = new Map(sessionsOf(before).map(session => [nameOf(session), session.total]))
+  const earlier = new Map(sessionsOf(before).map(session => [sessionName(session), session.total]))
   const rated = (session: SessionStatus): SessionStatus => {
-    const then = earlier.get(nameOf(session)) ?? session.total
+    const then = earlier.get(sessionName(session)) ?? session.total
     const rate = (of: 'bytesIn' | 'bytesOut'): number => Math.max(0, (session.total[of] - then[of]) / seconds)
     return { ...session, rates: { bytesIn: rate('bytesIn'), bytesOut: rate('bytesOut') } }
   }
@@ -233,6 +233,7 @@ function sessionsOf({ servers, clients }: Status): SessionStatus[] {
   return [...servers, ...clients].flatMap(({ sessions }) => sessions)
 }
 
-function nameOf({ peer, host, since }: SessionStatus): string {
+/** Tells a session from all others of its node, over several snapshots. */
+export function sessionName({ peer, host, since }: SessionStatus): string {
   return `${peer} ${host} ${since}`
 }

@@ -7,7 +7,13 @@ import type { Recipe } from '../games/recipe.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
 import type { Entry, Options } from '../options/entry.js'
 import { type ServerInFile, serversIn } from '../options/guests.js'
-import type { ClientStatus, ServerStatus, SessionStatus, Status } from '../status.js'
+import {
+  type ClientStatus,
+  type ServerStatus,
+  type SessionStatus,
+  type Status,
+  sessionName
+} from '../status.js'
 import type { AddressView, ClientView, GameView, GuestView, ServerView, SessionView, View } from './wire.js'
 
 /** What the page knows beside. */
@@ -59,7 +65,7 @@ function serverView({ publicKey, maps, access }: ServerInFile, now: ServerStatus
   })
   const known = new Set([...invites, ...allowed].flatMap(({ sessions: own }) => own.map(({ id }) => id)))
   const others = sessions
-    .filter(one => !known.has(idOf(one)))
+    .filter(one => !known.has(sessionName(one)))
     .map((one): GuestView => ({ key: shortKey(one.peer), invited: false, sessions: [sessionView(one)] }))
   return {
     publicKey,
@@ -142,7 +148,7 @@ export function gamesIn<M extends Pick<Entry, 'name' | 'lobby'>>(
 function sessionView(session: SessionStatus): SessionView {
   const { state, path, since, quality, total, address } = session
   return {
-    id: idOf(session),
+    id: sessionName(session),
     state,
     path,
     since,
@@ -151,8 +157,4 @@ function sessionView(session: SessionStatus): SessionView {
     bytesOut: total.bytesOut,
     ...(address !== undefined && { address })
   }
-}
-
-function idOf({ peer, host, since }: SessionStatus): string {
-  return `${peer} ${host} ${since}`
 }
