@@ -1,4 +1,5 @@
 /** Addresses, as people read and type them. */
+import { isIPv4 } from 'node:net'
 
 /** What programs find under the name localhost; for UDP some take only the IPv6 address, where nobody listens. */
 export const LOCALHOST = '127.0.0.1'
@@ -11,4 +12,9 @@ export function hostPort(host: string, port: number): string {
 /** Where a program on this machine reaches one that listens on `host`: on `::`, Node.js takes IPv4 as well. */
 export function typedHost(host: string): string {
   return host === '0.0.0.0' || host === '::' ? LOCALHOST : host
+}
+
+/** Whether a program that listens there is on this computer alone, and reached by IPv4. */
+export function isIPv4Loopback(host: string): boolean {
+  return host.toLowerCase() === 'localhost' || (isIPv4(host) && host.startsWith('127.'))
 }

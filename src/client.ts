@@ -1,6 +1,7 @@
 /** One server as this machine's programs see it: local ports for all the port maps to it, whichever of its hosts is used. */
 import type net from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
+import { LOCALHOST } from './address-text.js'
 import type { Timer } from './clock.js'
 import { HyperNatError } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo } from './events.js'
@@ -11,7 +12,6 @@ import type { Host } from './hosts/host.js'
 import { Hosts } from './hosts/hosts.js'
 import { encodeKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
-import { LOOPBACK } from './lan/own-addresses.js'
 import { withPort } from './lan/port-field.js'
 import { isAsked, queryEar } from './lan/query-ear.js'
 import { LoopbackSender, Repeater } from './lan/repeater.js'
@@ -137,7 +137,7 @@ export class Client {
   }
 
   /**
-   * Opens the local ports, and begins to dial.
+   * Opens the local ports.
    * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry; nothing stays open then
    */
   async listen(): Promise<void> {
@@ -472,7 +472,7 @@ export class Client {
       discovery?.how === 'client-queries' ? withPort(discovery.answer, payload, map.localPort) : payload
     // Not every system sends from loopback to the machine's address in the LAN.
     map.udp?.send(answer, port, address, () => {
-      if (!this.#closed) map.udp?.send(answer, port, LOOPBACK)
+      if (!this.#closed) map.udp?.send(answer, port, LOCALHOST)
     })
   }
 

@@ -7,6 +7,7 @@ import b4a from 'b4a'
 import sodium from 'sodium-native'
 import { Players } from './access/players.js'
 import { type AccessRules, type AllowedKey, type Invite, OPEN } from './access/rules.js'
+import { LOCALHOST } from './address-text.js'
 import { Client, type MapEntry } from './client.js'
 import { systemClock, wallClock } from './clock.js'
 import { type PingOptions, type PingSummary, ping } from './doctor/ping.js'
@@ -178,8 +179,6 @@ export interface Opened {
   setMaps(maps: readonly Omit<MapToOpen, 'nextFree'>[]): Promise<void>
   close(): Promise<void>
 }
-
-const LOOPBACK = '127.0.0.1'
 
 export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #limits: Limits
@@ -477,7 +476,7 @@ function keep<T extends { close(): Promise<void> }>(parts: Set<T>, part: T): () 
 
 /** @throws OptionsError for what this protocol or target cannot have */
 function serverMap(map: MapToShare): ServerMap {
-  const { proto, port, host = LOOPBACK, lobby, playerAddresses, proxyProtocol, duplicate } = map
+  const { proto, port, host = LOCALHOST, lobby, playerAddresses, proxyProtocol, duplicate } = map
   const faults = featureFaults({ ...map, host }, [proto], feature => `${proto} ${port}: ${feature}`)
   if (faults.length > 0) throw new OptionsError(faults)
   return {
@@ -504,7 +503,7 @@ function mapEntry({
   proto,
   port,
   localPort = port,
-  localHost = LOOPBACK,
+  localHost = LOCALHOST,
   lobby,
   duplicate = false
 }: Omit<MapToOpen, 'nextFree'>): MapEntry {

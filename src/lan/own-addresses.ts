@@ -1,11 +1,9 @@
 /** The IPv4 addresses of this machine: only its own programs are listened to. */
 import os from 'node:os'
+import { LOCALHOST } from '../address-text.js'
 
 /** Interfaces by address. */
 export type Addresses = ReadonlyMap<string, string>
-
-/** Where programs of this machine find each other. */
-export const LOOPBACK = '127.0.0.1'
 
 export function ownAddresses(): Addresses {
   const own = new Map<string, string>()
@@ -28,12 +26,7 @@ export function isLoopback(address: string): boolean {
   return address.startsWith('127.')
 }
 
-/** Whether a map that listens there is on loopback, where nobody else in the LAN gets in. */
-export function isLocal(localHost: string): boolean {
-  return isLoopback(localHost) || localHost === 'localhost'
-}
-
-/** Whether a map that listens there is found at {@link LOOPBACK}. */
+/** Whether a map that listens there is found at {@link LOCALHOST}. */
 export function isFoundOnLoopback(localHost: string): boolean {
-  return [LOOPBACK, 'localhost', '0.0.0.0'].includes(localHost)
+  return [LOCALHOST, 'localhost', '0.0.0.0'].includes(localHost)
 }

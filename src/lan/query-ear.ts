@@ -4,6 +4,7 @@
  * game learns an address which nobody else in the LAN can use.
  */
 import type { RemoteInfo } from 'node:dgram'
+import { isIPv4Loopback } from '../address-text.js'
 import type { Clock } from '../clock.js'
 import type { DaemonEvent } from '../events.js'
 import { asksOn } from '../games/discovery.js'
@@ -12,7 +13,6 @@ import type { Log } from '../log.js'
 import { TokenBucket } from '../token-bucket.js'
 import { Ear, type EarParts, type OpenEar } from './ear.js'
 import type { Lobby } from './lobby.js'
-import { isLocal } from './own-addresses.js'
 import { isQuery } from './port-field.js'
 
 export interface QueryEarParts {
@@ -32,7 +32,9 @@ export interface QueryEarParts {
 /** Whether games ask on the local port of this map. */
 export function isAsked(map: { localHost: string; localPort: number; lobby?: Lobby | undefined }): boolean {
   const discovery = map.lobby?.discovery
-  return discovery?.how === 'client-queries' && asksOn(discovery, map.localPort) && isLocal(map.localHost)
+  return (
+    discovery?.how === 'client-queries' && asksOn(discovery, map.localPort) && isIPv4Loopback(map.localHost)
+  )
 }
 
 /** An ear for the queries of a map that {@link isAsked}; to be opened. */

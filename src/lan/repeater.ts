@@ -5,12 +5,13 @@
  * What comes is a stranger's: it goes to the port that our own recipe names, if our own recipe knows its form, and not often.
  */
 import dgram from 'node:dgram'
+import { LOCALHOST } from '../address-text.js'
 import type { Clock } from '../clock.js'
 import { codeOf } from '../errors.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log.js'
 import type { Lobby } from './lobby.js'
-import { isFoundOnLoopback, LOOPBACK } from './own-addresses.js'
+import { isFoundOnLoopback } from './own-addresses.js'
 import { announcedPort, withPort } from './port-field.js'
 
 /** A guest's map, as far as this matters. */
@@ -63,7 +64,7 @@ export class Repeater {
     if (last === undefined)
       log.info({ game: lobby.game, port: localPort }, 'shown in the LAN list of the game')
     this.#last.set(map, now)
-    if (field.codec === 'none') map.udp?.send(payload, port, LOOPBACK)
+    if (field.codec === 'none') map.udp?.send(payload, port, LOCALHOST)
     else this.#parts.send(withPort(field, payload, localPort), port)
     return true
   }
@@ -83,9 +84,9 @@ export class LoopbackSender {
       this.#socket = dgram.createSocket('udp4')
       // Nobody listens there, as some systems report it: the game is not running.
       this.#socket.on('error', err => this.#log.debug({ code: codeOf(err) }, 'announcing on loopback'))
-      this.#socket.bind({ address: LOOPBACK, port: 0, exclusive: true })
+      this.#socket.bind({ address: LOCALHOST, port: 0, exclusive: true })
     }
-    this.#socket.send(payload, port, LOOPBACK)
+    this.#socket.send(payload, port, LOCALHOST)
   }
 
   async close(): Promise<void> {

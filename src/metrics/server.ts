@@ -1,6 +1,7 @@
 /** Metrics over HTTP: one page, for whoever scrapes it, on this machine unless the owner says otherwise. */
 import http from 'node:http'
 import net from 'node:net'
+import { LOCALHOST } from '../address-text.js'
 import type { MetricsLimits } from '../limits.js'
 import { METRICS_LIMITS } from '../limits.js'
 import { listenError } from '../sockets/tcp.js'
@@ -25,7 +26,6 @@ export interface MetricsServer {
   close(): Promise<void>
 }
 
-const LOOPBACK = '127.0.0.1'
 const PATH = '/metrics'
 
 /**
@@ -34,7 +34,7 @@ const PATH = '/metrics'
  * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED
  */
 export async function serveMetrics(
-  { port, host = LOOPBACK }: MetricsPlace,
+  { port, host = LOCALHOST }: MetricsPlace,
   read: () => Promise<MetricsPage>,
   limits: MetricsLimits = METRICS_LIMITS
 ): Promise<MetricsServer> {

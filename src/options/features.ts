@@ -1,5 +1,5 @@
 /** What port maps may have besides, and which of them can have it. */
-import { isIPv4 } from 'node:net'
+import { isIPv4Loopback } from '../address-text.js'
 import type { Fault } from '../errors.js'
 import type { Proto } from './entry.js'
 import { quote } from './quote.js'
@@ -14,11 +14,6 @@ export interface Features {
 }
 
 type Feature = 'playerAddresses' | 'proxyProtocol' | 'duplicate'
-
-/** Whether a target is where player addresses lead: on this computer, by IPv4. */
-export function isIPv4Loopback(host: string): boolean {
-  return host.toLowerCase() === 'localhost' || (isIPv4(host) && host.startsWith('127.'))
-}
 
 /**
  * What is asked for in vain.

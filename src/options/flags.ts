@@ -6,6 +6,7 @@
  * that has as many protocols as ports after the ranges are written out is fine, too.
  */
 
+import { isIPv4Loopback } from '../address-text.js'
 import { codeOf, type ErrorCode, type Fault, OptionsError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
 import { GuestKey } from '../identity/guest.js'
@@ -13,7 +14,6 @@ import { decodeTicket } from '../identity/ticket.js'
 import { type AccessFlags, accessFaults, accessOf, accessPlaces } from './access-flags.js'
 import { checkNetwork, checkOptions, distinct } from './check.js'
 import type { NetworkOptions, Options, Warning } from './entry.js'
-import { isIPv4Loopback } from './features.js'
 import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
 import type { Places } from './places.js'
 import { formatPorts, parsePorts, splitPorts } from './ports.js'

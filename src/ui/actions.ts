@@ -3,7 +3,7 @@
  * the change. Requests are judged whole before anything is done; faults name the page's fields.
  */
 import { z } from 'zod'
-import { LOCALHOST } from '../address-text.js'
+import { isIPv4Loopback, LOCALHOST } from '../address-text.js'
 import type { Clock } from '../clock.js'
 import { OptionsError } from '../errors.js'
 import { knownGames } from '../games/games.js'
@@ -18,7 +18,6 @@ import { checkOptions } from '../options/check.js'
 import { type RawEntry, saveEntries } from '../options/edit.js'
 import { removeClient, removeServer, setPrivate } from '../options/entries.js'
 import type { ClientEntry, Options } from '../options/entry.js'
-import { isIPv4Loopback } from '../options/features.js'
 import { addInvite, removeGuest, renameGuest, serversIn } from '../options/guests.js'
 import { joinEntries, joinOptions } from '../options/join.js'
 import type { Places } from '../options/places.js'
