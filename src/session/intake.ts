@@ -17,6 +17,9 @@ export class Intake {
   readonly #unread: Uint8Array[] = []
   /** Armed while the ration is used up. */
   #timer: Timer | null = null
+  /** Of one go at reading: when it began, and how long to wait before the next one. */
+  #now = 0
+  #wait = 0
 
   /**
    * @param guard runs a read, which may find the other side at fault
@@ -33,30 +36,33 @@ export class Intake {
   /** A message has come. */
   add(message: Uint8Array): void {
     this.#unread.push(message)
-    if (!this.#timer) this.guard(() => this.#read())
+    if (!this.#timer) this.guard(this.#read)
   }
 
-  #read(): void {
-    const { ration, clock } = this.outside
-    let wait = 0
-    const over = (): boolean => {
-      if (this.live()) wait = ration?.frame() ?? 0
-      return wait > 0 || !this.live()
-    }
+  readonly #read = (): void => {
+    const { clock } = this.outside
+    this.#now = clock.now()
+    this.#wait = 0
     while (this.#unread.length > 0 && this.live()) {
       const message = this.#unread[0]!
-      const at = readMessage(message, this.sink, over)
-      if (wait > 0) {
+      const at = readMessage(message, this.sink, this.#over)
+      if (this.#wait > 0) {
         this.#unread[0] = message.subarray(at)
         this.link.pause()
-        this.#timer = clock.after(wait, () => {
+        this.#timer = clock.after(this.#wait, () => {
           this.#timer = null
-          this.guard(() => this.#read())
+          this.guard(this.#read)
           if (!this.#timer && this.live()) this.link.resume()
         })
         return
       }
       this.#unread.shift()
     }
+  }
+
+  readonly #over = (): boolean => {
+    if (!this.live()) return true
+    this.#wait = this.outside.ration?.frame(this.#now) ?? 0
+    return this.#wait > 0
   }
 }

@@ -1,0 +1,49 @@
+// How the ordered stream is read where a guest is held to a rate.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import b4a from 'b4a'
+import type { Clock } from '../../../src/clock.js'
+import { Ration } from '../../../src/flows/ration.js'
+import { LIMITS } from '../../../src/limits.js'
+import { pingFrame } from '../../../src/session/frames.js'
+import { refuseGreetings } from '../../../src/session/greeting.js'
+import { Intake } from '../../../src/session/intake.js'
+import type { Link } from '../../../src/session/link.js'
+
+test('however long a frame takes, one go reads no more than was saved when it began', () => {
+  let now = 0
+  const goes: (() => void)[] = []
+  const clock: Clock = {
+    now: () => now,
+    after: (_ms, run) => {
+      goes.push(run)
+      return { cancel() {} }
+    }
+  }
+  const limits = { ...LIMITS, framesPerSecond: 1000, rateBurstMs: 100 }
+  let read = 0
+  let paused = false
+  const link = { pause: () => (paused = true), resume: () => (paused = false) } as unknown as Link
+  const sink = {
+    ...refuseGreetings,
+    ping: () => {
+      read++
+      // Five times as long as the rate allows.
+      now += 5
+    }
+  }
+  const outside = { clock, ration: new Ration(clock, limits, () => {}) }
+  const intake = new Intake(
+    link,
+    sink as typeof sink & ConstructorParameters<typeof Intake>[1],
+    outside,
+    run => run(),
+    () => true
+  )
+  intake.add(b4a.concat(Array.from({ length: 250 }, () => pingFrame(1))))
+  assert.deepEqual([read, paused, goes.length], [100, true, 1])
+  goes.shift()!()
+  assert.deepEqual([read, paused, goes.length], [200, true, 1])
+  goes.shift()!()
+  assert.deepEqual([read, paused, goes.length], [250, false, 0])
+})
