@@ -4,9 +4,9 @@
  * so that a keystroke waits for one turn of each other flow at the most.
  */
 import type { ErrorCode } from '../errors.js'
+import { Place } from '../queue.js'
+import type { Turnstile } from '../turnstile.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
-import { Place } from './queue.js'
-import type { Turnstile } from './turnstile.js'
 
 export class MeteredFlow implements ByteFlow {
   /** Where it waits for its turn. */

@@ -15,10 +15,10 @@ import type { ErrorCode } from '../errors.js'
 import type { Limits } from '../limits.js'
 import { MAX_UDP_PAYLOAD } from '../session/wire.js'
 import { TokenBucket } from '../token-bucket.js'
+import { Turnstile } from '../turnstile.js'
 import type { ByteFlow } from './byte-flow.js'
 import { HeldFlow } from './held-flow.js'
 import { MeteredFlow } from './metered-flow.js'
-import { Turnstile } from './turnstile.js'
 
 export type RationLimits = Pick<
   Limits,
@@ -124,14 +124,14 @@ export class Ration {
   }
 
   /**
-   * Whether one frame more may be read now.
+   * Whether one frame more may be read.
+   * @param now when reading began: what is saved meanwhile is for the next go, or a backlog would be read in one, however long it takes
    * @returns 0, or how long to wait with it and all that follow, ms
    */
-  frame(): number {
+  frame(now: number): number {
     const frames = this.#frames
     if (!frames) return 0
-    const now = this.#clock.now()
-    // Not more for who is alone: what has come would be read in one go then, and nothing else be done for seconds.
+    // Not more for who is alone: this bounds how long one go takes.
     if (frames.has(1, now)) {
       frames.take(1)
       return 0

@@ -2,11 +2,11 @@
 import type { Clock, Timer } from '../clock.js'
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
+import { Queue } from '../queue.js'
 import { protocolError } from '../session/bytes.js'
 import { type FlowPosition, resetFrame } from '../session/frames.js'
 import type { Outbox } from '../session/outbox.js'
 import type { Budget } from './budget.js'
-import { Queue } from './queue.js'
 import { type TcpCarrier, TcpFlow, type TcpLimits } from './tcp.js'
 
 export interface TcpOutside {

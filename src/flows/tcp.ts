@@ -14,10 +14,10 @@
  */
 import type { ErrorCode } from '../errors.js'
 import type { Limits } from '../limits.js'
+import { Place } from '../queue.js'
 import { protocolError } from '../session/bytes.js'
 import { INITIAL_WINDOW } from '../session/wire.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
-import { Place } from './queue.js'
 
 export type TcpLimits = Pick<Limits, 'flowQueue' | 'flowWindow' | 'windowGrowthMs'>
 

@@ -2,12 +2,12 @@
 import type { Clock } from '../clock.js'
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
+import { Queue } from '../queue.js'
 import { Reader, varintSize, writeVarint } from '../session/bytes.js'
 import type { Datagrams } from '../session/datagrams.js'
 import { segmentRoom } from '../session/records.js'
 import { openPayload, strayReply } from './arq/index.js'
 import { Budget } from './budget.js'
-import { Queue } from './queue.js'
 import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
 
 export interface TcpudpOutside {

@@ -3,11 +3,11 @@ import b4a from 'b4a'
 import type { Clock, Timer } from '../clock.js'
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
+import { Place } from '../queue.js'
 import { closeCode, closeNumber } from '../session/wire.js'
 import { Arq, type ArqHost, RESET_PROTOCOL, RESET_SESSION_FIRST } from './arq/index.js'
 import type { Budget } from './budget.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
-import { Place } from './queue.js'
 
 /** What a flow asks of the others on its session. */
 export interface TcpudpCarrier {

@@ -9,12 +9,12 @@ import { once } from 'node:events'
 import type SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
 import type { Clock } from '../clock.js'
-import { Place } from '../flows/queue.js'
-import { Turnstile } from '../flows/turnstile.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log.js'
+import { Place } from '../queue.js'
 import { TokenBucket } from '../token-bucket.js'
+import { Turnstile } from '../turnstile.js'
 import { OpenPort } from './open-port.js'
 import { RelayChoice } from './relay-choice.js'
 import { Sightings } from './sightings.js'
@@ -82,7 +82,6 @@ export class Dht extends HyperDHT {
   readonly #movable: boolean
   /** Lets handshakes be decrypted, one after the other, with a pause for everything else in between. */
   readonly #looks: Turnstile<() => void>
-  #looksWaiting = 0
 
   constructor(options: HyperDHT.Options, clock: Clock, limits: DhtLimits, log: Log) {
     super(options)
@@ -283,10 +282,8 @@ export class Dht extends HyperDHT {
       const isNew = !server._connects.has(Buffer.from(handshake.noise).toString('hex'))
       if (isNew && !this.#looks.enter()) {
         // Its sender asks again.
-        if (this.#looksWaiting >= this.#limits.handshakesWaiting) return null
-        this.#looksWaiting++
+        if (this.#looks.waiting >= this.#limits.handshakesWaiting) return null
         await new Promise<void>(resolve => this.#looks.wait(new Place(resolve)))
-        this.#looksWaiting--
         if (this.destroyed) return null
       }
       return onhandshake.call(server, handshake, request)

@@ -4,9 +4,9 @@
  * behind a download. A flow's OPEN and its FIN or RESET go with its bytes, so that what two programs say one after the
  * other arrives in that order wherever it can. Nothing is built before the link has room: what waits, waits here, where order can still change.
  */
-import { Queue } from '../flows/queue.js'
 import type { Tail, TcpFlow } from '../flows/tcp.js'
 import type { Limits } from '../limits.js'
+import { Queue } from '../queue.js'
 import { dataHeaderSize, finFrame, openFrame, resetFrame, windowFrame, writeDataHeader } from './frames.js'
 import type { Link } from './link.js'
 import { INITIAL_WINDOW } from './wire.js'

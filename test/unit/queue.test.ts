@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Place, Queue } from '../../../src/flows/queue.js'
+import { Place, Queue } from '../../src/queue.js'
 
 test('it is a set in the order of arrival, whatever is done to it', () => {
   const step = fc.record({

@@ -1,7 +1,7 @@
 /** Lets those who come through at a rate; who comes too soon waits, in the order in which they came. */
-import type { Clock, Timer } from '../clock.js'
-import type { TokenBucket } from '../token-bucket.js'
+import type { Clock, Timer } from './clock.js'
 import { type Place, Queue } from './queue.js'
+import type { TokenBucket } from './token-bucket.js'
 
 /** Between two looks at who may pass, ms: fractions of a timer's tick would be no progress. */
 const LEAST_WAIT_MS = 1
@@ -22,6 +22,11 @@ export class Turnstile<T> {
     readonly cost: () => number,
     readonly pass: (item: T) => void
   ) {}
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#queue.size
+  }
 
   /** Lets somebody pass at once, unless others wait. @returns false for somebody who has to {@link wait} */
   enter(): boolean {
