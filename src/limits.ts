@@ -95,6 +95,9 @@ export interface Limits {
   resetMs: number
   /** Payload bytes that one message of the ordered stream carries at the most: what a small write may have to wait for. */
   messageBytes: number
+  /** A block that such a message is built in, with its frames' headers, and how many are kept for the next ones, in all. */
+  messageBlockBytes: number
+  messageBlocks: number
   /** Bytes that one flow may send before the next flow's turn. */
   quantum: number
   /**
@@ -299,6 +302,8 @@ export const LIMITS: Limits = {
   ackDelayMs: 250,
   resetMs: 2000,
   messageBytes: 64 * KB,
+  messageBlockBytes: 66 * KB,
+  messageBlocks: 64,
   quantum: 16 * KB,
   unsentMs: 10,
   unsentMinBytes: 32 * KB,

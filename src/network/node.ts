@@ -12,12 +12,13 @@ import { outsideAddresses, ownAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
+import { MessageBlocks } from './message-stream.js'
 import type { NatKind } from './nat.js'
 import { type NetworkChange, NetworkWatch } from './network-watch.js'
 import { isHomeAddress, pathOf } from './path.js'
 import { PortMapping, type PortMappingState } from './port-mapping.js'
 import { routerOpener } from './router.js'
-import { createSecretStream, StreamLink } from './stream-link.js'
+import { StreamLink, secretStreams } from './stream-link.js'
 import { type Survey, survey } from './survey.js'
 import { announceTopic, type Found, lookUpTopic, type TopicAnnouncement } from './topic.js'
 import { within } from './within.js'
@@ -51,6 +52,7 @@ export class Node {
   readonly #relays: readonly Uint8Array[]
   readonly #dialRelay: (() => Uint8Array | null) | undefined
   readonly #limits: Limits
+  readonly #createSecretStream: ReturnType<typeof secretStreams>
   readonly #log: Log
   readonly #links = new Set<StreamLink>()
   /** Null when the router is to be left alone. */
@@ -66,6 +68,7 @@ export class Node {
   /** @param keyPair the key that servers see of this machine's clients */
   constructor(network: NetworkOptions, limits: Limits, log: Log) {
     this.#limits = limits
+    this.#createSecretStream = secretStreams(new MessageBlocks(limits))
     this.#log = log
     const options = {
       ...(network.bootstrap && { bootstrap: network.bootstrap }),
@@ -211,7 +214,7 @@ export class Node {
   ): Promise<Announced> {
     const relayThrough = this.#dht.relayThrough(this.#relays, this.#limits.relayRestMs, relayIdentity)
     const options = {
-      createSecretStream,
+      createSecretStream: this.#createSecretStream,
       // True leaves a client without an answer: for who it is, or because none is better than one that leads nowhere.
       firewall: async (clientKey: Uint8Array, _: unknown, { host }: HyperDHT.Address) =>
         hides(clientKey, host) || (this.#dht.firewalled && !(await announcement.held())),
@@ -307,7 +310,7 @@ export class Node {
     const relayThrough = this.#dialRelay
     const stream = this.#dht.connect(key, {
       keyPair,
-      createSecretStream,
+      createSecretStream: this.#createSecretStream,
       relayAddresses,
       holepunch: theirs => {
         this.#learnNat(b4a.toString(key, 'hex'), theirs >= FIREWALL_RANDOM)

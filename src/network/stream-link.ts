@@ -2,11 +2,12 @@
  * A {@link Link} over hyperdht's connection: secret-stream for the ordered messages, UDX messages of the raw stream under it
  * for the datagrams.
  */
-import SecretStream from '@hyperswarm/secret-stream'
+import type SecretStream from '@hyperswarm/secret-stream'
 import { codeOf } from '../errors.js'
 import type { PathKind } from '../events.js'
 import type { Limits } from '../limits.js'
 import type { Link, LinkEvents } from '../session/link.js'
+import { type MessageBlocks, MessageStream } from './message-stream.js'
 import { pathOf } from './path.js'
 
 /** What IP, UDP and UDX put before a datagram, bytes. */
@@ -34,8 +35,11 @@ const PROBE_EVERY = 16
 const LINGER_MS = 1000
 
 /** Makes hyperdht's streams ours: without secret-stream's own datagrams, which would try each of our packets in vain. */
-export function createSecretStream(isInitiator: boolean, rawStream: unknown, opts: object): SecretStream {
-  return new SecretStream(isInitiator, rawStream, { ...opts, enableSend: false })
+export function secretStreams(
+  blocks: MessageBlocks
+): (isInitiator: boolean, rawStream: unknown, opts: object) => SecretStream {
+  return (isInitiator, rawStream, opts) =>
+    new MessageStream(isInitiator, rawStream, { ...opts, enableSend: false }, blocks)
 }
 
 type StreamLimits = Pick<Limits, 'unsentMs' | 'unsentMinBytes' | 'unsentMaxBytes' | 'unsentDatagrams'>

@@ -30,7 +30,7 @@ const NO_PEERS = 0
 
 /**
  * Our DHT node as a swarm sees it: with a server that listens already, which is ours. A swarm would listen on one of its own,
- * whose connections are not what ours are (see `createSecretStream`).
+ * whose connections are not what ours are (see `secretStreams`).
  */
 class Findings extends EventEmitter implements Hyperswarm.Dht {
   readonly #undo: (() => void)[] = []

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { randomBytes, randomInt } from 'node:crypto'
+import { once } from 'node:events'
+import { after, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import type SecretStream from '@hyperswarm/secret-stream'
+import HyperDHT from 'hyperdht'
+import { LIMITS } from '../../src/limits.js'
+import { MessageBlocks } from '../../src/network/message-stream.js'
+import { secretStreams } from '../../src/network/stream-link.js'
+import { startTestnet } from '../support/testnet.js'
+
+const testnet = await startTestnet(4)
+after(() => testnet.close())
+
+/** Two ends of a connection, and where each has its blocks. */
+async function connection(limits: { messageBlockBytes: number; messageBlocks: number }) {
+  const nodes = [0, 1].map(() => new HyperDHT({ bootstrap: [...testnet.bootstrap] }))
+  const [near, far] = nodes as [HyperDHT, HyperDHT]
+  const blocks = new MessageBlocks(limits)
+  const keyPair = HyperDHT.keyPair()
+  let meet: (stream: SecretStream) => void = () => {}
+  const met = new Promise<SecretStream>(resolve => {
+    meet = resolve
+  })
+  const server = far.createServer({ createSecretStream: secretStreams(new MessageBlocks(limits)) }, stream =>
+    meet(stream)
+  )
+  await server.listen(keyPair)
+  const stream = near.connect(keyPair.publicKey, { createSecretStream: secretStreams(blocks) })
+  await once(stream, 'open')
+  const other = await met
+  for (const one of [stream, other]) one.on('error', () => {})
+  const close = async () => {
+    stream.destroy()
+    other.destroy()
+    await Promise.all(nodes.map(node => node.destroy()))
+  }
+  return { stream, other, blocks, close }
+}
+
+/** Writes messages, some of them in one turn of the event loop, and gives what came out at the other end, in order. */
+async function carry(stream: SecretStream, other: SecretStream, messages: readonly Buffer[]) {
+  const arrived: Buffer[] = []
+  const all = new Promise<void>(resolve => {
+    other.on('data', (message: Uint8Array) => {
+      // What is written later must not change what has come.
+      arrived.push(Buffer.from(message))
+      if (arrived.length === messages.length) resolve()
+    })
+  })
+  let inOneTurn = 0
+  for (const message of messages) {
+    const buffer = stream.alloc(message.byteLength)
+    buffer.set(message)
+    stream.write(buffer)
+    if (inOneTurn-- > 0) continue
+    inOneTurn = randomInt(5)
+    // Not awaited: the next messages are built while these are on their way.
+    void stream.flush()
+    await turn()
+  }
+  await all
+  return arrived
+}
+
+test('messages of all sizes arrive as they were written, though their blocks are used again', async () => {
+  const { stream, other, blocks, close } = await connection(LIMITS)
+  const sizes = [1, 4095, 4096, 4097, 65_536, LIMITS.messageBlockBytes, 100_000]
+  const messages = [...sizes, ...Array.from({ length: 400 }, () => randomInt(1, 66_000))].map(size =>
+    randomBytes(size)
+  )
+  try {
+    const arrived = await carry(stream, other, messages)
+    for (const [i, message] of messages.entries()) assert.ok(arrived[i]?.equals(message), `message ${i}`)
+    await stream.flush()
+    assert.ok(blocks.free > 0 && blocks.free <= LIMITS.messageBlocks, `${blocks.free} blocks are free`)
+  } finally {
+    await close()
+  }
+})
+
+test('no more blocks are kept than the limit says', async () => {
+  const limits = { messageBlockBytes: 8192, messageBlocks: 3 }
+  const { stream, other, blocks, close } = await connection(limits)
+  try {
+    const messages = Array.from({ length: 50 }, () => randomBytes(6000))
+    await carry(stream, other, messages)
+    await stream.flush()
+    assert.equal(blocks.free, limits.messageBlocks)
+  } finally {
+    await close()
+  }
+})
+
+test('what was written to a connection that died is not used again', async () => {
+  const { stream, other, blocks, close } = await connection(LIMITS)
+  try {
+    other.pause()
+    const gone = once(stream, 'close')
+    for (let i = 0; i < 20; i++) stream.write(stream.alloc(60_000))
+    const acknowledged = stream.flush()
+    stream.destroy()
+    await gone
+    assert.notEqual(await Promise.race([acknowledged, Promise.resolve('never')]), true)
+    assert.equal(blocks.free, 0)
+  } finally {
+    await close()
+  }
+})
