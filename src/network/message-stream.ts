@@ -10,8 +10,8 @@ import type { Limits } from '../limits.js'
 const HEAD = 3 + 1
 const TAIL = 16
 
-/** Smaller messages, in bytes, have buffers of their own: node cuts those from larger ones. */
-const SMALL = 4096
+/** Messages that would take less of a block have buffers of their own: what is on its way takes no more than twice its size. */
+const LEAST_SHARE = 1 / 2
 
 /** Blocks for messages, for all streams of a node. */
 export class MessageBlocks {
@@ -49,7 +49,8 @@ export class MessageStream extends SecretStream {
   /** A buffer for a message of `size` bytes, with room around it. What is written to the stream must come from here. */
   override alloc(size: number): Uint8Array {
     const whole = HEAD + size + TAIL
-    if (size < SMALL || whole > this.#blocks.limits.messageBlockBytes)
+    const { messageBlockBytes } = this.#blocks.limits
+    if (whole < messageBlockBytes * LEAST_SHARE || whole > messageBlockBytes)
       return b4a.allocUnsafe(whole).subarray(HEAD, HEAD + size)
     const block = this.#blocks.take()
     this.#taken.push(block)
