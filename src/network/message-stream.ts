@@ -4,6 +4,7 @@
  */
 import SecretStream from '@hyperswarm/secret-stream'
 import b4a from 'b4a'
+import type HyperDHT from 'hyperdht'
 import type { Limits } from '../limits.js'
 
 /** What secret-stream writes before a message, its length and a tag, and what it writes behind it, a MAC; in bytes. */
@@ -36,25 +37,38 @@ export class MessageBlocks {
   }
 }
 
-export class MessageStream extends SecretStream {
+/** Makes hyperdht's streams ours: without secret-stream's own datagrams, which would try each of our packets in vain. */
+export function secretStreams(blocks: MessageBlocks): HyperDHT.CreateSecretStream {
+  return (isInitiator, rawStream, opts) =>
+    new MessageStream(isInitiator, rawStream, { ...opts, enableSend: false }, blocks)
+}
+
+class MessageStream extends SecretStream {
   readonly #blocks: MessageBlocks
   /** Those that were taken since the last {@link flush}. */
   #taken: Uint8Array[] = []
+  /** What lies around a message that {@link alloc} gave room for. */
+  readonly #whole = new WeakMap<Uint8Array, Uint8Array>()
 
   constructor(isInitiator: boolean, rawStream: unknown, opts: object, blocks: MessageBlocks) {
     super(isInitiator, rawStream, opts)
     this.#blocks = blocks
   }
 
-  /** A buffer for a message of `size` bytes, with room around it. What is written to the stream must come from here. */
+  /** A buffer for a message of `size` bytes, with room around it for what secret-stream adds. */
   override alloc(size: number): Uint8Array {
-    const whole = HEAD + size + TAIL
+    const whole = this.#room(HEAD + size + TAIL)
+    const message = whole.subarray(HEAD, HEAD + size)
+    this.#whole.set(message, whole)
+    return message
+  }
+
+  #room(bytes: number): Uint8Array {
     const { messageBlockBytes } = this.#blocks.limits
-    if (whole < messageBlockBytes * LEAST_SHARE || whole > messageBlockBytes)
-      return b4a.allocUnsafe(whole).subarray(HEAD, HEAD + size)
+    if (bytes < messageBlockBytes * LEAST_SHARE || bytes > messageBlockBytes) return b4a.allocUnsafe(bytes)
     const block = this.#blocks.take()
     this.#taken.push(block)
-    return block.subarray(HEAD, HEAD + size)
+    return block.subarray(0, bytes)
   }
 
   /**
@@ -62,12 +76,9 @@ export class MessageStream extends SecretStream {
    * and copy the others.
    */
   override _write(message: Uint8Array, done: (err: Error | null) => void): void {
-    this._outgoingPlain = message
-    this._outgoingWrapped = b4a.from(
-      message.buffer,
-      message.byteOffset - HEAD,
-      HEAD + message.byteLength + TAIL
-    )
+    const whole = this.#whole.get(message)
+    this._outgoingPlain = whole ? message : null
+    this._outgoingWrapped = whole ?? null
     super._write(message, done)
   }
 

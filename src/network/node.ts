@@ -12,13 +12,13 @@ import { outsideAddresses, ownAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
-import { MessageBlocks } from './message-stream.js'
+import { MessageBlocks, secretStreams } from './message-stream.js'
 import type { NatKind } from './nat.js'
 import { type NetworkChange, NetworkWatch } from './network-watch.js'
 import { isHomeAddress, pathOf } from './path.js'
 import { PortMapping, type PortMappingState } from './port-mapping.js'
 import { routerOpener } from './router.js'
-import { StreamLink, secretStreams } from './stream-link.js'
+import { StreamLink } from './stream-link.js'
 import { type Survey, survey } from './survey.js'
 import { announceTopic, type Found, lookUpTopic, type TopicAnnouncement } from './topic.js'
 import { within } from './within.js'
@@ -52,7 +52,7 @@ export class Node {
   readonly #relays: readonly Uint8Array[]
   readonly #dialRelay: (() => Uint8Array | null) | undefined
   readonly #limits: Limits
-  readonly #createSecretStream: ReturnType<typeof secretStreams>
+  readonly #createSecretStream: HyperDHT.CreateSecretStream
   readonly #log: Log
   readonly #links = new Set<StreamLink>()
   /** Null when the router is to be left alone. */

@@ -7,7 +7,6 @@ import { codeOf } from '../errors.js'
 import type { PathKind } from '../events.js'
 import type { Limits } from '../limits.js'
 import type { Link, LinkEvents } from '../session/link.js'
-import { type MessageBlocks, MessageStream } from './message-stream.js'
 import { pathOf } from './path.js'
 
 /** What IP, UDP and UDX put before a datagram, bytes. */
@@ -33,14 +32,6 @@ const PROBE_EVERY = 16
 
 /** How long the other side may take to end its half when we ended ours, ms. */
 const LINGER_MS = 1000
-
-/** Makes hyperdht's streams ours: without secret-stream's own datagrams, which would try each of our packets in vain. */
-export function secretStreams(
-  blocks: MessageBlocks
-): (isInitiator: boolean, rawStream: unknown, opts: object) => SecretStream {
-  return (isInitiator, rawStream, opts) =>
-    new MessageStream(isInitiator, rawStream, { ...opts, enableSend: false }, blocks)
-}
 
 type StreamLimits = Pick<Limits, 'unsentMs' | 'unsentMinBytes' | 'unsentMaxBytes' | 'unsentDatagrams'>
 

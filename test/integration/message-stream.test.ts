@@ -6,14 +6,13 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
 import { LIMITS } from '../../src/limits.js'
-import { MessageBlocks } from '../../src/network/message-stream.js'
-import { secretStreams } from '../../src/network/stream-link.js'
+import { MessageBlocks, secretStreams } from '../../src/network/message-stream.js'
 import { startTestnet } from '../support/testnet.js'
 
 const testnet = await startTestnet(4)
 after(() => testnet.close())
 
-/** Two ends of a connection, and where each has its blocks. */
+/** Two ends of a connection, and where the first has its blocks. */
 async function connection(limits: { messageBlockBytes: number; messageBlocks: number }) {
   const nodes = [0, 1].map(() => new HyperDHT({ bootstrap: [...testnet.bootstrap] }))
   const [near, far] = nodes as [HyperDHT, HyperDHT]
@@ -53,7 +52,8 @@ async function carry(stream: SecretStream, other: SecretStream, messages: readon
   for (const message of messages) {
     const buffer = stream.alloc(message.byteLength)
     buffer.set(message)
-    stream.write(buffer)
+    // What did not come from there is carried, too, and left as it was.
+    stream.write(randomInt(8) > 0 ? buffer : message)
     if (inOneTurn-- > 0) continue
     inOneTurn = randomInt(5)
     // Not awaited: the next messages are built while these are on their way.
@@ -99,10 +99,9 @@ test('what was written to a connection that died is not used again', async () =>
     other.pause()
     const gone = once(stream, 'close')
     for (let i = 0; i < 20; i++) stream.write(stream.alloc(60_000))
-    const acknowledged = stream.flush()
+    void stream.flush()
     stream.destroy()
     await gone
-    assert.notEqual(await Promise.race([acknowledged, Promise.resolve('never')]), true)
     assert.equal(blocks.free, 0)
   } finally {
     await close()
