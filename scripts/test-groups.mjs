@@ -2,21 +2,20 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /**
- * `atOnce`: so many files at a time, since their tests start daemons and measure time; as many as there are cores if left out.
- * `timeout`: milliseconds for one test file, so that a hang ends as a failure with a name. `optional`: the folder may be missing
- * (but not be empty).
+ * `atOnce`: so many files at a time; as many as there are cores if left out. More than cores where tests mostly wait. `alone`: files
+ * whose tests measure rates, times or memory: they run after the others, one at a time. `timeout`: milliseconds for one test file,
+ * so that a hang ends as a failure with a name. `optional`: the folder may be missing (but not be empty).
  */
 const groups = [
   { name: 'unit', timeout: 120_000 },
   { name: 'sim', timeout: 420_000, optional: true },
   { name: 'fuzz', timeout: 240_000 },
-  { name: 'integration', timeout: 180_000, atOnce: 1 },
-  { name: 'natlab', timeout: 240_000, atOnce: 1, optional: true },
-  // Apart from natlab, whose tests measure time: games draw pictures meanwhile, and wait, mostly.
+  { name: 'integration', timeout: 180_000, atOnce: 2, alone: ['flood', 'programs', 'tcp-load'] },
+  { name: 'natlab', timeout: 240_000, atOnce: 3, alone: ['players'], optional: true },
   { name: 'games', timeout: 120_000, atOnce: 2, optional: true }
 ]
 
@@ -41,24 +40,36 @@ export async function runGroups(root, only = []) {
 
 async function runGroup(root, group) {
   const files = testFiles(join(root, 'dist', 'test', group.name))
-  if (files.length === 0) {
-    return { group, seconds: 0, failures: [`test/${group.name} holds no tests`], counts: {} }
-  }
+  const alone = files.filter(file => group.alone?.includes(basename(file, '.test.js')))
+  const rest = files.filter(file => !alone.includes(file))
+  const started = performance.now()
+  const result = { group, seconds: 0, failures: [], counts: {} }
+  if (files.length === 0) result.failures.push(`test/${group.name} holds no tests`)
+  if (rest.length > 0) addTo(result, await runFiles(root, group, rest, group.atOnce))
+  if (alone.length > 0) addTo(result, await runFiles(root, group, alone, 1))
+  result.seconds = (performance.now() - started) / 1000
+  return result
+}
+
+function addTo(result, { counts, failures }) {
+  result.failures.push(...failures)
+  for (const [name, count] of Object.entries(counts)) result.counts[name] = (result.counts[name] ?? 0) + count
+}
+
+async function runFiles(root, group, files, atOnce) {
   const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-test-'))
   const summary = join(folder, 'summary.json')
   const reporter = pathToFileURL(join(dirname(fileURLToPath(import.meta.url)), 'summary-reporter.mjs')).href
   const args = ['--test', `--test-timeout=${group.timeout}`]
-  if (group.atOnce) args.push(`--test-concurrency=${group.atOnce}`)
+  if (atOnce) args.push(`--test-concurrency=${atOnce}`)
   args.push('--test-reporter=spec', '--test-reporter-destination=stdout')
   args.push(`--test-reporter=${reporter}`, `--test-reporter-destination=${summary}`)
-  const started = performance.now()
   const code = await node(root, [...args, ...files])
-  const seconds = (performance.now() - started) / 1000
   const { counts, failures } = JSON.parse(readFileSync(summary, 'utf8') || '{"counts":{},"failures":[]}')
   rmSync(folder, { recursive: true, force: true })
   if (code !== 0 && failures.length === 0) failures.push(`the runner ended with code ${code}`)
   if (code === 0 && !counts.pass) failures.push('not one test passed')
-  return { group, seconds, failures, counts }
+  return { counts, failures }
 }
 
 function testFiles(folder) {

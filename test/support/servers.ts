@@ -83,7 +83,12 @@ export async function bindUdp(
     onDatagram(data, from, socket)
   })
   socket.bind(port, host)
-  await once(socket, 'listening')
+  try {
+    await once(socket, 'listening')
+  } catch (err) {
+    socket.close()
+    throw err
+  }
   return {
     port: socket.address().port,
     got,
