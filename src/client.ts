@@ -33,7 +33,6 @@ export type MapEntry = Pick<
 /** What a client is made of. */
 export interface ClientParts extends Outside {
   readonly publicKey: Uint8Array
-  readonly entries: readonly MapEntry[]
   /** The key by which servers know this machine. */
   readonly keyPair: KeyPair
 }
@@ -137,20 +136,11 @@ export class Client {
   }
 
   /**
-   * Opens the local ports.
-   * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry; nothing stays open then
+   * Opens local ports: all of them, or none.
+   * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry, or CLOSED
    */
-  async listen(): Promise<void> {
-    try {
-      await this.#bind(this.#parts.entries)
-    } catch (err) {
-      await this.close()
-      throw err
-    }
-  }
-
-  /** Opens local ports: all of them, or none. */
-  async #bind(entries: readonly MapEntry[]): Promise<void> {
+  async listen(entries: readonly MapEntry[]): Promise<void> {
+    if (this.#closed) throw new HyperNatError('CLOSED', 'hyper-nat is being stopped.')
     const bound: OpenMap[] = []
     try {
       for (const entry of entries) {
@@ -274,7 +264,7 @@ export class Client {
     if (gone.length === 0 && fresh.length === 0) return
     await Promise.all(gone.map(map => this.#shut(map)))
     try {
-      await this.#bind(fresh)
+      await this.listen(fresh)
     } finally {
       this.#hosts.rewant()
       if (!this.#closed) this.#tellReady()

@@ -10,11 +10,12 @@ import { type Controlled, ControlServer } from './control/server.js'
 import type { DaemonStatus, Who } from './control/wire.js'
 import { codeOf, type Fault, HyperNatError, OptionsError } from './errors.js'
 import type { DaemonEvent, MapChange } from './events.js'
-import { HyperNat, type Opened, type Shared } from './hyper-nat.js'
+import { HyperNat } from './hyper-nat.js'
 import type { KeyPair } from './identity/keys.js'
 import { CONTROL_LIMITS, FILE_LOOK_MS, PLAYERS_WRITE_MS, SEEN_WRITE_MS, UI_LIMITS } from './limits.js'
 import type { Log } from './log.js'
 import type { MetricsServer } from './metrics/server.js'
+import type { Opened } from './opened.js'
 import {
   clientsOf,
   type Group,
@@ -28,6 +29,7 @@ import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.j
 import { LastSeen, seenFile } from './options/last-seen.js'
 import { PlayerList, playersFile } from './options/player-list.js'
 import { FileWatch } from './options/watch.js'
+import type { Shared } from './shared.js'
 import { tryPort } from './sockets/free-ports.js'
 import type { Ui } from './ui/ui.js'
 import { version } from './version.js'

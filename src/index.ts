@@ -34,15 +34,7 @@ export type { Discovery } from './games/discovery.js'
 export { Games, knownGames } from './games/games.js'
 export { mapName } from './games/map-name.js'
 export { type GamePort, portsOfGame, type Recipe } from './games/recipe.js'
-export {
-  type AccessOptions,
-  HyperNat,
-  type HyperNatOptions,
-  type MapToOpen,
-  type MapToShare,
-  type Opened,
-  type Shared
-} from './hyper-nat.js'
+export { HyperNat, type HyperNatOptions } from './hyper-nat.js'
 export { decodeKey, encodeKey } from './identity/encoding.js'
 export { GuestKey } from './identity/guest.js'
 export { type KeyPair, keyPairOf, randomSecret } from './identity/keys.js'
@@ -70,6 +62,7 @@ export type { NatFinding, NatKind } from './network/nat.js'
 export type { PortMappingState } from './network/port-mapping.js'
 export { Relay, type RelayOptions } from './network/relay.js'
 export type { Survey } from './network/survey.js'
+export type { MapToOpen, Opened } from './opened.js'
 export { addEntries, type RawEntry, saveEntries } from './options/edit.js'
 export { removeClient, removeServer, setPrivate } from './options/entries.js'
 export type { ClientEntry, Entry, NetworkOptions, Options, Proto, ServerEntry } from './options/entry.js'
@@ -79,6 +72,7 @@ export { type JoinFlags, joinEntries, joinOptions } from './options/join.js'
 export type { DatagramCounts, DatagramLoss } from './session/datagrams.js'
 export type { Quality } from './session/pulse.js'
 export type { MapTally, Tally } from './session/traffic.js'
+export type { AccessOptions, MapToShare, Shared, WhatToShare } from './shared.js'
 export {
   type ClientStatus,
   type MapStatus,

@@ -6,14 +6,15 @@
 import { systemClock, wallClock } from '../clock.js'
 import { HyperNatError } from '../errors.js'
 import type { ConnectionInfo, DaemonEvent, PathKind } from '../events.js'
-import { HyperNat, type HyperNatOptions, type Opened } from '../hyper-nat.js'
-import { decodeKey, encodeKey } from '../identity/encoding.js'
+import { HyperNat, type HyperNatOptions } from '../hyper-nat.js'
+import { encodeKey, keyOf } from '../identity/encoding.js'
 import type { GuestKey } from '../identity/guest.js'
 import { DOCTOR_LIMITS, type DoctorLimits } from '../limits.js'
 import { type Beyond, beyondRouter } from '../network/hops.js'
 import type { NatFinding, NatKind } from '../network/nat.js'
 import type { PortMappingState } from '../network/port-mapping.js'
 import type { Survey } from '../network/survey.js'
+import type { Opened } from '../opened.js'
 import { version } from '../version.js'
 import {
   addressCheck,
@@ -68,7 +69,7 @@ const PASSING: ReadonlySet<string> = new Set([
  */
 export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
   const { publicKey, guest, limits, oncheck, signal, ...rest } = options
-  const key = typeof publicKey === 'string' ? decodeKey(publicKey) : publicKey
+  const key = publicKey === undefined ? undefined : keyOf(publicKey)
   const node = new HyperNat(rest)
   try {
     const examination = examine(node, {

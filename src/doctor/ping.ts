@@ -2,7 +2,7 @@
 import { systemClock } from '../clock.js'
 import type { DaemonEvent, PathKind } from '../events.js'
 import type { HyperNat } from '../hyper-nat.js'
-import { decodeKey, encodeKey } from '../identity/encoding.js'
+import { encodeKey, keyOf } from '../identity/encoding.js'
 import type { GuestKey } from '../identity/guest.js'
 import { jitterOf, lossOf } from './samples.js'
 
@@ -60,7 +60,7 @@ export async function ping(
   options: PingOptions
 ): Promise<PingSummary> {
   const { guest, count = Number.POSITIVE_INFINITY, intervalMs = INTERVAL_MS, onanswer, signal } = options
-  const key = typeof options.publicKey === 'string' ? decodeKey(options.publicKey) : options.publicKey
+  const key = keyOf(options.publicKey)
   const publicKey = encodeKey(key)
   let waiting: PingAnswer['waiting'] = null
   let path: PathKind | null = null

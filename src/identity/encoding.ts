@@ -53,6 +53,11 @@ export function decodeKey(text: string): Uint8Array {
   return bytes
 }
 
+/** A public key that the library was given: as bytes, or as text for {@link decodeKey}. */
+export function keyOf(key: string | Uint8Array): Uint8Array {
+  return typeof key === 'string' ? decodeKey(key) : key
+}
+
 function decodeByLength(key: string): Uint8Array {
   // A character outside the Unicode base plane counts twice here; the check of the characters refuses it anyway.
   if (key.length === HEX_LENGTH) {

@@ -94,7 +94,6 @@ function start() {
   const client = new Client({
     node: node as unknown as Node,
     publicKey: KEYS.publicKey,
-    entries: [],
     keyPair: keyPairOf(new Secret('a guest')),
     clock: world.clock,
     timeOfDay: () => world.clock.now(),
