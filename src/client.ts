@@ -1,73 +1,31 @@
 /** One server as this machine's programs see it: local ports for all the port maps to it, whichever of its hosts is used. */
 import type net from 'node:net'
-import { isDeepStrictEqual } from 'node:util'
-import { LOCALHOST } from './address-text.js'
 import type { Timer } from './clock.js'
+import { Conversations } from './conversations.js'
 import { HyperNatError } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo } from './events.js'
-import { PendingDatagrams } from './flows/pending.js'
-import { UdpFlows, udpSweepMs } from './flows/udp.js'
+import { udpSweepMs } from './flows/udp.js'
 import type { DialCounts } from './hosts/dialler.js'
 import type { Host } from './hosts/host.js'
 import { Hosts } from './hosts/hosts.js'
 import { encodeKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
-import { withPort } from './lan/port-field.js'
 import { isAsked, queryEar } from './lan/query-ear.js'
 import { LoopbackSender, Repeater } from './lan/repeater.js'
 import { REFUSED_REST_MS } from './limits.js'
-import type { ClientEntry } from './options/entry.js'
+import { isSameMap, type MapEntry, mapInfo, type OpenMap } from './open-map.js'
 import type { Outside } from './outside.js'
 import { Seldom } from './seldom.js'
 import { ANNOUNCEMENTS, MAX_ANNOUNCEMENT } from './session/wire.js'
-import { joinTcp, type Listener, listenTcp, reset } from './sockets/tcp.js'
-import { listenUdp, type UdpListener } from './sockets/udp.js'
+import { joinTcp, listenTcp, reset } from './sockets/tcp.js'
+import { listenUdp } from './sockets/udp.js'
 import { type ClientStatus, mapStatus, Past, sessionStatus } from './status.js'
-
-/** A port map to open. */
-export type MapEntry = Pick<
-  ClientEntry,
-  'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'lobby' | 'duplicate'
->
 
 /** What a client is made of. */
 export interface ClientParts extends Outside {
   readonly publicKey: Uint8Array
   /** The key by which servers know this machine. */
   readonly keyPair: KeyPair
-}
-
-/** A port map with its local sockets. */
-interface OpenMap extends ClientMapInfo {
-  /** What its game's LAN discovery wants of it. */
-  readonly lobby: ClientEntry['lobby']
-  /** Hears what games ask the LAN. */
-  ear: { close(): Promise<void> } | null
-  /** Its place among those that the hosts are asked for. */
-  readonly index: number
-  /** The local port that was asked for: 0 for any free one. */
-  readonly wantedPort: number
-  listener: Listener | null
-  udp: UdpListener | null
-  /** Whether small payloads to the server are sent twice. */
-  readonly duplicate: boolean
-  /** Whose datagram came last: most often the next one's too, and then nothing is looked up. */
-  lastFlow: UdpFlow | null
-}
-
-/** One local program on a UDP map. */
-interface UdpFlow {
-  readonly id: number
-  readonly map: OpenMap
-  readonly port: number
-  readonly address: string
-  readonly key: string
-  /** Whether it is a game's question to the whole LAN. */
-  readonly lan: boolean
-  /** When the table was last told of its activity, ms. */
-  toldAt: number
-  /** Where it leads: it stays there as long as there is a session, for the other side has its state there. */
-  host: Host | null
 }
 
 /** A connection that waits for a host. */
@@ -84,16 +42,13 @@ export class Client {
   /** By {@link OpenMap.index}; the places of those that are gone are used again. */
   readonly #places: (OpenMap | null)[] = []
   readonly #waiting = new Set<Waiting>()
-  readonly #pending: PendingDatagrams
-  readonly #flows: UdpFlows<string, UdpFlow>
-  readonly #flowsById = new Map<number, UdpFlow>()
+  readonly #conversations: Conversations
   /** What sessions that are over have carried. */
   readonly #past = new Past()
   readonly #refused: Seldom
   readonly #dials: DialCounts = { made: 0, failed: 0 }
   readonly #repeater: Repeater
   readonly #loopback: LoopbackSender
-  #nextUdpFlow = 1
   #sweep: Timer | null = null
   #closed = false
 
@@ -112,7 +67,7 @@ export class Client {
         up: () => this.#release(),
         udp: (host, flow, payload, map) => {
           if (flow === ANNOUNCEMENTS) this.#onAnnouncement(host, map, payload)
-          else this.#onAnswer(host, flow, payload)
+          else this.#conversations.answer(host, flow, payload)
         }
       }
     )
@@ -121,18 +76,7 @@ export class Client {
       ...parts,
       send: (payload, port) => this.#loopback.send(payload, port)
     })
-    this.#pending = new PendingDatagrams(parts.limits)
-    this.#flows = new UdpFlows(
-      parts.limits.udpFlows,
-      parts.limits.udpIdleSeconds * 1000,
-      (_key, flow, cause) => {
-        this.#flowsById.delete(flow.id)
-        flow.map.lastFlow = null
-        if (cause === 'full') {
-          parts.log.warn({ port: flow.map.localPort }, 'too many UDP flows: the one idle longest made room')
-        }
-      }
-    )
+    this.#conversations = new Conversations(parts, this.#hosts)
   }
 
   /**
@@ -183,7 +127,7 @@ export class Client {
         map.udp = await listenUdp(
           localHost,
           wantedPort,
-          (payload, from) => this.#onPayload(map, payload, from),
+          (payload, from) => this.#conversations.payload(map, payload, from),
           asked
         )
         map.localPort = map.udp.port
@@ -207,7 +151,7 @@ export class Client {
     map.udp = null
     map.ear = null
     if (this.#places[map.index] === map) this.#places[map.index] = null
-    this.#flows.drop(flow => flow.map === map)
+    this.#conversations.drop(map)
     await Promise.all([ear?.close(), listener?.close(), udp?.close()])
   }
 
@@ -216,10 +160,7 @@ export class Client {
       ...this.#parts,
       lobby,
       port: map.localPort,
-      onquery: (payload, from) => {
-        const now = this.#parts.clock.now()
-        this.#send(this.#flowOf(map, from.port, from.address, now, true), payload, now)
-      }
+      onquery: (payload, from) => this.#conversations.question(map, payload, from)
     })
     map.ear = ear
     await ear.open()
@@ -230,7 +171,7 @@ export class Client {
     const { clock, limits } = this.#parts
     this.#tellReady()
     const sweep = (): void => {
-      this.#flows.sweep(clock.now())
+      this.#conversations.sweep()
       this.#sweep = clock.after(udpSweepMs(limits), sweep)
     }
     sweep()
@@ -297,11 +238,8 @@ export class Client {
   }
 
   status(): ClientStatus {
-    const flows = this.#flows.values()
     const sessions = this.#hosts.live.map(host => {
-      const conversations = flows.flatMap(flow =>
-        flow.host === host ? (host.mapId(flow.map.index) ?? []) : []
-      )
+      const conversations = this.#conversations.of(host)
       const { name, path, since } = host
       return sessionStatus(host.session!, { peer: this.publicKey, host: name, path, since, conversations })
     })
@@ -314,7 +252,7 @@ export class Client {
       dials: this.#dials.made,
       failedDials: this.#dials.failed,
       waiting: this.#waiting.size,
-      droppedWaiting: this.#pending.dropped
+      droppedWaiting: this.#conversations.dropped
     }
   }
 
@@ -328,11 +266,9 @@ export class Client {
       reset(socket)
     }
     this.#waiting.clear()
-    this.#flows.clear()
+    this.#conversations.close()
     await Promise.all([this.#loopback.close(), ...this.#maps.map(map => this.#shut(map))])
   }
-
-  // --- TCP ---
 
   #onSocket(map: OpenMap, socket: net.Socket): void {
     const host = this.#hosts.pick(map.index)
@@ -393,77 +329,7 @@ export class Client {
       if (host) this.#connect(host, map, socket)
       else reset(socket)
     }
-    const now = this.#parts.clock.now()
-    for (const { flow: id, payload } of this.#pending.take(now)) {
-      const flow = this.#flowsById.get(id)
-      if (flow) this.#send(flow, payload, now)
-    }
-  }
-
-  // --- UDP ---
-
-  #onPayload(map: OpenMap, payload: Uint8Array, from: { port: number; address: string }): void {
-    const now = this.#parts.clock.now()
-    const { port, address } = from
-    let flow = map.lastFlow
-    if (flow?.port === port && flow.address === address) this.#touch(flow, now)
-    else flow = map.lastFlow = this.#flowOf(map, port, address, now)
-    this.#send(flow, payload, now)
-  }
-
-  #send(flow: UdpFlow, payload: Uint8Array, now: number): void {
-    const { index } = flow.map
-    if (!flow.host?.session) {
-      flow.host = this.#hosts.pick(index)
-      const id = flow.host?.mapId(index) ?? null
-      if (id !== null) flow.host?.session?.converse(id)
-    }
-    const session = flow.host?.session
-    const id = flow.host?.mapId(index) ?? null
-    if (session?.state === 'up') {
-      if (id !== null) session.sendUdp(id, flow.id, payload, flow.map.duplicate)
-    } else if (!this.#hosts.refuse(index)) this.#pending.add(flow.id, payload, now)
-  }
-
-  /**
-   * The flow of a local program, a new one if it has none.
-   * @param lan whether it asks the whole LAN
-   */
-  #flowOf(map: OpenMap, port: number, address: string, now: number, lan = false): UdpFlow {
-    const key = `${lan ? 'lan ' : ''}${map.localPort}/${address}/${port}`
-    let flow = this.#flows.touch(key, now)
-    if (!flow) {
-      flow = { id: this.#nextUdpFlow++, map, port, address, key, lan, toldAt: now, host: null }
-      this.#flows.add(key, flow, now)
-      this.#flowsById.set(flow.id, flow)
-    }
-    return flow
-  }
-
-  #touch(flow: UdpFlow, now: number): void {
-    if (now - flow.toldAt < this.#parts.limits.udpTouchMs) return
-    flow.toldAt = now
-    this.#flows.touch(flow.key, now)
-  }
-
-  #onAnswer(host: Host, id: number, payload: Uint8Array): void {
-    const flow = this.#flowsById.get(id)
-    // What a host says whose flow has moved on belongs to a conversation that is over.
-    if (!flow || flow.host !== host) return
-    this.#touch(flow, this.#parts.clock.now())
-    if (flow.lan) this.#answerLan(flow, payload)
-    else flow.map.udp?.send(payload, flow.port, flow.address)
-  }
-
-  /** Answers from loopback, so that the game goes there; a socket for all addresses hears it there, too. */
-  #answerLan({ map, port, address }: UdpFlow, payload: Uint8Array): void {
-    const discovery = map.lobby?.discovery
-    const answer =
-      discovery?.how === 'client-queries' ? withPort(discovery.answer, payload, map.localPort) : payload
-    // Not every system sends from loopback to the machine's address in the LAN.
-    map.udp?.send(answer, port, address, () => {
-      if (!this.#closed) map.udp?.send(answer, port, LOCALHOST)
-    })
+    this.#conversations.release()
   }
 
   /** A host's daemon has heard its game tell the LAN of itself. */
@@ -471,20 +337,4 @@ export class Client {
     const map = this.#maps.find(({ index }) => host.mapId(index) === mapId)
     if (map && payload.byteLength <= MAX_ANNOUNCEMENT) this.#repeater.repeat(map, payload)
   }
-}
-
-function mapInfo({ proto, port, localHost, localPort }: OpenMap): ClientMapInfo {
-  return { proto, port, localHost, localPort }
-}
-
-function isSameMap(map: OpenMap, entry: MapEntry): boolean {
-  const { proto, port, localHost, localPort, lobby, duplicate = false } = entry
-  return (
-    map.proto === proto &&
-    map.port === port &&
-    map.localHost === localHost &&
-    map.wantedPort === localPort &&
-    map.duplicate === duplicate &&
-    isDeepStrictEqual(map.lobby, lobby)
-  )
 }

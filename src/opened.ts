@@ -1,9 +1,10 @@
 /** A server's port maps as the library opens them here, on the local ports that were asked for or the next free ones. */
 import { LOCALHOST } from './address-text.js'
-import { Client, type ClientParts, type MapEntry } from './client.js'
+import { Client, type ClientParts } from './client.js'
 import { codeOf } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo } from './events.js'
 import type { Lobby } from './lan/lobby.js'
+import type { MapEntry } from './open-map.js'
 import type { Proto } from './options/entry.js'
 import { freePorts, type WantedPort } from './sockets/free-ports.js'
 import type { ClientStatus } from './status.js'

@@ -7,9 +7,9 @@ import type { Report } from './report.js'
 const BYTES = 200
 const SECONDS = 2
 const LOSS_PERCENT = 1
-const RATES = [20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 130, 140, 160, 180, 200, 240, 280].map(
-  k => k * 1_000
-)
+const RATES = [
+  20, 30, 40, 50, 60, 70, 80, 90, 95, 100, 105, 110, 115, 120, 130, 140, 160, 180, 200, 240, 280
+].map(k => k * 1_000)
 /** One bad step may be another program's doing; so many in a row are the tunnel's end. */
 const FAILURES = 3
 

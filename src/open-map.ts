@@ -1,0 +1,49 @@
+/** A port map at a client's end: what was asked for, and the local sockets that were opened for it. */
+import { isDeepStrictEqual } from 'node:util'
+import type { UdpFlow } from './conversations.js'
+import type { ClientMapInfo } from './events.js'
+import type { ClientEntry } from './options/entry.js'
+import type { Listener } from './sockets/tcp.js'
+import type { UdpListener } from './sockets/udp.js'
+
+/** A port map to open. */
+export type MapEntry = Pick<
+  ClientEntry,
+  'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'lobby' | 'duplicate'
+>
+
+/** A port map with its local sockets. */
+export interface OpenMap extends ClientMapInfo {
+  /** What its game's LAN discovery wants of it. */
+  readonly lobby: ClientEntry['lobby']
+  /** Hears what games ask the LAN. */
+  ear: { close(): Promise<void> } | null
+  /** Its place among those that the hosts are asked for. */
+  readonly index: number
+  /** The local port that was asked for: 0 for any free one. */
+  readonly wantedPort: number
+  listener: Listener | null
+  udp: UdpListener | null
+  /** Whether small payloads to the server are sent twice. */
+  readonly duplicate: boolean
+  /** Whose datagram came last: most often the next one's too, and then nothing is looked up. */
+  lastFlow: UdpFlow | null
+}
+
+/** What others are told of it. */
+export function mapInfo({ proto, port, localHost, localPort }: OpenMap): ClientMapInfo {
+  return { proto, port, localHost, localPort }
+}
+
+/** Whether it is what the entry asks for. */
+export function isSameMap(map: OpenMap, entry: MapEntry): boolean {
+  const { proto, port, localHost, localPort, lobby, duplicate = false } = entry
+  return (
+    map.proto === proto &&
+    map.port === port &&
+    map.localHost === localHost &&
+    map.wantedPort === localPort &&
+    map.duplicate === duplicate &&
+    isDeepStrictEqual(map.lobby, lobby)
+  )
+}
