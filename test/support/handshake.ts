@@ -22,6 +22,7 @@ export const Handshake = internals('./lib/noise-wrap.js') as new (
 
 /** Values of a PEER_HANDSHAKE packet's `mode`: who it claims to come from. */
 export const FROM_CLIENT = 0
+export const FROM_SERVER = 1
 export const FROM_RELAY = 2
 
 const PEER_HANDSHAKE = 0
