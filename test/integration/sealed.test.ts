@@ -1,7 +1,9 @@
 // What someone sees who watches the network, and what he can do with it: the packets of real sessions, captured.
 import assert from 'node:assert/strict'
 import type { DaemonEvent } from '../../src/events.js'
+import { childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
+import { topicOf } from '../../src/identity/topic.js'
 import { HyperNat } from '../../src/index.js'
 import { openFrame, pingFrame } from '../../src/session/frames.js'
 import { connectTcp, readAll, readSome, UdpClient } from '../support/clients.js'
@@ -46,6 +48,13 @@ staged(
     await until(5_000, 'the capture to have it all', () => bytes() > 2 * 180_000)
     const plain = wire.packets.filter(p => p.payload.includes('quick'))
     assert.ok(plain.length > 0, 'the capture works: the plain legs show')
+    // What is said to the DHT is not encrypted.
+    for (const key of [childPublicKey(decodeKey(publicKey)), topicOf(decodeKey(publicKey))]) {
+      assert.ok(
+        wire.packets.some(p => p.payload.includes(Buffer.from(key))),
+        'the capture has the announcements'
+      )
+    }
     for (const { payload } of outside()) {
       assert.ok(!payload.includes('quick') && !payload.includes('brown'), 'plaintext on the wire')
       assert.ok(!payload.includes(Buffer.from(decodeKey(publicKey))), 'the public key on the wire')

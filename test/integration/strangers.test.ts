@@ -52,20 +52,25 @@ staged('who knows the announced key only is turned away, and learns no map and n
   assert.equal(guest.welcome.maps.length, 1)
 })
 
-staged('a session that another key asks for is not given', async stage => {
-  const { bootstrap, publicKey } = await sharing(stage)
-  const keys = freshKeys()
-  const first = await stage.use(intrude(publicKey, bootstrap, keys))
-  const resume = { session: Buffer.from(first.welcome.session), highest: 0, flows: [] }
-  const thief = await stage.use(intrude(publicKey, bootstrap, freshKeys(), { resume }))
-  assert.equal(thief.welcome.resumed, null)
-  assert.notDeepEqual(Buffer.from(thief.welcome.session), resume.session)
-  // The control: under its own key it goes on.
-  const again = await stage.use(intrude(publicKey, bootstrap, keys, { resume }))
-  assert.deepEqual(Buffer.from(again.welcome.session), resume.session)
-  const sealing = [first, thief, again].map(({ welcome }) => Buffer.from(welcome.datagramKey).toString('hex'))
-  assert.equal(new Set(sealing).size, 3, 'each connection has a datagram key of its own, in one session too')
-})
+staged(
+  'a session that another key asks for is not given, and each connection has another datagram key',
+  async stage => {
+    const { bootstrap, publicKey } = await sharing(stage)
+    const keys = freshKeys()
+    const first = await stage.use(intrude(publicKey, bootstrap, keys))
+    const resume = { session: Buffer.from(first.welcome.session), highest: 0, flows: [] }
+    const thief = await stage.use(intrude(publicKey, bootstrap, freshKeys(), { resume }))
+    assert.equal(thief.welcome.resumed, null)
+    assert.notDeepEqual(Buffer.from(thief.welcome.session), resume.session)
+    // The control: under its own key it goes on.
+    const again = await stage.use(intrude(publicKey, bootstrap, keys, { resume }))
+    assert.deepEqual(Buffer.from(again.welcome.session), resume.session)
+    const sealing = [first, thief, again].map(({ welcome }) =>
+      Buffer.from(welcome.datagramKey).toString('hex')
+    )
+    assert.equal(new Set(sealing).size, 3)
+  }
+)
 
 staged(
   'who has the public key draws keys without end, and takes every place where the server is not private',

@@ -37,6 +37,7 @@ test('a node whose answer was to come to a port that a NAT shuts is kept', t => 
 })
 
 test('while more handshakes come than are looked at, that of a guest waits with the others, or is dropped', async t => {
+  assert.equal(LIMITS.handshakeLooksPerSecond, 200, 'as docs/security.md says')
   const clock = new VirtualClock()
   const limits = { ...LIMITS, handshakeLooksPerSecond: 10, handshakesWaiting: 20 }
   const dht = new Dht({ bootstrap: [] }, clock, limits, silentLog)
