@@ -77,7 +77,7 @@ staged(
   async stage => {
     const { bootstrap, publicKey } = await sharing(stage, false, { sessions: 2 })
     for (let i = 0; i < 2; i++) await stage.use(intrude(publicKey, bootstrap, freshKeys()))
-    await assert.rejects(intrude(publicKey, bootstrap, freshKeys()), { code: 'TOO_MANY_SESSIONS' })
+    await assert.rejects(stage.use(intrude(publicKey, bootstrap, freshKeys())), { code: 'TOO_MANY_SESSIONS' })
   }
 )
 
