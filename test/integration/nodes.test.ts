@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import HyperDHT from 'hyperdht'
-import sodium from 'sodium-native'
 import { systemClock } from '../../src/clock.js'
 import type { DaemonEvent } from '../../src/events.js'
 import { childKeyPair, childPublicKey, hostName, RELAYED } from '../../src/identity/child.js'
@@ -17,17 +16,10 @@ import { LIMITS } from '../../src/limits.js'
 import { silentLog } from '../../src/log.js'
 import { Dht } from '../../src/network/dht.js'
 import { until } from '../support/deadline.js'
-import { FROM_CLIENT, FROM_SERVER } from '../support/handshake.js'
+import { FROM_CLIENT, FROM_SERVER, targetOf } from '../support/handshake.js'
 import { intrude } from '../support/intruder.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 import { ASKED, type NodeRequest } from '../support/testnet.js'
-
-/** What the DHT files a key under. */
-function targetOf(key: Uint8Array): Buffer {
-  const target = Buffer.alloc(32)
-  sodium.crypto_generichash(target, key)
-  return target
-}
 
 async function sharing(stage: Stage) {
   const { bootstrap } = await stage.testnet()

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import HyperDHT from 'hyperdht'
-import sodium from 'sodium-native'
 import type { DaemonEvent } from '../../src/events.js'
 import { childKeyPair, childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
@@ -13,7 +12,7 @@ import { LIMITS, type Limits } from '../../src/limits.js'
 import { silentLog } from '../../src/log.js'
 import { Node } from '../../src/network/node.js'
 import { until, within } from '../support/deadline.js'
-import { firstMessage, sendHandshake } from '../support/handshake.js'
+import { firstMessage, sendHandshake, targetOf } from '../support/handshake.js'
 import { freshKeys, intrude } from '../support/intruder.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 
@@ -33,13 +32,6 @@ async function joined(stage: Stage, bootstrap: readonly string[]): Promise<Hyper
   stage.defer(() => dht.destroy({ force: true }))
   await dht.fullyBootstrapped()
   return dht
-}
-
-/** What the handshakes of a server are sent to, by its announced key. */
-function targetOf(announced: Uint8Array): Buffer {
-  const target = Buffer.alloc(32)
-  sodium.crypto_generichash(target, announced)
-  return target
 }
 
 staged('who knows the announced key only is turned away, and learns no map and no session', async stage => {

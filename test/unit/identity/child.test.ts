@@ -38,7 +38,7 @@ test('the child that relays know is pinned', () => {
 })
 
 test('a child is its parent plus the base point times a hash of the parent and the name', () => {
-  // keypear leaves it to code of libsodium that is nowhere written down.
+  // keypear leaves the way from the hash to the scalar to native code, and no page of its own tells it.
   const { crypto_core_ed25519_add: add, crypto_scalarmult_ed25519_base_noclamp: times } =
     sodium as unknown as {
       crypto_core_ed25519_add(out: Buffer, a: Uint8Array, b: Uint8Array): void

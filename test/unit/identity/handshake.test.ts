@@ -144,7 +144,7 @@ test('only the holder of the secret answers a first message', () => {
 })
 
 test('whoever gets the secret is the server, and with the nonces every guest, until there is a new secret', () => {
-  const stolen = keyPairOf(new Secret('a long text that nobody guesses'))
+  const stolen = keyPairOf(SECRET)
   const initiator = new Handshake(GUEST, SERVER.publicKey)
   const thief = new Handshake(childKeyPair(stolen), null)
   thief.recv(initiator.send(payload))
