@@ -410,9 +410,13 @@ staged('at a server that is not private, an invite gives a name', async stage =>
   await stranger.event('connected')
   const { name } = await host.server.event('connected', { from: host.server.mark - 1 })
   assert.equal(name, undefined)
+  const from = host.server.mark
   await host.revoke('Anna')
   assert.equal((await anna.event('disconnected', { ms: 2000 })).code, 'NOT_INVITED')
   assert.ok(!stranger.events.some(({ event }) => event === 'disconnected'))
+  // The ticket holds the public key, which is enough here.
+  assert.equal((await host.server.event('connected', { from })).name, undefined)
+  await echoes(await anna.localPort('tcp', target.port))
 })
 
 staged('doctor and ping come in with an invite, to a server that has no answer for others', async stage => {

@@ -1,11 +1,17 @@
 // What someone sees who watches the network, and what he can do with it: the packets of real sessions, captured.
 import assert from 'node:assert/strict'
+import type { DaemonEvent } from '../../src/events.js'
+import { childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
-import { connectTcp, readAll, UdpClient } from '../support/clients.js'
+import { topicOf } from '../../src/identity/topic.js'
+import { HyperNat } from '../../src/index.js'
+import { openFrame, pingFrame } from '../../src/session/frames.js'
+import { connectTcp, readAll, readSome, UdpClient } from '../support/clients.js'
 import { pause, until } from '../support/deadline.js'
+import { freshKeys, intrude } from '../support/intruder.js'
 import { bindUdpEcho, listenTcpEcho, onOnePort } from '../support/servers.js'
-import { type Stage, staged } from '../support/stage.js'
-import { noWire, Wire } from '../support/wire.js'
+import { newSecret, type Stage, staged } from '../support/stage.js'
+import { noWire, type Packet, Wire } from '../support/wire.js'
 
 const skip = noWire()
 
@@ -42,6 +48,13 @@ staged(
     await until(5_000, 'the capture to have it all', () => bytes() > 2 * 180_000)
     const plain = wire.packets.filter(p => p.payload.includes('quick'))
     assert.ok(plain.length > 0, 'the capture works: the plain legs show')
+    // What is said to the DHT is not encrypted.
+    for (const key of [childPublicKey(decodeKey(publicKey)), topicOf(decodeKey(publicKey))]) {
+      assert.ok(
+        wire.packets.some(p => p.payload.includes(Buffer.from(key))),
+        'the capture has the announcements'
+      )
+    }
     for (const { payload } of outside()) {
       assert.ok(!payload.includes('quick') && !payload.includes('brown'), 'plaintext on the wire')
       assert.ok(!payload.includes(Buffer.from(decodeKey(publicKey))), 'the public key on the wire')
@@ -121,6 +134,124 @@ staged(
     const socket = await connectTcp(localTcp)
     socket.end('still up')
     assert.equal((await readAll(socket)).toString(), 'still up')
+  },
+  { skip }
+)
+
+/** Where UDX says what kind a packet is, and the kind that ends its stream at once. */
+const UDX_KIND = 2
+const UDX_DESTROY = 16
+
+/** The packets between the ports of two nodes, both ways. */
+function between(wire: Wire, one: number, other: number): Packet[] {
+  const ways = [`${one} ${other}`, `${other} ${one}`]
+  return wire.packets.filter(({ sourcePort, port }) => ways.includes(`${sourcePort} ${port}`))
+}
+
+staged(
+  'who watches sees addresses and sizes, and ends a connection with a forged packet, but no session',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const wire = await stage.use(Wire.open())
+    const [tcp, udp] = [await stage.use(listenTcpEcho()), await stage.use(bindUdpEcho())]
+    const maps = [
+      { proto: 'tcp', port: tcp.port },
+      { proto: 'udp', port: udp.port }
+    ] as const
+    const [server, client] = [1, 2].map(() => new HyperNat({ bootstrap, portMapping: false }))
+    await stage.use(server!)
+    await stage.use(client!)
+    const told: DaemonEvent[] = []
+    client!.on('event', event => told.push(event))
+    const { publicKey } = await server!.share({ secret: newSecret(), maps })
+    const opened = await client!.open({ publicKey, maps: maps.map(map => ({ ...map, localPort: 0 })) })
+    const socket = await connectTcp(opened.maps[0]!.localPort)
+    stage.defer(() => socket.destroy())
+    socket.write('before')
+    assert.equal((await readSome(socket, 6)).toString(), 'before')
+
+    const seen = () => between(wire, server!.status().network.port, client!.status().network.port)
+    const program = await stage.use(UdpClient.open(opened.maps[1]!.localPort))
+    for (const size of [300, 600, 900]) {
+      const before = seen().length
+      await program.echo(Buffer.alloc(size))
+      // There and back. What else is there to be sent has other sizes.
+      const shows = ({ payload: { length } }: Packet) => length > size && length < size + 60
+      await until(5000, `packets of ${size} bytes and a little`, () => {
+        return (
+          new Set(
+            seen()
+              .slice(before)
+              .filter(shows)
+              .map(packet => packet.port)
+          ).size === 2
+        )
+      })
+    }
+
+    const count = (name: string) => told.filter(({ event }) => event === name).length
+    const forge = async (): Promise<void> => {
+      const last = seen().findLast(({ port }) => port === client!.status().network.port)!
+      const bytes = Buffer.from(last.bytes)
+      bytes[bytes.length - last.payload.length + UDX_KIND] = UDX_DESTROY
+      await wire.replay([{ ...last, bytes }])
+    }
+    // One that comes when the stream has gone on is too late.
+    await until(10_000, 'the end of the connection', async () => {
+      if (count('disconnected') === 0) await forge()
+      return count('disconnected') > 0
+    })
+    await until(10_000, 'the next one', () => count('connected') > 1)
+    socket.write('after')
+    assert.equal((await readSome(socket, 5)).toString(), 'after', 'over the same TCP connection')
+  },
+  { skip }
+)
+
+staged(
+  'guests see the address of the server, and it theirs, but nothing of each other',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const wire = await stage.use(Wire.open())
+    const server = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+    const { publicKey } = await server.share({ secret: newSecret(), maps: [{ proto: 'tcp', port: 1 }] })
+    const guests = await Promise.all(
+      [1, 2].map(async () => {
+        const keys = freshKeys()
+        const guest = await stage.use(intrude(decodeKey(publicKey), bootstrap, keys))
+        const heard: Buffer[] = []
+        guest.link.events = {
+          message: bytes => heard.push(Buffer.from(bytes)),
+          datagram() {},
+          drain() {},
+          close() {}
+        }
+        return { ...guest, keys, heard }
+      })
+    )
+    for (const { link, welcome } of guests) {
+      const frames = Buffer.concat([pingFrame(1), openFrame(1, welcome.maps[0]!.id, 0)])
+      const message = link.alloc(frames.byteLength)
+      message.set(frames)
+      link.write(message)
+    }
+    await until(5000, 'answers for both', () => guests.every(({ heard }) => heard.length > 0))
+    const [one, other] = guests
+    for (const { port } of guests) assert.ok(between(wire, server.status().network.port, port).length > 0)
+    assert.deepEqual(between(wire, one!.port, other!.port), [])
+    for (const [guest, third] of [
+      [one!, other!],
+      [other!, one!]
+    ] as const) {
+      const { session, host, datagramKey } = guest.welcome
+      const all = Buffer.concat([...guest.heard, session, host, datagramKey])
+      const port = Buffer.alloc(2)
+      for (const write of ['writeUInt16BE', 'writeUInt16LE'] as const) {
+        port[write](third.port)
+        assert.ok(!all.includes(Buffer.concat([Buffer.from([127, 0, 0, 1]), port])), 'an address')
+      }
+      assert.ok(!all.includes(Buffer.from(third.keys.publicKey)), 'a key')
+    }
   },
   { skip }
 )

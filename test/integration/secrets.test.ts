@@ -14,6 +14,7 @@ import { decodeTicket, encodeTicket } from '../../src/identity/ticket.js'
 import { loadIdentity } from '../../src/options/identity-file.js'
 import { connectTcp, readAll } from '../support/clients.js'
 import type { HyperNat } from '../support/hyper-nat.js'
+import { isLinux } from '../support/machine.js'
 import { listenTcpEcho } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 
@@ -124,6 +125,9 @@ for (const voice of [['-vv', '--json'], ['-vv']]) {
     for (const [flags, more] of ways) {
       const server = stage.start([...args, ...flags], { env: { ...env, ...more } })
       await server.says(/hnat1/)
+      // What everybody on this computer may read of it.
+      const shown = isLinux && readFileSync(`/proc/${server.pid}/cmdline`, 'utf8')
+      if (shown) assert.equal(shown.includes(secret), flags.includes('-s'))
       await server.stop()
       said.push(server)
     }

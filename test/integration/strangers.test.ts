@@ -2,16 +2,17 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import HyperDHT from 'hyperdht'
-import sodium from 'sodium-native'
 import type { DaemonEvent } from '../../src/events.js'
-import { childPublicKey } from '../../src/identity/child.js'
+import { childKeyPair, childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
 import { GuestKey } from '../../src/identity/guest.js'
 import { decodeTicket } from '../../src/identity/ticket.js'
 import { HyperNat } from '../../src/index.js'
-import type { Limits } from '../../src/limits.js'
-import { within } from '../support/deadline.js'
-import { firstMessage, sendHandshake } from '../support/handshake.js'
+import { LIMITS, type Limits } from '../../src/limits.js'
+import { silentLog } from '../../src/log.js'
+import { Node } from '../../src/network/node.js'
+import { until, within } from '../support/deadline.js'
+import { firstMessage, sendHandshake, targetOf } from '../support/handshake.js'
 import { freshKeys, intrude } from '../support/intruder.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 
@@ -25,6 +26,14 @@ async function sharing(stage: Stage, isPrivate = false, limits: Partial<Limits> 
   return { bootstrap, shared, events, publicKey: decodeKey(shared.publicKey) }
 }
 
+/** Somebody in the DHT who runs no hyper-nat. */
+async function joined(stage: Stage, bootstrap: readonly string[]): Promise<HyperDHT> {
+  const dht = new HyperDHT({ bootstrap })
+  stage.defer(() => dht.destroy({ force: true }))
+  await dht.fullyBootstrapped()
+  return dht
+}
+
 staged('who knows the announced key only is turned away, and learns no map and no session', async stage => {
   const { bootstrap, publicKey, events } = await sharing(stage)
   const announced = childPublicKey(publicKey)
@@ -35,38 +44,65 @@ staged('who knows the announced key only is turned away, and learns no map and n
   assert.equal(guest.welcome.maps.length, 1)
 })
 
-staged('a session that another key asks for is not given', async stage => {
-  const { bootstrap, publicKey } = await sharing(stage)
-  const keys = freshKeys()
-  const first = await stage.use(intrude(publicKey, bootstrap, keys))
-  const resume = { session: Buffer.from(first.welcome.session), highest: 0, flows: [] }
-  const thief = await stage.use(intrude(publicKey, bootstrap, freshKeys(), { resume }))
-  assert.equal(thief.welcome.resumed, null)
-  assert.notDeepEqual(Buffer.from(thief.welcome.session), resume.session)
-  // The control: under its own key it goes on.
-  const again = await stage.use(intrude(publicKey, bootstrap, keys, { resume }))
-  assert.deepEqual(Buffer.from(again.welcome.session), resume.session)
+staged(
+  'a session that another key asks for is not given, and each connection has another datagram key',
+  async stage => {
+    const { bootstrap, publicKey } = await sharing(stage)
+    const keys = freshKeys()
+    const first = await stage.use(intrude(publicKey, bootstrap, keys))
+    const resume = { session: Buffer.from(first.welcome.session), highest: 0, flows: [] }
+    const thief = await stage.use(intrude(publicKey, bootstrap, freshKeys(), { resume }))
+    assert.equal(thief.welcome.resumed, null)
+    assert.notDeepEqual(Buffer.from(thief.welcome.session), resume.session)
+    // The control: under its own key it goes on.
+    const again = await stage.use(intrude(publicKey, bootstrap, keys, { resume }))
+    assert.deepEqual(Buffer.from(again.welcome.session), resume.session)
+    const sealing = [first, thief, again].map(({ welcome }) =>
+      Buffer.from(welcome.datagramKey).toString('hex')
+    )
+    assert.equal(new Set(sealing).size, 3)
+  }
+)
+
+staged(
+  'who has the public key draws keys without end, and takes every place where the server is not private',
+  async stage => {
+    const { bootstrap, publicKey } = await sharing(stage, false, { sessions: 2 })
+    for (let i = 0; i < 2; i++) await stage.use(intrude(publicKey, bootstrap, freshKeys()))
+    await assert.rejects(stage.use(intrude(publicKey, bootstrap, freshKeys())), { code: 'TOO_MANY_SESSIONS' })
+  }
+)
+
+staged('a client without an identity is somebody else after each start', async stage => {
+  const { bootstrap, shared, events } = await sharing(stage)
+  const peers = () => events.flatMap(one => (one.event === 'connected' ? [one.peer] : []))
+  for (const count of [1, 2]) {
+    const client = await stage.use(new HyperNat({ bootstrap }))
+    await client.open({ publicKey: shared.publicKey, maps: [{ proto: 'tcp', port: 1, localPort: 0 }] })
+    await until(10_000, 'the client', () => peers().length === count)
+  }
+  assert.equal(new Set(peers()).size, 2)
 })
 
 staged('a first message of a guest that is sent again is answered, and brings no session', async stage => {
   const { bootstrap, shared, publicKey, events } = await sharing(stage, true)
   const guest = new GuestKey(decodeTicket(shared.invite({ name: 'Anna' }).ticket).invite!)
   const key = childPublicKey(publicKey)
-  const target = Buffer.alloc(32)
-  sodium.crypto_generichash(target, key)
-  const dht = new HyperDHT({ bootstrap })
-  stage.defer(() => dht.destroy({ force: true }))
-  await dht.fullyBootstrapped()
+  const target = targetOf(key)
+  const dht = await joined(stage, bootstrap)
   const stream = dht.connect(key, { keyPair: guest.keyPair })
   stream.on('error', () => {})
   await once(stream, 'open')
   const to = { host: stream.rawStream.remoteHost!, port: stream.rawStream.remotePort }
   stream.destroy()
   const captured = firstMessage(guest.keyPair, key)
-  const thief = new HyperDHT({ bootstrap })
-  stage.defer(() => thief.destroy({ force: true }))
-  await thief.fullyBootstrapped()
+  const thief = await joined(stage, bootstrap)
+  assert.ok(await sendHandshake(dht, to, target, captured), 'the guest itself')
   assert.ok(await sendHandshake(thief, to, target, captured), 'it is answered')
+  assert.ok(
+    await sendHandshake(thief, to, target, firstMessage(guest.keyPair, key, 2)),
+    'one that never came'
+  )
   assert.equal(
     await sendHandshake(thief, to, target, firstMessage(freshKeys(), key)),
     null,
@@ -114,4 +150,27 @@ staged('one address has so many handshakes answered, and then as many as its rat
   await assert.rejects(intrude(publicKey, bootstrap, freshKeys()), { code: 'SERVER_NOT_RUNNING' })
   // Who has a session is known by its key, and has a rate of its own.
   await stage.use(intrude(publicKey, bootstrap, keys))
+})
+
+staged('the address of a handshake is what those who passed it on say', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const node = await stage.use(new Node({ bootstrap, portMapping: false }, LIMITS, silentLog))
+  const server = childKeyPair(freshKeys())
+  const addresses: string[] = []
+  const hides = (_: Uint8Array, address: string): boolean => addresses.push(address) > 0
+  const announced = await node.announce(
+    server,
+    () => {},
+    () => {},
+    undefined,
+    undefined,
+    hides
+  )
+  stage.defer(() => announced.close())
+  const dht = await joined(stage, bootstrap)
+  const [to, forged] = ['127.0.0.1', '127.9.0.1'].map(host => ({ host, port: node.port }))
+  const send = (from: HyperDHT.Address | null) =>
+    sendHandshake(dht, to!, targetOf(server.publicKey), firstMessage(freshKeys(), server.publicKey), from)
+  assert.deepEqual(await Promise.all([send(null), send(forged!)]), [null, null])
+  assert.deepEqual(addresses.sort(), ['127.0.0.1', '127.9.0.1'])
 })

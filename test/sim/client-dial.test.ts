@@ -13,6 +13,7 @@ import { silentLog } from '../../src/log.js'
 import { type NetworkChange, NetworkWatch } from '../../src/network/network-watch.js'
 import type { Node } from '../../src/network/node.js'
 import type { StreamLink } from '../../src/network/stream-link.js'
+import { FRAME } from '../../src/session/wire.js'
 import { MemoryConnection } from '../support/memory-link.js'
 import { TestServer, World } from '../support/session-peers.js'
 
@@ -75,6 +76,7 @@ class TestNode {
         server: b4a.alloc(32, 9),
         handshakeHash: this.world.bytes(64)
       })
+      connection.client.record = true
       this.connections.push(connection)
       this.server.onLink(connection.server)
       const link = Object.assign(connection.client, { path: 'direct', onpath() {}, suspect() {} })
@@ -186,6 +188,21 @@ test('when a connection is gone it dials at once', async () => {
   const at = world.clock.now()
   world.pass(1)
   assert.deepEqual(node.dials.slice(dials), [at])
+})
+
+test('a client draws another datagram key for each connection', async () => {
+  const { node, connect } = start()
+  await connect()
+  node.connections.at(-1)!.die()
+  await connect()
+  const greetings = node.connections.map(({ client }) => client.written[0]!)
+  // length, type, version, proof, key
+  const keys = greetings.map(hello => b4a.toString(hello.subarray(3 + 32, 3 + 32 + 32), 'hex'))
+  assert.deepEqual(
+    greetings.map(hello => hello[1]),
+    [FRAME.HELLO, FRAME.HELLO]
+  )
+  assert.equal(new Set(keys).size, 2)
 })
 
 test('when the network changes a client that waits dials at once, and begins its waits anew', () => {

@@ -1,6 +1,7 @@
 /** hyperdht's handshake by hand: what its packets hold, for tests that send or read them themselves. */
 import { createRequire } from 'node:module'
 import type HyperDHT from 'hyperdht'
+import sodium from 'sodium-native'
 
 const require = createRequire(import.meta.url)
 const internals = createRequire(require.resolve('hyperdht'))
@@ -22,12 +23,20 @@ export const Handshake = internals('./lib/noise-wrap.js') as new (
 
 /** Values of a PEER_HANDSHAKE packet's `mode`: who it claims to come from. */
 export const FROM_CLIENT = 0
+export const FROM_SERVER = 1
 export const FROM_RELAY = 2
 
 const PEER_HANDSHAKE = 0
 
 const { handshake: codec } = internals('./lib/messages.js') as { handshake: object }
 const { encode } = internals('compact-encoding') as { encode(codec: object, value: object): Buffer }
+
+/** What the DHT files a server under, and what handshakes with it are sent to, by the key that it listens on. */
+export function targetOf(key: Uint8Array): Buffer {
+  const target = Buffer.alloc(32)
+  sodium.crypto_generichash(target, key)
+  return target
+}
 
 /** The first message of a client that dials `serverKey`. */
 export function firstMessage(keyPair: HyperDHT.KeyPair, serverKey: Uint8Array, id = 1): Buffer {

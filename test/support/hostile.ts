@@ -5,14 +5,13 @@ import { once } from 'node:events'
 import os from 'node:os'
 import { createInterface } from 'node:readline'
 import HyperDHT from 'hyperdht'
-import sodium from 'sodium-native'
 import { childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
 import { openFrame, resetFrame } from '../../src/session/frames.js'
 import { Packer } from '../../src/session/records.js'
 import { Sealer } from '../../src/session/seal.js'
 import { SEAL_BYTES } from '../../src/session/wire.js'
-import { firstMessage, sendHandshake } from './handshake.js'
+import { firstMessage, sendHandshake, targetOf } from './handshake.js'
 import { freshKeys, intrude } from './intruder.js'
 
 /** Handshakes at a time, and how often, ms. */
@@ -72,8 +71,7 @@ async function datagrams(publicKey: Uint8Array, bootstrap: string[]): Promise<St
 /** Each of a new key: some from here, most as a DHT node would pass them on, from forged addresses. */
 async function handshakes(publicKey: Uint8Array, bootstrap: string[]): Promise<Step> {
   const key = childPublicKey(publicKey)
-  const target = Buffer.alloc(32)
-  sodium.crypto_generichash(target, key)
+  const target = targetOf(key)
   // Does not wait for answers.
   const dht = new HyperDHT({ bootstrap, maxWindow: 100_000 } as HyperDHT.Options)
   await dht.fullyBootstrapped()

@@ -15,6 +15,8 @@ export interface Intruder {
   readonly welcome: Welcome
   /** What it seals its datagrams with. */
   readonly datagramKey: Uint8Array
+  /** Where it asks the DHT from. */
+  readonly port: number
   close(): Promise<void>
 }
 
@@ -52,5 +54,5 @@ export async function intrude(
     await node.close()
     throw err
   })
-  return { link, welcome, datagramKey, close: () => node.close() }
+  return { link, welcome, datagramKey, port: node.port, close: () => node.close() }
 }

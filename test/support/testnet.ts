@@ -2,7 +2,22 @@ import { createRequire } from 'node:module'
 
 interface Node {
   address(): { host: string; port: number }
+  onrequest(request: NodeRequest): boolean
 }
+
+/** What a node of the DHT is asked. */
+export interface NodeRequest {
+  /** hyperdht's number of what is asked; see {@link ASKED}. */
+  readonly command: number
+  readonly target: Buffer | null
+  readonly value: Buffer | null
+  /** Who asks. */
+  readonly from: { readonly host: string; readonly port: number }
+  reply(value: Uint8Array | null): void
+}
+
+/** Those questions of hyperdht that lead to a server (hyperdht/lib/constants.js). */
+export const ASKED = { handshake: 0, findPeer: 2, lookup: 3, announce: 4 } as const
 
 interface HyperdhtTestnet {
   nodes: Node[]
@@ -18,6 +33,11 @@ export interface Testnet {
   readonly bootstrap: string[]
   /** The UDP port of every node. */
   readonly ports: readonly number[]
+  /**
+   * Looks at what its nodes are asked, as whoever runs them can.
+   * @param look what it returns true for goes no further: it has answered itself
+   */
+  watch(look: (request: NodeRequest) => boolean): void
   close(): Promise<void>
 }
 
@@ -31,6 +51,12 @@ export async function startTestnet(size = 4, host = '127.0.0.1'): Promise<Testne
   return {
     bootstrap: net.bootstrap.map(node => `${node.host}:${node.port}`),
     ports: net.nodes.map(node => node.address().port),
+    watch: look => {
+      for (const node of net.nodes) {
+        const { onrequest } = node
+        node.onrequest = request => look(request) || onrequest.call(node, request)
+      }
+    },
     close: () => net.destroy()
   }
 }

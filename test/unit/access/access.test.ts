@@ -6,6 +6,7 @@ import { HyperNatError } from '../../../src/errors.js'
 import { GuestKey } from '../../../src/identity/guest.js'
 import { keyPairOf } from '../../../src/identity/keys.js'
 import { Secret } from '../../../src/identity/secret.js'
+import { LIMITS } from '../../../src/limits.js'
 
 const SERVER = keyPairOf(new Secret('mysecret'))
 const STRANGER = keyPairOf(new Secret('a stranger')).publicKey
@@ -74,8 +75,11 @@ test('the server of another secret knows none of these guests', () => {
   assert.ok(other.judge(ANNA, NOW) instanceof HyperNatError)
 })
 
-test('without rules everybody comes in', () => {
+test('without rules everybody comes in, to every port map', () => {
   assert.equal(verdict(OPEN, STRANGER), undefined)
+  for (const proto of ['tcp', 'udp', 'tcpudp'] as const) {
+    for (const port of [1, 80, 65_535]) assert.ok(mayUse(visitor(OPEN, STRANGER), { proto, port }))
+  }
 })
 
 test('a guest may use its maps, in their protocol, and devices up to the limit', () => {
@@ -85,10 +89,12 @@ test('a guest may use its maps, in their protocol, and devices up to the limit',
   assert.ok(!mayUse(ben, { proto: 'tcp', port: 81 }))
   assert.ok(mayUse(visitor(RULES, ANNA), { proto: 'tcp', port: 81 }))
   assert.equal(refuseDevice(ben, 1, 1), null)
-  assert.equal(refuseDevice(ben, 2, 32)?.code, 'TOO_MANY_DEVICES')
+  const { guestSessions: most } = LIMITS
+  assert.equal(most, 32, 'as docs/security.md says')
+  assert.equal(refuseDevice(ben, 2, most)?.code, 'TOO_MANY_DEVICES')
   for (const anybody of [visitor(RULES, ANNA), visitor(OPEN, STRANGER)]) {
-    assert.equal(refuseDevice(anybody, 31, 32), null)
-    assert.equal(refuseDevice(anybody, 32, 32)?.code, 'TOO_MANY_DEVICES')
+    assert.equal(refuseDevice(anybody, most - 1, most), null)
+    assert.equal(refuseDevice(anybody, most, most)?.code, 'TOO_MANY_DEVICES')
   }
 })
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import sodium from 'sodium-native'
 import { HyperNatError } from '../../../src/errors.js'
-import { ANNOUNCE, childKeyPair, childPublicKey, hostName } from '../../../src/identity/child.js'
+import { ANNOUNCE, childKeyPair, childPublicKey, hostName, RELAYED } from '../../../src/identity/child.js'
 import { keyPairOf, randomSecret } from '../../../src/identity/keys.js'
 import { Secret } from '../../../src/identity/secret.js'
 import { startTestnet } from '../../support/testnet.js'
@@ -26,6 +27,33 @@ test('the child of a host is pinned', () => {
     childPublicKey(parent.publicKey, hostName(id)).toString('hex'),
     '4c7b9aebf4cef174d99025fb27beecf427940394eadf56516d3149522e664814'
   )
+})
+
+test('the child that relays know is pinned', () => {
+  assert.equal(RELAYED, 'hyper-nat/2/relayed')
+  assert.equal(
+    childPublicKey(parent.publicKey, RELAYED).toString('hex'),
+    'af383bac089627ab9a2acaacaff5c0fe41eee9025b5562062c72dbf89a3988a2'
+  )
+})
+
+test('a child is its parent plus the base point times a hash of the parent and the name', () => {
+  // keypear leaves the way from the hash to the scalar to native code, and no page of its own tells it.
+  const { crypto_core_ed25519_add: add, crypto_scalarmult_ed25519_base_noclamp: times } =
+    sodium as unknown as {
+      crypto_core_ed25519_add(out: Buffer, a: Uint8Array, b: Uint8Array): void
+      crypto_scalarmult_ed25519_base_noclamp(out: Buffer, scalar: Uint8Array): void
+    }
+  for (const name of [ANNOUNCE, RELAYED, hostName(Buffer.alloc(32, 7))]) {
+    const hash = Buffer.alloc(32)
+    sodium.crypto_generichash_batch(hash, [parent.publicKey, Buffer.from(name)])
+    const scalar = createHash('sha512').update(hash).digest().subarray(0, 32)
+    scalar[31]! &= 0x7f
+    const [point, child] = [Buffer.alloc(32), Buffer.alloc(32)]
+    times(point, scalar)
+    add(child, parent.publicKey, point)
+    assert.deepEqual(childPublicKey(parent.publicKey, name), child)
+  }
 })
 
 test('children that sign the same thing do not use the same nonce, which would give away the scalar', () => {

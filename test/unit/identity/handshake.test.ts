@@ -19,7 +19,8 @@ const { NS } = internals('./lib/constants.js') as { NS: { PEER_HANDSHAKE: Buffer
 
 const SECRET = new Secret('a long text that nobody guesses')
 const SERVER = childKeyPair(keyPairOf(SECRET))
-const GUEST = GuestKey.of(keyPairOf(SECRET), 'Anna', Buffer.alloc(16, 1)).keyPair
+const NONCE = Buffer.alloc(16, 1)
+const GUEST = GuestKey.of(keyPairOf(SECRET), 'Anna', NONCE).keyPair
 /** Client's address, as its first message tells it to the server alone. */
 const ADDRESS = { host: '192.0.2.7', port: 4711 }
 
@@ -140,6 +141,25 @@ test('only the holder of the secret answers a first message', () => {
   const { first } = handshake()
   const impostor = new Handshake(childKeyPair(keyPairOf(new Secret('another'))), null)
   assert.throws(() => impostor.recv(first))
+})
+
+test('whoever gets the secret is the server, and with the nonces every guest, until there is a new secret', () => {
+  const stolen = keyPairOf(SECRET)
+  const initiator = new Handshake(GUEST, SERVER.publicKey)
+  const thief = new Handshake(childKeyPair(stolen), null)
+  thief.recv(initiator.send(payload))
+  assert.equal(initiator.recv(thief.send(payload))?.udx?.id, payload.udx.id)
+  assert.deepEqual(initiator.final().tx, thief.final().rx)
+  const asGuest = GuestKey.of(stolen, 'Anna', NONCE).keyPair
+  const server = new Handshake(SERVER, null)
+  server.recv(firstMessage(asGuest, SERVER.publicKey))
+  assert.deepEqual(Buffer.from(server.remotePublicKey), Buffer.from(GUEST.publicKey))
+  // What comes from another secret is neither.
+  const fresh = keyPairOf(new Secret('another long text'))
+  assert.throws(() =>
+    new Handshake(childKeyPair(stolen), null).recv(firstMessage(GUEST, childPublicKey(fresh.publicKey)))
+  )
+  assert.notDeepEqual(GuestKey.of(fresh, 'Anna', NONCE).publicKey, GUEST.publicKey)
 })
 
 test('whoever has not the key of a guest does not get past the first message as that guest', () => {

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { keyPairOf } from '../../../src/identity/keys.js'
+import z32 from 'z32'
+import { CHECK_SYMBOLS } from '../../../src/identity/checksum.js'
+import { GuestKey, NONCE_BYTES } from '../../../src/identity/guest.js'
+import { keyPairOf, seedOf } from '../../../src/identity/keys.js'
 import { Secret } from '../../../src/identity/secret.js'
-import { serverTicket } from '../../../src/identity/server-ticket.js'
-import { decodeTicket, type TicketMap } from '../../../src/identity/ticket.js'
+import { inviteTicket, serverTicket } from '../../../src/identity/server-ticket.js'
+import { decodeTicket, TICKET_PREFIX, type TicketMap } from '../../../src/identity/ticket.js'
 
 const keys = Array.from({ length: 6 }, (_, i) => keyPairOf(new Secret(`${i}`)).publicKey)
 const publicKey = keys[0]!
@@ -49,4 +52,32 @@ test('names give way to ports', () => {
 
 test('what is still too much is refused', () => {
   assert.throws(() => serverTicket({ publicKey, maps: maps(300) }), { code: 'TICKET_TOO_LONG' })
+})
+
+test('the ticket of an invite holds the shared key and the key of this guest, and nothing else that comes of the secret', () => {
+  const secret = new Secret('a long text that nobody guesses')
+  const server = keyPairOf(secret)
+  const nonce = Buffer.alloc(NONCE_BYTES, 7)
+  const shared = { maps: maps(2), relays: [keys[1]!], bootstrap: [] }
+  const ticket = inviteTicket(server, { name: 'Anna', nonce }, shared)
+  const anna = GuestKey.of(server, 'Anna', nonce).invite
+  assert.deepEqual(decodeTicket(ticket), {
+    publicKey: Uint8Array.from(server.publicKey),
+    maps: maps(2),
+    relays: [Uint8Array.from(keys[1]!)],
+    invite: Uint8Array.from(anna)
+  })
+  const ben = GuestKey.of(server, 'Ben', nonce).invite
+  // Between prefix, version and length, and the checksum.
+  const bytes = Buffer.from(z32.decode(ticket.slice(TICKET_PREFIX.length + 3, -CHECK_SYMBOLS)))
+  assert.ok(bytes.includes(Buffer.from(anna)), 'the control')
+  for (const other of [
+    seedOf(secret),
+    server.secretKey.subarray(0, 32),
+    ben,
+    nonce,
+    Buffer.from(secret.reveal())
+  ]) {
+    assert.ok(!bytes.includes(Buffer.from(other)))
+  }
 })

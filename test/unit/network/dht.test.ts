@@ -1,10 +1,12 @@
-// Which nodes are taken for dead.
+// Which nodes are taken for dead, and how many handshakes are looked at.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { systemClock } from '../../../src/clock.js'
 import { LIMITS } from '../../../src/limits.js'
 import { silentLog } from '../../../src/log.js'
 import { Dht } from '../../../src/network/dht.js'
+import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
 /** dht-rpc's numbers of its own questions. */
 const [PING, PING_NAT] = [0, 1]
@@ -32,4 +34,43 @@ test('a node whose answer was to come to a port that a NAT shuts is kept', t => 
   const dht = knowing8(t)
   for (let node = dht.nodes.latest; node; node = node.prev) silence(dht, PING_NAT, node)
   assert.equal(dht.nodes.length, 8)
+})
+
+test('while more handshakes come than are looked at, that of a guest waits with the others, or is dropped', async t => {
+  assert.equal(LIMITS.handshakeLooksPerSecond, 200, 'as docs/security.md says')
+  const clock = new VirtualClock()
+  const limits = { ...LIMITS, handshakeLooksPerSecond: 10, handshakesWaiting: 20 }
+  const dht = new Dht({ bootstrap: [] }, clock, limits, silentLog)
+  t.after(() => dht.destroy({ force: true }))
+  const server = dht.createServer({}, () => {})
+  const looks: string[] = []
+  // What hyperdht decrypts a new one with.
+  Object.assign(server, {
+    _addHandshake: async (_key: string, noise: Buffer) => {
+      looks.push(`${noise}`)
+      return null
+    }
+  })
+  const come = (name: string) =>
+    server._onpeerhandshake({ noise: Buffer.from(name), peerAddress: null }, { from: null })
+  const pass = async (ms: number): Promise<void> => {
+    clock.at(clock.now() + ms, () => {})
+    clock.run(clock.now() + ms)
+    await turn()
+  }
+  for (let i = 0; i < 20; i++) come(`stranger ${i}`)
+  const guest = come('a guest')
+  let late: unknown = 'waits'
+  come('a guest who comes too late').then(answer => {
+    late = answer
+  })
+  await pass(0)
+  assert.equal(late, null)
+  assert.deepEqual(looks, ['stranger 0'])
+  await pass(1950)
+  assert.equal(looks.length, 20)
+  assert.ok(!looks.includes('a guest'))
+  await pass(100)
+  await guest
+  assert.deepEqual(looks.slice(-1), ['a guest'])
 })

@@ -1,0 +1,123 @@
+// Somebody who shares ports, and sends more than its guests' programs have asked for.
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { systemClock } from '../../src/clock.js'
+import { HyperNatError } from '../../src/errors.js'
+import { childKeyPair } from '../../src/identity/child.js'
+import { encodeKey } from '../../src/identity/encoding.js'
+import { HyperNat } from '../../src/index.js'
+import { LIMITS } from '../../src/limits.js'
+import { silentLog } from '../../src/log.js'
+import { Node } from '../../src/network/node.js'
+import type { StreamLink } from '../../src/network/stream-link.js'
+import { welcomeFrame } from '../../src/session/frames.js'
+import { greetClient } from '../../src/session/greeting.js'
+import { Session } from '../../src/session/session.js'
+import { KEY_BYTES, SESSION_ID_BYTES, VERSION } from '../../src/session/wire.js'
+import { UdpClient } from '../support/clients.js'
+import { until } from '../support/deadline.js'
+import { freshKeys } from '../support/intruder.js'
+import { staged } from '../support/stage.js'
+import { noWire, Wire } from '../support/wire.js'
+
+const MAPS = [
+  { id: 1, proto: 'udp', port: 53 },
+  { id: 2, proto: 'udp', port: 54 }
+] as const
+
+/** In all that the host sends, and in nothing else on this machine. */
+const MARK = randomBytes(8).toString('hex')
+
+/** Lets a guest in, and calls `udp` with what comes of it. */
+function welcome(
+  link: StreamLink,
+  sharedKey: Uint8Array,
+  udp: (session: Session, map: number, flow: number) => void
+): void {
+  greetClient({ link, sharedKey, clock: systemClock, timeoutMs: 5000 }, hello => {
+    if (hello instanceof HyperNatError) return
+    const [id, sendKey] = [Buffer.alloc(SESSION_ID_BYTES, 1), Buffer.alloc(KEY_BYTES, 2)]
+    const frame = welcomeFrame({
+      version: VERSION,
+      session: id,
+      host: Buffer.alloc(KEY_BYTES, 3),
+      datagramKey: sendKey,
+      maps: MAPS,
+      resumed: null
+    })
+    const message = link.alloc(frame.byteLength)
+    message.set(frame)
+    link.write(message)
+    const session: Session = new Session(
+      'server',
+      id,
+      { clock: systemClock, limits: LIMITS, defer: fn => setImmediate(fn), chance: Math.random },
+      {
+        up() {},
+        lost() {},
+        ended() {},
+        silent() {},
+        maps() {},
+        open: () => 'MAP_NOT_SHARED',
+        udp: (map, flow) => udp(session, map, flow)
+      }
+    )
+    session.attach({ link, sendKey, receiveKey: Buffer.from(hello.datagramKey), resumed: null })
+  })
+}
+
+staged(
+  'of what a host sends, a program has the answers to itself, and nothing else is passed on',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    // The session is sealed: what shows is what left it.
+    const wire = noWire() ? null : await stage.use(Wire.open())
+    const keyPair = freshKeys()
+    const node = await stage.use(new Node({ bootstrap, portMapping: false }, LIMITS, silentLog))
+    const flows: number[] = []
+    const flood = (session: Session, _map: number, own: number): void => {
+      flows.push(own)
+      // To every flow that there is, that there was not, and to announcements, whatever the map.
+      for (let flow = 0; flow < 40; flow++) {
+        for (let map = 0; map < 4; map++) session.sendUdp(map, flow, Buffer.from(`${MARK} to ${flow}`))
+      }
+      session.sendUdp(1, own, Buffer.from('the end'))
+    }
+    const announced = await node.announce(
+      childKeyPair(keyPair),
+      link => welcome(link, keyPair.publicKey, flood),
+      () => {}
+    )
+    stage.defer(() => announced.close())
+
+    const guest = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+    const opened = await guest.open({
+      publicKey: encodeKey(keyPair.publicKey),
+      maps: MAPS.map(({ proto, port }) => ({ proto, port, localPort: 0 }))
+    })
+    const programs: UdpClient[] = []
+    for (const { localPort } of opened.maps) {
+      const program = await stage.use(UdpClient.open(localPort))
+      programs.push(program)
+      await until(20_000, 'an answer', async () => {
+        await program.send(Buffer.from('hello'))
+        return program.got.some(data => data.toString() === 'the end')
+      })
+    }
+    const own = [...new Set(flows)]
+    assert.equal(own.length, 2)
+    for (const [i, program] of programs.entries()) {
+      const got = new Set(program.got.map(String))
+      got.delete('the end')
+      assert.deepEqual([...got], [`${MARK} to ${own[i]}`])
+    }
+    if (!wire) return
+    const passedOn = () => {
+      const plain = wire.packets.filter(({ payload }) => payload.includes(MARK))
+      return new Set(plain.map(({ payload, port }) => `${payload} at ${port}`))
+    }
+    const answers = programs.map((program, i) => `${MARK} to ${own[i]} at ${program.localPort}`)
+    await until(5000, 'the capture', () => answers.every(answer => passedOn().has(answer)))
+    assert.deepEqual([...passedOn()].sort(), answers.sort())
+  }
+)

@@ -1,0 +1,137 @@
+// What those see who carry messages for others, and can do with it: the nodes of the DHT, and relays.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import HyperDHT from 'hyperdht'
+import { systemClock } from '../../src/clock.js'
+import type { DaemonEvent } from '../../src/events.js'
+import { childKeyPair, childPublicKey, hostName, RELAYED } from '../../src/identity/child.js'
+import { decodeKey, encodeKey } from '../../src/identity/encoding.js'
+import { GuestKey } from '../../src/identity/guest.js'
+import { keyPairOf } from '../../src/identity/keys.js'
+import { Secret } from '../../src/identity/secret.js'
+import { decodeTicket } from '../../src/identity/ticket.js'
+import { topicOf } from '../../src/identity/topic.js'
+import { HyperNat } from '../../src/index.js'
+import { LIMITS } from '../../src/limits.js'
+import { silentLog } from '../../src/log.js'
+import { Dht } from '../../src/network/dht.js'
+import { until } from '../support/deadline.js'
+import { FROM_CLIENT, FROM_SERVER, targetOf } from '../support/handshake.js'
+import { intrude } from '../support/intruder.js'
+import { newSecret, type Stage, staged } from '../support/stage.js'
+import { ASKED, type NodeRequest } from '../support/testnet.js'
+
+async function sharing(stage: Stage) {
+  const { bootstrap } = await stage.testnet()
+  const server = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const shared = await server.share({ secret: newSecret(), maps: [{ proto: 'tcp', port: 1 }], private: true })
+  const publicKey = decodeKey(shared.publicKey)
+  const { ticket } = shared.invite({ name: 'Anna' })
+  return { bootstrap, server, ticket, publicKey, announced: childPublicKey(publicKey) }
+}
+
+staged(
+  'nodes see the announced key, the host key, the topic and addresses, and never the shared key',
+  async stage => {
+    const testnet = await stage.testnet()
+    const requests: Pick<NodeRequest, 'command' | 'target' | 'value' | 'from'>[] = []
+    testnet.watch(({ command, target, value, from }) => {
+      requests.push({
+        command,
+        target: target && Buffer.from(target),
+        value: value && Buffer.from(value),
+        from
+      })
+      return false
+    })
+    const { bootstrap, server, ticket, publicKey, announced } = await sharing(stage)
+    const { keyPair } = new GuestKey(decodeTicket(ticket).invite!)
+    const guest = await stage.use(intrude(publicKey, bootstrap, keyPair))
+    const of = (command: number, target: Uint8Array) =>
+      requests.filter(one => one.command === command && one.target?.equals(target))
+    const topic = topicOf(publicKey)
+    await until(10_000, 'the announcement under the topic', () => of(ASKED.announce, topic).length > 0)
+
+    const target = targetOf(announced)
+    const hostKey = childPublicKey(publicKey, hostName(guest.welcome.host))
+    const handshakes = of(ASKED.handshake, target)
+    // [what was sent, what is in it, from which port]
+    for (const [some, key, port] of [
+      [of(ASKED.announce, target), announced, server.status().network.port],
+      [of(ASKED.announce, topic), hostKey, server.status().network.port],
+      [handshakes.filter(({ value }) => value![1] === FROM_CLIENT), null, guest.port],
+      [handshakes.filter(({ value }) => value![1] === FROM_SERVER), null, server.status().network.port]
+    ] as const) {
+      assert.ok(some.length > 0)
+      assert.ok(some.some(({ from }) => from.host === '127.0.0.1' && from.port === port))
+      if (key) assert.ok(some.every(({ value }) => value!.includes(key)))
+    }
+    for (const shared of [Buffer.from(publicKey), encodeKey(publicKey)]) {
+      assert.ok(!requests.some(({ target, value }) => [target, value].some(part => part?.includes(shared))))
+    }
+  }
+)
+
+staged(
+  'nodes that hold an announcement can say that there is none, to all who look for the server',
+  async stage => {
+    const testnet = await stage.testnet()
+    const { bootstrap, ticket, announced, publicKey } = await sharing(stage)
+    // Where to stand for that comes of the shared key.
+    const places = [targetOf(announced), topicOf(publicKey)]
+    let hidden = true
+    let denied = 0
+    testnet.watch(request => {
+      const { command, target } = request
+      if (!hidden || command === ASKED.announce || !places.some(place => target?.equals(place))) return false
+      denied++
+      request.reply(null)
+      return true
+    })
+    const guest = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+    const events: DaemonEvent[] = []
+    guest.on('event', event => events.push(event))
+    await guest.open({ ticket })
+    await until(10_000, 'the guest to wait', () => events.some(({ event }) => event === 'waiting'))
+    assert.ok(denied > 0)
+    const waiting = events.flatMap(one => (one.event === 'waiting' ? [one.code] : []))
+    assert.deepEqual(waiting, ['SERVER_NOT_FOUND'])
+    hidden = false
+    await until(20_000, 'the guest to find the server', () =>
+      events.some(({ event }) => event === 'connected')
+    )
+  }
+)
+
+staged(
+  'a relay knows a server by its relay identity, and whoever dials by a key that each process draws',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const open = (): Dht => {
+      const dht = new Dht({ bootstrap: [...bootstrap] }, systemClock, LIMITS, silentLog)
+      stage.defer(() => dht.destroy({ force: true }))
+      return dht
+    }
+    const relay = open()
+    const relayKeys = HyperDHT.keyPair()
+    const met: string[] = []
+    const listening = relay.createServer({}, stream => {
+      stream.on('error', () => {})
+      met.push(encodeKey(stream.remotePublicKey))
+    })
+    await listening.listen(relayKeys)
+    const server = keyPairOf(new Secret(newSecret()))
+    for (const identity of [childKeyPair(server, RELAYED), undefined]) {
+      for (const dht of [open(), open()]) {
+        // As hyperdht does when there is no direct path.
+        const stream = dht.connect(dht.relayThrough([relayKeys.publicKey], 0, identity)!()!)
+        await once(stream, 'open')
+        stream.destroy()
+      }
+    }
+    await until(5000, 'all of them at the relay', () => met.length === 4)
+    const known = encodeKey(childPublicKey(server.publicKey, RELAYED))
+    assert.deepEqual(met.slice(0, 2), [known, known])
+    assert.equal(new Set(met).size, 3)
+  }
+)
