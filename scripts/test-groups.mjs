@@ -7,14 +7,20 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /**
  * `atOnce`: so many files at a time; as many as there are cores if left out. More than cores where tests mostly wait. `alone`: files
- * whose tests measure rates, times or memory: they run after the others, one at a time. `timeout`: milliseconds for one test file,
- * so that a hang ends as a failure with a name. `optional`: the folder may be missing (but not be empty).
+ * whose tests measure rates, times or memory, or meddle with all packets on loopback: they run after the others, one at a time.
+ * `timeout`: milliseconds for one test file, so that a hang ends as a failure with a name. `optional`: the folder may be missing
+ * (but not be empty).
  */
 const groups = [
   { name: 'unit', timeout: 120_000 },
   { name: 'sim', timeout: 420_000, optional: true },
   { name: 'fuzz', timeout: 240_000 },
-  { name: 'integration', timeout: 180_000, atOnce: 2, alone: ['flood', 'programs', 'tcp-load'] },
+  {
+    name: 'integration',
+    timeout: 180_000,
+    atOnce: 2,
+    alone: ['flood', 'hostile-host', 'later-secret', 'programs', 'sealed', 'tcp-load']
+  },
   { name: 'natlab', timeout: 240_000, atOnce: 3, alone: ['players'], optional: true },
   { name: 'games', timeout: 120_000, atOnce: 2, optional: true }
 ]
