@@ -17,14 +17,14 @@ export const ticket: Command = {
 async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { decodeTicket, encodeTicket } = await import('../identity/ticket.js')
   const { encodeKey } = await import('../identity/encoding.js')
-  const { quote } = await import('../options/quote.js')
+  const { quoteName } = await import('../options/quote.js')
   const ticket = decodeTicket(words(args, 'ticket').join(''))
   const { publicKey, maps, relays = [], bootstrap = [], invite } = ticket
   const lines = [
     `public key\n  ${encodeKey(publicKey)}`,
     'ports',
     ...maps.map(
-      ({ proto, port, name }) => `  ${proto} ${port}${name === undefined ? '' : ` ${quote(name)}`}`
+      ({ proto, port, name }) => `  ${proto} ${port}${name === undefined ? '' : ` ${quoteName(name)}`}`
     ),
     ...section('relays', relays.map(encodeKey)),
     ...section('DHT nodes', bootstrap),

@@ -13,7 +13,7 @@ import type { Options, ServerEntry } from './entry.js'
 import { guess } from './guess.js'
 import { guestNameFault } from './guest-name.js'
 import { parseJson } from './json.js'
-import { quote } from './quote.js'
+import { quote, quoteName } from './quote.js'
 import { DEVICES_MAX } from './schema-access.js'
 
 /** All entries of one secret. */
@@ -102,7 +102,8 @@ export async function addInvite(path: string, request: InviteRequest, now: numbe
       nonce,
       ...(maps && { maps }),
       ...(expires !== undefined && { expires }),
-      ...(maxDevices !== undefined && { maxDevices })
+      ...(maxDevices !== undefined && { maxDevices }),
+      created: now
     }
     const entry = {
       name,
@@ -137,8 +138,8 @@ export async function removeGuest(
     if (server && !namesIn(server.access).includes(name)) {
       const names = namesIn(server.access)
       const meant = guess(name, names, {})
-      const hint = meant ? `did you mean ${quote(meant)}?` : 'hyper-nat invites lists those who are'
-      faults.push({ path: 'NAME', message: `${quote(name)} is nobody who is invited; ${hint}` })
+      const hint = meant ? `did you mean ${quoteName(meant)}?` : 'hyper-nat invites lists those who are'
+      faults.push({ path: 'NAME', message: `${quoteName(name)} is nobody who is invited; ${hint}` })
     }
     if (faults.length > 0 || !server) throw new OptionsError(faults)
     return { text: without(text, server, name), result: server }
@@ -162,7 +163,7 @@ export async function renameGuest(path: string, server: string, from: string, to
       faults.push({ path: 'NAME', message: 'is the name of another guest already; choose another one' })
     }
     if (found && !names.includes(from)) {
-      faults.push({ path: 'NAME', message: `${quote(from)} is nobody who is invited any more` })
+      faults.push({ path: 'NAME', message: `${quoteName(from)} is nobody who is invited any more` })
     }
     if (faults.length > 0 || !found) throw new OptionsError(faults)
     if (to === from) return { text, result: undefined }

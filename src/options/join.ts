@@ -8,7 +8,7 @@ import type { RawEntry } from './edit.js'
 import type { Options, Proto } from './entry.js'
 import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
 import { formatPorts, PORT_MAX, parsePorts } from './ports.js'
-import { quote } from './quote.js'
+import { quote, quoteName } from './quote.js'
 import { portsOfTicket } from './tickets.js'
 
 /** What the command line of `join` says, as text; undefined where a flag is not given. */
@@ -169,7 +169,7 @@ function named(ticket: Ticket, text: string): number[] {
 }
 
 function holds({ maps }: Ticket): string {
-  const names = [...new Set(maps.flatMap(({ name }) => (name === undefined ? [] : [quote(name)])))]
+  const names = [...new Set(maps.flatMap(({ name }) => (name === undefined ? [] : [quoteName(name)])))]
   const ports = formatPorts([...new Set(maps.map(({ port }) => port))])
   return `the ticket has ${names.length > 0 ? `${names.join(', ')} and ` : ''}port ${ports}`
 }

@@ -180,6 +180,18 @@ test('what people read', async () => {
   assert.match((await runOnce(['revoke', 'Anna', '-c', path])).out, /^"Anna" is not invited any more\.\n$/)
 })
 
+test('a guest who was invited anew has not been seen since', async () => {
+  const path = write(TEXT)
+  const { publicKey } = await json('invite', 'Anna', '-c', path)
+  const lastSeen = async (ms: number) => {
+    const times = { [publicKey]: { Anna: new Date(ms).toISOString() } }
+    writeFileSync(path.replace('.json', '.seen.json'), JSON.stringify(times))
+    return (await json('invites', '-c', path)).servers[0].guests[0].lastSeen
+  }
+  assert.equal(await lastSeen(Date.now() - 60_000), undefined)
+  assert.ok(await lastSeen(Date.now() + 1000))
+})
+
 test('events name guests, and a private server shows no ticket', () => {
   let out = ''
   const output = new TextOutput({ stdout: text => (out += text), stderr: () => {} }, false)
@@ -199,6 +211,6 @@ test('events name guests, and a private server shows no ticket', () => {
   assert.match(out, /with invited guests only\. A ticket for one is made with\n {2}hyper-nat invite NAME\n/)
   assert.match(
     out,
-    /Client "J\\u00f6rg" connected \(lan\)\nClient "J\\u00f6rg" disconnected \(NOT_INVITED\): the invite was taken back\nClient DHUJWe9K\.\. connected/
+    /Client "Jörg" connected \(lan\)\nClient "Jörg" disconnected \(NOT_INVITED\): the invite was taken back\nClient DHUJWe9K\.\. connected/
   )
 })

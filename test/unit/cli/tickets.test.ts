@@ -170,7 +170,7 @@ test('ticket tells what is in one', async () => {
   assert.equal(code, 0)
   assert.equal(
     out,
-    `public key\n  ${KEY}\nports\n  tcp 1 "K\\u00fcche"\nrelays\n  ${KEY}\nDHT nodes\n  127.0.0.1:1\n` +
+    `public key\n  ${KEY}\nports\n  tcp 1 "Küche"\nrelays\n  ${KEY}\nDHT nodes\n  127.0.0.1:1\n` +
       'an invite: this ticket is for one guest, and a secret\n'
   )
   const { events } = await runOnce(['ticket', TICKET, '--json'])
