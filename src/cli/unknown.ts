@@ -70,14 +70,17 @@ export function isUnknownCommand(command: Command, args: Arguments): boolean {
 
 function unknownCommand(word: string, commands: readonly Command[]): Fault {
   const names = commands.map(command => command.name).filter(name => name !== '$0')
-  const meant = guess(word, [...names, 'completion'], COMMAND_SYNONYMS)
+  const meant = guess(word, names, COMMAND_SYNONYMS)
   const hint = /\.jsonc?$/i.test(word)
     ? `did you mean "-c ${word}"?`
     : /^hnat\d/i.test(word)
       ? 'it is a ticket: hyper-nat join, and then the ticket'
       : meant
         ? `did you mean "${meant}"?`
-        : `there are ${names.map(name => `"${name}"`).join(', ')} and "completion"`
+        : `there are ${names
+            .slice(0, -1)
+            .map(name => `"${name}"`)
+            .join(', ')} and "${names.at(-1)}"`
   return { path: shown(word), message: `is no command; ${hint}` }
 }
 

@@ -158,6 +158,10 @@ test('help, version and completion are text on stdout', async () => {
   assert.match((await runOnce(['server', '--help'])).out, /--secret-file/)
   assert.match((await runOnce(['--version'])).out, /^\d+\.\d+\.\d+\S*\n$/)
   assert.match((await runOnce(['completion'])).out, /hyper-nat --get-yargs-completions/)
+  assert.match(
+    (await runOnce(['completion', 'powershell'])).err,
+    /SHELL: is "powershell"; give bash, zsh or fish/
+  )
   const words = (await runOnce(['--get-yargs-completions', 'hyper-nat', ''])).out.split('\n')
   assert.ok(
     words.includes('server') && words.includes('completion') && !words.some(word => word.startsWith('$0'))
