@@ -70,7 +70,8 @@ export function serversIn(options: Options): ServerInFile[] {
 }
 
 /**
- * Adds an invite to an options file. One of this name that is there already is given again, unless something else is asked for.
+ * Adds an invite to an options file. One of this name that is there already is given again, unless something else is asked for;
+ * one whose time is over makes way for a new one.
  * @param now milliseconds since 1970
  * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag; those of `editOptions`
  */
@@ -88,7 +89,9 @@ export async function addInvite(path: string, request: InviteRequest, now: numbe
     if (server?.access.allow.some(one => one.name === name)) {
       faults.push({ path: 'NAME', message: `is the name of a key in "allow" already; choose another one` })
     }
-    const other = server?.access.invites.find(one => one.name === name)
+    const found = server?.access.invites.find(one => one.name === name)
+    const isOver = found?.expires !== undefined && found.expires <= now
+    const other = isOver ? undefined : found
     if (other && (words || expires !== undefined || maxDevices !== undefined)) {
       const message = `is invited already; hyper-nat revoke ${name} first, to give another ticket, or choose another name`
       faults.push({ path: 'NAME', message })
@@ -113,8 +116,9 @@ export async function addInvite(path: string, request: InviteRequest, now: numbe
       ...(maxDevices !== undefined && { maxDevices }),
       created: timeText(now)
     }
+    const rest = isOver ? without(text, server, name) : text
     return {
-      text: addToList(text, ['schema', indexOf(text, server)], 'invites', entry),
+      text: addToList(rest, ['schema', indexOf(rest, server)], 'invites', entry),
       result: { server, invite, isNew: true }
     }
   })

@@ -180,6 +180,26 @@ test('what people read', async () => {
   assert.match((await runOnce(['revoke', 'Anna', '-c', path])).out, /^"Anna" is not invited any more\.\n$/)
 })
 
+test('an invite whose time is over makes way for a new one', async () => {
+  const path = write(TEXT)
+  const over = await json('invite', 'Anna', '-c', path, '--expires', '1h')
+  await json('invite', 'Ben', '-c', path)
+  const past = readFileSync(path, 'utf8').replace(/"expires": ".*?"/, '"expires": "2020-01-01T00:00:00Z"')
+  writeFileSync(path, past)
+  const anew = await json('invite', 'Anna', '-c', path, '--expires', '2h')
+  assert.equal(anew.exit, 0)
+  assert.notEqual(anew.ticket, over.ticket)
+  const { guests } = (await json('invites', '-c', path)).servers[0]
+  assert.deepEqual(
+    guests.map(({ name, expired }: { name: string; expired?: true }) => [name, expired]),
+    [
+      ['Ben', undefined],
+      ['Anna', undefined]
+    ]
+  )
+  assert.match(readFileSync(path, 'utf8'), /\/\/ the game/)
+})
+
 test('a guest who was invited anew has not been seen since', async () => {
   const path = write(TEXT)
   const { publicKey } = await json('invite', 'Anna', '-c', path)
