@@ -57,10 +57,16 @@ export function unknownArguments(args: Arguments, command: Command, commands: re
   for (const word of words.slice(1)) {
     faults.push({
       path: shown(word),
-      message: 'belongs to no flag; a value that starts with a dash is given as --flag=-value'
+      message: `belongs to no flag${wordHint(word, own)}`
     })
   }
   return [...faults, ...repeated(args, command)]
+}
+
+/** What may have been meant by a word that stands alone. */
+function wordHint(word: string, flags: readonly string[]): string {
+  if (word.startsWith('-')) return '; a value that starts with a dash is given as --flag=-value'
+  return /^\d+([,-]\d+)*$/.test(word) && flags.includes('p') ? `; did you mean -p ${word}?` : ''
 }
 
 /** True if there is a word where a command should be: yargs then runs the command that needs none. */

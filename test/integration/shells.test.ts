@@ -67,6 +67,16 @@ for (const [shell, { flags, ask }] of Object.entries(SHELLS)) {
   })
 }
 
+test('what is built starts by its own name, as it does in the container', {
+  skip: process.platform === 'win32' && 'npm makes starters there'
+}, async () => {
+  const { code, stdout } = await runProgram(mainFile, ['--version'], {
+    env: { PATH: process.env.PATH ?? '' }
+  })
+  assert.equal(code, 0)
+  assert.match(stdout, /^\d+\.\d+\.\d+\n$/)
+})
+
 test('the manual page has every command with its flags', () => {
   const page = manPage('1.2.3').replaceAll('\\-', '-')
   for (const { name, flags } of commands) {
