@@ -210,7 +210,8 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 
   /**
    * Shares port maps under a secret. Resolves when the server is announced.
-   * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS for a map that asks for what it cannot have, CLOSED
+   * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS for a map that asks for what it cannot
+   * have, or for too many of them, CLOSED
    */
   async share(
     what: { secret: string | Secret; maps: readonly MapToShare[] } & AccessOptions
@@ -241,9 +242,10 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
         return ticket
       },
       setMaps: changed => {
+        const now = this.#ticketOf(keyPair, changed)
+        server.setMaps(changed.map(serverMap), now)
         maps = changed
-        ticket = this.#ticketOf(keyPair, maps)
-        server.setMaps(maps.map(serverMap), ticket)
+        ticket = now
       },
       update: access => apply(rulesOf(access)),
       invite: guest => {
