@@ -12,6 +12,7 @@ import type { Proto } from '../options/entry.js'
 import { bootstrapFault } from '../options/hosts.js'
 import { Reader, writeVarint } from '../session/bytes.js'
 import { CHECK_SYMBOLS, CODE_SYMBOLS, checkSymbols, findSlip, isChecked } from './checksum.js'
+import { decodeKey } from './encoding.js'
 import { KEY_BYTES } from './keys.js'
 
 /** A port map as a ticket names it. */
@@ -158,17 +159,29 @@ export function ticketName(name: string): string | undefined {
 
 // --- text and symbols ---
 
+const KEY_GIVEN = bad(
+  'is a public key, which names no ports; use it with hyper-nat client -k, or as "publicKey" in options.json'
+)
+
 /** The symbols behind the prefix. */
 function symbolsOfText(given: string): number[] {
   if (given.length > TEXT_MAX) throw bad('is too long for one')
   const text = given.replace(BLANK, '').toLowerCase().replace(BEFORE, '')
   if (text === '') throw bad('is empty; paste the text that begins with hnat1')
-  if (!text.startsWith(TICKET_PREFIX)) throw notTicket(text)
+  if (!text.startsWith(TICKET_PREFIX)) throw isKey(given) ? KEY_GIVEN : notTicket(text)
   const symbols = text.slice(TICKET_PREFIX.length)
   const bare = symbols.replace(BEHIND, '')
   // Only where the rest is whole: else it may be a typo in the last place.
   if (bare !== symbols && isChecked([...bare].map(char => VALUE.get(char) ?? 0))) return symbolsOf(bare)
   return symbolsOf(symbols)
+}
+
+function isKey(text: string): boolean {
+  try {
+    return decodeKey(text.trim()).length === KEY_BYTES
+  } catch {
+    return false
+  }
 }
 
 /** Why a text does not begin as a ticket does. */

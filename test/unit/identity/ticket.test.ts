@@ -185,6 +185,10 @@ test('what is no ticket', () => {
   ]) {
     assert.equal(refusal(text).code, 'BAD_TICKET')
   }
+  assert.match(
+    refusal(' EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA').message,
+    /is a public key, .*hyper-nat client -k/
+  )
   assert.equal(refusal('hnat1').code, 'TICKET_CUT')
   assert.equal(refusal('hn').code, 'TICKET_CUT')
 })
