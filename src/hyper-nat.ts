@@ -128,6 +128,7 @@ export interface Shared {
   /**
    * Other port maps from now on, told to clients at once. Connections through those that are gone, or lead to another host, are
    * reset; the others go on.
+   * @throws HyperNatError BAD_OPTIONS, as {@link HyperNat.share} does; all stays as it was then
    */
   setMaps(maps: readonly MapToShare[]): void
   /**
