@@ -251,6 +251,18 @@ staged('join --save, invite and revoke reach the daemon that runs from the file'
   assert.deepEqual(again!.maps, saved!.maps)
   assert.equal(JSON.parse(readFileSync(files.client, 'utf8')).schema.length, 2)
 
+  // When guests were seen is written now and then; who is here is known at once.
+  const guests = async () => {
+    const [list] = await desk.json('invites', '-c', files.server)
+    const [first] = list!.servers as { guests: { name: string; here?: number; lastSeen?: string }[] }[]
+    return first!.guests
+  }
+  const [here] = await guests()
+  assert.equal(here!.here, 1)
+  assert.ok(Math.abs(Date.parse(here!.lastSeen!) - Date.now()) < 10_000)
+  const told = await desk.run('invites', '-c', files.server)
+  assert.match(told.stdout, /^ {2}"Anna"; here now$/m)
+
   assert.equal((await desk.run('revoke', 'Anna', '-c', files.server)).code, 0)
   await client.event('disconnected', { where: ({ code }) => code === 'NOT_INVITED' })
   socket.destroy()
