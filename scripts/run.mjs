@@ -1,7 +1,7 @@
 // Where every `npm run ..` of this project starts: plain JavaScript without dependencies, because it must work in a fresh
 // clone that has neither node_modules nor a build, on Windows too.
 import { spawn } from 'node:child_process'
-import { existsSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runGroups } from './test-groups.mjs'
@@ -63,8 +63,15 @@ async function build() {
     // The page is for browsers, with other types; esbuild does not look at types.
     (await node([bin.tsc, '-p', join('src', 'ui', 'page')])) ||
     (await node([join('scripts', 'page.mjs')])) ||
-    node([join('dist', 'scripts', 'man.js')])
+    (await node([join('dist', 'scripts', 'man.js')])) ||
+    executable(join(root, 'dist', 'src', 'main.js'))
   )
+}
+
+/** npm does this for what it installs; in the container, and in a clone, nobody else does. */
+function executable(file) {
+  chmodSync(file, 0o755)
+  return 0
 }
 
 function lint(args = []) {

@@ -82,7 +82,8 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 
   /**
    * Shares port maps under a secret. Resolves when the server is announced.
-   * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS for a map that asks for what it cannot have, CLOSED
+   * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS for a map that asks for what it cannot
+   * have, or for too many of them, CLOSED
    */
   async share(what: WhatToShare): Promise<Shared> {
     this.#check()

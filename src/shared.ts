@@ -65,6 +65,7 @@ export interface Shared {
   /**
    * Other port maps from now on, told to clients at once. Connections through those that are gone, or lead to another host, are
    * reset; the others go on.
+   * @throws HyperNatError BAD_OPTIONS, as `HyperNat.share` does; all stays as it was then
    */
   setMaps(maps: readonly MapToShare[]): void
   /**
@@ -112,7 +113,7 @@ export class SharedServer implements Shared {
     this.#rules = rulesOf(access)
     this.#keyPair = keyPairOf(secret instanceof Secret ? secret : new Secret(secret))
     this.#maps = maps
-    this.#ticket = this.#newTicket()
+    this.#ticket = this.#newTicket(maps)
     this.#server = new Server({
       ...parts,
       keyPair: this.#keyPair,
@@ -140,9 +141,10 @@ export class SharedServer implements Shared {
   }
 
   setMaps(maps: readonly MapToShare[]): void {
+    const ticket = this.#newTicket(maps)
+    this.#server.setMaps(maps.map(serverMap), ticket)
     this.#maps = maps
-    this.#ticket = this.#newTicket()
-    this.#server.setMaps(maps.map(serverMap), this.#ticket)
+    this.#ticket = ticket
   }
 
   update(access: AccessOptions): void {
@@ -181,10 +183,10 @@ export class SharedServer implements Shared {
   }
 
   /** What friends need to reach it. */
-  #newTicket(): string | undefined {
+  #newTicket(maps: readonly MapToShare[]): string | undefined {
     const { publicKey } = this.#keyPair
     try {
-      return serverTicket({ publicKey, maps: this.#maps, ...this.#parts.reached })
+      return serverTicket({ publicKey, maps, ...this.#parts.reached })
     } catch (err) {
       if (!(err instanceof HyperNatError)) throw err
       const message = `There is no ticket for this server, share its public key instead. ${err.message}`

@@ -16,6 +16,8 @@ export interface Invite {
   readonly expires?: number
   /** Sessions at a time; left out: as many as any key may have ({@link Limits.guestSessions}). */
   readonly maxDevices?: number
+  /** When it was made, in milliseconds since 1970; left out: not known. Nobody came in with it before. */
+  readonly created?: number
 }
 
 /** Somebody who is known by a key of their own. */

@@ -4,7 +4,7 @@ import { hostPort } from '../address-text.js'
 import type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from '../events.js'
 import { shortKey } from '../identity/encoding.js'
 import type { Entry } from '../options/entry.js'
-import { quote } from '../options/quote.js'
+import { quoteName } from '../options/quote.js'
 import { clientLine } from './client-line.js'
 import { type GameOf, joinHints } from './join-hints.js'
 import { reloadedText } from './running.js'
@@ -110,7 +110,7 @@ export class EventText {
     const { publicKey, peer, name, host } = event
     // To a client, its peer is the server that it knows by this key.
     if (peer !== publicKey) {
-      return `Client ${name === undefined ? shortKey(peer) : quote(name)}`
+      return `Client ${name === undefined ? shortKey(peer) : quoteName(name)}`
     }
     const which = this.#hostsOf(event).size > 1 ? `, host ${host},` : ''
     return `Server ${shortKey(publicKey)}${which}`

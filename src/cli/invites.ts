@@ -1,14 +1,17 @@
-/** `hyper-nat invites`: who may come in, and when they did last. */
+/** `hyper-nat invites`: who may come in, who is here, and when the others were. */
 
+import { CONTROL_LIMITS } from '../limits.js'
 import type { ServerInFile } from '../options/guests.js'
 import { type Arguments, type Command, type Job, text } from './command.js'
+import type { Surroundings } from './console.js'
 import { counted } from './counted.js'
 import { DEFAULT_FILE } from './file.js'
+import { runningFrom } from './running.js'
 import { guestFlags } from './shared-flags.js'
 
 export const invites: Command = {
   name: 'invites',
-  describe: 'List the guests of the servers in options.json, with when they were seen last',
+  describe: 'List the guests of the servers in options.json, with who is here and when the others were last',
   flags: { config: guestFlags.config! },
   examples: [],
   subject: args => text(args, 'config') ?? DEFAULT_FILE,
@@ -26,33 +29,40 @@ interface Listed {
   readonly expired?: true
   readonly maxDevices?: number
   readonly lastSeen?: string
+  /** Devices that are connected now; left out: none. */
+  readonly here?: number
 }
 
-async function job(args: Arguments): Promise<Job> {
+async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { readOptionsFile } = await import('../options/file.js')
   const { serversIn, timeText } = await import('../options/guests.js')
   const { readSeen, seenFile } = await import('../options/last-seen.js')
   const { encodeKey } = await import('../identity/encoding.js')
-  const { quote } = await import('../options/quote.js')
+  const { quoteName } = await import('../options/quote.js')
   const path = invites.subject(args)
   const servers = serversIn(await readOptionsFile(path))
   const seen = await readSeen(seenFile(path))
+  const present = await presentOnes(path, args, around)
   const now = Date.now()
   const listed = (server: ServerInFile): Listed[] => {
-    const lastSeen = (name: string | undefined) => {
-      const ms = name === undefined ? undefined : seen.get(server.publicKey)?.get(name)
-      return ms === undefined ? {} : { lastSeen: timeText(ms) }
+    const presence = (name: string | undefined, created = 0) => {
+      if (name === undefined) return {}
+      const here = present.filter(one => one.publicKey === server.publicKey && one.name === name).length
+      if (here > 0) return { lastSeen: timeText(now), here }
+      const ms = seen.get(server.publicKey)?.get(name)
+      // Before its invite was made, that was somebody else of the same name.
+      return ms === undefined || ms < created ? {} : { lastSeen: timeText(ms) }
     }
     return [
       ...server.access.invites.map(
-        ({ name, maps, expires, maxDevices }): Listed => ({
+        ({ name, maps, expires, maxDevices, created }): Listed => ({
           name,
           kind: 'invite',
           ...(maps && { maps: maps.map(({ proto, port }) => ({ proto, port })) }),
           ...(expires !== undefined && { expires: timeText(expires) }),
           ...(expires !== undefined && expires <= now && { expired: true as const }),
           ...(maxDevices !== undefined && { maxDevices }),
-          ...lastSeen(name)
+          ...presence(name, created)
         })
       ),
       ...server.access.allow.map(
@@ -60,19 +70,19 @@ async function job(args: Arguments): Promise<Job> {
           ...(name !== undefined && { name }),
           kind: 'allow',
           key: encodeKey(publicKey),
-          ...lastSeen(name)
+          ...presence(name)
         })
       )
     ]
   }
-  const line = ({ name, key, maps, expires, expired, maxDevices, lastSeen }: Listed): string => {
+  const line = ({ name, key, maps, expires, expired, maxDevices, lastSeen, here }: Listed): string => {
     const parts = [
-      name === undefined ? key! : quote(name),
+      name === undefined ? key! : quoteName(name),
       ...(name !== undefined && key !== undefined ? [key] : []),
       ...(maps ? [maps.map(({ proto, port }) => `${proto} ${port}`).join(', ')] : []),
       ...(expires === undefined ? [] : [`${expired ? 'expired' : 'until'} ${expires}`]),
       ...(maxDevices === undefined ? [] : [`${counted(maxDevices, 'device')} at a time`]),
-      ...(name === undefined ? [] : [lastSeen === undefined ? 'not seen yet' : `last seen ${lastSeen}`])
+      ...(name === undefined ? [] : [presenceText(lastSeen, here)])
     ]
     return `  ${parts.join('; ')}\n`
   }
@@ -93,5 +103,27 @@ async function job(args: Arguments): Promise<Job> {
         }))
       }
     }
+  }
+}
+
+function presenceText(lastSeen: string | undefined, here: number | undefined): string {
+  if (here !== undefined) return here > 1 ? `here now, on ${counted(here, 'device')}` : 'here now'
+  return lastSeen === undefined ? 'not seen yet' : `last seen ${lastSeen}`
+}
+
+/** Who is connected to the daemon that runs from the file: it does not write down at once who came. */
+async function presentOnes(path: string, args: Arguments, around: Surroundings) {
+  const found = await runningFrom(path, args, around)
+  if (!found) return []
+  try {
+    const { servers } = await found.control.ask('status', CONTROL_LIMITS.whoMs)
+    return servers.flatMap(({ publicKey, sessions }) =>
+      sessions.flatMap(({ name, state }) => (state === 'up' ? [{ publicKey, name }] : []))
+    )
+  } catch {
+    // It ends just now, or is late: the file still tells when they were seen.
+    return []
+  } finally {
+    found.control.close()
   }
 }

@@ -7,7 +7,7 @@ import { partsOf } from '../games/map-name.js'
 import type { Recipe } from '../games/recipe.js'
 import type { Entry } from '../options/entry.js'
 import { formatPorts } from '../options/ports.js'
-import { quote } from '../options/quote.js'
+import { quoteName } from '../options/quote.js'
 
 /** The game that the name of a port map tells, if it tells one. */
 export type GameOf = (name: string | undefined) => Recipe | undefined
@@ -53,11 +53,11 @@ export function joinHints(
 
 function gameLine(game: Recipe, { name, maps }: Place): string {
   const { own } = partsOf(name ?? '')
-  return `In ${game.name}${own ? ` (${quote(own)})` : ''}: ${guestHelp(game, maps)}\n`
+  return `In ${game.name}${own ? ` (${quoteName(own)})` : ''}: ${guestHelp(game, maps)}\n`
 }
 
 function line({ name, host, ports, udp }: Place): string {
-  const whose = name === undefined ? 'In the game or program, type' : `In ${quote(name)}, type`
+  const whose = name === undefined ? 'In the game or program, type' : `In ${quoteName(name)}, type`
   const shown = typedHost(host)
   const [first, ...more] = ports
   const local = shown === LOCALHOST && !udp

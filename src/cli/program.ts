@@ -9,6 +9,7 @@ import { version } from '../version.js'
 import { bootstrap } from './bootstrap.js'
 import { client } from './client.js'
 import type { Arguments, Command } from './command.js'
+import { completion } from './completion.js'
 import { doctor } from './doctor.js'
 import { file } from './file.js'
 import { games } from './games.js'
@@ -59,12 +60,13 @@ export const commands: readonly Command[] = [
   id,
   service,
   relay,
-  bootstrap
+  bootstrap,
+  completion
 ]
 
 /** What a command line asks for. */
 export type Invocation =
-  /** Print this and be done: help, the version, a completion script. */
+  /** Print this and be done: help, the version, the words that complete others. */
   | { readonly kind: 'text'; readonly text: string }
   /** Run a command, unless there are faults. */
   | {
@@ -150,18 +152,5 @@ function build(columns: number, choose: (command: Command) => void): Argv {
       () => choose(command)
     )
   }
-  return parser
-    .command(
-      'completion',
-      'Print a completion script for bash, zsh or fish: whichever $SHELL names',
-      {},
-      () => {
-        // Captured like help. The types do not know that the name of the program can be given.
-        ;(parser.showCompletionScript as (name: string, command: string) => unknown)(NAME, 'completion')
-      }
-    )
-    .version(version())
-    .help('help')
-    .alias('h', 'help')
-    .wrap(Math.min(columns, WIDEST))
+  return parser.version(version()).help('help').alias('h', 'help').wrap(Math.min(columns, WIDEST))
 }

@@ -18,7 +18,7 @@ export const revoke: Command = {
 
 async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { removeGuest } = await import('../options/guests.js')
-  const { quote } = await import('../options/quote.js')
+  const { quoteName } = await import('../options/quote.js')
   const name = words(args, 'name').join(' ')
   const path = text(args, 'config') ?? DEFAULT_FILE
   const server = await removeGuest(path, name, text(args, 'server'))
@@ -26,7 +26,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const isPrivate = server.access.private
   return {
     answer: {
-      text: `${quote(name)} is not invited any more.\n${isPrivate ? '' : PUBLIC}`,
+      text: `${quoteName(name)} is not invited any more.\n${isPrivate ? '' : PUBLIC}`,
       json: { event: 'revoked', name, publicKey: server.publicKey, private: isPrivate }
     }
   }

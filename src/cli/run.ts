@@ -249,8 +249,8 @@ async function runDaemon(
     code = USAGE_ERRORS.has(err.code) ? EXIT.usage : EXIT.failed
   }
   log.info('closing')
-  supervisor?.stopping()
-  await withinCloseTime(daemon.close(), log, around.closeMs)
+  // Who ends at once would take it along untold.
+  await withinCloseTime(Promise.all([supervisor?.stopping(), daemon.close()]), log, around.closeMs)
   return code
 }
 
@@ -264,7 +264,7 @@ async function makeSupervisor({ env }: Surroundings, log: Log): Promise<Supervis
 }
 
 /** Waits for an orderly end, but not for long: whoever pressed Ctrl-C wants it to end. */
-async function withinCloseTime(closing: Promise<void>, log: Log, ms: number): Promise<void> {
+async function withinCloseTime(closing: Promise<unknown>, log: Log, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>(resolve => {
     timer = setTimeout(() => {

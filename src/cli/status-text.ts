@@ -5,7 +5,7 @@ import { bytesText } from '../bytes-text.js'
 import type { DaemonStatus } from '../control/wire.js'
 import { shortKey } from '../identity/encoding.js'
 import type { PortMappingState } from '../network/port-mapping.js'
-import { quote } from '../options/quote.js'
+import { quoteName } from '../options/quote.js'
 import type { ClientStatus, MapStatus, NetworkStatus, ServerStatus, SessionStatus } from '../status.js'
 import { counted } from './counted.js'
 import { table } from './table.js'
@@ -91,7 +91,7 @@ function sessionsText(sessions: readonly SessionStatus[], who: 'GUEST' | 'HOST',
   const anyAddress = sessions.some(({ address }) => address !== undefined)
   const rows = sessions.map(session => {
     const { quality, total, rates, path, state, since, name, peer, host, address } = session
-    const label = who === 'HOST' ? host : name === undefined ? shortKey(peer) : quote(name)
+    const label = who === 'HOST' ? host : name === undefined ? shortKey(peer) : quoteName(name)
     return [
       `  ${label}`,
       state === 'up' ? `${path}` : 'lost',

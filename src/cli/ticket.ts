@@ -15,22 +15,22 @@ export const ticket: Command = {
 }
 
 async function job(args: Arguments, around: Surroundings): Promise<Job> {
-  const { decodeTicket } = await import('../identity/ticket.js')
+  const { decodeTicket, encodeTicket } = await import('../identity/ticket.js')
   const { encodeKey } = await import('../identity/encoding.js')
-  const { quote } = await import('../options/quote.js')
-  const given = words(args, 'ticket').join('')
-  const { publicKey, maps, relays = [], bootstrap = [], invite } = decodeTicket(given)
+  const { quoteName } = await import('../options/quote.js')
+  const ticket = decodeTicket(words(args, 'ticket').join(''))
+  const { publicKey, maps, relays = [], bootstrap = [], invite } = ticket
   const lines = [
     `public key\n  ${encodeKey(publicKey)}`,
     'ports',
     ...maps.map(
-      ({ proto, port, name }) => `  ${proto} ${port}${name === undefined ? '' : ` ${quote(name)}`}`
+      ({ proto, port, name }) => `  ${proto} ${port}${name === undefined ? '' : ` ${quoteName(name)}`}`
     ),
     ...section('relays', relays.map(encodeKey)),
     ...section('DHT nodes', bootstrap),
     ...(invite ? ['an invite: this ticket is for one guest, and a secret'] : [])
   ]
-  const code = args.qr ? (await import('./qr.js')).qrCode(given.replace(/\s+/g, ''), around.columns) : ''
+  const code = args.qr ? (await import('./qr.js')).qrCode(encodeTicket(ticket), around.columns) : ''
   return {
     answer: {
       text: `${lines.join('\n')}\n${code}`,

@@ -57,10 +57,16 @@ export function unknownArguments(args: Arguments, command: Command, commands: re
   for (const word of words.slice(1)) {
     faults.push({
       path: shown(word),
-      message: 'belongs to no flag; a value that starts with a dash is given as --flag=-value'
+      message: `belongs to no flag${wordHint(word, own)}`
     })
   }
   return [...faults, ...repeated(args, command)]
+}
+
+/** What may have been meant by a word that stands alone. */
+function wordHint(word: string, flags: readonly string[]): string {
+  if (word.startsWith('-')) return '; a value that starts with a dash is given as --flag=-value'
+  return /^\d+([,-]\d+)*$/.test(word) && flags.includes('p') ? `; did you mean -p ${word}?` : ''
 }
 
 /** True if there is a word where a command should be: yargs then runs the command that needs none. */
@@ -70,14 +76,17 @@ export function isUnknownCommand(command: Command, args: Arguments): boolean {
 
 function unknownCommand(word: string, commands: readonly Command[]): Fault {
   const names = commands.map(command => command.name).filter(name => name !== '$0')
-  const meant = guess(word, [...names, 'completion'], COMMAND_SYNONYMS)
+  const meant = guess(word, names, COMMAND_SYNONYMS)
   const hint = /\.jsonc?$/i.test(word)
     ? `did you mean "-c ${word}"?`
     : /^hnat\d/i.test(word)
       ? 'it is a ticket: hyper-nat join, and then the ticket'
       : meant
         ? `did you mean "${meant}"?`
-        : `there are ${names.map(name => `"${name}"`).join(', ')} and "completion"`
+        : `there are ${names
+            .slice(0, -1)
+            .map(name => `"${name}"`)
+            .join(', ')} and "${names.at(-1)}"`
   return { path: shown(word), message: `is no command; ${hint}` }
 }
 

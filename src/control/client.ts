@@ -4,7 +4,15 @@ import net from 'node:net'
 import { codeOf, type ErrorCode, HyperNatError, OptionsError } from '../errors.js'
 import { CONTROL_LIMITS, type ControlLimits } from '../limits.js'
 import { LineReader } from './lines.js'
-import { addressesIn, type ControlSetting, foldersOf, type Machine, realFile, thisMachine } from './place.js'
+import {
+  addressesIn,
+  type ControlSetting,
+  foldersOf,
+  type Machine,
+  pidOf,
+  realFile,
+  thisMachine
+} from './place.js'
 import type { Answer, CommandName, ControlError, JournalLine, Request, Results, Who } from './wire.js'
 
 /** Somebody who waits for an answer. */
@@ -107,6 +115,11 @@ export class ControlClient {
     })
   }
 
+  /** False once either side has hung up. */
+  get isOpen(): boolean {
+    return !this.#socket.destroyed
+  }
+
   close(): void {
     this.#socket.destroy()
   }
@@ -163,7 +176,8 @@ export interface DaemonChoice {
 
 /**
  * The daemons of this user that run, the oldest first. What crashed ones have left is removed.
- * @throws HyperNatError CONTROL_FAILED when the folder of their sockets cannot be read
+ * @throws HyperNatError CONTROL_FAILED when the folder of their sockets cannot be read, or there is none but one that does not
+ * answer
  */
 export async function findDaemons(
   { control, file, pid }: DaemonChoice = {},
@@ -176,17 +190,45 @@ export async function findDaemons(
   const wanted = file === undefined ? undefined : realFile(file)
   const found = await Promise.all([...new Set(addresses)].map(address => reach(address, machine, limits)))
   const chosen: FoundDaemon[] = []
+  const silent: number[] = []
   for (const one of found) {
     if (!one) continue
+    if (!one.control) {
+      if (pid === undefined || one.who.pid === pid) silent.push(one.who.pid)
+      continue
+    }
     const fits =
       (wanted === undefined || one.who.file === wanted) && (pid === undefined || one.who.pid === pid)
     if (fits) chosen.push(one)
     else one.control.close()
   }
+  // It may be the one that was meant.
+  if (chosen.length === 0 && silent.length > 0) throw doesNotAnswer(silent)
   return chosen.sort((a, b) => a.who.since - b.who.since)
 }
 
-async function reach(address: string, machine: Machine, limits: ControlLimits): Promise<FoundDaemon | null> {
+/** One that listens, and says nothing: of it only the number is known. */
+interface SilentDaemon {
+  readonly who: Pick<Who, 'pid'>
+  readonly control: null
+}
+
+function doesNotAnswer(pids: readonly number[]): HyperNatError {
+  const who =
+    pids.length > 1
+      ? `hyper-nat is running as processes ${pids.join(', ')}`
+      : `hyper-nat is running as process ${pids[0]}`
+  return new HyperNatError(
+    'CONTROL_FAILED',
+    `${who}, but does not answer: it has been paused, or is very busy. In a window of Windows press Enter; else end that process.`
+  )
+}
+
+async function reach(
+  address: string,
+  machine: Machine,
+  limits: ControlLimits
+): Promise<FoundDaemon | SilentDaemon | null> {
   let control: ControlClient
   try {
     control = await ControlClient.connect(address, limits)
@@ -197,7 +239,9 @@ async function reach(address: string, machine: Machine, limits: ControlLimits): 
   try {
     return { who: await control.ask('who', limits.whoMs), control }
   } catch {
+    // One that hangs up is about to end.
+    const silent = control.isOpen
     control.close()
-    return null
+    return silent ? { who: { pid: pidOf(address) }, control: null } : null
   }
 }

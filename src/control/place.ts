@@ -87,6 +87,11 @@ export function addressOf({ path }: Folder, pid: number, machine: Machine): stri
   return machine.platform === 'win32' ? `${pipePrefix(path, machine)}${pid}` : join(path, `${pid}.sock`)
 }
 
+/** The process that listens at an address of {@link addressOf}. */
+export function pidOf(address: string): number {
+  return Number(/\d+(?=(\.sock)?$)/.exec(address)![0])
+}
+
 function pipePrefix(path: string, { user }: Machine): string {
   return `${PIPES}hyper-nat-${hashOf(`${user}\n${path}`)}-`
 }

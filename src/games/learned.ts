@@ -33,10 +33,18 @@ export function learnedRecipe(program: RunningProgram, name = program.name): Rec
     )
   }
   const id = name
+    .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .slice(0, ID_MAX)
     .replace(/^-|-$/g, '')
+  if (id === '') {
+    throw new HyperNatError(
+      'BAD_RECIPE',
+      'The name of a game needs letters from a to z, or digits, to be typed on a command line: give another --name.'
+    )
+  }
   const recipe = {
     id,
     name,

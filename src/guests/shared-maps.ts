@@ -1,9 +1,11 @@
 /** The port maps of one server, each with the number that stands for it on the wire as long as it is shared. */
 import { mayUse, type Visitor } from '../access/access.js'
+import { HyperNatError } from '../errors.js'
 import type { ServerMapInfo } from '../events.js'
 import type { Lobby } from '../lan/lobby.js'
 import type { Proto } from '../options/entry.js'
 import type { WireMap } from '../session/frames.js'
+import { MAX_MAPS } from '../session/wire.js'
 
 /** A port map, and how its target is spoken to. */
 export interface ServerMap extends ServerMapInfo {
@@ -35,8 +37,13 @@ export class SharedMaps {
   /**
    * Other maps from now on. Those that lead where one led before are that one still, with its number: what flows hold of it
    * stays true, and what has changed of it holds for them, too.
+   * @throws HyperNatError `BAD_OPTIONS` when they are more than a session can name
    */
   change(maps: readonly ServerMap[]): void {
+    if (maps.length > MAX_MAPS) {
+      const message = `These are ${maps.length} port maps under one secret; ${MAX_MAPS} are the most: share fewer, or give some another secret.`
+      throw new HyperNatError('BAD_OPTIONS', message)
+    }
     const before = this.#list
     this.#list = maps.map(map => {
       const old = before.find(old => isSameMap(old, map))

@@ -29,6 +29,16 @@ export interface HostsEvents {
   udp(host: Host, flow: number, payload: Uint8Array, map: number): void
 }
 
+/** What a server says to whom it does not let in, or no longer. */
+const TURNED_AWAY: readonly ErrorCode[] = ['NOT_INVITED', 'INVITE_EXPIRED']
+
+/** What it looks like when no server answers. */
+const SILENCE: ReadonlySet<ErrorCode> = new Set([
+  'SERVER_NOT_FOUND',
+  'SERVER_NOT_RUNNING',
+  'SERVER_UNREACHABLE'
+])
+
 export class Hosts {
   /** The key that all hosts listen on. */
   readonly key: Uint8Array
@@ -194,7 +204,7 @@ export class Hosts {
 
   /** No connection, for this cause. */
   #onFailure(err: HyperNatError): void {
-    if (this.#closed || this.#told.has(err.code) || this.#someConnected()) return
+    if (this.#closed || this.#knows(err.code) || this.#someConnected()) return
     const { clock, limits } = this.#parts
     // There is still hope in the others that the topic names.
     const hope = this.#lookingUp || [...this.#hosts.values()].some(host => host.dialler.busy)
@@ -205,9 +215,14 @@ export class Hosts {
   #tellWaiting({ code, message }: HyperNatError): void {
     this.#tellTimer?.cancel()
     this.#tellTimer = null
-    if (this.#someConnected() || this.#told.has(code)) return
+    if (this.#someConnected() || this.#knows(code)) return
     this.#told.add(code)
     this.#parts.emit({ event: 'waiting', publicKey: this.#publicKey, code, message })
+  }
+
+  /** Whether this cause says nothing new: a private server is silent to those whom it has turned away. */
+  #knows(code: ErrorCode): boolean {
+    return this.#told.has(code) || (SILENCE.has(code) && TURNED_AWAY.some(reason => this.#told.has(reason)))
   }
 
   /** Dials at once where a connection is gone or cannot live, beside it; what may live on is asked. */

@@ -12,6 +12,7 @@ import type { Proto } from '../options/entry.js'
 import { bootstrapFault } from '../options/hosts.js'
 import { Reader, writeVarint } from '../session/bytes.js'
 import { CHECK_SYMBOLS, CODE_SYMBOLS, checkSymbols, findSlip, isChecked } from './checksum.js'
+import { decodeKey } from './encoding.js'
 import { KEY_BYTES } from './keys.js'
 
 /** A port map as a ticket names it. */
@@ -86,6 +87,12 @@ const PROTO_BITS: readonly (readonly [Proto, number])[] = [
 /** What chat programs and editors put between characters; none of it is in the alphabet. */
 const BLANK = /[\s\u00ad\u200b-\u200f\u2060\ufeff]+/g
 
+/** What stands before a ticket where more than the ticket was copied: a quotation mark, or all of the line to run. */
+const BEFORE = /^.*?(?=hnat\d)/
+
+/** What stands behind it then: with an end, as a long text of dots would be searched from each of them. */
+const BEHIND = /[^\p{L}\p{N}]{1,16}$/u
+
 /** Characters that z-base-32 leaves out because they look like others. */
 const LOOKALIKES: Record<string, string> = { '0': 'o', l: '1', v: 'u', '2': 'z' }
 
@@ -130,7 +137,7 @@ export function encodeTicket(ticket: Ticket): string {
 
 /**
  * Reads a ticket. Case does not matter; blanks and line breaks anywhere in it are passed over: none of them can stand for
- * another character, and the checksum covers what is left.
+ * another character, and the checksum covers what is left. So is what was copied with it: quotation marks, or the line to run.
  * @throws HyperNatError `TICKET_MISTYPED`, `TICKET_CUT`, `TICKET_VERSION` for one of a newer kind, `BAD_TICKET` for all
  * else. No message holds the ticket, as an invite is a secret.
  */
@@ -152,13 +159,29 @@ export function ticketName(name: string): string | undefined {
 
 // --- text and symbols ---
 
+const KEY_GIVEN = bad(
+  'is a public key, which names no ports; use it with hyper-nat client -k, or as "publicKey" in options.json'
+)
+
 /** The symbols behind the prefix. */
 function symbolsOfText(given: string): number[] {
   if (given.length > TEXT_MAX) throw bad('is too long for one')
-  const text = given.replace(BLANK, '').toLowerCase()
+  const text = given.replace(BLANK, '').toLowerCase().replace(BEFORE, '')
   if (text === '') throw bad('is empty; paste the text that begins with hnat1')
-  if (!text.startsWith(TICKET_PREFIX)) throw notTicket(text)
-  return symbolsOf(text.slice(TICKET_PREFIX.length))
+  if (!text.startsWith(TICKET_PREFIX)) throw isKey(given) ? KEY_GIVEN : notTicket(text)
+  const symbols = text.slice(TICKET_PREFIX.length)
+  const bare = symbols.replace(BEHIND, '')
+  // Only where the rest is whole: else it may be a typo in the last place.
+  if (bare !== symbols && isChecked([...bare].map(char => VALUE.get(char) ?? 0))) return symbolsOf(bare)
+  return symbolsOf(symbols)
+}
+
+function isKey(text: string): boolean {
+  try {
+    return decodeKey(text.trim()).length === KEY_BYTES
+  } catch {
+    return false
+  }
 }
 
 /** Why a text does not begin as a ticket does. */

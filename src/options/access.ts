@@ -9,7 +9,7 @@ import type { Proto, ServerEntry } from './entry.js'
 import type { Places } from './places.js'
 import { formatPorts, parsePorts } from './ports.js'
 import { parseProtos } from './protos.js'
-import { quote } from './quote.js'
+import { quote, quoteName } from './quote.js'
 
 /** What one element of `schema` says. */
 export interface PlacedAccess {
@@ -31,6 +31,7 @@ interface GivenInvite {
   readonly maps?: readonly (string | number)[] | undefined
   readonly expires?: number | undefined
   readonly maxDevices?: number | undefined
+  readonly created?: number | undefined
 }
 
 /** A port map that a server shares. */
@@ -113,7 +114,7 @@ function rulesOf(
     }
     for (const [i, invite] of (own.invites ?? []).entries()) {
       once(names, invite.name, place('invites', i, 'name'), sameName)
-      const { name, madeFor, nonce, expires, maxDevices } = invite
+      const { name, madeFor, nonce, expires, maxDevices, created } = invite
       invites.push({
         name,
         ...(madeFor !== undefined && { madeFor }),
@@ -129,7 +130,8 @@ function rulesOf(
           })
         }),
         ...(expires !== undefined && { expires }),
-        ...(maxDevices !== undefined && { maxDevices })
+        ...(maxDevices !== undefined && { maxDevices }),
+        ...(created !== undefined && { created })
       })
     }
   }
@@ -166,7 +168,7 @@ export function findMaps(
 }
 
 function describe(maps: readonly SharedMap[]): string {
-  const names = [...new Set(maps.flatMap(({ name }) => (name === undefined ? [] : [quote(name)])))]
+  const names = [...new Set(maps.flatMap(({ name }) => (name === undefined ? [] : [quoteName(name)])))]
   const protos = [...new Set(maps.map(({ proto }) => proto))]
   const ports = protos.map(
     proto => `${proto} ${formatPorts(maps.filter(map => map.proto === proto).map(({ port }) => port))}`

@@ -3,6 +3,7 @@
 import type { Fault } from '../errors.js'
 import { encodeKey } from '../identity/encoding.js'
 import { keyPairOf } from '../identity/keys.js'
+import { MAX_MAPS } from '../session/wire.js'
 import type { ClientEntry, Entry, Proto, ServerEntry } from './entry.js'
 import { canonicalHost, hostsCollide } from './hosts.js'
 import type { Places } from './places.js'
@@ -24,10 +25,15 @@ interface Clash {
 
 /**
  * Port maps that exclude each other: two listeners on one local address and port, one (proto, port) shared twice under one
- * secret, or a share whose target is the local port that leads to it.
+ * secret, more of them under one secret than a session can name, or a share whose target is the local port that leads to it.
  */
 export function findConflicts(placed: readonly Placed[], places: Places): Fault[] {
-  return [...localClashes(placed, places), ...sharedTwice(placed, places), ...circles(placed, places)]
+  return [
+    ...localClashes(placed, places),
+    ...sharedTwice(placed, places),
+    ...sharedTooMany(placed, places),
+    ...circles(placed, places)
+  ]
 }
 
 function localClashes(placed: readonly Placed[], places: Places): Fault[] {
@@ -68,6 +74,22 @@ function sharedTwice(placed: readonly Placed[], places: Places): Fault[] {
     path: places.field(['schema', second, 'port']),
     message: `shares ${what} port ${formatPorts(ports)}, which ${owner(first, second, places)} already shares under the same secret; take one out, or give it another secret`
   }))
+}
+
+/** A server with more could tell no client what it shares. */
+function sharedTooMany(placed: readonly Placed[], places: Places): Fault[] {
+  const counts = new Map<string, { index: number; maps: number }>()
+  for (const { index, entry } of placed) {
+    if (entry.mode !== 'server') continue
+    const secret = entry.secret.reveal()
+    counts.set(secret, { index, maps: (counts.get(secret)?.maps ?? 0) + 1 })
+  }
+  return [...counts.values()]
+    .filter(({ maps }) => maps > MAX_MAPS)
+    .map(({ index, maps }) => ({
+      path: places.field(['schema', index, 'port']),
+      message: `makes ${maps} ports with their protocols under one secret; ${MAX_MAPS} are the most: share fewer, or give some another secret`
+    }))
 }
 
 /** Each connection of such a port would be answered by another one to it, without an end. */

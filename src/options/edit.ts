@@ -7,7 +7,7 @@ import writeFileAtomic from 'write-file-atomic'
 import { codeOf, HyperNatError } from '../errors.js'
 import { checkOptions } from './check.js'
 import type { Options } from './entry.js'
-import { decodeText, parseOptions } from './file.js'
+import { decodeText, parseOptions, reason } from './file.js'
 import { parseJson } from './json.js'
 import { locked } from './lock.js'
 import type { RawOptions } from './schema.js'
@@ -81,7 +81,7 @@ async function replaceFile<T>(
     })
   } catch (cause) {
     if (cause instanceof HyperNatError) throw cause
-    throw new HyperNatError('OPTIONS_UNREADABLE', `cannot write ${path}: ${codeOf(cause)}`, { cause })
+    throw new HyperNatError('OPTIONS_UNREADABLE', `cannot write ${path}: ${reason(codeOf(cause))}`, { cause })
   }
 }
 

@@ -92,7 +92,7 @@ async function readText(path: string): Promise<string> {
     if (cause instanceof OptionsError) throw cause
     const code = (cause as NodeJS.ErrnoException).code
     if (code === 'ENOENT') throw new HyperNatError('OPTIONS_NOT_FOUND', `there is no file ${path}`, { cause })
-    throw new HyperNatError('OPTIONS_UNREADABLE', `cannot read ${path}: ${reason(code)}`, { cause })
+    throw new HyperNatError('OPTIONS_UNREADABLE', `cannot read ${path}: ${reason(codeOf(cause))}`, { cause })
   }
 }
 
@@ -114,8 +114,18 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
-function reason(code: string | undefined): string {
-  if (code === 'EACCES' || code === 'EPERM') return 'permission denied'
-  if (code === 'EISDIR') return 'it is a directory'
-  return code ?? 'unknown error'
+/** The system's codes for what people can mend. */
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'it is on a disk that cannot be written to',
+  ENOSPC: 'the disk is full',
+  EISDIR: 'it is a directory',
+  ENOENT: 'there is no such folder',
+  ENOTDIR: 'there is no such folder'
+}
+
+/** Why a file can be neither read nor written, as the rest of a sentence. */
+export function reason(code: string): string {
+  return REASONS[code] ?? code
 }

@@ -13,7 +13,7 @@ import type { Options, ServerEntry } from './entry.js'
 import { guess } from './guess.js'
 import { guestNameFault } from './guest-name.js'
 import { parseJson } from './json.js'
-import { quote } from './quote.js'
+import { quote, quoteName } from './quote.js'
 import { DEVICES_MAX } from './schema-access.js'
 
 /** All entries of one secret. */
@@ -70,7 +70,8 @@ export function serversIn(options: Options): ServerInFile[] {
 }
 
 /**
- * Adds an invite to an options file. One of this name that is there already is given again, unless something else is asked for.
+ * Adds an invite to an options file. One of this name that is there already is given again, unless something else is asked for;
+ * one whose time is over makes way for a new one.
  * @param now milliseconds since 1970
  * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag; those of `editOptions`
  */
@@ -88,7 +89,9 @@ export async function addInvite(path: string, request: InviteRequest, now: numbe
     if (server?.access.allow.some(one => one.name === name)) {
       faults.push({ path: 'NAME', message: `is the name of a key in "allow" already; choose another one` })
     }
-    const other = server?.access.invites.find(one => one.name === name)
+    const found = server?.access.invites.find(one => one.name === name)
+    const isOver = found?.expires !== undefined && found.expires <= now
+    const other = isOver ? undefined : found
     if (other && (words || expires !== undefined || maxDevices !== undefined)) {
       const message = `is invited already; hyper-nat revoke ${name} first, to give another ticket, or choose another name`
       faults.push({ path: 'NAME', message })
@@ -102,7 +105,8 @@ export async function addInvite(path: string, request: InviteRequest, now: numbe
       nonce,
       ...(maps && { maps }),
       ...(expires !== undefined && { expires }),
-      ...(maxDevices !== undefined && { maxDevices })
+      ...(maxDevices !== undefined && { maxDevices }),
+      created: now
     }
     const entry = {
       name,
@@ -112,8 +116,9 @@ export async function addInvite(path: string, request: InviteRequest, now: numbe
       ...(maxDevices !== undefined && { maxDevices }),
       created: timeText(now)
     }
+    const rest = isOver ? without(text, server, name) : text
     return {
-      text: addToList(text, ['schema', indexOf(text, server)], 'invites', entry),
+      text: addToList(rest, ['schema', indexOf(rest, server)], 'invites', entry),
       result: { server, invite, isNew: true }
     }
   })
@@ -137,8 +142,8 @@ export async function removeGuest(
     if (server && !namesIn(server.access).includes(name)) {
       const names = namesIn(server.access)
       const meant = guess(name, names, {})
-      const hint = meant ? `did you mean ${quote(meant)}?` : 'hyper-nat invites lists those who are'
-      faults.push({ path: 'NAME', message: `${quote(name)} is nobody who is invited; ${hint}` })
+      const hint = meant ? `did you mean ${quoteName(meant)}?` : 'hyper-nat invites lists those who are'
+      faults.push({ path: 'NAME', message: `${quoteName(name)} is nobody who is invited; ${hint}` })
     }
     if (faults.length > 0 || !server) throw new OptionsError(faults)
     return { text: without(text, server, name), result: server }
@@ -162,7 +167,7 @@ export async function renameGuest(path: string, server: string, from: string, to
       faults.push({ path: 'NAME', message: 'is the name of another guest already; choose another one' })
     }
     if (found && !names.includes(from)) {
-      faults.push({ path: 'NAME', message: `${quote(from)} is nobody who is invited any more` })
+      faults.push({ path: 'NAME', message: `${quoteName(from)} is nobody who is invited any more` })
     }
     if (faults.length > 0 || !found) throw new OptionsError(faults)
     if (to === from) return { text, result: undefined }

@@ -8,7 +8,7 @@ import type { RawEntry } from './edit.js'
 import type { Options, Proto } from './entry.js'
 import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
 import { formatPorts, PORT_MAX, parsePorts } from './ports.js'
-import { quote } from './quote.js'
+import { quote, quoteName } from './quote.js'
 import { portsOfTicket } from './tickets.js'
 
 /** What the command line of `join` says, as text; undefined where a flag is not given. */
@@ -169,7 +169,7 @@ function named(ticket: Ticket, text: string): number[] {
 }
 
 function holds({ maps }: Ticket): string {
-  const names = [...new Set(maps.flatMap(({ name }) => (name === undefined ? [] : [quote(name)])))]
+  const names = [...new Set(maps.flatMap(({ name }) => (name === undefined ? [] : [quoteName(name)])))]
   const ports = formatPorts([...new Set(maps.map(({ port }) => port))])
   return `the ticket has ${names.length > 0 ? `${names.join(', ')} and ` : ''}port ${ports}`
 }
@@ -183,7 +183,7 @@ function localPortsOf(ports: readonly number[], flags: JoinFlags, faults: Fault[
     const bad = ports.filter(port => !(port + by >= 1 && port + by <= PORT_MAX))
     if (bad.length === 0 && !Number.isNaN(by)) return new Map(ports.map(port => [port, port + by]))
     const message = Number.isNaN(by)
-      ? `is ${quote(offset)}; give a whole number to add to each port, such as 1000 or =-1000`
+      ? `is ${quote(offset)}; give a whole number to add to each port, such as 1000, or --offset=-1000`
       : `leads port ${formatPorts(bad)} out of 1 to ${PORT_MAX}`
     faults.push({ path: '--offset', message })
   } else if (localPorts !== undefined) {
@@ -193,7 +193,7 @@ function localPortsOf(ports: readonly number[], flags: JoinFlags, faults: Fault[
     else if (given.ports.length === ports.length)
       return new Map(ports.map((port, i) => [port, given.ports[i]!]))
     else if (ports.length > 0) {
-      const message = `names ${given.ports.length} local ports (${formatPorts(given.ports)}) for ${ports.length} of the ticket (${formatPorts(ports)}); give as many, or -l 0 for any free ones`
+      const message = `names ${given.ports.length === 1 ? '1 local port' : `${given.ports.length} local ports`} (${formatPorts(given.ports)}) for ${ports.length} of the ticket (${formatPorts(ports)}); give as many, or -l 0 for any free ones`
       faults.push({ path: '-l', message })
     }
   }

@@ -21,6 +21,8 @@ export class Supervisor {
   #last: Promise<void> = Promise.resolve()
   #failed = false
   #ready = false
+  /** It is about to end, whatever else comes to an end meanwhile. */
+  #stopping = false
 
   /** @param watchdogMs the time within which systemd wants to hear something; 0 for never */
   constructor(watchdogMs: number, send: SendToSystemd, clock: Clock, log: Log) {
@@ -32,7 +34,7 @@ export class Supervisor {
 
   /** It can be used. */
   ready(): void {
-    if (this.#ready) return
+    if (this.#ready || this.#stopping) return
     this.#ready = true
     this.#tell('READY=1')
     if (this.#watchdogMs > 0 && !this.#timer) this.#arm()
@@ -40,12 +42,14 @@ export class Supervisor {
 
   /** The options are read again; followed by {@link ready}. */
   reloading(): void {
+    if (this.#stopping) return
     this.#ready = false
     this.#tell('RELOADING=1')
   }
 
   /** It is about to end; resolves when that is told. */
   stopping(): Promise<void> {
+    this.#stopping = true
     this.#timer?.cancel()
     this.#timer = null
     this.#tell('STOPPING=1')

@@ -245,7 +245,7 @@ export class Actions {
 
   /** @throws OptionsError for one of a server that is hosted here: its ports would lead to themselves */
   #friendsTicket(text: string): Ticket {
-    const ticket = decodeTicket(ticketIn(text))
+    const ticket = decodeTicket(text)
     const key = encodeKey(ticket.publicKey)
     if (serversIn(this.#parts.daemon.current).some(one => one.publicKey === key)) {
       throw new OptionsError([{ path: 'ticket', message: 'is your own: send it to your friends' }])
@@ -321,9 +321,4 @@ function portOf(text: string): number | string {
 function clientEntries(ticket: Ticket): ClientEntry[] {
   const { entries } = joinOptions({ ticket: encodeTicket(ticket) })
   return entries.filter(entry => entry.mode === 'client')
-}
-
-/** The ticket in what was pasted, which may be all of the line that a friend sent. */
-function ticketIn(text: string): string {
-  return /hnat\d[\s\S]*/i.exec(text)?.[0] ?? text
 }

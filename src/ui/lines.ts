@@ -1,7 +1,7 @@
 /** Events and log lines of the journal, as people read them. */
 import type { DaemonEvent } from '../events.js'
 import { shortKey } from '../identity/encoding.js'
-import { quote } from '../options/quote.js'
+import { quoteName } from '../options/quote.js'
 import type { Line } from './wire.js'
 
 type Told = Pick<Line, 'level' | 'text'>
@@ -54,5 +54,5 @@ function tell(event: DaemonEvent): Told | undefined {
 
 function who({ publicKey, peer, name }: { publicKey: string; peer: string; name?: string }): string {
   if (peer === publicKey) return `Server ${shortKey(peer)}`
-  return `Guest ${name === undefined ? shortKey(peer) : quote(name)}`
+  return `Guest ${name === undefined ? shortKey(peer) : quoteName(name)}`
 }

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ControlClient } from '../../src/control/client.js'
+import { ControlClient, findDaemons } from '../../src/control/client.js'
 import { Journal } from '../../src/control/journal.js'
 import { addressOf, foldersOf, thisMachine } from '../../src/control/place.js'
 import { type Controlled, ControlServer } from '../../src/control/server.js'
@@ -251,6 +251,18 @@ staged('join --save, invite and revoke reach the daemon that runs from the file'
   assert.deepEqual(again!.maps, saved!.maps)
   assert.equal(JSON.parse(readFileSync(files.client, 'utf8')).schema.length, 2)
 
+  // When guests were seen is written now and then; who is here is known at once.
+  const guests = async () => {
+    const [list] = await desk.json('invites', '-c', files.server)
+    const [first] = list!.servers as { guests: { name: string; here?: number; lastSeen?: string }[] }[]
+    return first!.guests
+  }
+  const [here] = await guests()
+  assert.equal(here!.here, 1)
+  assert.ok(Math.abs(Date.parse(here!.lastSeen!) - Date.now()) < 10_000)
+  const told = await desk.run('invites', '-c', files.server)
+  assert.match(told.stdout, /^ {2}"Anna"; here now$/m)
+
   assert.equal((await desk.run('revoke', 'Anna', '-c', files.server)).code, 0)
   await client.event('disconnected', { where: ({ code }) => code === 'NOT_INVITED' })
   socket.destroy()
@@ -382,4 +394,24 @@ staged('two that ask at once get their own answers; a daemon that has ended is n
   client.close()
   await client.closed
   await assert.rejects(client.ask('who', 5000), err => codeOf(err) === 'CONTROL_FAILED')
+})
+
+staged('a daemon that is there and says nothing is told from none', async stage => {
+  const desk = new Desk(stage)
+  const machine = thisMachine()
+  const folder = foldersOf(desk.folder, machine)[0]!
+  const paused = net.createServer()
+  const sockets: net.Socket[] = []
+  paused.on('connection', socket => sockets.push(socket.on('error', () => {})))
+  paused.listen(addressOf(folder, 4712, machine))
+  await once(paused, 'listening')
+  stage.defer(() => {
+    for (const socket of sockets) socket.destroy()
+    paused.close()
+  })
+  const find = (pid?: number) =>
+    findDaemons({ control: desk.folder, pid }, machine, { ...CONTROL_LIMITS, whoMs: 200 })
+  await assert.rejects(find(), { code: 'CONTROL_FAILED', message: /process 4712, but does not answer/ })
+  await assert.rejects(find(4712), { code: 'CONTROL_FAILED' })
+  assert.deepEqual(await find(4713), [])
 })

@@ -149,6 +149,8 @@ staged('the library refuses what a map cannot have', async stage => {
     const sharing = node.share({ secret: newSecret(), maps: [map] })
     await assert.rejects(sharing, err => err instanceof HyperNatError && err.code === 'BAD_OPTIONS')
   }
+  const many = Array.from({ length: 1025 }, (_, i) => ({ proto: 'tcp', port: 1000 + i }) as const)
+  await assert.rejects(node.share({ secret: newSecret(), maps: many }), { code: 'BAD_OPTIONS' })
 })
 
 /** What a connection with a PROXY header begins with, over IPv4. */

@@ -168,6 +168,8 @@ staged(
     daemon.kill('SIGHUP')
     await until(10_000, 'the options', () => words().filter(word => word === 'READY=1').length === 2)
     assert.ok(words().indexOf('RELOADING=1') < words().lastIndexOf('READY=1'))
+    // However much is still to be told.
+    daemon.kill('SIGHUP')
     await daemon.stop()
     await until(10_000, 'the end', () => words().at(-1) === 'STOPPING=1')
   },

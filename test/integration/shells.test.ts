@@ -37,10 +37,19 @@ const SHELLS: Record<string, { flags: string[]; ask: (words: string[]) => string
 for (const [shell, { flags, ask }] of Object.entries(SHELLS)) {
   test(`completion in ${shell}`, { skip: missing(shell) }, async () => {
     const path = programPath(shell)
-    const env = { HOME: folder, PATH: `${folder}:/usr/bin:/bin`, SHELL: path }
+    // Not everybody logs in with the shell that they use.
+    const env = {
+      HOME: folder,
+      PATH: `${folder}:/usr/bin:/bin`,
+      SHELL: shell === 'fish' ? '/bin/bash' : '/usr/bin/fish'
+    }
     const script = join(folder, `completion.${shell}`)
-    const made = await runProgram(join(folder, 'hyper-nat'), ['completion'], { env })
+    const made = await runProgram(join(folder, 'hyper-nat'), ['completion', shell], { env })
     assert.equal(made.code, 0)
+    const unnamed = await runProgram(join(folder, 'hyper-nat'), ['completion'], {
+      env: { ...env, SHELL: path }
+    })
+    assert.equal(unnamed.stdout, made.stdout)
     writeFileSync(script, made.stdout)
     const complete = async (...words: string[]): Promise<string[]> => {
       const code = `compdef() { :; }\nsource '${script}'\n${ask(words)}`
@@ -57,6 +66,16 @@ for (const [shell, { flags, ask }] of Object.entries(SHELLS)) {
     assert.ok(!(await complete('hyper-nat', 'service', '--')).includes('--secret-file'))
   })
 }
+
+test('what is built starts by its own name, as it does in the container', {
+  skip: process.platform === 'win32' && 'npm makes starters there'
+}, async () => {
+  const { code, stdout } = await runProgram(mainFile, ['--version'], {
+    env: { PATH: process.env.PATH ?? '' }
+  })
+  assert.equal(code, 0)
+  assert.match(stdout, /^\d+\.\d+\.\d+\n$/)
+})
 
 test('the manual page has every command with its flags', () => {
   const page = manPage('1.2.3').replaceAll('\\-', '-')

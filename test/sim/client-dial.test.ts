@@ -165,6 +165,23 @@ test('each cause of waiting is told once, however often they change', () => {
   assert.equal(count(events, 'waiting'), 2)
 })
 
+for (const code of ['NOT_INVITED', 'INVITE_EXPIRED'] as const) {
+  test(`who was told ${code} is not told of another cause when the server is silent then`, async () => {
+    const { node, events, pass, connect } = start()
+    await connect()
+    node.failure = 'SERVER_UNREACHABLE'
+    node.server.session.close(code, 'Ask its owner.')
+    await pass(30_000)
+    node.failure = 'SERVER_NOT_RUNNING'
+    await pass(30_000)
+    const told = () => events.flatMap(one => (one.event === 'waiting' ? [one.code] : []))
+    assert.deepEqual(told(), [code])
+    node.failure = 'DHT_UNREACHABLE'
+    await pass(30_000)
+    assert.deepEqual(told(), [code, 'DHT_UNREACHABLE'])
+  })
+}
+
 test('a server that comes up is found within 3 s, and within 15 s after it was away for long', () => {
   for (const [awayMs, foundMs] of [
     [60_000, 3000],

@@ -180,6 +180,38 @@ test('what people read', async () => {
   assert.match((await runOnce(['revoke', 'Anna', '-c', path])).out, /^"Anna" is not invited any more\.\n$/)
 })
 
+test('an invite whose time is over makes way for a new one', async () => {
+  const path = write(TEXT)
+  const over = await json('invite', 'Anna', '-c', path, '--expires', '1h')
+  await json('invite', 'Ben', '-c', path)
+  const past = readFileSync(path, 'utf8').replace(/"expires": ".*?"/, '"expires": "2020-01-01T00:00:00Z"')
+  writeFileSync(path, past)
+  const anew = await json('invite', 'Anna', '-c', path, '--expires', '2h')
+  assert.equal(anew.exit, 0)
+  assert.notEqual(anew.ticket, over.ticket)
+  const { guests } = (await json('invites', '-c', path)).servers[0]
+  assert.deepEqual(
+    guests.map(({ name, expired }: { name: string; expired?: true }) => [name, expired]),
+    [
+      ['Ben', undefined],
+      ['Anna', undefined]
+    ]
+  )
+  assert.match(readFileSync(path, 'utf8'), /\/\/ the game/)
+})
+
+test('a guest who was invited anew has not been seen since', async () => {
+  const path = write(TEXT)
+  const { publicKey } = await json('invite', 'Anna', '-c', path)
+  const lastSeen = async (ms: number) => {
+    const times = { [publicKey]: { Anna: new Date(ms).toISOString() } }
+    writeFileSync(path.replace('.json', '.seen.json'), JSON.stringify(times))
+    return (await json('invites', '-c', path)).servers[0].guests[0].lastSeen
+  }
+  assert.equal(await lastSeen(Date.now() - 60_000), undefined)
+  assert.ok(await lastSeen(Date.now() + 1000))
+})
+
 test('events name guests, and a private server shows no ticket', () => {
   let out = ''
   const output = new TextOutput({ stdout: text => (out += text), stderr: () => {} }, false)
@@ -199,6 +231,6 @@ test('events name guests, and a private server shows no ticket', () => {
   assert.match(out, /with invited guests only\. A ticket for one is made with\n {2}hyper-nat invite NAME\n/)
   assert.match(
     out,
-    /Client "J\\u00f6rg" connected \(lan\)\nClient "J\\u00f6rg" disconnected \(NOT_INVITED\): the invite was taken back\nClient DHUJWe9K\.\. connected/
+    /Client "Jörg" connected \(lan\)\nClient "Jörg" disconnected \(NOT_INVITED\): the invite was taken back\nClient DHUJWe9K\.\. connected/
   )
 })

@@ -91,7 +91,18 @@ const REFUSED: [string, [string, RegExp][]][] = [
     ]
   ],
   ['server -p 1 -s x --only 1', [['--only', /^is unknown here; it belongs to hyper-nat join/]]],
-  ['keygen foo', [['foo', /^belongs to no flag/]]],
+  ['keygen foo', [['foo', /^belongs to no flag$/]]],
+  [
+    'keygen -- -foo',
+    [['-foo', /^belongs to no flag; a value that starts with a dash is given as --flag=-value$/]]
+  ],
+  [
+    'server 3000,3001-3003',
+    [
+      ['3000,3001-3003', /^belongs to no flag; did you mean -p 3000,3001-3003\?$/],
+      ['-p', /is missing/]
+    ]
+  ],
   ['my.json', [['my.json', /did you mean "-c my.json"\?/]]],
   ['server -p 1 -s x --prot tcp', [['--prot', /^is unknown; did you mean --protocol\?/]]],
   ['server -p 1 --secert x', [['--secert', /did you mean --secret\?/]]],
@@ -158,6 +169,10 @@ test('help, version and completion are text on stdout', async () => {
   assert.match((await runOnce(['server', '--help'])).out, /--secret-file/)
   assert.match((await runOnce(['--version'])).out, /^\d+\.\d+\.\d+\S*\n$/)
   assert.match((await runOnce(['completion'])).out, /hyper-nat --get-yargs-completions/)
+  assert.match(
+    (await runOnce(['completion', 'powershell'])).err,
+    /SHELL: is "powershell"; give bash, zsh or fish/
+  )
   const words = (await runOnce(['--get-yargs-completions', 'hyper-nat', ''])).out.split('\n')
   assert.ok(
     words.includes('server') && words.includes('completion') && !words.some(word => word.startsWith('$0'))

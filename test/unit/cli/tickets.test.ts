@@ -54,7 +54,8 @@ test('join takes a ticket in one piece, in several, and behind a list', async ()
 // [what, arguments, the code, a part of the message]
 const REFUSED: [string, string[], string, RegExp][] = [
   ['no ticket', ['join'], 'BAD_TICKET', /is empty; paste the text that begins with hnat1/],
-  ['something else', ['join', KEY], 'BAD_TICKET', /does not begin with hnat1/],
+  ['something else', ['join', 'hello'], 'BAD_TICKET', /does not begin with hnat1/],
+  ['a public key', ['join', KEY], 'BAD_TICKET', /is a public key/],
   ['a cut ticket', ['join', TICKET.slice(0, -5)], 'TICKET_CUT', /5 characters are missing/],
   [
     'a typo',
@@ -170,7 +171,7 @@ test('ticket tells what is in one', async () => {
   assert.equal(code, 0)
   assert.equal(
     out,
-    `public key\n  ${KEY}\nports\n  tcp 1 "K\\u00fcche"\nrelays\n  ${KEY}\nDHT nodes\n  127.0.0.1:1\n` +
+    `public key\n  ${KEY}\nports\n  tcp 1 "Küche"\nrelays\n  ${KEY}\nDHT nodes\n  127.0.0.1:1\n` +
       'an invite: this ticket is for one guest, and a secret\n'
   )
   const { events } = await runOnce(['ticket', TICKET, '--json'])

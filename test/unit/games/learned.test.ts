@@ -60,6 +60,14 @@ test('a program without ports, with too many, or without a name has no recipe', 
     message: /65 ports/
   })
   assert.throws(() => learnedRecipe({ name: 'cat', ports: [tcp(1)] }, '!!!'), { code: 'BAD_RECIPE' })
+  assert.throws(() => learnedRecipe({ name: 'cat', ports: [tcp(1)] }, '\u0418\u0433\u0440\u0430'), {
+    code: 'BAD_RECIPE',
+    message: /needs letters from a to z/
+  })
+})
+
+test('letters with accents are typed without', () => {
+  assert.equal(learnedRecipe({ name: 'cat', ports: [tcp(1)] }, 'My G\u00e4me!').id, 'my-game')
 })
 
 test('a recipe that is kept can be read, and is not written over', async t => {

@@ -149,6 +149,24 @@ test('case does not matter, nor do blanks and line breaks from chat programs', (
   }
 })
 
+test('what was copied with a ticket does no harm', () => {
+  const ticket = decodeTicket(ALL)
+  for (const text of [
+    `"${ALL}"`,
+    `\u201c${ALL}\u201d`,
+    `'${ALL}'`,
+    `<${ALL}>`,
+    `\`\`\`\nhyper-nat join ${ALL}\n\`\`\``,
+    `$ npx hyper-nat join ${ALL.toUpperCase()}`,
+    `My ticket: ${ALL}.`
+  ]) {
+    assert.deepEqual(decodeTicket(text), ticket)
+  }
+  assert.equal(refusal(`"${ALL.slice(0, -3)}`).code, 'TICKET_CUT')
+  assert.match(refusal(`"${ONE.slice(0, -1)}"`).message, /has """ at place 74, /)
+  assert.match(refusal(`"hnat1b0${ONE.slice(7)}"`).message, /"0" at place 7, /)
+})
+
 test('too much is not taken for too little', () => {
   assert.deepEqual(refusal(`${ONE}y`).code, 'TICKET_MISTYPED')
   assert.match(refusal(`${ONE}${ONE}`).message, /has 74 characters too many|has "l"/)
@@ -167,6 +185,10 @@ test('what is no ticket', () => {
   ]) {
     assert.equal(refusal(text).code, 'BAD_TICKET')
   }
+  assert.match(
+    refusal(' EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA').message,
+    /is a public key, .*hyper-nat client -k/
+  )
   assert.equal(refusal('hnat1').code, 'TICKET_CUT')
   assert.equal(refusal('hn').code, 'TICKET_CUT')
 })

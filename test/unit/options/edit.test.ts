@@ -212,7 +212,8 @@ test('a link stays a link', { skip: POSIX ? false : 'links need rights on Window
 
 test('a folder that may not be written to', async () => {
   await assert.rejects(saveEntries(join(folder, 'nowhere', 'options.json'), [entry(1)]), {
-    code: 'OPTIONS_UNREADABLE'
+    code: 'OPTIONS_UNREADABLE',
+    message: /options\.json: there is no such folder$/
   })
 })
 

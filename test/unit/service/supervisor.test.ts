@@ -24,6 +24,8 @@ test('ready once, alive twice in each time of the watchdog, nothing after the en
   supervisor.reloading()
   supervisor.ready()
   await supervisor.stopping()
+  supervisor.reloading()
+  supervisor.ready()
   clock.run(120_000)
   await supervisor.stopping()
   assert.deepEqual(said, [
