@@ -159,16 +159,12 @@ export function ticketName(name: string): string | undefined {
 
 // --- text and symbols ---
 
-const KEY_GIVEN = bad(
-  'is a public key, which names no ports; use it with hyper-nat client -k, or as "publicKey" in options.json'
-)
-
 /** The symbols behind the prefix. */
 function symbolsOfText(given: string): number[] {
   if (given.length > TEXT_MAX) throw bad('is too long for one')
   const text = given.replace(BLANK, '').toLowerCase().replace(BEFORE, '')
   if (text === '') throw bad('is empty; paste the text that begins with hnat1')
-  if (!text.startsWith(TICKET_PREFIX)) throw isKey(given) ? KEY_GIVEN : notTicket(text)
+  if (!text.startsWith(TICKET_PREFIX)) throw notTicket(text, given)
   const symbols = text.slice(TICKET_PREFIX.length)
   const bare = symbols.replace(BEHIND, '')
   // Only where the rest is whole: else it may be a typo in the last place.
@@ -184,8 +180,16 @@ function isKey(text: string): boolean {
   }
 }
 
-/** Why a text does not begin as a ticket does. */
-function notTicket(text: string): HyperNatError {
+/**
+ * Why a text does not begin as a ticket does.
+ * @param given the text as it was given, whose case tells in base58
+ */
+function notTicket(text: string, given: string): HyperNatError {
+  if (isKey(given)) {
+    return bad(
+      'is a public key, which names no ports; use it with hyper-nat client -k, or as "publicKey" in options.json'
+    )
+  }
   if (TICKET_PREFIX.startsWith(text)) return cut('only its beginning is there')
   // What follows tells a slip in these few characters from a ticket of another kind, and from something else.
   const values = [...text].map(char => VALUE.get(char) ?? -1)
