@@ -3,7 +3,7 @@ import type net from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import { LOCALHOST } from './address-text.js'
 import type { Timer } from './clock.js'
-import { HyperNatError } from './errors.js'
+import { type ErrorCode, HyperNatError } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo } from './events.js'
 import { PendingDatagrams } from './flows/pending.js'
 import { UdpFlows, udpSweepMs } from './flows/udp.js'
@@ -15,7 +15,7 @@ import type { KeyPair } from './identity/keys.js'
 import { withPort } from './lan/port-field.js'
 import { isAsked, queryEar } from './lan/query-ear.js'
 import { LoopbackSender, Repeater } from './lan/repeater.js'
-import { REFUSED_REST_MS } from './limits.js'
+import { FULL_REST_MS, REFUSED_REST_MS } from './limits.js'
 import type { ClientEntry } from './options/entry.js'
 import type { Outside } from './outside.js'
 import { Seldom } from './seldom.js'
@@ -71,6 +71,17 @@ interface UdpFlow {
   host: Host | null
 }
 
+/** Why the server closed a connection, where its user can do something about it. */
+const WHY_CLOSED: Partial<Record<ErrorCode, string>> = {
+  TARGET_REFUSED: 'the port is closed at the server; is the program running there?',
+  TARGET_TIMEOUT: 'the program did not answer the server; is it running?',
+  TARGET_UNREACHABLE:
+    'the server has no way to the computer whose port it shares; its owner can see why in the log',
+  MAP_NOT_SHARED: 'the server does not share this port (any more)',
+  SESSION_EXPIRED: 'the server was away for too long',
+  GOODBYE: 'the server was stopped'
+}
+
 /** A connection that waits for a host. */
 interface Waiting {
   readonly socket: net.Socket
@@ -123,6 +134,7 @@ export class Client {
       send: (payload, port) => this.#loopback.send(payload, port)
     })
     this.#pending = new PendingDatagrams(parts.limits)
+    const full = new Seldom(parts.clock, FULL_REST_MS)
     this.#flows = new UdpFlows(
       parts.limits.udpFlows,
       parts.limits.udpIdleSeconds * 1000,
@@ -130,7 +142,8 @@ export class Client {
         this.#flowsById.delete(flow.id)
         flow.map.lastFlow = null
         if (cause === 'full') {
-          parts.log.warn({ port: flow.map.localPort }, 'too many UDP flows: the one idle longest made room')
+          const level = full.admits('full') ? 'warn' : 'debug'
+          parts.log[level]({ port: flow.map.localPort }, 'too many UDP flows: the one idle longest made room')
         }
       }
     )
@@ -381,7 +394,7 @@ export class Client {
           if (code === 'FLOW_RESET') return
           const { proto, port } = map
           const level = this.#refused.admits(`${code} ${proto} ${port}`) ? 'warn' : 'debug'
-          log[level]({ code, proto, port }, 'connection closed: the server says why')
+          log[level]({ code, proto, port }, `connection closed: ${WHY_CLOSED[code] ?? 'the code says why'}`)
         }
       )
     } catch (err) {

@@ -588,6 +588,12 @@ export const LOCK_RETRY_MS = 20
 /** How long it is not said again in the log that a target cannot be reached, however often somebody tries. */
 export const REFUSED_REST_MS = 60_000
 
+/** How long it is not said again in the log that there are too many UDP flows: some programs take a port for each question. */
+export const FULL_REST_MS = 60_000
+
+/** Between two tries to open a socket to a UDP target that has no route, or no known name. */
+export const UDP_RETRY_MS = 1000
+
 /** Between two writes of when guests were seen last. */
 export const SEEN_WRITE_MS = 60_000
 
