@@ -35,7 +35,10 @@ export interface Limits {
   players: number
   /** TCP flows per session; beyond it a new one is reset. */
   tcpFlows: number
-  /** tcpudp flows per session that are over and linger, beside those that are not. */
+  /**
+   * tcpudp flows per session that are over and linger, beside those that are not; beyond it the one that has done so longest goes.
+   * Each takes some 10 kB; at 500 a second it stays for 4 s.
+   */
   lingeringFlows: number
   /** Numbers of tcpudp flows remembered, so that a late copy opens none twice. */
   usedFlows: number
@@ -270,7 +273,7 @@ export const LIMITS: Limits = {
   duplicates: 256,
   players: 1024,
   tcpFlows: 2048,
-  lingeringFlows: 8192,
+  lingeringFlows: 2048,
   usedFlows: 4096,
   sessions: 256,
   expiryLookMs: 60_000,

@@ -209,6 +209,13 @@ export class TcpudpFlow implements ByteFlow {
     events.reset(code)
   }
 
+  /** Ends the lingering before its time, unless the local socket has not taken all bytes yet. @returns whether it did */
+  leave(): boolean {
+    if (!this.#lingers || !this.#arq.drained) return false
+    this.#forget()
+    return true
+  }
+
   // --- the ARQ's side ---
 
   #read(): void {

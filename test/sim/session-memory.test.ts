@@ -8,7 +8,7 @@ import { FlowEnd } from '../support/flow-end.js'
 import { connected, type TestClient } from '../support/session-peers.js'
 
 const MB = 1024 * 1024
-const LIMITS = { flowWindow: 4 * MB, sessionWindow: 8 * MB, sessionQueue: 4 * MB }
+const LIMITS = { flowWindow: 4 * MB, sessionWindow: 8 * MB, sessionQueue: 4 * MB, lingeringFlows: 100 }
 const CHUNK = 16 * 1024
 /** The least that a flow may always have: a window of the wire's, bytes to send, and what its socket gave last. */
 const WINDOW = 16 * 1024
@@ -90,7 +90,7 @@ test('readers that have stalled: memory is bounded, and all arrives once they re
 })
 
 test('flows that are over and linger keep neither their sockets nor room for what they sent', () => {
-  const flows = 150
+  const flows = LIMITS.lingeringFlows
   const { ups, downs, pass, lingering } = crowd(flows, 1000)
   const over = () => [...ups, ...downs].every(end => end.closed)
   pass(5_000, () => {
@@ -101,6 +101,17 @@ test('flows that are over and linger keep neither their sockets nor room for wha
   const kept = lingering()
   assert.equal(kept.length, 2 * flows, 'they linger')
   for (const flow of kept) assert.equal(flow.events, deafEvents)
+})
+
+test('of the flows that are over only so many linger', () => {
+  const flows = 150
+  const { ups, downs, pass, lingering } = crowd(flows, 1000)
+  pass(5_000, () => {
+    for (const end of [...ups, ...downs]) end.readAll()
+    return [...ups, ...downs].every(end => end.closed)
+  })
+  assert.ok([...ups, ...downs].every(end => end.closed))
+  assert.equal(lingering().length, 2 * LIMITS.lingeringFlows)
 })
 
 test('a peer that stops to answer: what is kept for it is bounded', () => {
