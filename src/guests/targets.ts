@@ -30,6 +30,9 @@ const UNREACHED: Record<ReturnType<typeof targetCode>, string> = {
     'there is no way to the shared port: is the host right, and is this computer on its network?'
 }
 
+/** The system's limits for open files, which connections count as. */
+const NO_FILES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE'])
+
 export interface TargetsParts {
   readonly maps: SharedMaps
   /** The addresses of this node's guests. */
@@ -125,11 +128,14 @@ export class Targets {
   /** Logs now and then why a target cannot be reached, and gives the code for it. */
   #unreachable(guest: Guest, map: SharedMap, err: unknown): ErrorCode {
     const code = targetCode(err)
+    const cause = codeOf(err)
     const target = hostPort(map.host, map.port)
-    const level = this.#unreached.admits(`${code} ${map.proto} ${target}`) ? 'warn' : 'debug'
+    const level = this.#unreached.admits(`${cause} ${map.proto} ${target}`) ? 'warn' : 'debug'
     this.#parts.log[level](
-      { peer: guest.label, proto: map.proto, target, code, cause: codeOf(err) },
-      UNREACHED[code]
+      { peer: guest.label, proto: map.proto, target, code, cause },
+      NO_FILES.has(cause)
+        ? 'the system lets hyper-nat open no more connections: raise the limit of open files (ulimit -n)'
+        : UNREACHED[code]
     )
     return code
   }
