@@ -108,19 +108,23 @@ export function dialUdp(
   let triedAt = Number.NEGATIVE_INFINITY
   let closed = false
 
+  const failed = (err: Error): void => {
+    onerror(err)
+    if (!UNROUTED.has(codeOf(err))) return
+    socket?.close()
+    socket = null
+  }
+  // Without it, such a failure would go unheard.
+  const sent = (err: Error | null): void => void (err && !closed && failed(err))
+
   const open = async (): Promise<void> => {
     triedAt = performance.now()
     try {
       const opened = await connectUdp(await lookUp(host), port, onmessage, onerror, from)
       if (closed) return void opened.close()
-      opened.on('error', err => {
-        onerror(err)
-        if (socket !== opened || !UNROUTED.has(codeOf(err))) return
-        socket = null
-        opened.close()
-      })
+      opened.on('error', failed)
       socket = opened
-      for (const payload of waiting ?? []) opened.send(payload)
+      for (const payload of waiting ?? []) opened.send(payload, sent)
     } catch (err) {
       if (!closed) onerror(err)
     } finally {
@@ -131,7 +135,7 @@ export function dialUdp(
   return {
     send(payload) {
       if (closed) return
-      if (socket) return socket.send(payload)
+      if (socket) return socket.send(payload, sent)
       if (!waiting) {
         if (performance.now() - triedAt < UDP_RETRY_MS) return
         waiting = []
