@@ -7,7 +7,7 @@ import b4a from 'b4a'
 import sodium from 'sodium-native'
 import { Players } from './access/players.js'
 import { type AccessRules, type AllowedKey, type Invite, OPEN } from './access/rules.js'
-import { LOCALHOST } from './address-text.js'
+import { LOCALHOST, typedHost } from './address-text.js'
 import { Client, type MapEntry } from './client.js'
 import { systemClock, wallClock } from './clock.js'
 import { type PingOptions, type PingSummary, ping } from './doctor/ping.js'
@@ -476,7 +476,9 @@ function keep<T extends { close(): Promise<void> }>(parts: Set<T>, part: T): () 
 
 /** @throws OptionsError for what this protocol or target cannot have */
 function serverMap(map: MapToShare): ServerMap {
-  const { proto, port, host = LOCALHOST, lobby, playerAddresses, proxyProtocol, duplicate } = map
+  const { proto, port, lobby, playerAddresses, proxyProtocol, duplicate } = map
+  // All addresses of this computer can be listened on; not every system can connect there.
+  const host = typedHost(map.host ?? LOCALHOST)
   const faults = featureFaults({ ...map, host }, [proto], feature => `${proto} ${port}: ${feature}`)
   if (faults.length > 0) throw new OptionsError(faults)
   return {

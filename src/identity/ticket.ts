@@ -12,6 +12,7 @@ import type { Proto } from '../options/entry.js'
 import { bootstrapFault } from '../options/hosts.js'
 import { Reader, writeVarint } from '../session/bytes.js'
 import { CHECK_SYMBOLS, CODE_SYMBOLS, checkSymbols, findSlip, isChecked } from './checksum.js'
+import { decodeKey } from './encoding.js'
 import { KEY_BYTES } from './keys.js'
 
 /** A port map as a ticket names it. */
@@ -157,12 +158,12 @@ function symbolsOfText(given: string): number[] {
   if (given.length > TEXT_MAX) throw bad('is too long for one')
   const text = given.replace(BLANK, '').toLowerCase()
   if (text === '') throw bad('is empty; paste the text that begins with hnat1')
-  if (!text.startsWith(TICKET_PREFIX)) throw notTicket(text)
+  if (!text.startsWith(TICKET_PREFIX)) throw notTicket(text, given)
   return symbolsOf(text.slice(TICKET_PREFIX.length))
 }
 
 /** Why a text does not begin as a ticket does. */
-function notTicket(text: string): HyperNatError {
+function notTicket(text: string, given: string): HyperNatError {
   if (TICKET_PREFIX.startsWith(text)) return cut('only its beginning is there')
   // What follows tells a slip in these few characters from a ticket of another kind, and from something else.
   const values = [...text].map(char => VALUE.get(char) ?? -1)
@@ -175,7 +176,20 @@ function notTicket(text: string): HyperNatError {
   const newerPrefix = /^hnat\d/.exec(text)
   return newerPrefix
     ? newer(`begins with ${newerPrefix[0]}`)
-    : bad('does not begin with hnat1; copy all of it')
+    : bad(
+        isKey(given)
+          ? 'is a public key; ask for the ticket that the server shows beside it, or use the key with hyper-nat client -k'
+          : 'does not begin with hnat1; copy all of it'
+      )
+}
+
+function isKey(text: string): boolean {
+  try {
+    decodeKey(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function isWhole(symbols: readonly number[]): boolean {

@@ -54,7 +54,8 @@ test('join takes a ticket in one piece, in several, and behind a list', async ()
 // [what, arguments, the code, a part of the message]
 const REFUSED: [string, string[], string, RegExp][] = [
   ['no ticket', ['join'], 'BAD_TICKET', /is empty; paste the text that begins with hnat1/],
-  ['something else', ['join', KEY], 'BAD_TICKET', /does not begin with hnat1/],
+  ['something else', ['join', 'minecraft'], 'BAD_TICKET', /does not begin with hnat1/],
+  ['the public key', ['join', KEY], 'BAD_TICKET', /is a public key; .*hyper-nat client -k/],
   ['a cut ticket', ['join', TICKET.slice(0, -5)], 'TICKET_CUT', /5 characters are missing/],
   [
     'a typo',
