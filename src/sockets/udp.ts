@@ -76,6 +76,8 @@ export async function listenUdp(
   return {
     port: socket.address().port,
     send(payload, toPort, address, onerror) {
+      // Who sends from no port wants no answer (RFC 768).
+      if (toPort === 0) return
       if (onerror) socket.send(payload, toPort, address, err => err && onerror())
       else socket.send(payload, toPort, address)
     },

@@ -3,7 +3,7 @@ import dgram from 'node:dgram'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { codeOf } from '../../../src/errors.js'
-import { dialUdp } from '../../../src/sockets/udp.js'
+import { dialUdp, listenUdp } from '../../../src/sockets/udp.js'
 
 const HELLO = Buffer.from('hello')
 
@@ -49,4 +49,10 @@ test('what is sent while the socket is opened arrives, and nothing after it was 
   target.send(HELLO)
   target.close()
   server.close()
+})
+
+test('who sent from port 0 is sent nothing, and nothing fails', async () => {
+  const listener = await listenUdp('127.0.0.1', 0, () => {})
+  listener.send(HELLO, 0, '127.0.0.1')
+  await listener.close()
 })
