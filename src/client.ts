@@ -453,7 +453,7 @@ export class Client {
    * @param lan whether it asks the whole LAN
    */
   #flowOf(map: OpenMap, port: number, address: string, now: number, lan = false): UdpFlow {
-    const key = `${lan ? 'lan ' : ''}${map.localPort}/${address}/${port}`
+    const key = `${lan ? 'lan ' : ''}${map.index}/${address}/${port}`
     let flow = this.#flows.touch(key, now)
     if (!flow) {
       flow = { id: this.#nextUdpFlow++, map, port, address, key, lan, toldAt: now, host: null }

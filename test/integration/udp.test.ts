@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { UdpClient } from '../support/clients.js'
 import { pause, until } from '../support/deadline.js'
+import { isLinux } from '../support/machine.js'
 import { bindUdp, bindUdpEcho, freePort } from '../support/servers.js'
 import { clientEntries, newSecret, type Stage, serverEntries, staged } from '../support/stage.js'
 
@@ -191,3 +192,34 @@ staged('a target that nothing can be sent to ends nothing but its own flow', asy
   }
   await (await program(target)).echo(Buffer.from('still there'))
 })
+
+staged(
+  'two maps on one local port, at two addresses, lead where each should',
+  async stage => {
+    const targets = [await stage.use(bindUdpEcho()), await stage.use(bindUdpEcho())]
+    const secret = newSecret()
+    const shares = targets.map(({ port }) => ({ proto: 'udp', port }))
+    const server = await stage.daemon(serverEntries(shares, secret), {}, { name: 'server' })
+    const { publicKey } = await server.event('ready')
+    const probe = await bindUdp(() => {})
+    const localPort = probe.port
+    await probe.close()
+    const entries = clientEntries(shares, publicKey)
+    const client = await stage.daemon(
+      entries.map((entry, i) => ({ ...entry, localPort, localHost: `127.0.0.${i + 1}` })),
+      {},
+      { name: 'client' }
+    )
+    await client.event('connected')
+    const program = await stage.use(bindUdp(() => {}))
+    for (const [i, { got }] of targets.entries()) {
+      program.socket.send(`for ${i}`, localPort, `127.0.0.${i + 1}`)
+      await until(5_000, `what is for target ${i}`, () => got.length > 0)
+      assert.deepEqual(
+        got.map(({ data }) => `${data}`),
+        [`for ${i}`]
+      )
+    }
+  },
+  { skip: !isLinux && 'needs 127.0.0.2' }
+)
