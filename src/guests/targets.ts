@@ -21,6 +21,7 @@ import { dialUdp } from '../sockets/udp.js'
 import type { Guest } from './guest.js'
 import type { SharedMap, SharedMaps } from './shared-maps.js'
 
+/** What the server's owner is told. */
 const UNREACHED: Record<ReturnType<typeof targetCode>, string> = {
   TARGET_REFUSED:
     'the shared port is closed: is the program running, and is this its port? Share the port that it listens on',
