@@ -2,7 +2,7 @@
 import type net from 'node:net'
 import type { Timer } from './clock.js'
 import { Conversations } from './conversations.js'
-import { HyperNatError } from './errors.js'
+import { type ErrorCode, HyperNatError } from './errors.js'
 import type { ClientMapInfo, ConnectionInfo } from './events.js'
 import { udpSweepMs } from './flows/udp.js'
 import type { DialCounts } from './hosts/dialler.js'
@@ -26,6 +26,17 @@ export interface ClientParts extends Outside {
   readonly publicKey: Uint8Array
   /** The key by which servers know this machine. */
   readonly keyPair: KeyPair
+}
+
+/** Why the server closed a connection, where its user can do something about it. */
+const WHY_CLOSED: Partial<Record<ErrorCode, string>> = {
+  TARGET_REFUSED: 'the port is closed at the server; is the program running there?',
+  TARGET_TIMEOUT: 'the program did not answer the server; is it running?',
+  TARGET_UNREACHABLE:
+    'the server has no way to the computer whose port it shares; its owner can see why in the log',
+  MAP_NOT_SHARED: 'the server does not share this port (any more)',
+  SESSION_EXPIRED: 'the server was away for too long',
+  GOODBYE: 'the server was stopped'
 }
 
 /** A connection that waits for a host. */
@@ -307,7 +318,7 @@ export class Client {
           if (code === 'FLOW_RESET') return
           const { proto, port } = map
           const level = this.#refused.admits(`${code} ${proto} ${port}`) ? 'warn' : 'debug'
-          log[level]({ code, proto, port }, 'connection closed: the server says why')
+          log[level]({ code, proto, port }, `connection closed: ${WHY_CLOSED[code] ?? 'the code says why'}`)
         }
       )
     } catch (err) {

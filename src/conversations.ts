@@ -8,8 +8,10 @@ import { UdpFlows } from './flows/udp.js'
 import type { Host } from './hosts/host.js'
 import type { Hosts } from './hosts/hosts.js'
 import { withPort } from './lan/port-field.js'
+import { FULL_REST_MS } from './limits.js'
 import type { OpenMap } from './open-map.js'
 import type { Outside } from './outside.js'
+import { Seldom } from './seldom.js'
 
 /** One local program on a UDP map. */
 export interface UdpFlow {
@@ -46,11 +48,13 @@ export class Conversations {
     this.#parts = parts
     this.#hosts = hosts
     this.#pending = new PendingDatagrams(limits)
+    const full = new Seldom(parts.clock, FULL_REST_MS)
     this.#flows = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, (_key, flow, cause) => {
       this.#flowsById.delete(flow.id)
       flow.map.lastFlow = null
       if (cause === 'full') {
-        log.warn({ port: flow.map.localPort }, 'too many UDP flows: the one idle longest made room')
+        const level = full.admits('full') ? 'warn' : 'debug'
+        log[level]({ port: flow.map.localPort }, 'too many UDP flows: the one idle longest made room')
       }
     })
   }
@@ -126,7 +130,7 @@ export class Conversations {
    * @param lan whether it asks the whole LAN
    */
   #flowOf(map: OpenMap, port: number, address: string, now: number, lan = false): UdpFlow {
-    const key = `${lan ? 'lan ' : ''}${map.localPort}/${address}/${port}`
+    const key = `${lan ? 'lan ' : ''}${map.index}/${address}/${port}`
     let flow = this.#flows.touch(key, now)
     if (!flow) {
       flow = { id: this.#nextFlow++, map, port, address, key, lan, toldAt: now, host: null }

@@ -35,7 +35,10 @@ export interface Limits {
   players: number
   /** TCP flows per session; beyond it a new one is reset. */
   tcpFlows: number
-  /** tcpudp flows per session that are over and linger, beside those that are not. */
+  /**
+   * tcpudp flows per session that are over and linger, beside those that are not; beyond it the one that has done so longest goes.
+   * Each takes some 10 kB; at 500 a second it stays for 4 s.
+   */
   lingeringFlows: number
   /** Numbers of tcpudp flows remembered, so that a late copy opens none twice. */
   usedFlows: number
@@ -270,7 +273,7 @@ export const LIMITS: Limits = {
   duplicates: 256,
   players: 1024,
   tcpFlows: 2048,
-  lingeringFlows: 8192,
+  lingeringFlows: 2048,
   usedFlows: 4096,
   sessions: 256,
   expiryLookMs: 60_000,
@@ -587,6 +590,12 @@ export const LOCK_RETRY_MS = 20
 
 /** How long it is not said again in the log that a target cannot be reached, however often somebody tries. */
 export const REFUSED_REST_MS = 60_000
+
+/** How long it is not said again in the log that there are too many UDP flows: some programs take a port for each question. */
+export const FULL_REST_MS = 60_000
+
+/** Between two tries to open a socket to a UDP target that has no route, or no known name. */
+export const UDP_RETRY_MS = 1000
 
 /** Between two writes of when guests were seen last. */
 export const SEEN_WRITE_MS = 60_000

@@ -376,7 +376,7 @@ export class Server {
         maps: () => {}
       }
     )
-    const guest = new Guest(session, key, address, visitor, timeOfDay(), limits, log)
+    const guest = new Guest(session, key, address, visitor, timeOfDay(), limits, log, clock)
     session.learnMaps(this.#maps.of(visitor))
     this.#guests.add(guest)
     this.#admitted++

@@ -1,7 +1,7 @@
 /** A server as the library gives it: what it shares, who may come in, and the tickets that lead to it. */
 import type { Players } from './access/players.js'
 import { type AccessRules, type AllowedKey, type Invite, OPEN } from './access/rules.js'
-import { LOCALHOST } from './address-text.js'
+import { LOCALHOST, typedHost } from './address-text.js'
 import { HyperNatError, OptionsError } from './errors.js'
 import type { ServerMap } from './guests/shared-maps.js'
 import { keyOf } from './identity/encoding.js'
@@ -198,7 +198,9 @@ export class SharedServer implements Shared {
 
 /** @throws OptionsError for what this protocol or target cannot have */
 function serverMap(map: MapToShare): ServerMap {
-  const { proto, port, host = LOCALHOST, lobby, playerAddresses, proxyProtocol, duplicate } = map
+  const { proto, port, lobby, playerAddresses, proxyProtocol, duplicate } = map
+  // All addresses of this computer can be listened on; not every system can connect there.
+  const host = typedHost(map.host ?? LOCALHOST)
   const faults = featureFaults({ ...map, host }, [proto], feature => `${proto} ${port}: ${feature}`)
   if (faults.length > 0) throw new OptionsError(faults)
   return {

@@ -62,7 +62,10 @@ export class TcpudpFlows {
         this.#touched.add(flow.turn)
         this.#datagrams?.queue()
       },
-      lingers: flow => this.#lingering.add(flow),
+      lingers: flow => {
+        this.#lingering.add(flow)
+        if (this.#lingering.size > outside.limits.lingeringFlows) this.#makeRoom()
+      },
       done: flow => {
         this.flows.delete(flow.id)
         this.#lingering.delete(flow)
@@ -162,6 +165,11 @@ export class TcpudpFlows {
   get #full(): boolean {
     const { tcpFlows, lingeringFlows } = this.outside.limits
     return this.live >= tcpFlows || this.flows.size >= tcpFlows + lingeringFlows
+  }
+
+  /** Forgets the flow that has lingered longest: a peer that missed its last acknowledgement has most likely got another by now. */
+  #makeRoom(): void {
+    for (const flow of this.#lingering) if (flow.leave()) return
   }
 
   /** Whether the client uses this number for the first time; it is used then. */

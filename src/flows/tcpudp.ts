@@ -44,6 +44,7 @@ export class TcpudpFlow implements ByteFlow {
   #ended = false
   #resetting: ErrorCode | null = null
   #patience: Timer | null = null
+  #lingers = false
   #done = false
 
   /** @param open what the server needs to open the flow; left out on the server's side */
@@ -60,7 +61,9 @@ export class TcpudpFlow implements ByteFlow {
       reset: code => this.#onReset(code),
       done: () => {
         carrier.lingers(this)
+        this.#lingers = true
         this.events.close()
+        this.#letGo()
       },
       forget: () => this.#forget()
     }
@@ -151,6 +154,7 @@ export class TcpudpFlow implements ByteFlow {
   consumed(size: number): void {
     if (this.#done) return
     this.#arq.consumed(size, this.carrier.clock.now())
+    this.#letGo()
     this.#arm()
   }
 
@@ -205,6 +209,13 @@ export class TcpudpFlow implements ByteFlow {
     events.reset(code)
   }
 
+  /** Ends the lingering before its time, unless the local socket has not taken all bytes yet. @returns whether it did */
+  leave(): boolean {
+    if (!this.#lingers || !this.#arq.drained) return false
+    this.#forget()
+    return true
+  }
+
   // --- the ARQ's side ---
 
   #read(): void {
@@ -235,6 +246,11 @@ export class TcpudpFlow implements ByteFlow {
     const { events } = this
     this.events = deafEvents
     events.reset(code < RESET_SESSION_FIRST ? 'FLOW_RESET' : closeCode(code))
+  }
+
+  /** A socket that has all, and has been told so, is not kept while the flow lingers. */
+  #letGo(): void {
+    if (this.#lingers && this.#ended && this.#arq.drained) this.events = deafEvents
   }
 
   #forget(): void {

@@ -1,10 +1,12 @@
 /** One guest's session with its UDP conversations. A client that runs on two devices is here twice. */
 import type { Visitor } from '../access/access.js'
+import type { Clock } from '../clock.js'
 import { UdpFlows } from '../flows/udp.js'
 import { shortKey } from '../identity/encoding.js'
-import type { Limits } from '../limits.js'
+import { FULL_REST_MS, type Limits } from '../limits.js'
 import type { Log } from '../log.js'
 import type { StreamLink } from '../network/stream-link.js'
+import { Seldom } from '../seldom.js'
 import type { Session } from '../session/session.js'
 import type { UdpTarget } from '../sockets/udp.js'
 
@@ -28,12 +30,15 @@ export class Guest {
     /** When the session began, milliseconds since 1970. */
     readonly since: number,
     limits: Pick<Limits, 'udpFlows' | 'udpIdleSeconds'>,
-    log: Log
+    log: Log,
+    clock: Pick<Clock, 'now'>
   ) {
+    const full = new Seldom(clock, FULL_REST_MS)
     this.udp = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, (flow, { target }, cause) => {
       target.close()
       if (cause === 'full') {
-        log.warn({ peer: this.label, flow }, 'too many UDP flows: the one idle longest made room')
+        const level = full.admits('full') ? 'warn' : 'debug'
+        log[level]({ peer: this.label, flow }, 'too many UDP flows: the one idle longest made room')
       }
     })
   }

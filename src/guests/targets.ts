@@ -4,6 +4,7 @@
  */
 import type net from 'node:net'
 import type { Players } from '../access/players.js'
+import { hostPort } from '../address-text.js'
 import type { Clock } from '../clock.js'
 import { codeOf, type ErrorCode } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
@@ -19,6 +20,19 @@ import { dialTcp, joinTcp, targetCode } from '../sockets/tcp.js'
 import { dialUdp } from '../sockets/udp.js'
 import type { Guest } from './guest.js'
 import type { SharedMap, SharedMaps } from './shared-maps.js'
+
+/** What the server's owner is told. */
+const UNREACHED: Record<ReturnType<typeof targetCode>, string> = {
+  TARGET_REFUSED:
+    'the shared port is closed: is the program running, and is this its port? Share the port that it listens on',
+  TARGET_TIMEOUT:
+    'nothing answers at the shared port: is that computer on, and does its firewall let this one through?',
+  TARGET_UNREACHABLE:
+    'there is no way to the shared port: is the host right, and is this computer on its network?'
+}
+
+/** The system's limits for open files, which connections count as. */
+const NO_FILES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE'])
 
 export interface TargetsParts {
   readonly maps: SharedMaps
@@ -56,10 +70,14 @@ export class Targets {
    * @returns why not: the guest may not use such a map
    */
   connect(guest: Guest, flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
-    const { clock, limits, log, maps } = this.#parts
+    const { clock, limits, maps } = this.#parts
     const map = maps.open(flow.map, proto, guest.visitor)
     if (!map) return 'MAP_NOT_SHARED'
     const socket = dialTcp(map.host, map.port, this.#sourceOf(map, guest))
+    let reached = false
+    socket.once('connect', () => {
+      reached = true
+    })
     const late = clock.after(limits.targetMs, () => {
       socket.destroy(Object.assign(new Error('The target does not answer.'), { code: 'ETIMEDOUT' }))
     })
@@ -70,14 +88,7 @@ export class Targets {
       flow,
       err => {
         if (isNotOurs(err)) this.#loseAddresses()
-        if (!socket.remoteAddress && socket.bytesRead === 0 && socket.bytesWritten === 0) {
-          const code = targetCode(err)
-          const target = `${map.host}:${map.port}`
-          const level = this.#unreached.admits(`${code} ${target}`) ? 'warn' : 'debug'
-          log[level]({ peer: guest.label, code, target }, 'the target could not be reached')
-          return code
-        }
-        return 'FLOW_RESET'
+        return reached ? 'FLOW_RESET' : this.#unreachable(guest, map, err)
       },
       () => {},
       map.proxyProtocol ? () => prefaceOf(guest, map, socket) : undefined
@@ -89,13 +100,12 @@ export class Targets {
   send(guest: Guest, mapId: number, flow: number, payload: Uint8Array): void {
     // That one goes the other way only.
     if (flow === ANNOUNCEMENTS) return
-    const { clock, log, maps } = this.#parts
+    const { clock, maps } = this.#parts
     const now = clock.now()
     let conversation = guest.udp.touch(flow, now)
     if (!conversation) {
       const map = maps.open(mapId, 'udp', guest.visitor)
       if (!map) return
-      let told = false
       const target = dialUdp(
         map.host,
         map.port,
@@ -104,10 +114,8 @@ export class Targets {
           guest.session.sendUdp(mapId, flow, answer, map.duplicate)
         },
         err => {
-          if (isNotOurs(err)) return this.#loseAddresses()
-          if (told) return
-          told = true
-          log.info({ code: codeOf(err), target: `${map.host}:${map.port}` }, 'the UDP target does not answer')
+          if (isNotOurs(err)) this.#loseAddresses()
+          else this.#unreachable(guest, map, err)
         },
         this.#sourceOf(map, guest)
       )
@@ -116,6 +124,21 @@ export class Targets {
       guest.session.converse(mapId)
     }
     conversation.target.send(payload)
+  }
+
+  /** Logs now and then why a target cannot be reached, and gives the code for it. */
+  #unreachable(guest: Guest, map: SharedMap, err: unknown): ErrorCode {
+    const code = targetCode(err)
+    const cause = codeOf(err)
+    const target = hostPort(map.host, map.port)
+    const level = this.#unreached.admits(`${cause} ${map.proto} ${target}`) ? 'warn' : 'debug'
+    this.#parts.log[level](
+      { peer: guest.label, proto: map.proto, target, code, cause },
+      NO_FILES.has(cause)
+        ? 'the system lets hyper-nat open no more connections: raise the limit of open files (ulimit -n)'
+        : UNREACHED[code]
+    )
+    return code
   }
 
   /** The address to connect to a target from; undefined for the machine's own. */

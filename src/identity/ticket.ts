@@ -187,7 +187,7 @@ function isKey(text: string): boolean {
 function notTicket(text: string, given: string): HyperNatError {
   if (isKey(given)) {
     return bad(
-      'is a public key, which names no ports; use it with hyper-nat client -k, or as "publicKey" in options.json'
+      'is a public key, which names no ports; ask for the ticket that the server shows beside it, or use the key with hyper-nat client -k, or as "publicKey" in options.json'
     )
   }
   if (TICKET_PREFIX.startsWith(text)) return cut('only its beginning is there')

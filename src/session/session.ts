@@ -379,12 +379,7 @@ export class Session {
       run()
     } catch (err) {
       if (err instanceof HyperNatError) this.close(err.code, err.message)
-      else
-        this.close(
-          'INTERNAL',
-          err instanceof Error ? String(err.stack) : codeOf(err),
-          'A fault on the other side.'
-        )
+      else this.close('INTERNAL', mistake(err), 'A fault on the other side.')
     } finally {
       this.#reading = false
     }
@@ -506,4 +501,15 @@ export class Session {
     if (!ration) return this.events.open(flow, proto)
     return ration.open(flow, rationed => this.events.open(rationed, proto))
   }
+}
+
+/** What an error that is nobody's but ours is told as: one line, with where it came from. */
+function mistake(err: unknown): string {
+  const where =
+    err instanceof Error
+      ? String(err.stack)
+          .split('\n', 4)
+          .map(line => line.trim())
+      : [codeOf(err)]
+  return `A mistake in hyper-nat; please report it: ${where.join(' ')}`
 }

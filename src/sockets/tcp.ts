@@ -101,7 +101,9 @@ export function answersTcp(host: string, port: number, ms: number): Promise<bool
 }
 
 /** Why a target could not be reached, as its flow's reset tells the other side. */
-export function targetCode(err: unknown): ErrorCode {
+export function targetCode(
+  err: unknown
+): Extract<ErrorCode, 'TARGET_REFUSED' | 'TARGET_TIMEOUT' | 'TARGET_UNREACHABLE'> {
   switch (codeOf(err)) {
     case 'ECONNREFUSED':
       return 'TARGET_REFUSED'

@@ -3,6 +3,7 @@ import dgram from 'node:dgram'
 import dns from 'node:dns/promises'
 import net from 'node:net'
 import { codeOf } from '../errors.js'
+import { UDP_RETRY_MS } from '../limits.js'
 import { listenError } from './tcp.js'
 
 /** Asked of the kernel, which may give less: room for a burst while this process is busy. */
@@ -10,6 +11,18 @@ const SOCKET_BUFFER = 4 * 1024 * 1024
 
 /** Datagrams kept while a target's name is looked up. */
 const MAX_WAITING = 64
+
+/**
+ * With these a connected socket fails once its own address has left this machine, and goes on to fail when another has come: it keeps
+ * the address that it was connected with.
+ */
+const UNROUTED: ReadonlySet<string> = new Set([
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+  'EINVAL'
+])
 
 /** Addresses are literal: the look-up that dgram makes for each send is not needed. */
 const literal = ((host: string, _family: unknown, done: (err: null, host: string, family: number) => void) =>
@@ -63,6 +76,8 @@ export async function listenUdp(
   return {
     port: socket.address().port,
     send(payload, toPort, address, onerror) {
+      // Who sends from no port wants no answer (RFC 768).
+      if (toPort === 0) return
       if (onerror) socket.send(payload, toPort, address, err => err && onerror())
       else socket.send(payload, toPort, address)
     },
@@ -77,57 +92,100 @@ export interface UdpTarget {
 }
 
 /**
- * A socket with a port of its own towards the target.
+ * A socket with a port of its own towards the target. One that could not be opened (no route, an unknown name), or has lost its route,
+ * is opened anew for what is sent later.
  * @param onmessage gets the target's answers; the buffer may be kept
- * @param onerror hears of each failure (the target's port is closed, its name is unknown, ..); the socket lives on
+ * @param onerror hears of each failure (the target's port is closed, its name is unknown, ..)
  * @param from an IPv4 address of this machine to send from; where it is none, `onerror` hears of it, and the system chooses one
  */
 export function dialUdp(
   host: string,
   port: number,
   onmessage: (payload: Uint8Array) => void,
-  onerror: (err: Error) => void,
+  onerror: (err: unknown) => void,
   from?: string
 ): UdpTarget {
   let socket: dgram.Socket | null = null
-  let waiting: Uint8Array[] | null = []
+  let waiting: Uint8Array[] | null = null
+  let triedAt = Number.NEGATIVE_INFINITY
   let closed = false
 
-  const connect = (address: string): void => {
-    if (closed) return
-    const opening = dgram.createSocket({ type: net.isIPv6(address) ? 'udp6' : 'udp4', lookup: literal })
-    socket = opening
-    opening.on('error', onerror)
-    opening.on('message', onmessage)
-    const begin = (): void => {
-      if (closed) return
-      opening.connect(port, address, () => {
-        growBuffers(opening)
-        for (const payload of waiting ?? []) opening.send(payload)
-        waiting = null
-      })
-    }
-    if (from === undefined || net.isIPv6(address)) return begin()
-    opening.once('error', begin)
-    opening.bind({ address: from, port: 0, exclusive: true }, () => {
-      opening.off('error', begin)
-      begin()
-    })
+  const failed = (err: Error): void => {
+    onerror(err)
+    if (!UNROUTED.has(codeOf(err))) return
+    socket?.close()
+    socket = null
   }
-  if (net.isIP(host)) connect(host)
-  else lookUp(host).then(connect, onerror)
+  // Without it, such a failure would go unheard.
+  const sent = (err: Error | null): void => void (err && !closed && failed(err))
+
+  const open = async (): Promise<void> => {
+    triedAt = performance.now()
+    try {
+      const opened = await connectUdp(await lookUp(host), port, onmessage, onerror, from)
+      if (closed) return void opened.close()
+      opened.on('error', failed)
+      socket = opened
+      for (const payload of waiting ?? []) opened.send(payload, sent)
+    } catch (err) {
+      if (!closed) onerror(err)
+    } finally {
+      waiting = null
+    }
+  }
 
   return {
     send(payload) {
-      if (waiting === null) socket!.send(payload)
-      else if (waiting.length < MAX_WAITING) waiting.push(Buffer.from(payload))
+      if (closed) return
+      if (socket) return socket.send(payload, sent)
+      if (!waiting) {
+        if (performance.now() - triedAt < UDP_RETRY_MS) return
+        waiting = []
+        void open()
+      }
+      if (waiting.length < MAX_WAITING) waiting.push(Buffer.from(payload))
     },
     close() {
-      if (closed) return
       closed = true
-      waiting = []
       socket?.close()
+      socket = null
     }
+  }
+}
+
+/** A socket that is connected to the target. */
+async function connectUdp(
+  address: string,
+  port: number,
+  onmessage: (payload: Uint8Array) => void,
+  onerror: (err: unknown) => void,
+  from: string | undefined
+): Promise<dgram.Socket> {
+  const socket = dgram.createSocket({ type: net.isIPv6(address) ? 'udp6' : 'udp4', lookup: literal })
+  socket.on('message', onmessage)
+  // Binding fails with an event, connecting with an argument.
+  const begun = (begin: (done: (err?: Error) => void) => void): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const done = (err?: Error): void => {
+        socket.off('error', done)
+        if (err) reject(err)
+        else resolve()
+      }
+      socket.on('error', done)
+      begin(done)
+    })
+  try {
+    if (from !== undefined && !net.isIPv6(address)) {
+      await begun(done => socket.bind({ address: from, port: 0, exclusive: true }, () => done())).catch(
+        onerror
+      )
+    }
+    await begun(done => socket.connect(port, address, done))
+    growBuffers(socket)
+    return socket
+  } catch (err) {
+    socket.close()
+    throw err
   }
 }
 

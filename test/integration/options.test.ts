@@ -180,6 +180,17 @@ staged('server and client entries in one file, several secrets and several keys'
   }
 })
 
+staged(
+  'a host that stands for all addresses of this computer is this computer, on every system',
+  async stage => {
+    for (const host of ['0.0.0.0', '::']) {
+      const server = await stage.run(['server', '-p', '3000', '--host', host, '-s', newSecret()])
+      const { maps } = await server.event('ready')
+      assert.equal((maps as { host: string }[])[0]!.host, '127.0.0.1')
+    }
+  }
+)
+
 for (const host of ['::1', 'localhost']) {
   staged(`a target at ${host}`, async stage => {
     const address = host === 'localhost' ? '127.0.0.1' : host

@@ -122,6 +122,21 @@ staged('a refused target closes the connection at once, says why, and the map st
   assert.equal((await readAll(socket)).toString(), 'now you are there')
 })
 
+staged('a refused target is told of though the program speaks first', async stage => {
+  const ports = [await freePort(), await freePort()]
+  const protos = ['tcp', 'tcpudp']
+  const shares = protos.map((proto, i) => ({ proto, port: ports[i]! }))
+  const { server, client, localPort } = await stage.tunnel(shares)
+  for (const { proto, port } of shares) {
+    const socket = await connectTcp(await localPort(proto, port))
+    socket.on('error', () => {})
+    socket.write('GET / HTTP/1.1\r\n\r\n')
+    assert.equal(await tcpEnd(socket, 2_000), 'reset')
+    await server.says(new RegExp(`127.0.0.1:${port}.*TARGET_REFUSED`), 2_000)
+    await client.says(new RegExp(`TARGET_REFUSED.*"port":${port}`), 2_000)
+  }
+})
+
 staged('a connection that sends nothing opens and closes at the target', async stage => {
   const { connect, target } = await pair(stage)
   const { local, far } = await connect()

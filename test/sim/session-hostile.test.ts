@@ -332,9 +332,20 @@ test('what the server tells of a fault of its own does not show its insides', ()
   client.session!.events.ended = (_code, why) => {
     reason = why
   }
+  let own = ''
+  const { ended } = server.session.events
+  server.session.events.ended = (code, why) => {
+    own = why
+    ended(code, why)
+  }
   say(openFrame(1, 1, 0))
   world.pass(100)
   assert.deepEqual(server.told, ['up', 'ended INTERNAL'])
+  assert.match(
+    own,
+    /^A mistake in hyper-nat; please report it: TypeError: a fault of ours at .*$/,
+    'one line'
+  )
   assert.ok(!reason.includes('session.js'), reason)
 })
 

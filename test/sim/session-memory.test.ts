@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SEND_BUFFER_LEAST } from '../../src/flows/arq/constants.js'
+import { deafEvents } from '../../src/flows/byte-flow.js'
+import type { TcpudpFlow } from '../../src/flows/tcpudp.js'
 import { FlowEnd } from '../support/flow-end.js'
 import { connected, type TestClient } from '../support/session-peers.js'
 
 const MB = 1024 * 1024
-const LIMITS = { flowWindow: 4 * MB, sessionWindow: 8 * MB, sessionQueue: 4 * MB }
+const LIMITS = { flowWindow: 4 * MB, sessionWindow: 8 * MB, sessionQueue: 4 * MB, lingeringFlows: 100 }
 const CHUNK = 16 * 1024
 /** The least that a flow may always have: a window of the wire's, bytes to send, and what its socket gave last. */
 const WINDOW = 16 * 1024
@@ -20,6 +22,8 @@ interface Crowd {
   /** The most that was held at any time: windows and queues of both ends, bytes. */
   readonly most: { windows: number; queue: number }
   readonly held: () => number[]
+  /** The flows of both ends that only linger. */
+  readonly lingering: () => TcpudpFlow[]
 }
 
 function crowd(flows: number, total: number): Crowd {
@@ -53,6 +57,8 @@ function crowd(flows: number, total: number): Crowd {
     downs,
     pass: (ms, until) => world.pass(ms, until),
     most,
+    lingering: () =>
+      sessions.flatMap(s => [...s.tcpudp.flows.values()].filter(flow => s.tcpudp.lingers(flow))),
     held: () => sessions.flatMap(s => [s.windows.used, s.tcpudp.queue.used])
   }
 }
@@ -81,6 +87,31 @@ test('readers that have stalled: memory is bounded, and all arrives once they re
   assert.ok(finished(), 'all arrives')
   pass(60_000)
   assert.deepEqual(held(), [0, 0, 0, 0], 'all is given back')
+})
+
+test('flows that are over and linger keep neither their sockets nor room for what they sent', () => {
+  const flows = LIMITS.lingeringFlows
+  const { ups, downs, pass, lingering } = crowd(flows, 1000)
+  const over = () => [...ups, ...downs].every(end => end.closed)
+  pass(5_000, () => {
+    for (const end of [...ups, ...downs]) end.readAll()
+    return over()
+  })
+  assert.ok(over())
+  const kept = lingering()
+  assert.equal(kept.length, 2 * flows, 'they linger')
+  for (const flow of kept) assert.equal(flow.events, deafEvents)
+})
+
+test('of the flows that are over only so many linger', () => {
+  const flows = 150
+  const { ups, downs, pass, lingering } = crowd(flows, 1000)
+  pass(5_000, () => {
+    for (const end of [...ups, ...downs]) end.readAll()
+    return [...ups, ...downs].every(end => end.closed)
+  })
+  assert.ok([...ups, ...downs].every(end => end.closed))
+  assert.equal(lingering().length, 2 * LIMITS.lingeringFlows)
 })
 
 test('a peer that stops to answer: what is kept for it is bounded', () => {

@@ -14,6 +14,7 @@ import {
   RESET_REPEATS,
   RESET_UNKNOWN_FLOW,
   SEND_BUFFER_MAX,
+  SENT_SLOTS_LINGER,
   WRITABLE_ROOM
 } from './constants.js'
 import { Receiver } from './receiver.js'
@@ -168,6 +169,11 @@ export class Arq {
   /** True when the peer's stream has ended and everything was read. */
   get ended(): boolean {
     return this.receiver.ended
+  }
+
+  /** True when the peer's stream has ended, and all that was read is consumed. */
+  get drained(): boolean {
+    return this.receiver.drained
   }
 
   /** Bytes taken and not acknowledged yet. */
@@ -418,7 +424,7 @@ export class Arq {
       case 'lingering':
         this.lingerAt = now + LINGER
         this.sender.clear()
-        this.sender.recovery.sent.shrink()
+        this.sender.recovery.sent.shrink(SENT_SLOTS_LINGER)
         this.doneNews = true
         break
       case 'resetting':

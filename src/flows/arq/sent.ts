@@ -126,9 +126,9 @@ export class Sent {
     this.runStart[slot] = number
   }
 
-  /** Gives memory back when nothing is in flight any more. */
-  shrink(): void {
-    if (this.head === NONE && this.mask >= SENT_SLOTS_START) this.resize(SENT_SLOTS_START, this.next)
+  /** Gives memory back when nothing is in flight any more, down to so many slots. */
+  shrink(slots = SENT_SLOTS_START): void {
+    if (this.head === NONE && this.mask >= slots) this.resize(slots, this.next)
   }
 
   private grow(): void {

@@ -55,7 +55,7 @@ test('join takes a ticket in one piece, in several, and behind a list', async ()
 const REFUSED: [string, string[], string, RegExp][] = [
   ['no ticket', ['join'], 'BAD_TICKET', /is empty; paste the text that begins with hnat1/],
   ['something else', ['join', 'hello'], 'BAD_TICKET', /does not begin with hnat1/],
-  ['a public key', ['join', KEY], 'BAD_TICKET', /is a public key/],
+  ['a public key', ['join', KEY], 'BAD_TICKET', /is a public key, .*hyper-nat client -k/],
   ['a cut ticket', ['join', TICKET.slice(0, -5)], 'TICKET_CUT', /5 characters are missing/],
   [
     'a typo',

@@ -47,7 +47,7 @@ class Place {
         maps() {}
       }
     )
-    const guest = new Guest(session, key, '127.1.0.1', ANYBODY, 0, limits, silentLog)
+    const guest = new Guest(session, key, '127.1.0.1', ANYBODY, 0, limits, silentLog, clock)
     guests.add(guest)
     return guest
   }
