@@ -8,6 +8,7 @@ import { type Arguments, type Command, type Job, type Task, text, words } from '
 import { EXIT, type Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
 import type { GameOf } from './join-hints.js'
+import { besideOwnGame } from './own-server.js'
 import { runFlags } from './run-flags.js'
 import { runningFrom } from './running.js'
 import {
@@ -77,7 +78,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     duplicate: isGiven(args, 'duplicate')
   }
   const identity = text(args, 'identity')
-  const options = joinOptions({
+  const asked = joinOptions({
     ticket: given,
     offset: text(args, 'offset'),
     only: args.only === undefined ? undefined : only,
@@ -91,7 +92,13 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     const { saveEntries } = await import('../options/edit.js')
     return saveEntries(path, joinEntries(encodeTicket(ticket), ticket, maps, extra))
   }
-  const entries = options.entries.filter(entry => entry.mode === 'client')
+  const { entries, warnings: own } = await besideOwnGame(
+    ticket.publicKey,
+    asked.entries.filter(entry => entry.mode === 'client'),
+    args,
+    around
+  )
+  const options = { ...asked, entries, warnings: [...asked.warnings, ...own] }
   const running = args.save ? await runningFrom(path, args, around) : null
   if (running) return { warnings: options.warnings, task: handOver(running, entries, save, path, args) }
   return {

@@ -101,7 +101,8 @@ export async function addressesIn({ path, ours }: Folder, machine: Machine): Pro
   try {
     if (machine.platform === 'win32') {
       const prefix = pipePrefix(path, machine)
-      return (await readdir(PIPES)).map(name => PIPES + name).filter(name => name.startsWith(prefix))
+      const names = (await readdir(PIPES)).map(name => PIPES + name)
+      return names.filter(name => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)))
     }
     // Who asks tells a daemon what to do: nobody else may pose as one.
     if (ours && !(await isPrivate(path, machine))) return []

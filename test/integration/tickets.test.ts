@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectTcp, readAll } from '../support/clients.js'
-import { listenTcp, listenTcpEcho } from '../support/servers.js'
+import { freePort, listenTcp, listenTcpEcho } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 
 function folderOf(stage: Stage): string {
@@ -41,6 +41,28 @@ staged('a ticket alone is enough: DHT, key, ports; a port in use makes way', asy
   assert.match(warning.message, new RegExp(`Port ${port} .* is at port ${localPort} here`))
   await echoes(localPort)
 })
+
+staged(
+  'who joins the server of this computer leaves its ports to the game, though it does not run yet',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const env = { HYPER_NAT_CONTROL: folderOf(stage), HYPER_NAT_BOOTSTRAP: bootstrap.join(',') }
+    const port = await freePort()
+    const args = ['server', '-p', `${port}`, '--protocol', 'tcp+udp', '-s', newSecret(), '--json']
+    const server = stage.start(args, { name: 'server', env })
+    const ready = await server.event('ready')
+    assert.ok(ready.mode === 'server' && ready.ticket)
+
+    const guest = stage.start(['join', ready.ticket, '--json'], { name: 'guest', env })
+    assert.equal((await guest.event('warning')).code, 'OWN_SERVER')
+    await guest.event('connected')
+    const localPort = await guest.localPort('tcp', port)
+    assert.notEqual(localPort, port)
+    assert.equal(await guest.localPort('udp', port), localPort)
+    await stage.use(listenTcpEcho({ port }))
+    await echoes(localPort)
+  }
+)
 
 staged('what join saves, hyper-nat alone opens again', async stage => {
   const { ticket, port } = await shared(stage)

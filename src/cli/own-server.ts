@@ -1,0 +1,62 @@
+/**
+ * A ticket whose server runs on this computer, as somebody has it who tries out what friends will get: the ports there are the
+ * game's. Taken before the game runs, they would lead through the tunnel back into it, for ever.
+ */
+
+import { isIPv4Loopback } from '../address-text.js'
+import { CONTROL_LIMITS } from '../limits.js'
+import type { ClientEntry, Warning } from '../options/entry.js'
+import type { Arguments } from './command.js'
+import type { Surroundings } from './console.js'
+import { controlOf } from './shared-flags.js'
+
+/**
+ * The entries with other local ports where those are a game's, or will be as soon as it runs; and what is to be said of it.
+ */
+export async function besideOwnGame(
+  publicKey: Uint8Array,
+  entries: readonly ClientEntry[],
+  args: Arguments,
+  around: Pick<Surroundings, 'env'>
+): Promise<{ readonly entries: ClientEntry[]; readonly warnings: Warning[] }> {
+  const { encodeKey } = await import('../identity/encoding.js')
+  const shared = await portsSharedHere(encodeKey(publicKey), args, around)
+  const moved = entries.filter(({ localPort }) => shared.has(localPort))
+  if (moved.length === 0) return { entries: [...entries], warnings: [] }
+  const { formatPorts, PORT_MAX } = await import('../options/ports.js')
+  const ports = formatPorts([...new Set(moved.map(({ localPort }) => localPort))])
+  const message = `is for a server on this computer: hyper-nat leaves ${ports} here to the game, and takes the next ones that are free`
+  return {
+    entries: entries.map(entry => {
+      let { localPort } = entry
+      while (shared.has(localPort)) localPort++
+      // Behind the last, any free one.
+      return { ...entry, localPort: localPort > PORT_MAX ? 0 : localPort }
+    }),
+    warnings: [{ code: 'OWN_SERVER', path: 'TICKET', message }]
+  }
+}
+
+/** Ports of this computer that daemons of this user share under the key. */
+async function portsSharedHere(
+  publicKey: string,
+  args: Arguments,
+  around: Pick<Surroundings, 'env'>
+): Promise<Set<number>> {
+  const { findDaemons } = await import('../control/client.js')
+  // What cannot be asked is as if it were not there.
+  const found = await findDaemons({ control: controlOf(args, around) }).catch(() => [])
+  const statuses = await Promise.all(
+    found.map(({ control }) =>
+      control
+        .ask('status', CONTROL_LIMITS.whoMs)
+        .catch(() => null)
+        .finally(() => control.close())
+    )
+  )
+  const maps = statuses
+    .flatMap(status => status?.servers ?? [])
+    .filter(server => server.publicKey === publicKey)
+    .flatMap(server => server.maps)
+  return new Set(maps.filter(({ host }) => isIPv4Loopback(host) || host === '::1').map(({ port }) => port))
+}
