@@ -3,16 +3,15 @@
  * game's. Taken before the game runs, they would lead through the tunnel back into it, for ever.
  */
 
+import { readlink } from 'node:fs/promises'
 import { isIPv4Loopback } from '../address-text.js'
-import { CONTROL_LIMITS } from '../limits.js'
+import { CONTROL_LIMITS, LIMITS } from '../limits.js'
 import type { ClientEntry, Warning } from '../options/entry.js'
 import type { Arguments } from './command.js'
 import type { Surroundings } from './console.js'
 import { controlOf } from './shared-flags.js'
 
-/**
- * The entries with other local ports where those are a game's, or will be as soon as it runs; and what is to be said of it.
- */
+/** The entries with other local ports where those are free now, but a game's; and what is to be said of it. */
 export async function besideOwnGame(
   publicKey: Uint8Array,
   entries: readonly ClientEntry[],
@@ -21,13 +20,14 @@ export async function besideOwnGame(
 ): Promise<{ readonly entries: ClientEntry[]; readonly warnings: Warning[] }> {
   const { encodeKey } = await import('../identity/encoding.js')
   const shared = await portsSharedHere(encodeKey(publicKey), args, around)
-  const moved = entries.filter(({ localPort }) => shared.has(localPort))
+  const moved = await whereFree(entries.filter(({ localPort }) => shared.has(localPort)))
   if (moved.length === 0) return { entries: [...entries], warnings: [] }
   const { formatPorts, PORT_MAX } = await import('../options/ports.js')
   const ports = formatPorts([...new Set(moved.map(({ localPort }) => localPort))])
   const message = `is for a server on this computer: hyper-nat leaves ${ports} here to the game, and takes the next ones that are free`
   return {
     entries: entries.map(entry => {
+      if (!moved.includes(entry)) return entry
       let { localPort } = entry
       while (shared.has(localPort)) localPort++
       // Behind the last, any free one.
@@ -35,6 +35,17 @@ export async function besideOwnGame(
     }),
     warnings: [{ code: 'OWN_SERVER', path: 'TICKET', message }]
   }
+}
+
+/** Those whose local ports nobody has: what is in use makes way, and is told, without us. */
+async function whereFree(entries: readonly ClientEntry[]): Promise<ClientEntry[]> {
+  if (entries.length === 0) return []
+  const { freePorts } = await import('../sockets/free-ports.js')
+  const ports = await freePorts(
+    entries.map(entry => ({ ...entry, nextFree: true })),
+    LIMITS.nextFreePorts
+  )
+  return entries.filter(({ localPort }, i) => ports[i] === localPort)
 }
 
 /** Ports of this computer that daemons of this user share under the key. */
@@ -47,16 +58,27 @@ async function portsSharedHere(
   // What cannot be asked is as if it were not there.
   const found = await findDaemons({ control: controlOf(args, around) }).catch(() => [])
   const statuses = await Promise.all(
-    found.map(({ control }) =>
-      control
-        .ask('status', CONTROL_LIMITS.whoMs)
-        .catch(() => null)
-        .finally(() => control.close())
-    )
+    found.map(async ({ who, control }) => {
+      try {
+        return (await hasOurLoopback(who.pid)) ? await control.ask('status', CONTROL_LIMITS.whoMs) : null
+      } catch {
+        return null
+      } finally {
+        control.close()
+      }
+    })
   )
   const maps = statuses
     .flatMap(status => status?.servers ?? [])
     .filter(server => server.publicKey === publicKey)
     .flatMap(server => server.maps)
   return new Set(maps.filter(({ host }) => isIPv4Loopback(host) || host === '::1').map(({ port }) => port))
+}
+
+/** Whether 127.0.0.1 is the same for that process: on Linux, one in a network of its own may share our files. */
+async function hasOurLoopback(pid: number): Promise<boolean> {
+  if (process.platform !== 'linux') return true
+  const network = (process: number | 'self') => readlink(`/proc/${process}/ns/net`).catch(() => null)
+  const [ours, theirs] = await Promise.all([network('self'), network(pid)])
+  return ours !== null && ours === theirs
 }

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { HyperNat } from '../support/hyper-nat.js'
+import { newSecret } from '../support/stage.js'
 import { type Combination, isPath, line, tryPair } from './matrix.js'
 import { Pair } from './pair.js'
 import { lab, side, skip, useLab } from './side.js'
@@ -27,6 +32,27 @@ for (const [combination, path] of DIRECT) {
     assert.equal(result.first.path, path)
   })
 }
+
+test('a guest with the same ticket and control sockets, but a network of its own, is on another computer', {
+  skip
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-'))
+  const env = { HYPER_NAT_CONTROL: folder, HYPER_NAT_SECRET: newSecret() }
+  const flags = ['--json', '--bootstrap', lab.bootstrap]
+  const [{ prefix }, there] = [await lab.home('open'), await lab.home('open')]
+  const server = new HyperNat(['server', '-p', '7001', '--protocol', 'tcp', ...flags], { prefix, env })
+  const joining: HyperNat[] = []
+  try {
+    const ready = await server.event('ready', { ms: 30_000 })
+    assert.ok(ready.mode === 'server' && ready.ticket)
+    const guest = new HyperNat(['join', ready.ticket, '--json'], { prefix: there.prefix, env })
+    joining.push(guest)
+    assert.equal(await guest.localPort('tcp', 7001), 7001)
+  } finally {
+    await Promise.all([server, ...joining].map(one => one.stop()))
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
 
 test('a direct path is preferred to the relay', { skip }, async t => {
   const result = await tryPair(side, { server: 'cone', client: 'cone' }, { withRelay: true, lookMs: 5000 })
