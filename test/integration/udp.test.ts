@@ -185,9 +185,10 @@ staged('a target that nothing can be sent to ends nothing but its own flow', asy
   for (const share of [unrouted, unknown]) {
     const lost = await program(share)
     for (let i = 0; i < 3; i++) await lost.send(Buffer.from(`lost ${i}`))
+    // A name server that does not answer is asked for some 10 s.
     await tunnel.server.says(
       new RegExp(`TARGET_UNREACHABLE.*${share.host}|${share.host}.*TARGET_UNREACHABLE`),
-      5_000
+      15_000
     )
   }
   await (await program(target)).echo(Buffer.from('still there'))
