@@ -69,7 +69,7 @@ for (const [server, client] of [
     skip
   }, async t => {
     const alone = await tryPair(side, { server, client }, { withRelay: false, lookMs: 0 })
-    assert.equal(alone.first.path, 'NATS_RANDOM')
+    assert.equal(alone.first.path, 'NATS_RANDOM', line(alone))
     const relayed = await tryPair(side, { server, client }, { withRelay: true, lookMs: 0 })
     t.diagnostic(line(relayed))
     assert.equal(relayed.first.path, 'relayed')
