@@ -69,6 +69,8 @@ export interface Limits {
   flowBurst: number
   /** Frames of one guest's ordered stream per second; further ones wait, and the stream with them. 0: no limit. */
   framesPerSecond: number
+  /** One that opens a flow at once counts as so many more, since its target is dialled. */
+  openFrames: number
   /** Datagrams of one guest per second, and records in them, that are opened; others are dropped. 0: no limit. */
   datagramsPerSecond: number
   /** UDP payloads per second that pass between one guest and its targets, each way; others are dropped. 0: no limit. */
@@ -289,6 +291,7 @@ export const LIMITS: Limits = {
   flowsPerSecond: 400,
   flowBurst: 100,
   framesPerSecond: 50_000,
+  openFrames: 50,
   datagramsPerSecond: 100_000,
   udpPerSecond: 20_000,
   guestBytesPerSecond: 0,
@@ -593,6 +596,9 @@ export const REFUSED_REST_MS = 60_000
 
 /** How long it is not said again in the log that there are too many UDP flows: some programs take a port for each question. */
 export const FULL_REST_MS = 60_000
+
+/** Bytes that a UDP socket asks of the kernel, which may give less: room for a burst while this process is busy. */
+export const SOCKET_BUFFER = 4 << 20
 
 /** Between two tries to open a socket to a UDP target that has no route, or no known name. */
 export const UDP_RETRY_MS = 1000

@@ -25,6 +25,7 @@ export type RationLimits = Pick<
   | 'flowsPerSecond'
   | 'flowBurst'
   | 'framesPerSecond'
+  | 'openFrames'
   | 'datagramsPerSecond'
   | 'udpPerSecond'
   | 'rateBurstMs'
@@ -56,6 +57,7 @@ export class Ration {
   readonly #aloneFactor: number
   readonly #flows: Turnstile<HeldFlow> | null
   readonly #frames: TokenBucket | null
+  readonly #openFrames: number
   readonly #datagrams: TokenBucket | null
   readonly #udpIn: TokenBucket | null
   readonly #udpOut: TokenBucket | null
@@ -91,6 +93,7 @@ export class Ration {
         held => held.release()
       )
     this.#frames = rate(limits.framesPerSecond, 1)
+    this.#openFrames = limits.openFrames
     this.#datagrams = rate(datagramsPerSecond, 1)
     this.#udpIn = rate(udpPerSecond, 1)
     this.#udpOut = rate(udpPerSecond, 1)
@@ -112,7 +115,10 @@ export class Ration {
    */
   open(flow: ByteFlow, accept: (flow: ByteFlow) => ErrorCode | null): ErrorCode | null {
     const metered = this.#turns ? new MeteredFlow(flow, this.#turns) : flow
-    if (!this.#flows || this.#flows.enter()) return accept(metered)
+    if (!this.#flows || this.#flows.enter()) {
+      this.#frames?.take(this.#openFrames * this.#price)
+      return accept(metered)
+    }
     this.#exceed('flowsPerSecond')
     const held = new HeldFlow(
       metered,

@@ -10,7 +10,7 @@ import type SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
 import type { Clock } from '../clock.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
-import type { Limits } from '../limits.js'
+import { type Limits, SOCKET_BUFFER } from '../limits.js'
 import type { Log } from '../log.js'
 import { Place } from '../queue.js'
 import { TokenBucket } from '../token-bucket.js'
@@ -98,6 +98,19 @@ export class Dht extends HyperDHT {
       () => 1,
       look => look()
     )
+    this.on('listening', () => this.#growBuffers())
+  }
+
+  /** All sessions share a socket: while a guest floods it, the packets of the others should wait in it and not be lost. */
+  #growBuffers(): void {
+    for (const socket of [this.io.serverSocket, this.io.clientSocket]) {
+      try {
+        socket.setRecvBufferSize(SOCKET_BUFFER)
+      } catch (err) {
+        // Some systems refuse what is above their limit instead of giving the most they have.
+        this.#log.debug({ err }, 'the receive buffer stays as it is')
+      }
+    }
   }
 
   override _onresponse(answer: HyperDHT.Answer, external: boolean): void {

@@ -3,11 +3,8 @@ import dgram from 'node:dgram'
 import dns from 'node:dns/promises'
 import net from 'node:net'
 import { codeOf } from '../errors.js'
-import { UDP_RETRY_MS } from '../limits.js'
+import { SOCKET_BUFFER, UDP_RETRY_MS } from '../limits.js'
 import { listenError } from './tcp.js'
-
-/** Asked of the kernel, which may give less: room for a burst while this process is busy. */
-const SOCKET_BUFFER = 4 * 1024 * 1024
 
 /** Datagrams kept while a target's name is looked up. */
 const MAX_WAITING = 64

@@ -16,6 +16,13 @@ declare module 'hyperdht' {
       trySend(packet: Uint8Array, port: number, host: string): void
     }
 
+    /** One on which packets come that nobody asked for. */
+    interface OwnSocket extends Socket {
+      address(): Address
+      /** @param size bytes; the kernel may give less, or refuse */
+      setRecvBufferSize(size: number): void
+    }
+
     interface Address {
       host: string
       port: number
@@ -171,7 +178,8 @@ declare module 'hyperdht' {
     readonly io: {
       firewalled: boolean
       /** The socket on which others reach us, not the one that asks them. */
-      readonly serverSocket: HyperDHT.Socket & { address(): HyperDHT.Address }
+      readonly serverSocket: HyperDHT.OwnSocket
+      readonly clientSocket: HyperDHT.OwnSocket
       /** Looks at this machine's addresses every 5 s, and when told to watch. */
       readonly networkInterfaces: { unwatch(): void; watch(): void }
       /** With {@link _requestToPromise}: any of dht-rpc's own questions. Internal to dht-rpc. */

@@ -21,7 +21,7 @@ function stage(limits: Parameters<typeof connected>[2]) {
 }
 
 test('frames beyond the rate wait, and come in their order', () => {
-  const { world, server, say } = stage({ framesPerSecond: 1000, flowsPerSecond: 0 })
+  const { world, server, say } = stage({ framesPerSecond: 1000, openFrames: 0, flowsPerSecond: 0 })
   const opened: number[] = []
   server.open = flow => {
     opened.push(flow.id)
@@ -42,7 +42,7 @@ test('frames beyond the rate wait, and come in their order', () => {
 })
 
 test('a connection that is dropped while frames wait leaves nothing behind, and the session goes on over the next', () => {
-  const { world, server, client } = stage({ framesPerSecond: 200, flowsPerSecond: 0 })
+  const { world, server, client } = stage({ framesPerSecond: 200, openFrames: 0, flowsPerSecond: 0 })
   const ends: FlowEnd[] = []
   server.open = flow => {
     const end = new FlowEnd(flow, 2, 1, world.clock, { total: 0, chunk: () => 1 })
@@ -73,7 +73,7 @@ test('a connection that is dropped while frames wait leaves nothing behind, and 
 })
 
 test('a guest that is held to its frames is not taken for dead', () => {
-  const { world, server, client, say } = stage({ framesPerSecond: 10 })
+  const { world, server, client, say } = stage({ framesPerSecond: 10, openFrames: 0 })
   for (let i = 0; i < 400; i++) say(pingFrame(i))
   world.pass(30_000)
   assert.deepEqual([server.told, client.told], [['up'], ['up']])

@@ -1,6 +1,6 @@
 // A guest who means harm: knows the public key, and floods the server with one kind of thing, as fast as it can. Run as a
-// program of its own: node hostile.js KIND PUBLIC_KEY BOOTSTRAP. Says {"up":true} when it is ready, floods between the lines "on"
-// and "off" of its stdin, and says what it sent when stdin ends.
+// program of its own: node hostile.js KIND PUBLIC_KEY BOOTSTRAP MS. Says {"up":true} when it is ready, floods between the lines
+// "on" and "off" of its stdin, for so many milliseconds in all, and says what it sent when stdin ends.
 import { once } from 'node:events'
 import os from 'node:os'
 import { createInterface } from 'node:readline'
@@ -69,7 +69,7 @@ async function datagrams(publicKey: Uint8Array, bootstrap: string[]): Promise<St
 }
 
 /** Each of a new key: some from here, most as a DHT node would pass them on, from forged addresses. */
-async function handshakes(publicKey: Uint8Array, bootstrap: string[]): Promise<Step> {
+async function handshakes(publicKey: Uint8Array, bootstrap: string[], ms: number): Promise<Step> {
   const key = childPublicKey(publicKey)
   const target = targetOf(key)
   // Does not wait for answers.
@@ -79,8 +79,12 @@ async function handshakes(publicKey: Uint8Array, bootstrap: string[]): Promise<S
   const stream = dht.connect(key)
   await once(stream, 'open')
   const to = { host: stream.rawStream.remoteHost!, port: stream.rawStream.remotePort }
+  // It does not greet, for which the server ends it some day.
+  stream.on('error', () => {})
   // Made beforehand: it takes as long as answering them does.
-  const messages = Array.from({ length: 6000 }, (_, n) => firstMessage(HyperDHT.keyPair(), key, n + 1))
+  const messages = Array.from({ length: (ms / HANDSHAKES_EVERY_MS) * HANDSHAKES }, (_, n) =>
+    firstMessage(HyperDHT.keyPair(), key, n + 1)
+  )
   let at = 0
   return () => {
     // More than a server can answer; what is lost on the way harms nobody.
@@ -97,14 +101,14 @@ async function handshakes(publicKey: Uint8Array, bootstrap: string[]): Promise<S
   }
 }
 
-const FLOODS: Record<Flood, (publicKey: Uint8Array, bootstrap: string[]) => Promise<Step>> = {
+const FLOODS: Record<Flood, (publicKey: Uint8Array, bootstrap: string[], ms: number) => Promise<Step>> = {
   handshakes,
   opens,
   datagrams
 }
 
-const [kind = '', key = '', bootstrap = ''] = process.argv.slice(2)
-const step = await FLOODS[kind as Flood](decodeKey(key), bootstrap.split(','))
+const [kind = '', key = '', bootstrap = '', ms = ''] = process.argv.slice(2)
+const step = await FLOODS[kind as Flood](decodeKey(key), bootstrap.split(','), Number(ms))
 // It stands for a machine elsewhere, which takes no time from this one.
 os.setPriority(19)
 let sent = 0

@@ -12,6 +12,7 @@ const NONE: RationLimits = {
   flowsPerSecond: 0,
   flowBurst: 0,
   framesPerSecond: 0,
+  openFrames: 0,
   datagramsPerSecond: 0,
   udpPerSecond: 0,
   guestBytesPerSecond: 0,
@@ -211,6 +212,19 @@ test('a flow that is over before its turn is never opened, and costs the others 
   for (const wire of wires.slice(1, 11)) wire.events.reset('FLOW_RESET')
   pass(110)
   assert.deepEqual(opened, [0, 11])
+})
+
+test('a frame that opens a flow costs as much as many others, a flow that waits does not', () => {
+  const limits = { framesPerSecond: 10_000, openFrames: 50, flowsPerSecond: 1, flowBurst: 5 }
+  const { clock, ration } = stage(limits)
+  let read = 0
+  for (let id = 1; ration.frame(0) === 0; id++) {
+    read++
+    if (id <= 10) ration.open(new Wire(id), () => null)
+  }
+  // 100 ms' worth of frames, less 50 for each of the five that were opened.
+  assert.equal(read, 750)
+  assert.equal(clock.now(), 0)
 })
 
 test('datagrams and the records in them are counted together', () => {
