@@ -15,6 +15,7 @@ import type { KeyPair } from './identity/keys.js'
 import { CONTROL_LIMITS, FILE_LOOK_MS, PLAYERS_WRITE_MS, SEEN_WRITE_MS, UI_LIMITS } from './limits.js'
 import type { Log } from './log.js'
 import type { MetricsServer } from './metrics/server.js'
+import { placeOf } from './open-map.js'
 import type { Opened } from './opened.js'
 import {
   clientsOf,
@@ -102,8 +103,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
 
   /**
    * Binds every local port, then announces every secret.
-   * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry, IDENTITY_EXPOSED or IDENTITY_UNUSABLE; everything is
-   * closed then
+   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED, naming the entry, IDENTITY_EXPOSED or
+   * IDENTITY_UNUSABLE; everything is closed then
    */
   start(): Promise<void> {
     return this.#next(() => this.#start())
@@ -324,7 +325,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
         await tryPort(entry.proto, entry.localHost, entry.localPort)
       } catch (err) {
         if (!(err instanceof HyperNatError)) throw err
-        faults.push({ path: entry.path, message: err.message, code: err.code })
+        faults.push({ path: placeOf(entry, err), message: err.message, code: err.code })
       }
     }
     if (faults.length > 0) throw new OptionsError(faults)

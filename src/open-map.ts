@@ -1,6 +1,7 @@
 /** A port map at a client's end: what was asked for, and the local sockets that were opened for it. */
 import { isDeepStrictEqual } from 'node:util'
 import type { UdpFlow } from './conversations.js'
+import type { HyperNatError } from './errors.js'
 import type { ClientMapInfo } from './events.js'
 import type { ClientEntry } from './options/entry.js'
 import type { Listener } from './sockets/tcp.js'
@@ -9,8 +10,13 @@ import type { UdpListener } from './sockets/udp.js'
 /** A port map to open. */
 export type MapEntry = Pick<
   ClientEntry,
-  'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'lobby' | 'duplicate'
+  'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'localHostPath' | 'lobby' | 'duplicate'
 >
+
+/** Where that of an entry is written for which it cannot be opened. */
+export function placeOf({ path, localHostPath = path }: MapEntry, { code }: HyperNatError): string {
+  return code === 'ADDRESS_NOT_HERE' ? localHostPath : path
+}
 
 /** A port map with its local sockets. */
 export interface OpenMap extends ClientMapInfo {
