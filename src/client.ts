@@ -259,6 +259,7 @@ export class Client {
       publicKey: this.publicKey,
       maps: this.#maps.map(map => ({ ...mapInfo(map), ...mapStatus(map, past, sessions) })),
       sessions,
+      absence: this.#hosts.absence,
       overall: this.#past.overall(sessions),
       dials: this.#dials.made,
       failedDials: this.#dials.failed,

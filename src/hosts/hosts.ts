@@ -13,7 +13,9 @@ import { Backoff } from '../network/backoff.js'
 import type { NetworkChange } from '../network/network-watch.js'
 import type { Found } from '../network/topic.js'
 import { turnAway } from '../session/greeting.js'
+import type { AbsenceStatus } from '../status.js'
 import { TokenBucket } from '../token-bucket.js'
+import { Absence } from './absence.js'
 import { Dialler, type Greeted } from './dialler.js'
 import { Host, type HostEvents, type HostParts } from './host.js'
 import { HostChoice, isDead } from './standing.js'
@@ -29,22 +31,11 @@ export interface HostsEvents {
   udp(host: Host, flow: number, payload: Uint8Array, map: number): void
 }
 
-/** What a server says to whom it does not let in, or no longer. */
-const TURNED_AWAY: readonly ErrorCode[] = ['NOT_INVITED', 'INVITE_EXPIRED']
-
-/** What it looks like when no server answers. */
-const SILENCE: ReadonlySet<ErrorCode> = new Set([
-  'SERVER_NOT_FOUND',
-  'SERVER_NOT_RUNNING',
-  'SERVER_UNREACHABLE'
-])
-
 export class Hosts {
   /** The key that all hosts listen on. */
   readonly key: Uint8Array
   readonly #parts: HostsParts
   readonly #events: HostsEvents
-  readonly #publicKey: string
   readonly #topic: Uint8Array
   /** By key in hex. */
   readonly #hosts = new Map<string, Host>()
@@ -55,28 +46,32 @@ export class Hosts {
   readonly #any: Dialler
   readonly #backoff: Backoff
   readonly #strangers: TokenBucket
+  readonly #absence: Absence
   #anySince = 0
   #dialTimer: Timer | null = null
   #judgeTimer: Timer | null = null
-  #tellTimer: Timer | null = null
   #lookUpTimer: Timer | null = null
   #lookUpWait = 0
   #lookedUpAt = Number.NEGATIVE_INFINITY
   #lookingUp = false
-  /** The causes of waiting that were told since a session was up last. */
-  readonly #told = new Set<ErrorCode>()
   #unwatch: (() => void) | null = null
   #closed = false
 
   constructor(parts: HostsParts, events: HostsEvents) {
-    const { limits } = parts
+    const { limits, clock, timeOfDay, emit } = parts
+    const publicKey = encodeKey(parts.publicKey)
     this.#parts = parts
     this.#events = events
-    this.#publicKey = encodeKey(parts.publicKey)
     this.#topic = topicOf(parts.publicKey)
     this.#choice = new HostChoice(limits)
     this.#backoff = new Backoff(limits)
     this.#strangers = new TokenBucket(limits.hostDialsPerMinute / 60_000, limits.hostDialsPerMinute)
+    this.#absence = new Absence({
+      clock,
+      timeOfDay,
+      holdMs: limits.hostHoldMs,
+      tell: ({ code, message }) => emit({ event: 'waiting', publicKey, code, message })
+    })
     this.key = childPublicKey(parts.publicKey)
     this.#any = new Dialler(parts, this.key, {
       opened: () => {
@@ -103,8 +98,8 @@ export class Hosts {
   close(): void {
     this.#closed = true
     this.#unwatch?.()
-    for (const timer of [this.#dialTimer, this.#judgeTimer, this.#tellTimer, this.#lookUpTimer])
-      timer?.cancel()
+    for (const timer of [this.#dialTimer, this.#judgeTimer, this.#lookUpTimer]) timer?.cancel()
+    this.#absence.stop()
     this.#any.close()
     for (const host of this.#hosts.values()) host.close()
   }
@@ -136,6 +131,19 @@ export class Hosts {
   /** All that a connection leads to now. */
   get connected(): Host[] {
     return this.live.filter(host => host.connected)
+  }
+
+  /** That there is no connection, and why; null while there is one. */
+  get absence(): AbsenceStatus | null {
+    const { since, cause } = this.#absence
+    if (since === null) return null
+    const next = Math.min(this.#any.againAt, ...[...this.#hosts.values()].map(host => host.dialAt))
+    const dials = this.#any.busy || this.#someDialled() || next === Number.POSITIVE_INFINITY
+    return {
+      since,
+      cause: cause && { code: cause.code, message: cause.message },
+      nextDial: dials ? null : this.#parts.timeOfDay() + Math.max(0, next - this.#now)
+    }
   }
 
   /** Other port maps are wanted now. */
@@ -178,6 +186,11 @@ export class Hosts {
     return this.live.some(host => host.answers)
   }
 
+  /** Whether a host is dialled, or greeted, by its own key. */
+  #someDialled(): boolean {
+    return [...this.#hosts.values()].some(host => host.dialler.busy)
+  }
+
   // --- any host ---
 
   #dialAny(): void {
@@ -204,25 +217,9 @@ export class Hosts {
 
   /** No connection, for this cause. */
   #onFailure(err: HyperNatError): void {
-    if (this.#closed || this.#knows(err.code) || this.#someConnected()) return
-    const { clock, limits } = this.#parts
+    if (this.#closed || this.#someConnected()) return
     // There is still hope in the others that the topic names.
-    const hope = this.#lookingUp || [...this.#hosts.values()].some(host => host.dialler.busy)
-    if (!hope) this.#tellWaiting(err)
-    else this.#tellTimer ??= clock.after(limits.hostHoldMs, () => this.#tellWaiting(err))
-  }
-
-  #tellWaiting({ code, message }: HyperNatError): void {
-    this.#tellTimer?.cancel()
-    this.#tellTimer = null
-    if (this.#someConnected() || this.#knows(code)) return
-    this.#told.add(code)
-    this.#parts.emit({ event: 'waiting', publicKey: this.#publicKey, code, message })
-  }
-
-  /** Whether this cause says nothing new: a private server is silent to those whom it has turned away. */
-  #knows(code: ErrorCode): boolean {
-    return this.#told.has(code) || (SILENCE.has(code) && TURNED_AWAY.some(reason => this.#told.has(reason)))
+    this.#absence.failed(err, this.#lookingUp || this.#someDialled())
   }
 
   /** Dials at once where a connection is gone or cannot live, beside it; what may live on is asked. */
@@ -351,9 +348,7 @@ export class Hosts {
 
   #onUp(host: Host): void {
     this.#backoff.reset()
-    this.#told.clear()
-    this.#tellTimer?.cancel()
-    this.#tellTimer = null
+    this.#absence.over()
     // One that is being greeted may be another host.
     if (!this.#any.greeting) this.#any.stop()
     host.seenAt = this.#now
@@ -364,6 +359,7 @@ export class Hosts {
   /** A host is silent, or its connection is gone. */
   #onTrouble(host: Host): void {
     if (this.#closed || host.session === null) return
+    if (!this.#someConnected()) this.#absence.begin()
     this.#judge()
     if (host.session === null) return
     if (this.#lone() === host) this.#dialAny()
@@ -373,6 +369,7 @@ export class Hosts {
 
   #onEnded(host: Host, code: ErrorCode, reason: string, wasUp: boolean): void {
     if (this.#closed) return
+    if (!this.#someConnected()) this.#absence.begin()
     if (code === 'GOODBYE') this.#rest(host)
     else this.#dialLater(host, host.nextWait())
     this.#lookUpSoon()
