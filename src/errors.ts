@@ -108,6 +108,17 @@ export class OptionsError extends HyperNatError {
   }
 }
 
+/** What a thrown value that is nobody's fault but ours is told as: one line, with where it came from. */
+export function mistakeText(err: unknown): string {
+  const where =
+    err instanceof Error
+      ? String(err.stack)
+          .split('\n', 4)
+          .map(line => line.trim())
+      : [codeOf(err)]
+  return `A mistake in hyper-nat; please report it: ${where.join(' ')}`
+}
+
 /** The code of any thrown value: ours, the system's (`EADDRINUSE`) or `INTERNAL`. */
 export function codeOf(err: unknown): string {
   if (err && typeof err === 'object' && 'code' in err && typeof err.code === 'string') return err.code
