@@ -18,6 +18,7 @@ import { TokenBucket } from '../token-bucket.js'
 import { Absence } from './absence.js'
 import { Dialler, type Greeted } from './dialler.js'
 import { Host, type HostEvents, type HostParts } from './host.js'
+import { Search } from './search.js'
 import { HostChoice, isDead } from './standing.js'
 
 export interface HostsParts extends HostParts {
@@ -36,7 +37,6 @@ export class Hosts {
   readonly key: Uint8Array
   readonly #parts: HostsParts
   readonly #events: HostsEvents
-  readonly #topic: Uint8Array
   /** By key in hex. */
   readonly #hosts = new Map<string, Host>()
   /** Keys that are not dialled for a while, strangers' and of hosts that said goodbye, until when, ms; the oldest first. */
@@ -47,22 +47,18 @@ export class Hosts {
   readonly #backoff: Backoff
   readonly #strangers: TokenBucket
   readonly #absence: Absence
+  readonly #search: Search
   #anySince = 0
   #dialTimer: Timer | null = null
   #judgeTimer: Timer | null = null
-  #lookUpTimer: Timer | null = null
-  #lookUpWait = 0
-  #lookedUpAt = Number.NEGATIVE_INFINITY
-  #lookingUp = false
   #unwatch: (() => void) | null = null
   #closed = false
 
   constructor(parts: HostsParts, events: HostsEvents) {
-    const { limits, clock, timeOfDay, emit } = parts
+    const { limits, clock, timeOfDay, emit, log, node } = parts
     const publicKey = encodeKey(parts.publicKey)
     this.#parts = parts
     this.#events = events
-    this.#topic = topicOf(parts.publicKey)
     this.#choice = new HostChoice(limits)
     this.#backoff = new Backoff(limits)
     this.#strangers = new TokenBucket(limits.hostDialsPerMinute / 60_000, limits.hostDialsPerMinute)
@@ -71,6 +67,14 @@ export class Hosts {
       timeOfDay,
       holdMs: limits.hostHoldMs,
       tell: ({ code, message }) => emit({ event: 'waiting', publicKey, code, message })
+    })
+    const topic = topicOf(parts.publicKey)
+    this.#search = new Search({
+      clock,
+      limits,
+      log,
+      lookUp: () => node.lookUp(topic),
+      found: found => this.#onFound(found)
     })
     this.key = childPublicKey(parts.publicKey)
     this.#any = new Dialler(parts, this.key, {
@@ -88,17 +92,17 @@ export class Hosts {
   }
 
   start(): void {
-    const { clock, limits, node } = this.#parts
-    this.#unwatch = node.onChange(changes => this.#onNetworkChange(changes))
+    this.#unwatch = this.#parts.node.onChange(changes => this.#onNetworkChange(changes))
     this.#dialAny()
-    // The first connection goes first, unless there is none.
-    this.#lookUpTimer = clock.after(limits.firstLookUpMs, () => this.#lookUpNow())
+    this.#search.start()
   }
 
   close(): void {
     this.#closed = true
     this.#unwatch?.()
-    for (const timer of [this.#dialTimer, this.#judgeTimer, this.#lookUpTimer]) timer?.cancel()
+    this.#dialTimer?.cancel()
+    this.#judgeTimer?.cancel()
+    this.#search.close()
     this.#absence.stop()
     this.#any.close()
     for (const host of this.#hosts.values()) host.close()
@@ -205,7 +209,7 @@ export class Hosts {
     if (lone && !lone.answers) lone.dialAt = this.#now
     this.#pump()
     this.#dialAnyLater()
-    if (this.#lookUpWait === 0) this.#lookUpNow()
+    this.#search.hurry()
     this.#onFailure(err)
   }
 
@@ -219,7 +223,7 @@ export class Hosts {
   #onFailure(err: HyperNatError): void {
     if (this.#closed || this.#someConnected()) return
     // There is still hope in the others that the topic names.
-    this.#absence.failed(err, this.#lookingUp || this.#someDialled())
+    this.#absence.failed(err, this.#search.busy || this.#someDialled())
   }
 
   /** Dials at once where a connection is gone or cannot live, beside it; what may live on is asked. */
@@ -238,7 +242,7 @@ export class Hosts {
       this.#anySince = this.#now
       this.#any.dialAnew()
     }
-    if (!this.#someConnected()) this.#lookUpSoon()
+    if (!this.#someConnected()) this.#search.soon()
     this.#pump()
   }
 
@@ -364,7 +368,7 @@ export class Hosts {
     if (host.session === null) return
     if (this.#lone() === host) this.#dialAny()
     else this.#dialLater(host, 0)
-    this.#lookUpSoon()
+    this.#search.soon()
   }
 
   #onEnded(host: Host, code: ErrorCode, reason: string, wasUp: boolean): void {
@@ -372,7 +376,7 @@ export class Hosts {
     if (!this.#someConnected()) this.#absence.begin()
     if (code === 'GOODBYE') this.#rest(host)
     else this.#dialLater(host, host.nextWait())
-    this.#lookUpSoon()
+    this.#search.soon()
     this.#dialAnyLater()
     // Why there is no connection was told when it was lost.
     if (wasUp) this.#onFailure(new HyperNatError(code, reason || `The session ended (${code}).`))
@@ -389,7 +393,7 @@ export class Hosts {
       host.giveUp('CONNECTION_LOST')
       host.seenAt = this.#now
       this.#dialLater(host, host.nextWait())
-      this.#lookUpSoon()
+      this.#search.soon()
     }
     const live = this.live
     if (live.length < 2 || live.every(host => host.answers)) return
@@ -437,40 +441,8 @@ export class Hosts {
     return dialling.length < limits.hostDials && this.#strangers.has(1, now)
   }
 
-  // --- the topic ---
-
-  /** A host is missed: others are asked for, again and again for a while. */
-  #lookUpSoon(): void {
-    const { clock, limits } = this.#parts
-    this.#lookUpWait = 0
-    const due = this.#lookedUpAt + limits.hostHoldMs
-    this.#lookUpTimer?.cancel()
-    if (due <= this.#now) this.#lookUpNow()
-    else this.#lookUpTimer = clock.after(due - this.#now, () => this.#lookUpNow())
-  }
-
-  #lookUpNow(): void {
-    this.#lookUpTimer?.cancel()
-    if (this.#closed) return
-    const { clock, limits, node, log } = this.#parts
-    this.#lookUpWait = Math.min(this.#lookUpWait * 2 || limits.lookUpMs, limits.lookUpMaxMs)
-    this.#lookUpTimer = clock.after(this.#lookUpWait, () => this.#lookUpNow())
-    if (this.#lookingUp) return
-    this.#lookingUp = true
-    this.#lookedUpAt = this.#now
-    node
-      .lookUp(this.#topic)
-      .then(
-        found => this.#onFound(found),
-        err => log.debug({ err }, 'the topic could not be looked up')
-      )
-      .finally(() => {
-        this.#lookingUp = false
-      })
-  }
-
+  /** What the topic names. */
   #onFound(found: readonly Found[]): void {
-    if (this.#closed) return
     const now = this.#now
     for (const [name, until] of this.#resting) if (until <= now) this.#resting.delete(name)
     for (const { key, relayAddresses } of found) {
