@@ -8,14 +8,14 @@ import { Journal } from './control/journal.js'
 import { foldersOf, realFile, thisMachine } from './control/place.js'
 import { type Controlled, ControlServer } from './control/server.js'
 import type { DaemonStatus, Who } from './control/wire.js'
-import { codeOf, type Fault, HyperNatError, OptionsError } from './errors.js'
+import { codeOf, HyperNatError, OptionsError } from './errors.js'
 import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat } from './hyper-nat.js'
 import type { KeyPair } from './identity/keys.js'
 import { CONTROL_LIMITS, FILE_LOOK_MS, UI_LIMITS } from './limits.js'
 import type { Log } from './log.js'
 import type { MetricsServer } from './metrics/server.js'
-import { placeOf } from './open-map.js'
+import { tryMaps } from './open-map.js'
 import type { Opened } from './opened.js'
 import {
   clientsOf,
@@ -30,7 +30,6 @@ import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.j
 import { GuestBook } from './options/guest-book.js'
 import { FileWatch } from './options/watch.js'
 import type { Shared } from './shared.js'
-import { tryPort } from './sockets/free-ports.js'
 import type { Ui } from './ui/ui.js'
 import { version } from './version.js'
 
@@ -307,17 +306,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
           other.localHost === localHost &&
           other.localPort === localPort
       )
-    const faults: Fault[] = []
-    for (const entry of clients.flatMap(({ entries }) => entries)) {
-      if (entry.localPort === 0 || ours(entry)) continue
-      try {
-        await tryPort(entry.proto, entry.localHost, entry.localPort)
-      } catch (err) {
-        if (!(err instanceof HyperNatError)) throw err
-        faults.push({ path: placeOf(entry, err), message: err.message, code: err.code })
-      }
-    }
-    if (faults.length > 0) throw new OptionsError(faults)
+    await tryMaps(clients.flatMap(({ entries }) => entries.filter(entry => !ours(entry))))
   }
 
   /** Ends what is gone, so that what comes may take its place. */

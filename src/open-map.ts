@@ -1,9 +1,10 @@
 /** A port map at a client's end: what was asked for, and the local sockets that were opened for it. */
 import { isDeepStrictEqual } from 'node:util'
 import type { UdpFlow } from './conversations.js'
-import type { HyperNatError } from './errors.js'
+import { type Fault, HyperNatError, OptionsError } from './errors.js'
 import type { ClientMapInfo } from './events.js'
 import type { ClientEntry } from './options/entry.js'
+import { tryPort } from './sockets/free-ports.js'
 import type { Listener } from './sockets/tcp.js'
 import type { UdpListener } from './sockets/udp.js'
 
@@ -16,6 +17,23 @@ export type MapEntry = Pick<
 /** Where that of an entry is written for which it cannot be opened. */
 export function placeOf({ path, localHostPath = path }: MapEntry, { code }: HyperNatError): string {
   return code === 'ADDRESS_NOT_HERE' ? localHostPath : path
+}
+
+/**
+ * Opens each local port and closes it again.
+ * @throws OptionsError for all that cannot be had now
+ */
+export async function tryMaps(entries: readonly MapEntry[]): Promise<void> {
+  const faults: Fault[] = []
+  for (const entry of entries) {
+    try {
+      await tryPort(entry.proto, entry.localHost, entry.localPort)
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      faults.push({ path: placeOf(entry, err), message: err.message, code: err.code })
+    }
+  }
+  if (faults.length > 0) throw new OptionsError(faults)
 }
 
 /** A port map with its local sockets. */
