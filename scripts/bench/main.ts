@@ -4,6 +4,7 @@ import { cpus, release } from 'node:os'
 import { join } from 'node:path'
 import { findProgram } from '../../test/support/programs.js'
 import { startTestnet } from '../../test/support/testnet.js'
+import { tellNoRun } from '../flags.js'
 import { type Contender, contenders } from './contenders.js'
 import { measureFeel } from './feel.js'
 import { measureIdle } from './idle.js'
@@ -39,14 +40,7 @@ async function main(argv: readonly string[]): Promise<number> {
     measures: [...Object.keys(measures), LINK, FEEL],
     contenders: contenders.map(({ name }) => name)
   })
-  if ('help' in plan) {
-    console.log(plan.help)
-    return 0
-  }
-  if ('fault' in plan) {
-    console.error(plan.fault)
-    return 2
-  }
+  if (!('only' in plan)) return tellNoRun(plan)
   const { only, rounds, losses } = plan
   const chosen = contenders.filter(({ name }) => plan.contenders.includes(name))
   const machine = describeMachine()

@@ -1,6 +1,6 @@
 // What a command line of the bench asks for.
 import { parseArgs } from 'node:util'
-import { codeOf } from '../../src/errors.js'
+import { type NoRun, readFlags, wrongFlags } from '../flags.js'
 
 /** The names that can be chosen from. */
 export interface Choices {
@@ -24,31 +24,23 @@ const options = {
   help: { type: 'boolean', short: 'h' }
 } as const
 
-/** @returns a plan, the help that was asked for, or what is wrong with the command line */
-export function readPlan(
-  argv: readonly string[],
-  choices: Choices
-): Plan | { readonly help: string } | { readonly fault: string } {
-  const wrong = (message: string) => ({ fault: `${message}\n\n${usage(choices)}` })
-  try {
-    const { values } = parseArgs({ args: [...argv], options })
-    if (values.help) return { help: usage(choices) }
-    const only = values.only?.split(',') ?? choices.measures
-    const contenders = values.contenders?.split(',') ?? choices.contenders
-    const rounds = Number(values.rounds ?? 3)
-    const losses = (values.losses ?? '0,2,5').split(',').map(Number)
-    const unknown = [
-      ...only.filter(name => !choices.measures.includes(name)),
-      ...contenders.filter(name => !choices.contenders.includes(name))
-    ]
-    if (unknown.length > 0) return wrong(`There is no ${unknown.map(name => `"${name}"`).join(', ')}.`)
-    if (!Number.isInteger(rounds) || rounds < 1) return wrong('--rounds is a whole number, 1 or more.')
-    if (!losses.every(loss => loss >= 0 && loss <= 100)) return wrong('--losses are percents, 0 to 100.')
-    return { only, contenders, rounds, losses }
-  } catch (err) {
-    if (!codeOf(err).startsWith('ERR_PARSE_ARGS_')) throw err
-    return wrong((err as Error).message)
-  }
+export function readPlan(argv: readonly string[], choices: Choices): Plan | NoRun {
+  const flags = readFlags(() => parseArgs({ args: [...argv], options }), usage(choices))
+  if (!('values' in flags)) return flags
+  const { values } = flags
+  const wrong = (what: string) => wrongFlags(what, usage(choices))
+  const only = values.only?.split(',') ?? choices.measures
+  const contenders = values.contenders?.split(',') ?? choices.contenders
+  const rounds = Number(values.rounds ?? 3)
+  const losses = (values.losses ?? '0,2,5').split(',').map(Number)
+  const unknown = [
+    ...only.filter(name => !choices.measures.includes(name)),
+    ...contenders.filter(name => !choices.contenders.includes(name))
+  ]
+  if (unknown.length > 0) return wrong(`There is no ${unknown.map(name => `"${name}"`).join(', ')}.`)
+  if (!Number.isInteger(rounds) || rounds < 1) return wrong('--rounds is a whole number, 1 or more.')
+  if (!losses.every(loss => loss >= 0 && loss <= 100)) return wrong('--losses are percents, 0 to 100.')
+  return { only, contenders, rounds, losses }
 }
 
 function usage({ measures, contenders }: Choices): string {
