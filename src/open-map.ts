@@ -14,7 +14,7 @@ export type MapEntry = Pick<
   'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'localHostPath' | 'lobby' | 'duplicate'
 >
 
-/** Where that of an entry is written for which it cannot be opened. */
+/** Where it is written what keeps an entry from being opened. */
 export function placeOf({ path, localHostPath = path }: MapEntry, { code }: HyperNatError): string {
   return code === 'ADDRESS_NOT_HERE' ? localHostPath : path
 }

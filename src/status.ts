@@ -85,7 +85,7 @@ export interface AbsenceStatus {
   since: number
   /** Why, as `waiting` events tell it; null while that is not known yet. */
   cause: { code: ErrorCode; message: string } | null
-  /** When it dials again, milliseconds since 1970; null while it does */
+  /** When it dials again, milliseconds since 1970; null while it does. */
   nextDial: number | null
 }
 

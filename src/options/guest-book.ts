@@ -39,8 +39,9 @@ export class GuestBook {
 
   /** Made for the first who has an address: most servers give none. */
   #playerList(): PlayerList {
+    if (this.#players) return this.#players
     const file = playersFile(this.#source)
-    this.#players ??= new PlayerList({
+    this.#players = new PlayerList({
       file,
       clock: systemClock,
       timeOfDay: Date.now,
