@@ -11,6 +11,7 @@ import { Random, sha256 } from '../test/support/random.js'
 import { bindUdpEcho } from '../test/support/servers.js'
 import { newSecret } from '../test/support/stage.js'
 import { startTestnet } from '../test/support/testnet.js'
+import { readFlags, tellNoRun } from './flags.js'
 
 const PAGE_BYTES = 1_000_000
 const DATAGRAM_BYTES = [0, 1, 200, 1400, 9000, 65507]
@@ -23,8 +24,11 @@ const interrupted = new AbortController()
 process.on('SIGINT', () => interrupted.abort())
 process.on('SIGTERM', () => interrupted.abort())
 
-const { keep } = parseArgs({ options: { keep: { type: 'boolean', default: false } } }).values
-process.exitCode = await main(keep)
+const flags = readFlags(
+  () => parseArgs({ options: { keep: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } }),
+  'npm run demo -- [--keep]\n\n  --keep  leaves it running, to be tried, until Ctrl-C'
+)
+process.exitCode = 'values' in flags ? await main(flags.values.keep === true) : tellNoRun(flags)
 
 async function main(keep: boolean): Promise<number> {
   let code = 0

@@ -4,9 +4,11 @@
  * written.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 import { KINDS, type Kind, Lab, noLab } from '../test/natlab/lab.js'
 import { COMBINATIONS, line, nameOf, outcome, type Result, tryPair } from '../test/natlab/matrix.js'
 import { PublicSide } from '../test/natlab/pair.js'
+import { readFlags, tellNoRun, wrongFlags } from './flags.js'
 
 const FILE = 'docs/nat-matrix.md'
 
@@ -22,12 +24,23 @@ const KIND_TEXT: Record<Kind, string> = {
   blocked: 'a router that lets no UDP through'
 }
 
+const usage = `npm run nat-matrix -- [PAIR ..]
+
+Without a pair all are tried, and written to ${FILE}. Pairs: ${COMBINATIONS.map(nameOf).join('; ').replaceAll(', ', ',')}`
+const flags = readFlags(
+  () => parseArgs({ options: { help: { type: 'boolean', short: 'h' } }, allowPositionals: true }),
+  usage
+)
+if (!('values' in flags)) process.exit(tellNoRun(flags))
+const only = flags.positionals.map(pair => pair.replace(',', ', '))
+const unknown = only.filter(pair => !COMBINATIONS.some(one => nameOf(one) === pair))
+if (unknown.length > 0) process.exit(tellNoRun(wrongFlags(`There is no pair ${unknown.join('; ')}.`, usage)))
+
 const reason = noLab()
 if (reason) {
   console.error(`Skipped: ${reason}.`)
   process.exit(0)
 }
-const only = process.argv.slice(2).map(pair => pair.replace(',', ', '))
 const lab = await Lab.open()
 const side = new PublicSide(lab)
 const results: Result[] = []

@@ -20,8 +20,9 @@ const tasks = {
   lint: args => installed(() => lint(args)),
   format: () => installed(() => lint(['--write'])),
   test: args => installed(() => test(args)),
-  // npm runs this one at the end of `npm ci`, when the build comes anyway if it was we who started npm.
-  prepare: () => (process.env.HYPER_NAT_TASK ? 0 : build())
+  // npm runs this one at the end of `npm ci`, when the build comes anyway if it was we who started npm; and for
+  // `npm install -g .`, which installs nothing else.
+  prepare: () => (process.env.HYPER_NAT_TASK ? 0 : prepared(() => 0))
 }
 
 const [name = '', ...args] = process.argv.slice(2)
@@ -48,7 +49,7 @@ function install() {
   console.log('Installing the packages of package-lock.json ..')
   // npm is a .cmd on Windows, which only a shell can start.
   const shell = process.platform === 'win32'
-  return run('npm', ['ci'], { shell, env: { ...process.env, HYPER_NAT_TASK: name } })
+  return run('npm', ['ci', '--global=false'], { shell, env: { ...process.env, HYPER_NAT_TASK: name } })
 }
 
 function isStale(made, from) {

@@ -13,7 +13,7 @@ import type { KeyPair } from './identity/keys.js'
 import { isAsked, queryEar } from './lan/query-ear.js'
 import { LoopbackSender, Repeater } from './lan/repeater.js'
 import { REFUSED_REST_MS } from './limits.js'
-import { isSameMap, type MapEntry, mapInfo, type OpenMap } from './open-map.js'
+import { isSameMap, type MapEntry, mapInfo, type OpenMap, placeOf } from './open-map.js'
 import type { Outside } from './outside.js'
 import { Seldom } from './seldom.js'
 import { ANNOUNCEMENTS, MAX_ANNOUNCEMENT } from './session/wire.js'
@@ -92,7 +92,7 @@ export class Client {
 
   /**
    * Opens local ports: all of them, or none.
-   * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry, or CLOSED
+   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED, naming the entry, or CLOSED
    */
   async listen(entries: readonly MapEntry[]): Promise<void> {
     if (this.#closed) throw new HyperNatError('CLOSED', 'hyper-nat is being stopped.')
@@ -101,7 +101,7 @@ export class Client {
       for (const entry of entries) {
         const map = this.#place(entry)
         bound.push(map)
-        await this.#open(map, entry.path)
+        await this.#open(map, entry)
       }
     } catch (err) {
       await Promise.all(bound.map(map => this.#shut(map)))
@@ -130,7 +130,7 @@ export class Client {
     return map
   }
 
-  async #open(map: OpenMap, path: string): Promise<void> {
+  async #open(map: OpenMap, entry: MapEntry): Promise<void> {
     const { proto, localHost, wantedPort } = map
     try {
       if (proto === 'udp') {
@@ -149,10 +149,10 @@ export class Client {
       }
     } catch (err) {
       if (!(err instanceof HyperNatError)) throw err
-      throw new HyperNatError(err.code, `${path}: ${err.message}`, { cause: err })
+      throw new HyperNatError(err.code, `${placeOf(entry, err)}: ${err.message}`, { cause: err })
     }
     // Closed meanwhile, which knew nothing of this socket yet.
-    if (this.#closed) throw new HyperNatError('CLOSED', `${path}: hyper-nat is being stopped.`)
+    if (this.#closed) throw new HyperNatError('CLOSED', `${entry.path}: hyper-nat is being stopped.`)
   }
 
   /** Closes a local port, and ends what goes through it. */
@@ -204,7 +204,7 @@ export class Client {
 
   /**
    * Other port maps from now on. Those that stay are not touched; connections of those that go are reset.
-   * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry; none of the new ones is open then
+   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED, naming the entry; none of the new ones is open then
    */
   async setMaps(entries: readonly MapEntry[]): Promise<void> {
     const fresh = [...entries]
@@ -259,6 +259,7 @@ export class Client {
       publicKey: this.publicKey,
       maps: this.#maps.map(map => ({ ...mapInfo(map), ...mapStatus(map, past, sessions) })),
       sessions,
+      absence: this.#hosts.absence,
       overall: this.#past.overall(sessions),
       dials: this.#dials.made,
       failedDials: this.#dials.failed,

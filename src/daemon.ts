@@ -8,13 +8,14 @@ import { Journal } from './control/journal.js'
 import { foldersOf, realFile, thisMachine } from './control/place.js'
 import { type Controlled, ControlServer } from './control/server.js'
 import type { DaemonStatus, Who } from './control/wire.js'
-import { codeOf, type Fault, HyperNatError, OptionsError } from './errors.js'
+import { codeOf, HyperNatError, OptionsError } from './errors.js'
 import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat } from './hyper-nat.js'
 import type { KeyPair } from './identity/keys.js'
-import { CONTROL_LIMITS, FILE_LOOK_MS, PLAYERS_WRITE_MS, SEEN_WRITE_MS, UI_LIMITS } from './limits.js'
+import { CONTROL_LIMITS, FILE_LOOK_MS, UI_LIMITS } from './limits.js'
 import type { Log } from './log.js'
 import type { MetricsServer } from './metrics/server.js'
+import { tryMaps } from './open-map.js'
 import type { Opened } from './opened.js'
 import {
   clientsOf,
@@ -26,11 +27,9 @@ import {
   without
 } from './options/changes.js'
 import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.js'
-import { LastSeen, seenFile } from './options/last-seen.js'
-import { PlayerList, playersFile } from './options/player-list.js'
+import { GuestBook } from './options/guest-book.js'
 import { FileWatch } from './options/watch.js'
 import type { Shared } from './shared.js'
-import { tryPort } from './sockets/free-ports.js'
 import type { Ui } from './ui/ui.js'
 import { version } from './version.js'
 
@@ -70,8 +69,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   #ui: Ui | null = null
   #watch: FileWatch | null = null
   #metrics: MetricsServer | null = null
-  #lastSeen: LastSeen | null = null
-  #players: PlayerList | null = null
+  #book: GuestBook | null = null
   #closed = false
 
   /** @param journal where events are kept, and perhaps log lines, for those who ask later */
@@ -102,8 +100,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
 
   /**
    * Binds every local port, then announces every secret.
-   * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED, naming the entry, IDENTITY_EXPOSED or IDENTITY_UNUSABLE; everything is
-   * closed then
+   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED, naming the entry, IDENTITY_EXPOSED or
+   * IDENTITY_UNUSABLE; everything is closed then
    */
   start(): Promise<void> {
     return this.#next(() => this.#start())
@@ -152,19 +150,10 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
       log: this.log
     })
     this.#node = node
-    if (source) {
-      const file = seenFile(source.path)
-      this.#lastSeen = new LastSeen({
-        file,
-        clock: systemClock,
-        timeOfDay: Date.now,
-        everyMs: SEEN_WRITE_MS,
-        onfail: err => this.log.info({ code: codeOf(err) }, 'when guests were seen last cannot be written')
-      })
-    }
+    const book = new GuestBook(source?.path, this.log)
+    this.#book = book
     node.on('event', event => {
-      this.#noteGuest(event)
-      this.#notePlayer(event)
+      book.note(event)
       this.emit('event', event)
     })
     await this.#listen()
@@ -317,17 +306,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
           other.localHost === localHost &&
           other.localPort === localPort
       )
-    const faults: Fault[] = []
-    for (const entry of clients.flatMap(({ entries }) => entries)) {
-      if (entry.localPort === 0 || ours(entry)) continue
-      try {
-        await tryPort(entry.proto, entry.localHost, entry.localPort)
-      } catch (err) {
-        if (!(err instanceof HyperNatError)) throw err
-        faults.push({ path: entry.path, message: err.message, code: err.code })
-      }
-    }
-    if (faults.length > 0) throw new OptionsError(faults)
+    await tryMaps(clients.flatMap(({ entries }) => entries.filter(entry => !ours(entry))))
   }
 
   /** Ends what is gone, so that what comes may take its place. */
@@ -395,27 +374,6 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     }
   }
 
-  #noteGuest(event: DaemonEvent): void {
-    if ((event.event !== 'connected' && event.event !== 'disconnected') || event.name === undefined) return
-    this.#lastSeen?.note(event.publicKey, event.name)
-  }
-
-  #notePlayer(event: DaemonEvent): void {
-    if (event.event !== 'connected' || event.address === undefined) return
-    if (!this.#players) {
-      const file = playersFile(this.options.source?.path)
-      this.#players = new PlayerList({
-        file,
-        clock: systemClock,
-        timeOfDay: Date.now,
-        everyMs: PLAYERS_WRITE_MS,
-        onfail: err =>
-          this.log.warn({ code: codeOf(err), file }, 'who has which player address cannot be written')
-      })
-    }
-    this.#players.note(event.publicKey, event.address, event.peer, event.name)
-  }
-
   async #identity(): Promise<KeyPair | undefined> {
     if (this.options.identity === undefined) return undefined
     const { loadIdentity } = await import('./options/identity-file.js')
@@ -430,8 +388,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     this.#control?.close()
     await this.#metrics?.close()
     await this.#node?.close()
-    await this.#lastSeen?.close()
-    await this.#players?.close()
+    await this.#book?.close()
     // Who asked it to stop learns by this that it has.
     this.#control?.hangUp()
   }

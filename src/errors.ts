@@ -31,6 +31,7 @@ export type ErrorCode =
   // Local machine (exit code 1)
   | 'PORT_IN_USE'
   | 'LISTEN_FAILED'
+  | 'ADDRESS_NOT_HERE'
   | 'DHT_UNREACHABLE'
   | 'CLOSED'
   | 'SERVICE_FAILED'
@@ -105,6 +106,17 @@ export class OptionsError extends HyperNatError {
     this.name = 'OptionsError'
     this.faults = faults
   }
+}
+
+/** What a thrown value that is nobody's fault but ours is told as: one line, with where it came from. */
+export function mistakeText(err: unknown): string {
+  const where =
+    err instanceof Error
+      ? String(err.stack)
+          .split('\n', 4)
+          .map(line => line.trim())
+      : [codeOf(err)]
+  return `A mistake in hyper-nat; please report it: ${where.join(' ')}`
 }
 
 /** The code of any thrown value: ours, the system's (`EADDRINUSE`) or `INTERNAL`. */

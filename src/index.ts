@@ -74,6 +74,7 @@ export type { Quality } from './session/pulse.js'
 export type { MapTally, Tally } from './session/traffic.js'
 export type { AccessOptions, MapToShare, Shared, WhatToShare } from './shared.js'
 export {
+  type AbsenceStatus,
   type ClientStatus,
   type MapStatus,
   type NetworkStatus,

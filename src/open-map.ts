@@ -1,16 +1,40 @@
 /** A port map at a client's end: what was asked for, and the local sockets that were opened for it. */
 import { isDeepStrictEqual } from 'node:util'
 import type { UdpFlow } from './conversations.js'
+import { type Fault, HyperNatError, OptionsError } from './errors.js'
 import type { ClientMapInfo } from './events.js'
 import type { ClientEntry } from './options/entry.js'
+import { tryPort } from './sockets/free-ports.js'
 import type { Listener } from './sockets/tcp.js'
 import type { UdpListener } from './sockets/udp.js'
 
 /** A port map to open. */
 export type MapEntry = Pick<
   ClientEntry,
-  'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'lobby' | 'duplicate'
+  'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'localHostPath' | 'lobby' | 'duplicate'
 >
+
+/** Where it is written what keeps an entry from being opened. */
+export function placeOf({ path, localHostPath = path }: MapEntry, { code }: HyperNatError): string {
+  return code === 'ADDRESS_NOT_HERE' ? localHostPath : path
+}
+
+/**
+ * Opens each local port and closes it again.
+ * @throws OptionsError for all that cannot be had now
+ */
+export async function tryMaps(entries: readonly MapEntry[]): Promise<void> {
+  const faults: Fault[] = []
+  for (const entry of entries) {
+    try {
+      await tryPort(entry.proto, entry.localHost, entry.localPort)
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      faults.push({ path: placeOf(entry, err), message: err.message, code: err.code })
+    }
+  }
+  if (faults.length > 0) throw new OptionsError(faults)
+}
 
 /** A port map with its local sockets. */
 export interface OpenMap extends ClientMapInfo {

@@ -27,8 +27,9 @@ export interface MapToOpen {
   nextFree?: boolean
   /** Whether small payloads to the server are sent twice, for lines that lose packets; `udp` only. */
   duplicate?: boolean | undefined
-  /** Where it was written, for error messages. */
+  /** Where it was written, for error messages; and where `localHost` was. */
   path?: string
+  localHostPath?: string
 }
 
 /** What `HyperNat.open` gives. */
@@ -53,7 +54,7 @@ export interface Opened {
   /**
    * Other port maps from now on. Those that are as they were stay open, and what goes through them goes on; connections of the
    * others are reset. To be called again when it has settled.
-   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED; none of the new ones is open then
+   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE, LISTEN_FAILED; none of the new ones is open then
    */
   setMaps(maps: readonly Omit<MapToOpen, 'nextFree'>[]): Promise<void>
   close(): Promise<void>
@@ -79,7 +80,7 @@ export class OpenedMaps implements Opened {
 
   /**
    * Binds the local ports, those in use exchanged for the next free ones where that will do, and begins to dial.
-   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, CLOSED; it is closed then
+   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE, LISTEN_FAILED, CLOSED; it is closed then
    */
   async open(maps: readonly MapToOpen[]): Promise<void> {
     const wanted = maps.map(map => ({ ...mapEntry(map), nextFree: map.nextFree ?? false }))
@@ -161,6 +162,7 @@ export class OpenedMaps implements Opened {
 
 function mapEntry({
   path,
+  localHostPath,
   proto,
   port,
   localPort = port,
@@ -169,5 +171,5 @@ function mapEntry({
   duplicate = false
 }: Omit<MapToOpen, 'nextFree'>): MapEntry {
   const place = { path: path ?? `${proto} ${port}`, proto, port, localPort, localHost }
-  return { ...place, duplicate, ...(lobby && { lobby }) }
+  return { ...place, ...(localHostPath && { localHostPath }), duplicate, ...(lobby && { lobby }) }
 }

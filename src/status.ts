@@ -3,6 +3,7 @@
  * socket and whoever shows or measures a node. Counters only grow; who wants rates takes two snapshots and divides by the
  * time between them ({@link Status.at}).
  */
+import type { ErrorCode } from './errors.js'
 import type { ClientMapInfo, PathKind, ServerMapInfo } from './events.js'
 import type { NatKind } from './network/nat.js'
 import type { PortMappingState } from './network/port-mapping.js'
@@ -78,6 +79,16 @@ export interface ServerStatus {
   admitted: number
 }
 
+/** That no host of a server is connected. */
+export interface AbsenceStatus {
+  /** Since when, milliseconds since 1970. */
+  since: number
+  /** Why, as `waiting` events tell it; null while that is not known yet. */
+  cause: { code: ErrorCode; message: string } | null
+  /** When it dials again, milliseconds since 1970; null while it does. */
+  nextDial: number | null
+}
+
 /** One server that local ports lead to. */
 export interface ClientStatus {
   /** The server's, in base58. */
@@ -86,6 +97,8 @@ export interface ClientStatus {
   maps: (ClientMapInfo & MapStatus)[]
   /** One for each host. */
   sessions: SessionStatus[]
+  /** Null while a host is connected. */
+  absence: AbsenceStatus | null
   /** Of all sessions, those that are over too. */
   overall: Overall
   /** Dials so far, of all hosts; and how many of them led to no connection. */

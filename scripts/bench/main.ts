@@ -1,17 +1,17 @@
-// `npm run bench [-- --only NAME,..] [--rounds N] [--contenders NAME,..] [--losses PERCENT,..]`: hyper-nat beside its
-// predecessor, hypertele and plain sockets, interleaved in one run on one DHT.
+// `npm run bench`: hyper-nat beside its predecessor, hypertele and plain sockets, interleaved in one run on one DHT.
 import { existsSync, readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { findProgram } from '../../test/support/programs.js'
 import { startTestnet } from '../../test/support/testnet.js'
+import { tellNoRun } from '../flags.js'
 import { type Contender, contenders } from './contenders.js'
 import { measureFeel } from './feel.js'
 import { measureIdle } from './idle.js'
 import { measureConnect, measureDatagrams, measureStart } from './latency.js'
 import { measureLink } from './link.js'
 import { installPeers, projectFolder } from './peers.js'
+import { readPlan } from './plan.js'
 import { Report } from './report.js'
 import { measureThroughput } from './throughput.js'
 import { measureUdpRate } from './udp-rate.js'
@@ -33,26 +33,16 @@ const LINK = 'link'
 const FEEL = 'feel'
 const RESULTS = 'bench-results.json'
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string' },
-    rounds: { type: 'string', default: '3' },
-    contenders: { type: 'string' },
-    losses: { type: 'string', default: '0,2,5' }
-  }
-})
+process.exitCode = await main(process.argv.slice(2))
 
-process.exitCode = await main()
-
-async function main(): Promise<number> {
-  const names = [...Object.keys(measures), LINK, FEEL]
-  const only = values.only?.split(',') ?? names
-  const wrong = only.filter(name => !names.includes(name))
-  if (wrong.length > 0) {
-    console.error(`There is no measurement ${wrong.join(', ')}. There are: ${names.join(', ')}.`)
-    return 2
-  }
-  const chosen = contenders.filter(c => !values.contenders || values.contenders.split(',').includes(c.name))
+async function main(argv: readonly string[]): Promise<number> {
+  const plan = readPlan(argv, {
+    measures: [...Object.keys(measures), LINK, FEEL],
+    contenders: contenders.map(({ name }) => name)
+  })
+  if (!('only' in plan)) return tellNoRun(plan)
+  const { only, rounds, losses } = plan
+  const chosen = contenders.filter(({ name }) => plan.contenders.includes(name))
   const machine = describeMachine()
   console.log(
     Object.entries(machine)
@@ -62,9 +52,8 @@ async function main(): Promise<number> {
   await installPeers()
 
   const report = new Report()
-  const rounds = Number(values.rounds)
   await measureLoopback(report, only, chosen, rounds)
-  if (only.includes(LINK)) await measureLink(report, chosen, rounds, values.losses.split(',').map(Number))
+  if (only.includes(LINK)) await measureLink(report, chosen, rounds, losses)
   if (only.includes(FEEL)) await measureFeel(report, chosen, rounds)
   report.print('hyper-nat')
   report.write(join(projectFolder, RESULTS), machine)
@@ -72,7 +61,12 @@ async function main(): Promise<number> {
   return 0
 }
 
-async function measureLoopback(report: Report, only: string[], chosen: readonly Contender[], rounds: number) {
+async function measureLoopback(
+  report: Report,
+  only: readonly string[],
+  chosen: readonly Contender[],
+  rounds: number
+) {
   const testnet = await startTestnet(4)
   try {
     for (const [name, measure] of Object.entries(measures)) {

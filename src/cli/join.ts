@@ -138,6 +138,7 @@ function handOver(
 ): Task {
   return async ({ stdout }) => {
     const { freePorts } = await import('../sockets/free-ports.js')
+    const { tryMaps } = await import('../open-map.js')
     const { encodeKey } = await import('../identity/encoding.js')
     const { joinHints } = await import('./join-hints.js')
     const publicKey = encodeKey(entries[0]!.publicKey)
@@ -156,7 +157,10 @@ function handOver(
       const ports = await freePorts(wanted, LIMITS.nextFreePorts)
       let said = ''
       if (missing.length > 0) {
-        await save(missing.map((entry, i) => ({ ...entry, localPort: ports[i]! })))
+        const maps = missing.map((entry, i) => ({ ...entry, localPort: ports[i]! }))
+        // What the daemon could not open must not stand in its file.
+        await tryMaps(maps)
+        await save(maps)
         said = await nameIdentity(path, text(args, 'identity'))
         await control.ask('reload', CONTROL_LIMITS.jobMs)
       }

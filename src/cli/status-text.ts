@@ -6,7 +6,14 @@ import type { DaemonStatus } from '../control/wire.js'
 import { shortKey } from '../identity/encoding.js'
 import type { PortMappingState } from '../network/port-mapping.js'
 import { quoteName } from '../options/quote.js'
-import type { ClientStatus, MapStatus, NetworkStatus, ServerStatus, SessionStatus } from '../status.js'
+import type {
+  AbsenceStatus,
+  ClientStatus,
+  MapStatus,
+  NetworkStatus,
+  ServerStatus,
+  SessionStatus
+} from '../status.js'
 import { counted } from './counted.js'
 import { table } from './table.js'
 
@@ -68,7 +75,7 @@ function serverText(server: ServerStatus, at: number): string {
   )
 }
 
-function clientText({ publicKey, maps, sessions, waiting }: ClientStatus, at: number): string {
+function clientText({ publicKey, maps, sessions, absence, waiting }: ClientStatus, at: number): string {
   const where = maps.map(map =>
     mapRow(map, hostPort(map.localHost, map.localPort), `${map.proto} ${map.port}`)
   )
@@ -76,8 +83,15 @@ function clientText({ publicKey, maps, sessions, waiting }: ClientStatus, at: nu
   return (
     `Ports of ${publicKey}\n` +
     table(['  HERE', 'THERE', ...MAP_COLUMNS], where) +
-    (sessions.length === 0 ? `  not connected\n${held}` : sessionsText(sessions, 'HOST', at))
+    (sessions.length === 0 ? '' : sessionsText(sessions, 'HOST', at)) +
+    (absence ? absenceText(absence, at) + held : '')
   )
+}
+
+function absenceText({ since, cause, nextDial }: AbsenceStatus, at: number): string {
+  const next = nextDial === null ? 'dials now' : `dials again in ${timeText(nextDial - at)}`
+  const why = cause ? `  ${cause.code}: ${cause.message}\n` : ''
+  return `  not connected for ${timeText(at - since)}, ${next}\n${why}`
 }
 
 const MAP_COLUMNS = ['FLOWS', 'IN', 'OUT']

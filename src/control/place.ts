@@ -1,10 +1,11 @@
 /** Where the control sockets of a user's daemons are. See CONTROL.md. */
 import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
-import { chmod, lstat, mkdir, readdir } from 'node:fs/promises'
+import { chmod, lstat, readdir } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { codeOf, HyperNatError } from '../errors.js'
+import { makeFolder } from '../folder.js'
 
 /** Where to look for sockets, as a user has it: a folder, or none; left out: where this system has such things. */
 export type ControlSetting = string | false | undefined
@@ -122,12 +123,13 @@ export async function addressesIn({ path, ours }: Folder, machine: Machine): Pro
 export async function prepare({ path, ours }: Folder, machine: Machine): Promise<void> {
   if (machine.platform === 'win32') return
   try {
-    const made = await mkdir(path, { recursive: true, mode: 0o700 })
+    const made = await makeFolder(path, 0o700)
     // The mask of this process may have taken bits away.
-    if (made !== undefined) await chmod(path, 0o700)
+    if (made) await chmod(path, 0o700)
     if (!ours || (await isPrivate(path, machine))) return
   } catch (err) {
-    throw failed(path, codeOf(err), err)
+    const code = codeOf(err)
+    throw failed(path, code === 'ENOENT' ? 'no folder can be made there' : code, err)
   }
   throw failed(path, 'other users own it, or can enter it')
 }

@@ -1,8 +1,9 @@
 /** A recipe from what a running program has open, for its owner to use and to complete. */
 
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, HyperNatError } from '../errors.js'
+import { makeFolder } from '../folder.js'
 import { ownFolder } from './games.js'
 import type { RunningProgram } from './open-ports.js'
 import { ID_MAX, type Recipe, recipeShape } from './recipe.js'
@@ -81,7 +82,7 @@ export function learnedRecipe(program: RunningProgram, name = program.name): Rec
  */
 export async function saveRecipe(recipe: Recipe, folder = ownFolder()): Promise<string> {
   const path = join(folder, `${recipe.id}.json`)
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   try {
     await writeFile(path, `${JSON.stringify(recipe, null, 2)}\n`, { flag: 'wx' })
   } catch (cause) {

@@ -87,7 +87,7 @@ export class Dialler {
   readonly #key: Uint8Array
   readonly #events: DiallerEvents
   #giveUp: (() => void) | null = null
-  #again: Timer | null = null
+  #again: { readonly timer: Timer; readonly at: number } | null = null
   #greeting = false
   #closed = false
 
@@ -102,6 +102,11 @@ export class Dialler {
     return this.#giveUp !== null
   }
 
+  /** When it dials again, ms; infinite while that is not planned. */
+  get againAt(): number {
+    return this.#again?.at ?? Number.POSITIVE_INFINITY
+  }
+
   /** Whether a connection is open and being greeted on. */
   get greeting(): boolean {
     return this.#greeting
@@ -110,7 +115,7 @@ export class Dialler {
   /** Dials now, unless it does already. */
   dial(): void {
     if (this.#closed || this.#giveUp) return
-    this.#again?.cancel()
+    this.#forgetPlan()
     const { node, keyPair, dials } = this.#parts
     dials.made++
     const giveUp = node.dial(
@@ -137,14 +142,24 @@ export class Dialler {
 
   /** Runs `dial` (or what is to decide on it) after `ms`; what was planned before is forgotten. */
   later(ms: number, dial: () => void = () => this.dial()): void {
-    this.#again?.cancel()
-    if (!this.#closed) this.#again = this.#parts.clock.after(ms, dial)
+    this.#forgetPlan()
+    if (this.#closed) return
+    const { clock } = this.#parts
+    const timer = clock.after(ms, () => {
+      this.#again = null
+      dial()
+    })
+    this.#again = { timer, at: clock.now() + ms }
+  }
+
+  #forgetPlan(): void {
+    this.#again?.timer.cancel()
+    this.#again = null
   }
 
   /** Gives up what is under way, and what is planned. */
   stop(): void {
-    this.#again?.cancel()
-    this.#again = null
+    this.#forgetPlan()
     const giveUp = this.#giveUp
     this.#giveUp = null
     giveUp?.()

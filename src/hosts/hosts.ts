@@ -13,9 +13,12 @@ import { Backoff } from '../network/backoff.js'
 import type { NetworkChange } from '../network/network-watch.js'
 import type { Found } from '../network/topic.js'
 import { turnAway } from '../session/greeting.js'
+import type { AbsenceStatus } from '../status.js'
 import { TokenBucket } from '../token-bucket.js'
+import { Absence } from './absence.js'
 import { Dialler, type Greeted } from './dialler.js'
 import { Host, type HostEvents, type HostParts } from './host.js'
+import { Search } from './search.js'
 import { HostChoice, isDead } from './standing.js'
 
 export interface HostsParts extends HostParts {
@@ -29,23 +32,11 @@ export interface HostsEvents {
   udp(host: Host, flow: number, payload: Uint8Array, map: number): void
 }
 
-/** What a server says to whom it does not let in, or no longer. */
-const TURNED_AWAY: readonly ErrorCode[] = ['NOT_INVITED', 'INVITE_EXPIRED']
-
-/** What it looks like when no server answers. */
-const SILENCE: ReadonlySet<ErrorCode> = new Set([
-  'SERVER_NOT_FOUND',
-  'SERVER_NOT_RUNNING',
-  'SERVER_UNREACHABLE'
-])
-
 export class Hosts {
   /** The key that all hosts listen on. */
   readonly key: Uint8Array
   readonly #parts: HostsParts
   readonly #events: HostsEvents
-  readonly #publicKey: string
-  readonly #topic: Uint8Array
   /** By key in hex. */
   readonly #hosts = new Map<string, Host>()
   /** Keys that are not dialled for a while, strangers' and of hosts that said goodbye, until when, ms; the oldest first. */
@@ -55,28 +46,36 @@ export class Hosts {
   readonly #any: Dialler
   readonly #backoff: Backoff
   readonly #strangers: TokenBucket
+  readonly #absence: Absence
+  readonly #search: Search
   #anySince = 0
   #dialTimer: Timer | null = null
   #judgeTimer: Timer | null = null
-  #tellTimer: Timer | null = null
-  #lookUpTimer: Timer | null = null
-  #lookUpWait = 0
-  #lookedUpAt = Number.NEGATIVE_INFINITY
-  #lookingUp = false
-  /** The causes of waiting that were told since a session was up last. */
-  readonly #told = new Set<ErrorCode>()
   #unwatch: (() => void) | null = null
   #closed = false
 
   constructor(parts: HostsParts, events: HostsEvents) {
-    const { limits } = parts
+    const { limits, clock, timeOfDay, emit, log, node } = parts
+    const publicKey = encodeKey(parts.publicKey)
     this.#parts = parts
     this.#events = events
-    this.#publicKey = encodeKey(parts.publicKey)
-    this.#topic = topicOf(parts.publicKey)
     this.#choice = new HostChoice(limits)
     this.#backoff = new Backoff(limits)
     this.#strangers = new TokenBucket(limits.hostDialsPerMinute / 60_000, limits.hostDialsPerMinute)
+    this.#absence = new Absence({
+      clock,
+      timeOfDay,
+      holdMs: limits.hostHoldMs,
+      tell: ({ code, message }) => emit({ event: 'waiting', publicKey, code, message })
+    })
+    const topic = topicOf(parts.publicKey)
+    this.#search = new Search({
+      clock,
+      limits,
+      log,
+      lookUp: () => node.lookUp(topic),
+      found: found => this.#onFound(found)
+    })
     this.key = childPublicKey(parts.publicKey)
     this.#any = new Dialler(parts, this.key, {
       opened: () => {
@@ -93,18 +92,18 @@ export class Hosts {
   }
 
   start(): void {
-    const { clock, limits, node } = this.#parts
-    this.#unwatch = node.onChange(changes => this.#onNetworkChange(changes))
+    this.#unwatch = this.#parts.node.onChange(changes => this.#onNetworkChange(changes))
     this.#dialAny()
-    // The first connection goes first, unless there is none.
-    this.#lookUpTimer = clock.after(limits.firstLookUpMs, () => this.#lookUpNow())
+    this.#search.start()
   }
 
   close(): void {
     this.#closed = true
     this.#unwatch?.()
-    for (const timer of [this.#dialTimer, this.#judgeTimer, this.#tellTimer, this.#lookUpTimer])
-      timer?.cancel()
+    this.#dialTimer?.cancel()
+    this.#judgeTimer?.cancel()
+    this.#search.close()
+    this.#absence.stop()
     this.#any.close()
     for (const host of this.#hosts.values()) host.close()
   }
@@ -136,6 +135,19 @@ export class Hosts {
   /** All that a connection leads to now. */
   get connected(): Host[] {
     return this.live.filter(host => host.connected)
+  }
+
+  /** That there is no connection, and why; null while there is one. */
+  get absence(): AbsenceStatus | null {
+    const { since, cause } = this.#absence
+    if (since === null) return null
+    const next = Math.min(this.#any.againAt, ...[...this.#hosts.values()].map(host => host.dialAt))
+    const dials = this.#any.busy || this.#someDialled() || next === Number.POSITIVE_INFINITY
+    return {
+      since,
+      cause: cause && { code: cause.code, message: cause.message },
+      nextDial: dials ? null : this.#parts.timeOfDay() + Math.max(0, next - this.#now)
+    }
   }
 
   /** Other port maps are wanted now. */
@@ -178,6 +190,11 @@ export class Hosts {
     return this.live.some(host => host.answers)
   }
 
+  /** Whether a host is dialled, or greeted, by its own key. */
+  #someDialled(): boolean {
+    return [...this.#hosts.values()].some(host => host.dialler.busy)
+  }
+
   // --- any host ---
 
   #dialAny(): void {
@@ -192,7 +209,7 @@ export class Hosts {
     if (lone && !lone.answers) lone.dialAt = this.#now
     this.#pump()
     this.#dialAnyLater()
-    if (this.#lookUpWait === 0) this.#lookUpNow()
+    this.#search.hurry()
     this.#onFailure(err)
   }
 
@@ -204,25 +221,9 @@ export class Hosts {
 
   /** No connection, for this cause. */
   #onFailure(err: HyperNatError): void {
-    if (this.#closed || this.#knows(err.code) || this.#someConnected()) return
-    const { clock, limits } = this.#parts
+    if (this.#closed || this.#someConnected()) return
     // There is still hope in the others that the topic names.
-    const hope = this.#lookingUp || [...this.#hosts.values()].some(host => host.dialler.busy)
-    if (!hope) this.#tellWaiting(err)
-    else this.#tellTimer ??= clock.after(limits.hostHoldMs, () => this.#tellWaiting(err))
-  }
-
-  #tellWaiting({ code, message }: HyperNatError): void {
-    this.#tellTimer?.cancel()
-    this.#tellTimer = null
-    if (this.#someConnected() || this.#knows(code)) return
-    this.#told.add(code)
-    this.#parts.emit({ event: 'waiting', publicKey: this.#publicKey, code, message })
-  }
-
-  /** Whether this cause says nothing new: a private server is silent to those whom it has turned away. */
-  #knows(code: ErrorCode): boolean {
-    return this.#told.has(code) || (SILENCE.has(code) && TURNED_AWAY.some(reason => this.#told.has(reason)))
+    this.#absence.failed(err, this.#search.busy || this.#someDialled())
   }
 
   /** Dials at once where a connection is gone or cannot live, beside it; what may live on is asked. */
@@ -241,7 +242,7 @@ export class Hosts {
       this.#anySince = this.#now
       this.#any.dialAnew()
     }
-    if (!this.#someConnected()) this.#lookUpSoon()
+    if (!this.#someConnected()) this.#search.soon()
     this.#pump()
   }
 
@@ -351,9 +352,7 @@ export class Hosts {
 
   #onUp(host: Host): void {
     this.#backoff.reset()
-    this.#told.clear()
-    this.#tellTimer?.cancel()
-    this.#tellTimer = null
+    this.#absence.over()
     // One that is being greeted may be another host.
     if (!this.#any.greeting) this.#any.stop()
     host.seenAt = this.#now
@@ -364,18 +363,20 @@ export class Hosts {
   /** A host is silent, or its connection is gone. */
   #onTrouble(host: Host): void {
     if (this.#closed || host.session === null) return
+    if (!this.#someConnected()) this.#absence.begin()
     this.#judge()
     if (host.session === null) return
     if (this.#lone() === host) this.#dialAny()
     else this.#dialLater(host, 0)
-    this.#lookUpSoon()
+    this.#search.soon()
   }
 
   #onEnded(host: Host, code: ErrorCode, reason: string, wasUp: boolean): void {
     if (this.#closed) return
+    if (!this.#someConnected()) this.#absence.begin()
     if (code === 'GOODBYE') this.#rest(host)
     else this.#dialLater(host, host.nextWait())
-    this.#lookUpSoon()
+    this.#search.soon()
     this.#dialAnyLater()
     // Why there is no connection was told when it was lost.
     if (wasUp) this.#onFailure(new HyperNatError(code, reason || `The session ended (${code}).`))
@@ -392,7 +393,7 @@ export class Hosts {
       host.giveUp('CONNECTION_LOST')
       host.seenAt = this.#now
       this.#dialLater(host, host.nextWait())
-      this.#lookUpSoon()
+      this.#search.soon()
     }
     const live = this.live
     if (live.length < 2 || live.every(host => host.answers)) return
@@ -440,40 +441,8 @@ export class Hosts {
     return dialling.length < limits.hostDials && this.#strangers.has(1, now)
   }
 
-  // --- the topic ---
-
-  /** A host is missed: others are asked for, again and again for a while. */
-  #lookUpSoon(): void {
-    const { clock, limits } = this.#parts
-    this.#lookUpWait = 0
-    const due = this.#lookedUpAt + limits.hostHoldMs
-    this.#lookUpTimer?.cancel()
-    if (due <= this.#now) this.#lookUpNow()
-    else this.#lookUpTimer = clock.after(due - this.#now, () => this.#lookUpNow())
-  }
-
-  #lookUpNow(): void {
-    this.#lookUpTimer?.cancel()
-    if (this.#closed) return
-    const { clock, limits, node, log } = this.#parts
-    this.#lookUpWait = Math.min(this.#lookUpWait * 2 || limits.lookUpMs, limits.lookUpMaxMs)
-    this.#lookUpTimer = clock.after(this.#lookUpWait, () => this.#lookUpNow())
-    if (this.#lookingUp) return
-    this.#lookingUp = true
-    this.#lookedUpAt = this.#now
-    node
-      .lookUp(this.#topic)
-      .then(
-        found => this.#onFound(found),
-        err => log.debug({ err }, 'the topic could not be looked up')
-      )
-      .finally(() => {
-        this.#lookingUp = false
-      })
-  }
-
+  /** What the topic names. */
   #onFound(found: readonly Found[]): void {
-    if (this.#closed) return
     const now = this.#now
     for (const [name, until] of this.#resting) if (until <= now) this.#resting.delete(name)
     for (const { key, relayAddresses } of found) {

@@ -1,19 +1,18 @@
 /**
  * A ticket: everything that a friend needs to reach a server, as one text. The layout is in TICKET.md, which changes with
- * this file.
+ * this file and with ticket-text.ts.
  *
- *     Ticket -> fields -> bytes -> symbols of 5 bits -> checksum -> text, and back
+ *     Ticket -> fields -> body -> text (ticket-text.ts), and back
  */
 
 import sodium from 'sodium-native'
-import z32 from 'z32'
-import { type ErrorCode, HyperNatError } from '../errors.js'
+import { HyperNatError } from '../errors.js'
 import type { Proto } from '../options/entry.js'
 import { bootstrapFault } from '../options/hosts.js'
 import { Reader, writeVarint } from '../session/bytes.js'
-import { CHECK_SYMBOLS, CODE_SYMBOLS, checkSymbols, findSlip, isChecked } from './checksum.js'
-import { decodeKey } from './encoding.js'
 import { KEY_BYTES } from './keys.js'
+import { bad, newer } from './ticket-faults.js'
+import { ticketBody, ticketText } from './ticket-text.js'
 
 /** A port map as a ticket names it. */
 export interface TicketMap {
@@ -41,18 +40,6 @@ export interface Ticket {
   readonly invite?: Uint8Array
 }
 
-/** What every ticket begins with; in capitals in a QR code. */
-export const TICKET_PREFIX = 'hnat1'
-
-/** Version of what stands between the prefix and the checksum. */
-const TICKET_VERSION = 1
-
-/** Symbols before the body: one of the version, two of the body's length. */
-const HEAD_SYMBOLS = 3
-
-/** Symbols that a body may have. */
-const BODY_SYMBOLS = CODE_SYMBOLS - HEAD_SYMBOLS - CHECK_SYMBOLS
-
 /** Bytes of a map's name. */
 export const NAME_BYTES = 64
 
@@ -68,9 +55,6 @@ export const TICKET_BOOTSTRAP = 4
 /** Port maps that a few bytes of ranges may stand for. */
 const MAPS_MAX = 12_288
 
-/** Longer than any ticket, however many blanks and line breaks a chat program put into it. */
-const TEXT_MAX = 16_384
-
 /** Fields of a body. One with an odd number may be passed over by who does not know it. */
 const FIELD = { maps: 0, relays: 1, bootstrap: 2, invite: 4 } as const
 
@@ -83,20 +67,6 @@ const PROTO_BITS: readonly (readonly [Proto, number])[] = [
   ['tcp', 2],
   ['tcpudp', 4]
 ]
-
-/** What chat programs and editors put between characters; none of it is in the alphabet. */
-const BLANK = /[\s\u00ad\u200b-\u200f\u2060\ufeff]+/g
-
-/** What stands before a ticket where more than the ticket was copied: a quotation mark, or all of the line to run. */
-const BEFORE = /^.*?(?=hnat\d)/
-
-/** What stands behind it then: with an end, as a long text of dots would be searched from each of them. */
-const BEHIND = /[^\p{L}\p{N}]{1,16}$/u
-
-/** Characters that z-base-32 leaves out because they look like others. */
-const LOOKALIKES: Record<string, string> = { '0': 'o', l: '1', v: 'u', '2': 'z' }
-
-const VALUE = new Map([...z32.ALPHABET].map((char, value) => [char, value]))
 
 /** Consecutive ports that share protocols and name. */
 interface Run {
@@ -124,25 +94,16 @@ export function encodeTicket(ticket: Ticket): string {
     )
   if (bootstrap.length > 0) field(body, FIELD.bootstrap, bootstrap.flatMap(nodeBytes))
   if (invite) field(body, FIELD.invite, [...invite])
-  const text = z32.encode(Buffer.from(body))
-  if (text.length > BODY_SYMBOLS) {
-    throw new HyperNatError(
-      'TICKET_TOO_LONG',
-      `This is too much for one ticket (${text.length} of ${BODY_SYMBOLS} characters): leave out names, write ports as ranges, or share the public key.`
-    )
-  }
-  const symbols = [...headSymbols(TICKET_VERSION, text.length), ...symbolsOf(text)]
-  return TICKET_PREFIX + textOf([...symbols, ...checkSymbols(symbols)])
+  return ticketText(Uint8Array.from(body))
 }
 
 /**
- * Reads a ticket. Case does not matter; blanks and line breaks anywhere in it are passed over: none of them can stand for
- * another character, and the checksum covers what is left. So is what was copied with it: quotation marks, or the line to run.
+ * Reads a ticket, as people paste it: {@link ticketBody}.
  * @throws HyperNatError `TICKET_MISTYPED`, `TICKET_CUT`, `TICKET_VERSION` for one of a newer kind, `BAD_TICKET` for all
  * else. No message holds the ticket, as an invite is a secret.
  */
 export function decodeTicket(text: string): Ticket {
-  return readBody(bodyOf(symbolsOfText(text)))
+  return readBody(ticketBody(text))
 }
 
 /** A name as a ticket can hold it: nothing that does not print, cut to {@link NAME_BYTES}; undefined if nothing is left. */
@@ -155,116 +116,6 @@ export function ticketName(name: string): string | undefined {
     result += char
   }
   return result.trim() || undefined
-}
-
-// --- text and symbols ---
-
-/** The symbols behind the prefix. */
-function symbolsOfText(given: string): number[] {
-  if (given.length > TEXT_MAX) throw bad('is too long for one')
-  const text = given.replace(BLANK, '').toLowerCase().replace(BEFORE, '')
-  if (text === '') throw bad('is empty; paste the text that begins with hnat1')
-  if (!text.startsWith(TICKET_PREFIX)) throw notTicket(text, given)
-  const symbols = text.slice(TICKET_PREFIX.length)
-  const bare = symbols.replace(BEHIND, '')
-  // Only where the rest is whole: else it may be a typo in the last place.
-  if (bare !== symbols && isChecked([...bare].map(char => VALUE.get(char) ?? 0))) return symbolsOf(bare)
-  return symbolsOf(symbols)
-}
-
-function isKey(text: string): boolean {
-  try {
-    return decodeKey(text.trim()).length === KEY_BYTES
-  } catch {
-    return false
-  }
-}
-
-/**
- * Why a text does not begin as a ticket does.
- * @param given the text as it was given, whose case tells in base58
- */
-function notTicket(text: string, given: string): HyperNatError {
-  if (isKey(given)) {
-    return bad(
-      'is a public key, which names no ports; ask for the ticket that the server shows beside it, or use the key with hyper-nat client -k, or as "publicKey" in options.json'
-    )
-  }
-  if (TICKET_PREFIX.startsWith(text)) return cut('only its beginning is there')
-  // What follows tells a slip in these few characters from a ticket of another kind, and from something else.
-  const values = [...text].map(char => VALUE.get(char) ?? -1)
-  const rest = values.slice(TICKET_PREFIX.length)
-  if (isWhole(rest) && (isChecked(rest) || findSlip(rest))) return mistyped('does not begin with hnat1')
-  for (let lost = 1; lost <= TICKET_PREFIX.length; lost++) {
-    const left = values.slice(TICKET_PREFIX.length - lost)
-    if (isWhole(left) && isChecked(left)) return cut('its beginning is missing')
-  }
-  const newerPrefix = /^hnat\d/.exec(text)
-  return newerPrefix
-    ? newer(`begins with ${newerPrefix[0]}`)
-    : bad('does not begin with hnat1; copy all of it')
-}
-
-function isWhole(symbols: readonly number[]): boolean {
-  return (
-    symbols.length > HEAD_SYMBOLS + CHECK_SYMBOLS && symbols.length <= CODE_SYMBOLS && !symbols.includes(-1)
-  )
-}
-
-function symbolsOf(text: string): number[] {
-  return [...text].map((char, i) => {
-    const value = VALUE.get(char)
-    if (value !== undefined) return value
-    const like = LOOKALIKES[char]
-    const hint = like ? `; it is probably "${like}"` : ''
-    const place = TICKET_PREFIX.length + i + 1
-    throw mistyped(`has ${quote(char)} at place ${place}, which no ticket has${hint}`)
-  })
-}
-
-function textOf(symbols: readonly number[]): string {
-  return symbols.map(symbol => z32.ALPHABET[symbol]).join('')
-}
-
-function headSymbols(version: number, length: number): number[] {
-  return [version, length >> 5, length & 31]
-}
-
-/** The bytes between head and checksum, once both are right. */
-function bodyOf(symbols: readonly number[]): Uint8Array {
-  if (symbols.length < HEAD_SYMBOLS) throw cut('only its beginning is there')
-  const [version, high, low] = symbols as [number, number, number]
-  const declared = (high << 5) | low
-  const length = symbols.length - HEAD_SYMBOLS - CHECK_SYMBOLS
-  if (symbols.length > CODE_SYMBOLS) throw bad(`has ${symbols.length} characters, too many for one`)
-  if (length < 0 || !isChecked(symbols)) throw damaged(symbols, declared, length)
-  if (version !== TICKET_VERSION) throw newer(`has version ${version}`)
-  if (declared !== length) throw bad('holds a length that is not its own')
-  const text = textOf(symbols.slice(HEAD_SYMBOLS, -CHECK_SYMBOLS))
-  const body = z32.decode(text)
-  // The bits left over must be zero, or several texts would mean one ticket.
-  if (z32.encode(body) !== text) throw bad('holds bits that mean nothing')
-  return body
-}
-
-/** What has probably happened to a ticket whose checksum is wrong. */
-function damaged(symbols: readonly number[], declared: number, length: number): HyperNatError {
-  const slip = length < 0 ? undefined : findSlip(symbols)
-  if (slip) {
-    const place = TICKET_PREFIX.length + slip.at + 1
-    return slip.kind === 'wrong'
-      ? mistyped(`has a wrong character, probably the one at place ${place}`)
-      : mistyped(`has two characters in the wrong order, probably those at places ${place} and ${place + 1}`)
-  }
-  if (length < declared) {
-    const missing = declared - length
-    return cut(`${missing} character${missing === 1 ? ' is' : 's are'} missing, probably at its end`)
-  }
-  if (length > declared) {
-    const more = length - declared
-    return mistyped(`has ${more} character${more === 1 ? '' : 's'} too many, or wrong ones`)
-  }
-  return mistyped('has characters that are wrong')
 }
 
 // --- fields ---
@@ -430,7 +281,7 @@ function readText(reader: Reader): string {
   }
 }
 
-// --- faults ---
+// --- what is no part of a ticket ---
 
 function refuseParts({ publicKey, maps, relays = [], bootstrap = [], invite }: Ticket): void {
   for (const key of [publicKey, ...relays]) {
@@ -455,31 +306,4 @@ function refuseParts({ publicKey, maps, relays = [], bootstrap = [], invite }: T
   if (invite && (invite.byteLength === 0 || invite.byteLength > INVITE_BYTES)) {
     throw bad('would hold an invite of a wrong length')
   }
-}
-
-/** Printable ASCII as it is, anything else as an escape: messages must not upset a console. */
-function quote(char: string): string {
-  return /^[\x20-\x7e]$/.test(char)
-    ? `"${char}"`
-    : `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`
-}
-
-function fault(code: ErrorCode, what: string): HyperNatError {
-  return new HyperNatError(code, `the ticket ${what}`)
-}
-
-function bad(what: string): HyperNatError {
-  return fault('BAD_TICKET', what)
-}
-
-function mistyped(what: string): HyperNatError {
-  return fault('TICKET_MISTYPED', `${what}; copy it again`)
-}
-
-function cut(what: string): HyperNatError {
-  return fault('TICKET_CUT', `is cut off: ${what}; copy all of it`)
-}
-
-function newer(what: string): HyperNatError {
-  return fault('TICKET_VERSION', `${what}, which this hyper-nat does not know; update it`)
 }

@@ -306,6 +306,7 @@ function expandClient(
           port,
           localPort: anyFree || second ? 0 : localPorts[i]!,
           localHost,
+          localHostPath: place('localHost'),
           ...(duplicate && proto === 'udp' && { duplicate }),
           publicKey: ticket?.publicKey ?? entry.publicKey!,
           ...(lobby && { lobby }),

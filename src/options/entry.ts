@@ -48,6 +48,8 @@ export interface ClientEntry {
   readonly localPort: number
   /** The address on this machine to listen on. */
   readonly localHost: string
+  /** Where that was written: `schema[2].localHost`, or `--local-host`; left out: as {@link path}. */
+  readonly localHostPath?: string
   /** Whether small payloads to the server are sent twice; only with udp. */
   readonly duplicate?: boolean
   /** The server's public key, 32 bytes. */

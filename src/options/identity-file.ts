@@ -1,12 +1,13 @@
 /** A client's lasting key, in a file of its own: made on first use, and refused when others can read it. */
 
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import envPaths from 'env-paths'
 import sodium from 'sodium-native'
 import writeFileAtomic from 'write-file-atomic'
 import z32 from 'z32'
 import { codeOf, HyperNatError } from '../errors.js'
+import { makeFolder } from '../folder.js'
 import { KEY_BYTES, type KeyPair } from '../identity/keys.js'
 import { locked } from './lock.js'
 
@@ -75,7 +76,7 @@ function decoded(text: string): Buffer | undefined {
 
 async function make(file: string): Promise<KeyPair> {
   // A folder that is there keeps its permissions.
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  await makeFolder(dirname(file), 0o700)
   return locked(file, async () => {
     const other = await read(file)
     if (other) return other

@@ -3,10 +3,11 @@
  * then by something of its own. Losing it loses no more than that.
  */
 
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
 import type { Clock, Timer } from '../clock.js'
+import { makeFolder } from '../folder.js'
 
 /** What a file holds: by the server's public key, and then by its own key. */
 export type Noted<T> = Map<string, Map<string, T>>
@@ -126,7 +127,7 @@ export class Notes<T> {
       publicKey,
       Object.fromEntries([...own].map(([key, value]) => [key, kind.write(value)]))
     ])
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await makeFolder(dirname(file), 0o700)
     await writeFileAtomic(file, `${JSON.stringify(Object.fromEntries(servers), null, 2)}\n`, { mode: 0o600 })
   }
 }

@@ -1,10 +1,11 @@
 /** Does the steps of a plan, and finds out what they are about: the only place of this room that touches the machine. */
 import { execFile } from 'node:child_process'
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { rm, stat, writeFile } from 'node:fs/promises'
 import { homedir, userInfo } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import envPaths from 'env-paths'
 import { codeOf, HyperNatError } from '../errors.js'
+import { makeFolder } from '../folder.js'
 import { SERVICE_COMMAND_MS } from '../limits.js'
 import type { Options } from '../options/entry.js'
 import { launchdPlan } from './launchd.js'
@@ -91,7 +92,7 @@ async function changeFile(step: Exclude<Step, { do: 'run' }>): Promise<void> {
   const { path } = step
   try {
     if (step.do === 'remove') return await rm(path, { force: true })
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     await writeFile(path, step.text, { mode: step.mode, encoding: step.encoding ?? 'utf8' })
   } catch (cause) {
     const code = codeOf(cause)

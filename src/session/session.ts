@@ -10,7 +10,7 @@
  * Pure: a {@link Link}, a clock and randomness come from outside.
  */
 import type { Clock, Timer } from '../clock.js'
-import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
+import { type ErrorCode, HyperNatError, mistakeText } from '../errors.js'
 import { Budget } from '../flows/budget.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import type { Ration } from '../flows/ration.js'
@@ -32,6 +32,7 @@ import {
 import { refuseGreetings, turnAway } from './greeting.js'
 import { Intake } from './intake.js'
 import type { Link } from './link.js'
+import { MtuPings } from './mtu-pings.js'
 import { Outbox } from './outbox.js'
 import { type Heard, Pulse, type Quality } from './pulse.js'
 import { RestraintWatch } from './restraint-watch.js'
@@ -79,15 +80,6 @@ export interface Attachment {
   readonly resumed: { readonly highest: number; readonly flows: readonly FlowPosition[] } | null
 }
 
-/**
- * Pings on the ordered stream at the start of a connection. UDX finds the path's MTU with the data that it carries, 16 bytes at
- * a time, and datagrams of games want it found before there is any: so many steps lead from 1200 to 1500 bytes.
- */
-const MTU_PINGS = 24
-
-/** What such a ping leaves of a packet for the frame and the encrypted stream around its padding, bytes. */
-const MTU_PING_HEADERS = 32
-
 /** What a message may hold at the least while the stream is restrained: a packet. */
 const RESTRAINED_MESSAGE = 1400
 
@@ -105,6 +97,7 @@ export class Session {
   #known = 0
   readonly #outbox: Outbox
   readonly #pulse: Pulse
+  readonly #mtuPings: MtuPings
   readonly #restraint: RestraintWatch
   #graceTimer: Timer | null = null
   #state: SessionState = 'new'
@@ -113,7 +106,6 @@ export class Session {
   #datagrams: Datagrams | null = null
   #reading = false
   #flushing = false
-  #mtuPings = 0
 
   constructor(
     readonly role: 'client' | 'server',
@@ -146,6 +138,10 @@ export class Session {
       answered: rtt => this.#restraint.sample(rtt),
       silent: ms => this.#onSilence(ms)
     })
+    this.#mtuPings = new MtuPings(
+      () => this.#link?.datagramSize() ?? 0,
+      padding => this.#control(pingFrame(KNOWS.MAPS, padding))
+    )
     this.#restraint = new RestraintWatch(outside.clock, outside.limits, {
       ask: done => this.#pulse.ask(done),
       bound: bytes => {
@@ -308,10 +304,7 @@ export class Session {
     })
     if (this.#link !== link) return
     this.events.up(resumed !== null)
-    if (this.role === 'client') {
-      this.#mtuPings = MTU_PINGS
-      this.#mtuPing()
-    }
+    if (this.role === 'client') this.#mtuPings.start()
   }
 
   #dropLink(end = (link: Link) => link.destroy()): void {
@@ -379,7 +372,7 @@ export class Session {
       run()
     } catch (err) {
       if (err instanceof HyperNatError) this.close(err.code, err.message)
-      else this.close('INTERNAL', mistake(err), 'A fault on the other side.')
+      else this.close('INTERNAL', mistakeText(err), 'A fault on the other side.')
     } finally {
       this.#reading = false
     }
@@ -430,12 +423,6 @@ export class Session {
     this.close('PROTOCOL_ERROR', protocolError('more than it takes answers to').message)
   }
 
-  /** A ping that fills a packet of the size that is known to pass: UDX pads it to try a larger one. */
-  #mtuPing(): void {
-    const padding = (this.#link?.datagramSize() ?? 0) - MTU_PING_HEADERS
-    this.#control(pingFrame(KNOWS.MAPS, Math.min(Math.max(0, padding), MAX_PING_PADDING)))
-  }
-
   #flush(): void {
     // Flows call back from within: what they bring then goes into the next message.
     if (!this.#link || this.#reading || this.#flushing) return
@@ -467,9 +454,7 @@ export class Session {
       if (this.role === 'server') throw protocolError('port maps from the wrong side')
       this.events.maps(maps)
     },
-    pong: () => {
-      if (this.#mtuPings-- > 0) this.#mtuPing()
-    },
+    pong: () => this.#mtuPings.answered(),
     open: (id, map, limit) => this.#tcp.onOpen(id, map, limit),
     data: (id, offset, bytes) => this.#tcp.find(id)?.onData(offset, bytes),
     fin: (id, offset) => this.#tcp.find(id)?.onFin(offset),
@@ -501,15 +486,4 @@ export class Session {
     if (!ration) return this.events.open(flow, proto)
     return ration.open(flow, rationed => this.events.open(rationed, proto))
   }
-}
-
-/** What an error that is nobody's but ours is told as: one line, with where it came from. */
-function mistake(err: unknown): string {
-  const where =
-    err instanceof Error
-      ? String(err.stack)
-          .split('\n', 4)
-          .map(line => line.trim())
-      : [codeOf(err)]
-  return `A mistake in hyper-nat; please report it: ${where.join(' ')}`
 }

@@ -85,7 +85,7 @@ async function nextFree(group: Group, taken: ReadonlySet<string>, tries: number)
 
 /**
  * Opens a local port, and closes it again: it can be had now.
- * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED
+ * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED
  */
 export async function tryPort(proto: WantedPort['proto'], host: string, port: number): Promise<void> {
   const listener = await (proto === 'udp' ? listenUdp(host, port, noop) : listenTcp(host, port, noop))

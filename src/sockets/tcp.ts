@@ -15,7 +15,7 @@ export interface Listener {
 /**
  * Listens for TCP connections, half-open allowed.
  * @param port 0 for any free one
- * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED
+ * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED
  */
 export async function listenTcp(
   host: string,
@@ -65,11 +65,9 @@ export function listenError(err: unknown, host: string, port: number, kind: stri
   }
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
     return new HyperNatError(
-      'LISTEN_FAILED',
-      `${host} is not an address of this machine: use 127.0.0.1, say.`,
-      {
-        cause: err
-      }
+      'ADDRESS_NOT_HERE',
+      `${host} is not an address of this computer: give one that it has, 127.0.0.1 for programs here, or 0.0.0.0 for others on the LAN, too.`,
+      { cause: err }
     )
   }
   return new HyperNatError('LISTEN_FAILED', `${kind} port ${where} could not be opened (${code}).`, {

@@ -38,7 +38,7 @@ export interface UdpListener {
  * @param port 0 for any free one
  * @param onmessage gets each payload with its sender; the buffer may be kept
  * @param beside whether a socket for all addresses shall be possible on the port (lan/ear.ts)
- * @throws HyperNatError PORT_IN_USE or LISTEN_FAILED
+ * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED
  */
 export async function listenUdp(
   host: string,

@@ -61,7 +61,6 @@ export class Ui {
   readonly #parts: UiParts
   readonly #keys: Keys
   readonly #actions: Actions
-  readonly #waiting = new Map<string, string>()
   readonly #closing = new AbortController()
   readonly #server: Server
   readonly #listener = (event: DaemonEvent): void => this.#note(event)
@@ -247,16 +246,11 @@ export class Ui {
 
   #view(): View {
     const { daemon, file } = this.#parts
-    return viewOf(daemon.current, daemon.status(), { file, waiting: this.#waiting, restart: this.#restart })
+    return viewOf(daemon.current, daemon.status(), { file, restart: this.#restart })
   }
 
   #note(event: DaemonEvent): void {
-    if (event.event === 'waiting') this.#waiting.set(event.publicKey, event.message)
-    else if (event.event === 'connected') this.#waiting.delete(event.publicKey)
-    else if (event.event === 'reloaded') {
-      this.#restart = event.restart
-      for (const { publicKey } of event.removed) this.#waiting.delete(publicKey)
-    }
+    if (event.event === 'reloaded') this.#restart = event.restart
   }
 }
 

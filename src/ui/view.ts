@@ -20,14 +20,12 @@ import type { AddressView, ClientView, GameView, GuestView, ServerView, SessionV
 export interface Known {
   /** Where the options are. */
   readonly file: string
-  /** Why servers are not reached, by public key. */
-  readonly waiting: ReadonlyMap<string, string>
   /** Settings that wait for the next start. */
   readonly restart: readonly string[]
 }
 
 export function viewOf(options: Options, status: Status, known: Known): View {
-  const { file, waiting, restart } = known
+  const { file, restart } = known
   return {
     at: status.at,
     version: status.version,
@@ -40,7 +38,7 @@ export function viewOf(options: Options, status: Status, known: Known): View {
         status.servers.find(one => one.publicKey === server.publicKey)
       )
     ),
-    clients: clientViews(options, status.clients, waiting)
+    clients: clientViews(options, status.clients)
   }
 }
 
@@ -79,11 +77,7 @@ function serverView({ publicKey, maps, access }: ServerInFile, now: ServerStatus
   }
 }
 
-function clientViews(
-  options: Options,
-  clients: readonly ClientStatus[],
-  waiting: ReadonlyMap<string, string>
-): ClientView[] {
+function clientViews(options: Options, clients: readonly ClientStatus[]): ClientView[] {
   const views = new Map<string, { maps: OpenMap[]; now: readonly ClientStatus[] }>()
   for (const entry of options.entries) {
     if (entry.mode !== 'client') continue
@@ -103,7 +97,7 @@ function clientViews(
   }
   return [...views].map(([publicKey, { maps, now }]) => {
     const sessions = now.flatMap(one => one.sessions.map(sessionView))
-    const why = sessions.some(({ state }) => state === 'up') ? undefined : waiting.get(publicKey)
+    const why = now.map(({ absence }) => absence?.cause?.message).find(message => message !== undefined)
     return {
       publicKey,
       addresses: maps.map(addressView),

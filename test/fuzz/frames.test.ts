@@ -5,7 +5,6 @@ import b4a from 'b4a'
 import fc from 'fast-check'
 import {
   closeFrame,
-  dataHeaderSize,
   finFrame,
   mapsFrame,
   openFrame,
@@ -14,19 +13,13 @@ import {
   readMessage,
   resetFrame,
   welcomeFrame,
-  windowFrame,
-  writeDataHeader
+  windowFrame
 } from '../../src/session/frames.js'
 import { closeCode, closeNumber } from '../../src/session/wire.js'
+import { dataFrame } from '../support/data-frame.js'
 import { isProtocolError } from '../unit/session/protocol-error.js'
 import { type Call, frameRecorder } from '../unit/session/sinks.js'
 import { broken, CASES, number } from './arbitrary-bytes.js'
-
-function dataFrame(flow: number, offset: number, bytes: Uint8Array): Uint8Array {
-  const frame = b4a.alloc(dataHeaderSize(flow, offset, bytes.byteLength) + bytes.byteLength)
-  frame.set(bytes, writeDataHeader(frame, 0, flow, offset, bytes.byteLength))
-  return frame
-}
 
 const code = fc.integer({ min: 1, max: 40 }).map(closeCode)
 const positions = fc.array(fc.record({ flow: number, received: number }), { maxLength: 4 })

@@ -3,30 +3,17 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
 import fc from 'fast-check'
-import {
-  dataHeaderSize,
-  finFrame,
-  openFrame,
-  pingFrame,
-  resetFrame,
-  windowFrame,
-  writeDataHeader
-} from '../../src/session/frames.js'
+import { finFrame, openFrame, pingFrame, resetFrame, windowFrame } from '../../src/session/frames.js'
+import { dataFrame } from '../support/data-frame.js'
 import { FlowEnd } from '../support/flow-end.js'
 import { connected } from '../support/session-peers.js'
 import { broken } from './arbitrary-bytes.js'
-
-function dataFrame(flow: number, offset: number, size: number): Uint8Array {
-  const frame = b4a.alloc(dataHeaderSize(flow, offset, size) + size)
-  writeDataHeader(frame, 0, flow, offset, size)
-  return frame
-}
 
 const small = fc.nat(8)
 const offset = fc.oneof(fc.nat(40), fc.constantFrom(262_143, 262_144, 262_145, 2 ** 53 - 1))
 const frame = fc.oneof(
   fc.tuple(small, fc.integer({ min: 1, max: 2 }), offset).map(n => openFrame(...n)),
-  fc.tuple(small, offset, fc.nat(30)).map(n => dataFrame(...n)),
+  fc.tuple(small, offset, fc.nat(30)).map(([flow, at, size]) => dataFrame(flow, at, b4a.alloc(size))),
   fc.tuple(small, offset).map(n => finFrame(...n)),
   fc.tuple(small, offset, offset).map(n => windowFrame(...n)),
   small.map(flow => resetFrame(flow, 'FLOW_RESET')),

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { writeOptions } from '../support/hyper-nat.js'
+import { decodeKey } from '../../src/identity/encoding.js'
+import { encodeTicket } from '../../src/identity/ticket.js'
+import { type HyperNat, writeOptions } from '../support/hyper-nat.js'
 import { bindUdp, listenTcp } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 
@@ -149,6 +151,35 @@ for (const proto of ['tcp', 'udp']) {
     assert.ok(!daemon.events.some(e => e.event === 'ready'))
   })
 }
+
+staged(
+  'an address that this computer does not have is named where it was written: exit code 1',
+  async stage => {
+    // Of those that are kept for documentation (RFC 5737): nobody has it.
+    const localHost = '192.0.2.5'
+    const ticket = encodeTicket({ publicKey: decodeKey(KEY), maps: [{ proto: 'udp', port: 25565 }] })
+    const runs: [daemon: HyperNat, place: string][] = [
+      [
+        await stage.daemon([
+          { ...client, port: 81 },
+          { ...client, localHost }
+        ]),
+        'schema\\[1\\]\\.localHost'
+      ],
+      [
+        await stage.run(['client', '-l', '0', '-r', '80', '-k', KEY, '--local-host', localHost]),
+        '--local-host'
+      ],
+      [await stage.run(['join', ticket, '--local-host', localHost]), '--local-host']
+    ]
+    for (const [daemon, place] of runs) {
+      assert.equal((await daemon.end(10_000)).code, 1)
+      const { code, message } = await daemon.event('error')
+      assert.equal(code, 'ADDRESS_NOT_HERE')
+      assert.match(message, new RegExp(`^${place}: 192\\.0\\.2\\.5 is not an address of this computer`))
+    }
+  }
+)
 
 staged('--version and --help', async stage => {
   const version = await stage.start(['--version']).end()

@@ -239,6 +239,12 @@ staged('join --save, invite and revoke reach the daemon that runs from the file'
   await client.event('ready')
 
   const [invite] = await desk.json('invite', 'Anna', '-c', files.server)
+  // What the daemon could not open does not come into its file, which it could not start from any more.
+  const wrong = ['join', String(invite!.ticket), '--save', '-c', files.client, '--local-host', '192.0.2.5']
+  const unopened = await desk.run(...wrong)
+  assert.equal(unopened.code, 2)
+  assert.match(unopened.stderr, /--local-host: 192\.0\.2\.5 is not an address of this computer/)
+  assert.equal(JSON.parse(readFileSync(files.client, 'utf8')).schema.length, 1)
   const [saved] = await desk.json('join', String(invite!.ticket), '--save', '-c', files.client, '-l', '0')
   const maps = saved!.maps as { localPort: number }[]
   assert.equal(saved!.pid, client.pid)

@@ -120,7 +120,7 @@ function start() {
     assert.ok(await pass(5000, () => count(events, 'connected') > before), 'it connects')
     await pass(2000)
   }
-  return { world, node, events, pass, connect }
+  return { world, node, events, client, pass, connect }
 }
 
 function count(events: readonly DaemonEvent[], name: DaemonEvent['event']): number {
@@ -163,6 +163,35 @@ test('each cause of waiting is told once, however often they change', () => {
     world.pass(60_000)
   }
   assert.equal(count(events, 'waiting'), 2)
+})
+
+test('a status tells why it waits, since when and until when', async () => {
+  const { node, client, pass, connect, world } = start()
+  const absence = () => client.status().absence
+  assert.deepEqual(absence(), { since: 0, cause: null, nextDial: null })
+  await pass(DIAL_MS + 10)
+  // Others may be found yet.
+  assert.deepEqual(absence(), { since: 0, cause: null, nextDial: DIAL_MS + LIMITS.redialMs })
+  assert.ok(await pass(LIMITS.hostHoldMs + DIAL_MS, () => absence()?.cause !== null))
+  assert.deepEqual(absence()?.cause, { code: 'SERVER_NOT_FOUND', message: 'It cannot be reached.' })
+  node.failure = 'DHT_UNREACHABLE'
+  await pass(30_000)
+  assert.equal(absence()?.cause?.code, 'DHT_UNREACHABLE')
+  // Told before, and so again only to those who ask.
+  node.failure = 'SERVER_NOT_FOUND'
+  await pass(30_000)
+  assert.equal(absence()?.cause?.code, 'SERVER_NOT_FOUND')
+  node.failure = null
+  await connect()
+  assert.equal(absence(), null)
+  node.failure = 'SERVER_NOT_RUNNING'
+  node.connections.at(-1)!.die()
+  assert.ok(await pass(30_000, () => absence() !== null))
+  const lost = world.clock.now()
+  await pass(10_000)
+  const { since, cause: why } = absence()!
+  assert.ok(Math.abs(since - lost) <= 100, `${since} and ${lost}`)
+  assert.equal(why?.code, 'SERVER_NOT_RUNNING')
 })
 
 for (const code of ['NOT_INVITED', 'INVITE_EXPIRED'] as const) {

@@ -6,28 +6,21 @@ import { runInNewContext } from 'node:vm'
 import b4a from 'b4a'
 import {
   closeFrame,
-  dataHeaderSize,
   finFrame,
   helloFrame,
   openFrame,
   pingFrame,
   resetFrame,
-  windowFrame,
-  writeDataHeader
+  windowFrame
 } from '../../src/session/frames.js'
 import { FRAME, INITIAL_WINDOW, MAX_MESSAGE } from '../../src/session/wire.js'
+import { dataFrame } from '../support/data-frame.js'
 import { FlowEnd } from '../support/flow-end.js'
 import type { MemoryLink } from '../support/memory-link.js'
 import { connected, type TestClient, type TestServer, type World } from '../support/session-peers.js'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
-
-function dataFrame(flow: number, offset: number, size: number): Uint8Array {
-  const frame = b4a.alloc(dataHeaderSize(flow, offset, size) + size)
-  writeDataHeader(frame, 0, flow, offset, size)
-  return frame
-}
 
 interface Stage {
   world: World
@@ -58,22 +51,26 @@ function stage(limits = {}): Stage {
 const KEY = b4a.alloc(32)
 
 const FAULTS: readonly [string, readonly Uint8Array[]][] = [
-  ['a frame for a flow that was never opened', [dataFrame(5, 0, 10)]],
+  ['a frame for a flow that was never opened', [dataFrame(5, 0, b4a.alloc(10))]],
   ['a window for a flow that was never opened', [windowFrame(5, 0, 10)]],
   ['an end of a flow that was never opened', [finFrame(5, 0)]],
   ['a reset of a flow that was never opened', [resetFrame(5, 'FLOW_RESET')]],
-  ['a frame for flow 0', [openFrame(1, 1, 0), dataFrame(0, 0, 10)]],
+  ['a frame for flow 0', [openFrame(1, 1, 0), dataFrame(0, 0, b4a.alloc(10))]],
   ['an open of flow 0', [openFrame(0, 1, 0)]],
   ['a flow opened twice', [openFrame(3, 1, 0), openFrame(3, 1, 0)]],
   ['a flow opened with a lower number', [openFrame(3, 1, 0), openFrame(2, 1, 0)]],
-  ['a gap', [openFrame(1, 1, 0), dataFrame(1, 1, 10)]],
+  ['a gap', [openFrame(1, 1, 0), dataFrame(1, 1, b4a.alloc(10))]],
   [
     'bytes beyond the window',
-    [openFrame(1, 1, 0), dataFrame(1, 0, INITIAL_WINDOW - 1000), dataFrame(1, INITIAL_WINDOW - 1000, 1001)]
+    [
+      openFrame(1, 1, 0),
+      dataFrame(1, 0, b4a.alloc(INITIAL_WINDOW - 1000)),
+      dataFrame(1, INITIAL_WINDOW - 1000, b4a.alloc(1001))
+    ]
   ],
-  ['bytes behind an end', [openFrame(1, 1, 0), finFrame(1, 0), dataFrame(1, 0, 1)]],
+  ['bytes behind an end', [openFrame(1, 1, 0), finFrame(1, 0), dataFrame(1, 0, b4a.alloc(1))]],
   ['an end before its bytes', [openFrame(1, 1, 0), finFrame(1, 1)]],
-  ['an end inside of what came', [openFrame(1, 1, 0), dataFrame(1, 0, 10), finFrame(1, 9)]],
+  ['an end inside of what came', [openFrame(1, 1, 0), dataFrame(1, 0, b4a.alloc(10)), finFrame(1, 9)]],
   ['an acknowledgement of what was never sent', [openFrame(1, 1, 0), windowFrame(1, 1, 10)]],
   ['an acknowledgement near 2^53', [openFrame(1, 1, 0), windowFrame(1, 2 ** 53 - 1, 2 ** 53 - 1)]],
   ['a greeting again', [helloFrame({ version: 1, proof: KEY, datagramKey: KEY, resume: null })]],
@@ -110,7 +107,7 @@ test('frames for a flow that is over are ignored', () => {
   const { world, server, client, say } = stage()
   say(openFrame(1, 1, 0), resetFrame(1, 'FLOW_RESET'))
   world.pass(100)
-  say(dataFrame(1, 77, 10), finFrame(1, 3), windowFrame(1, 9, 9), resetFrame(1, 'FLOW_RESET'))
+  say(dataFrame(1, 77, b4a.alloc(10)), finFrame(1, 3), windowFrame(1, 9, 9), resetFrame(1, 'FLOW_RESET'))
   world.pass(100)
   assert.deepEqual([server.told, client.told], [['up'], ['up']])
 })

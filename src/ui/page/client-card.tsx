@@ -2,13 +2,13 @@
 import { useState } from 'preact/hooks'
 import type { AddressView, ClientView } from '../wire.js'
 import { CopyButton } from './copy.js'
-import { Dialog } from './dialog.js'
 import { Games } from './games.js'
 import type { History } from './history.js'
+import { Question } from './question.js'
 import { ask } from './server.js'
 import { SessionRow } from './session-row.js'
 import { PROTOS } from './text.js'
-import { Trouble, useTask, useWords } from './words.js'
+import { useTask, useWords } from './words.js'
 
 /** Addresses that are shown at once; games that have more need one of them. */
 const SHOWN = 4
@@ -22,14 +22,14 @@ interface Place {
 
 export function ClientCard({ client, history, at }: { client: ClientView; history: History; at: number }) {
   const { say, show } = useWords()
-  const { busy, refused, run } = useTask()
+  const task = useTask()
   const [asking, setAsking] = useState(false)
   const { publicKey, addresses, games, sessions, waiting } = client
   const title = [...new Set(addresses.flatMap(({ name }) => name ?? []))].join(', ') || 'A friend'
   const places = placesOf(addresses)
   const up = sessions.some(({ state }) => state === 'up')
   const leave = (): Promise<void> =>
-    run(async () => {
+    task.run(async () => {
       const { view } = await ask('leave', { publicKey })
       setAsking(false)
       show(view)
@@ -72,18 +72,16 @@ export function ClientCard({ client, history, at }: { client: ClientView; histor
         <SessionRow key={session.id} session={session} history={history} at={at} who={title} />
       ))}
       {asking && (
-        <Dialog title={`Leave ${title}?`} onClose={() => setAsking(false)}>
-          <p>Its addresses on this computer are closed. You can join again with the ticket.</p>
-          <Trouble refused={refused} />
-          <div class="row end">
-            <button type="button" onClick={() => setAsking(false)}>
-              Stay
-            </button>
-            <button type="button" class="danger" disabled={busy} onClick={leave}>
-              Leave
-            </button>
-          </div>
-        </Dialog>
+        <Question
+          title={`Leave ${title}?`}
+          stay="Stay"
+          end="Leave"
+          task={task}
+          onStay={() => setAsking(false)}
+          onEnd={leave}
+        >
+          Its addresses on this computer are closed. You can join again with the ticket.
+        </Question>
       )}
     </article>
   )

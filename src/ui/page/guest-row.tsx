@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks'
 import type { GuestView, ServerView } from '../wire.js'
 import { Dialog } from './dialog.js'
 import type { History } from './history.js'
+import { Question } from './question.js'
 import { ask } from './server.js'
 import { SessionRow } from './session-row.js'
 import { day } from './text.js'
@@ -75,30 +76,26 @@ interface QuestionProps {
 
 function Revoke({ name, server, onClose }: QuestionProps) {
   const { say, show } = useWords()
-  const { busy, refused, run } = useTask()
+  const task = useTask()
   const revoke = (): Promise<void> =>
-    run(async () => {
+    task.run(async () => {
       const { view } = await ask('revoke', { publicKey: server.publicKey, name })
       onClose()
       show(view)
       say(`${name} is not invited any more`)
     })
   return (
-    <Dialog title={`Take back the invite of ${name}?`} onClose={onClose}>
-      <p>
-        {name} is disconnected at once, and the ticket is worth nothing from now on.
-        {!server.private && ' As this is open to everybody who has its ticket, that one still lets in.'}
-      </p>
-      <Trouble refused={refused} />
-      <div class="row end">
-        <button type="button" onClick={onClose}>
-          Keep
-        </button>
-        <button type="button" class="danger" disabled={busy} onClick={revoke}>
-          Revoke
-        </button>
-      </div>
-    </Dialog>
+    <Question
+      title={`Take back the invite of ${name}?`}
+      stay="Keep"
+      end="Revoke"
+      task={task}
+      onStay={onClose}
+      onEnd={revoke}
+    >
+      {name} is disconnected at once, and the ticket is worth nothing from now on.
+      {!server.private && ' As this is open to everybody who has its ticket, that one still lets in.'}
+    </Question>
   )
 }
 

@@ -2,11 +2,11 @@
 import { useState } from 'preact/hooks'
 import type { GuestView, ServerView } from '../wire.js'
 import { TicketBox } from './copy.js'
-import { Dialog } from './dialog.js'
 import { Games } from './games.js'
 import { GuestRow } from './guest-row.js'
 import type { History } from './history.js'
 import { InviteDialog } from './invite-dialog.js'
+import { Question } from './question.js'
 import { ask } from './server.js'
 import { portsText } from './text.js'
 import { Trouble, useTask, useWords } from './words.js'
@@ -19,12 +19,13 @@ const STATES: Readonly<Record<ServerView['announced'], readonly [text: string, k
 }
 
 /** What is asked before it is done. */
-type Question = 'stop' | 'invite' | null
+type Asked = 'stop' | 'invite' | null
 
 export function ServerCard({ server, history, at }: { server: ServerView; history: History; at: number }) {
   const { say, show } = useWords()
-  const { busy, refused, run } = useTask()
-  const [question, setQuestion] = useState<Question>(null)
+  const task = useTask()
+  const { busy, refused, run } = task
+  const [question, setQuestion] = useState<Asked>(null)
   // What the box shows until hyper-nat has answered.
   const [wanted, setWanted] = useState<boolean | null>(null)
   const { publicKey, maps, names, games, ticket, guests, announced } = server
@@ -100,18 +101,16 @@ export function ServerCard({ server, history, at }: { server: ServerView; histor
         <InviteDialog server={server} title={title} onClose={() => setQuestion(null)} />
       )}
       {question === 'stop' && (
-        <Dialog title={`Stop hosting ${title}?`} onClose={() => setQuestion(null)}>
-          <p>Everybody who is here is disconnected, and all of its tickets are worth nothing from now on.</p>
-          <Trouble refused={refused} />
-          <div class="row end">
-            <button type="button" onClick={() => setQuestion(null)}>
-              Go on hosting
-            </button>
-            <button type="button" class="danger" disabled={busy} onClick={stop}>
-              Stop hosting
-            </button>
-          </div>
-        </Dialog>
+        <Question
+          title={`Stop hosting ${title}?`}
+          stay="Go on hosting"
+          end="Stop hosting"
+          task={task}
+          onStay={() => setQuestion(null)}
+          onEnd={stop}
+        >
+          Everybody who is here is disconnected, and all of its tickets are worth nothing from now on.
+        </Question>
       )}
     </article>
   )

@@ -7,7 +7,7 @@ import type { DaemonStatus } from '../../../src/control/wire.js'
 import { plainLine } from '../../../src/log.js'
 import { noDatagrams } from '../../../src/session/datagrams.js'
 import { emptyTally } from '../../../src/session/traffic.js'
-import { type SessionStatus, withRates } from '../../../src/status.js'
+import { type AbsenceStatus, type SessionStatus, withRates } from '../../../src/status.js'
 
 const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
 const PEER = 'DHUJWe9KAAYTYrFLZxkRRJTV76699omiQLAKPTPTmu6w'
@@ -51,6 +51,11 @@ const status: DaemonStatus = {
       maps: [{ proto: 'udp', port: 53, localHost: '::1', localPort: 5353, flows: 0, ...emptyTally() }],
       sessions: [],
       overall: { datagrams: noDatagrams(), resumptions: 0 },
+      absence: {
+        since: 3_600_000,
+        cause: { code: 'SERVER_NOT_RUNNING', message: 'Nobody answers there.' },
+        nextDial: 3_722_500
+      },
       dials: 7,
       failedDials: 7,
       waiting: 1,
@@ -102,10 +107,23 @@ Sharing under ${KEY}, with invited guests only
 Ports of ${PEER}
   HERE        THERE   FLOWS  IN   OUT
   [::1]:5353  udp 53  0      0 B  0 B
-  not connected
+  not connected for 2 min, dials again in 2 s
+  SERVER_NOT_RUNNING: Nobody answers there.
   1 connection waiting for it
 `
   )
+})
+
+test('a server that was there: its session waits, too', () => {
+  const [client] = status.clients
+  const text = (absence: AbsenceStatus | null) =>
+    statusText({ ...status, clients: [{ ...client!, sessions: [{ ...session, state: 'lost' }], absence }] })
+  const dialling = { since: 3_719_000, cause: null, nextDial: null }
+  assert.match(
+    text(dialling),
+    /\n {2}abc {3}lost .*\n {2}not connected for 1 s, dials now\n {2}1 connection waiting for it\n$/
+  )
+  assert.doesNotMatch(text(null), /not connected|waiting/)
 })
 
 test('several daemons, and how to choose one', () => {

@@ -76,3 +76,12 @@ test('a folder of ours is for its owner only, or not used', { skip: isWindows },
   })
   assert.deepEqual(await addressesIn({ path: join(base, 'none'), ours: true }, machine), [])
 })
+
+test('a folder in which nothing can be made is told at once', {
+  skip: process.platform !== 'linux'
+}, async () => {
+  await assert.rejects(prepare({ path: '/proc/hyper-nat', ours: false }, thisMachine()), {
+    code: 'CONTROL_FAILED',
+    message: /\/proc\/hyper-nat cannot be used \(no folder can be made there\)/
+  })
+})

@@ -6,7 +6,8 @@ import { GuestKey, NONCE_BYTES } from '../../../src/identity/guest.js'
 import { keyPairOf, seedOf } from '../../../src/identity/keys.js'
 import { Secret } from '../../../src/identity/secret.js'
 import { inviteTicket, serverTicket } from '../../../src/identity/server-ticket.js'
-import { decodeTicket, TICKET_PREFIX, type TicketMap } from '../../../src/identity/ticket.js'
+import { decodeTicket, type TicketMap } from '../../../src/identity/ticket.js'
+import { TICKET_PREFIX } from '../../../src/identity/ticket-text.js'
 
 const keys = Array.from({ length: 6 }, (_, i) => keyPairOf(new Secret(`${i}`)).publicKey)
 const publicKey = keys[0]!

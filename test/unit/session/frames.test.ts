@@ -14,10 +14,10 @@ import {
   readMessage,
   resetFrame,
   welcomeFrame,
-  windowFrame,
-  writeDataHeader
+  windowFrame
 } from '../../../src/session/frames.js'
 import { MAX_MESSAGE, MAX_REASON } from '../../../src/session/wire.js'
+import { dataFrame } from '../../support/data-frame.js'
 import { isProtocolError } from './protocol-error.js'
 import { type Call, frameRecorder } from './sinks.js'
 
@@ -25,12 +25,6 @@ const KEY_1 = b4a.from('11'.repeat(32), 'hex')
 const KEY_2 = b4a.from('22'.repeat(32), 'hex')
 const HOST = b4a.from('44'.repeat(32), 'hex')
 const ID = b4a.from('33'.repeat(16), 'hex')
-
-function dataFrame(flow: number, offset: number, bytes: Uint8Array): Uint8Array {
-  const frame = b4a.alloc(dataHeaderSize(flow, offset, bytes.byteLength) + bytes.byteLength)
-  frame.set(bytes, writeDataHeader(frame, 0, flow, offset, bytes.byteLength))
-  return frame
-}
 
 function calls(message: Uint8Array): Call[] {
   const heard: Call[] = []

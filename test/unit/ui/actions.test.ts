@@ -53,7 +53,7 @@ class Desk {
   }
 
   get view() {
-    return viewOf(this.current, idleStatus(), { file: this.file, waiting: new Map(), restart: [] })
+    return viewOf(this.current, idleStatus(), { file: this.file, restart: [] })
   }
 
   get text(): string {

@@ -1,0 +1,53 @@
+// What a command line of the bench asks for.
+import { parseArgs } from 'node:util'
+import { type NoRun, readFlags, wrongFlags } from '../flags.js'
+
+/** The names that can be chosen from. */
+export interface Choices {
+  readonly measures: readonly string[]
+  readonly contenders: readonly string[]
+}
+
+export interface Plan {
+  readonly only: readonly string[]
+  readonly contenders: readonly string[]
+  readonly rounds: number
+  /** In percent. */
+  readonly losses: readonly number[]
+}
+
+const options = {
+  only: { type: 'string' },
+  rounds: { type: 'string' },
+  contenders: { type: 'string' },
+  losses: { type: 'string' },
+  help: { type: 'boolean', short: 'h' }
+} as const
+
+export function readPlan(argv: readonly string[], choices: Choices): Plan | NoRun {
+  const flags = readFlags(() => parseArgs({ args: [...argv], options }), usage(choices))
+  if (!('values' in flags)) return flags
+  const { values } = flags
+  const wrong = (what: string) => wrongFlags(what, usage(choices))
+  const only = values.only?.split(',') ?? choices.measures
+  const contenders = values.contenders?.split(',') ?? choices.contenders
+  const rounds = Number(values.rounds ?? 3)
+  const losses = (values.losses ?? '0,2,5').split(',').map(Number)
+  const unknown = [
+    ...only.filter(name => !choices.measures.includes(name)),
+    ...contenders.filter(name => !choices.contenders.includes(name))
+  ]
+  if (unknown.length > 0) return wrong(`There is no ${unknown.map(name => `"${name}"`).join(', ')}.`)
+  if (!Number.isInteger(rounds) || rounds < 1) return wrong('--rounds is a whole number, 1 or more.')
+  if (!losses.every(loss => loss >= 0 && loss <= 100)) return wrong('--losses are percents, 0 to 100.')
+  return { only, contenders, rounds, losses }
+}
+
+function usage({ measures, contenders }: Choices): string {
+  return `npm run bench -- [--only NAME,..] [--contenders NAME,..] [--rounds N] [--losses PERCENT,..]
+
+  --only        what to measure, all if left out: ${measures.join(', ')}
+  --contenders  whom, all if left out: ${contenders.join(', ')}
+  --rounds      how often, 3 if left out
+  --losses      of the emulated link, 0,2,5 if left out`
+}

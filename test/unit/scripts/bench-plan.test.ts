@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readPlan } from '../../../scripts/bench/plan.js'
+
+const choices = { measures: ['connect', 'start'], contenders: ['direct', 'hyper-nat'] }
+
+test('all is measured unless less is asked for', () => {
+  assert.deepEqual(readPlan([], choices), {
+    only: choices.measures,
+    contenders: choices.contenders,
+    rounds: 3,
+    losses: [0, 2, 5]
+  })
+  const argv = ['--only', 'start', '--contenders', 'direct', '--rounds', '1', '--losses', '0.5']
+  assert.deepEqual(readPlan(argv, choices), {
+    only: ['start'],
+    contenders: ['direct'],
+    rounds: 1,
+    losses: [0.5]
+  })
+})
+
+test('the help names what there is to choose from', () => {
+  for (const argv of [['--help'], ['-h', '--rounds', 'many']]) {
+    const plan = readPlan(argv, choices)
+    assert.ok('help' in plan)
+    for (const name of [...choices.measures, ...choices.contenders]) assert.ok(plan.help.includes(name), name)
+  }
+})
+
+const wrong: [argv: string[], message: RegExp][] = [
+  [['--onyl', 'start'], /'--onyl'/],
+  [['start'], /'start'/],
+  [['--only'], /--only/],
+  [['--only', 'start,speed'], /^There is no "speed"\.\n/],
+  [['--contenders', 'nobody'], /^There is no "nobody"\.\n/],
+  [['--rounds', '0'], /^--rounds is/],
+  [['--rounds', '1.5'], /^--rounds is/],
+  [['--losses', '1,x'], /^--losses are/],
+  [['--losses', '101'], /^--losses are/]
+]
+for (const [argv, message] of wrong) {
+  test(`bench ${argv.join(' ')}: told, with the usage`, () => {
+    const plan = readPlan(argv, choices)
+    assert.ok('fault' in plan)
+    assert.match(plan.fault, message)
+    assert.match(plan.fault, /\n\nnpm run bench -- /)
+  })
+}
