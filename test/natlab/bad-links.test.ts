@@ -37,36 +37,27 @@ interface Haul {
   readonly memory?: number
 }
 
-const bad: Partial<LinkShape> = { doublePercent: 5, jitterMs: 20, silence: { ms: 300, everyMs: 2000 } }
+const rough: Partial<LinkShape> = { doublePercent: 5, jitterMs: 20, silence: { ms: 300, everyMs: 2000 } }
+
+const links: readonly (readonly [name: string, shape: Partial<LinkShape>])[] = [
+  ['no loss', {}],
+  ['5 % loss', { lossPercent: 5 }],
+  ['20 % loss', { lossPercent: 20 }],
+  ['20 ms of jitter', { jitterMs: 20 }],
+  ['doubled, late, with gaps', rough]
+]
 
 const hauls: readonly Haul[] = full
-  ? [
-      { name: '500 connections', shape: {}, connections: 500, up: MB, down: 0, memory: 300 * MB },
-      { name: '500 connections back', shape: {}, connections: 500, up: 0, down: MB, memory: 300 * MB },
-      {
-        name: '500 connections at 20 % loss',
-        shape: { lossPercent: 20 },
-        connections: 500,
-        up: MB,
-        down: 0,
-        memory: 300 * MB
-      },
-      { name: '1 GB up at 5 % loss', shape: { lossPercent: 5 }, connections: 1, up: 1000 * MB, down: 0 },
-      { name: '1 GB down at 5 % loss', shape: { lossPercent: 5 }, connections: 1, up: 0, down: 1000 * MB },
-      {
-        name: '200 MB each way, doubled, late, with gaps',
-        shape: bad,
-        connections: 1,
-        up: 200 * MB,
-        down: 200 * MB
-      },
-      { name: '20 ms of jitter', shape: { jitterMs: 20 }, connections: 1, up: 200 * MB, down: 0 }
-    ]
+  ? links.flatMap(([name, shape]) => [
+      { name: `1 GB each way, ${name}`, shape, connections: 1, up: 1000 * MB, down: 1000 * MB },
+      { name: `500 connections up, ${name}`, shape, connections: 500, up: MB, down: 0, memory: 300 * MB },
+      { name: `500 connections down, ${name}`, shape, connections: 500, up: 0, down: MB, memory: 300 * MB }
+    ])
   : [
       { name: '50 connections at 20 % loss', shape: { lossPercent: 20 }, connections: 50, up: MB, down: 0 },
       {
         name: '20 MB each way, doubled, late, with gaps',
-        shape: bad,
+        shape: rough,
         connections: 1,
         up: 20 * MB,
         down: 20 * MB
