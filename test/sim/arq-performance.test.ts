@@ -94,12 +94,8 @@ for (const loss of [0, 0.02]) {
   }
 }
 
-for (const [kind, least] of [
-  ['reno', 0.2],
-  ['cubic', 0.2],
-  ['bbr1', 0.15]
-] as const) {
-  test(`beside a ${kind} flow neither side falls below ${least * 100} %`, t => {
+for (const kind of ['reno', 'cubic', 'bbr1'] as const) {
+  test(`beside a ${kind} flow neither side falls below 20 %`, t => {
     for (const first of [true, false]) {
       const scene = new Scene(8)
       const early = first ? scene.tcp(kind) : null
@@ -116,7 +112,7 @@ for (const [kind, least] of [
       t.diagnostic(
         `${kind} ${first ? 'first' : 'second'}: ${rate.toFixed(1)}, ours ${bulk.rate.toFixed(1)} Mbit/s`
       )
-      assert.ok(share >= least && share <= 1 - least, `its share is ${share}`)
+      assert.ok(share >= 0.2 && share <= 0.8, `its share is ${share}`)
     }
   })
 }

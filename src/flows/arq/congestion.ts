@@ -60,6 +60,8 @@ export class Congestion {
   private lastSpanRounds = 0
   private lastSpanLong = 0
   private lastSpanLeast = Number.POSITIVE_INFINITY
+  /** The round from which on queues are noted again. */
+  private noteRound = 0
   private ownLost = 0
   private ownSent = 0
 
@@ -153,6 +155,11 @@ export class Congestion {
       this.baseSince = now
     }
     if (mean < this.baseNow) this.baseNow = mean
+    if (this.phase === 'probe-rtt') this.noteRound = this.round + C.STUBBORN_REST
+    if (this.round >= this.noteRound) this.noteQueue(mean)
+  }
+
+  private noteQueue(mean: number): void {
     if (this.spanRounds === C.STUBBORN_ROUNDS) {
       this.lastSpanRounds = this.spanRounds
       this.lastSpanLong = this.spanLong
@@ -234,14 +241,15 @@ export class Congestion {
         }
         if (
           this.round - this.phaseRound >= 4 ||
-          (this.round > this.phaseRound && s.inFlight + s.acked >= C.UP_TARGET * this.pipe)
+          (this.round - this.phaseRound >= (this.stubborn ? C.STUBBORN_UP_ROUNDS : 1) &&
+            s.inFlight + s.acked >= C.UP_TARGET * this.pipe)
         ) {
           this.enter('down', now)
         }
         break
       case 'down':
         if (
-          this.round - this.phaseRound >= C.DOWN_ROUNDS_MAX ||
+          this.round - this.phaseRound >= (this.stubborn ? C.STUBBORN_DOWN_ROUNDS : C.DOWN_ROUNDS_MAX) ||
           s.inFlight <= Math.min(this.bandwidth * this.baseRtt, this.ceiling * C.HEADROOM)
         ) {
           this.enter('cruise', now)

@@ -207,13 +207,19 @@ export const PROBE_RTT_GAIN = 0.5
  * A queue is another's, who does not make room for anybody (BBR version 1 keeps twice the pipe in flight), when of this
  * many rounds and up to as many before ...
  */
-export const STUBBORN_ROUNDS = 24
+export const STUBBORN_ROUNDS = 12
 /** ... this share ... */
 export const STUBBORN_SHARE = 0.85
 /** ... had a mean round trip above so many times the least. Flows of our kind stay below, CUBIC is so only at its top. */
 export const STUBBORN_QUEUE = 1.75
-/** Beside such a flow the window is so many times what keeps our share of the path as it is now. */
+/** Rounds after in flight was cut to measure the least round trip: they tell of the cut, not of another's queue. */
+export const STUBBORN_REST = 6
+/** Beside such a flow the window is so many times what keeps our share of the path as it is now ... */
 export const STUBBORN_GAIN = 1.3
+/** ... probing up takes so many rounds, since in flight is above the pipe from the first one on ... */
+export const STUBBORN_UP_ROUNDS = 3
+/** ... and draining so many: the queue is not ours, and room that we make is taken at once. */
+export const STUBBORN_DOWN_ROUNDS = 1
 /** Time's worth of bytes added to the window for acks that come in lumps. */
 export const LUMP_ALLOWANCE = 2
 
