@@ -33,6 +33,7 @@ export class Congestion {
   private rateBefore = 0
   private fullRate = 0
   private fullRounds = 0
+  private overflows = 0
   private pipeFull = false
 
   private round = 0
@@ -66,6 +67,10 @@ export class Congestion {
   private ownSent = 0
 
   private phaseRound = 0
+  /** Some packet of the last round met no queue. */
+  private clear = false
+  /** Rounds that probing up lasts; more as long as it finds more. */
+  private upRounds = 1
   private cruiseUntil = 0
   private lastUpRound = -2
   private probeRttDoneAt = 0
@@ -128,16 +133,16 @@ export class Congestion {
     const mean = this.roundRttCount > 0 ? this.roundRttSum / this.roundRttCount : 0
     if (mean > 0) this.noteBase(mean, now)
     // Some packet saw no queue; the mean would not do, for jitter raises it.
-    const clear = this.roundRttLeast <= this.minRtt * C.CLEAR_SHARE + C.CLEAR_SLACK
+    this.clear = this.roundRttLeast <= this.minRtt * C.CLEAR_SHARE + C.CLEAR_SLACK
     const packets = sent / this.mtu
     const chance = C.LOSS_CHANCE * Math.sqrt((this.ownLoss * (1 - this.ownLoss)) / Math.max(1, packets))
     const overflow =
       this.roundLostPackets >= C.LOSS_PACKETS_MIN && lossRate - this.ownLoss > Math.max(C.LOSS_EXCESS, chance)
     // A round after probing up still tells of packets sent while probing.
     const probed = this.phase === 'up' || this.round - this.lastUpRound <= 2
-    if (clear && !probed) this.noteOwnLoss(sentNow)
-    if (this.phase === 'startup') this.checkPipe(s, overflow && !clear)
-    else if (overflow && (probed || !clear) && this.round - this.lastCutRound > C.CUT_ROUNDS)
+    if (this.clear && !probed) this.noteOwnLoss(sentNow)
+    if (this.phase === 'startup') this.checkPipe(s, overflow && !this.clear)
+    else if (overflow && (probed || !this.clear) && this.round - this.lastCutRound > C.CUT_ROUNDS)
       this.onOverflow(now)
     this.roundAcked = 0
     this.roundLost = 0
@@ -206,7 +211,8 @@ export class Congestion {
   }
 
   private checkPipe(s: RateSample, overflow: boolean): void {
-    if (overflow) this.pipeFull = true
+    this.overflows = overflow ? this.overflows + 1 : 0
+    if (this.overflows >= C.FULL_OVERFLOWS) this.pipeFull = true
     if (s.appLimited) return
     if (this.bandwidth >= this.fullRate * C.FULL_GROWTH) {
       this.fullRate = this.bandwidth
@@ -240,8 +246,8 @@ export class Congestion {
           this.ceiling += s.acked / 4
         }
         if (
-          this.round - this.phaseRound >= 4 ||
-          (this.round - this.phaseRound >= (this.stubborn ? C.STUBBORN_UP_ROUNDS : 1) &&
+          this.round - this.phaseRound >= C.UP_ROUNDS_MAX ||
+          (this.round - this.phaseRound >= (this.stubborn ? C.STUBBORN_UP_ROUNDS : this.upRounds) &&
             s.inFlight + s.acked >= C.UP_TARGET * this.pipe)
         ) {
           this.enter('down', now)
@@ -285,6 +291,8 @@ export class Congestion {
       if (this.rateNow > 0) this.rateBefore = this.rateNow
       this.rateNow = 0
     } else if (phase === 'cruise') {
+      const found = this.clear && this.rateNow >= this.rateBefore * C.UP_FOUND
+      this.upRounds = found ? Math.min(2 * this.upRounds, C.UP_ROUNDS_MAX) : 1
       const rounds = C.CRUISE_ROUNDS * (1 + this.random())
       this.cruiseUntil = now + Math.min(rounds * this.minRtt, C.CRUISE_MAX * (0.7 + 0.3 * this.random()))
     } else if (phase === 'probe-rtt') {

@@ -50,7 +50,7 @@ export const ISLAND_BYTES = 512
 export const ISLANDS_MIN = 128
 /** Most bytes kept unacknowledged by the sender: the peer's largest window, for as long as acks take. */
 export const SEND_BUFFER_MAX = 8 * 1024 * 1024
-/** Bytes that write() takes at least; above, it takes two congestion windows, so that memory follows need. */
+/** Bytes that write() takes ahead at least; above, two congestion windows, so that memory follows need. What has come does not count. */
 export const SEND_BUFFER_MIN = 128 * 1024
 /** What it takes however much the session's flows hold: a writer with less would wait for each ack. */
 export const SEND_BUFFER_LEAST = 32 * 1024
@@ -162,6 +162,8 @@ export const DRAIN_GAIN = 0.5
 export const FULL_GROWTH = 1.25
 /** ... in so many rounds. */
 export const FULL_ROUNDS = 3
+/** ... or when the queue has overflowed in so many successive ones: with few packets, one may be chance. */
+export const FULL_OVERFLOWS = 2
 /** Pacing gains of the phases of probe-bw. */
 export const UP_GAIN = 1.25
 export const DOWN_GAIN = 0.8
@@ -170,6 +172,10 @@ export const CRUISE_GAIN = 1
 export const WINDOW_GAIN = 1.5
 /** In-flight share of the estimated pipe at which probing up has seen enough. */
 export const UP_TARGET = 1.25
+/** When it found so many times the rate from before, the next one lasts twice as many rounds: startup may have ended too soon ... */
+export const UP_FOUND = 1.05
+/** ... up to so many. */
+export const UP_ROUNDS_MAX = 4
 /** Cruise lasts this many round trips, plus up to as many again at random, so that flows do not probe in step ... */
 export const CRUISE_ROUNDS = 3
 /** ... but no longer than this. */

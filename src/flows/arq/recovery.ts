@@ -11,7 +11,7 @@ import { ACKED, FLYING, HAS_OPEN, HAS_WINDOW, IS_COPY, LOST, REPLACED, Sent } fr
 
 export class Recovery {
   readonly sent = new Sent()
-  readonly delivery = new Delivery()
+  delivery = new Delivery()
   /** All units before this offset are acknowledged. */
   acknowledged = 0
   /** When the oldest packet that may be lost is to be looked at again; Infinity for never. */
@@ -164,6 +164,8 @@ export class Recovery {
       this.queueLost(n)
       n = following
     }
+    // The next congestion control counts from nothing, too: with the old total, each ack would end one of its rounds.
+    this.delivery = new Delivery()
     this.lateness = 0
     this.lossAt = Number.POSITIVE_INFINITY
     this.lastLossAt = now

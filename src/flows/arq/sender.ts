@@ -89,9 +89,13 @@ export class Sender {
 
   /** Bytes that write() may take now. */
   get room(): number {
+    const { outbox, recovery, unitsSent } = this
+    const kept = outbox.end - outbox.start
+    const most = Math.min(this.sendBuffer, Math.max(SEND_BUFFER_LEAST, this.budget.free * SEND_BUFFER_SHARE))
+    // What has come behind a gap is kept, too, but nothing of it is left to send: the path must not run dry for it.
+    const ahead = Math.max(0, outbox.end - unitsSent) + recovery.sent.bytesInFlight
     const wanted = Math.max(SEND_BUFFER_MIN, 2 * this.congestion.window)
-    const share = Math.max(SEND_BUFFER_LEAST, this.budget.free * SEND_BUFFER_SHARE)
-    return Math.max(0, Math.min(this.sendBuffer, wanted, share) - (this.outbox.end - this.outbox.start))
+    return Math.max(0, Math.min(most - kept, wanted - Math.min(kept, ahead)))
   }
 
   /** Keeps bytes to send, at most {@link room}. A piece of a buffer is copied where it would keep more than twice its size. */
