@@ -141,7 +141,7 @@ export interface Limits {
 
   /** Between two pings of a session. */
   pingMs: number
-  /** Between two pings once one is overdue. */
+  /** Between two pings once an answer is overdue. */
   pingUrgentMs: number
   /** How long somebody who measures the path waits for the answer to a ping. */
   answerMs: number

@@ -151,7 +151,9 @@ export class Pulse {
   #beat(): void {
     const now = this.clock.now()
     const silence = this.#silence(now)
-    const overdue = silence >= this.limits.pingMs * 1.5
+    const patience = this.limits.pingMs * 1.5
+    // Answers may be lost while other packets come: asked a few times more, it is seen in time that nothing is wrong.
+    const overdue = now - Math.min(this.#heardAt, this.#answeredAt) >= patience
     for (const [id, sentAt] of this.#sent) {
       if (now - sentAt < 2 * this.limits.pingMs) break
       this.#sent.delete(id)
@@ -163,7 +165,7 @@ export class Pulse {
       this.#beat()
     )
     this.events.ping(id)
-    if (overdue) this.events.silent(silence)
+    if (silence >= patience) this.events.silent(silence)
   }
 
   /** A NAT on the other side that forgot us lets packets out from a new port, and none of ours in: heard is not enough. */

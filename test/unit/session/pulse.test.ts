@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LIMITS } from '../../../src/limits.js'
 import { Pulse } from '../../../src/session/pulse.js'
+import { Random } from '../../sim/support/random.js'
 import { World } from '../../support/session-peers.js'
 
 /** A pulse whose pings are answered after what `answer` gives, or not at all. */
@@ -174,6 +175,20 @@ test('whoever is heard but does not answer is silent, too', () => {
   assert.deepEqual(silences, [])
   world.pass(2 * LIMITS.pingMs)
   assert.ok(silences[0]! >= LIMITS.deafMs, `${silences}`)
+})
+
+test('a path that loses every fifth packet each way is not deaf', () => {
+  const random = new Random(7)
+  const lost = (): boolean => random.chance(0.2)
+  const { world, pulse, silences } = make(() => (lost() || lost() ? null : 40))
+  const talk = (): void => {
+    pulse.heard()
+    world.clock.after(100, talk)
+  }
+  talk()
+  pulse.start()
+  world.pass(3_600_000)
+  assert.ok(silences.length <= 10, `${silences.length} times in an hour`)
 })
 
 test('answers that take longer than pings are remembered are answers', () => {
