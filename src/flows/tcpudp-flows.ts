@@ -18,6 +18,7 @@ export interface TcpudpOutside {
   /** What all flows of the session share for windows. */
   readonly windows: Budget
   rtt(): number | null
+  leastRtt(): number | null
   /** A client opened a flow (server only); return an error code to refuse it. */
   open(flow: TcpudpFlow): ErrorCode | null
   /** A flow is forgotten. */
@@ -54,6 +55,7 @@ export class TcpudpFlows {
       // Without a path, what every path takes.
       segmentSize: flow => segmentRoom(this.#datagrams?.size ?? 1100, flow),
       rtt: () => outside.rtt(),
+      leastRtt: () => outside.leastRtt(),
       send: (flow, buffer, start, end) => {
         this.#datagrams?.packer.segment(flow, buffer.subarray(start, end))
         this.#datagrams?.queue()

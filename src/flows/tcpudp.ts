@@ -21,6 +21,8 @@ export interface TcpudpCarrier {
   segmentSize(flow: number): number
   /** Round trip of the path, ms, if it is known. */
   rtt(): number | null
+  /** Its least round trip of late, ms, if it is known. */
+  leastRtt(): number | null
   /** Sends one segment; bytes `start` to `end`, valid during the call. */
   send(flow: number, buffer: Uint8Array, start: number, end: number): void
   /** The flow is to be brought up to date at the end of this turn. */
@@ -68,6 +70,7 @@ export class TcpudpFlow implements ByteFlow {
       forget: () => this.#forget()
     }
     const rtt = carrier.rtt()
+    const leastRtt = carrier.leastRtt()
     this.#arq = new Arq(host, {
       mtu: carrier.segmentSize(id),
       now: carrier.clock.now(),
@@ -77,7 +80,8 @@ export class TcpudpFlow implements ByteFlow {
       queue: carrier.queue,
       windows: carrier.windows,
       ...(open && { open }),
-      ...(rtt !== null && { rtt })
+      ...(rtt !== null && { rtt }),
+      ...(leastRtt !== null && { leastRtt })
     })
     carrier.touch(this)
   }

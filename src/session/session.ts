@@ -130,6 +130,7 @@ export class Session {
       ...outside,
       windows: this.windows,
       rtt: () => this.#pulse.quality.rtt,
+      leastRtt: () => this.#pulse.leastRtt,
       open: flow => this.#admit(flow, 'tcpudp'),
       done: flow => this.#traffic.addTcpudp(flow)
     })

@@ -81,3 +81,22 @@ test('bytes are exact over connections that die', () => {
     { numRuns: 60, includeErrorInReport: true }
   )
 })
+
+test('a flow that begins where others fill the queue knows the path without it, until the path is another', () => {
+  const path = { delay: 20 }
+  const { world, server, client } = connected(3, path)
+  server.open = () => null
+  world.pass(3500)
+  path.delay = 35
+  const leastOf = (): number => {
+    const flow = client.session!.tcpudp.open(1)
+    flow.write(new Uint8Array(5000))
+    world.pass(300)
+    return flow.stats.minRtt
+  }
+  assert.equal(leastOf(), 40)
+  client.connection!.die()
+  client.dial()
+  world.pass(1500)
+  assert.equal(leastOf(), 70)
+})

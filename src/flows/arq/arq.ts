@@ -81,6 +81,8 @@ export interface ArqOptions {
   windows?: Budget
   /** Round trip of the path in ms, if the session knows it: the first loss then costs less. */
   rtt?: number
+  /** Its round trip without a queue, as far as known: a flow that begins beside others cannot see it. */
+  leastRtt?: number
   /** Silence in ms after which the peer is asked whether it knows the flow; 0 for never; default 60,000. */
   keepAlive?: number
 }
@@ -156,6 +158,7 @@ export class Arq {
       this.sender.rtt.smoothed = options.rtt
       this.sender.rtt.variation = options.rtt / 2
     }
+    if (options.leastRtt !== undefined) this.sender.congestion.minRtt = options.leastRtt
     this.keepAlive = options.keepAlive ?? KEEP_ALIVE
     this.writableRoom = Math.min(WRITABLE_ROOM, (options.sendBuffer ?? SEND_BUFFER_MAX) / 2)
     this.touchedAt = options.now

@@ -33,7 +33,6 @@ export class Congestion {
   private rateBefore = 0
   private fullRate = 0
   private fullRounds = 0
-  private overflows = 0
   private pipeFull = false
 
   private round = 0
@@ -211,8 +210,7 @@ export class Congestion {
   }
 
   private checkPipe(s: RateSample, overflow: boolean): void {
-    this.overflows = overflow ? this.overflows + 1 : 0
-    if (this.overflows >= C.FULL_OVERFLOWS) this.pipeFull = true
+    if (overflow && this.roundLostPackets >= C.FULL_LOST_PACKETS) this.pipeFull = true
     if (s.appLimited) return
     if (this.bandwidth >= this.fullRate * C.FULL_GROWTH) {
       this.fullRate = this.bandwidth

@@ -162,8 +162,8 @@ export const DRAIN_GAIN = 0.5
 export const FULL_GROWTH = 1.25
 /** ... in so many rounds. */
 export const FULL_ROUNDS = 3
-/** ... or when the queue has overflowed in so many successive ones: with few packets, one may be chance. */
-export const FULL_OVERFLOWS = 2
+/** ... or when the queue has overflowed, by so many packets of a round: fewer may be the path's own loss, of which little is known yet. */
+export const FULL_LOST_PACKETS = 8
 /** Pacing gains of the phases of probe-bw. */
 export const UP_GAIN = 1.25
 export const DOWN_GAIN = 0.8

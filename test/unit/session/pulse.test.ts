@@ -191,6 +191,24 @@ test('a path that loses every fifth packet each way is not deaf', () => {
   assert.ok(silences.length <= 10, `${silences.length} times in an hour`)
 })
 
+test('the least round trip is that of the last half minute', () => {
+  let trip = 60
+  const { world, pulse } = make(() => trip)
+  assert.equal(pulse.leastRtt, null)
+  pulse.start()
+  world.pass(2500)
+  trip = 25
+  world.pass(1000)
+  trip = 90
+  world.pass(20_000)
+  assert.equal(pulse.leastRtt, 25)
+  world.pass(20_000)
+  assert.equal(pulse.leastRtt, 90)
+  pulse.stop()
+  pulse.start()
+  assert.equal(pulse.leastRtt, null)
+})
+
 test('answers that take longer than pings are remembered are answers', () => {
   const { world, pulse, silences } = make(() => 3500)
   const talk = (): void => {
