@@ -184,8 +184,8 @@ export const CRUISE_MAX = 1500
 export const DOWN_ROUNDS_MAX = 3
 /** Loss above the path's own, as a share of what was sent, that means a full queue (BBRLossThresh). */
 export const LOSS_EXCESS = 0.02
-/** Standard deviations of chance by which a round's loss must exceed the path's own as well. */
-export const LOSS_CHANCE = 2.5
+/** Standard deviations of chance by which a round's loss must exceed the path's own as well: with few losses their tail is long. */
+export const LOSS_CHANCE = 3.5
 /** Packets lost in a round below which its loss rate means nothing. */
 export const LOSS_PACKETS_MIN = 4
 /** Factor by which in flight shrinks after queue overflow (BBRBeta; CUBIC, RFC 9438, has 0.7 too). */
