@@ -140,6 +140,28 @@ for (const kind of ['reno', 'cubic', 'bbr1'] as const) {
   })
 }
 
+test('where the path is silent for a moment every 2 s, a flow does not go on asking in just those moments', () => {
+  for (const seed of [11, 12, 13, 14, 15]) {
+    const scene = new Scene(seed)
+    const [sender, reader] = scene.pair()
+    const silent = (ms: number) => {
+      for (const link of [scene.there, scene.back]) link.blackoutUntil = scene.clock.now() + ms
+    }
+    scene.run(1000)
+    silent(30_000)
+    sender.send(new Uint8Array(1000))
+    scene.run(20_000)
+    // Its timer has backed off to the longest it knows; from its next probe on, silence comes in step with it.
+    const next = sender.arq!.nextUpdate()
+    scene.run(next - 100 - scene.clock.now())
+    for (let i = 0; i < 10; i++) {
+      silent(300)
+      scene.run(2000)
+    }
+    assert.equal(reader.bytesRead, 1000, `seed ${seed}`)
+  }
+})
+
 test('coarse timers: updates that come 5 ms late cost little', t => {
   const scene = new Scene(9)
   const bulk = scene.bulk({ granularity: 5 })

@@ -102,6 +102,11 @@ export const REORDER_SHARE = 1 / 4
 export const REORDER_MEMORY_ROUNDS = 64
 /** Packets sent by an expired probe timeout from the second on; the first sends one (RFC 9002 6.2.4: up to two). */
 export const PROBES = 2
+/**
+ * From the second one on, probes of a path, and all of a closed window, come sooner by up to this share, at random: those that come
+ * every 2 s would all be lost where something silences the path every 2 s.
+ */
+export const PROBE_SPREAD = 0.5
 /** Longest pause between probes of a closed window (RFC 9293 3.8.6.1); a lost window update is repeated anyway. */
 export const PERSIST_MAX = 5000
 

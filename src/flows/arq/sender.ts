@@ -8,6 +8,7 @@ import {
   OPEN_MAX,
   PACKET_OVERHEAD,
   PERSIST_MAX,
+  PROBE_SPREAD,
   PROBES,
   SEND_BUFFER_LEAST,
   SEND_BUFFER_MIN,
@@ -47,6 +48,8 @@ export class Sender {
   /** When a closed window is to be probed; Infinity while it is open or nothing waits for it. */
   persistAt = NEVER
   private persistPause = 0
+  /** The share of the probe timeout that is waited, once one has expired. */
+  private probeShare = 1
   /** Stream units sent at least once. */
   unitsSent = 0
   /** Offset up to which the peer takes bytes. */
@@ -230,7 +233,7 @@ export class Sender {
   }
 
   private probeAt(): number {
-    return this.lastSentAt + this.rtt.probeTimeout
+    return this.lastSentAt + this.rtt.probeTimeout * (this.rtt.backoff === 0 ? 1 : this.probeShare)
   }
 
   /** Units (bytes, or the end of the stream) that were never sent and may be. */
@@ -356,6 +359,7 @@ export class Sender {
     const { recovery, rtt } = this
     const sent = recovery.sent
     rtt.backoff++
+    this.probeShare = this.drawShare()
     const oldest = sent.head
     const newest = sent.tail
     this.repeat(oldest, now)
@@ -397,8 +401,12 @@ export class Sender {
         this.persistPause === 0 ? this.rtt.probeTimeout : 2 * this.persistPause,
         PERSIST_MAX
       )
-      this.persistAt = now + this.persistPause
+      this.persistAt = now + this.persistPause * this.drawShare()
     }
+  }
+
+  private drawShare(): number {
+    return 1 - PROBE_SPREAD * this.random()
   }
 
   private persist(now: number): void {
