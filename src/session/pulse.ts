@@ -51,8 +51,6 @@ export class Pulse {
   readonly #sent = new Map<number, number>()
   readonly #asked = new Map<number, Asked>()
   readonly #answered: boolean[] = []
-  /** Round trips of the last answers on this connection. */
-  #trips: number[] = []
   #rtt: number | null = null
   #lastRtt = 0
   #jitter = 0
@@ -74,7 +72,6 @@ export class Pulse {
     this.heard()
     this.#answeredAt = this.#heardAt
     this.#firstId = this.#nextId
-    this.#trips = []
     this.#beat()
   }
 
@@ -138,15 +135,8 @@ export class Pulse {
       this.#jitter += (Math.abs(rtt - this.#lastRtt) - this.#jitter) / 16
     }
     this.#lastRtt = rtt
-    this.#trips.push(rtt)
-    if (this.#trips.length > REMEMBERED) this.#trips.shift()
     this.#note(true)
     this.events.answered(rtt)
-  }
-
-  /** Least round trip of late, in ms: of the path itself, as far as nobody filled its queue all the time; null before the first. */
-  get leastRtt(): number | null {
-    return this.#trips.length === 0 ? null : Math.min(...this.#trips)
   }
 
   get quality(): Quality {

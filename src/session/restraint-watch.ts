@@ -29,6 +29,12 @@ export class RestraintWatch {
     return this.#restraint.active
   }
 
+  /** Of the path without a queue, as far as it was seen lately on this connection, in ms; null before the first answer. */
+  get leastRtt(): number | null {
+    const { leastRtt } = this.#restraint
+    return leastRtt === Number.POSITIVE_INFINITY ? null : leastRtt
+  }
+
   /** A datagram of a `udp` map came or went. */
   datagram(): void {
     this.#restraint.datagram(this.clock.now())

@@ -66,6 +66,11 @@ export class Restraint {
     return this.#bytes
   }
 
+  /** Least round trip of this span of `restraintBaseMs` and the last, in ms; Infinity before the first. */
+  get leastRtt(): number {
+    return Math.min(this.#base, this.#baseBefore)
+  }
+
   /** Whether the path is to be measured. */
   get active(): boolean {
     return this.#phase !== 'off'
@@ -115,13 +120,12 @@ export class Restraint {
 
   #decide(now: number): void {
     const { restraintQueueMs: target, restraintMinBytes } = this.limits
-    const least = Math.min(this.#base, this.#baseBefore)
-    const queue = this.#least - least
+    const queue = this.#least - this.leastRtt
     if (this.#phase === 'rising' && queue > target) this.#phase = 'holding'
     let step = STEP_MAX
     if (this.#phase === 'holding') {
       // Halfway: the path answers one round trip late.
-      step = (1 + (least + target) / this.#least) / 2
+      step = (1 + (this.leastRtt + target) / this.#least) / 2
       if (queue < target / 2) step = Math.max(step, STEP_CLEAR)
     }
     step = Math.min(Math.max(step, STEP_MIN), STEP_MAX)

@@ -130,7 +130,7 @@ export class Session {
       ...outside,
       windows: this.windows,
       rtt: () => this.#pulse.quality.rtt,
-      leastRtt: () => this.#pulse.leastRtt,
+      leastRtt: () => this.#restraint.leastRtt,
       open: flow => this.#admit(flow, 'tcpudp'),
       done: flow => this.#traffic.addTcpudp(flow)
     })
