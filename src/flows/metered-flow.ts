@@ -115,9 +115,11 @@ export class MeteredFlow implements ByteFlow {
     this.#events.drain()
   }
 
+  /** It needs no turn any more. What the socket has taken is told all the same: the flow inside goes when all of it is. */
   #leave(): void {
     this.#over = true
     this.#waiting = false
     this.#turns.leave(this.place)
+    this.#tell()
   }
 }

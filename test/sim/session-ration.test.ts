@@ -115,3 +115,25 @@ for (const proto of ['tcp', 'tcpudp'] as const) {
     assert.ok(seconds > 2.3 && seconds < 4, `${seconds} s`)
   })
 }
+
+test('tcpudp flows that are held to a rate are forgotten when they are over, and their windows are free for others', () => {
+  const { world, server, client } = stage({ guestBytesPerSecond: 2_000_000 })
+  const ends: FlowEnd[] = []
+  server.open = flow => {
+    ends.push(new FlowEnd(flow, 2, 1, world.clock, { total: 0, chunk: () => 1 }))
+    const end = ends.at(-1)!
+    world.clock.after(0, () => end.flow.end())
+    return null
+  }
+  const total = 100_000
+  for (let i = 0; i < 40; i++) {
+    const flow = client.session!.tcpudp.open(1)
+    new FlowEnd(flow, 1, 2, world.clock, { total, chunk: () => 5000 }).go()
+    // When the server's socket has all bytes, and most flows there still wait for turns to pay for them with.
+    world.clock.after(500, () => flow.end())
+  }
+  assert.ok(world.pass(20_000, () => ends.length === 40 && ends.every(end => end.read === total)))
+  world.pass(60_000)
+  assert.equal(server.session.tcpudp.flows.size, 0)
+  assert.equal(server.session.windows.used, 0)
+})
