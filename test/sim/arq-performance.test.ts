@@ -178,6 +178,26 @@ test('where the path is silent for a moment every 2 s, a flow does not go on ask
   }
 })
 
+test('a reader that has stalled is asked ever more rarely, and goes on as soon as it reads', t => {
+  for (const delay of [0.1, 20]) {
+    const scene = new Scene(6, { delay })
+    const { sender, reader } = scene.bulk()
+    scene.run(1000)
+    reader.stalled = true
+    scene.run(10_000)
+    const before = sender.segmentsOut
+    scene.run(60_000)
+    const probes = sender.segmentsOut - before
+    t.diagnostic(`${probes} probes in a minute at ${2 * delay} ms`)
+    assert.ok(probes >= 10 && probes <= 40, `${probes}`)
+    reader.stalled = false
+    reader.readable()
+    const read = reader.bytesRead
+    scene.run(1000)
+    assert.ok(reader.bytesRead > read + 1_000_000, `${reader.bytesRead - read} bytes in a second`)
+  }
+})
+
 test('coarse timers: updates that come 5 ms late cost little', t => {
   const scene = new Scene(9)
   const bulk = scene.bulk({ granularity: 5 })

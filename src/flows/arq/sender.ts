@@ -127,6 +127,7 @@ export class Sender {
     if (segment.limit > this.limit) {
       this.limit = segment.limit
       this.persistAt = NEVER
+      this.persistPause = 0
     }
     this.free(recovery.acknowledged)
     if (recovery.acknowledged >= this.unitsSent) this.thin.cancel()
@@ -391,11 +392,11 @@ export class Sender {
   }
 
   private armPersist(now: number): void {
-    const waits =
-      this.unitsSent < this.outbox.end && this.limit <= this.unitsSent && this.recovery.sent.head < 0
-    if (!waits) {
+    const closed = this.unitsSent < this.outbox.end && this.limit <= this.unitsSent
+    // The pause goes on growing while a probe is in flight: its ack, that of a window as closed as before, is no news.
+    if (!closed) this.persistPause = 0
+    if (!closed || this.recovery.sent.head >= 0) {
       this.persistAt = NEVER
-      this.persistPause = 0
     } else if (this.persistAt === NEVER) {
       this.persistPause = Math.min(
         this.persistPause === 0 ? this.rtt.probeTimeout : 2 * this.persistPause,
