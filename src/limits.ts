@@ -86,9 +86,17 @@ export interface Limits {
 
   /** Bytes that a flow takes from its local socket before it pauses it. */
   flowQueue: number
+  /**
+   * Bytes of a `tcp` flow that wait to be sent or acknowledged, however many those of its session do together; with more it takes
+   * none from its socket while all keep {@link sessionWindow}.
+   */
+  flowKept: number
   /** Largest window that a flow's reader can grow to. */
   flowWindow: number
-  /** Bytes that all TCP flows of a session, of either protocol, may lend each other for windows beyond the first. */
+  /**
+   * Bytes that all TCP flows of a session, of either protocol, may lend each other for windows beyond the first; and that all `tcp`
+   * flows may keep until they are acknowledged, before each is held to {@link flowKept}.
+   */
   sessionWindow: number
   /** Bytes that wait to be sent or acknowledged in all `tcpudp` flows of a session, beyond a little that each may always have. */
   sessionQueue: number
@@ -301,6 +309,7 @@ export const LIMITS: Limits = {
   resumeSeconds: 60,
 
   flowQueue: 256 * KB,
+  flowKept: 64 * KB,
   flowWindow: 4 * MB,
   sessionWindow: 64 * MB,
   sessionQueue: 16 * MB,

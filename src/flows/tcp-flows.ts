@@ -6,12 +6,12 @@ import { Queue } from '../queue.js'
 import { protocolError } from '../session/bytes.js'
 import { type FlowPosition, resetFrame } from '../session/frames.js'
 import type { Outbox } from '../session/outbox.js'
-import type { Budget } from './budget.js'
+import { Budget } from './budget.js'
 import { type TcpCarrier, TcpFlow, type TcpLimits } from './tcp.js'
 
 export interface TcpOutside {
   readonly clock: Clock
-  readonly limits: TcpLimits & Pick<Limits, 'tcpFlows' | 'ackDelayMs'>
+  readonly limits: TcpLimits & Pick<Limits, 'tcpFlows' | 'sessionWindow' | 'ackDelayMs'>
   /** What all flows of the session share for windows. */
   readonly windows: Budget
   /** Where flows wait for their turn on the stream. */
@@ -43,6 +43,8 @@ export class TcpFlows {
   ) {
     const { clock, limits, outbox, windows } = outside
     this.#carrier = {
+      // The other side lends its flows no more than this either, beyond what each has at first.
+      kept: new Budget(limits.sessionWindow),
       ready: flow => {
         outbox.ready(flow)
         outside.flush()

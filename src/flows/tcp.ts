@@ -17,12 +17,15 @@ import type { Limits } from '../limits.js'
 import { Place } from '../queue.js'
 import { protocolError } from '../session/bytes.js'
 import { INITIAL_WINDOW } from '../session/wire.js'
+import type { Budget } from './budget.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
 
-export type TcpLimits = Pick<Limits, 'flowQueue' | 'flowWindow' | 'windowGrowthMs'>
+export type TcpLimits = Pick<Limits, 'flowQueue' | 'flowKept' | 'flowWindow' | 'windowGrowthMs'>
 
 /** What a flow asks of its session. */
 export interface TcpCarrier {
+  /** Counts what the session's flows keep until it is acknowledged. */
+  readonly kept: Budget
   /** The flow has something to send: its OPEN, DATA, its FIN or RESET. */
   ready(flow: TcpFlow): void
   /** The flow wants to tell its window now. */
@@ -110,10 +113,19 @@ export class TcpFlow implements ByteFlow {
     if (bytes.byteLength > 0) {
       this.#chunks.push(bytes)
       this.#end += bytes.byteLength
+      this.carrier.kept.charge(bytes.byteLength)
       this.carrier.ready(this)
     }
-    this.#paused = this.#end - this.#next > this.limits.flowQueue
+    this.#paused = this.#end - this.#next > this.limits.flowQueue || this.#crowded
     return !this.#paused
+  }
+
+  /**
+   * Whether the session keeps all that it may, and the flow its part of it: the other side takes more than it acknowledges. What
+   * it acknowledges of this flow is what lets it go on.
+   */
+  get #crowded(): boolean {
+    return this.retained > this.limits.flowKept && this.carrier.kept.free === 0
   }
 
   end(): void {
@@ -206,7 +218,7 @@ export class TcpFlow implements ByteFlow {
   }
 
   #unpause(): void {
-    if (!this.#paused || this.#end - this.#next > this.limits.flowQueue / 2) return
+    if (!this.#paused || this.#end - this.#next > this.limits.flowQueue / 2 || this.#crowded) return
     this.#paused = false
     this.events.drain()
   }
@@ -384,6 +396,7 @@ export class TcpFlow implements ByteFlow {
       const size = this.#chunks[this.#head]!.byteLength
       if (this.#base + size > received) break
       this.#base += size
+      this.carrier.kept.giveBack(size)
       this.#chunks[this.#head++] = RELEASED
     }
     if (this.#head > RELEASED_MAX && this.#head * 2 > this.#chunks.length) {
@@ -409,6 +422,7 @@ export class TcpFlow implements ByteFlow {
   #finish(): void {
     this.#done = true
     this.#chunks = []
+    this.carrier.kept.giveBack(this.retained)
     this.carrier.giveBack(this.#borrowed)
     this.carrier.done(this)
   }

@@ -163,6 +163,47 @@ test('an endless window that is never acknowledged does not make the sender keep
   assert.ok(flow!.retained <= flowWindow + flowQueue + 65_536, `${flow!.retained} bytes are kept`)
 })
 
+test('many flows with endless windows that are never acknowledged keep no more together than the session may', () => {
+  const { world, server, say, deafen } = stage({ flowWindow: 1024 * 1024, sessionWindow: 4 * 1024 * 1024 })
+  deafen()
+  const chunk = 65_536
+  server.open = flow => {
+    const end = new FlowEnd(flow, 1, 2, world.clock, { total: 2 * 1024 * 1024, chunk: () => chunk })
+    world.clock.after(0, () => end.go())
+    return null
+  }
+  const flows = 40
+  say(...Array.from({ length: flows }, (_, i) => openFrame(i + 1, 1, 2 ** 53 - 1)))
+  world.pass(3000)
+  let kept = 0
+  for (const flow of server.session.flows.values()) kept += flow.retained
+  const { sessionWindow, flowKept } = server.limits
+  assert.equal(server.session.flows.size, flows)
+  assert.ok(kept >= sessionWindow, `${kept} bytes are kept`)
+  assert.ok(kept <= sessionWindow + flows * (flowKept + chunk), `${kept} bytes are kept`)
+})
+
+test('flows that a session has no room for go on as theirs is acknowledged, whole', () => {
+  const { world, server, client } = stage({ sessionWindow: 300_000 })
+  const total = 1_000_000
+  const ends: FlowEnd[] = []
+  server.open = flow => {
+    ends.push(new FlowEnd(flow, 2, 1, world.clock, { total, fin: true, chunk: () => 65_536 }))
+    const end = ends.at(-1)!
+    world.clock.after(0, () => end.go())
+    return null
+  }
+  for (let i = 0; i < 20; i++) {
+    ends.push(
+      new FlowEnd(client.session!.openFlow(1), 1, 2, world.clock, { total, fin: true, chunk: () => 65_536 })
+    )
+    ends.at(-1)!.go()
+  }
+  assert.ok(
+    world.pass(60_000, () => ends.length === 40 && ends.every(end => end.read === total && end.closed))
+  )
+})
+
 /** Lets the server's link have no room, as when the client acknowledges nothing, and counts what the server keeps. */
 function withoutRoom(link: MemoryLink): void {
   link.room = () => 0

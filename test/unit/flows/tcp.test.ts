@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
+import { Budget } from '../../../src/flows/budget.js'
 import { type TcpCarrier, TcpFlow } from '../../../src/flows/tcp.js'
 import { LIMITS } from '../../../src/limits.js'
 import { INITIAL_WINDOW } from '../../../src/session/wire.js'
 import { isProtocolError } from '../session/protocol-error.js'
 
 class Carrier implements TcpCarrier {
+  readonly kept = new Budget(1_000_000)
   time = 0
   budget = Infinity
   lent = 0
@@ -71,6 +73,43 @@ test('bytes are sent in order, in whatever sizes they are asked for', () => {
   assert.equal(sent(flow), 'gh')
   assert.equal(flow.retained, 8)
 })
+
+test('where the session keeps all that it may, a flow takes no more than its part, and goes on when that is acknowledged', () => {
+  const { carrier, flow, heard } = make()
+  const { flowKept } = LIMITS
+  carrier.kept.charge(carrier.kept.size)
+  assert.equal(flow.write(b4a.alloc(flowKept)), true)
+  assert.equal(flow.write(b4a.alloc(1)), false)
+  sent(flow)
+  assert.deepEqual(heard, [], 'it is sent, but not acknowledged')
+  flow.onWindow(flowKept, INITIAL_WINDOW)
+  assert.deepEqual(heard, ['DRAIN'])
+  // Others have let go of theirs.
+  carrier.kept.giveBack(carrier.kept.size)
+  assert.equal(flow.write(b4a.alloc(flowKept)), true)
+  assert.equal(flow.retained, flowKept + 1)
+})
+
+for (const [name, end] of [
+  ['acknowledged', flow => flow.onWindow(3, INITIAL_WINDOW)],
+  ['over', flow => flow.abandon('FLOW_RESET')],
+  [
+    'reset by its socket',
+    flow => {
+      flow.reset('FLOW_RESET')
+      flow.tailSent(flow.tailAfter(0))
+    }
+  ]
+] as [string, (flow: TcpFlow) => void][]) {
+  test(`nothing is counted as kept for a flow that is ${name}`, () => {
+    const { carrier, flow } = make()
+    flow.write(bytes('abc'))
+    sent(flow)
+    assert.equal(carrier.kept.used, 3)
+    end(flow)
+    assert.equal(carrier.kept.used, 0)
+  })
+}
 
 test('what is acknowledged is let go, chunk by chunk', () => {
   const { flow } = make()
