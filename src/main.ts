@@ -2,10 +2,10 @@
 /** The process around the command line: argv, streams, signals, exit code. The only place that ends the process. */
 
 import { spawn } from 'node:child_process'
-import v8 from 'node:v8'
 import type { Surroundings } from './cli/console.js'
 import { EXIT } from './cli/console.js'
 import { run } from './cli/run.js'
+import { tuneEngine } from './engine.js'
 import { codeOf } from './errors.js'
 
 /** Whoever stops it waits 3 s at the most; closing must leave some of that for the output. In milliseconds. */
@@ -13,25 +13,6 @@ const CLOSE_MS = 2700
 
 /** How long the last lines may take to leave through a pipe that is read slowly, in milliseconds. */
 const FLUSH_MS = 250
-
-/**
- * How much the heap may grow between two full collections, in percent. The default suits large heaps: ours is some 10 MB, and the
- * network buffers that hang on it would have it collected four times a second under load, for a fifth of the processor. Beyond
- * 250 the rate gains nothing, and memory passes 150 MB.
- */
-const HEAP_GROWING_PERCENT = 250
-
-/**
- * What the space for new objects is multiplied with when many of them live on. Loading the program has made it 8 MB, which is enough;
- * it would become 16 MB, twice, in the middle of a game.
- */
-const NEW_SPACE_GROWTH = 1
-
-/**
- * The largest block that glibc has seen freed sets what it keeps, twice as much, before it gives memory back to the system: by
- * itself so little that under load each collection gave megabytes back and the next second asked for them anew.
- */
-const FREED_BYTES = 2 * 1024 * 1024
 
 /** Texts that must not leave the process, whatever an unexpected error says. */
 const secrets = new Set<string>()
@@ -75,9 +56,7 @@ const around: Surroundings = {
   },
   async daemon(options, log, journal) {
     for (const entry of options.entries) if (entry.mode === 'server') secrets.add(entry.secret.reveal())
-    v8.setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`)
-    v8.setFlagsFromString(`--semi-space-growth-factor=${NEW_SPACE_GROWTH}`)
-    Buffer.allocUnsafeSlow(FREED_BYTES)
+    tuneEngine()
     const { Daemon } = await import('./daemon.js')
     return new Daemon(options, log, journal)
   }

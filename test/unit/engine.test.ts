@@ -1,0 +1,28 @@
+/** What V8 is told before a daemon starts. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { compilerFlags } from '../../src/engine.js'
+
+const run = promisify(execFile)
+const engine = new URL('../../src/engine.js', import.meta.url).href
+
+test('this Node takes everything that it is told, without a word', async () => {
+  const script = `import(${JSON.stringify(engine)}).then(({ tuneEngine }) => { tuneEngine(); console.log('done') })`
+  const { stdout, stderr } = await run(process.execPath, ['-e', script])
+  assert.deepEqual([stdout.trim(), stderr], ['done', ''])
+})
+
+test('a V8 complains about what it does not know, so that the test above would notice', async () => {
+  const { stderr } = await run(process.execPath, [
+    '-e',
+    `require('node:v8').setFlagsFromString('--no-such-flag=1')`
+  ])
+  assert.match(stderr, /no-such-flag/)
+})
+
+test('a Node that is newer than any we know is told nothing about its compilers', () => {
+  assert.deepEqual(compilerFlags(99), [])
+  for (const node of [20, 21, 22, 24, 26]) assert.notDeepEqual(compilerFlags(node), [])
+})
