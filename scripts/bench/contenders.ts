@@ -2,6 +2,7 @@
 // processes of its own, started from its command line, on the same DHT.
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { HyperNat, writeOptions } from '../../test/support/hyper-nat.js'
 import { Process } from '../../test/support/process.js'
 import { findProgram } from '../../test/support/programs.js'
@@ -38,6 +39,8 @@ export interface Site {
 export interface Contender {
   readonly name: string
   readonly udp: boolean
+  /** What it is measured for, when that is not everything. */
+  readonly only?: readonly string[]
   /** Opens a tunnel to `port`, TCP and (when it can) UDP; resolves when the client's port is open. */
   open(site: Site, port: number): Promise<Route>
 }
@@ -166,6 +169,35 @@ export const hypertele: Contender = {
   }
 }
 
+/** What a tunnel of nothing but Node's sockets would take; it repeats nothing, so that only small exchanges can be measured. */
+export const bare: Contender = {
+  name: 'bare',
+  udp: false,
+  only: ['connect'],
+  async open(site, port) {
+    const start = (prefix: readonly string[], args: readonly string[]) => {
+      const file = fileURLToPath(new URL('bare.js', import.meta.url))
+      const [command = '', ...rest] = [...prefix, process.execPath, file, ...args]
+      return new Process(command, rest)
+    }
+    const local = await freePort()
+    const server = start(site.atServer, ['server', `${port}`])
+    let client: Process | undefined
+    const close = async () => {
+      await Promise.all([client?.stop(), server.stop()])
+    }
+    try {
+      const [, peer = ''] = await server.says(/port (\d+)/)
+      client = start(site.atClient, ['client', `${local}`, peer])
+      await client.says(/ready/)
+      return { host: site.localHost, tcp: local, udp: 0, client, server, close }
+    } catch (err) {
+      await close()
+      throw err
+    }
+  }
+}
+
 function startPeer(site: Site, prefix: readonly string[], file: string, args: readonly string[]): Process {
   const node = [process.execPath, '--require', join(peersFolder, 'bootstrap.cjs')]
   const [command = '', ...rest] = [...prefix, ...node, join(peersFolder, 'node_modules', file), ...args]
@@ -175,6 +207,7 @@ function startPeer(site: Site, prefix: readonly string[], file: string, args: re
 /** In the order in which they are measured in each round. */
 export const contenders: readonly Contender[] = [
   direct,
+  bare,
   hyperNatWith('hyper-nat', ['tcp', 'udp']),
   hyperNat1,
   hypertele

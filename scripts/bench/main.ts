@@ -53,8 +53,8 @@ async function main(argv: readonly string[]): Promise<number> {
 
   const report = new Report()
   await measureLoopback(report, only, chosen, rounds)
-  if (only.includes(LINK)) await measureLink(report, chosen, rounds, losses)
-  if (only.includes(FEEL)) await measureFeel(report, chosen, rounds)
+  if (only.includes(LINK)) await measureLink(report, chosen.filter(everywhere), rounds, losses)
+  if (only.includes(FEEL)) await measureFeel(report, chosen.filter(everywhere), rounds)
   report.print('hyper-nat')
   report.write(join(projectFolder, RESULTS), machine)
   console.log(`Every sample is in ${RESULTS}.`)
@@ -73,6 +73,7 @@ async function measureLoopback(
       if (!only.includes(name)) continue
       for (let round = 1; round <= rounds; round++) {
         for (const who of chosen) {
+          if (who.only && !who.only.includes(name)) continue
           console.log(`${name}, round ${round} of ${rounds}: ${who.name}`)
           // A contender that fails is a result; the others go on.
           await measure(report, who, testnet.bootstrap).catch(err =>
@@ -85,6 +86,8 @@ async function measureLoopback(
     await testnet.close()
   }
 }
+
+const everywhere = (who: Contender): boolean => who.only === undefined
 
 function firstLine(err: unknown): string {
   return (err instanceof Error ? err.message : String(err)).split('\n').slice(0, 3).join(' | ')
