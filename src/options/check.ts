@@ -11,7 +11,10 @@ import { codeOf, type ErrorCode, type Fault, OptionsError } from '../errors.js'
 import { knownGames } from '../games/games.js'
 import { mapName } from '../games/map-name.js'
 import { type GamePort, portsOfGame, type Recipe } from '../games/recipe.js'
+import { encodeKey } from '../identity/encoding.js'
 import { GuestKey } from '../identity/guest.js'
+import { keyPairOf } from '../identity/keys.js'
+import { Secret } from '../identity/secret.js'
 import { weaknessOf } from '../identity/strength.js'
 import { lobbyOf } from '../lan/lobby.js'
 import type { Limits } from '../limits.js'
@@ -121,11 +124,10 @@ function checkEntry(
     const result = serverEntry.safeParse(raw)
     const told = faults.length
     faults.push(...whichPorts(raw, index, places))
-    if (result.success) {
-      access.push({ index, secret: result.data.secret.reveal(), given: result.data })
-      return faults.length === told ? expandServer(result.data, index, places, faults) : []
-    }
-    faults.push(...faultsOf(result.error, path, serverEntry.shape, places, clientEntry.shape))
+    if (result.success) access.push({ index, secret: result.data.secret.reveal(), given: result.data })
+    else faults.push(...faultsOf(result.error, path, serverEntry.shape, places, clientEntry.shape))
+    const entry = faults.length === told ? result.data : mended(raw, serverEntry, { secret: `\0${index}` })
+    return entry ? expandServer(entry, index, places, faults) : []
   } else if (mode === 'client') {
     const result = clientEntry.safeParse(raw)
     const told = faults.length
@@ -133,15 +135,44 @@ function checkEntry(
     if (result.success) {
       const { ticket } = result.data
       if (ticket) tickets.push({ index, ticket })
-      return faults.length === told ? expandClient(result.data, index, places, faults) : []
-    }
-    faults.push(...faultsOf(result.error, path, clientEntry.shape, places, serverEntry.shape))
+    } else faults.push(...faultsOf(result.error, path, clientEntry.shape, places, serverEntry.shape))
+    const entry = faults.length === told ? result.data : mended(raw, clientEntry, { publicKey: noKey() })
+    return entry ? expandClient(entry, index, places, faults) : []
   } else {
     faults.push({ path: places.field([...path, 'mode']), message: modeFault(mode, raw) })
     const result = unknownEntry.safeParse(raw)
     if (!result.success) faults.push(...faultsOf(result.error, path, unknownEntry.shape, places))
   }
   return []
+}
+
+/** What an entry's ports come from, and what the rules between entries look at: without it, there is nothing more to find. */
+const PORT_KEYS = ['port', 'localPort', 'proto', 'host', 'localHost', 'game', 'optionalPorts', 'ticket']
+
+/** Stands in for a public key that is wrong: no server's. */
+function noKey(): string {
+  return encodeKey(keyPairOf(new Secret('\0')).publicKey)
+}
+
+/**
+ * An entry without what is wrong in it, so that what else is, such as lists of different lengths or a port that another entry
+ * has, is told in the same go.
+ * @param standIns for what every entry has
+ * @returns null when what is wrong is in its ports
+ */
+function mended<T>(raw: object, schema: z.ZodType<T>, standIns: Record<string, unknown>): T | null {
+  const wrong = schema.safeParse(raw).error?.issues ?? []
+  const keys = wrong.flatMap(issue =>
+    issue.code === 'unrecognized_keys' && issue.path.length === 0
+      ? issue.keys
+      : issue.path.slice(0, 1).map(String)
+  )
+  // One that is misspelt, too.
+  if (keys.some(key => guess(key, PORT_KEYS))) return null
+  const right = Object.entries(raw).filter(([key, value]) => value !== undefined && !keys.includes(key))
+  // Without ports it has none that anything could be wrong with.
+  if (!right.some(([key]) => key === 'port' || key === 'game' || key === 'ticket')) return null
+  return schema.safeParse({ ...standIns, ...Object.fromEntries(right) }).data ?? null
 }
 
 function expandServer(

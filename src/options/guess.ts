@@ -50,11 +50,13 @@ export function guess(
   if (synonym && candidates.includes(synonym)) return synonym
   const longer = candidates.filter(candidate => bare(candidate).startsWith(wanted))
   if (wanted.length > 2 && longer.length > 0) return longer.reduce((a, b) => (b.length < a.length ? b : a))
-  const swapped = candidates.find(candidate => sorted(bare(candidate)) === sorted(wanted))
-  if (swapped) return swapped
-  // A third of the letters may be wrong, but one word of three letters is no typo of any other.
+  // A third of the letters may be wrong, but one word of two letters is no typo of any other.
   const maxDistance = Math.min(3, Math.floor(wanted.length / 3))
-  if (maxDistance === 0) return undefined
-  const near = closestMatch(wanted, candidates.map(bare), { maxDistance })
-  return candidates.find(candidate => bare(candidate) === near)
+  const within = (distance: number): string | undefined => {
+    const near = closestMatch(wanted, candidates.map(bare), { maxDistance: distance })
+    return candidates.find(candidate => bare(candidate) === near)
+  }
+  const oneOff = maxDistance > 0 && wanted.length > 3 ? within(1) : undefined
+  const swapped = candidates.find(candidate => sorted(bare(candidate)) === sorted(wanted))
+  return oneOff ?? swapped ?? (maxDistance > 0 ? within(maxDistance) : undefined)
 }
