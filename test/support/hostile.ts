@@ -1,6 +1,6 @@
 // A guest who means harm: knows the public key, and floods the server with one kind of thing, as fast as it can. Run as a
 // program of its own: node hostile.js KIND PUBLIC_KEY BOOTSTRAP MS. Says {"up":true} when it is ready, floods between the lines
-// "on" and "off" of its stdin, for so many milliseconds in all, and says what it sent when stdin ends.
+// "on" and "off" of its stdin, for so many milliseconds in all, and says at each "off" how many rounds that was and what it sent.
 import { once } from 'node:events'
 import os from 'node:os'
 import { createInterface } from 'node:readline'
@@ -14,9 +14,9 @@ import { SEAL_BYTES } from '../../src/session/wire.js'
 import { firstMessage, sendHandshake, targetOf } from './handshake.js'
 import { freshKeys, intrude } from './intruder.js'
 
-/** Handshakes at a time, and how often, ms. */
-const HANDSHAKES = 10
-const HANDSHAKES_EVERY_MS = 4
+/** Handshakes in a millisecond, and how many at once when it was kept from its work. */
+const HANDSHAKES_PER_MS = 2.5
+const HANDSHAKES_MOST = 250
 
 export type Flood = 'handshakes' | 'opens' | 'datagrams'
 
@@ -82,16 +82,17 @@ async function handshakes(publicKey: Uint8Array, bootstrap: string[], ms: number
   // It does not greet, for which the server ends it some day.
   stream.on('error', () => {})
   // Made beforehand: it takes as long as answering them does.
-  const messages = Array.from({ length: (ms / HANDSHAKES_EVERY_MS) * HANDSHAKES }, (_, n) =>
+  const messages = Array.from({ length: ms * HANDSHAKES_PER_MS }, (_, n) =>
     firstMessage(HyperDHT.keyPair(), key, n + 1)
   )
   let at = 0
   return () => {
     // More than a server can answer; what is lost on the way harms nobody.
     const now = performance.now()
-    if (now - at < HANDSHAKES_EVERY_MS) return 0
+    const due = Math.min(HANDSHAKES_MOST, Math.floor((now - at) * HANDSHAKES_PER_MS))
+    if (due === 0) return 0
     at = now
-    const some = messages.splice(-HANDSHAKES)
+    const some = messages.splice(-due)
     for (const noise of some) {
       const n = messages.length
       const forged = n % 4 ? { host: `127.9.${(n >> 8) & 255}.${n & 255}`, port: 1024 + n } : null
@@ -112,6 +113,7 @@ const step = await FLOODS[kind as Flood](decodeKey(key), bootstrap.split(','), N
 // It stands for a machine elsewhere, which takes no time from this one.
 os.setPriority(19)
 let sent = 0
+let round = 0
 let on = false
 const go = (): void => {
   if (!on) return
@@ -121,7 +123,7 @@ const go = (): void => {
 console.log(JSON.stringify({ up: true }))
 for await (const line of createInterface(process.stdin)) {
   on = line === 'on'
+  if (!on) console.log(JSON.stringify({ round: ++round, sent }))
   go()
 }
-console.log(JSON.stringify({ sent }))
 process.exit(0)

@@ -95,13 +95,14 @@ export class Process {
   /** Resolves when `stdout` or `stderr` matches. */
   async says(pattern: RegExp, ms = 10_000): Promise<RegExpMatchArray> {
     const look = () => (this.#stdout + this.#stderr).match(pattern)
+    const outputs = [this.#child.stdout, this.#child.stderr]
+    let check = (): void => {}
     const found = new Promise<RegExpMatchArray>((resolve, reject) => {
-      const check = () => {
+      check = () => {
         const match = look()
         if (match) resolve(match)
       }
-      this.#child.stdout?.on('data', check)
-      this.#child.stderr?.on('data', check)
+      for (const output of outputs) output?.on('data', check)
       this.ended.then(
         () => {
           check()
@@ -111,7 +112,11 @@ export class Process {
       )
       check()
     })
-    return within(ms, found, () => `${pattern} from ${this.describe()}`)
+    try {
+      return await within(ms, found, () => `${pattern} from ${this.describe()}`)
+    } finally {
+      for (const output of outputs) output?.off('data', check)
+    }
   }
 
   /** For a child class that reads lines. */
