@@ -7,6 +7,9 @@ const BLOCK = 16 * 1024
 /** How long a socket that is to be reset may take for what was written to it, ms. */
 const RESET_PATIENCE_MS = 2000
 
+/** How long its program then has to read that, ms: a reset takes along what it has not read. */
+const LAST_WORDS_MS = 50
+
 /**
  * Writes to a socket that may stall. While it does, small pieces are copied together: each is a view that may pin a network
  * buffer many times its size, and each write waiting in the socket has a cost of its own, so that a flow's window of single
@@ -17,6 +20,8 @@ export class Spill {
   #filled = 0
   #ending = false
   #resetting = false
+  /** When bytes were last given to the system, or taken by it. */
+  #movedAt = Number.NEGATIVE_INFINITY
   /** What waits for the preface; a flow sends no more than its window before any of it is taken. */
   #held: Uint8Array[] | null = null
 
@@ -62,16 +67,24 @@ export class Spill {
   }
 
   /**
-   * Resets the socket when the system has taken what was written, as it would have been over plain TCP, or after
-   * `RESET_PATIENCE_MS`.
+   * Resets the socket when the system has taken what was written, or after `RESET_PATIENCE_MS`; and, where the last of it has only
+   * just been taken, a moment later.
    */
   reset(): void {
-    if (this.#resetting || this.socket.destroyed) return
+    const { socket } = this
+    if (this.#resetting || socket.destroyed) return
     this.#resetting = true
     this.#flush()
-    if (this.socket.connecting || this.socket.writableLength === 0) return reset(this.socket)
-    const late = setTimeout(() => reset(this.socket), RESET_PATIENCE_MS)
-    this.socket.once('close', () => clearTimeout(late))
+    if (socket.connecting) return reset(socket)
+    if (socket.writableLength > 0) this.#resetIn(RESET_PATIENCE_MS)
+    else this.#resetIn(this.#movedAt + LAST_WORDS_MS - performance.now())
+  }
+
+  #resetIn(ms: number): void {
+    const { socket } = this
+    if (ms <= 0) return reset(socket)
+    const timer = setTimeout(() => reset(socket), ms)
+    socket.once('close', () => clearTimeout(timer))
   }
 
   #flush(): void {
@@ -81,7 +94,14 @@ export class Spill {
       this.#filled = 0
       this.#send(block)
     }
-    if (this.#ending && !this.#held && !this.#resetting && !this.socket.writableEnded) this.socket.end()
+    this.#finish()
+  }
+
+  /** Says the end once the system has all that was written: until it is said, nothing can be reset ({@link reset}). */
+  #finish(): void {
+    const { socket } = this
+    if (!this.#ending || this.#held || this.#resetting || socket.writableEnded || socket.destroyed) return
+    if (socket.writableLength === 0) socket.end()
   }
 
   #send(bytes: Uint8Array): void {
@@ -91,9 +111,12 @@ export class Spill {
     }
     if (this.socket.destroyed) return
     const size = bytes.byteLength
+    this.#movedAt = performance.now()
     this.socket.write(bytes, () => {
       this.ontaken(size)
-      if (this.#resetting && this.socket.writableLength === 0) reset(this.socket)
+      this.#movedAt = performance.now()
+      if (!this.#resetting) this.#finish()
+      else if (this.socket.writableLength === 0) this.#resetIn(LAST_WORDS_MS)
     })
   }
 }
@@ -102,5 +125,8 @@ export class Spill {
 export function reset(socket: net.Socket): void {
   if (socket.destroyed) return
   if (socket.connecting) socket.destroy()
+  // While an end is being said, libuv resets nothing, and Node lets go of the socket without having closed it.
+  else if (socket.writableEnded && !socket.writableFinished)
+    socket.once('finish', () => !socket.destroyed && socket.resetAndDestroy())
   else socket.resetAndDestroy()
 }

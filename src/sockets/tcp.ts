@@ -6,6 +6,8 @@ import { reset, Spill } from './spill.js'
 
 export { reset } from './spill.js'
 
+const NOTHING = new Uint8Array(0)
+
 /** A socket that listens for a map's programs. */
 export interface Listener {
   readonly port: number
@@ -139,7 +141,13 @@ export function joinTcp(
   socket.on('data', bytes => {
     if (!flow.write(bytes)) socket.pause()
   })
-  socket.on('end', () => flow.end())
+  socket.on('end', () => {
+    // libuv takes a reset that it finds behind bytes for an end. What was reset takes nothing any more, not even nothing; what waits
+    // to be written finds that out by itself.
+    if (socket.writable && socket.writableLength === 0)
+      socket.write(NOTHING, err => codeOf(err) !== 'ECONNRESET' && flow.end())
+    else flow.end()
+  })
   socket.on('error', err => flow.reset(onerror(err)))
   // A socket that closes without having said an end, or an error, was destroyed.
   socket.on('close', () => {

@@ -1,0 +1,101 @@
+/** What a local socket is told when its flow ends or is reset. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { reset, Spill } from '../../../src/sockets/spill.js'
+import { within } from '../../support/deadline.js'
+
+/** A connection over loopback: ours, and the program's. */
+async function connection(t: TestContext): Promise<{ ours: net.Socket; program: net.Socket }> {
+  const server = net.createServer({ allowHalfOpen: true })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  const program = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  const [ours] = (await once(server, 'connection')) as [net.Socket]
+  server.close()
+  t.after(() => {
+    ours.destroy()
+    program.destroy()
+  })
+  ours.on('error', () => {})
+  return { ours, program }
+}
+
+/** What the program hears of the end of its connection: the bytes before it, and `end` or an error's code. */
+async function heardBy(program: net.Socket): Promise<{ bytes: number; last: string }> {
+  let bytes = 0
+  program.on('data', data => {
+    bytes += data.length
+  })
+  program.on('error', () => {})
+  const last = await within(
+    10_000,
+    Promise.race([
+      once(program, 'end').then(() => 'end'),
+      new Promise<string>(resolve =>
+        program.once('error', err => resolve((err as NodeJS.ErrnoException).code!))
+      )
+    ]),
+    () => `an end after ${bytes} bytes`
+  )
+  return { bytes, last }
+}
+
+const closed = (socket: net.Socket) => within(10_000, once(socket, 'close'), () => 'our socket to be closed')
+
+test('an end arrives behind all bytes', async t => {
+  const { ours, program } = await connection(t)
+  const spill = new Spill(ours, () => {})
+  // More than the system takes at once.
+  for (let i = 0; i < 100; i++) spill.write(Buffer.alloc(100_000))
+  spill.end()
+  assert.deepEqual(await heardBy(program), { bytes: 10_000_000, last: 'end' })
+})
+
+for (const [name, act] of [
+  ['at once', (spill: Spill) => spill.reset()],
+  ['by the owner of the socket', (_spill: Spill, ours: net.Socket) => reset(ours)]
+] as const) {
+  test(`a socket that is reset while its end is being said is closed: ${name}`, async t => {
+    const { ours, program } = await connection(t)
+    const spill = new Spill(ours, () => {})
+    spill.write(Buffer.from('last words'))
+    await new Promise(setImmediate)
+    spill.end()
+    assert.ok(ours.writableEnded && !ours.writableFinished, 'the end is being said')
+    const released = closed(ours)
+    act(spill, ours)
+    await released
+    assert.equal((await heardBy(program)).bytes, 10)
+    // The program, which has said no end itself, learns that nobody listens.
+    const gone = new Promise(resolve => program.once('close', resolve))
+    if (!program.destroyed) program.write('x')
+    await within(10_000, gone, () => 'the program to notice')
+  })
+}
+
+test('what was said right before a reset is read', async t => {
+  for (let i = 0; i < 10; i++) {
+    const { ours, program } = await connection(t)
+    const spill = new Spill(ours, () => {})
+    spill.write(Buffer.alloc(300_000))
+    spill.reset()
+    assert.equal((await heardBy(program)).bytes, 300_000)
+  }
+})
+
+test('a program that reads nothing is reset after a while, though an end waits behind its bytes', async t => {
+  const { ours, program } = await connection(t)
+  program.pause()
+  const spill = new Spill(ours, () => {})
+  for (let i = 0; i < 200; i++) spill.write(Buffer.alloc(100_000))
+  spill.end()
+  const gone = closed(ours)
+  spill.reset()
+  await gone
+  // How a program hears of it depends on the program: those on libuv take it for an end.
+  const { bytes } = await heardBy(program.resume())
+  assert.ok(bytes < 20_000_000)
+})

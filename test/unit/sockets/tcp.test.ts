@@ -1,0 +1,106 @@
+/** What a flow is told when its local socket ends. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { type ByteFlow, deafEvents } from '../../../src/flows/byte-flow.js'
+import { joinTcp } from '../../../src/sockets/tcp.js'
+import { within } from '../../support/deadline.js'
+
+/** A flow that takes as many bytes as it is told to, and notes what it hears. */
+class Recorder implements ByteFlow {
+  readonly id = 1
+  readonly map = 1
+  events = deafEvents
+  bytes = 0
+  room = Number.POSITIVE_INFINITY
+  readonly last: Promise<string>
+  #heard: (what: string) => void = () => {}
+
+  constructor() {
+    this.last = new Promise(resolve => {
+      this.#heard = resolve
+    })
+  }
+
+  write(bytes: Uint8Array): boolean {
+    this.bytes += bytes.byteLength
+    return this.bytes < this.room
+  }
+
+  end(): void {
+    this.#heard('end')
+  }
+
+  reset(code: string): void {
+    this.#heard(`reset ${code}`)
+  }
+
+  consumed(): void {}
+}
+
+async function joined(t: TestContext): Promise<{ program: net.Socket; flow: Recorder; ours: net.Socket }> {
+  const server = net.createServer({ allowHalfOpen: true })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  const program = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  const [ours] = (await once(server, 'connection')) as [net.Socket]
+  server.close()
+  t.after(() => {
+    ours.destroy()
+    program.destroy()
+  })
+  program.on('error', () => {})
+  const flow = new Recorder()
+  joinTcp(
+    ours,
+    flow,
+    () => 'FLOW_RESET',
+    () => {}
+  )
+  return { program, flow, ours }
+}
+
+const told = (flow: Recorder) => within(10_000, flow.last, () => `an end after ${flow.bytes} bytes`)
+
+test('an end is an end', async t => {
+  const { program, flow, ours } = await joined(t)
+  program.end('last words')
+  assert.equal(await told(flow), 'end')
+  assert.equal(flow.bytes, 10)
+  // The other direction goes on.
+  flow.events.data(Buffer.from('answer'))
+  assert.equal(String((await once(program, 'data'))[0]), 'answer')
+  assert.ok(!ours.destroyed)
+})
+
+test('an end is told while the program takes nothing of what is sent to it', async t => {
+  const { program, flow } = await joined(t)
+  program.pause()
+  for (let i = 0; i < 100; i++) flow.events.data(Buffer.alloc(100_000))
+  program.end('last words')
+  assert.equal(await told(flow), 'end')
+})
+
+test('a reset that comes right behind bytes is no end', async t => {
+  for (let i = 0; i < 20; i++) {
+    const { program, flow } = await joined(t)
+    await new Promise(resolve => program.write('last words', resolve))
+    program.resetAndDestroy()
+    assert.equal(await told(flow), 'reset FLOW_RESET')
+  }
+})
+
+test('a reset that comes while the flow takes nothing is no end', async t => {
+  const { program, flow, ours } = await joined(t)
+  flow.room = 1
+  program.write(Buffer.alloc(50_000))
+  while (!ours.isPaused()) await once(ours, 'pause')
+  await new Promise(resolve => program.write(Buffer.alloc(50_000), resolve))
+  program.resetAndDestroy()
+  await within(10_000, once(program, 'close'), () => 'the reset')
+  flow.room = Number.POSITIVE_INFINITY
+  flow.events.drain()
+  assert.equal(await told(flow), 'reset FLOW_RESET')
+})
