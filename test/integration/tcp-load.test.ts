@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import type net from 'node:net'
+import { HyperNat } from '../../src/index.js'
 import { connectTcp, readSome } from '../support/clients.js'
 import { pause, until, within } from '../support/deadline.js'
 import { isLinux, residentBytes } from '../support/machine.js'
 import { sha256 } from '../support/random.js'
 import { listenTcp, listenTcpEcho } from '../support/servers.js'
-import { type Stage, staged } from '../support/stage.js'
+import { newSecret, type Stage, staged } from '../support/stage.js'
 
 const CONNECTIONS = 500
 const MEGABYTE = 1_000_000
@@ -176,24 +177,36 @@ staged('the target sees no connection until a program makes one', async stage =>
 })
 
 staged('opening a connection on a session that is up costs no handshake', async stage => {
+  const { bootstrap } = await stage.testnet()
   const target = await stage.use(listenTcp(socket => socket.end('!')))
-  const tunnel = await stage.tunnel([{ proto: 'tcp', port: target.port }])
-  const localPort = await tunnel.localPort('tcp', target.port)
+  const host = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const guest = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const maps = [{ proto: 'tcp', port: target.port, localPort: 0 }] as const
+  const { publicKey } = await host.share({ secret: newSecret(), maps })
+  const opened = await guest.open({ publicKey, maps })
   const times: number[] = []
   for (let i = 0; i < 60; i++) {
     const from = performance.now()
-    const socket = await connectTcp(localPort)
+    const socket = await connectTcp(opened.maps[0]!.localPort)
     await readSome(socket, 1)
     times.push(performance.now() - from)
     socket.destroy()
   }
   times.sort((a, b) => a - b)
-  const quarter = times[15] ?? Number.NaN
+  // How long it may take depends on what else the machine does; the benchmark measures it beside others.
   stage.t.diagnostic(
-    `connect to first byte: quartile ${quarter.toFixed(2)} ms, median ${times[30]?.toFixed(2)} ms`
+    `connect to first byte: median ${times[30]?.toFixed(2)} ms, longest ${times.at(-1)?.toFixed(2)} ms`
   )
-  // A handshake over the DHT takes more than 3 ms even on loopback. The quartile, since machines that run tests are busy.
-  assert.ok(quarter < 3, `${quarter} ms`)
+  const { dials, sessions } = guest.status().clients[0]!
+  assert.deepEqual(
+    {
+      dials,
+      sessions: sessions.length,
+      admitted: host.status().servers[0]!.admitted,
+      accepted: target.accepted
+    },
+    { dials: 1, sessions: 1, admitted: 1, accepted: 60 }
+  )
 })
 
 staged('connections do not pile up in either daemon', async stage => {
