@@ -364,7 +364,7 @@ export class Server {
           this.#past.add(session)
           players.leave(this.#playerOf(guest.key))
           guest.udp.clear()
-          log.debug({ peer: guest.label, code, reason }, 'session ended')
+          log[code === 'INTERNAL' ? 'error' : 'debug']({ peer: guest.label, code, reason }, 'session ended')
           if (wasUp) this.#tellDisconnected(guest, code)
         },
         silent: () => {

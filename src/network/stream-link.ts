@@ -76,7 +76,9 @@ export class StreamLink implements Link {
       this.#leave(code)
     })
     stream.on('error', (err: unknown) => {
-      code = codeOf(err)
+      // What has no code comes from secret-stream: destroyed in the middle of something, or a message that nobody understands.
+      const told = codeOf(err)
+      if (told !== 'INTERNAL') code = told
     })
     this.closed = new Promise(resolve => {
       stream.on('close', () => {

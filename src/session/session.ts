@@ -100,6 +100,7 @@ export class Session {
   readonly #mtuPings: MtuPings
   readonly #restraint: RestraintWatch
   #graceTimer: Timer | null = null
+  #graceEnds = 0
   #state: SessionState = 'new'
   #endedUp = false
   #link: Link | null = null
@@ -327,9 +328,21 @@ export class Session {
     this.#dropLink()
     this.#state = 'lost'
     const grace = this.outside.limits.resumeSeconds * 1000
-    if (grace > 0) this.#graceTimer = this.outside.clock.after(grace, () => this.#end('SESSION_EXPIRED', ''))
+    if (grace > 0) this.#expireIn(grace)
     this.events.lost(code)
     if (grace === 0) this.#end('SESSION_EXPIRED', '')
+  }
+
+  #expireIn(ms: number): void {
+    const { clock } = this.outside
+    this.#graceTimer?.cancel()
+    this.#graceEnds = clock.now() + ms
+    this.#graceTimer = clock.after(ms, () => this.#end('SESSION_EXPIRED', ''))
+  }
+
+  /** A server is being asked for it, and answers within `ms` or not at all: its time does not run out meanwhile (client only). */
+  awaitAnswer(ms: number): void {
+    if (this.#graceTimer && this.#graceEnds < this.outside.clock.now() + ms) this.#expireIn(ms)
   }
 
   #onSilence(ms: number): void {
@@ -359,6 +372,7 @@ export class Session {
     this.#dropLink()
     this.#pulse.stop()
     this.#graceTimer?.cancel()
+    this.#graceTimer = null
     const told = code === 'GOODBYE' ? 'FLOW_RESET' : code
     this.#tcp.abandon(told)
     this.tcpudp.abandon(told)

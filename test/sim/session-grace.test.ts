@@ -35,6 +35,34 @@ test('a session that does not come back resets its flows when its grace is over,
   assert.deepEqual(client.told, ['up', 'lost ECONNRESET', 'ended SESSION_EXPIRED'])
 })
 
+test('a session whose time would run out while the server answers goes on', () => {
+  const { world, server, client, traffic } = up(1)
+  const { up: here } = traffic.open({ total: 200_000, chunk, fin: true })
+  world.pass(50)
+  client.connection!.die()
+  const ends = world.clock.now() + LIMITS.resumeSeconds * 1000
+  // The server is asked after 10 ms, and its answer comes after 20.
+  world.pass(ends - 15 - world.clock.now())
+  client.dial()
+  world.pass(12)
+  assert.deepEqual([client.session!.state, server.session.state], ['lost', 'up'])
+  world.pass(2000)
+  assert.equal(here.read, 200_000)
+  assert.deepEqual(client.told, ['up', 'lost ECONNRESET', 'resumed'])
+})
+
+test('a server that is asked for a session and says nothing keeps it no longer than a greeting may take', () => {
+  const { world, client } = up(1)
+  client.connection!.die()
+  world.pass(LIMITS.resumeSeconds * 1000 - 5)
+  client.server.onLink = () => {}
+  client.dial()
+  world.pass(LIMITS.greetingMs - 100)
+  assert.equal(client.session!.state, 'lost')
+  world.pass(200)
+  assert.deepEqual(client.told, ['up', 'lost ECONNRESET', 'ended SESSION_EXPIRED'])
+})
+
 test('with resume 0 the flows are reset at once', () => {
   const { world, client, server, traffic } = up(1, { resumeSeconds: 0 })
   const { up: here } = traffic.open({ total: 200_000, chunk })

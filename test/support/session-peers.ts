@@ -178,6 +178,7 @@ export class TestClient {
       session && session.state !== 'ended'
         ? { session: session.id, highest: session.highest, flows: session.positions() }
         : null
+    if (resume) session!.awaitAnswer(this.limits.greetingMs)
     greetServer(
       { link, sharedKey, clock, timeoutMs: this.limits.greetingMs },
       { datagramKey: sendKey, resume },
