@@ -325,7 +325,7 @@ export class Congestion {
       case 'down':
         return C.DOWN_GAIN
       default:
-        return C.CRUISE_GAIN
+        return this.clear || this.stubborn ? C.CRUISE_GAIN : C.QUEUE_GAIN
     }
   }
 

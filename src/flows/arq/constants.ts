@@ -173,6 +173,11 @@ export const FULL_LOST_PACKETS = 8
 export const UP_GAIN = 1.25
 export const DOWN_GAIN = 0.8
 export const CRUISE_GAIN = 1
+/**
+ * Pacing gain of cruise after a round of which every packet met a queue. What several flows take their shares to be adds up to more
+ * than the path; at full rate the queue would stand, each flow be held by its window, and shares stay as they are.
+ */
+export const QUEUE_GAIN = 0.9
 /** Window gain of probe-bw: room for delayed and aggregated acks; the queue that we may cause is bounded by it. */
 export const WINDOW_GAIN = 1.5
 /** In-flight share of the estimated pipe at which probing up has seen enough. */
