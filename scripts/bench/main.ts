@@ -87,7 +87,9 @@ async function measureLoopback(
   }
 }
 
-const everywhere = (who: Contender): boolean => who.only === undefined
+function everywhere({ only }: Contender): boolean {
+  return only === undefined
+}
 
 function firstLine(err: unknown): string {
   return (err instanceof Error ? err.message : String(err)).split('\n').slice(0, 3).join(' | ')
