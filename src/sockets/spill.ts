@@ -40,7 +40,7 @@ export class Spill {
     socket.once('connect', () => {
       const held = this.#held ?? []
       this.#held = null
-      socket.write(preface())
+      socket.write(preface(), () => this.#finish())
       for (const bytes of held) this.#send(bytes)
       this.#flush()
     })
