@@ -28,14 +28,15 @@ const NEWEST_KNOWN = 26
 
 /**
  * When code is compiled. A session's first thousand packets would run in the interpreter, at some twice the time per packet, and a
- * game sends 60 a second. In docs/latency.md, "The first packets".
+ * game sends 60 a second. Sooner still would compile so much at once that packets wait for it. In docs/latency.md, "The first
+ * packets".
  * @param node the major version of Node
  */
 export function compilerFlags(node: number): readonly string[] {
   if (node > NEWEST_KNOWN) return []
   // Up to V8 11.3 it is bytes of bytecode run between two looks, 66 kB by default; later, calls: 400 and 3000.
-  if (node <= 20) return ['--interrupt-budget=5000']
-  return ['--invocation-count-for-maglev=30', '--invocation-count-for-turbofan=230']
+  if (node <= 20) return ['--interrupt-budget=15000']
+  return ['--invocation-count-for-maglev=90', '--invocation-count-for-turbofan=670']
 }
 
 /** Once per process, before what is to run fast is loaded. */
