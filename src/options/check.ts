@@ -162,13 +162,11 @@ function noKey(): string {
  */
 function mended<T>(raw: object, schema: z.ZodType<T>, standIns: Record<string, unknown>): T | null {
   const wrong = schema.safeParse(raw).error?.issues ?? []
-  const keys = wrong.flatMap(issue =>
-    issue.code === 'unrecognized_keys' && issue.path.length === 0
-      ? issue.keys
-      : issue.path.slice(0, 1).map(String)
+  const unknown = wrong.flatMap(issue =>
+    issue.code === 'unrecognized_keys' && issue.path.length === 0 ? issue.keys : []
   )
-  // One that is misspelt, too.
-  if (keys.some(key => guess(key, PORT_KEYS))) return null
+  const keys = [...unknown, ...wrong.flatMap(({ path }) => path.slice(0, 1).map(String))]
+  if (keys.some(key => PORT_KEYS.includes(key)) || unknown.some(key => guess(key, PORT_KEYS))) return null
   const right = Object.entries(raw).filter(([key, value]) => value !== undefined && !keys.includes(key))
   // Without ports it has none that anything could be wrong with.
   if (!right.some(([key]) => key === 'port' || key === 'game' || key === 'ticket')) return null
