@@ -158,7 +158,7 @@ describe('flows go on', { skip, concurrency: AT_A_TIME }, () => {
     test(name, { timeout: 120_000 }, t => goesOn(t, kinds, disturb))
   }
 
-  test('one of two relays is killed', { timeout: 90_000 }, async t => {
+  test('one of two relays is killed', { timeout: 60_000 }, async t => {
     const { key, relay } = await side.anotherRelay()
     await goesOn(
       t,
@@ -171,7 +171,7 @@ describe('flows go on', { skip, concurrency: AT_A_TIME }, () => {
     )
   })
 
-  test('the only relay is killed, and back after 10 s', { timeout: 90_000 }, async t => {
+  test('the only relay is killed, and back after 10 s', { timeout: 60_000 }, async t => {
     const first = await side.anotherRelay()
     await goesOn(
       t,

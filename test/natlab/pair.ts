@@ -213,7 +213,7 @@ export class Pair {
     } finally {
       peer.input('')
     }
-    const { code, stdout, stderr } = await peer.end(60_000)
+    const { code, stdout, stderr } = await peer.end()
     if (code !== 0) throw new Error(`the flows were harmed: ${stdout}${stderr}\n${this.describe()}`)
     return JSON.parse(stdout.trim().split('\n').at(-1)!)
   }

@@ -178,8 +178,8 @@ async function transfer(port: number): Promise<{ stop(): Promise<number> }> {
   }
 }
 
-/** Waits until something holds, or for 30 s: a relay drops what is beyond a session's rate, and UDX takes its time over that. */
+/** Waits until something holds, or for 10 s. */
 async function until(holds: () => boolean): Promise<void> {
-  const end = performance.now() + 30_000
+  const end = performance.now() + 10_000
   while (!holds() && performance.now() < end) await new Promise(resolve => setTimeout(resolve, TICK_MS))
 }
