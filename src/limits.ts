@@ -414,12 +414,16 @@ export interface RelayLimits {
   sessions: number
   /** Connections to the relay at a time: two for each session, some that wait for their other half. */
   connections: number
-  /** Bits per second of one session, both directions together; what is beyond is dropped, as by a slow link. */
+  /** Bits per second of one session, both directions together; what is beyond waits, and is dropped in the end, as by a slow link. */
   sessionBits: number
   /** Bits per second of all sessions together. */
   totalBits: number
   /** A session may use what it saved, up to so many milliseconds' worth, at once. */
   burstMs: number
+  /** What may wait in one direction of a session: so many milliseconds' worth of its rate. */
+  queueMs: number
+  /** What may wait in all, bytes. */
+  queuedBytes: number
   /** A session without a packet for so long is ended: those in use ping every second. */
   idleMs: number
   /** How long half a session may wait for its other half. */
@@ -438,6 +442,8 @@ export const RELAY_LIMITS: RelayLimits = {
   sessionBits: 20 * MBIT,
   totalBits: 100 * MBIT,
   burstMs: 250,
+  queueMs: 50,
+  queuedBytes: 64 * MB,
   idleMs: 60_000,
   pairMs: 20_000,
   lingerMs: 10_000,

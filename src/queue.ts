@@ -12,6 +12,11 @@ export class Queue<T> {
     return this.#size
   }
 
+  /** The first one, who stays; null if nobody waits. */
+  get first(): T | null {
+    return this.#first?.item ?? null
+  }
+
   has(place: Place<T>): boolean {
     return place.queue === this
   }

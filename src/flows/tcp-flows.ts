@@ -1,4 +1,6 @@
 /** The `tcp` flows of one session: their numbers, what both ends know of them after a new connection, and what they share. */
+
+import { Budget } from '../budget.js'
 import type { Clock, Timer } from '../clock.js'
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
@@ -6,7 +8,6 @@ import { Queue } from '../queue.js'
 import { protocolError } from '../session/bytes.js'
 import { type FlowPosition, resetFrame } from '../session/frames.js'
 import type { Outbox } from '../session/outbox.js'
-import { Budget } from './budget.js'
 import { type TcpCarrier, TcpFlow, type TcpLimits } from './tcp.js'
 
 export interface TcpOutside {

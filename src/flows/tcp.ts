@@ -12,12 +12,13 @@
  * What a socket said before it was reset goes out before the RESET, as far as the other side's window lets it: a program
  * that sends its last words and resets is heard, as over plain TCP.
  */
+
+import type { Budget } from '../budget.js'
 import type { ErrorCode } from '../errors.js'
 import type { Limits } from '../limits.js'
 import { Place } from '../queue.js'
 import { protocolError } from '../session/bytes.js'
 import { INITIAL_WINDOW } from '../session/wire.js'
-import type { Budget } from './budget.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
 
 export type TcpLimits = Pick<Limits, 'flowQueue' | 'flowKept' | 'flowWindow' | 'windowGrowthMs'>

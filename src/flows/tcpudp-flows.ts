@@ -1,4 +1,6 @@
 /** The `tcpudp` flows of one session, and what they share: the path, its MTU, and the end of each turn. */
+
+import { Budget } from '../budget.js'
 import type { Clock } from '../clock.js'
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
@@ -7,7 +9,6 @@ import { Reader, varintSize, writeVarint } from '../session/bytes.js'
 import type { Datagrams } from '../session/datagrams.js'
 import { segmentRoom } from '../session/records.js'
 import { openPayload, strayReply } from './arq/index.js'
-import { Budget } from './budget.js'
 import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
 
 export interface TcpudpOutside {

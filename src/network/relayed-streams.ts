@@ -1,16 +1,16 @@
 /**
  * The packets that a relay passes on. blind-relay lets libudx pass them (`relayTo`), where nobody can hold them to a rate. The
  * streams here take its place: their numbers are unknown to libudx, so that their packets come to the socket's listeners, and
- * each is weighed before it goes on.
+ * a {@link Shaper} holds them to a rate.
  *
- *     socket "message" -> number of the stream -> limits -> number of the other half -> its socket
+ *     socket "message" -> number of the stream -> shaper -> number of the other half -> its socket
  */
 import { EventEmitter } from 'node:events'
 import type { Firewall, RelayStream } from 'blind-relay'
 import type HyperDHT from 'hyperdht'
 import type { Clock } from '../clock.js'
 import type { RelayLimits } from '../limits.js'
-import { TokenBucket } from '../token-bucket.js'
+import { Direction, type ShapedSession, Shaper, type ShaperLimits } from './shaper.js'
 
 /** The header of a UDX packet: u8 magic, u8 version, u8 flags, u8 options, then little-endian u32 stream, window, seq, ack. */
 const HEADER = {
@@ -45,7 +45,8 @@ export class RelayedStream extends EventEmitter implements RelayStream {
   #refused = false
   readonly #streams: RelayedStreams
   readonly #firewall: Firewall
-  #bucket: TokenBucket
+  #session: ShapedSession
+  #direction: Direction | null = null
 
   constructor(
     streams: RelayedStreams,
@@ -55,14 +56,15 @@ export class RelayedStream extends EventEmitter implements RelayStream {
     super()
     this.#streams = streams
     this.#firewall = firewall
-    this.#bucket = streams.sessionBucket()
+    this.#session = streams.shaper.session()
     this.heardAt = streams.clock.now()
   }
 
   /** blind-relay calls this for both halves; they share one rate. */
   relayTo(partner: RelayedStream): void {
     this.partner = partner
-    this.#bucket = partner.#bucket
+    this.#session = partner.#session
+    this.#direction = new Direction(this.#session, packet => this.#pass(packet))
   }
 
   /**
@@ -88,19 +90,21 @@ export class RelayedStream extends EventEmitter implements RelayStream {
     // blind-relay has forgotten a half that is over.
     if (!this.#heard && !this.destroyed) this.#firewall(from.socket, from.port, from.host)
     if (this.#refused) return this.refuse()
-    const now = this.#streams.clock.now()
-    this.heardAt = now
-    const { partner } = this
-    if (!partner) return
-    const { total } = this.#streams
-    const size = packet.byteLength
-    if (!total.has(size, now) || !this.#bucket.has(size, now)) return
-    total.take(size)
-    this.#bucket.take(size)
-    this.bytes += size
+    this.heardAt = this.#streams.clock.now()
+    this.#direction?.offer(packet)
+  }
+
+  /** Passes a packet on to the other half's owner. */
+  #pass(packet: Buffer): void {
+    this.bytes += packet.byteLength
     const last = (packet[HEADER.flags]! & HEADER.destroy) !== 0
-    partner.#send(packet)
+    this.partner!.#send(packet)
     if (last) this.destroy()
+  }
+
+  /** Drops what waits to be passed on. */
+  clear(): void {
+    this.#direction?.clear()
   }
 
   #send(packet: Buffer): void {
@@ -140,17 +144,17 @@ export class RelayedStream extends EventEmitter implements RelayStream {
 }
 
 export class RelayedStreams {
-  readonly total: TokenBucket
+  readonly shaper: Shaper
   readonly #byId = new Map<number, RelayedStream>()
   readonly #sockets = new WeakSet<HyperDHT.Socket>()
 
   constructor(
     readonly clock: Clock,
-    readonly limits: Pick<RelayLimits, 'sessionBits' | 'totalBits' | 'burstMs' | 'lingerMs'>,
+    readonly limits: ShaperLimits & Pick<RelayLimits, 'lingerMs'>,
     /** Gives numbers from 0 to 2^32 - 1 that are not easily guessed. */
     readonly randomId: () => number
   ) {
-    this.total = bucket(limits.totalBits, limits.burstMs)
+    this.shaper = new Shaper(clock, limits)
   }
 
   get size(): number {
@@ -159,10 +163,6 @@ export class RelayedStreams {
 
   [Symbol.iterator](): IterableIterator<RelayedStream> {
     return this.#byId.values()
-  }
-
-  sessionBucket(): TokenBucket {
-    return bucket(this.limits.sessionBits, this.limits.burstMs)
   }
 
   /** Takes the packets of our streams that come to this socket. */
@@ -187,13 +187,6 @@ export class RelayedStreams {
 
   forget(stream: RelayedStream): void {
     this.#byId.delete(stream.id)
+    stream.clear()
   }
 }
-
-function bucket(bits: number, burstMs: number): TokenBucket {
-  const bytesPerMs = bits / 8 / 1000
-  return new TokenBucket(bytesPerMs, Math.max(bytesPerMs * burstMs, MIN_BURST))
-}
-
-/** A bucket that holds less than a few packets would let nothing through. */
-const MIN_BURST = 16 * 1024

@@ -9,9 +9,10 @@
  *
  * Pure: a {@link Link}, a clock and randomness come from outside.
  */
+
+import { Budget } from '../budget.js'
 import type { Clock, Timer } from '../clock.js'
 import { type ErrorCode, HyperNatError, mistakeText } from '../errors.js'
-import { Budget } from '../flows/budget.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import type { Ration } from '../flows/ration.js'
 import type { TcpFlow } from '../flows/tcp.js'

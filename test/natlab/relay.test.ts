@@ -38,7 +38,7 @@ test('a relay for some serves those, and tells others so', { skip, timeout: 60_0
   }
 })
 
-test('a relay holds a session to its rate', { skip, timeout: 60_000 }, async t => {
+test('a relay holds a session to its rate, and gives it that', { skip, timeout: 60_000 }, async t => {
   const { key } = await side.anotherRelay(['--session-rate', '8'])
   await withPair({ server: ['--relay', key] }, async pair => {
     assert.equal((await pair.meet()).path, 'relayed')
@@ -49,7 +49,7 @@ test('a relay holds a session to its rate', { skip, timeout: 60_000 }, async t =
     const seconds = (performance.now() - started) / 1000
     t.diagnostic(`${((4 * bytes * 8) / seconds / 1e6).toFixed(1)} Mbit/s`)
     assert.ok(seconds > 2.5, `${seconds} s`)
-    assert.ok(seconds < 12, `${seconds} s`)
+    assert.ok(seconds < 5, `${seconds} s`)
   })
 })
 

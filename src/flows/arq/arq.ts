@@ -4,8 +4,9 @@
  *
  *     local socket -> write() -> Sender -> output() -> session (seals) ~~~~> session (opens) -> input() -> Receiver -> read()
  */
+
+import { Budget } from '../../budget.js'
 import { HyperNatError } from '../../errors.js'
-import { Budget } from '../budget.js'
 import {
   KEEP_ALIVE,
   LINGER,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
-import { Budget } from '../../../src/flows/budget.js'
+import { Budget } from '../../../src/budget.js'
 import { type TcpCarrier, TcpFlow } from '../../../src/flows/tcp.js'
 import { LIMITS } from '../../../src/limits.js'
 import { INITIAL_WINDOW } from '../../../src/session/wire.js'

@@ -2,33 +2,16 @@ import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
 import type HyperDHT from 'hyperdht'
-import type { Clock } from '../../../src/clock.js'
 import { type RelayedStream, RelayedStreams } from '../../../src/network/relayed-streams.js'
+import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
-const LIMITS = { sessionBits: 8_000_000, totalBits: 80_000_000, burstMs: 100, lingerMs: 1000 }
-
-/** Timers that run when the test says so. */
-class TestClock implements Clock {
-  time = 0
-  #timers: { at: number; fn: () => void }[] = []
-
-  now(): number {
-    return this.time
-  }
-
-  after(ms: number, fn: () => void) {
-    const timer = { at: this.time + ms, fn }
-    this.#timers.push(timer)
-    return { cancel: () => void this.#timers.splice(this.#timers.indexOf(timer), 1) }
-  }
-
-  go(ms: number): void {
-    this.time += ms
-    for (const timer of this.#timers.filter(({ at }) => at <= this.time)) {
-      this.#timers.splice(this.#timers.indexOf(timer), 1)
-      timer.fn()
-    }
-  }
+const LIMITS = {
+  sessionBits: 8_000_000,
+  totalBits: 80_000_000,
+  burstMs: 100,
+  queueMs: 100,
+  queuedBytes: 1_000_000,
+  lingerMs: 1000
 }
 
 class TestSocket extends EventEmitter implements HyperDHT.Socket {
@@ -53,7 +36,11 @@ const [PORT_A, PORT_B] = [1001, 1002]
 const [THEIRS_A, THEIRS_B] = [501, 502]
 
 function setup() {
-  const clock = new TestClock()
+  const clock = new VirtualClock()
+  const go = (ms: number): void => {
+    clock.at(clock.now() + ms, () => {})
+    clock.run(clock.now() + ms)
+  }
   let ids = 10
   const streams = new RelayedStreams(clock, LIMITS, () => ids++)
   const socket = new TestSocket()
@@ -76,7 +63,7 @@ function setup() {
   b.relayTo(a)
   a.expect(socket, THEIRS_A, PORT_A, '203.0.113.1')
   b.expect(socket, THEIRS_B, PORT_B, '203.0.113.1')
-  return { clock, streams, socket, a, b }
+  return { go, streams, socket, a, b }
 }
 
 test('packets go on under the number of the other end', () => {
@@ -125,12 +112,12 @@ test('what is no packet of ours is passed over', () => {
 })
 
 test('a session is held to its rate', () => {
-  const { clock, socket, a, b } = setup()
+  const { go, socket, a, b } = setup()
   socket.get(a.id, PORT_A)
   socket.get(b.id, PORT_B)
   for (let i = 0; i < 10_000; i++) {
     socket.get(i % 2 ? a.id : b.id, i % 2 ? PORT_A : PORT_B, { size: 1000 })
-    clock.go(0.1)
+    go(0.1)
   }
   const bytes = a.bytes + b.bytes
   assert.ok(bytes > 1_000_000 && bytes < 1_110_000, `${bytes} bytes in 1 s at 8 Mbit/s`)
@@ -158,7 +145,7 @@ test('an end that has left before it was heard still gets what is under way to i
 })
 
 test('packets under way still pass when the session is over', async () => {
-  const { clock, streams, socket, a, b } = setup()
+  const { go, streams, socket, a, b } = setup()
   socket.get(a.id, PORT_A)
   socket.get(b.id, PORT_B)
   let closed = 0
@@ -170,6 +157,6 @@ test('packets under way still pass when the session is over', async () => {
   socket.get(a.id, PORT_A)
   assert.equal(socket.sent.length, 3)
   b.destroy()
-  clock.go(LIMITS.lingerMs)
+  go(LIMITS.lingerMs)
   assert.equal(streams.size, 0)
 })
