@@ -28,6 +28,29 @@ for (const [loss, least] of [
   })
 }
 
+for (const [delay, rate, least] of [
+  [100, 100, 70],
+  [150, 100, 60],
+  [75, 200, 120],
+  [20, 1000, 600]
+] as const) {
+  test(`a path of ${rate} Mbit/s and ${delay} ms each way, which holds about a window, is filled and not flooded`, t => {
+    for (const seed of [1, 2]) {
+      const scene = new Scene(seed, { delay, rate })
+      const bulk = scene.bulk()
+      // The first round trips are short of what the path holds.
+      scene.run(4000)
+      bulk.mark()
+      scene.run(8000)
+      const { segmentsSent, retransmits } = bulk.sender.arq!.stats
+      const again = retransmits / segmentsSent
+      t.diagnostic(`seed ${seed}: ${bulk.rate.toFixed(1)} Mbit/s, ${(100 * again).toFixed(1)} % sent again`)
+      assert.ok(bulk.rate >= least, `${bulk.rate} Mbit/s`)
+      assert.ok(again <= 0.1, `${again} of the segments were sent again`)
+    }
+  })
+}
+
 test('bulk over 20 ms of jitter, and at 20 % loss, does not collapse', t => {
   for (const [link, least] of [
     [{ jitter: 20 }, 60],

@@ -124,7 +124,6 @@ export class Arq {
   /** Something came in since the last update, at this time. */
   private touchedAt = NEVER
   private suspended = false
-  private wantsWrite = false
   private readableNews = false
   private openedNews = false
   private doneNews = false
@@ -203,7 +202,7 @@ export class Arq {
   write(bytes: Uint8Array, now: number): number {
     if (!this.sends || this.sender.ended) return 0
     const taken = Math.min(bytes.length, this.sender.room)
-    if (taken < bytes.length) this.wantsWrite = true
+    if (taken < bytes.length) this.sender.wantsWrite = true
     if (taken === 0) return 0
     this.sender.push(taken === bytes.length ? bytes : bytes.subarray(0, taken))
     this.flush(now)
@@ -452,8 +451,8 @@ export class Arq {
       this.readableNews = false
       this.host.readable()
     }
-    if (this.wantsWrite && this.sends && this.sender.room >= this.writableRoom) {
-      this.wantsWrite = false
+    if (this.sender.wantsWrite && this.sends && this.sender.room >= this.writableRoom) {
+      this.sender.wantsWrite = false
       this.host.writable()
     }
     if (this.doneNews) {

@@ -26,6 +26,8 @@ export class Congestion {
   ceiling = Number.POSITIVE_INFINITY
   /** The path's own loss rate, 0 to 1. */
   ownLoss = 0
+  /** In this round all was in flight that the peer's window, or our buffer, lets be. */
+  windowUsed = false
 
   private minRttAt: number
   /** Largest delivery rate in this cycle of probing and in the last, bytes per ms. */
@@ -150,6 +152,7 @@ export class Congestion {
     this.roundRttCount = 0
     this.roundRttLeast = Number.POSITIVE_INFINITY
     this.roundFlight = s.inFlight
+    this.windowUsed = false
   }
 
   private noteBase(mean: number, now: number): void {
@@ -211,13 +214,14 @@ export class Congestion {
 
   private checkPipe(s: RateSample, overflow: boolean): void {
     if (overflow && this.roundLostPackets >= C.FULL_LOST_PACKETS) this.pipeFull = true
-    if (s.appLimited) return
+    if (s.appLimited && !this.windowUsed) return
     if (this.bandwidth >= this.fullRate * C.FULL_GROWTH) {
       this.fullRate = this.bandwidth
       this.fullRounds = 0
       return
     }
-    if (++this.fullRounds >= C.FULL_ROUNDS) this.pipeFull = true
+    this.fullRounds += s.appLimited ? C.FULL_WINDOW_SHARE : 1
+    if (this.fullRounds >= C.FULL_ROUNDS) this.pipeFull = true
   }
 
   private onOverflow(now: number): void {

@@ -167,6 +167,11 @@ export const DRAIN_GAIN = 0.5
 export const FULL_GROWTH = 1.25
 /** ... in so many rounds. */
 export const FULL_ROUNDS = 3
+/**
+ * ... each counted so much when all was in flight that the peer's window lets be: there will be no more to find, unless that window is
+ * growing, which takes longer where packets are lost.
+ */
+export const FULL_WINDOW_SHARE = 0.5
 /** ... or when the queue has overflowed, by so many packets of a round: fewer may be the path's own loss, of which little is known yet. */
 export const FULL_LOST_PACKETS = 8
 /** Pacing gains of the phases of probe-bw. */

@@ -42,6 +42,8 @@ export class Sender {
   open: Uint8Array | null
   /** The local side has ended its stream. */
   ended = false
+  /** The local side has more to say than there was room for. */
+  wantsWrite = false
   /** A segment without data must go: to open the flow, to ask whether the peer is there, to tell of the window. */
   pingDue = false
   private pingFlags = 0
@@ -171,7 +173,11 @@ export class Sender {
     for (;;) {
       const lost = recovery.peek()
       if (lost < 0 && !this.hasNew()) {
-        if (sent.bytesInFlight < congestion.window) recovery.delivery.onAppLimited(sent.bytesInFlight)
+        if (sent.bytesInFlight < congestion.window) {
+          recovery.delivery.onAppLimited(sent.bytesInFlight)
+          // Not for want of something to say: the peer's window, or our own buffer, is all used.
+          if (this.wantsWrite || this.unitsSent < this.outbox.end) congestion.windowUsed = true
+        }
         pacer.onIdle()
         break
       }
