@@ -1,6 +1,6 @@
 /**
- * Memory that the flows of a session share: each has a little that is always its own, and what it has beyond that is taken
- * from here, so that hundreds of flows together stay within one bound while a few get all that they can use.
+ * Memory that many share, the flows of a session or the queues of a relay: each has a little that is always its own, and what it
+ * has beyond that is taken from here, so that hundreds together stay within one bound while a few get all that they can use.
  */
 export class Budget {
   #used = 0

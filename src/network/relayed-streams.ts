@@ -45,7 +45,7 @@ export class RelayedStream extends EventEmitter implements RelayStream {
   #refused = false
   readonly #streams: RelayedStreams
   readonly #firewall: Firewall
-  #session: ShapedSession
+  #session: ShapedSession | null = null
   #direction: Direction | null = null
 
   constructor(
@@ -56,14 +56,13 @@ export class RelayedStream extends EventEmitter implements RelayStream {
     super()
     this.#streams = streams
     this.#firewall = firewall
-    this.#session = streams.shaper.session()
     this.heardAt = streams.clock.now()
   }
 
   /** blind-relay calls this for both halves; they share one rate. */
   relayTo(partner: RelayedStream): void {
     this.partner = partner
-    this.#session = partner.#session
+    this.#session = partner.#session ?? this.#streams.shaper.session()
     this.#direction = new Direction(this.#session, packet => this.#pass(packet))
   }
 

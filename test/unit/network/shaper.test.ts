@@ -136,7 +136,7 @@ test('what is larger than any packet is dropped, and nothing waits behind it', (
   )
 })
 
-test('nothing is lost but what is dropped, nothing is counted twice, whatever comes when', () => {
+test('packets keep their order, what waits stays bounded and all of it goes on in the end, whatever comes when', () => {
   const step = fc.record({
     who: fc.integer({ min: 0, max: 5 }),
     count: fc.integer({ min: 0, max: 40 }),
