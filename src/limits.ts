@@ -596,6 +596,34 @@ export const METRICS_LIMITS: MetricsLimits = {
   requestMs: 5000
 }
 
+/** How a daemon warms up. */
+export interface WarmUpLimits {
+  /** Nodes of its DHT. */
+  nodes: number
+  /** Sessions, one after the other. */
+  sessions: number
+  /** What goes through each of them, by each protocol: a connection, or a datagram and its echo. Fewer leave code uncompiled. */
+  rounds: number
+  /** Rounds without a pause: about 10 ms. */
+  roundsAtOnce: number
+  /** A pause, at the least. */
+  pauseMs: number
+  /** The share of a pause, 0 to 1, beyond which others keep the process busy, and another pause is made. */
+  busyShare: number
+  /** When it is given up. */
+  totalMs: number
+}
+
+export const WARM_UP: WarmUpLimits = {
+  nodes: 4,
+  sessions: 3,
+  rounds: 100,
+  roundsAtOnce: 1,
+  pauseMs: 5,
+  busyShare: 0.1,
+  totalMs: 20_000
+}
+
 /**
  * Between two looks at whether the options file has changed: twice this is how long it takes to notice, and who was shut out is
  * to be gone within a second.
