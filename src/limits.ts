@@ -604,11 +604,9 @@ export interface WarmUpLimits {
   sessions: number
   /** What goes through each of them, by each protocol: a connection, or a datagram and its echo. Fewer leave code uncompiled. */
   rounds: number
-  /** Rounds without a pause: about 10 ms. */
-  roundsAtOnce: number
-  /** A pause, at the least. */
+  /** Between two rounds, which take about 1 ms each. */
   pauseMs: number
-  /** The share of a pause, 0 to 1, beyond which others keep the process busy, and another pause is made. */
+  /** The share of a pause, 0 to 1, beyond which somebody keeps the process busy, and another pause is made. */
   busyShare: number
   /** When it is given up. */
   totalMs: number
@@ -618,8 +616,7 @@ export const WARM_UP: WarmUpLimits = {
   nodes: 4,
   sessions: 3,
   rounds: 100,
-  roundsAtOnce: 1,
-  pauseMs: 5,
+  pauseMs: 8,
   busyShare: 0.1,
   totalMs: 20_000
 }

@@ -97,7 +97,7 @@ async function goThrough(
   const opened = await client.open({ publicKey, maps })
   while ((await opened.ping()) === null) await sleep(limits.pauseMs, undefined, { signal })
   for (let i = 0; i < limits.rounds; i++) {
-    if (i % limits.roundsAtOnce === 0) await idle(limits, signal)
+    await idle(limits, signal)
     for (const { proto, localPort } of opened.maps) await rounds[proto](localPort, signal)
   }
 }

@@ -1,12 +1,9 @@
 // Two network namespaces joined by linkem.c: a link with delay, loss and a rate, on Linux as root.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { until } from '../../test/support/deadline.js'
 import { isLinux, isRoot } from '../../test/support/machine.js'
 import { Process, runProgram } from '../../test/support/process.js'
 import { missing } from '../../test/support/programs.js'
-import { benchFolder } from './peers.js'
+import { buildC, type CProgram } from './c-program.js'
 
 export interface LinkShape {
   /** One way. */
@@ -40,13 +37,8 @@ export interface EmulatedLink {
 const ADDRESSES = ['11.0.0.1', '11.0.0.2'] as const
 const DEVICES = ['hnlink0', 'hnlink1'] as const
 
-/** Builds the emulator; `remove` deletes it. */
-export async function buildLinkem(): Promise<{ file: string; remove(): void }> {
-  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-link-'))
-  const file = join(folder, 'linkem')
-  await must('gcc', ['-O2', '-o', file, join(benchFolder, 'linkem.c')])
-  return { file, remove: () => rmSync(folder, { recursive: true, force: true }) }
-}
+/** Builds the emulator. */
+export const buildLinkem = (): Promise<CProgram> => buildC('linkem')
 
 export async function openLink(linkem: string, shape: LinkShape): Promise<EmulatedLink> {
   const names = [0, 1].map(i => `hyper-nat-${process.pid}-${i}`) as [string, string]

@@ -3,31 +3,53 @@
 import { fileURLToPath } from 'node:url'
 import { connectTcp, readSome } from '../../test/support/clients.js'
 import { Process, runProgram } from '../../test/support/process.js'
+import { missing } from '../../test/support/programs.js'
+import { buildC } from './c-program.js'
 import { type Contender, loopbackSite, type Site } from './contenders.js'
 import type { Report } from './report.js'
 import { median, quantile } from './samples.js'
 
 const CONNECTIONS = 200
 const DATAGRAMS = 3_000
+/** How long a measuring program may take. */
+const END_MS = 120_000
 
 /** The programs at the ends are processes of their own, so that each can sit on its side's core. */
 export const endFile = fileURLToPath(new URL('end.js', import.meta.url))
+const nodeEnds: readonly string[] = [process.execPath, endFile]
 
 export async function measureConnect(
   report: Report,
   who: Contender,
   bootstrap: readonly string[]
 ): Promise<void> {
-  await withEnd(who, loopbackSite(bootstrap, true), async (route, site) => {
-    const samples = await runEnd(site, ['connect', route.host, `${route.tcp}`, `${CONNECTIONS}`])
-    const name = (what: string) => `TCP connect to first byte, ${what}`
-    const unit = { unit: 'ms', better: 'lower', digits: 2 } as const
-    report.add({ name: name('median'), ...unit }, who.name, median(samples))
-    report.add({ name: name('p95'), ...unit }, who.name, quantile(samples, 0.95))
-    const missing = CONNECTIONS - samples.length
-    if (missing > 0)
-      report.note(`${who.name}: ${missing} of ${CONNECTIONS} connections gave no byte within a second`)
-  })
+  const ends = missing('gcc') ? null : await buildC('ends')
+  if (!ends) report.note('gcc is not installed: the ends of connections are in Node, which adds some 0.4 ms')
+  const program = ends ? [ends.file] : nodeEnds
+  try {
+    await withEnd(
+      who,
+      loopbackSite(bootstrap, true),
+      async (route, site) => {
+        const samples = await runEnd(
+          site,
+          ['connect', route.host, `${route.tcp}`, `${CONNECTIONS}`],
+          END_MS,
+          program
+        )
+        const name = (what: string) => `TCP connect to first byte, ${what}`
+        const unit = { unit: 'ms', better: 'lower', digits: 2 } as const
+        report.add({ name: name('median'), ...unit }, who.name, median(samples))
+        report.add({ name: name('p95'), ...unit }, who.name, quantile(samples, 0.95))
+        const silent = CONNECTIONS - samples.length
+        if (silent > 0)
+          report.note(`${who.name}: ${silent} of ${CONNECTIONS} connections gave no byte within a second`)
+      },
+      program
+    )
+  } finally {
+    ends?.remove()
+  }
 }
 
 export async function measureDatagrams(
@@ -65,13 +87,14 @@ export async function measureStart(
 
 type Opened = Awaited<ReturnType<Contender['open']>>
 
-/** Runs `measure` with a tunnel to a program that answers on TCP and UDP. */
+/** Runs `measure` with a tunnel to a program that answers on TCP and, in Node, UDP. */
 export async function withEnd(
   who: Contender,
   site: Site,
-  measure: (route: Opened, site: Site) => Promise<void>
+  measure: (route: Opened, site: Site) => Promise<void>,
+  program = nodeEnds
 ): Promise<void> {
-  const [command = '', ...args] = [...site.atServer, process.execPath, endFile, 'answer', site.bindHost]
+  const [command = '', ...args] = [...site.atServer, ...program, 'answer', site.bindHost]
   const end = new Process(command, args)
   try {
     const [, port = ''] = await end.says(/port (\d+)/)
@@ -87,8 +110,13 @@ export async function withEnd(
 }
 
 /** Runs a measuring program at the client's end; gives its samples in milliseconds. */
-export async function runEnd(site: Site, args: readonly string[], ms = 120_000): Promise<number[]> {
-  const [command = '', ...rest] = [...site.atClient, process.execPath, endFile, ...args]
+export async function runEnd(
+  site: Site,
+  args: readonly string[],
+  ms = END_MS,
+  program = nodeEnds
+): Promise<number[]> {
+  const [command = '', ...rest] = [...site.atClient, ...program, ...args]
   const { code, stdout, stderr } = await runProgram(command, rest, { ms })
   if (code !== 0) throw new Error(`${args.join(' ')}: ${stderr}`)
   return JSON.parse(stdout)

@@ -193,8 +193,12 @@ staged(
     assert.ok(await button(page, 'Host').isDisabled())
     await button(page, 'Back').click()
     await which.fill('minecraft')
-    const found = await page.getByRole('list', { name: 'Games' }).getByRole('button').allTextContents()
-    assert.deepEqual(found, ['Minecraft: Java Edition TCP 25565', 'Minecraft: Bedrock Edition UDP 19132'])
+    const found = page.getByRole('list', { name: 'Games' }).getByRole('button')
+    await until(5_000, 'two games', async () => (await found.count()) === 2)
+    assert.deepEqual(await found.allTextContents(), [
+      'Minecraft: Java Edition TCP 25565',
+      'Minecraft: Bedrock Edition UDP 19132'
+    ])
     await which.press('Enter')
     await page.getByText('Open the world to LAN with port 25565').waitFor()
     const port = page.getByLabel('The port')
