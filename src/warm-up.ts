@@ -1,7 +1,7 @@
 /**
  * What V8 runs for the first time it interprets, at some twice the time: the first hundred connections of a daemon would have to
  * wait for that. So a daemon that stands goes the whole way itself, before anybody does: as server, guest, their programs and the
- * DHT between them, on loopback (docs/latency.md, "The first packets"). Only the program does this: a library leaves the
+ * DHT between them, on loopback (docs/latency.md, "Warming up"). Only the program does this: a library leaves the
  * processor to its host.
  */
 import { createSocket } from 'node:dgram'
