@@ -22,8 +22,13 @@ const HOST = '127.0.0.1'
 const SECRET_BYTES = 32
 const PAYLOAD = b4a.alloc(100)
 
+/** Whoever waits for a socket hears of its error too; one that comes when nobody waits is nobody's concern. */
+const ignore = (): void => {}
+
 type Ports = Record<Proto, number>
 type Round = (port: number, signal: AbortSignal) => Promise<void>
+/** What is to be closed in the end, the last first. */
+type Closing = (() => unknown)[]
 
 const rounds: Record<Proto, Round> = { tcp: tcpRound, tcpudp: tcpRound, udp: udpRound }
 
@@ -60,23 +65,31 @@ export async function warmUp(protos: ReadonlySet<Proto>, limits: WarmUpLimits = 
   const signal = AbortSignal.timeout(limits.totalMs)
   const late = once(signal, 'abort').then(() => signal.throwIfAborted())
   // It may come when nobody waits any more.
-  late.catch(() => {})
-  const closing: (() => unknown)[] = []
+  late.catch(ignore)
+  const closing: Closing = []
   try {
-    const dht = await createTestnet(limits.nodes, { host: HOST })
-    closing.push(() => dht.destroy())
-    const bootstrap = dht.bootstrap.map(({ host, port }) => `${host}:${port}`)
-    const ports = await openTargets(closing)
-    for (let i = 0; i < limits.sessions; i++) {
-      await idle(limits, signal)
-      const server = new HyperNat({ bootstrap, portMapping: false })
-      const client = new HyperNat({ bootstrap, portMapping: false })
-      closing.push(() => Promise.all([client.close(), server.close()]))
-      await Promise.race([goThrough(server, client, [...protos], ports, limits, signal), late])
-      await closing.pop()?.()
-    }
+    await Promise.race([goTheWay([...protos], limits, signal, closing), late])
   } finally {
-    for (const close of closing.reverse()) await close()
+    for (const close of closing.reverse()) await Promise.resolve().then(close).catch(ignore)
+  }
+}
+
+async function goTheWay(
+  protos: readonly Proto[],
+  limits: WarmUpLimits,
+  signal: AbortSignal,
+  closing: Closing
+): Promise<void> {
+  const bootstrap = await startDht(limits.nodes, closing)
+  const ports = await openTargets(closing)
+  for (let i = 0; i < limits.sessions; i++) {
+    await idle(limits, signal)
+    const server = new HyperNat({ bootstrap, portMapping: false })
+    const client = new HyperNat({ bootstrap, portMapping: false })
+    const close = () => Promise.all([client.close(), server.close()])
+    closing.push(close)
+    await goThrough(server, client, protos, ports, limits, signal)
+    await close()
   }
 }
 
@@ -112,18 +125,30 @@ async function idle({ pauseMs, busyShare }: WarmUpLimits, signal: AbortSignal): 
   } while (busy > busyShare)
 }
 
+/** Gives where to find it. It is empty at first, so that it can be closed when its nodes never find each other. */
+async function startDht(nodes: number, closing: Closing): Promise<string[]> {
+  const dht = await createTestnet(0)
+  closing.push(() => dht.destroy())
+  for (let i = 0; i < nodes; i++) {
+    const node = dht.createNode({ host: HOST, ephemeral: false, firewalled: false })
+    await node.fullyBootstrapped()
+    if (i === 0) dht.bootstrap.push({ host: HOST, port: node.address().port })
+  }
+  return dht.bootstrap.map(({ host, port }) => `${host}:${port}`)
+}
+
 /** A program on TCP that says something first and then gives back what it gets, and one on UDP that does the latter. */
-async function openTargets(closing: (() => unknown)[]): Promise<Ports> {
+async function openTargets(closing: Closing): Promise<Ports> {
   const tcp = net.createServer({ noDelay: true }, socket => {
-    socket.on('error', () => {})
+    socket.on('error', ignore)
     socket.write(PAYLOAD)
     socket.pipe(socket)
   })
-  tcp.listen({ host: HOST, port: 0 })
+  tcp.on('error', ignore).listen({ host: HOST, port: 0 })
   await once(tcp, 'listening')
   closing.push(() => tcp.close())
   const udp = createSocket('udp4', (payload, from) => udp.send(payload, from.port, from.address))
-  udp.bind(0, HOST)
+  udp.on('error', ignore).bind(0, HOST)
   await once(udp, 'listening')
   closing.push(() => udp.close())
   const { port } = tcp.address() as net.AddressInfo
@@ -131,7 +156,7 @@ async function openTargets(closing: (() => unknown)[]): Promise<Ports> {
 }
 
 async function tcpRound(port: number, signal: AbortSignal): Promise<void> {
-  const socket = net.connect({ host: HOST, port, noDelay: true })
+  const socket = net.connect({ host: HOST, port, noDelay: true }).on('error', ignore)
   try {
     await once(socket, 'data', { signal })
     socket.write(PAYLOAD)
@@ -144,7 +169,7 @@ async function tcpRound(port: number, signal: AbortSignal): Promise<void> {
 }
 
 async function udpRound(port: number, signal: AbortSignal): Promise<void> {
-  const socket = createSocket('udp4')
+  const socket = createSocket('udp4').on('error', ignore)
   try {
     // The first of a conversation, and one more.
     for (let i = 0; i < 2; i++) {

@@ -70,5 +70,5 @@ test('a daemon warms up once it stands', async t => {
   const daemon = new HyperNat(['-c', written.file, '--json', '-vv'])
   t.after(() => daemon.stop())
   await daemon.event('ready')
-  await daemon.says(/"msg":"warmed up"/)
+  await daemon.says(/"msg":"warmed up"/, 30_000)
 })
