@@ -11,15 +11,14 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import b4a from 'b4a'
 import createTestnet from 'hyperdht/testnet.js'
-import sodium from 'sodium-native'
 import type { Daemon } from './daemon.js'
 import type { DaemonEvent } from './events.js'
 import { HyperNat } from './hyper-nat.js'
+import { randomSecret } from './identity/keys.js'
 import { WARM_UP, type WarmUpLimits } from './limits.js'
 import type { Proto } from './options/entry.js'
 
 const HOST = '127.0.0.1'
-const SECRET_BYTES = 32
 const PAYLOAD = b4a.alloc(100)
 
 /** Whoever waits for a socket hears of its error too; one that comes when nobody waits is nobody's concern. */
@@ -102,10 +101,8 @@ async function goThrough(
   limits: WarmUpLimits,
   signal: AbortSignal
 ): Promise<void> {
-  const secret = b4a.alloc(SECRET_BYTES)
-  sodium.randombytes_buf(secret)
   const shares = protos.map(proto => ({ proto, port: ports[proto], host: HOST }))
-  const { publicKey } = await server.share({ secret: b4a.toString(secret, 'hex'), maps: shares })
+  const { publicKey } = await server.share({ secret: randomSecret(), maps: shares })
   const maps = protos.map(proto => ({ proto, port: ports[proto], localHost: HOST, localPort: 0 }))
   const opened = await client.open({ publicKey, maps })
   while ((await opened.ping()) === null) await sleep(limits.pauseMs, undefined, { signal })
