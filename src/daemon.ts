@@ -3,7 +3,8 @@
  * again when that has changed, and touches only what is different then.
  */
 import { EventEmitter } from 'node:events'
-import { systemClock, wallClock } from './clock.js'
+import type { Opened } from './client/handle.js'
+import { tryMaps } from './client/open-map.js'
 import { Journal } from './control/journal.js'
 import { foldersOf, realFile, thisMachine } from './control/place.js'
 import { type Controlled, ControlServer } from './control/server.js'
@@ -13,10 +14,8 @@ import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat } from './hyper-nat.js'
 import type { KeyPair } from './identity/keys.js'
 import { CONTROL_LIMITS, FILE_LOOK_MS, UI_LIMITS } from './limits.js'
-import type { Log } from './log.js'
+import type { Log } from './log/log.js'
 import type { MetricsServer } from './metrics/server.js'
-import { tryMaps } from './open-map.js'
-import type { Opened } from './opened.js'
 import {
   clientsOf,
   type Group,
@@ -29,8 +28,9 @@ import {
 import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.js'
 import { GuestBook } from './options/guest-book.js'
 import { FileWatch } from './options/watch.js'
-import type { Shared } from './shared.js'
+import type { Shared } from './server/handle.js'
 import type { Ui } from './ui/ui.js'
+import { systemClock, wallClock } from './util/clock.js'
 import { version } from './version.js'
 
 /** What the file says, and what has been made of it. */

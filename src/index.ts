@@ -1,10 +1,12 @@
 /** hyper-nat as a library: share ports under a secret, open ports to a public key. */
-export type { AccessRules, AllowedKey, Invite } from './access/rules.js'
+
+export type { MapToOpen, Opened } from './client/handle.js'
 export { ControlClient, type DaemonChoice, type FoundDaemon, findDaemons } from './control/client.js'
 export { Journal } from './control/journal.js'
 export type { ControlSetting } from './control/place.js'
 export type { DaemonStatus, JournalLine, Who } from './control/wire.js'
 export { Daemon, type Reloaded } from './daemon.js'
+export type { DatagramCounts, DatagramLoss } from './datagrams/datagrams.js'
 export { type DiagnoseOptions, diagnose } from './doctor/diagnose.js'
 export type { PingAnswer, PingOptions, PingSummary } from './doctor/ping.js'
 export type {
@@ -32,16 +34,17 @@ export type {
 } from './events.js'
 export type { Discovery } from './games/discovery.js'
 export { Games, knownGames } from './games/games.js'
+export { type Lobby, lobbyOf } from './games/lobby.js'
 export { mapName } from './games/map-name.js'
 export { type GamePort, portsOfGame, type Recipe } from './games/recipe.js'
 export { HyperNat, type HyperNatOptions } from './hyper-nat.js'
+export type { AccessRules, AllowedKey, Invite } from './identity/access-rules.js'
 export { decodeKey, encodeKey } from './identity/encoding.js'
 export { GuestKey } from './identity/guest.js'
 export { type KeyPair, keyPairOf, randomSecret } from './identity/keys.js'
 export { Secret } from './identity/secret.js'
 export { inviteTicket, serverTicket } from './identity/server-ticket.js'
 export { decodeTicket, encodeTicket, type Ticket, type TicketMap, ticketName } from './identity/ticket.js'
-export { type Lobby, lobbyOf } from './lan/lobby.js'
 export {
   CONTROL_LIMITS,
   type ControlLimits,
@@ -62,17 +65,15 @@ export type { NatFinding, NatKind } from './network/nat.js'
 export type { PortMappingState } from './network/port-mapping.js'
 export { Relay, type RelayOptions } from './network/relay.js'
 export type { Survey } from './network/survey.js'
-export type { MapToOpen, Opened } from './opened.js'
 export { addEntries, type RawEntry, saveEntries } from './options/edit.js'
 export { removeClient, removeServer, setPrivate } from './options/entries.js'
 export type { ClientEntry, Entry, NetworkOptions, Options, Proto, ServerEntry } from './options/entry.js'
 export { addInvite, type InviteRequest, removeGuest, renameGuest } from './options/guests.js'
 export { defaultIdentityFile, loadIdentity } from './options/identity-file.js'
 export { type JoinFlags, joinEntries, joinOptions } from './options/join.js'
-export type { DatagramCounts, DatagramLoss } from './session/datagrams.js'
+export type { AccessOptions, MapToShare, Shared, WhatToShare } from './server/handle.js'
 export type { Quality } from './session/pulse.js'
 export type { MapTally, Tally } from './session/traffic.js'
-export type { AccessOptions, MapToShare, Shared, WhatToShare } from './shared.js'
 export {
   type AbsenceStatus,
   type ClientStatus,

@@ -1,9 +1,10 @@
 /** What servers and clients of one node work with: the node, and the world outside as arguments. */
-import type { Clock } from './clock.js'
+
 import type { DaemonEvent } from './events.js'
 import type { Limits } from './limits.js'
-import type { Log } from './log.js'
+import type { Log } from './log/log.js'
 import type { Node } from './network/node.js'
+import type { Clock } from './util/clock.js'
 
 export interface Outside {
   readonly node: Node

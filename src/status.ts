@@ -3,11 +3,12 @@
  * socket and whoever shows or measures a node. Counters only grow; who wants rates takes two snapshots and divides by the
  * time between them ({@link Status.at}).
  */
+
+import { addDatagrams, type DatagramCounts, noDatagrams } from './datagrams/datagrams.js'
 import type { ErrorCode } from './errors.js'
 import type { ClientMapInfo, PathKind, ServerMapInfo } from './events.js'
 import type { NatKind } from './network/nat.js'
 import type { PortMappingState } from './network/port-mapping.js'
-import { addDatagrams, type DatagramCounts, noDatagrams } from './session/datagrams.js'
 import type { Quality } from './session/pulse.js'
 import type { Session } from './session/session.js'
 import { addTally, emptyTally, type MapTally, type Tally, Traffic } from './session/traffic.js'

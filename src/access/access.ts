@@ -2,10 +2,10 @@
 
 import b4a from 'b4a'
 import { HyperNatError } from '../errors.js'
+import type { AccessRules } from '../identity/access-rules.js'
 import { GuestKey } from '../identity/guest.js'
 import type { KeyPair } from '../identity/keys.js'
 import type { Proto } from '../options/entry.js'
-import type { AccessRules } from './rules.js'
 
 /** Somebody who may come in. */
 export interface Visitor {

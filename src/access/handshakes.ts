@@ -4,7 +4,7 @@
  * keeps other strangers out while it lasts; whom the server knows by their keys comes in beside it.
  */
 import type { Limits } from '../limits.js'
-import { TokenBucket } from '../token-bucket.js'
+import { TokenBucket } from '../util/token-bucket.js'
 
 export type HandshakeLimits = Pick<
   Limits,

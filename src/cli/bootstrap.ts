@@ -2,9 +2,9 @@
 
 import { isIPv4 } from 'node:net'
 import { type Fault, OptionsError } from '../errors.js'
-import { bootstrapFault } from '../options/hosts.js'
-import { PORT_MAX } from '../options/ports.js'
-import { quote } from '../options/quote.js'
+import { bootstrapFault } from '../text/hosts.js'
+import { PORT_MAX } from '../text/ports.js'
+import { quote } from '../text/quote.js'
 import { type Arguments, type Command, type Job, list } from './command.js'
 import type { Surroundings } from './console.js'
 import { number } from './numbers.js'

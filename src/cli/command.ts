@@ -2,7 +2,7 @@
 
 import type { Options as Flag } from 'yargs'
 import type { ClientMapInfo } from '../events.js'
-import type { Log } from '../log.js'
+import type { Log } from '../log/log.js'
 import type { Entry, Options, Warning } from '../options/entry.js'
 import type { RunningDaemon, Surroundings } from './console.js'
 import type { GameOf } from './join-hints.js'

@@ -23,7 +23,7 @@ async function job(args: Arguments, { env }: Surroundings): Promise<Job> {
   const shell = SHELLS.find(one => one === given)
   if (!shell || more.length > 0) {
     const { OptionsError } = await import('../errors.js')
-    const { oneOf, quote } = await import('../options/quote.js')
+    const { oneOf, quote } = await import('../text/quote.js')
     const message = `${shell ? 'are several' : `is ${quote(given)}`}; give ${oneOf(SHELLS)}`
     throw new OptionsError([{ path: 'SHELL', message }], 'BAD_USAGE')
   }

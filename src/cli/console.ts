@@ -2,7 +2,7 @@
 
 import type { Journal } from '../control/journal.js'
 import type { DaemonEvent, ServiceEvent } from '../events.js'
-import type { Log } from '../log.js'
+import type { Log } from '../log/log.js'
 import type { Options } from '../options/entry.js'
 
 /** What the CLI uses of its process. */

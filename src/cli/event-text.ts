@@ -1,10 +1,10 @@
 /** A daemon's events as text for people, in ASCII: Windows consoles show nothing else reliably. */
 
-import { hostPort } from '../address-text.js'
 import type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from '../events.js'
 import { shortKey } from '../identity/encoding.js'
 import type { Entry } from '../options/entry.js'
-import { quoteName } from '../options/quote.js'
+import { hostPort } from '../text/address.js'
+import { quoteName } from '../text/quote.js'
 import { clientLine } from './client-line.js'
 import { type GameOf, joinHints } from './join-hints.js'
 import { reloadedText } from './running.js'

@@ -1,8 +1,8 @@
 /** `hyper-nat games`: which games there are recipes for, and what one of them says. */
 
-import { LOCALHOST } from '../address-text.js'
 import { fillIn } from '../games/help.js'
 import type { Recipe } from '../games/recipe.js'
+import { LOCALHOST } from '../text/address.js'
 import { type Arguments, type Command, type Job, words } from './command.js'
 import { EXIT } from './console.js'
 import { table } from './table.js'

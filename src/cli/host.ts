@@ -1,6 +1,6 @@
 /** `hyper-nat host`: share the ports of a game, as its recipe names them. */
 
-import { LOCALHOST } from '../address-text.js'
+import { LOCALHOST } from '../text/address.js'
 import { type Arguments, type Command, type Job, list, text, words } from './command.js'
 import type { Surroundings } from './console.js'
 import { runFlags } from './run-flags.js'

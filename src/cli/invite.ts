@@ -39,7 +39,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { inviteTicket } = await import('../identity/server-ticket.js')
   const { readOptionsFile } = await import('../options/file.js')
   const { addInvite, timeText } = await import('../options/guests.js')
-  const { quote, quoteName } = await import('../options/quote.js')
+  const { quote, quoteName } = await import('../text/quote.js')
   const { DEVICES_MAX } = await import('../options/schema-access.js')
   const faults: { path: string; message: string }[] = []
   const path = text(args, 'config') ?? DEFAULT_FILE

@@ -38,7 +38,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { serversIn, timeText } = await import('../options/guests.js')
   const { readSeen, seenFile } = await import('../options/last-seen.js')
   const { encodeKey } = await import('../identity/encoding.js')
-  const { quoteName } = await import('../options/quote.js')
+  const { quoteName } = await import('../text/quote.js')
   const path = invites.subject(args)
   const servers = serversIn(await readOptionsFile(path))
   const seen = await readSeen(seenFile(path))

@@ -1,13 +1,13 @@
 /** What to type into a game or a browser once its ports are open here. */
 
-import { hostPort, LOCALHOST, typedHost } from '../address-text.js'
 import type { ClientMapInfo } from '../events.js'
 import { guestHelp } from '../games/help.js'
 import { partsOf } from '../games/map-name.js'
 import type { Recipe } from '../games/recipe.js'
 import type { Entry } from '../options/entry.js'
-import { formatPorts } from '../options/ports.js'
-import { quoteName } from '../options/quote.js'
+import { hostPort, LOCALHOST, typedHost } from '../text/address.js'
+import { formatPorts } from '../text/ports.js'
+import { quoteName } from '../text/quote.js'
 
 /** The game that the name of a port map tells, if it tells one. */
 export type GameOf = (name: string | undefined) => Recipe | undefined

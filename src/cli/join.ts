@@ -138,7 +138,7 @@ function handOver(
 ): Task {
   return async ({ stdout }) => {
     const { freePorts } = await import('../sockets/free-ports.js')
-    const { tryMaps } = await import('../open-map.js')
+    const { tryMaps } = await import('../client/open-map.js')
     const { encodeKey } = await import('../identity/encoding.js')
     const { joinHints } = await import('./join-hints.js')
     const publicKey = encodeKey(entries[0]!.publicKey)

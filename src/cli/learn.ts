@@ -22,7 +22,7 @@ const CAUTION =
 
 async function job(args: Arguments): Promise<Job> {
   const { OptionsError } = await import('../errors.js')
-  const { quote } = await import('../options/quote.js')
+  const { quote } = await import('../text/quote.js')
   const pid = text(args, 'pid')
   if (pid === undefined || !/^[1-9]\d{0,9}$/.test(pid)) {
     const message = pid === undefined ? 'is missing' : `is ${quote(pid)}`

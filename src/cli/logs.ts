@@ -28,7 +28,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const lines = number(args, 'lines', { min: 0, max: CONTROL_LIMITS.journalLines }, faults)
   if (faults.length > 0) throw new OptionsError(faults)
   const choice = await choiceOf(args, around)
-  const { plainLine } = await import('../log.js')
+  const { plainLine } = await import('../log/log.js')
   return {
     warnings: [],
     async task({ stdout, stopped }) {

@@ -1,7 +1,7 @@
 /** Flags that take one number, and numbers that are shown. */
 
 import type { Fault } from '../errors.js'
-import { quote } from '../options/quote.js'
+import { quote } from '../text/quote.js'
 import { type Arguments, text } from './command.js'
 
 /** The number of a flag, undefined if it is not given or wrong; what is wrong is added to `faults`. */

@@ -4,9 +4,9 @@
  */
 
 import { readlink } from 'node:fs/promises'
-import { isIPv4Loopback } from '../address-text.js'
 import { CONTROL_LIMITS, LIMITS } from '../limits.js'
 import type { ClientEntry, Warning } from '../options/entry.js'
+import { isIPv4Loopback } from '../text/address.js'
 import type { Arguments } from './command.js'
 import type { Surroundings } from './console.js'
 import { controlOf } from './shared-flags.js'
@@ -22,7 +22,7 @@ export async function besideOwnGame(
   const shared = await portsSharedHere(encodeKey(publicKey), args, around)
   const moved = await whereFree(entries.filter(({ localPort }) => shared.has(localPort)))
   if (moved.length === 0) return { entries: [...entries], warnings: [] }
-  const { formatPorts, PORT_MAX } = await import('../options/ports.js')
+  const { formatPorts, PORT_MAX } = await import('../text/ports.js')
   const ports = formatPorts([...new Set(moved.map(({ localPort }) => localPort))])
   const message = `is for a server on this computer: hyper-nat leaves ${ports} here to the game, and takes the next ones that are free`
   return {

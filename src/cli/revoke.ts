@@ -18,7 +18,7 @@ export const revoke: Command = {
 
 async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { removeGuest } = await import('../options/guests.js')
-  const { quoteName } = await import('../options/quote.js')
+  const { quoteName } = await import('../text/quote.js')
   const name = words(args, 'name').join(' ')
   const path = text(args, 'config') ?? DEFAULT_FILE
   const server = await removeGuest(path, name, text(args, 'server'))

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import type { Options as Flag } from 'yargs'
 import { type Fault, OptionsError } from '../errors.js'
 import type { Options } from '../options/entry.js'
-import { PORT_MAX } from '../options/ports.js'
+import { PORT_MAX } from '../text/ports.js'
 import { type Arguments, type Job, text } from './command.js'
 import { number } from './numbers.js'
 

@@ -6,7 +6,7 @@
 import type { Journal } from '../control/journal.js'
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import { CONTROL_LIMITS, LOG_FILE_BYTES } from '../limits.js'
-import type { EventLog, Log, LogSink } from '../log.js'
+import type { EventLog, Log, LogSink } from '../log/log.js'
 import type { Options } from '../options/entry.js'
 import type { Supervisor } from '../service/supervisor.js'
 import { type Arguments, commandLine, type DaemonExtras, type Job, type Task } from './command.js'
@@ -164,7 +164,10 @@ async function openLogFile(
   output: Output
 ): Promise<(LogSink & { event: EventLog }) | undefined> {
   if (!options) return undefined
-  const [{ LogFile }, { createEventLog }] = await Promise.all([import('../log-file.js'), import('../log.js')])
+  const [{ LogFile }, { createEventLog }] = await Promise.all([
+    import('../log/log-file.js'),
+    import('../log/log.js')
+  ])
   const { write } = new LogFile(options.file, LOG_FILE_BYTES, code => {
     const message = `The log file ${options.file} cannot be written (${code}): see whether its folder is there and not full, and who may write there.`
     output.event({ event: 'warning', code: 'LOG_UNWRITABLE', message })
@@ -190,7 +193,7 @@ async function makeLog(
   journal?: Journal,
   file?: LogSink
 ): Promise<Log> {
-  const { createLog } = await import('../log.js')
+  const { createLog } = await import('../log/log.js')
   const loud = Number(verbose)
   const level = loud > 1 ? 'debug' : loud > 0 ? 'info' : quiet ? 'error' : 'warn'
   return createLog({
@@ -258,7 +261,7 @@ async function makeSupervisor({ env }: Surroundings, log: Log): Promise<Supervis
   if (!env.NOTIFY_SOCKET) return null
   const [{ supervisorOf }, { systemClock }] = await Promise.all([
     import('../service/supervisor.js'),
-    import('../clock.js')
+    import('../util/clock.js')
   ])
   return supervisorOf(env, process.pid, systemClock, log)
 }

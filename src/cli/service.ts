@@ -2,8 +2,8 @@
 
 import { fileURLToPath } from 'node:url'
 import type { Fault } from '../errors.js'
-import { oneOf, quote } from '../options/quote.js'
 import type { Step } from '../service/plan.js'
+import { oneOf, quote } from '../text/quote.js'
 import { type Arguments, type Command, type Job, text, words } from './command.js'
 import { EXIT, type Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'

@@ -1,11 +1,8 @@
 /** A daemon's status as text for people, in ASCII, each table as wide as its words. */
 
-import { hostPort } from '../address-text.js'
-import { bytesText } from '../bytes-text.js'
 import type { DaemonStatus } from '../control/wire.js'
 import { shortKey } from '../identity/encoding.js'
 import type { PortMappingState } from '../network/port-mapping.js'
-import { quoteName } from '../options/quote.js'
 import type {
   AbsenceStatus,
   ClientStatus,
@@ -14,6 +11,9 @@ import type {
   ServerStatus,
   SessionStatus
 } from '../status.js'
+import { hostPort } from '../text/address.js'
+import { bytesText } from '../text/bytes.js'
+import { quoteName } from '../text/quote.js'
 import { counted } from './counted.js'
 import { table } from './table.js'
 

@@ -17,7 +17,7 @@ export const ticket: Command = {
 async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const { decodeTicket, encodeTicket } = await import('../identity/ticket.js')
   const { encodeKey } = await import('../identity/encoding.js')
-  const { quoteName } = await import('../options/quote.js')
+  const { quoteName } = await import('../text/quote.js')
   const ticket = decodeTicket(words(args, 'ticket').join(''))
   const { publicKey, maps, relays = [], bootstrap = [], invite } = ticket
   const lines = [

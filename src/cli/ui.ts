@@ -1,7 +1,7 @@
 /** `hyper-nat ui`: all of it in the browser, for who never saw a terminal. */
 
 import type { Options } from '../options/entry.js'
-import { PORT_MAX } from '../options/ports.js'
+import { PORT_MAX } from '../text/ports.js'
 import { type Arguments, type Command, type Job, text } from './command.js'
 import type { Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'

@@ -1,8 +1,8 @@
 /** Words and flags that a command does not know, each with a guess at what was meant. */
 
 import type { Fault } from '../errors.js'
-import { guess } from '../options/guess.js'
-import { quote } from '../options/quote.js'
+import { guess } from '../text/guess.js'
+import { quote } from '../text/quote.js'
 import { type Arguments, type Command, commandLine } from './command.js'
 import { everyFlag } from './shared-flags.js'
 

@@ -5,7 +5,7 @@ import { chmod, lstat, readdir } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { codeOf, HyperNatError } from '../errors.js'
-import { makeFolder } from '../folder.js'
+import { makeFolder } from '../util/folder.js'
 
 /** Where to look for sockets, as a user has it: a folder, or none; left out: where this system has such things. */
 export type ControlSetting = string | false | undefined

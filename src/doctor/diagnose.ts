@@ -3,7 +3,8 @@
  *
  *     survey the network -> judge NAT and router -> look for the server -> connect as a guest would -> measure
  */
-import { systemClock, wallClock } from '../clock.js'
+
+import type { Opened } from '../client/handle.js'
 import { HyperNatError } from '../errors.js'
 import type { ConnectionInfo, DaemonEvent, PathKind } from '../events.js'
 import { HyperNat, type HyperNatOptions } from '../hyper-nat.js'
@@ -14,7 +15,7 @@ import { type Beyond, beyondRouter } from '../network/hops.js'
 import type { NatFinding, NatKind } from '../network/nat.js'
 import type { PortMappingState } from '../network/port-mapping.js'
 import type { Survey } from '../network/survey.js'
-import type { Opened } from '../opened.js'
+import { systemClock, wallClock } from '../util/clock.js'
 import { version } from '../version.js'
 import {
   addressCheck,

@@ -1,9 +1,10 @@
 /** Measures the path to a server at a steady pace, through a session without maps. */
-import { systemClock } from '../clock.js'
+
 import type { DaemonEvent, PathKind } from '../events.js'
 import type { HyperNat } from '../hyper-nat.js'
 import { encodeKey, keyOf } from '../identity/encoding.js'
 import type { GuestKey } from '../identity/guest.js'
+import { systemClock } from '../util/clock.js'
 import { jitterOf, lossOf } from './samples.js'
 
 /** What became of one ping. */

@@ -3,7 +3,7 @@
  * flow's first window, since nobody tells the client that any of it was consumed.
  */
 import type { ErrorCode } from '../errors.js'
-import { Place } from '../queue.js'
+import { Place } from '../util/queue.js'
 import type { ByteFlow } from './byte-flow.js'
 
 /** Bytes that are made room for at first; then twice as many each time. */

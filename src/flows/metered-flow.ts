@@ -4,8 +4,8 @@
  * so that a keystroke waits for one turn of each other flow at the most.
  */
 import type { ErrorCode } from '../errors.js'
-import { Place } from '../queue.js'
-import type { Turnstile } from '../turnstile.js'
+import type { Turnstile } from '../util/fair-queue.js'
+import { Place } from '../util/queue.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
 
 export class MeteredFlow implements ByteFlow {

@@ -10,12 +10,13 @@
  * The rates are there for the others: a guest who is alone on the server may use a multiple of them, but for the bytes, which are
  * the owner's own limit, and the frames.
  */
-import type { Clock } from '../clock.js'
+
 import type { ErrorCode } from '../errors.js'
 import type { Limits } from '../limits.js'
-import { MAX_UDP_PAYLOAD } from '../session/wire.js'
-import { TokenBucket } from '../token-bucket.js'
-import { Turnstile } from '../turnstile.js'
+import type { Clock } from '../util/clock.js'
+import { Turnstile } from '../util/fair-queue.js'
+import { TokenBucket } from '../util/token-bucket.js'
+import { MAX_UDP_PAYLOAD } from '../wire/constants.js'
 import type { ByteFlow } from './byte-flow.js'
 import { HeldFlow } from './held-flow.js'
 import { MeteredFlow } from './metered-flow.js'

@@ -1,13 +1,13 @@
 /** The `tcp` flows of one session: their numbers, what both ends know of them after a new connection, and what they share. */
 
-import { Budget } from '../budget.js'
-import type { Clock, Timer } from '../clock.js'
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
-import { Queue } from '../queue.js'
-import { protocolError } from '../session/bytes.js'
-import { type FlowPosition, resetFrame } from '../session/frames.js'
-import type { Outbox } from '../session/outbox.js'
+import { Budget } from '../util/budget.js'
+import type { Clock, Timer } from '../util/clock.js'
+import { Queue } from '../util/queue.js'
+import { protocolError } from '../wire/bytes.js'
+import { type FlowPosition, resetFrame } from '../wire/frames.js'
+import type { Outbox } from './scheduler.js'
 import { type TcpCarrier, TcpFlow, type TcpLimits } from './tcp.js'
 
 export interface TcpOutside {

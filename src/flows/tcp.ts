@@ -13,12 +13,12 @@
  * that sends its last words and resets is heard, as over plain TCP.
  */
 
-import type { Budget } from '../budget.js'
 import type { ErrorCode } from '../errors.js'
 import type { Limits } from '../limits.js'
-import { Place } from '../queue.js'
-import { protocolError } from '../session/bytes.js'
-import { INITIAL_WINDOW } from '../session/wire.js'
+import type { Budget } from '../util/budget.js'
+import { Place } from '../util/queue.js'
+import { protocolError } from '../wire/bytes.js'
+import { INITIAL_WINDOW } from '../wire/constants.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
 
 export type TcpLimits = Pick<Limits, 'flowQueue' | 'flowKept' | 'flowWindow' | 'windowGrowthMs'>

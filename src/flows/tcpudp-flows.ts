@@ -1,13 +1,13 @@
 /** The `tcpudp` flows of one session, and what they share: the path, its MTU, and the end of each turn. */
 
-import { Budget } from '../budget.js'
-import type { Clock } from '../clock.js'
+import type { Datagrams } from '../datagrams/datagrams.js'
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
-import { Queue } from '../queue.js'
-import { Reader, varintSize, writeVarint } from '../session/bytes.js'
-import type { Datagrams } from '../session/datagrams.js'
-import { segmentRoom } from '../session/records.js'
+import { Budget } from '../util/budget.js'
+import type { Clock } from '../util/clock.js'
+import { Queue } from '../util/queue.js'
+import { Reader, varintSize, writeVarint } from '../wire/bytes.js'
+import { segmentRoom } from '../wire/records.js'
 import { openPayload, strayReply } from './arq/index.js'
 import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
 

@@ -1,11 +1,11 @@
 /** A `tcpudp` flow: one TCP connection carried by an ARQ of its own over the session's datagrams. */
 import b4a from 'b4a'
-import type { Budget } from '../budget.js'
-import type { Clock, Timer } from '../clock.js'
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
-import { Place } from '../queue.js'
-import { closeCode, closeNumber } from '../session/wire.js'
+import type { Budget } from '../util/budget.js'
+import type { Clock, Timer } from '../util/clock.js'
+import { Place } from '../util/queue.js'
+import { closeCode, closeNumber } from '../wire/constants.js'
 import { Arq, type ArqHost, RESET_PROTOCOL, RESET_SESSION_FIRST } from './arq/index.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
 

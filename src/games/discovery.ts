@@ -4,8 +4,8 @@
  */
 
 import { z } from 'zod'
-import { PORT_MAX } from '../options/ports.js'
-import { MAX_ANNOUNCEMENT } from '../session/wire.js'
+import { PORT_MAX } from '../text/ports.js'
+import { MAX_ANNOUNCEMENT } from '../wire/constants.js'
 
 /** Bytes of a query at the most: what fits into a packet whole, as announcements must. */
 const DATAGRAM_MAX = MAX_ANNOUNCEMENT

@@ -1,6 +1,7 @@
 /** What people are told to do in a game: the lines of its recipe, with the places filled in. */
-import { hostPort, typedHost } from '../address-text.js'
+
 import type { ClientMapInfo } from '../events.js'
+import { hostPort, typedHost } from '../text/address.js'
 import type { Recipe } from './recipe.js'
 
 /** A line of a recipe with `{address}`, `{host}` and `{port}` filled in. */

@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, HyperNatError } from '../errors.js'
-import { makeFolder } from '../folder.js'
+import { makeFolder } from '../util/folder.js'
 import { ownFolder } from './games.js'
 import type { RunningProgram } from './open-ports.js'
 import { ID_MAX, type Recipe, recipeShape } from './recipe.js'

@@ -4,7 +4,7 @@
  */
 
 import { z } from 'zod'
-import { PORT_MAX } from '../options/ports.js'
+import { PORT_MAX } from '../text/ports.js'
 import { discoveryShape } from './discovery.js'
 
 /** Ports that one range of a recipe may hold. */

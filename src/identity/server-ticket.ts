@@ -1,7 +1,7 @@
 /** The tickets that a server gives away: as much of what it knows as one ticket holds. */
 
-import type { Invite } from '../access/rules.js'
 import { HyperNatError } from '../errors.js'
+import type { Invite } from './access-rules.js'
 import { GuestKey } from './guest.js'
 import type { KeyPair } from './keys.js'
 import { encodeTicket, TICKET_BOOTSTRAP, TICKET_RELAYS, type Ticket, ticketName } from './ticket.js'

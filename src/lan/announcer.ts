@@ -2,13 +2,14 @@
  * A host's side of games whose servers announce themselves: hears the announcement of a game that is shared and passes it on for
  * the guests; where a server makes none, and its recipe knows how, makes it.
  */
-import type { Clock, Timer } from '../clock.js'
+
 import type { DaemonEvent } from '../events.js'
 import type { Announces } from '../games/discovery.js'
+import type { Lobby } from '../games/lobby.js'
 import type { Limits } from '../limits.js'
-import type { Log } from '../log.js'
+import type { Log } from '../log/log.js'
+import type { Clock, Timer } from '../util/clock.js'
 import { Ear, type EarParts, type OpenEar } from './ear.js'
-import type { Lobby } from './lobby.js'
 import { isLoopback } from './own-addresses.js'
 import { announcedPort, announcementOf } from './port-field.js'
 

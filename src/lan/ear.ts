@@ -3,10 +3,10 @@
  * beside the sockets of games on the same port, and sends nothing.
  */
 import dgram from 'node:dgram'
-import type { Clock, Timer } from '../clock.js'
 import { codeOf } from '../errors.js'
 import type { Limits } from '../limits.js'
-import type { Log } from '../log.js'
+import type { Log } from '../log/log.js'
+import type { Clock, Timer } from '../util/clock.js'
 import { type Addresses, isLoopback, ownAddresses } from './own-addresses.js'
 
 export interface EarParts {

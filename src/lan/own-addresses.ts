@@ -1,6 +1,6 @@
 /** The IPv4 addresses of this machine: only its own programs are listened to. */
 import os from 'node:os'
-import { LOCALHOST } from '../address-text.js'
+import { LOCALHOST } from '../text/address.js'
 
 /** Interfaces by address. */
 export type Addresses = ReadonlyMap<string, string>

@@ -4,15 +4,15 @@
  * game learns an address which nobody else in the LAN can use.
  */
 import type { RemoteInfo } from 'node:dgram'
-import { isIPv4Loopback } from '../address-text.js'
-import type { Clock } from '../clock.js'
 import type { DaemonEvent } from '../events.js'
 import { asksOn } from '../games/discovery.js'
+import type { Lobby } from '../games/lobby.js'
 import type { Limits } from '../limits.js'
-import type { Log } from '../log.js'
-import { TokenBucket } from '../token-bucket.js'
+import type { Log } from '../log/log.js'
+import { isIPv4Loopback } from '../text/address.js'
+import type { Clock } from '../util/clock.js'
+import { TokenBucket } from '../util/token-bucket.js'
 import { Ear, type EarParts, type OpenEar } from './ear.js'
-import type { Lobby } from './lobby.js'
 import { isQuery } from './port-field.js'
 
 export interface QueryEarParts {

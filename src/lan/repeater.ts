@@ -5,12 +5,12 @@
  * What comes is a stranger's: it goes to the port that our own recipe names, if our own recipe knows its form, and not often.
  */
 import dgram from 'node:dgram'
-import { LOCALHOST } from '../address-text.js'
-import type { Clock } from '../clock.js'
 import { codeOf } from '../errors.js'
+import type { Lobby } from '../games/lobby.js'
 import type { Limits } from '../limits.js'
-import type { Log } from '../log.js'
-import type { Lobby } from './lobby.js'
+import type { Log } from '../log/log.js'
+import { LOCALHOST } from '../text/address.js'
+import type { Clock } from '../util/clock.js'
 import { isFoundOnLoopback } from './own-addresses.js'
 import { announcedPort, withPort } from './port-field.js'
 

@@ -1,10 +1,10 @@
 /** Metrics over HTTP: one page, for whoever scrapes it, on this machine unless the owner says otherwise. */
 import http from 'node:http'
 import net from 'node:net'
-import { LOCALHOST } from '../address-text.js'
 import type { MetricsLimits } from '../limits.js'
 import { METRICS_LIMITS } from '../limits.js'
 import { listenError } from '../sockets/tcp.js'
+import { LOCALHOST } from '../text/address.js'
 
 /** Where metrics are served. */
 export interface MetricsPlace {

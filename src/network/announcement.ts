@@ -1,6 +1,6 @@
 import type HyperDHT from 'hyperdht'
-import type { Clock, Timer } from '../clock.js'
 import type { Limits } from '../limits.js'
+import type { Clock, Timer } from '../util/clock.js'
 
 /**
  * A server that is announced, and stays so. hyperdht announces again every 5 minutes, or when the nodes that hold the

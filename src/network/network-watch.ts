@@ -2,8 +2,9 @@
  * Notices that this machine's network has changed, and tells of it once however much changes at once. Polled: Node has no
  * event for it, and udx-native's watcher polls too, every 5 s.
  */
-import type { Clock, Timer } from '../clock.js'
+
 import type { Limits } from '../limits.js'
+import type { Clock, Timer } from '../util/clock.js'
 
 /**
  * What has changed:

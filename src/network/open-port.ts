@@ -8,8 +8,8 @@
  */
 import b4a from 'b4a'
 import type HyperDHT from 'hyperdht'
-import type { Clock } from '../clock.js'
 import type { Limits } from '../limits.js'
+import type { Clock } from '../util/clock.js'
 
 /** hyperdht's word for a node that others reach unasked. */
 const OPEN = 1

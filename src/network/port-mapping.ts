@@ -13,9 +13,10 @@
  * A router's word is not enough: behind a second NAT its mapping leads nowhere, and clients who were sent there would be worse
  * off than without it. So others are asked to send to the port first.
  */
-import type { Clock, Timer } from '../clock.js'
+
 import type { Limits } from '../limits.js'
-import type { Log } from '../log.js'
+import type { Log } from '../log/log.js'
+import type { Clock, Timer } from '../util/clock.js'
 import type { MappedPort, MappingFailure, MappingProtocol, OpenRouter, Router } from './router.js'
 
 /** How it stands with port mapping. */

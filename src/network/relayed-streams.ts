@@ -8,8 +8,8 @@
 import { EventEmitter } from 'node:events'
 import type { Firewall, RelayStream } from 'blind-relay'
 import type HyperDHT from 'hyperdht'
-import type { Clock } from '../clock.js'
 import type { RelayLimits } from '../limits.js'
+import type { Clock } from '../util/clock.js'
 import { Direction, type ShapedSession, Shaper, type ShaperLimits } from './shaper.js'
 
 /** The header of a UDX packet: u8 magic, u8 version, u8 flags, u8 options, then little-endian u32 stream, window, seq, ack. */

@@ -5,7 +5,7 @@
 import net from 'node:net'
 import type { Mapper, MapperOptions, Mapping } from 'port-mapper'
 import type { Limits } from '../limits.js'
-import type { Log } from '../log.js'
+import type { Log } from '../log/log.js'
 import { within } from './within.js'
 
 export type MappingProtocol = 'upnp' | 'nat-pmp' | 'pcp'

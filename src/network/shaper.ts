@@ -7,11 +7,12 @@
  *
  * Pure: a clock comes from outside.
  */
-import { Budget } from '../budget.js'
-import type { Clock, Timer } from '../clock.js'
+
 import type { RelayLimits } from '../limits.js'
-import { Place, Queue } from '../queue.js'
-import { TokenBucket } from '../token-bucket.js'
+import { Budget } from '../util/budget.js'
+import type { Clock, Timer } from '../util/clock.js'
+import { Place, Queue } from '../util/queue.js'
+import { TokenBucket } from '../util/token-bucket.js'
 
 export type ShaperLimits = Pick<
   RelayLimits,

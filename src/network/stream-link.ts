@@ -6,7 +6,7 @@ import type SecretStream from '@hyperswarm/secret-stream'
 import { codeOf } from '../errors.js'
 import type { PathKind } from '../events.js'
 import type { Limits } from '../limits.js'
-import type { Link, LinkEvents } from '../session/link.js'
+import type { Link, LinkEvents } from '../wire/link.js'
 import { pathOf } from './path.js'
 
 /** What IP, UDP and UDX put before a datagram, bytes. */

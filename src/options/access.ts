@@ -1,15 +1,15 @@
 /** Who may come in to each server: `private`, `allow` and `invites` of all entries of one secret, taken together. */
 
-import type { AccessRules, AllowedKey, Invite } from '../access/rules.js'
 import type { Fault } from '../errors.js'
 import { isCalled } from '../games/map-name.js'
+import type { AccessRules, AllowedKey, Invite } from '../identity/access-rules.js'
 import { encodeKey } from '../identity/encoding.js'
+import { formatPorts, parsePorts } from '../text/ports.js'
+import { quote, quoteName } from '../text/quote.js'
 import type { Placed } from './conflicts.js'
 import type { Proto, ServerEntry } from './entry.js'
 import type { Places } from './places.js'
-import { formatPorts, parsePorts } from './ports.js'
 import { parseProtos } from './protos.js'
-import { quote, quoteName } from './quote.js'
 
 /** What one element of `schema` says. */
 export interface PlacedAccess {

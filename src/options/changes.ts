@@ -1,7 +1,7 @@
 /** What is different between two readings of an options file. Pure. */
 
 import { isDeepStrictEqual } from 'node:util'
-import type { AccessRules } from '../access/rules.js'
+import type { AccessRules } from '../identity/access-rules.js'
 import { encodeKey } from '../identity/encoding.js'
 import { keyPairOf } from '../identity/keys.js'
 import type { ClientEntry, Entry, Options, ServerEntry } from './entry.js'

@@ -3,11 +3,11 @@
 import type { Fault } from '../errors.js'
 import { encodeKey } from '../identity/encoding.js'
 import { keyPairOf } from '../identity/keys.js'
-import { MAX_MAPS } from '../session/wire.js'
+import { canonicalHost, hostsCollide } from '../text/hosts.js'
+import { formatPorts } from '../text/ports.js'
+import { MAX_MAPS } from '../wire/constants.js'
 import type { ClientEntry, Entry, Proto, ServerEntry } from './entry.js'
-import { canonicalHost, hostsCollide } from './hosts.js'
 import type { Places } from './places.js'
-import { formatPorts } from './ports.js'
 
 /** An entry and the element of `schema` that it was expanded from. */
 export interface Placed<T extends Entry = Entry> {

@@ -1,9 +1,9 @@
-import type { AccessRules } from '../access/rules.js'
+import type { Lobby } from '../games/lobby.js'
+import type { AccessRules } from '../identity/access-rules.js'
 import type { GuestKey } from '../identity/guest.js'
 import type { Secret } from '../identity/secret.js'
-import type { Lobby } from '../lan/lobby.js'
 import type { Limits } from '../limits.js'
-import type { LogLevel } from '../log.js'
+import type { LogLevel } from '../log/log.js'
 import type { MetricsPlace } from '../metrics/server.js'
 
 /** How a port map's traffic is carried. */

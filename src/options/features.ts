@@ -1,8 +1,9 @@
 /** What port maps may have besides, and which of them can have it. */
-import { isIPv4Loopback } from '../address-text.js'
+
 import type { Fault } from '../errors.js'
+import { isIPv4Loopback } from '../text/address.js'
+import { quote } from '../text/quote.js'
 import type { Proto } from './entry.js'
-import { quote } from './quote.js'
 
 /** As an entry of either mode says it. */
 export interface Features {

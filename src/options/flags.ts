@@ -6,17 +6,17 @@
  * that has as many protocols as ports after the ranges are written out is fine, too.
  */
 
-import { isIPv4Loopback } from '../address-text.js'
 import { codeOf, type ErrorCode, type Fault, OptionsError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
 import { GuestKey } from '../identity/guest.js'
 import { decodeTicket } from '../identity/ticket.js'
+import { isIPv4Loopback } from '../text/address.js'
+import { formatPorts, parsePorts, splitPorts } from '../text/ports.js'
 import { type AccessFlags, accessFaults, accessOf, accessPlaces } from './access-flags.js'
 import { checkNetwork, checkOptions, distinct } from './check.js'
 import type { NetworkOptions, Options, Warning } from './entry.js'
 import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
 import type { Places } from './places.js'
-import { formatPorts, parsePorts, splitPorts } from './ports.js'
 import { networkOf } from './tickets.js'
 
 /** A text, and the flag or environment variable that it came from. */

@@ -1,9 +1,10 @@
 /** What is kept of guests beside the options file: when each was here last, and who has which player address. */
-import { systemClock } from '../clock.js'
+
 import { codeOf } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
 import { PLAYERS_WRITE_MS, SEEN_WRITE_MS } from '../limits.js'
-import type { Log } from '../log.js'
+import type { Log } from '../log/log.js'
+import { systemClock } from '../util/clock.js'
 import { LastSeen, seenFile } from './last-seen.js'
 import { PlayerList, playersFile } from './player-list.js'
 

@@ -1,19 +1,19 @@
 /** The guests of the servers in an options file: who they are, one more, one less. */
 
 import sodium from 'sodium-native'
-import { type AccessRules, type Invite, OPEN } from '../access/rules.js'
 import { type Fault, OptionsError } from '../errors.js'
 import { isCalled } from '../games/map-name.js'
+import { type AccessRules, type Invite, OPEN } from '../identity/access-rules.js'
 import { encodeKey } from '../identity/encoding.js'
 import { NONCE_BYTES } from '../identity/guest.js'
 import { type KeyPair, keyPairOf } from '../identity/keys.js'
+import { guess } from '../text/guess.js'
+import { quote, quoteName } from '../text/quote.js'
 import { findMaps } from './access.js'
 import { addToList, editOptions, removeFromList, setValue } from './edit.js'
 import type { Options, ServerEntry } from './entry.js'
-import { guess } from './guess.js'
 import { guestNameFault } from './guest-name.js'
 import { parseJson } from './json.js'
-import { quote, quoteName } from './quote.js'
 import { DEVICES_MAX } from './schema-access.js'
 
 /** All entries of one secret. */

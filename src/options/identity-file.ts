@@ -7,8 +7,8 @@ import sodium from 'sodium-native'
 import writeFileAtomic from 'write-file-atomic'
 import z32 from 'z32'
 import { codeOf, HyperNatError } from '../errors.js'
-import { makeFolder } from '../folder.js'
 import { KEY_BYTES, type KeyPair } from '../identity/keys.js'
+import { makeFolder } from '../util/folder.js'
 import { locked } from './lock.js'
 
 /** Permission bits of users other than the owner. */

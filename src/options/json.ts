@@ -2,7 +2,7 @@
 
 import jsonc, { type Node, type ParseError } from 'jsonc-parser'
 import { type Fault, OptionsError } from '../errors.js'
-import { quote } from './quote.js'
+import { quote } from '../text/quote.js'
 
 /** What the parser wanted where it stopped; by its own error codes, which it keeps to itself at run time. */
 const EXPECTED: Record<number, string> = {

@@ -6,8 +6,8 @@
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
-import type { Clock, Timer } from '../clock.js'
-import { makeFolder } from '../folder.js'
+import type { Clock, Timer } from '../util/clock.js'
+import { makeFolder } from '../util/folder.js'
 
 /** What a file holds: by the server's public key, and then by its own key. */
 export type Noted<T> = Map<string, Map<string, T>>

@@ -1,8 +1,8 @@
 /** Who may come in to a server, as options.json tells it, in zod: guests with invites, and public keys. */
 import { z } from 'zod'
 import { NONCE_BYTES } from '../identity/guest.js'
+import { quote } from '../text/quote.js'
 import { guestNameFault } from './guest-name.js'
-import { quote } from './quote.js'
 import { keyOf, notText, says } from './schema-fields.js'
 
 /** Devices of one guest: beyond it a limit is none. */

@@ -1,10 +1,10 @@
 /** Kinds of values that keys of options.json have in common, in zod, and how a fault of each is told. */
 import { z } from 'zod'
 import { decodeKey } from '../identity/encoding.js'
-import { hostFault } from './hosts.js'
-import { PORT_MAX, PORTS_PATTERN, parsePorts } from './ports.js'
+import { hostFault } from '../text/hosts.js'
+import { PORT_MAX, PORTS_PATTERN, parsePorts } from '../text/ports.js'
+import { quote } from '../text/quote.js'
 import { PROTOS_PATTERN, parseProtos } from './protos.js'
-import { quote } from './quote.js'
 
 /** Where things are when nobody says otherwise: this machine. */
 const THIS_MACHINE = '127.0.0.1'

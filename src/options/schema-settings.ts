@@ -1,9 +1,9 @@
 /** What options.json says beside its entries, in zod: the network, the log, limits, what others can look at. */
 import { z } from 'zod'
 import { LIMITS } from '../limits.js'
-import { bootstrapFault } from './hosts.js'
-import { PORT_MAX } from './ports.js'
-import { oneOf, quote } from './quote.js'
+import { bootstrapFault } from '../text/hosts.js'
+import { PORT_MAX } from '../text/ports.js'
+import { oneOf, quote } from '../text/quote.js'
 import { DEVICES_MAX } from './schema-access.js'
 import { host, key, notText, says, yesOrNo } from './schema-fields.js'
 

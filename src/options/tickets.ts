@@ -3,9 +3,9 @@
 import b4a from 'b4a'
 import type { Fault } from '../errors.js'
 import type { Ticket } from '../identity/ticket.js'
+import { formatPorts } from '../text/ports.js'
 import type { NetworkOptions, Proto, Warning } from './entry.js'
 import type { Places } from './places.js'
-import { formatPorts } from './ports.js'
 
 /** A port at the server with the protocols to open it in. */
 export interface PortToOpen {

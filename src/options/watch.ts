@@ -4,7 +4,7 @@
  */
 
 import { stat } from 'node:fs/promises'
-import type { Clock, Timer } from '../clock.js'
+import type { Clock, Timer } from '../util/clock.js'
 
 export class FileWatch {
   readonly #path: string

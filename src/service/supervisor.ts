@@ -3,9 +3,9 @@
  * program is started for each word: at the start, at the end, and twice in each time of the watchdog.
  */
 import { execFile } from 'node:child_process'
-import type { Clock, Timer } from '../clock.js'
 import { NOTIFY_MS } from '../limits.js'
-import type { Log } from '../log.js'
+import type { Log } from '../log/log.js'
+import type { Clock, Timer } from '../util/clock.js'
 
 /** Sends words to systemd; rejects when that is not possible. */
 export type SendToSystemd = (words: readonly string[]) => Promise<void>

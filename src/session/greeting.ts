@@ -4,12 +4,19 @@
  */
 import b4a from 'b4a'
 import sodium from 'sodium-native'
-import type { Clock } from '../clock.js'
 import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
-import { protocolError } from './bytes.js'
-import { closeFrame, type FrameSink, type Hello, helloFrame, readMessage, type Welcome } from './frames.js'
-import type { Link } from './link.js'
-import { KEY_BYTES, VERSION } from './wire.js'
+import type { Clock } from '../util/clock.js'
+import { protocolError } from '../wire/bytes.js'
+import { KEY_BYTES, VERSION } from '../wire/constants.js'
+import {
+  closeFrame,
+  type FrameSink,
+  type Hello,
+  helloFrame,
+  readMessage,
+  type Welcome
+} from '../wire/frames.js'
+import type { Link } from '../wire/link.js'
 
 const PROOF_CONTEXT = b4a.from('hyper-nat/2/hello')
 

@@ -2,10 +2,11 @@
  * Reads the messages of one connection's ordered stream, no more frames of them than the ration allows: what is beyond waits, and
  * so does the stream. A message may hold 80,000 frames, so it is read in part where it must be.
  */
-import type { Clock, Timer } from '../clock.js'
+
 import type { Ration } from '../flows/ration.js'
-import { type FrameSink, readMessage } from './frames.js'
-import type { Link } from './link.js'
+import type { Clock, Timer } from '../util/clock.js'
+import { type FrameSink, readMessage } from '../wire/frames.js'
+import type { Link } from '../wire/link.js'
 
 export interface IntakeOutside {
   readonly clock: Clock

@@ -2,8 +2,9 @@
  * Notices silence, and measures the path: small pings in the datagram channel, from both ends. The timer is armed by
  * {@link start} and re-armed by itself until {@link stop}.
  */
-import type { Clock, Timer } from '../clock.js'
+
 import type { Limits } from '../limits.js'
+import type { Clock, Timer } from '../util/clock.js'
 
 /** What is known of the path. Times in milliseconds. */
 export interface Quality {

@@ -2,7 +2,7 @@
  * Applies the {@link Restraint} of one session: while there is one it measures the path, and tells the bound of what may be in
  * flight. The timer is armed when a transfer is first held up, and re-armed by itself until there is no reason any more.
  */
-import type { Clock, Timer } from '../clock.js'
+import type { Clock, Timer } from '../util/clock.js'
 import { Restraint, type RestraintLimits } from './restraint.js'
 
 export interface RestraintEvents {

@@ -10,17 +10,20 @@
  * Pure: a {@link Link}, a clock and randomness come from outside.
  */
 
-import { Budget } from '../budget.js'
-import type { Clock, Timer } from '../clock.js'
+import { type DatagramCounts, type DatagramEvents, Datagrams, noDatagrams } from '../datagrams/datagrams.js'
+import { MtuPings } from '../datagrams/mtu-pings.js'
 import { type ErrorCode, HyperNatError, mistakeText } from '../errors.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import type { Ration } from '../flows/ration.js'
+import { Outbox } from '../flows/scheduler.js'
 import type { TcpFlow } from '../flows/tcp.js'
 import { TcpFlows } from '../flows/tcp-flows.js'
 import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
-import { protocolError } from './bytes.js'
-import { type DatagramCounts, type DatagramEvents, Datagrams, noDatagrams } from './datagrams.js'
+import { Budget } from '../util/budget.js'
+import type { Clock, Timer } from '../util/clock.js'
+import { protocolError } from '../wire/bytes.js'
+import { KNOWS, MAX_PING_PADDING } from '../wire/constants.js'
 import {
   type FlowPosition,
   type FrameSink,
@@ -29,16 +32,13 @@ import {
   pongFrame,
   resetFrame,
   type WireMap
-} from './frames.js'
+} from '../wire/frames.js'
+import type { Link } from '../wire/link.js'
 import { refuseGreetings, turnAway } from './greeting.js'
 import { Intake } from './intake.js'
-import type { Link } from './link.js'
-import { MtuPings } from './mtu-pings.js'
-import { Outbox } from './outbox.js'
 import { type Heard, Pulse, type Quality } from './pulse.js'
 import { RestraintWatch } from './restraint-watch.js'
 import { Traffic } from './traffic.js'
-import { KNOWS, MAX_PING_PADDING } from './wire.js'
 
 export type SessionState = 'new' | 'up' | 'lost' | 'ended'
 

@@ -3,8 +3,6 @@
  * the change. Requests are judged whole before anything is done; faults name the page's fields.
  */
 import { z } from 'zod'
-import { isIPv4Loopback, LOCALHOST } from '../address-text.js'
-import type { Clock } from '../clock.js'
 import { OptionsError } from '../errors.js'
 import { knownGames } from '../games/games.js'
 import { guestHelp, hostHelp } from '../games/help.js'
@@ -21,9 +19,11 @@ import type { ClientEntry, Options } from '../options/entry.js'
 import { addInvite, removeGuest, renameGuest, serversIn } from '../options/guests.js'
 import { joinEntries, joinOptions } from '../options/join.js'
 import type { Places } from '../options/places.js'
-import { formatPorts } from '../options/ports.js'
 import { DEVICES_MAX } from '../options/schema-access.js'
 import { freePorts } from '../sockets/free-ports.js'
+import { isIPv4Loopback, LOCALHOST } from '../text/address.js'
+import { formatPorts } from '../text/ports.js'
+import type { Clock } from '../util/clock.js'
 import { gamesIn } from './view.js'
 import type { Action, Answers, GameChoice, Requests, View } from './wire.js'
 

@@ -1,7 +1,7 @@
 /** Events and log lines of the journal, as people read them. */
 import type { DaemonEvent } from '../events.js'
 import { shortKey } from '../identity/encoding.js'
-import { quoteName } from '../options/quote.js'
+import { quoteName } from '../text/quote.js'
 import type { Line } from './wire.js'
 
 type Told = Pick<Line, 'level' | 'text'>

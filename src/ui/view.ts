@@ -1,5 +1,5 @@
 /** What the page shows, from what the options say and what the node does: what is missing there has not started yet. */
-import { hostPort, typedHost } from '../address-text.js'
+
 import type { ClientMapInfo } from '../events.js'
 import { knownGames } from '../games/games.js'
 import { guestHelp, hostHelp } from '../games/help.js'
@@ -14,6 +14,7 @@ import {
   type Status,
   sessionName
 } from '../status.js'
+import { hostPort, typedHost } from '../text/address.js'
 import type { AddressView, ClientView, GameView, GuestView, ServerView, SessionView, View } from './wire.js'
 
 /** What the page knows beside. */

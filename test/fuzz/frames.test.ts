@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
 import fc from 'fast-check'
+import { closeCode, closeNumber } from '../../src/wire/constants.js'
 import {
   closeFrame,
   finFrame,
@@ -14,11 +15,10 @@ import {
   resetFrame,
   welcomeFrame,
   windowFrame
-} from '../../src/session/frames.js'
-import { closeCode, closeNumber } from '../../src/session/wire.js'
+} from '../../src/wire/frames.js'
 import { dataFrame } from '../support/data-frame.js'
-import { isProtocolError } from '../unit/session/protocol-error.js'
-import { type Call, frameRecorder } from '../unit/session/sinks.js'
+import { isProtocolError } from '../unit/wire/protocol-error.js'
+import { type Call, frameRecorder } from '../unit/wire/sinks.js'
 import { broken, CASES, number } from './arbitrary-bytes.js'
 
 const code = fc.integer({ min: 1, max: 40 }).map(closeCode)

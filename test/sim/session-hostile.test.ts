@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import b4a from 'b4a'
+import { FRAME, INITIAL_WINDOW, MAX_MESSAGE } from '../../src/wire/constants.js'
 import {
   closeFrame,
   finFrame,
@@ -12,8 +13,7 @@ import {
   pingFrame,
   resetFrame,
   windowFrame
-} from '../../src/session/frames.js'
-import { FRAME, INITIAL_WINDOW, MAX_MESSAGE } from '../../src/session/wire.js'
+} from '../../src/wire/frames.js'
 import { dataFrame } from '../support/data-frame.js'
 import { FlowEnd } from '../support/flow-end.js'
 import type { MemoryLink } from '../support/memory-link.js'

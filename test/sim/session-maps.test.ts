@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ByteFlow } from '../../src/flows/byte-flow.js'
-import type { WireMap } from '../../src/session/frames.js'
-import { mapsFrame } from '../../src/session/frames.js'
+import type { WireMap } from '../../src/wire/frames.js'
+import { mapsFrame } from '../../src/wire/frames.js'
 import { FlowEnd } from '../support/flow-end.js'
 import { connected, MAPS, World } from '../support/session-peers.js'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
-import { openFrame, pingFrame } from '../../src/session/frames.js'
+import { openFrame, pingFrame } from '../../src/wire/frames.js'
 import { FlowEnd } from '../support/flow-end.js'
 import { connected } from '../support/session-peers.js'
 

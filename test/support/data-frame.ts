@@ -1,5 +1,5 @@
 import b4a from 'b4a'
-import { dataHeaderSize, writeDataHeader } from '../../src/session/frames.js'
+import { dataHeaderSize, writeDataHeader } from '../../src/wire/frames.js'
 
 /** A whole DATA frame; the session itself writes its bytes into the message behind the header. */
 export function dataFrame(flow: number, offset: number, bytes: Uint8Array): Uint8Array {

@@ -3,9 +3,9 @@
  * The streams are computed from their offsets, so that a lost, doubled or misplaced byte shows where it is.
  */
 import assert from 'node:assert/strict'
-import type { Clock } from '../../src/clock.js'
 import type { ErrorCode } from '../../src/errors.js'
 import type { ByteFlow } from '../../src/flows/byte-flow.js'
+import type { Clock } from '../../src/util/clock.js'
 
 /** The byte at `offset` of the stream `name`. */
 export function byteAt(name: number, offset: number): number {

@@ -1,14 +1,15 @@
 /** Somebody who connects as a client does and is then bound by no rules of ours. */
-import { systemClock } from '../../src/clock.js'
+
 import { HyperNatError } from '../../src/errors.js'
 import { childPublicKey } from '../../src/identity/child.js'
 import { type KeyPair, keyPairOf, randomSecret } from '../../src/identity/keys.js'
 import { LIMITS } from '../../src/limits.js'
-import { silentLog } from '../../src/log.js'
+import { silentLog } from '../../src/log/log.js'
 import { Node } from '../../src/network/node.js'
 import type { StreamLink } from '../../src/network/stream-link.js'
-import type { Hello, Welcome } from '../../src/session/frames.js'
 import { greetServer } from '../../src/session/greeting.js'
+import { systemClock } from '../../src/util/clock.js'
+import type { Hello, Welcome } from '../../src/wire/frames.js'
 
 export interface Intruder {
   readonly link: StreamLink

@@ -4,8 +4,8 @@
  * When it dies, everything that is on its way is gone, in both directions.
  */
 import assert from 'node:assert/strict'
-import type { Clock } from '../../src/clock.js'
-import type { Link, LinkEvents } from '../../src/session/link.js'
+import type { Clock } from '../../src/util/clock.js'
+import type { Link, LinkEvents } from '../../src/wire/link.js'
 
 export interface MemoryLinkOptions {
   /** How long anything takes to the other end, ms. */

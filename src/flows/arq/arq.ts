@@ -5,8 +5,8 @@
  *     local socket -> write() -> Sender -> output() -> session (seals) ~~~~> session (opens) -> input() -> Receiver -> read()
  */
 
-import { Budget } from '../../budget.js'
 import { HyperNatError } from '../../errors.js'
+import { Budget } from '../../util/budget.js'
 import {
   KEEP_ALIVE,
   LINGER,

@@ -1,7 +1,7 @@
 /** The receiving half of a flow: bytes in order, the end of the stream, the window, the acks. */
 
-import type { Budget } from '../../budget.js'
 import { HyperNatError } from '../../errors.js'
+import type { Budget } from '../../util/budget.js'
 import {
   INITIAL_WINDOW,
   ISLAND_BYTES,

@@ -1,5 +1,5 @@
 /** The sending half of a flow: what goes into the next segment, and when it may leave. */
-import type { Budget } from '../../budget.js'
+import type { Budget } from '../../util/budget.js'
 import { Congestion } from './congestion.js'
 import {
   ACK_ROOM,

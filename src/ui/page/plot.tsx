@@ -1,7 +1,7 @@
 /** How a session was in the last minutes: round trip, loss and traffic over time. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
-import { bytesText } from '../../bytes-text.js'
+import { bytesText } from '../../text/bytes.js'
 import type { SessionView } from '../wire.js'
 import type { History, Sample } from './history.js'
 import { percent, ping } from './text.js'

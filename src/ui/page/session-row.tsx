@@ -1,6 +1,6 @@
 /** One session: how it travels, its numbers now, and its plots for who wants them. */
 import { useId, useState } from 'preact/hooks'
-import { bytesText } from '../../bytes-text.js'
+import { bytesText } from '../../text/bytes.js'
 import type { SessionView } from '../wire.js'
 import type { History } from './history.js'
 import { Plots } from './plot.js'

@@ -1,7 +1,7 @@
 /** An Arq with the machinery that a session would give it: a timer, a link, a local socket's twin. */
 
-import type { Timer } from '../../../src/clock.js'
 import { Arq, type ArqHost, type ArqOptions, openPayload, strayReply } from '../../../src/flows/arq/index.js'
+import type { Timer } from '../../../src/util/clock.js'
 import type { Link } from './link.js'
 import type { Random } from './random.js'
 import type { VirtualClock } from './virtual-clock.js'

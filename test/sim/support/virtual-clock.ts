@@ -1,5 +1,5 @@
 /** Time that passes only from event to event. Implements Clock, so that whatever takes one can be driven by it. */
-import type { Clock, Timer } from '../../../src/clock.js'
+import type { Clock, Timer } from '../../../src/util/clock.js'
 
 interface Event {
   at: number

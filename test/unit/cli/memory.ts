@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { RunningDaemon, Surroundings } from '../../../src/cli/console.js'
 import { run } from '../../../src/cli/run.js'
 import type { DaemonEvent } from '../../../src/events.js'
-import type { Log } from '../../../src/log.js'
+import type { Log } from '../../../src/log/log.js'
 import type { Options } from '../../../src/options/entry.js'
 
 /** A daemon that does as it is told by a test, in place of the one that reaches the network. */

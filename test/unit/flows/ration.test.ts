@@ -1,11 +1,11 @@
 /** What one guest may use in a second, under a virtual clock. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Clock } from '../../../src/clock.js'
 import type { ErrorCode } from '../../../src/errors.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from '../../../src/flows/byte-flow.js'
 import { type Exceeded, Ration, type RationLimits } from '../../../src/flows/ration.js'
-import { MAX_UDP_PAYLOAD } from '../../../src/session/wire.js'
+import type { Clock } from '../../../src/util/clock.js'
+import { MAX_UDP_PAYLOAD } from '../../../src/wire/constants.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
 const NONE: RationLimits = {

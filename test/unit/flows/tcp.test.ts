@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
-import { Budget } from '../../../src/budget.js'
 import { type TcpCarrier, TcpFlow } from '../../../src/flows/tcp.js'
 import { LIMITS } from '../../../src/limits.js'
-import { INITIAL_WINDOW } from '../../../src/session/wire.js'
-import { isProtocolError } from '../session/protocol-error.js'
+import { Budget } from '../../../src/util/budget.js'
+import { INITIAL_WINDOW } from '../../../src/wire/constants.js'
+import { isProtocolError } from '../wire/protocol-error.js'
 
 class Carrier implements TcpCarrier {
   readonly kept = new Budget(1_000_000)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { noDatagrams } from '../../../src/datagrams/datagrams.js'
 import { metricsText } from '../../../src/metrics/text.js'
-import { noDatagrams } from '../../../src/session/datagrams.js'
 import { emptyTally } from '../../../src/session/traffic.js'
 import type { ClientStatus, ServerStatus, SessionStatus, Status } from '../../../src/status.js'
 import { parseMetrics, type Sample, seriesValue } from '../../support/prometheus.js'

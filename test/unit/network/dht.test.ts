@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { systemClock } from '../../../src/clock.js'
 import { LIMITS } from '../../../src/limits.js'
-import { silentLog } from '../../../src/log.js'
+import { silentLog } from '../../../src/log/log.js'
 import { Dht } from '../../../src/network/dht.js'
+import { systemClock } from '../../../src/util/clock.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
 /** dht-rpc's numbers of its own questions. */

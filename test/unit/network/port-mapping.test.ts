@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { createLog } from '../../../src/log.js'
+import { createLog } from '../../../src/log/log.js'
 import { PortMapping, type PortMappingState } from '../../../src/network/port-mapping.js'
 import type { MappedPort, MappingFailure, RouterEvents } from '../../../src/network/router.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import type { Clock } from '../../../src/clock.js'
 import { PlayerList, playersFile, readPlayers } from '../../../src/options/player-list.js'
+import type { Clock } from '../../../src/util/clock.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-'))
 after(() => rmSync(folder, { recursive: true, force: true }))

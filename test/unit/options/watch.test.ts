@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { Clock } from '../../../src/clock.js'
 import { LastSeen, readSeen, seenFile } from '../../../src/options/last-seen.js'
 import { FileWatch } from '../../../src/options/watch.js'
+import type { Clock } from '../../../src/util/clock.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-watch-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLog, silentLog } from '../../../src/log.js'
+import { createLog, silentLog } from '../../../src/log/log.js'
 import { Supervisor, supervisorOf, watchdogMs } from '../../../src/service/supervisor.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
 import { type ErrorCode, HyperNatError } from '../../../src/errors.js'
+import { greetClient, greetServer, proofOf } from '../../../src/session/greeting.js'
 import {
   closeFrame,
   type Hello,
@@ -10,9 +11,8 @@ import {
   pingFrame,
   type Welcome,
   welcomeFrame
-} from '../../../src/session/frames.js'
-import { greetClient, greetServer, proofOf } from '../../../src/session/greeting.js'
-import type { Link } from '../../../src/session/link.js'
+} from '../../../src/wire/frames.js'
+import type { Link } from '../../../src/wire/link.js'
 import { MemoryConnection } from '../../support/memory-link.js'
 import { World } from '../../support/session-peers.js'
 

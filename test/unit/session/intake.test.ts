@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
-import type { Clock } from '../../../src/clock.js'
 import { Ration } from '../../../src/flows/ration.js'
 import { LIMITS } from '../../../src/limits.js'
-import { pingFrame } from '../../../src/session/frames.js'
 import { refuseGreetings } from '../../../src/session/greeting.js'
 import { Intake } from '../../../src/session/intake.js'
-import type { Link } from '../../../src/session/link.js'
+import type { Clock } from '../../../src/util/clock.js'
+import { pingFrame } from '../../../src/wire/frames.js'
+import type { Link } from '../../../src/wire/link.js'
 
 test('however long a frame takes, one go reads no more than was saved when it began', () => {
   let now = 0

@@ -4,7 +4,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { Clock } from '../../../src/clock.js'
 import { HyperNatError, OptionsError } from '../../../src/errors.js'
 import { keyPairOf } from '../../../src/identity/keys.js'
 import { Secret } from '../../../src/identity/secret.js'
@@ -14,6 +13,7 @@ import { parseOptions, readOptionsIfThere } from '../../../src/options/file.js'
 import { Actions } from '../../../src/ui/actions.js'
 import { viewOf } from '../../../src/ui/view.js'
 import type { Action, Answers, Requests } from '../../../src/ui/wire.js'
+import type { Clock } from '../../../src/util/clock.js'
 import { idleStatus } from '../../support/idle-status.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-ui-'))

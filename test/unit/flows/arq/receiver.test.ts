@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Budget } from '../../../../src/budget.js'
 import { INITIAL_WINDOW } from '../../../../src/flows/arq/constants.js'
 import { Receiver } from '../../../../src/flows/arq/receiver.js'
 import { BLOCKED, DATA, FIN, PN, Segment } from '../../../../src/flows/arq/segment.js'
+import { Budget } from '../../../../src/util/budget.js'
 
 const MB = 1024 * 1024
 const bytes = new Uint8Array(1000)

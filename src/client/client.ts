@@ -1,0 +1,352 @@
+/** One server as this machine's programs see it: local ports for all the port maps to it, whichever of its hosts is used. */
+import type net from 'node:net'
+import { type ErrorCode, HyperNatError } from '../errors.js'
+import type { ClientMapInfo, ConnectionInfo } from '../events.js'
+import { udpSweepMs } from '../flows/udp.js'
+import { encodeKey } from '../identity/encoding.js'
+import type { KeyPair } from '../identity/keys.js'
+import { isAsked, queryEar } from '../lan/query-ear.js'
+import { LoopbackSender, Repeater } from '../lan/repeater.js'
+import { REFUSED_REST_MS } from '../limits.js'
+import { Seldom } from '../log/throttle.js'
+import type { Outside } from '../outside.js'
+import { joinTcp, listenTcp, reset } from '../sockets/tcp.js'
+import { listenUdp } from '../sockets/udp.js'
+import { type ClientStatus, mapStatus, Past, sessionStatus } from '../status.js'
+import type { Timer } from '../util/clock.js'
+import { ANNOUNCEMENTS, MAX_ANNOUNCEMENT } from '../wire/constants.js'
+import type { DialCounts } from './hosts/dialler.js'
+import type { Host } from './hosts/host.js'
+import { Hosts } from './hosts/hosts.js'
+import { isSameMap, type MapEntry, mapInfo, type OpenMap, placeOf } from './open-map.js'
+import { Conversations } from './udp-flows.js'
+
+/** What a client is made of. */
+export interface ClientParts extends Outside {
+  readonly publicKey: Uint8Array
+  /** The key by which servers know this machine. */
+  readonly keyPair: KeyPair
+}
+
+/** Why the server closed a connection, where its user can do something about it. */
+const WHY_CLOSED: Partial<Record<ErrorCode, string>> = {
+  TARGET_REFUSED: 'the port is closed at the server; is the program running there?',
+  TARGET_TIMEOUT: 'the program did not answer the server; is it running?',
+  TARGET_UNREACHABLE:
+    'the server has no way to the computer whose port it shares; its owner can see why in the log',
+  MAP_NOT_SHARED: 'the server does not share this port (any more)',
+  SESSION_EXPIRED: 'the server was away for too long',
+  GOODBYE: 'the server was stopped'
+}
+
+/** A connection that waits for a host. */
+interface Waiting {
+  readonly socket: net.Socket
+  readonly map: OpenMap
+  readonly timer: Timer
+}
+
+export class Client {
+  readonly publicKey: string
+  readonly #parts: ClientParts
+  readonly #hosts: Hosts
+  /** By {@link OpenMap.index}; the places of those that are gone are used again. */
+  readonly #places: (OpenMap | null)[] = []
+  readonly #waiting = new Set<Waiting>()
+  readonly #conversations: Conversations
+  /** What sessions that are over have carried. */
+  readonly #past = new Past()
+  readonly #refused: Seldom
+  readonly #dials: DialCounts = { made: 0, failed: 0 }
+  readonly #repeater: Repeater
+  readonly #loopback: LoopbackSender
+  #sweep: Timer | null = null
+  #closed = false
+
+  constructor(parts: ClientParts) {
+    this.#parts = parts
+    this.#refused = new Seldom(parts.clock, REFUSED_REST_MS)
+    this.publicKey = encodeKey(parts.publicKey)
+    this.#hosts = new Hosts(
+      {
+        ...parts,
+        maps: this.#places,
+        dials: this.#dials,
+        tally: session => this.#past.add(session)
+      },
+      {
+        up: () => this.#release(),
+        udp: (host, flow, payload, map) => {
+          if (flow === ANNOUNCEMENTS) this.#onAnnouncement(host, map, payload)
+          else this.#conversations.answer(host, flow, payload)
+        }
+      }
+    )
+    this.#loopback = new LoopbackSender(parts.log)
+    this.#repeater = new Repeater({
+      ...parts,
+      send: (payload, port) => this.#loopback.send(payload, port)
+    })
+    this.#conversations = new Conversations(parts, this.#hosts)
+  }
+
+  /**
+   * Opens local ports: all of them, or none.
+   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED, naming the entry, or CLOSED
+   */
+  async listen(entries: readonly MapEntry[]): Promise<void> {
+    if (this.#closed) throw new HyperNatError('CLOSED', 'hyper-nat is being stopped.')
+    const bound: OpenMap[] = []
+    try {
+      for (const entry of entries) {
+        const map = this.#place(entry)
+        bound.push(map)
+        await this.#open(map, entry)
+      }
+    } catch (err) {
+      await Promise.all(bound.map(map => this.#shut(map)))
+      throw err
+    }
+  }
+
+  #place({ proto, port, localHost, localPort, lobby, duplicate = false }: MapEntry): OpenMap {
+    const free = this.#places.indexOf(null)
+    const index = free < 0 ? this.#places.length : free
+    const map: OpenMap = {
+      index,
+      proto,
+      port,
+      localHost,
+      localPort,
+      wantedPort: localPort,
+      lobby,
+      duplicate,
+      ear: null,
+      listener: null,
+      udp: null,
+      lastFlow: null
+    }
+    this.#places[index] = map
+    return map
+  }
+
+  async #open(map: OpenMap, entry: MapEntry): Promise<void> {
+    const { proto, localHost, wantedPort } = map
+    try {
+      if (proto === 'udp') {
+        const asked = isAsked(map)
+        map.udp = await listenUdp(
+          localHost,
+          wantedPort,
+          (payload, from) => this.#conversations.payload(map, payload, from),
+          asked
+        )
+        map.localPort = map.udp.port
+        if (asked) await this.#openEar(map, map.lobby!)
+      } else {
+        map.listener = await listenTcp(localHost, wantedPort, socket => this.#onSocket(map, socket))
+        map.localPort = map.listener.port
+      }
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      throw new HyperNatError(err.code, `${placeOf(entry, err)}: ${err.message}`, { cause: err })
+    }
+    // Closed meanwhile, which knew nothing of this socket yet.
+    if (this.#closed) throw new HyperNatError('CLOSED', `${entry.path}: hyper-nat is being stopped.`)
+  }
+
+  /** Closes a local port, and ends what goes through it. */
+  async #shut(map: OpenMap): Promise<void> {
+    const { listener, udp, ear } = map
+    map.listener = null
+    map.udp = null
+    map.ear = null
+    if (this.#places[map.index] === map) this.#places[map.index] = null
+    this.#conversations.drop(map)
+    await Promise.all([ear?.close(), listener?.close(), udp?.close()])
+  }
+
+  async #openEar(map: OpenMap, lobby: NonNullable<OpenMap['lobby']>): Promise<void> {
+    const ear = queryEar({
+      ...this.#parts,
+      lobby,
+      port: map.localPort,
+      onquery: (payload, from) => this.#conversations.question(map, payload, from)
+    })
+    map.ear = ear
+    await ear.open()
+  }
+
+  /** Begins to dial. */
+  start(): void {
+    const { clock, limits } = this.#parts
+    this.#tellReady()
+    const sweep = (): void => {
+      this.#conversations.sweep()
+      this.#sweep = clock.after(udpSweepMs(limits), sweep)
+    }
+    sweep()
+    this.#hosts.start()
+  }
+
+  #tellReady(): void {
+    this.#parts.emit({ event: 'ready', mode: 'client', publicKey: this.publicKey, maps: this.maps })
+  }
+
+  get #maps(): OpenMap[] {
+    return this.#places.filter(map => map !== null)
+  }
+
+  /** The maps with the local ports that were bound. */
+  get maps(): ClientMapInfo[] {
+    return this.#maps.map(mapInfo)
+  }
+
+  /**
+   * Other port maps from now on. Those that stay are not touched; connections of those that go are reset.
+   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED, naming the entry; none of the new ones is open then
+   */
+  async setMaps(entries: readonly MapEntry[]): Promise<void> {
+    const fresh = [...entries]
+    const gone = this.#maps.filter(map => {
+      const same = fresh.findIndex(entry => isSameMap(map, entry))
+      if (same >= 0) fresh.splice(same, 1)
+      return same < 0
+    })
+    if (gone.length === 0 && fresh.length === 0) return
+    await Promise.all(gone.map(map => this.#shut(map)))
+    try {
+      await this.listen(fresh)
+    } finally {
+      this.#hosts.rewant()
+      if (!this.#closed) this.#tellReady()
+    }
+  }
+
+  /** The connection to the host that new flows go to; null while there is none. */
+  get connection(): ConnectionInfo | null {
+    return this.#hosts.chosen?.connection ?? null
+  }
+
+  /** The connections to all hosts, in the order in which they were found. */
+  get connections(): ConnectionInfo[] {
+    return this.#hosts.connected.flatMap(host => host.connection ?? [])
+  }
+
+  /** Whether the NAT of the host in use is random, as it said itself; null while that is not known. */
+  get serverIsRandom(): boolean | null {
+    return this.#parts.node.isRandom(this.#hosts.chosen?.dialled ?? this.#hosts.key)
+  }
+
+  /**
+   * Measures the path once: the round trip in ms, or null when there is no connection or no answer in time.
+   * @param name the host to ask; the one that new flows go to if left out
+   */
+  ping(name?: string): Promise<number | null> {
+    const hosts = this.#hosts
+    const host = name === undefined ? hosts.chosen : hosts.connected.find(host => host.name === name)
+    return new Promise(resolve => (host?.session ? host.session.ping(resolve) : resolve(null)))
+  }
+
+  status(): ClientStatus {
+    const sessions = this.#hosts.live.map(host => {
+      const conversations = this.#conversations.of(host)
+      const { name, path, since } = host
+      return sessionStatus(host.session!, { peer: this.publicKey, host: name, path, since, conversations })
+    })
+    const past = this.#past.maps
+    return {
+      publicKey: this.publicKey,
+      maps: this.#maps.map(map => ({ ...mapInfo(map), ...mapStatus(map, past, sessions) })),
+      sessions,
+      absence: this.#hosts.absence,
+      overall: this.#past.overall(sessions),
+      dials: this.#dials.made,
+      failedDials: this.#dials.failed,
+      waiting: this.#waiting.size,
+      droppedWaiting: this.#conversations.dropped
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#sweep?.cancel()
+    this.#hosts.close()
+    for (const { socket, timer } of this.#waiting) {
+      timer.cancel()
+      reset(socket)
+    }
+    this.#waiting.clear()
+    this.#conversations.close()
+    await Promise.all([this.#loopback.close(), ...this.#maps.map(map => this.#shut(map))])
+  }
+
+  #onSocket(map: OpenMap, socket: net.Socket): void {
+    const host = this.#hosts.pick(map.index)
+    if (host) return this.#connect(host, map, socket)
+    // No host is there yet: hold the connection for a while, as a program that dials a slow host would wait.
+    const { clock, limits } = this.#parts
+    if (this.#hosts.refuse(map.index)) return reset(socket)
+    if (this.#waiting.size >= limits.tcpFlows) return reset(socket)
+    const waiting: Waiting = {
+      socket,
+      map,
+      timer: clock.after(limits.targetMs, () => {
+        this.#waiting.delete(waiting)
+        reset(socket)
+      })
+    }
+    this.#waiting.add(waiting)
+    socket.once('close', () => {
+      waiting.timer.cancel()
+      this.#waiting.delete(waiting)
+    })
+  }
+
+  #connect(host: Host, map: OpenMap, socket: net.Socket): void {
+    const { log } = this.#parts
+    const session = host.session
+    const id = host.mapId(map.index)
+    if (!session || id === null) return reset(socket)
+    try {
+      const flow = map.proto === 'tcp' ? session.openFlow(id) : session.tcpudp.open(id)
+      joinTcp(
+        socket,
+        flow,
+        () => 'FLOW_RESET',
+        code => {
+          if (code === 'FLOW_RESET') return
+          const { proto, port } = map
+          const level = this.#refused.admits(`${code} ${proto} ${port}`) ? 'warn' : 'debug'
+          log[level]({ code, proto, port }, `connection closed: ${WHY_CLOSED[code] ?? 'the code says why'}`)
+        }
+      )
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      const level = this.#refused.admits(`${err.code} ${map.port}`) ? 'warn' : 'debug'
+      log[level]({ code: err.code, port: map.port }, err.message)
+      reset(socket)
+    }
+  }
+
+  /** A session is up: what waited for one goes on. */
+  #release(): void {
+    for (const waiting of [...this.#waiting]) {
+      const { socket, map, timer } = waiting
+      const host = this.#hosts.pick(map.index)
+      if (!host && !this.#hosts.refuse(map.index)) continue
+      timer.cancel()
+      this.#waiting.delete(waiting)
+      if (host) this.#connect(host, map, socket)
+      else reset(socket)
+    }
+    this.#conversations.release()
+  }
+
+  /** A host's daemon has heard its game tell the LAN of itself. */
+  #onAnnouncement(host: Host, mapId: number, payload: Uint8Array): void {
+    const map = this.#maps.find(({ index }) => host.mapId(index) === mapId)
+    if (map && payload.byteLength <= MAX_ANNOUNCEMENT) this.#repeater.repeat(map, payload)
+  }
+}

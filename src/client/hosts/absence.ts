@@ -1,0 +1,90 @@
+/** Why there is no host to use: each cause is told once, and the last stands for whoever asks. */
+
+import type { ErrorCode, HyperNatError } from '../../errors.js'
+import type { Clock, Timer } from '../../util/clock.js'
+
+export interface AbsenceParts {
+  readonly clock: Clock
+  /** Milliseconds since 1970, which a user may set back. */
+  readonly timeOfDay: () => number
+  /** How long a cause is kept to itself while others may answer, ms. */
+  readonly holdMs: number
+  readonly tell: (cause: HyperNatError) => void
+}
+
+/** What a server says to whom it does not let in, or no longer. */
+const TURNED_AWAY: readonly ErrorCode[] = ['NOT_INVITED', 'INVITE_EXPIRED']
+
+/** What it looks like when no server answers. */
+const SILENCE: ReadonlySet<ErrorCode> = new Set([
+  'SERVER_NOT_FOUND',
+  'SERVER_NOT_RUNNING',
+  'SERVER_UNREACHABLE'
+])
+
+export class Absence {
+  readonly #parts: AbsenceParts
+  /** The causes that were told since a session was up last. */
+  readonly #told = new Set<ErrorCode>()
+  #timer: Timer | null = null
+  #since: number | null
+  #cause: HyperNatError | null = null
+
+  constructor(parts: AbsenceParts) {
+    this.#parts = parts
+    this.#since = parts.timeOfDay()
+  }
+
+  /** Since when, milliseconds since 1970; null while there is somebody. */
+  get since(): number | null {
+    return this.#since
+  }
+
+  /** The last that was told, or would have been; null while none is known. */
+  get cause(): HyperNatError | null {
+    return this.#cause
+  }
+
+  /** Nobody is there, from now on or still. */
+  begin(): void {
+    this.#since ??= this.#parts.timeOfDay()
+  }
+
+  /**
+   * No connection, for this cause.
+   * @param hope whether another host may answer yet
+   */
+  failed(cause: HyperNatError, hope: boolean): void {
+    if (this.#isSilence(cause)) return
+    if (this.#told.has(cause.code)) this.#cause = cause
+    else if (!hope) this.#tell(cause)
+    else this.#timer ??= this.#parts.clock.after(this.#parts.holdMs, () => this.#tell(cause))
+  }
+
+  /** Somebody is there. */
+  over(): void {
+    this.stop()
+    this.#told.clear()
+    this.#since = null
+    this.#cause = null
+  }
+
+  /** Nothing more is told of what happened so far. */
+  stop(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+  }
+
+  #tell(cause: HyperNatError): void {
+    this.stop()
+    if (this.#told.has(cause.code) || this.#isSilence(cause)) return
+    this.#told.add(cause.code)
+    this.#cause = cause
+    this.#parts.tell(cause)
+  }
+
+  /** Whether this says nothing new: a private server is silent to those whom it has turned away. */
+  #isSilence({ code }: HyperNatError): boolean {
+    return SILENCE.has(code) && TURNED_AWAY.some(reason => this.#told.has(reason))
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Dials one key until somebody is greeted there. Who that is, and whether to go on, is for its owner to say.
+ */
+
+import { HyperNatError } from '../../errors.js'
+import type { PathKind } from '../../events.js'
+import type { KeyPair } from '../../identity/keys.js'
+import type { Limits } from '../../limits.js'
+import { RELAY_FAILED } from '../../network/dial-errors.js'
+import type { NetworkChange } from '../../network/network-watch.js'
+import type { Found } from '../../network/topic.js'
+import { greetServer } from '../../session/greeting.js'
+import type { Session } from '../../session/session.js'
+import type { Clock, Timer } from '../../util/clock.js'
+import { KEY_BYTES } from '../../wire/constants.js'
+import type { Welcome } from '../../wire/frames.js'
+import type { Link } from '../../wire/link.js'
+
+/** A connection of which is known how its packets travel. */
+export interface PathLink extends Link {
+  readonly path: PathKind
+  /** Packets travel in another way now than they did. */
+  onpath: (was: PathKind) => void
+  /** Nothing comes any more. */
+  suspect(): void
+}
+
+/** Where hosts are: the DHT, or its twin in memory, `test/sim/support/town.ts`. See `network/node.ts`. */
+export interface HostNetwork {
+  dial(
+    key: Uint8Array,
+    keyPair: KeyPair,
+    done: (result: PathLink | HyperNatError) => void,
+    relayAddresses?: Found['relayAddresses']
+  ): () => void
+  lookUp(topic: Uint8Array): Promise<Found[]>
+  /** Calls `listener` when the network has changed. @returns a function that ends that */
+  onChange(listener: (changes: ReadonlySet<NetworkChange>) => void): () => void
+}
+
+/** What it dials with. */
+export interface DiallerParts {
+  readonly node: HostNetwork
+  /** The key that people share. */
+  readonly publicKey: Uint8Array
+  /** The key by which servers know this machine. */
+  readonly keyPair: KeyPair
+  readonly clock: Clock
+  readonly limits: Limits
+  readonly random: (size: number) => Uint8Array
+  /** Added to. */
+  readonly dials: DialCounts
+}
+
+/** Dials of one server's hosts, whichever they are. */
+export interface DialCounts {
+  made: number
+  /** How many of them led to no connection. */
+  failed: number
+}
+
+/** Somebody who knows what only a server of this key, or one who was told of it, can know. */
+export interface Greeted {
+  /** The key that was dialled. */
+  readonly key: Uint8Array
+  readonly link: PathLink
+  readonly welcome: Welcome
+  /** Seals our datagrams on this connection. */
+  readonly sendKey: Uint8Array
+  /** The session that was asked for. */
+  readonly asked: Session | null
+}
+
+export interface DiallerEvents {
+  /** The connection is open. @returns whether it is still wanted */
+  opened(): boolean
+  /** The session to ask for, now that the connection is open; null for a new one. */
+  resume(): Session | null
+  greeted(greeted: Greeted): void
+  /** There is no connection, or no welcome. */
+  failed(err: HyperNatError): void
+}
+
+export class Dialler {
+  /** DHT nodes that know the key, if any are known. */
+  relayAddresses: Found['relayAddresses'] = []
+  readonly #parts: DiallerParts
+  readonly #key: Uint8Array
+  readonly #events: DiallerEvents
+  #giveUp: (() => void) | null = null
+  #again: { readonly timer: Timer; readonly at: number } | null = null
+  #greeting = false
+  #closed = false
+
+  constructor(parts: DiallerParts, key: Uint8Array, events: DiallerEvents) {
+    this.#parts = parts
+    this.#key = key
+    this.#events = events
+  }
+
+  /** Whether a dial or a greeting is under way. */
+  get busy(): boolean {
+    return this.#giveUp !== null
+  }
+
+  /** When it dials again, ms; infinite while that is not planned. */
+  get againAt(): number {
+    return this.#again?.at ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Whether a connection is open and being greeted on. */
+  get greeting(): boolean {
+    return this.#greeting
+  }
+
+  /** Dials now, unless it does already. */
+  dial(): void {
+    if (this.#closed || this.#giveUp) return
+    this.#forgetPlan()
+    const { node, keyPair, dials } = this.#parts
+    dials.made++
+    const giveUp = node.dial(
+      this.#key,
+      keyPair,
+      result => {
+        if (this.#giveUp === giveUp) this.#giveUp = null
+        if (result instanceof HyperNatError) {
+          dials.failed++
+          this.#fail(result)
+        } else if (!this.#closed && this.#events.opened()) this.#greet(result)
+        else result.destroy()
+      },
+      this.relayAddresses
+    )
+    this.#giveUp = giveUp
+  }
+
+  /** Dials at once: what is under way may wait for answers that cannot come. */
+  dialAnew(): void {
+    this.stop()
+    this.dial()
+  }
+
+  /** Runs `dial` (or what is to decide on it) after `ms`; what was planned before is forgotten. */
+  later(ms: number, dial: () => void = () => this.dial()): void {
+    this.#forgetPlan()
+    if (this.#closed) return
+    const { clock } = this.#parts
+    const timer = clock.after(ms, () => {
+      this.#again = null
+      dial()
+    })
+    this.#again = { timer, at: clock.now() + ms }
+  }
+
+  #forgetPlan(): void {
+    this.#again?.timer.cancel()
+    this.#again = null
+  }
+
+  /** Gives up what is under way, and what is planned. */
+  stop(): void {
+    this.#forgetPlan()
+    const giveUp = this.#giveUp
+    this.#giveUp = null
+    giveUp?.()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.stop()
+  }
+
+  #greet(link: PathLink): void {
+    const { clock, limits, random, publicKey } = this.#parts
+    const sendKey = random(KEY_BYTES)
+    const asked = this.#events.resume()
+    const resume = asked ? { session: asked.id, highest: asked.highest, flows: asked.positions() } : null
+    asked?.awaitAnswer(limits.greetingMs)
+    this.#greeting = true
+    const giveUp = greetServer(
+      { link, sharedKey: publicKey, clock, timeoutMs: limits.greetingMs },
+      { datagramKey: sendKey, resume },
+      result => {
+        const stopped = this.#giveUp !== giveUp
+        this.#greeting = false
+        if (!stopped) this.#giveUp = null
+        if (!(result instanceof HyperNatError)) {
+          this.#events.greeted({ key: this.#key, link, welcome: result, sendKey, asked })
+        } else if (stopped) return
+        // A server says why it ends a connection; a relay that turns one away cannot.
+        else if (result.code === 'CONNECTION_LOST' && link.path === 'relayed') this.#fail(RELAY_FAILED)
+        else this.#fail(result)
+      }
+    )
+    this.#giveUp = giveUp
+  }
+
+  #fail(err: HyperNatError): void {
+    if (!this.#closed) this.#events.failed(err)
+  }
+}

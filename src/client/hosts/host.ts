@@ -1,0 +1,298 @@
+/**
+ * One host: a server process, of perhaps several that run under one secret, as its client sees it. It is known by its key,
+ * and is FOUND until somebody there has proved to be what the key says; then it has one session at a time.
+ *
+ *              a stranger                   goodbye
+ *     FOUND ---------------> (forgotten) <----------- UP <------------------+
+ *       |                                             | ^                   |
+ *       |     WELCOME       connection gone, silent   | | WELCOME: resumed  | WELCOME
+ *       +------------> UP                             v |                   |
+ *                                                   WAITING ------------> AWAY: dialled now and then, at last forgotten
+ *                                                             dead, its time is over
+ */
+import b4a from 'b4a'
+import type { ErrorCode } from '../../errors.js'
+import type { ConnectionInfo, DaemonEvent, PathKind, SharedMapInfo } from '../../events.js'
+import { encodeKey } from '../../identity/encoding.js'
+import type { Heard } from '../../session/pulse.js'
+import { Session } from '../../session/session.js'
+import type { WireMap } from '../../wire/frames.js'
+import { Dialler, type DiallerEvents, type DiallerParts, type Greeted, type PathLink } from './dialler.js'
+import { answers, type Standing } from './standing.js'
+
+/** What hosts are made of. */
+export interface HostParts extends DiallerParts {
+  /** The port maps that the client wants, each at its place; null where there is none any more. See {@link Host.rewant}. */
+  readonly maps: readonly (SharedMapInfo | null)[]
+  /** Milliseconds since 1970, which a user may set back. */
+  readonly timeOfDay: () => number
+  /** Hears what a session has carried, at its end. */
+  readonly tally: (session: Session) => void
+  readonly emit: (event: DaemonEvent) => void
+}
+
+/** What the owner of a host hears from it. */
+export interface HostEvents {
+  /** A session begins, or goes on: nobody was told yet. */
+  taken(host: Host): void
+  /** A connection carries the session. */
+  up(host: Host): void
+  /** The connection is gone; the session waits for another. */
+  lost(host: Host): void
+  /** Nothing was heard for `ms`, though we asked. */
+  silent(host: Host, ms: number): void
+  /** The session is over; `wasUp` unless its connection was gone before. */
+  ended(host: Host, code: ErrorCode, reason: string, wasUp: boolean): void
+  /** It shares other port maps now. */
+  shares(host: Host): void
+  /** A UDP payload came, for the host's number of a map. The view is valid during the call only. */
+  udp(host: Host, flow: number, payload: Uint8Array, map: number): void
+}
+
+/** Characters of a host's name: enough to tell a few apart. */
+const NAME_LENGTH = 8
+
+/** How events name the host of this id. */
+export function nameOfHost(id: Uint8Array): string {
+  return encodeKey(id).slice(0, NAME_LENGTH)
+}
+
+export class Host implements Standing {
+  /** The key that it listens on, and nobody else can. */
+  readonly key: Uint8Array
+  readonly dialler: Dialler
+  session: Session | null = null
+  /** When the session began, milliseconds since 1970. */
+  since = 0
+  /** When to dial it, ms; never while it answers. */
+  dialAt: number
+  /** When it was up last, ms; while it never was, when the topic named it last. */
+  seenAt: number
+  /** When it was welcomed for the first time, ms. */
+  metAt = Number.POSITIVE_INFINITY
+  /** The key by which it was reached last: its own, or the one that all hosts share. */
+  dialled: Uint8Array
+  readonly #parts: HostParts
+  readonly #events: HostEvents
+  /** The host's numbers for the port maps that are wanted, in their order. */
+  #mapIds: (number | null)[]
+  #name = ''
+  /** What it said last that it shares. */
+  #shared: readonly WireMap[] = []
+  /** Maps of which was told that it does not share them, by protocol and port. */
+  readonly #missed = new Set<string>()
+  #link: PathLink | null = null
+  #wait = 0
+
+  constructor(
+    parts: HostParts,
+    key: Uint8Array,
+    events: HostEvents,
+    diallerEvents: (host: Host) => DiallerEvents
+  ) {
+    this.#parts = parts
+    this.key = b4a.from(key)
+    this.dialled = this.key
+    this.#events = events
+    this.#mapIds = parts.maps.map(() => null)
+    this.seenAt = parts.clock.now()
+    this.dialAt = this.seenAt
+    this.dialler = new Dialler(parts, this.key, diallerEvents(this))
+  }
+
+  /** Whether it has proved to be a host. */
+  get proven(): boolean {
+    return this.#name !== ''
+  }
+
+  /** What events call it. */
+  get name(): string {
+    return this.#name
+  }
+
+  get connected(): boolean {
+    return this.session?.state === 'up'
+  }
+
+  get heard(): Heard {
+    return this.session?.lastHeard ?? { at: Number.NEGATIVE_INFINITY, steadySince: Number.POSITIVE_INFINITY }
+  }
+
+  get rtt(): number | null {
+    return this.session?.quality.rtt ?? null
+  }
+
+  /** How packets travel to it; null while there is no connection. */
+  get path(): PathKind | null {
+    return this.connected && this.#link ? this.#link.path : null
+  }
+
+  /** What a connection to it is like; null while there is none. */
+  get connection(): ConnectionInfo | null {
+    if (!this.connected || !this.session || !this.#link) return null
+    return {
+      host: this.#name,
+      path: this.#link.path,
+      quality: this.session.quality,
+      shared: this.#shared.map(({ proto, port }) => ({ proto, port }))
+    }
+  }
+
+  get answers(): boolean {
+    return answers(this, this.#parts.clock.now(), this.#parts.limits)
+  }
+
+  /** The host's number on this session for one of the port maps that are wanted; null when it does not share it. */
+  mapId(wanted: number): number | null {
+    return this.#mapIds[wanted] ?? null
+  }
+
+  /** Whether a dial has failed since it was found, or was up. */
+  get tried(): boolean {
+    return this.#wait > 0
+  }
+
+  /** How long to wait before the next dial, ms: longer each time. */
+  nextWait(): number {
+    const { hostRetryMs, hostRetryMaxMs, redialMaxMs, redialSlowMs } = this.#parts.limits
+    const max = this.session ? redialMaxMs : this.proven ? redialSlowMs : hostRetryMaxMs
+    this.#wait = Math.min(this.#wait * 2 || hostRetryMs, max)
+    return this.#wait
+  }
+
+  /** A welcome to this host: its session goes on, or a new one begins. */
+  take({ key, link, welcome, sendKey }: Greeted): void {
+    const now = this.#parts.clock.now()
+    if (!this.proven) this.metAt = now
+    this.#name = nameOfHost(welcome.host)
+    this.dialled = key
+    this.#wait = 0
+    this.dialAt = Number.POSITIVE_INFINITY
+    if (!welcome.resumed) {
+      this.giveUp('SESSION_EXPIRED')
+      this.session = this.#newSession(b4a.from(welcome.session))
+      this.since = this.#parts.timeOfDay()
+    }
+    const session = this.session!
+    if (!welcome.resumed) this.#missed.clear()
+    this.#learnMaps(welcome.maps)
+    this.#link = link
+    session.attach({
+      link,
+      sendKey,
+      receiveKey: b4a.from(welcome.datagramKey),
+      resumed: welcome.resumed
+    })
+    if (this.session !== session || session.state !== 'up') return
+    link.onpath = was => {
+      if (this.session?.link === link) this.#tellConnected(link, was)
+    }
+    this.#events.taken(this)
+    this.#tellConnected(link)
+    this.#events.up(this)
+  }
+
+  /** Nothing comes any more on its connection. */
+  suspect(): void {
+    if (this.session?.link === this.#link) this.#link?.suspect()
+  }
+
+  /** Ends the session, if there is one: its flows are reset at once. */
+  giveUp(code: ErrorCode): void {
+    const { session } = this
+    if (!session) return
+    this.session = null
+    // Its connection may not have been missed yet.
+    if (session.state === 'up') this.#tellDisconnected(code)
+    session.close('SESSION_EXPIRED')
+  }
+
+  /** Says goodbye. */
+  close(): void {
+    this.dialler.close()
+    const { session } = this
+    this.session = null
+    session?.close('GOODBYE', 'The client was stopped.')
+  }
+
+  #newSession(id: Uint8Array): Session {
+    const { clock, limits } = this.#parts
+    const session: Session = new Session(
+      'client',
+      id,
+      { clock, limits, defer: fn => setImmediate(fn), chance: Math.random },
+      {
+        up: () => {},
+        lost: code => {
+          this.seenAt = clock.now()
+          this.#tellDisconnected(code)
+          this.#events.lost(this)
+        },
+        ended: (code, reason) => {
+          this.#parts.tally(session)
+          if (this.session !== session) return
+          this.session = null
+          this.seenAt = clock.now()
+          const { wasUp } = session
+          if (wasUp) this.#tellDisconnected(code)
+          this.#events.ended(this, code, reason, wasUp)
+        },
+        silent: ms => this.#events.silent(this, ms),
+        open: () => 'PROTOCOL_ERROR' as ErrorCode,
+        udp: (map, flow, payload) => this.#events.udp(this, flow, payload, map),
+        maps: maps => {
+          this.#learnMaps(maps)
+          this.#events.shares(this)
+        }
+      }
+    )
+    return session
+  }
+
+  /** The client wants other port maps now. */
+  rewant(): void {
+    if (this.session) this.#learnMaps(this.#shared)
+  }
+
+  /** Learns the host's numbers for the maps that are wanted, and says which it does not share. */
+  #learnMaps(shared: readonly WireMap[]): void {
+    this.#shared = shared
+    this.#mapIds = this.#parts.maps.map(wanted => {
+      const found = wanted && shared.find(({ proto, port }) => proto === wanted.proto && port === wanted.port)
+      if (found) this.#missed.delete(mapKey(found))
+      else if (wanted) this.#tellMissed(wanted)
+      return found?.id ?? null
+    })
+    const ids = new Set(this.#mapIds)
+    this.session?.learnMaps(shared.filter(({ id }) => ids.has(id)))
+  }
+
+  #tellMissed(map: SharedMapInfo): void {
+    if (this.#missed.has(mapKey(map))) return
+    this.#missed.add(mapKey(map))
+    const { proto, port } = map
+    const shared = this.#shared.map(mapKey).join(', ') || 'nothing'
+    this.#parts.emit({
+      event: 'warning',
+      code: 'MAP_NOT_SHARED',
+      message: `The server does not share ${proto} ${port}; it shares ${shared}. Ask its owner, or correct the port.`
+    })
+  }
+
+  #tellConnected({ path }: PathLink, was?: PathKind): void {
+    this.#parts.emit({ event: 'connected', ...this.#who, path, ...(was && { was }) })
+  }
+
+  #tellDisconnected(code: string): void {
+    this.#parts.emit({ event: 'disconnected', ...this.#who, code })
+  }
+
+  get #who() {
+    const publicKey = encodeKey(this.#parts.publicKey)
+    return { publicKey, peer: publicKey, host: this.#name }
+  }
+}
+
+function mapKey({ proto, port }: SharedMapInfo): string {
+  return `${proto} ${port}`
+}

@@ -1,0 +1,73 @@
+/** A port map at a client's end: what was asked for, and the local sockets that were opened for it. */
+import { isDeepStrictEqual } from 'node:util'
+import { type Fault, HyperNatError, OptionsError } from '../errors.js'
+import type { ClientMapInfo } from '../events.js'
+import type { ClientEntry } from '../options/entry.js'
+import { tryPort } from '../sockets/free-ports.js'
+import type { Listener } from '../sockets/tcp.js'
+import type { UdpListener } from '../sockets/udp.js'
+import type { UdpFlow } from './udp-flows.js'
+
+/** A port map to open. */
+export type MapEntry = Pick<
+  ClientEntry,
+  'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'localHostPath' | 'lobby' | 'duplicate'
+>
+
+/** Where it is written what keeps an entry from being opened. */
+export function placeOf({ path, localHostPath = path }: MapEntry, { code }: HyperNatError): string {
+  return code === 'ADDRESS_NOT_HERE' ? localHostPath : path
+}
+
+/**
+ * Opens each local port and closes it again.
+ * @throws OptionsError for all that cannot be had now
+ */
+export async function tryMaps(entries: readonly MapEntry[]): Promise<void> {
+  const faults: Fault[] = []
+  for (const entry of entries) {
+    try {
+      await tryPort(entry.proto, entry.localHost, entry.localPort)
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      faults.push({ path: placeOf(entry, err), message: err.message, code: err.code })
+    }
+  }
+  if (faults.length > 0) throw new OptionsError(faults)
+}
+
+/** A port map with its local sockets. */
+export interface OpenMap extends ClientMapInfo {
+  /** What its game's LAN discovery wants of it. */
+  readonly lobby: ClientEntry['lobby']
+  /** Hears what games ask the LAN. */
+  ear: { close(): Promise<void> } | null
+  /** Its place among those that the hosts are asked for. */
+  readonly index: number
+  /** The local port that was asked for: 0 for any free one. */
+  readonly wantedPort: number
+  listener: Listener | null
+  udp: UdpListener | null
+  /** Whether small payloads to the server are sent twice. */
+  readonly duplicate: boolean
+  /** Whose datagram came last: most often the next one's too, and then nothing is looked up. */
+  lastFlow: UdpFlow | null
+}
+
+/** What others are told of it. */
+export function mapInfo({ proto, port, localHost, localPort }: OpenMap): ClientMapInfo {
+  return { proto, port, localHost, localPort }
+}
+
+/** Whether it is what the entry asks for. */
+export function isSameMap(map: OpenMap, entry: MapEntry): boolean {
+  const { proto, port, localHost, localPort, lobby, duplicate = false } = entry
+  return (
+    map.proto === proto &&
+    map.port === port &&
+    map.localHost === localHost &&
+    map.wantedPort === localPort &&
+    map.duplicate === duplicate &&
+    isDeepStrictEqual(map.lobby, lobby)
+  )
+}

@@ -1,0 +1,170 @@
+/**
+ * The UDP conversations of a client's maps: each local program has a flow of its own, so that answers find it again, and what is
+ * sent while there is no session is kept for a moment.
+ */
+
+import { PendingDatagrams } from '../flows/pending.js'
+import { UdpFlows } from '../flows/udp.js'
+import { withPort } from '../lan/port-field.js'
+import { FULL_REST_MS } from '../limits.js'
+import { Seldom } from '../log/throttle.js'
+import type { Outside } from '../outside.js'
+import { LOCALHOST } from '../text/address.js'
+import type { Host } from './hosts/host.js'
+import type { Hosts } from './hosts/hosts.js'
+import type { OpenMap } from './open-map.js'
+
+/** One local program on a UDP map. */
+export interface UdpFlow {
+  readonly id: number
+  readonly map: OpenMap
+  readonly port: number
+  readonly address: string
+  readonly key: string
+  /** Whether it is a game's question to the whole LAN. */
+  readonly lan: boolean
+  /** When the table was last told of its activity, ms. */
+  toldAt: number
+  /** Where it leads: it stays there as long as there is a session, for the other side has its state there. */
+  host: Host | null
+}
+
+/** Where a datagram came from. */
+interface Source {
+  readonly port: number
+  readonly address: string
+}
+
+export class Conversations {
+  readonly #parts: Pick<Outside, 'clock' | 'limits' | 'log'>
+  readonly #hosts: Pick<Hosts, 'pick' | 'refuse'>
+  readonly #pending: PendingDatagrams
+  readonly #flows: UdpFlows<string, UdpFlow>
+  readonly #flowsById = new Map<number, UdpFlow>()
+  #nextFlow = 1
+  #closed = false
+
+  constructor(parts: Pick<Outside, 'clock' | 'limits' | 'log'>, hosts: Pick<Hosts, 'pick' | 'refuse'>) {
+    const { limits, log } = parts
+    this.#parts = parts
+    this.#hosts = hosts
+    this.#pending = new PendingDatagrams(limits)
+    const full = new Seldom(parts.clock, FULL_REST_MS)
+    this.#flows = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, (_key, flow, cause) => {
+      this.#flowsById.delete(flow.id)
+      flow.map.lastFlow = null
+      if (cause === 'full') {
+        const level = full.admits('full') ? 'warn' : 'debug'
+        log[level]({ port: flow.map.localPort }, 'too many UDP flows: the one idle longest made room')
+      }
+    })
+  }
+
+  /** Datagrams that were never sent for want of a session. */
+  get dropped(): number {
+    return this.#pending.dropped
+  }
+
+  /** The host's numbers of the maps of the conversations with it, one for each conversation. */
+  of(host: Host): number[] {
+    return this.#flows
+      .values()
+      .flatMap(flow => (flow.host === host ? (host.mapId(flow.map.index) ?? []) : []))
+  }
+
+  /** Forgets those that have been idle for long enough. */
+  sweep(): void {
+    this.#flows.sweep(this.#parts.clock.now())
+  }
+
+  /** Forgets those of a map that is being closed. */
+  drop(map: OpenMap): void {
+    this.#flows.drop(flow => flow.map === map)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#flows.clear()
+  }
+
+  /** A session is up: what waited for one goes on. */
+  release(): void {
+    const now = this.#parts.clock.now()
+    for (const { flow: id, payload } of this.#pending.take(now)) {
+      const flow = this.#flowsById.get(id)
+      if (flow) this.#send(flow, payload, now)
+    }
+  }
+
+  /** A game asks the whole LAN who plays it. */
+  question(map: OpenMap, payload: Uint8Array, { port, address }: Source): void {
+    const now = this.#parts.clock.now()
+    this.#send(this.#flowOf(map, port, address, now, true), payload, now)
+  }
+
+  /** A local program has sent something to a map's port. */
+  payload(map: OpenMap, payload: Uint8Array, from: Source): void {
+    const now = this.#parts.clock.now()
+    const { port, address } = from
+    let flow = map.lastFlow
+    if (flow?.port === port && flow.address === address) this.#touch(flow, now)
+    else flow = map.lastFlow = this.#flowOf(map, port, address, now)
+    this.#send(flow, payload, now)
+  }
+
+  #send(flow: UdpFlow, payload: Uint8Array, now: number): void {
+    const { index } = flow.map
+    if (!flow.host?.session) {
+      flow.host = this.#hosts.pick(index)
+      const id = flow.host?.mapId(index) ?? null
+      if (id !== null) flow.host?.session?.converse(id)
+    }
+    const session = flow.host?.session
+    const id = flow.host?.mapId(index) ?? null
+    if (session?.state === 'up') {
+      if (id !== null) session.sendUdp(id, flow.id, payload, flow.map.duplicate)
+    } else if (!this.#hosts.refuse(index)) this.#pending.add(flow.id, payload, now)
+  }
+
+  /**
+   * The flow of a local program, a new one if it has none.
+   * @param lan whether it asks the whole LAN
+   */
+  #flowOf(map: OpenMap, port: number, address: string, now: number, lan = false): UdpFlow {
+    const key = `${lan ? 'lan ' : ''}${map.index}/${address}/${port}`
+    let flow = this.#flows.touch(key, now)
+    if (!flow) {
+      flow = { id: this.#nextFlow++, map, port, address, key, lan, toldAt: now, host: null }
+      this.#flows.add(key, flow, now)
+      this.#flowsById.set(flow.id, flow)
+    }
+    return flow
+  }
+
+  #touch(flow: UdpFlow, now: number): void {
+    if (now - flow.toldAt < this.#parts.limits.udpTouchMs) return
+    flow.toldAt = now
+    this.#flows.touch(flow.key, now)
+  }
+
+  /** A host sends something back. */
+  answer(host: Host, id: number, payload: Uint8Array): void {
+    const flow = this.#flowsById.get(id)
+    // What a host says whose flow has moved on belongs to a conversation that is over.
+    if (!flow || flow.host !== host) return
+    this.#touch(flow, this.#parts.clock.now())
+    if (flow.lan) this.#answerLan(flow, payload)
+    else flow.map.udp?.send(payload, flow.port, flow.address)
+  }
+
+  /** Answers from loopback, so that the game goes there; a socket for all addresses hears it there, too. */
+  #answerLan({ map, port, address }: UdpFlow, payload: Uint8Array): void {
+    const discovery = map.lobby?.discovery
+    const answer =
+      discovery?.how === 'client-queries' ? withPort(discovery.answer, payload, map.localPort) : payload
+    // Not every system sends from loopback to the machine's address in the LAN.
+    map.udp?.send(answer, port, address, () => {
+      if (!this.#closed) map.udp?.send(answer, port, LOCALHOST)
+    })
+  }
+}

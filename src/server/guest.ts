@@ -1,0 +1,50 @@
+/** One guest's session with its UDP conversations. A client that runs on two devices is here twice. */
+import type { Visitor } from '../access/access.js'
+import { UdpFlows } from '../flows/udp.js'
+import { shortKey } from '../identity/encoding.js'
+import { FULL_REST_MS, type Limits } from '../limits.js'
+import type { Log } from '../log/log.js'
+import { Seldom } from '../log/throttle.js'
+import type { StreamLink } from '../network/stream-link.js'
+import type { Session } from '../session/session.js'
+import type { UdpTarget } from '../sockets/udp.js'
+import type { Clock } from '../util/clock.js'
+
+/** One UDP flow, and the number of its map. */
+export interface Conversation {
+  readonly map: number
+  readonly target: UdpTarget
+}
+
+export class Guest {
+  readonly udp: UdpFlows<number, Conversation>
+  link: StreamLink | null = null
+
+  constructor(
+    readonly session: Session,
+    readonly key: Uint8Array,
+    /** The loopback address that stands for it. */
+    readonly address: string,
+    /** Who it is. */
+    public visitor: Visitor,
+    /** When the session began, milliseconds since 1970. */
+    readonly since: number,
+    limits: Pick<Limits, 'udpFlows' | 'udpIdleSeconds'>,
+    log: Log,
+    clock: Pick<Clock, 'now'>
+  ) {
+    const full = new Seldom(clock, FULL_REST_MS)
+    this.udp = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, (flow, { target }, cause) => {
+      target.close()
+      if (cause === 'full') {
+        const level = full.admits('full') ? 'warn' : 'debug'
+        log[level]({ peer: this.label, flow }, 'too many UDP flows: the one idle longest made room')
+      }
+    })
+  }
+
+  /** What logs call it. */
+  get label(): string {
+    return this.visitor.name ?? shortKey(this.key)
+  }
+}

@@ -1,0 +1,77 @@
+/** The port maps of one server, each with the number that stands for it on the wire as long as it is shared. */
+import { mayUse, type Visitor } from '../access/access.js'
+import { HyperNatError } from '../errors.js'
+import type { ServerMapInfo } from '../events.js'
+import type { Lobby } from '../games/lobby.js'
+import type { Proto } from '../options/entry.js'
+import { MAX_MAPS } from '../wire/constants.js'
+import type { WireMap } from '../wire/frames.js'
+
+/** A port map, and how its target is spoken to. */
+export interface ServerMap extends ServerMapInfo {
+  /** The target, which is on IPv4 loopback, sees each guest come from an address of its own. */
+  readonly playerAddresses: boolean
+  /** Each TCP connection to the target begins with a header of the PROXY protocol, version 2. */
+  readonly proxyProtocol: boolean
+  /** Small UDP payloads are sent to guests twice. */
+  readonly duplicate: boolean
+  /** What its game's LAN discovery wants of it. */
+  readonly lobby?: Lobby | undefined
+}
+
+/** A port map with its number. */
+export type SharedMap = ServerMap & WireMap
+
+export class SharedMaps {
+  #list: readonly SharedMap[] = []
+  #nextId = 1
+
+  constructor(maps: readonly ServerMap[]) {
+    this.change(maps)
+  }
+
+  get list(): readonly SharedMap[] {
+    return this.#list
+  }
+
+  /**
+   * Other maps from now on. Those that lead where one led before are that one still, with its number: what flows hold of it
+   * stays true, and what has changed of it holds for them, too.
+   * @throws HyperNatError `BAD_OPTIONS` when they are more than a session can name
+   */
+  change(maps: readonly ServerMap[]): void {
+    if (maps.length > MAX_MAPS) {
+      const message = `These are ${maps.length} port maps under one secret; ${MAX_MAPS} are the most: share fewer, or give some another secret.`
+      throw new HyperNatError('BAD_OPTIONS', message)
+    }
+    const before = this.#list
+    this.#list = maps.map(map => {
+      const old = before.find(old => isSameMap(old, map))
+      return old ? Object.assign(old, map) : { ...map, id: this.#nextId++ }
+    })
+  }
+
+  find(id: number): SharedMap | undefined {
+    return this.#list.find(map => map.id === id)
+  }
+
+  /** The map of this number, if it is of this protocol and the visitor may use it. */
+  open(id: number, proto: Proto, visitor: Visitor): SharedMap | undefined {
+    const map = this.find(id)
+    return map?.proto === proto && mayUse(visitor, map) ? map : undefined
+  }
+
+  /** What the visitor may use. */
+  of(visitor: Visitor): SharedMap[] {
+    return this.#list.filter(map => mayUse(visitor, map))
+  }
+
+  /** Whether any of them has it. */
+  have(feature: 'playerAddresses' | 'proxyProtocol'): boolean {
+    return this.#list.some(map => map[feature])
+  }
+}
+
+function isSameMap(a: ServerMapInfo, b: ServerMapInfo): boolean {
+  return a.proto === b.proto && a.port === b.port && a.host === b.host
+}

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import b4a from 'b4a'
+import { Reassembly } from '../../../src/datagrams/reassembly.js'
+import type { Fragment } from '../../../src/wire/records.js'
+
+const LIMITS = { reassemblyBytes: 10_000, reassemblyMs: 2000 }
+
+function piece(id: number, index: number, count: number, bytes: Uint8Array, flow = 1): Fragment {
+  return { map: 1, flow, id, index, count, bytes }
+}
+
+const text = (payload: Uint8Array | null): string | null => payload && b4a.toString(payload, 'utf8')
+
+test('pieces in any order make the payload', () => {
+  const parts = ['ab', 'cd', 'e'].map(part => b4a.from(part))
+  for (const order of [
+    [0, 1, 2],
+    [2, 1, 0],
+    [1, 2, 0]
+  ]) {
+    const reassembly = new Reassembly(LIMITS)
+    const results = order.map(i => text(reassembly.add(piece(7, i, 3, parts[i]!), 0)))
+    assert.deepEqual(results, [null, null, 'abcde'])
+    assert.equal(reassembly.bytes, 0)
+  }
+})
+
+test('payloads of several flows and ids come in between each other', () => {
+  const reassembly = new Reassembly(LIMITS)
+  const add = (id: number, index: number, flow: number): string | null =>
+    text(reassembly.add(piece(id, index, 2, b4a.from(`${flow}${id}${index} `), flow), 0))
+  assert.equal(add(1, 0, 1), null)
+  assert.equal(add(2, 1, 1), null)
+  assert.equal(add(1, 0, 2), null)
+  assert.equal(add(1, 1, 2), '210 211 ')
+  assert.equal(add(2, 0, 1), '120 121 ')
+  assert.equal(add(1, 1, 1), '110 111 ')
+  assert.equal(reassembly.bytes, 0)
+})
+
+test('a piece that comes twice counts once', () => {
+  const reassembly = new Reassembly(LIMITS)
+  assert.equal(reassembly.add(piece(1, 0, 2, b4a.from('a')), 0), null)
+  assert.equal(reassembly.add(piece(1, 0, 2, b4a.from('X')), 0), null)
+  assert.equal(reassembly.bytes, 1)
+  assert.equal(text(reassembly.add(piece(1, 1, 2, b4a.from('b')), 0)), 'ab')
+})
+
+test('the view of a piece is not kept', () => {
+  const reassembly = new Reassembly(LIMITS)
+  const packet = b4a.from('ab')
+  reassembly.add(piece(1, 0, 2, packet), 0)
+  packet.fill(0)
+  assert.equal(text(reassembly.add(piece(1, 1, 2, b4a.from('cd')), 0)), 'abcd')
+})
+
+test('a payload that is not complete in time is forgotten', () => {
+  const reassembly = new Reassembly(LIMITS)
+  reassembly.add(piece(1, 0, 2, b4a.from('old')), 0)
+  reassembly.add(piece(2, 0, 2, b4a.from('new')), 1500)
+  assert.equal(reassembly.add(piece(1, 1, 2, b4a.from('!')), 2000), null)
+  assert.equal(text(reassembly.add(piece(2, 1, 2, b4a.from('!')), 2000)), 'new!')
+  assert.equal(reassembly.bytes, 1)
+})
+
+test('other counts for the same payload begin it anew', () => {
+  const reassembly = new Reassembly(LIMITS)
+  reassembly.add(piece(1, 0, 3, b4a.from('aaaa')), 0)
+  reassembly.add(piece(1, 0, 2, b4a.from('b')), 0)
+  assert.equal(reassembly.bytes, 1)
+  assert.equal(text(reassembly.add(piece(1, 1, 2, b4a.from('c')), 0)), 'bc')
+})
+
+test('the oldest unfinished payloads make room', () => {
+  const reassembly = new Reassembly(LIMITS)
+  for (let id = 0; id < 200; id++) {
+    reassembly.add(piece(id, 0, 2, b4a.alloc(1000, id)), 0)
+    assert.ok(reassembly.bytes <= LIMITS.reassemblyBytes)
+  }
+  assert.equal(reassembly.add(piece(100, 1, 2, b4a.alloc(1)), 0), null)
+  assert.equal(reassembly.add(piece(199, 1, 2, b4a.alloc(1)), 0)?.byteLength, 1001)
+})
+
+test('more bytes than a payload may have are forgotten', () => {
+  const reassembly = new Reassembly({ reassemblyBytes: 4_000_000, reassemblyMs: 2000 })
+  for (let index = 0; index < 128; index++) {
+    assert.equal(reassembly.add(piece(1, index, 128, b4a.alloc(1400)), 0), null)
+    assert.ok(reassembly.bytes <= 65_507 + 1400)
+  }
+})
+
+test('pieces of one byte do not fill the memory', () => {
+  // A datagram holds over a hundred of them: the table must be bounded by what it takes, not by the bytes in the pieces.
+  const reassembly = new Reassembly({ reassemblyBytes: 4 * 1024 * 1024, reassemblyMs: 2000 })
+  const byte = b4a.alloc(1)
+  const before = process.memoryUsage().heapUsed
+  for (let i = 0; i < 150_000; i++) reassembly.add(piece(i & 0xffff, 0, 128, byte, i >> 16), 0)
+  const grown = (process.memoryUsage().heapUsed - before) / 2 ** 20
+  assert.ok(reassembly.bytes >= 0)
+  assert.ok(grown < 64, `grew by ${grown.toFixed(0)} MB`)
+})

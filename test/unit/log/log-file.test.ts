@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { LogFile } from '../../../src/log/log-file.js'
+
+function folderOf(t: { after(fn: () => void): void }): string {
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-log-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+const unexpected = (code: string): void => assert.fail(code)
+
+test('lines are appended, whoever wrote those before, and only the owner reads them', t => {
+  const path = join(folderOf(t), 'x.log')
+  for (const line of ['one\n', 'two\n']) {
+    const file = new LogFile(path, 100, unexpected)
+    file.write(line)
+    file.close()
+  }
+  assert.equal(readFileSync(path, 'utf8'), 'one\ntwo\n')
+  if (process.platform !== 'win32') assert.equal(statSync(path).mode & 0o777, 0o600)
+})
+
+test('a full file becomes the second one, and there are never more', t => {
+  const folder = folderOf(t)
+  const path = join(folder, 'x.log')
+  const file = new LogFile(path, 20, unexpected)
+  t.after(() => file.close())
+  const lines = Array.from({ length: 25 }, (_, i) => `line ${String(i).padStart(4, '0')}\n`)
+  for (const line of lines) file.write(line)
+  assert.deepEqual(readdirSync(folder).sort(), ['x.log', 'x.log.1'])
+  // Two lines of 10 bytes in each.
+  assert.equal(readFileSync(path, 'utf8'), lines.slice(24).join(''))
+  assert.equal(readFileSync(`${path}.1`, 'utf8'), lines.slice(22, 24).join(''))
+  const long = `${'x'.repeat(50)}\n`
+  file.write(long)
+  assert.equal(readFileSync(path, 'utf8'), long, 'one line may be longer than the limit')
+})
+
+test('what was in the file counts', t => {
+  const path = join(folderOf(t), 'x.log')
+  const first = new LogFile(path, 20, unexpected)
+  first.write('0123456789abcde\n')
+  first.close()
+  const second = new LogFile(path, 20, unexpected)
+  t.after(() => second.close())
+  second.write('new one\n')
+  assert.equal(readFileSync(path, 'utf8'), 'new one\n')
+})
+
+test('a file that cannot be written is told once, and used as soon as it can be', t => {
+  const folder = folderOf(t)
+  const inside = join(folder, 'inside')
+  const told: string[] = []
+  const file = new LogFile(join(inside, 'x.log'), 100, code => void told.push(code))
+  t.after(() => file.close())
+  file.write('lost\n')
+  file.write('lost too\n')
+  assert.deepEqual(told, ['ENOENT'])
+  mkdirSync(inside)
+  chmodSync(inside, 0o700)
+  file.write('kept\n')
+  assert.equal(readFileSync(join(inside, 'x.log'), 'utf8'), 'kept\n')
+  assert.deepEqual(told, ['ENOENT'])
+})

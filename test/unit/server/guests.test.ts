@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import b4a from 'b4a'
+import type { Visitor } from '../../../src/access/access.js'
+import { LIMITS } from '../../../src/limits.js'
+import { silentLog } from '../../../src/log/log.js'
+import { Guest } from '../../../src/server/guest.js'
+import { Guests } from '../../../src/server/guests.js'
+import { Session } from '../../../src/session/session.js'
+import { KEY_BYTES, SESSION_ID_BYTES } from '../../../src/wire/constants.js'
+import { VirtualClock } from '../../sim/support/virtual-clock.js'
+import { MemoryConnection } from '../../support/memory-link.js'
+
+const ANYBODY: Visitor = {
+  name: undefined,
+  maps: null,
+  expires: Number.POSITIVE_INFINITY,
+  maxDevices: undefined
+}
+
+/** A server's guests, with room for two. */
+class Place {
+  readonly clock = new VirtualClock()
+  readonly limits = { ...LIMITS, sessions: 2, guestSessions: 2 }
+  readonly guests = new Guests({ clock: this.clock, limits: this.limits, log: silentLog })
+  #next = 1
+
+  enter(key: Uint8Array): Guest {
+    const { clock, limits, guests } = this
+    const session: Session = new Session(
+      'server',
+      b4a.alloc(SESSION_ID_BYTES, this.#next++),
+      {
+        clock,
+        limits,
+        defer: fn => fn(),
+        chance: () => 0,
+        ration: guests.rationOf(key, ANYBODY)
+      },
+      {
+        up() {},
+        lost() {},
+        ended: () => guests.delete(guest),
+        silent() {},
+        open: () => null,
+        udp() {},
+        maps() {}
+      }
+    )
+    const guest = new Guest(session, key, '127.1.0.1', ANYBODY, 0, limits, silentLog, clock)
+    guests.add(guest)
+    return guest
+  }
+
+  /** Its connection comes, and goes. */
+  lose({ session, key }: Guest): void {
+    const keys = { client: key, server: b4a.alloc(KEY_BYTES, 9), handshakeHash: b4a.alloc(64) }
+    const { server: link } = new MemoryConnection(this.clock, {}, () => 0, keys)
+    session.attach({ link, sendKey: b4a.alloc(KEY_BYTES), receiveKey: b4a.alloc(KEY_BYTES), resumed: null })
+    link.events.close('CONNECTION_LOST')
+    assert.equal(session.state, 'lost')
+  }
+}
+
+const ANNA = b4a.alloc(KEY_BYTES, 1)
+const BEN = b4a.alloc(KEY_BYTES, 2)
+const EVA = b4a.alloc(KEY_BYTES, 3)
+
+test('a session is found by its name, and only by the client who began it', () => {
+  const place = new Place()
+  const { guests } = place
+  const [first, second] = [place.enter(ANNA), place.enter(ANNA)]
+  assert.equal(guests.find(second.session.id, ANNA), second)
+  assert.equal(guests.find(second.session.id, BEN), undefined)
+  assert.deepEqual(guests.of(ANNA), [first, second])
+  first.session.close('GOODBYE')
+  assert.equal(guests.find(first.session.id, ANNA), undefined)
+  assert.deepEqual([guests.size, guests.of(BEN)], [1, []])
+})
+
+test('sessions of one key share a ration, which is larger while nobody else is here', () => {
+  const place = new Place()
+  const [first, second, other] = [place.enter(ANNA), place.enter(ANNA), place.enter(BEN)]
+  assert.equal(second.session.outside.ration, first.session.outside.ration)
+  assert.notEqual(other.session.outside.ration, first.session.outside.ration)
+  const carried = () => {
+    // All that can be saved is there again.
+    place.clock.after(10_000, () => {})
+    place.clock.run(Number.POSITIVE_INFINITY)
+    let count = 0
+    while (count < 1_000_000 && first.session.outside.ration!.udpIn(1)) count++
+    return count
+  }
+  const beside = carried()
+  other.session.close('GOODBYE')
+  assert.ok(carried() > 2 * beside, `${beside} beside another guest`)
+})
+
+test('a full server makes room at the cost of who is lost, and of nobody else', () => {
+  const place = new Place()
+  const [anna] = [place.enter(ANNA), place.enter(BEN)]
+  assert.equal(place.guests.hasRoom(), false)
+  place.lose(anna)
+  assert.equal(place.guests.hasRoom(), true)
+  assert.deepEqual([anna.session.state, place.guests.size], ['ended', 1])
+})
+
+test('one device more than a key may have takes the place of one of its own that is lost', () => {
+  const place = new Place()
+  const [first, , ben] = [place.enter(ANNA), place.enter(ANNA), place.enter(BEN)]
+  place.lose(ben)
+  assert.equal(place.guests.refuseDevice(EVA, ANYBODY), null)
+  assert.equal(place.guests.refuseDevice(ANNA, ANYBODY)?.code, 'TOO_MANY_DEVICES')
+  place.lose(first)
+  assert.equal(place.guests.refuseDevice(ANNA, ANYBODY), null)
+  assert.deepEqual([first.session.state, ben.session.state], ['ended', 'lost'])
+})
