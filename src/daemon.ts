@@ -5,15 +5,15 @@
 import { EventEmitter } from 'node:events'
 import type { Opened } from './client/handle.js'
 import { tryMaps } from './client/open-map.js'
-import { Journal } from './control/journal.js'
 import { foldersOf, realFile, thisMachine } from './control/place.js'
 import { type Controlled, ControlServer } from './control/server.js'
-import type { DaemonStatus, Who } from './control/wire.js'
+import type { DaemonStatus, Reloaded, Who } from './control/wire.js'
 import { codeOf, HyperNatError, OptionsError } from './errors.js'
 import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat } from './hyper-nat.js'
 import type { KeyPair } from './identity/keys.js'
 import { CONTROL_LIMITS, FILE_LOOK_MS, UI_LIMITS } from './limits.js'
+import { Journal } from './log/journal.js'
 import type { Log } from './log/log.js'
 import type { MetricsServer } from './metrics/server.js'
 import {
@@ -37,15 +37,6 @@ import { version } from './version.js'
 interface Running<T extends Entry, H> {
   group: Group<T>
   readonly handle: H
-}
-
-/** What came of reading the file again. */
-export interface Reloaded {
-  /** Port maps that are there now and were not, or were not like this; and the other way round. */
-  readonly added: readonly MapChange[]
-  readonly removed: readonly MapChange[]
-  /** Settings that have changed and wait for the next start, by their names in the file. */
-  readonly restart: readonly string[]
 }
 
 export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Controlled {

@@ -1,5 +1,4 @@
-import type { Proto } from './options/entry.js'
-import type { Quality } from './session/pulse.js'
+import type { Proto } from './proto.js'
 
 /** A port map as events show it. */
 export interface ServerMapInfo {
@@ -20,6 +19,16 @@ export interface ClientMapInfo {
 export type MapChange =
   | ({ mode: 'server'; publicKey: string } & ServerMapInfo)
   | ({ mode: 'client'; publicKey: string } & ClientMapInfo)
+
+/** What is known of the path. Times in milliseconds. */
+export interface Quality {
+  /** Smoothed round trip (RFC 6298's gain of 1/8), or null before the first answer. */
+  rtt: number | null
+  /** Mean deviation between successive round trips (RFC 3550's gain of 1/16). */
+  jitter: number
+  /** Share of the last pings that were not answered, 0 to 1. */
+  loss: number
+}
 
 /** How a session's packets travel. */
 export type PathKind = 'lan' | 'direct' | 'relayed'

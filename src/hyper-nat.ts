@@ -7,7 +7,7 @@ import b4a from 'b4a'
 import sodium from 'sodium-native'
 import { Players } from './access/players.js'
 import { type MapToOpen, type Opened, OpenedMaps } from './client/handle.js'
-import { type PingOptions, type PingSummary, ping } from './doctor/ping.js'
+import { type PingOptions, type PingSummary, ping } from './client/ping.js'
 import { HyperNatError } from './errors.js'
 import type { DaemonEvent } from './events.js'
 import { childPublicKey } from './identity/child.js'
@@ -18,11 +18,11 @@ import { decodeTicket, type Ticket } from './identity/ticket.js'
 import { DOCTOR_LIMITS, type DoctorLimits, LIMITS, type Limits } from './limits.js'
 import { type Log, silentLog } from './log/log.js'
 import type { MetricsPage } from './metrics/server.js'
+import type { Deps } from './network/deps.js'
 import { Node } from './network/node.js'
 import type { PortMappingState } from './network/port-mapping.js'
 import type { Survey } from './network/survey.js'
 import type { NetworkOptions } from './options/entry.js'
-import type { Outside } from './outside.js'
 import { type Shared, SharedServer, type WhatToShare } from './server/handle.js'
 import type { Status } from './status.js'
 import { systemClock, wallClock } from './util/clock.js'
@@ -212,7 +212,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     if (this.#closing) throw new HyperNatError('CLOSED', 'This node is closed.')
   }
 
-  #outside(): Outside {
+  #outside(): Deps {
     return {
       node: this.#node,
       clock: systemClock,

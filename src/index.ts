@@ -1,14 +1,13 @@
 /** hyper-nat as a library: share ports under a secret, open ports to a public key. */
 
 export type { MapToOpen, Opened } from './client/handle.js'
+export type { PingAnswer, PingOptions, PingSummary } from './client/ping.js'
 export { ControlClient, type DaemonChoice, type FoundDaemon, findDaemons } from './control/client.js'
-export { Journal } from './control/journal.js'
 export type { ControlSetting } from './control/place.js'
-export type { DaemonStatus, JournalLine, Who } from './control/wire.js'
-export { Daemon, type Reloaded } from './daemon.js'
+export type { DaemonStatus, JournalLine, Reloaded, Who } from './control/wire.js'
+export { Daemon } from './daemon.js'
 export type { DatagramCounts, DatagramLoss } from './datagrams/datagrams.js'
 export { type DiagnoseOptions, diagnose } from './doctor/diagnose.js'
-export type { PingAnswer, PingOptions, PingSummary } from './doctor/ping.js'
 export type {
   Check,
   CheckName,
@@ -28,6 +27,7 @@ export type {
   DaemonEvent,
   MapChange,
   PathKind,
+  Quality,
   ServerMapInfo,
   ServiceEvent,
   SharedMapInfo
@@ -57,28 +57,36 @@ export {
   UI_LIMITS,
   type UiLimits
 } from './limits.js'
-export { type MetricsPage, type MetricsPlace, type MetricsServer, serveMetrics } from './metrics/server.js'
+export { Journal } from './log/journal.js'
+export { type MetricsPage, type MetricsServer, serveMetrics } from './metrics/server.js'
 export { BootstrapNodes, type BootstrapOptions } from './network/bootstrap.js'
 export type { Contact } from './network/contact.js'
 export type { Beyond } from './network/hops.js'
 export type { NatFinding, NatKind } from './network/nat.js'
 export type { PortMappingState } from './network/port-mapping.js'
 export { Relay, type RelayOptions } from './network/relay.js'
+export type { NetworkStatus } from './network/status.js'
 export type { Survey } from './network/survey.js'
 export { addEntries, type RawEntry, saveEntries } from './options/edit.js'
 export { removeClient, removeServer, setPrivate } from './options/entries.js'
-export type { ClientEntry, Entry, NetworkOptions, Options, Proto, ServerEntry } from './options/entry.js'
+export type {
+  ClientEntry,
+  Entry,
+  MetricsPlace,
+  NetworkOptions,
+  Options,
+  ServerEntry
+} from './options/entry.js'
 export { addInvite, type InviteRequest, removeGuest, renameGuest } from './options/guests.js'
 export { defaultIdentityFile, loadIdentity } from './options/identity-file.js'
 export { type JoinFlags, joinEntries, joinOptions } from './options/join.js'
+export type { Proto } from './proto.js'
 export type { AccessOptions, MapToShare, Shared, WhatToShare } from './server/handle.js'
-export type { Quality } from './session/pulse.js'
 export type { MapTally, Tally } from './session/traffic.js'
 export {
   type AbsenceStatus,
   type ClientStatus,
   type MapStatus,
-  type NetworkStatus,
   type Overall,
   type Rates,
   type ServerStatus,

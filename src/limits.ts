@@ -596,31 +596,6 @@ export const METRICS_LIMITS: MetricsLimits = {
   requestMs: 5000
 }
 
-/** How a daemon warms up. */
-export interface WarmUpLimits {
-  /** Nodes of its DHT. */
-  nodes: number
-  /** Sessions, one after the other. */
-  sessions: number
-  /** What goes through each of them, by each protocol: a connection, or a datagram and its echo. Fewer leave code uncompiled. */
-  rounds: number
-  /** Between two rounds, which take about 1 ms each. */
-  pauseMs: number
-  /** The share of a pause, 0 to 1, beyond which somebody keeps the process busy, and another pause is made. */
-  busyShare: number
-  /** When it is given up. */
-  totalMs: number
-}
-
-export const WARM_UP: WarmUpLimits = {
-  nodes: 4,
-  sessions: 3,
-  rounds: 100,
-  pauseMs: 8,
-  busyShare: 0.1,
-  totalMs: 20_000
-}
-
 /**
  * Between two looks at whether the options file has changed: twice this is how long it takes to notice, and who was shut out is
  * to be gone within a second.

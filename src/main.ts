@@ -57,13 +57,8 @@ const around: Surroundings = {
   async daemon(options, log, journal) {
     for (const entry of options.entries) if (entry.mode === 'server') secrets.add(entry.secret.reveal())
     tuneEngine()
-    const [{ Daemon }, { warmUpOnceStanding }] = await Promise.all([
-      import('./daemon.js'),
-      import('./warm-up.js')
-    ])
-    const daemon = new Daemon(options, log, journal)
-    warmUpOnceStanding(daemon)
-    return daemon
+    const { Daemon } = await import('./daemon.js')
+    return new Daemon(options, log, journal)
   }
 }
 

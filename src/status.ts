@@ -6,10 +6,8 @@
 
 import { addDatagrams, type DatagramCounts, noDatagrams } from './datagrams/datagrams.js'
 import type { ErrorCode } from './errors.js'
-import type { ClientMapInfo, PathKind, ServerMapInfo } from './events.js'
-import type { NatKind } from './network/nat.js'
-import type { PortMappingState } from './network/port-mapping.js'
-import type { Quality } from './session/pulse.js'
+import type { ClientMapInfo, PathKind, Quality, ServerMapInfo } from './events.js'
+import type { NetworkStatus } from './network/status.js'
 import type { Session } from './session/session.js'
 import { addTally, emptyTally, type MapTally, type Tally, Traffic } from './session/traffic.js'
 
@@ -109,23 +107,6 @@ export interface ClientStatus {
   waiting: number
   /** Local datagrams that waited for one in vain. */
   droppedWaiting: number
-}
-
-/** How this machine is in the network. */
-export interface NetworkStatus {
-  /** DHT nodes that are known now; 0: there is no way out. */
-  nodes: number
-  /** Whether the DHT has been entered. */
-  bootstrapped: boolean
-  /** The UDP port that this node listens on. */
-  port: number
-  /** Where DHT nodes see this machine; null while they do not agree. */
-  publicAddress: string | null
-  /** The port there; null where it is another one for each partner, or not known. */
-  publicPort: number | null
-  /** As far as it shows without asking: `cone` may be `full-cone`. `hyper-nat doctor` asks. */
-  nat: NatKind
-  portMapping: PortMappingState
 }
 
 export interface Status {

@@ -5,7 +5,7 @@ import { HyperNatError } from '../errors.js'
 import type { AccessRules } from '../identity/access-rules.js'
 import { GuestKey } from '../identity/guest.js'
 import type { KeyPair } from '../identity/keys.js'
-import type { Proto } from '../options/entry.js'
+import type { Proto } from '../proto.js'
 
 /** Somebody who may come in. */
 export interface Visitor {

@@ -4,7 +4,7 @@
  */
 
 import type { ServerMapInfo } from '../events.js'
-import type { Proto } from '../options/entry.js'
+import type { Proto } from '../proto.js'
 
 /** Characters that no shell of the three gives a meaning to; none of them needs escaping inside double quotes either. */
 const BARE = /^[A-Za-z0-9._:/+-]+$/

@@ -1,7 +1,7 @@
 /** The seam between the command line and the process around it, with an in-memory twin in the tests. */
 
-import type { Journal } from '../control/journal.js'
 import type { DaemonEvent, ServiceEvent } from '../events.js'
+import type { Journal } from '../log/journal.js'
 import type { Log } from '../log/log.js'
 import type { Options } from '../options/entry.js'
 

@@ -1,6 +1,6 @@
 /** `hyper-nat ping`: the path to a server, its round trip and its losses, once a second. */
 
-import type { PingAnswer, PingSummary } from '../doctor/ping.js'
+import type { PingAnswer, PingSummary } from '../client/ping.js'
 import { type Fault, OptionsError } from '../errors.js'
 import { shortKey } from '../identity/encoding.js'
 import type { Arguments, Command, Job } from './command.js'

@@ -3,9 +3,9 @@
  * touches the process only through {@link Surroundings}.
  */
 
-import type { Journal } from '../control/journal.js'
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import { CONTROL_LIMITS, LOG_FILE_BYTES } from '../limits.js'
+import type { Journal } from '../log/journal.js'
 import type { EventLog, Log, LogSink } from '../log/log.js'
 import type { Options } from '../options/entry.js'
 import type { Supervisor } from '../service/supervisor.js'
@@ -69,7 +69,7 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
   const { warnings } = 'options' in job ? job.options : job.service
   for (const warning of warnings) output.warning(warning)
   if (job.generatedSecret !== undefined) output.generatedSecret(job.generatedSecret)
-  const { Journal } = await import('../control/journal.js')
+  const { Journal } = await import('../log/journal.js')
   const journal = 'options' in job ? new Journal(CONTROL_LIMITS) : undefined
   const file = 'options' in job ? await openLogFile(job.options.log, output) : undefined
   const log = await makeLog(args, around, journal, file)

@@ -2,8 +2,7 @@
 
 import type { Options as Flag } from 'yargs'
 import type { DaemonChoice, FoundDaemon } from '../control/client.js'
-import type { Who } from '../control/wire.js'
-import type { Reloaded } from '../daemon.js'
+import type { Reloaded, Who } from '../control/wire.js'
 import { type Fault, HyperNatError, OptionsError } from '../errors.js'
 import { CONTROL_LIMITS } from '../limits.js'
 import { type Arguments, text } from './command.js'

@@ -3,14 +3,8 @@
 import type { DaemonStatus } from '../control/wire.js'
 import { shortKey } from '../identity/encoding.js'
 import type { PortMappingState } from '../network/port-mapping.js'
-import type {
-  AbsenceStatus,
-  ClientStatus,
-  MapStatus,
-  NetworkStatus,
-  ServerStatus,
-  SessionStatus
-} from '../status.js'
+import type { NetworkStatus } from '../network/status.js'
+import type { AbsenceStatus, ClientStatus, MapStatus, ServerStatus, SessionStatus } from '../status.js'
 import { hostPort } from '../text/address.js'
 import { bytesText } from '../text/bytes.js'
 import { quoteName } from '../text/quote.js'

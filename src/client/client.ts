@@ -9,7 +9,7 @@ import { isAsked, queryEar } from '../lan/query-ear.js'
 import { LoopbackSender, Repeater } from '../lan/repeater.js'
 import { REFUSED_REST_MS } from '../limits.js'
 import { Seldom } from '../log/throttle.js'
-import type { Outside } from '../outside.js'
+import type { Deps } from '../network/deps.js'
 import { joinTcp, listenTcp, reset } from '../sockets/tcp.js'
 import { listenUdp } from '../sockets/udp.js'
 import { type ClientStatus, mapStatus, Past, sessionStatus } from '../status.js'
@@ -22,7 +22,7 @@ import { isSameMap, type MapEntry, mapInfo, type OpenMap, placeOf } from './open
 import { Conversations } from './udp-flows.js'
 
 /** What a client is made of. */
-export interface ClientParts extends Outside {
+export interface ClientParts extends Deps {
   readonly publicKey: Uint8Array
   /** The key by which servers know this machine. */
   readonly keyPair: KeyPair
@@ -123,8 +123,7 @@ export class Client {
       duplicate,
       ear: null,
       listener: null,
-      udp: null,
-      lastFlow: null
+      udp: null
     }
     this.#places[index] = map
     return map

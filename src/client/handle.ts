@@ -3,7 +3,7 @@
 import { codeOf } from '../errors.js'
 import type { ClientMapInfo, ConnectionInfo } from '../events.js'
 import type { Lobby } from '../games/lobby.js'
-import type { Proto } from '../options/entry.js'
+import type { Proto } from '../proto.js'
 import { freePorts, type WantedPort } from '../sockets/free-ports.js'
 import type { ClientStatus } from '../status.js'
 import { LOCALHOST } from '../text/address.js'

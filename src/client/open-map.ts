@@ -6,7 +6,6 @@ import type { ClientEntry } from '../options/entry.js'
 import { tryPort } from '../sockets/free-ports.js'
 import type { Listener } from '../sockets/tcp.js'
 import type { UdpListener } from '../sockets/udp.js'
-import type { UdpFlow } from './udp-flows.js'
 
 /** A port map to open. */
 export type MapEntry = Pick<
@@ -50,8 +49,6 @@ export interface OpenMap extends ClientMapInfo {
   udp: UdpListener | null
   /** Whether small payloads to the server are sent twice. */
   readonly duplicate: boolean
-  /** Whose datagram came last: most often the next one's too, and then nothing is looked up. */
-  lastFlow: UdpFlow | null
 }
 
 /** What others are told of it. */

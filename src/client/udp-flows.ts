@@ -8,7 +8,7 @@ import { UdpFlows } from '../flows/udp.js'
 import { withPort } from '../lan/port-field.js'
 import { FULL_REST_MS } from '../limits.js'
 import { Seldom } from '../log/throttle.js'
-import type { Outside } from '../outside.js'
+import type { Deps } from '../network/deps.js'
 import { LOCALHOST } from '../text/address.js'
 import type { Host } from './hosts/host.js'
 import type { Hosts } from './hosts/hosts.js'
@@ -36,15 +36,17 @@ interface Source {
 }
 
 export class Conversations {
-  readonly #parts: Pick<Outside, 'clock' | 'limits' | 'log'>
+  readonly #parts: Pick<Deps, 'clock' | 'limits' | 'log'>
   readonly #hosts: Pick<Hosts, 'pick' | 'refuse'>
   readonly #pending: PendingDatagrams
   readonly #flows: UdpFlows<string, UdpFlow>
   readonly #flowsById = new Map<number, UdpFlow>()
+  /** By {@link OpenMap.index}, the flow of the last datagram: most often the next one's too, and then nothing is looked up. */
+  readonly #lastFlows: (UdpFlow | undefined)[] = []
   #nextFlow = 1
   #closed = false
 
-  constructor(parts: Pick<Outside, 'clock' | 'limits' | 'log'>, hosts: Pick<Hosts, 'pick' | 'refuse'>) {
+  constructor(parts: Pick<Deps, 'clock' | 'limits' | 'log'>, hosts: Pick<Hosts, 'pick' | 'refuse'>) {
     const { limits, log } = parts
     this.#parts = parts
     this.#hosts = hosts
@@ -52,7 +54,7 @@ export class Conversations {
     const full = new Seldom(parts.clock, FULL_REST_MS)
     this.#flows = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, (_key, flow, cause) => {
       this.#flowsById.delete(flow.id)
-      flow.map.lastFlow = null
+      this.#lastFlows[flow.map.index] = undefined
       if (cause === 'full') {
         const level = full.admits('full') ? 'warn' : 'debug'
         log[level]({ port: flow.map.localPort }, 'too many UDP flows: the one idle longest made room')
@@ -106,9 +108,9 @@ export class Conversations {
   payload(map: OpenMap, payload: Uint8Array, from: Source): void {
     const now = this.#parts.clock.now()
     const { port, address } = from
-    let flow = map.lastFlow
+    let flow = this.#lastFlows[map.index]
     if (flow?.port === port && flow.address === address) this.#touch(flow, now)
-    else flow = map.lastFlow = this.#flowOf(map, port, address, now)
+    else flow = this.#lastFlows[map.index] = this.#flowOf(map, port, address, now)
     this.#send(flow, payload, now)
   }
 

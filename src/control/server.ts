@@ -2,13 +2,12 @@
 import { once } from 'node:events'
 import { chmod, unlink } from 'node:fs/promises'
 import net from 'node:net'
-import type { Reloaded } from '../daemon.js'
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import type { ControlLimits } from '../limits.js'
-import type { Journal } from './journal.js'
+import type { Journal } from '../log/journal.js'
 import { LineReader } from './lines.js'
 import { addressOf, type Folder, type Machine, prepare } from './place.js'
-import type { Answer, CommandName, ControlError, DaemonStatus, Request, Who } from './wire.js'
+import type { Answer, CommandName, ControlError, DaemonStatus, Reloaded, Request, Who } from './wire.js'
 
 /** Whom it speaks for. */
 export interface Controlled {

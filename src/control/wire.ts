@@ -1,6 +1,7 @@
 /** What goes through the control socket; CONTROL.md tells it in words. */
-import type { Reloaded } from '../daemon.js'
+
 import type { Fault } from '../errors.js'
+import type { MapChange } from '../events.js'
 import type { Status } from '../status.js'
 
 /** Which daemon it is. */
@@ -14,6 +15,15 @@ export interface Who {
 }
 
 export type DaemonStatus = Who & Status
+
+/** What came of reading the file again. */
+export interface Reloaded {
+  /** Port maps that are there now and were not, or were not like this; and the other way round. */
+  readonly added: readonly MapChange[]
+  readonly removed: readonly MapChange[]
+  /** Settings that have changed and wait for the next start, by their names in the file. */
+  readonly restart: readonly string[]
+}
 
 /** One event, or one line of the log as pino writes it; `time` is ISO 8601. */
 export type JournalLine = { readonly time: string } & Readonly<Record<string, unknown>>

@@ -16,6 +16,7 @@ import type { NatFinding, NatKind } from '../network/nat.js'
 import type { PortMappingState } from '../network/port-mapping.js'
 import type { Survey } from '../network/survey.js'
 import { systemClock, wallClock } from '../util/clock.js'
+import { jitterOf, lossOf, medianOf } from '../util/samples.js'
 import { version } from '../version.js'
 import {
   addressCheck,
@@ -35,7 +36,6 @@ import type {
   PortMappingFinding,
   ServerFinding
 } from './report.js'
-import { jitterOf, lossOf, medianOf } from './samples.js'
 import { serverChecks, sideInTheWay } from './server-checks.js'
 
 export interface DiagnoseOptions extends Omit<HyperNatOptions, 'limits'> {

@@ -1,6 +1,6 @@
 /** How a port map takes part in its game's LAN discovery; one without this takes none. */
 
-import type { Proto } from '../options/entry.js'
+import type { Proto } from '../proto.js'
 import type { Announces, Queries } from './discovery.js'
 import { partsOf } from './map-name.js'
 import type { Recipe } from './recipe.js'

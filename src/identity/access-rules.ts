@@ -1,6 +1,6 @@
 /** Who may come in to a server: what its owner wrote down, with everything resolved. */
 
-import type { Proto } from '../options/entry.js'
+import type { Proto } from '../proto.js'
 
 /** A guest who has a ticket of its own. Its key comes from the server's secret, the first name and the nonce (identity/guest.ts). */
 export interface Invite {

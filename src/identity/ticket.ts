@@ -7,7 +7,7 @@
 
 import sodium from 'sodium-native'
 import { HyperNatError } from '../errors.js'
-import type { Proto } from '../options/entry.js'
+import type { Proto } from '../proto.js'
 import { bootstrapFault } from '../text/hosts.js'
 import { Reader, writeVarint } from '../wire/bytes.js'
 import { KEY_BYTES } from './keys.js'

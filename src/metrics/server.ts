@@ -3,16 +3,9 @@ import http from 'node:http'
 import net from 'node:net'
 import type { MetricsLimits } from '../limits.js'
 import { METRICS_LIMITS } from '../limits.js'
+import type { MetricsPlace } from '../options/entry.js'
 import { listenError } from '../sockets/tcp.js'
 import { LOCALHOST } from '../text/address.js'
-
-/** Where metrics are served. */
-export interface MetricsPlace {
-  /** 0 for any free one. */
-  readonly port: number
-  /** The address to listen on; 127.0.0.1 if left out. */
-  readonly host?: string | undefined
-}
 
 /** What is served, and as what. */
 export interface MetricsPage {

@@ -4,7 +4,7 @@
  * to them. docs/metrics.md lists all of it.
  */
 import { Counter, Gauge, Registry } from 'prom-client'
-import type { Proto } from '../options/entry.js'
+import type { Proto } from '../proto.js'
 import type { ClientStatus, MapStatus, ServerStatus, SessionStatus, Status } from '../status.js'
 
 /** Characters of a public key that tell servers apart and let nobody in. */

@@ -3,10 +3,11 @@
 import type { Fault } from '../errors.js'
 import { encodeKey } from '../identity/encoding.js'
 import { keyPairOf } from '../identity/keys.js'
+import type { Proto } from '../proto.js'
 import { canonicalHost, hostsCollide } from '../text/hosts.js'
 import { formatPorts } from '../text/ports.js'
 import { MAX_MAPS } from '../wire/constants.js'
-import type { ClientEntry, Entry, Proto, ServerEntry } from './entry.js'
+import type { ClientEntry, Entry, ServerEntry } from './entry.js'
 import type { Places } from './places.js'
 
 /** An entry and the element of `schema` that it was expanded from. */

@@ -4,10 +4,7 @@ import type { GuestKey } from '../identity/guest.js'
 import type { Secret } from '../identity/secret.js'
 import type { Limits } from '../limits.js'
 import type { LogLevel } from '../log/log.js'
-import type { MetricsPlace } from '../metrics/server.js'
-
-/** How a port map's traffic is carried. */
-export type Proto = 'tcp' | 'udp' | 'tcpudp'
+import type { Proto } from '../proto.js'
 
 /** One port map that this machine shares under a secret. */
 export interface ServerEntry {
@@ -86,6 +83,14 @@ export interface Warning {
   readonly path: string
   /** Why it is unwise and what to do. */
   readonly message: string
+}
+
+/** Where metrics are served. */
+export interface MetricsPlace {
+  /** 0 for any free one. */
+  readonly port: number
+  /** The address to listen on; 127.0.0.1 if left out. */
+  readonly host?: string | undefined
 }
 
 /** A log in a file, beside what is shown. */

@@ -1,9 +1,9 @@
 /** What port maps may have besides, and which of them can have it. */
 
 import type { Fault } from '../errors.js'
+import type { Proto } from '../proto.js'
 import { isIPv4Loopback } from '../text/address.js'
 import { quote } from '../text/quote.js'
-import type { Proto } from './entry.js'
 
 /** As an entry of either mode says it. */
 export interface Features {

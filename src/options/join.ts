@@ -3,11 +3,12 @@
 import { type Fault, OptionsError } from '../errors.js'
 import { isCalled } from '../games/map-name.js'
 import { decodeTicket, type Ticket } from '../identity/ticket.js'
+import type { Proto } from '../proto.js'
 import { formatPorts, PORT_MAX, parsePorts } from '../text/ports.js'
 import { quote, quoteName } from '../text/quote.js'
 import { checkOptions } from './check.js'
 import type { RawEntry } from './edit.js'
-import type { Options, Proto } from './entry.js'
+import type { Options } from './entry.js'
 import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
 import { portsOfTicket } from './tickets.js'
 

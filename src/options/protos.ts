@@ -1,8 +1,8 @@
 /** Protocols as written: one, or several for the same port joined by `+`. */
 
+import type { Proto } from '../proto.js'
 import { guess } from '../text/guess.js'
 import { oneOf, quote } from '../text/quote.js'
-import type { Proto } from './entry.js'
 
 /** Every protocol, in the order in which help lists them. */
 export const PROTOS: readonly Proto[] = ['udp', 'tcp', 'tcpudp']

@@ -3,8 +3,9 @@
 import b4a from 'b4a'
 import type { Fault } from '../errors.js'
 import type { Ticket } from '../identity/ticket.js'
+import type { Proto } from '../proto.js'
 import { formatPorts } from '../text/ports.js'
-import type { NetworkOptions, Proto, Warning } from './entry.js'
+import type { NetworkOptions, Warning } from './entry.js'
 import type { Places } from './places.js'
 
 /** A port at the server with the protocols to open it in. */

@@ -8,9 +8,9 @@ import { NONCE_BYTES } from '../identity/guest.js'
 import { type KeyPair, keyPairOf } from '../identity/keys.js'
 import { Secret } from '../identity/secret.js'
 import { inviteTicket, serverTicket } from '../identity/server-ticket.js'
-import type { Proto } from '../options/entry.js'
+import type { Deps } from '../network/deps.js'
 import { featureFaults } from '../options/features.js'
-import type { Outside } from '../outside.js'
+import type { Proto } from '../proto.js'
 import type { ServerStatus } from '../status.js'
 import { LOCALHOST, typedHost } from '../text/address.js'
 import { Server } from './server.js'
@@ -91,7 +91,7 @@ export interface Shared {
 }
 
 /** What a shared server needs besides what it shares. */
-export interface SharedServerParts extends Outside {
+export interface SharedServerParts extends Deps {
   readonly players: Players
   /** How guests find it, for its tickets: `host:port` of DHT nodes, keys of relays. */
   readonly reached: { readonly bootstrap: readonly string[]; readonly relays: readonly Uint8Array[] }

@@ -7,21 +7,21 @@ import b4a from 'b4a'
 import { Access, mayUse, sameMaps, type Visitor } from '../access/access.js'
 import { Handshakes } from '../access/handshakes.js'
 import type { Players } from '../access/players.js'
-import { nameOfHost } from '../client/hosts/host.js'
 import { HyperNatError } from '../errors.js'
 import type { PathKind } from '../events.js'
 import { udpSweepMs } from '../flows/udp.js'
 import type { AccessRules } from '../identity/access-rules.js'
 import { type ChildKeyPair, childKeyPair, hostName, RELAYED } from '../identity/child.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
+import { nameOfHost } from '../identity/host-name.js'
 import type { KeyPair } from '../identity/keys.js'
 import { playerNumber } from '../identity/player-address.js'
 import { topicOf } from '../identity/topic.js'
 import { Announcer } from '../lan/announcer.js'
+import type { Deps } from '../network/deps.js'
 import { OFFLINE } from '../network/dial-errors.js'
 import type { Announced } from '../network/node.js'
 import type { StreamLink } from '../network/stream-link.js'
-import type { Outside } from '../outside.js'
 import { greetClient, turnAway } from '../session/greeting.js'
 import { Session } from '../session/session.js'
 import { answersTcp } from '../sockets/tcp.js'
@@ -36,7 +36,7 @@ import { type ServerMap, type SharedMap, SharedMaps } from './shared-maps.js'
 import { Targets } from './targets.js'
 
 /** What a server is made of. */
-export interface ServerParts extends Outside {
+export interface ServerParts extends Deps {
   readonly keyPair: KeyPair
   readonly maps: readonly ServerMap[]
   /** The addresses of this node's guests. */

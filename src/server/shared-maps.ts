@@ -3,7 +3,7 @@ import { mayUse, type Visitor } from '../access/access.js'
 import { HyperNatError } from '../errors.js'
 import type { ServerMapInfo } from '../events.js'
 import type { Lobby } from '../games/lobby.js'
-import type { Proto } from '../options/entry.js'
+import type { Proto } from '../proto.js'
 import { MAX_MAPS } from '../wire/constants.js'
 import type { WireMap } from '../wire/frames.js'
 

@@ -3,18 +3,9 @@
  * {@link start} and re-armed by itself until {@link stop}.
  */
 
+import type { Quality } from '../events.js'
 import type { Limits } from '../limits.js'
 import type { Clock, Timer } from '../util/clock.js'
-
-/** What is known of the path. Times in milliseconds. */
-export interface Quality {
-  /** Smoothed round trip (RFC 6298's gain of 1/8), or null before the first answer. */
-  rtt: number | null
-  /** Mean deviation between successive round trips (RFC 3550's gain of 1/16). */
-  jitter: number
-  /** Share of the last pings that were not answered, 0 to 1. */
-  loss: number
-}
 
 /** When the other side was heard. Times in milliseconds, by the session's clock. */
 export interface Heard {

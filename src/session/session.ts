@@ -13,6 +13,7 @@
 import { type DatagramCounts, type DatagramEvents, Datagrams, noDatagrams } from '../datagrams/datagrams.js'
 import { MtuPings } from '../datagrams/mtu-pings.js'
 import { type ErrorCode, HyperNatError, mistakeText } from '../errors.js'
+import type { Quality } from '../events.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import type { Ration } from '../flows/ration.js'
 import { Outbox } from '../flows/scheduler.js'
@@ -36,7 +37,7 @@ import {
 import type { Link } from '../wire/link.js'
 import { refuseGreetings, turnAway } from './greeting.js'
 import { Intake } from './intake.js'
-import { type Heard, Pulse, type Quality } from './pulse.js'
+import { type Heard, Pulse } from './pulse.js'
 import { RestraintWatch } from './restraint-watch.js'
 import { Traffic } from './traffic.js'
 

@@ -1,7 +1,7 @@
 /** What a session has carried, by port map: plain counters, which the data path adds to and a snapshot reads. */
 import type { TcpFlow } from '../flows/tcp.js'
 import type { TcpudpFlow } from '../flows/tcpudp.js'
-import type { Proto } from '../options/entry.js'
+import type { Proto } from '../proto.js'
 import type { WireMap } from '../wire/frames.js'
 
 /** What went through one port map. `In` came from the other side, `Out` went there. */

@@ -8,9 +8,8 @@
  *
  * A request that is not the page's own is refused with a status of 400 and up, and a {@link Refusal}.
  */
-import type { PathKind } from '../events.js'
-import type { Proto } from '../options/entry.js'
-import type { Quality } from '../session/pulse.js'
+import type { PathKind, Quality } from '../events.js'
+import type { Proto } from '../proto.js'
 
 /** A session: somebody who is here, or a server that is reached. Counters only grow. */
 export interface SessionView extends Quality {

@@ -3,7 +3,7 @@
  * behind its length; SPEC.md has the diagrams.
  */
 import type { ErrorCode } from '../errors.js'
-import type { Proto } from '../options/entry.js'
+import type { Proto } from '../proto.js'
 import { protocolError, Reader, varintSize, Writer, writeVarint } from './bytes.js'
 import {
   closeCode,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import dgram from 'node:dgram'
 import { once } from 'node:events'
-import type { PingAnswer, PingSummary } from '../../src/doctor/ping.js'
+import type { PingAnswer, PingSummary } from '../../src/client/ping.js'
 import {
   type Check,
   type ConnectionInfo,

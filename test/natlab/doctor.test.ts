@@ -1,7 +1,7 @@
 // The doctor in every room of the lab: what it makes of each network, and of the way to a server in another one.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { PingAnswer } from '../../src/doctor/ping.js'
+import type { PingAnswer } from '../../src/client/ping.js'
 import type { Diagnosis } from '../../src/doctor/report.js'
 import { until } from '../support/deadline.js'
 import { HyperNat } from '../support/hyper-nat.js'

@@ -14,6 +14,7 @@ import b4a from 'b4a'
 import type { ErrorCode } from '../../errors.js'
 import type { ConnectionInfo, DaemonEvent, PathKind, SharedMapInfo } from '../../events.js'
 import { encodeKey } from '../../identity/encoding.js'
+import { nameOfHost } from '../../identity/host-name.js'
 import type { Heard } from '../../session/pulse.js'
 import { Session } from '../../session/session.js'
 import type { WireMap } from '../../wire/frames.js'
@@ -47,14 +48,6 @@ export interface HostEvents {
   shares(host: Host): void
   /** A UDP payload came, for the host's number of a map. The view is valid during the call only. */
   udp(host: Host, flow: number, payload: Uint8Array, map: number): void
-}
-
-/** Characters of a host's name: enough to tell a few apart. */
-const NAME_LENGTH = 8
-
-/** How events name the host of this id. */
-export function nameOfHost(id: Uint8Array): string {
-  return encodeKey(id).slice(0, NAME_LENGTH)
 }
 
 export class Host implements Standing {

@@ -1,6 +1,6 @@
 /** Numbers and words of the protocol, as people read them. */
 import type { PathKind } from '../../events.js'
-import type { Proto } from '../../options/entry.js'
+import type { Proto } from '../../proto.js'
 import type { SessionView } from '../wire.js'
 
 export const PATHS: Readonly<Record<PathKind, string>> = {

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { clientLine } from '../../../src/cli/client-line.js'
 import { JsonOutput, type Output, TextOutput } from '../../../src/cli/output.js'
 import type { DaemonEvent } from '../../../src/events.js'
-import type { Proto } from '../../../src/options/entry.js'
+import type { Proto } from '../../../src/proto.js'
 import { runOnce, words } from './memory.js'
 
 const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'

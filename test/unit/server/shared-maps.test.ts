@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Visitor } from '../../../src/access/access.js'
-import type { Proto } from '../../../src/options/entry.js'
+import type { Proto } from '../../../src/proto.js'
 import { type ServerMap, SharedMaps } from '../../../src/server/shared-maps.js'
 
 function map(proto: Proto, port: number, more: Partial<ServerMap> = {}): ServerMap {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { jitterOf, lossOf, medianOf } from '../../../src/doctor/samples.js'
+import { jitterOf, lossOf, medianOf } from '../../../src/util/samples.js'
 
 test('figures of pings', () => {
   const trips = [10, null, 30, 20, null]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Journal } from '../../../src/control/journal.js'
+import { Journal } from '../../../src/log/journal.js'
 
 const LIMITS = { journalLines: 3, journalBytes: 20, journalLineBytes: 10 }
 

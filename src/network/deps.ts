@@ -1,12 +1,12 @@
 /** What servers and clients of one node work with: the node, and the world outside as arguments. */
 
-import type { DaemonEvent } from './events.js'
-import type { Limits } from './limits.js'
-import type { Log } from './log/log.js'
-import type { Node } from './network/node.js'
-import type { Clock } from './util/clock.js'
+import type { DaemonEvent } from '../events.js'
+import type { Limits } from '../limits.js'
+import type { Log } from '../log/log.js'
+import type { Clock } from '../util/clock.js'
+import type { Node } from './node.js'
 
-export interface Outside {
+export interface Deps {
   readonly node: Node
   readonly clock: Clock
   /** Milliseconds since 1970, which a user may set back. */

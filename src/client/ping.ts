@@ -1,11 +1,11 @@
 /** Measures the path to a server at a steady pace, through a session without maps. */
 
 import type { DaemonEvent, PathKind } from '../events.js'
-import type { HyperNat } from '../hyper-nat.js'
 import { encodeKey, keyOf } from '../identity/encoding.js'
 import type { GuestKey } from '../identity/guest.js'
 import { systemClock } from '../util/clock.js'
-import { jitterOf, lossOf } from './samples.js'
+import { jitterOf, lossOf } from '../util/samples.js'
+import type { Opened } from './handle.js'
 
 /** What became of one ping. */
 export interface PingAnswer {
@@ -55,11 +55,15 @@ export interface PingSummary {
 
 const INTERVAL_MS = 1000
 
-/** What {@link HyperNat.ping} does. The first ping leaves when there is a connection, or when it is known why there is none. */
-export async function ping(
-  node: Pick<HyperNat, 'open' | 'on' | 'off'>,
-  options: PingOptions
-): Promise<PingSummary> {
+/** What measuring needs of a node. */
+export interface PingNode {
+  open(options: { publicKey: Uint8Array; maps: []; guest?: GuestKey | undefined }): Promise<Opened>
+  on(name: 'event', listener: (event: DaemonEvent) => void): unknown
+  off(name: 'event', listener: (event: DaemonEvent) => void): unknown
+}
+
+/** What `HyperNat.ping` does. The first ping leaves when there is a connection, or when it is known why there is none. */
+export async function ping(node: PingNode, options: PingOptions): Promise<PingSummary> {
   const { guest, count = Number.POSITIVE_INFINITY, intervalMs = INTERVAL_MS, onanswer, signal } = options
   const key = keyOf(options.publicKey)
   const publicKey = encodeKey(key)

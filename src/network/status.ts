@@ -1,0 +1,19 @@
+import type { NatKind } from './nat.js'
+import type { PortMappingState } from './port-mapping.js'
+
+/** How this machine is in the network. */
+export interface NetworkStatus {
+  /** DHT nodes that are known now; 0: there is no way out. */
+  nodes: number
+  /** Whether the DHT has been entered. */
+  bootstrapped: boolean
+  /** The UDP port that this node listens on. */
+  port: number
+  /** Where DHT nodes see this machine; null while they do not agree. */
+  publicAddress: string | null
+  /** The port there; null where it is another one for each partner, or not known. */
+  publicPort: number | null
+  /** As far as it shows without asking: `cone` may be `full-cone`. `hyper-nat doctor` asks. */
+  nat: NatKind
+  portMapping: PortMappingState
+}

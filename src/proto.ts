@@ -1,0 +1,2 @@
+/** How a port map's traffic is carried. */
+export type Proto = 'tcp' | 'udp' | 'tcpudp'
