@@ -8,7 +8,7 @@ import type { KeyPair } from '../identity/keys.js'
 import { isAsked, queryEar } from '../lan/query-ear.js'
 import { LoopbackSender, Repeater } from '../lan/repeater.js'
 import { REFUSED_REST_MS } from '../limits.js'
-import { Seldom } from '../log/throttle.js'
+import { LogThrottle } from '../log/throttle.js'
 import type { Deps } from '../network/deps.js'
 import { joinTcp, listenTcp, reset } from '../sockets/tcp.js'
 import { listenUdp } from '../sockets/udp.js'
@@ -56,7 +56,7 @@ export class Client {
   readonly #conversations: Conversations
   /** What sessions that are over have carried. */
   readonly #past = new Past()
-  readonly #refused: Seldom
+  readonly #refused: LogThrottle
   readonly #dials: DialCounts = { made: 0, failed: 0 }
   readonly #repeater: Repeater
   readonly #loopback: LoopbackSender
@@ -65,7 +65,7 @@ export class Client {
 
   constructor(parts: ClientParts) {
     this.#parts = parts
-    this.#refused = new Seldom(parts.clock, REFUSED_REST_MS)
+    this.#refused = new LogThrottle(parts.clock, REFUSED_REST_MS)
     this.publicKey = encodeKey(parts.publicKey)
     this.#hosts = new Hosts(
       {

@@ -7,7 +7,7 @@ import { PendingDatagrams } from '../flows/pending.js'
 import { UdpFlows } from '../flows/udp.js'
 import { withPort } from '../lan/port-field.js'
 import { FULL_REST_MS } from '../limits.js'
-import { Seldom } from '../log/throttle.js'
+import { LogThrottle } from '../log/throttle.js'
 import type { Deps } from '../network/deps.js'
 import { LOCALHOST } from '../text/address.js'
 import type { Host } from './hosts/host.js'
@@ -51,7 +51,7 @@ export class Conversations {
     this.#parts = parts
     this.#hosts = hosts
     this.#pending = new PendingDatagrams(limits)
-    const full = new Seldom(parts.clock, FULL_REST_MS)
+    const full = new LogThrottle(parts.clock, FULL_REST_MS)
     this.#flows = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, (_key, flow, cause) => {
       this.#flowsById.delete(flow.id)
       this.#lastFlows[flow.map.index] = undefined

@@ -3,7 +3,7 @@
  * flow's first window, since nobody tells the client that any of it was consumed.
  */
 import type { ErrorCode } from '../errors.js'
-import { Place } from '../util/queue.js'
+import { QueueNode } from '../util/queue.js'
 import type { ByteFlow } from './byte-flow.js'
 
 /** Bytes that are made room for at first; then twice as many each time. */
@@ -11,7 +11,7 @@ const FIRST_ROOM = 1024
 
 export class HeldFlow {
   /** Where it waits. */
-  readonly place = new Place<HeldFlow>(this)
+  readonly place = new QueueNode<HeldFlow>(this)
   /** Copies in one block: each of many small pieces could hold on to a network buffer of its own. */
   #kept = new Uint8Array(0)
   #size = 0

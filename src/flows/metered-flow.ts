@@ -4,15 +4,15 @@
  * so that a keystroke waits for one turn of each other flow at the most.
  */
 import type { ErrorCode } from '../errors.js'
-import type { Turnstile } from '../util/fair-queue.js'
-import { Place } from '../util/queue.js'
+import type { FairQueue } from '../util/fair-queue.js'
+import { QueueNode } from '../util/queue.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
 
 export class MeteredFlow implements ByteFlow {
   /** Where it waits for its turn. */
-  readonly place = new Place<MeteredFlow>(this)
+  readonly place = new QueueNode<MeteredFlow>(this)
   readonly #inner: ByteFlow
-  readonly #turns: Turnstile<MeteredFlow>
+  readonly #turns: FairQueue<MeteredFlow>
   #events: ByteFlowEvents = deafEvents
   /** Bytes left of its turns; below 0 it waits for more. */
   #left = 0
@@ -25,7 +25,7 @@ export class MeteredFlow implements ByteFlow {
   #over = false
 
   /** @param turns each turn costs as many bytes as it lets pass */
-  constructor(inner: ByteFlow, turns: Turnstile<MeteredFlow>) {
+  constructor(inner: ByteFlow, turns: FairQueue<MeteredFlow>) {
     this.#inner = inner
     this.#turns = turns
     inner.events = {

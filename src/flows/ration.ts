@@ -14,7 +14,7 @@
 import type { ErrorCode } from '../errors.js'
 import type { Limits } from '../limits.js'
 import type { Clock } from '../util/clock.js'
-import { Turnstile } from '../util/fair-queue.js'
+import { FairQueue } from '../util/fair-queue.js'
 import { TokenBucket } from '../util/token-bucket.js'
 import { MAX_UDP_PAYLOAD } from '../wire/constants.js'
 import type { ByteFlow } from './byte-flow.js'
@@ -56,13 +56,13 @@ export class Ration {
   readonly #onexceed: (limit: Exceeded) => void
   readonly #isAlone: () => boolean
   readonly #aloneFactor: number
-  readonly #flows: Turnstile<HeldFlow> | null
+  readonly #flows: FairQueue<HeldFlow> | null
   readonly #frames: TokenBucket | null
   readonly #openFrames: number
   readonly #datagrams: TokenBucket | null
   readonly #udpIn: TokenBucket | null
   readonly #udpOut: TokenBucket | null
-  readonly #turns: Turnstile<MeteredFlow> | null
+  readonly #turns: FairQueue<MeteredFlow> | null
   /** UDP's bytes: those of TCP, which waits, may not use up what is for UDP, which cannot. */
   readonly #udpBytes: TokenBucket | null
 
@@ -87,7 +87,7 @@ export class Ration {
     this.#aloneFactor = limits.aloneFactor
     this.#flows =
       flows &&
-      new Turnstile(
+      new FairQueue(
         clock,
         flows,
         () => this.#price,
@@ -100,7 +100,7 @@ export class Ration {
     this.#udpOut = rate(udpPerSecond, 1)
     this.#turns =
       bytes &&
-      new Turnstile(
+      new FairQueue(
         clock,
         bytes,
         () => limits.quantum,

@@ -16,7 +16,7 @@
 import type { ErrorCode } from '../errors.js'
 import type { Limits } from '../limits.js'
 import type { Budget } from '../util/budget.js'
-import { Place } from '../util/queue.js'
+import { QueueNode } from '../util/queue.js'
 import { protocolError } from '../wire/bytes.js'
 import { INITIAL_WINDOW } from '../wire/constants.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
@@ -54,9 +54,9 @@ const RELEASED_MAX = 256
 export class TcpFlow implements ByteFlow {
   events: ByteFlowEvents = deafEvents
   /** Where it waits to say something, to tell its window, and to tell it when that can wait a little. */
-  readonly turn = new Place<TcpFlow>(this)
-  readonly windowTurn = new Place<TcpFlow>(this)
-  readonly soonTurn = new Place<TcpFlow>(this)
+  readonly turn = new QueueNode<TcpFlow>(this)
+  readonly windowTurn = new QueueNode<TcpFlow>(this)
+  readonly soonTurn = new QueueNode<TcpFlow>(this)
 
   // Sending. Offsets: base <= acked.. <= next <= end; the chunks from `head` hold [base, end).
   #chunks: Uint8Array[] = []

@@ -4,7 +4,7 @@ import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
 import type { Budget } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
-import { Place } from '../util/queue.js'
+import { QueueNode } from '../util/queue.js'
 import { closeCode, closeNumber } from '../wire/constants.js'
 import { Arq, type ArqHost, RESET_PROTOCOL, RESET_SESSION_FIRST } from './arq/index.js'
 import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
@@ -36,7 +36,7 @@ export interface TcpudpCarrier {
 export class TcpudpFlow implements ByteFlow {
   events: ByteFlowEvents = deafEvents
   /** Where it waits to be brought up to date. */
-  readonly turn = new Place<TcpudpFlow>(this)
+  readonly turn = new QueueNode<TcpudpFlow>(this)
   readonly #arq: Arq
   #timer: Timer | null = null
   #timerAt = Number.POSITIVE_INFINITY

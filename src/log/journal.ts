@@ -1,4 +1,4 @@
-/** The last events and log lines of a daemon, for whoever asks what has happened. Bounded in number and in bytes. */
+/** Ring buffer of a daemon's recent events and log lines, limited in number and in bytes. */
 import type { ControlLimits } from '../limits.js'
 
 export class Journal {
@@ -8,7 +8,7 @@ export class Journal {
 
   constructor(readonly limits: Pick<ControlLimits, 'journalLines' | 'journalBytes' | 'journalLineBytes'>) {}
 
-  /** Keeps one line: a JSON object, with or without a line feed behind it. A longer one than is kept is left out. */
+  /** Appends one line: a JSON object, with or without a trailing line feed. Lines above the limit are dropped. */
   add(text: string): void {
     const line = text.trimEnd()
     const size = Buffer.byteLength(line)
@@ -22,12 +22,12 @@ export class Journal {
     for (const listener of this.#listeners) listener(line)
   }
 
-  /** @param most how many at the most: the latest, the oldest of them first */
+  /** The latest `most` lines, oldest first. */
   last(most: number): string[] {
     return most <= 0 ? [] : this.#lines.slice(-most)
   }
 
-  /** @returns a function that ends it */
+  /** Calls `listener` with every new line. @returns a function that removes it */
   follow(listener: (line: string) => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)

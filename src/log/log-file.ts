@@ -1,8 +1,8 @@
-/** A file that lines are appended to, of a bounded size: when it is full, it becomes FILE.1 in place of the one before. */
+/** Log file with one rotation: when it is full, it replaces FILE.1. */
 import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs'
 import { codeOf } from '../errors.js'
 
-/** For the owner alone: it names keys, guests and ports. */
+/** Readable by the owner only: it names keys, guests and ports. */
 const MODE = 0o600
 
 export class LogFile {
@@ -14,9 +14,9 @@ export class LogFile {
   #failed = false
 
   /**
-   * Opens the file, or makes it.
-   * @param limit bytes from which on a new one begins; there are two at the most
-   * @param onfail hears the system's code when lines cannot be written; once, until they can again
+   * Opens or creates the file.
+   * @param limit size in bytes at which it is rotated
+   * @param onfail called with the system's code when writing fails; once, until it works again
    */
   constructor(path: string, limit: number, onfail: (code: string) => void) {
     this.path = path
@@ -25,12 +25,12 @@ export class LogFile {
     this.#try(() => this.#open())
   }
 
-  /** Appends a line with its line break. It is in the file when this returns, so that a crash loses nothing. */
+  /** Appends a line, given with its line break, synchronously: a crash loses nothing. */
   readonly write = (line: string): void => {
     this.#try(() => {
       const bytes = Buffer.from(line)
       if (this.#file === null) this.#open()
-      if (this.#size > 0 && this.#size + bytes.byteLength > this.#limit) this.#turn()
+      if (this.#size > 0 && this.#size + bytes.byteLength > this.#limit) this.#rotate()
       this.#size += writeSync(this.#file!, bytes)
     })
   }
@@ -45,16 +45,16 @@ export class LogFile {
     this.#size = fstatSync(this.#file).size
   }
 
-  #turn(): void {
-    // Windows renames no open file.
+  #rotate(): void {
+    // Windows cannot rename an open file.
     this.close()
     renameSync(this.path, `${this.path}.1`)
     this.#open()
   }
 
-  #try(act: () => void): void {
+  #try(action: () => void): void {
     try {
-      act()
+      action()
       this.#failed = false
     } catch (err) {
       if (this.#failed) return

@@ -1,40 +1,40 @@
-/** Diagnostics, to stderr and into a file: pino's interface, its JSON lines for machines or one plain line for people. */
+/** Diagnostic log to stderr and a file: pino's JSON lines for programs, or one plain line each for people. */
 
 import pino from 'pino'
 import type { DaemonEvent, ServiceEvent } from '../events.js'
 
-/** The log: pino's own interface. People's text and events are the CLI's; this is for diagnostics, to stderr. */
+/** pino's logger. For diagnostics only: the CLI prints events and text for people. */
 export type Log = pino.Logger
 
-/** A log that keeps silent: the library's default. */
+/** Logs nothing: the library's default. */
 export const silentLog: Log = pino({ enabled: false })
 
 const LEVELS = ['error', 'warn', 'info', 'debug'] as const
 
 export type LogLevel = (typeof LEVELS)[number]
 
-/** Where lines of JSON go beside. */
+/** An additional destination for JSON lines. */
 export interface LogSink {
-  /** The least that is written. */
+  /** Lowest level that is written. */
   readonly level: LogLevel
   /** Takes one line with its line break. */
   readonly write: (line: string) => void
 }
 
 export interface LogOptions {
-  /** The least that is written. */
+  /** Lowest level that is written. */
   readonly level: LogLevel
   /** True for pino's JSON lines, false for text. */
   readonly json: boolean
   /** Takes one line with its line break. */
   readonly write: (line: string) => void
-  /** Takes pino's JSON lines of `info` and above, whatever is written. */
+  /** Receives JSON lines of `info` and above, independent of `level`. */
   readonly keep?: (line: string) => void
-  /** Gets JSON, too, of its own level. */
+  /** Receives JSON lines of its own level. */
   readonly file?: LogSink | undefined
 }
 
-/** A log that writes lines. Secrets mask themselves, whoever logs them. */
+/** Creates a log. Secrets are safe to log: their type masks them. */
 export function createLog({ level, json, write, keep, file }: LogOptions): Log {
   const streams: { readonly level: LogLevel; readonly stream: pino.DestinationStream }[] = [
     { level, stream: { write: json ? write : line => write(plainLine(line)) } }
@@ -47,7 +47,7 @@ export function createLog({ level, json, write, keep, file }: LogOptions): Log {
 
 export type EventLog = (event: DaemonEvent | ServiceEvent) => void
 
-/** The log that events go to; pino's JSON, as diagnostics. */
+/** A log of events, as JSON lines. */
 export function createEventLog({ level, write }: LogSink): EventLog {
   const log = logTo(level, { write })
   return event => {
@@ -61,11 +61,11 @@ function logTo(level: LogLevel, stream: pino.DestinationStream): Log {
   return pino(
     {
       level,
-      // The process id and the host's name say nothing to a user, and a log may be shown to strangers.
+      // A process id and host name do not help a user, and logs are shown to strangers.
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: label => ({ level: label }) },
-      // Stack traces are for those who asked for details.
+      // Stack traces only at level debug.
       serializers: { err: err => (level === 'debug' ? pino.stdSerializers.err(err) : brief(err)) }
     },
     stream

@@ -1,18 +1,18 @@
-/** Lets through what is said often only so often: one line of the log for a game that is not running, not one for each try. */
+/** Repeats each message of the log at most once per interval, such as that a game is not running. */
 import type { Clock } from '../util/clock.js'
 
-export class Seldom {
+export class LogThrottle {
   readonly #last = new Map<string, number>()
 
-  /** @param restMs how long something that was said rests, milliseconds */
+  /** @param restMs interval between two messages about the same thing, ms */
   constructor(
     readonly clock: Pick<Clock, 'now'>,
     readonly restMs: number
   ) {}
 
   /**
-   * Whether something is to be said now: it is then taken to have been.
-   * @param what from a small set, as all of it is remembered
+   * Whether to log a message now; if so, its interval begins.
+   * @param what identifies the message; from a small set, as each is remembered
    */
   admits(what: string): boolean {
     const now = this.clock.now()

@@ -12,8 +12,8 @@ import { encodeKey, shortKey } from '../identity/encoding.js'
 import { type Limits, SOCKET_BUFFER } from '../limits.js'
 import type { Log } from '../log/log.js'
 import type { Clock } from '../util/clock.js'
-import { Turnstile } from '../util/fair-queue.js'
-import { Place } from '../util/queue.js'
+import { FairQueue } from '../util/fair-queue.js'
+import { QueueNode } from '../util/queue.js'
 import { TokenBucket } from '../util/token-bucket.js'
 import { OpenPort } from './open-port.js'
 import { RelayChoice } from './relay-choice.js'
@@ -81,7 +81,7 @@ export class Dht extends HyperDHT {
   #askedAt = Number.NEGATIVE_INFINITY
   readonly #movable: boolean
   /** Lets handshakes be decrypted, one after the other, with a pause for everything else in between. */
-  readonly #looks: Turnstile<() => void>
+  readonly #looks: FairQueue<() => void>
 
   constructor(options: HyperDHT.Options, clock: Clock, limits: DhtLimits, log: Log) {
     super(options)
@@ -92,7 +92,7 @@ export class Dht extends HyperDHT {
     this.#log = log
     this.#sightings = new Sightings(limits.sightingMs)
     this.#movable = options.firewalled !== false
-    this.#looks = new Turnstile(
+    this.#looks = new FairQueue(
       clock,
       new TokenBucket(limits.handshakeLooksPerSecond / 1000, 1),
       () => 1,
@@ -296,7 +296,7 @@ export class Dht extends HyperDHT {
       if (isNew && !this.#looks.enter()) {
         // Its sender asks again.
         if (this.#looks.waiting >= this.#limits.handshakesWaiting) return null
-        await new Promise<void>(resolve => this.#looks.wait(new Place(resolve)))
+        await new Promise<void>(resolve => this.#looks.wait(new QueueNode(resolve)))
         if (this.destroyed) return null
       }
       return onhandshake.call(server, handshake, request)

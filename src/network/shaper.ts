@@ -11,7 +11,7 @@
 import type { RelayLimits } from '../limits.js'
 import { Budget } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
-import { Place, Queue } from '../util/queue.js'
+import { Queue, QueueNode } from '../util/queue.js'
 import { TokenBucket } from '../util/token-bucket.js'
 
 export type ShaperLimits = Pick<
@@ -80,7 +80,7 @@ export class Shaper {
 
 /** The packets of one session, in both directions. */
 export class ShapedSession {
-  readonly turn = new Place<ShapedSession>(this)
+  readonly turn = new QueueNode<ShapedSession>(this)
   /** Directions with packets that wait. */
   readonly #turns = new Queue<Direction>()
   #timer: Timer | null = null
@@ -131,7 +131,7 @@ export class ShapedSession {
 
 /** The packets that go one way in a session, in their order. */
 export class Direction {
-  readonly turn = new Place<Direction>(this)
+  readonly turn = new QueueNode<Direction>(this)
   #packets: Buffer[] = []
   #bytes = 0
 

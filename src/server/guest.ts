@@ -4,7 +4,7 @@ import { UdpFlows } from '../flows/udp.js'
 import { shortKey } from '../identity/encoding.js'
 import { FULL_REST_MS, type Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
-import { Seldom } from '../log/throttle.js'
+import { LogThrottle } from '../log/throttle.js'
 import type { StreamLink } from '../network/stream-link.js'
 import type { Session } from '../session/session.js'
 import type { UdpTarget } from '../sockets/udp.js'
@@ -33,7 +33,7 @@ export class Guest {
     log: Log,
     clock: Pick<Clock, 'now'>
   ) {
-    const full = new Seldom(clock, FULL_REST_MS)
+    const full = new LogThrottle(clock, FULL_REST_MS)
     this.udp = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, (flow, { target }, cause) => {
       target.close()
       if (cause === 'full') {

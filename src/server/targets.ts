@@ -10,7 +10,7 @@ import type { ByteFlow } from '../flows/byte-flow.js'
 import { playerAddress } from '../identity/player-address.js'
 import { type Limits, REFUSED_REST_MS } from '../limits.js'
 import type { Log } from '../log/log.js'
-import { Seldom } from '../log/throttle.js'
+import { LogThrottle } from '../log/throttle.js'
 import { proxyHeader } from '../sockets/proxy-header.js'
 import { isNotOurs, isOurs } from '../sockets/source-address.js'
 import { dialTcp, joinTcp, targetCode } from '../sockets/tcp.js'
@@ -46,11 +46,11 @@ export interface TargetsParts {
 
 export class Targets {
   readonly #parts: TargetsParts
-  readonly #unreached: Seldom
+  readonly #unreached: LogThrottle
 
   constructor(parts: TargetsParts) {
     this.#parts = parts
-    this.#unreached = new Seldom(parts.clock, REFUSED_REST_MS)
+    this.#unreached = new LogThrottle(parts.clock, REFUSED_REST_MS)
   }
 
   /** Finds out whether the system has the addresses of guests, if any map needs them. */

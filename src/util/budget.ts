@@ -1,35 +1,35 @@
 /**
- * Memory that many share, the flows of a session or the queues of a relay: each has a little that is always its own, and what it
- * has beyond that is taken from here, so that hundreds together stay within one bound while a few get all that they can use.
+ * Memory shared by many users, such as the flows of a session or the queues of a relay. Each user has a small reserve of its own
+ * and borrows the rest here, so that hundreds together stay within one limit while a few can use all of it.
  */
 export class Budget {
   #used = 0
 
-  /** @param size bytes in all; Infinity for no bound */
+  /** @param size bytes in total; Infinity for no limit */
   constructor(readonly size: number) {}
 
   get used(): number {
     return this.#used
   }
 
-  /** Bytes that nobody uses; never below 0. */
+  /** Unused bytes, never below 0. */
   get free(): number {
     return Math.max(0, this.size - this.#used)
   }
 
-  /** Lends `bytes`; false if there are not so many. */
+  /** Reserves `bytes`; false if fewer are free. */
   borrow(bytes: number): boolean {
     if (bytes > this.free) return false
     this.#used += bytes
     return true
   }
 
-  /** Counts `bytes` that are there already, within the bound or not. */
+  /** Counts bytes that are in use already, even beyond the limit. */
   charge(bytes: number): void {
     this.#used += bytes
   }
 
-  /** Takes back what was lent or charged. */
+  /** Releases bytes that were borrowed or charged. */
   giveBack(bytes: number): void {
     this.#used -= bytes
   }

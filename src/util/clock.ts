@@ -1,6 +1,6 @@
-/** Time as the pure rooms see it: an argument, so that tests can bring a virtual one. */
+/** The clock that the pure rooms take as an argument, so that tests can pass a virtual one. */
 export interface Clock {
-  /** Milliseconds on a clock that never goes back; may have a fraction. */
+  /** Milliseconds of a monotonic clock, with a fraction. */
   now(): number
   /** Runs `fn` once, `ms` from now (0 or more). */
   after(ms: number, fn: () => void): Timer
@@ -10,7 +10,7 @@ export interface Timer {
   cancel(): void
 }
 
-/** The machine's monotonic clock. Its timers do not keep the process alive: sockets do. */
+/** The system's monotonic clock. Its timers do not keep the process alive: sockets do. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(ms, fn) {
@@ -20,7 +20,7 @@ export const systemClock: Clock = {
   }
 }
 
-/** Milliseconds since 1970, by a clock that people and programs may set at any time. */
+/** Milliseconds since 1970, by the system's adjustable clock. */
 export function wallClock(): number {
   return Date.now()
 }

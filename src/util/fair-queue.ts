@@ -1,20 +1,20 @@
-/** Lets those who come through at a rate; who comes too soon waits, in the order in which they came. */
+/** FIFO that admits items at the rate of a token bucket. */
 import type { Clock, Timer } from './clock.js'
-import { type Place, Queue } from './queue.js'
+import { Queue, type QueueNode } from './queue.js'
 import type { TokenBucket } from './token-bucket.js'
 
-/** Between two looks at who may pass, ms: fractions of a timer's tick would be no progress. */
+/** Shortest delay of the timer, ms: a fraction of a tick would make no progress. */
 const LEAST_WAIT_MS = 1
 
-export class Turnstile<T> {
+export class FairQueue<T> {
   readonly #queue = new Queue<T>()
-  /** Armed while somebody waits. */
+  /** Armed by {@link wait} while the queue is not empty. */
   #timer: Timer | null = null
 
   /**
-   * @param bucket what passing is paid from; others may take from it, too
-   * @param cost tells the tokens for each who passes now, no more than the bucket can hold
-   * @param pass hears of each who waited and may pass now; may let the same one wait again
+   * @param bucket pays for each item; it may be shared with other users
+   * @param cost tokens for the next item, at most the bucket's size
+   * @param pass called with each queued item once it is admitted; may queue it again
    */
   constructor(
     readonly clock: Clock,
@@ -23,24 +23,24 @@ export class Turnstile<T> {
     readonly pass: (item: T) => void
   ) {}
 
-  /** How many wait. */
+  /** Number of queued items. */
   get waiting(): number {
     return this.#queue.size
   }
 
-  /** Lets somebody pass at once, unless others wait. @returns false for somebody who has to {@link wait} */
+  /** Admits an item at once if nothing is queued and the bucket can pay. @returns false if it has to {@link wait} */
   enter(): boolean {
     return this.#queue.size === 0 && this.#pay()
   }
 
-  wait(place: Place<T>): void {
-    this.#queue.add(place)
+  wait(node: QueueNode<T>): void {
+    this.#queue.add(node)
     this.#arm()
   }
 
-  /** Somebody waits no longer. */
-  leave(place: Place<T>): void {
-    this.#queue.delete(place)
+  /** Removes an item from the queue. */
+  leave(node: QueueNode<T>): void {
+    this.#queue.delete(node)
     if (this.#queue.size > 0) return
     this.#timer?.cancel()
     this.#timer = null

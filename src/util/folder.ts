@@ -1,13 +1,13 @@
-/** Folders that are made when something is to be kept in them. */
+/** Creates folders, parents included. */
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOf } from '../errors.js'
 
 /**
- * Makes a folder, and those above it, where they are missing. `mkdir` of Node.js does that, too, but never ends where the folder above is
- * there and takes none, as in /proc.
- * @param mode permission bits of those that are made, of which the mask of this process may take some away
- * @returns whether it was made; one that is there stays as it is
+ * Creates a folder and its missing parents. Not `mkdir` with `recursive`: in Node.js that never returns where the parent exists but
+ * accepts no entries, as in /proc.
+ * @param mode permission bits of new folders, before the umask
+ * @returns whether it was created; an existing folder stays as it is
  * @throws the system's error
  */
 export async function makeFolder(path: string, mode = 0o777): Promise<boolean> {

@@ -1,55 +1,55 @@
 /**
- * Who waits for a turn, each once, in the order in which they came. Links, not a Set: one that flows enter and leave with every
- * message makes a new table every few times, each old table points to the next, and once one of them has grown old, the
- * garbage collector keeps all that follow until it collects the old generation, which may be 100 MB later.
+ * FIFO without duplicates: a doubly linked list whose nodes belong to one queue at a time. Not a Set: V8 rebuilds the table of
+ * a Set that items enter and leave with every message, each old table keeps a reference to the next, and once one of them is
+ * in the old generation, all that follow stay until that is collected, perhaps 100 MB later.
  */
 export class Queue<T> {
-  #first: Place<T> | null = null
-  #last: Place<T> | null = null
+  #first: QueueNode<T> | null = null
+  #last: QueueNode<T> | null = null
   #size = 0
 
   get size(): number {
     return this.#size
   }
 
-  /** The first one, who stays; null if nobody waits. */
+  /** The first item, which stays in the queue; null if the queue is empty. */
   get first(): T | null {
     return this.#first?.item ?? null
   }
 
-  has(place: Place<T>): boolean {
-    return place.queue === this
+  has(node: QueueNode<T>): boolean {
+    return node.queue === this
   }
 
-  /** Puts it last; if it waits here already, it keeps its place. One that waits elsewhere leaves there. */
-  add(place: Place<T>): void {
-    if (place.queue === this) return
-    place.queue?.delete(place)
-    place.queue = this
-    place.before = this.#last
-    if (this.#last) this.#last.behind = place
-    else this.#first = place
-    this.#last = place
+  /** Appends a node. One that is queued here keeps its position; one in another queue is removed there first. */
+  add(node: QueueNode<T>): void {
+    if (node.queue === this) return
+    node.queue?.delete(node)
+    node.queue = this
+    node.previous = this.#last
+    if (this.#last) this.#last.next = node
+    else this.#first = node
+    this.#last = node
     this.#size++
   }
 
-  delete(place: Place<T>): void {
-    if (place.queue !== this) return
-    const { before, behind } = place
-    if (before) before.behind = behind
-    else this.#first = behind
-    if (behind) behind.before = before
-    else this.#last = before
-    place.queue = place.before = place.behind = null
+  delete(node: QueueNode<T>): void {
+    if (node.queue !== this) return
+    const { previous, next } = node
+    if (previous) previous.next = next
+    else this.#first = next
+    if (next) next.previous = previous
+    else this.#last = previous
+    node.queue = node.previous = node.next = null
     this.#size--
   }
 
-  /** The first one, who leaves; null if nobody waits. */
+  /** Removes and returns the first item; null if the queue is empty. */
   take(): T | null {
-    const place = this.#first
-    if (!place) return null
-    this.delete(place)
-    return place.item
+    const node = this.#first
+    if (!node) return null
+    this.delete(node)
+    return node.item
   }
 
   clear(): void {
@@ -57,11 +57,11 @@ export class Queue<T> {
   }
 }
 
-/** What somebody needs to wait in a {@link Queue}, in one at a time. */
-export class Place<T> {
+/** An item of a {@link Queue}, and its neighbours there. */
+export class QueueNode<T> {
   queue: Queue<T> | null = null
-  before: Place<T> | null = null
-  behind: Place<T> | null = null
+  previous: QueueNode<T> | null = null
+  next: QueueNode<T> | null = null
 
   constructor(readonly item: T) {}
 }

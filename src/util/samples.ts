@@ -1,11 +1,11 @@
-/** Figures of a row of pings: each a round trip in ms, or null for no answer. */
+/** Statistics of a series of pings: each a round trip in ms, or null for no answer. */
 type Trips = readonly (number | null)[]
 
 function answered(trips: Trips): number[] {
   return trips.filter(trip => trip !== null)
 }
 
-/** The middle one, in ms; null without an answer. */
+/** The median in ms; null if none was answered. */
 export function medianOf(trips: Trips): number | null {
   const sorted = answered(trips).sort((a, b) => a - b)
   return sorted[Math.floor(sorted.length / 2)] ?? null
@@ -20,7 +20,7 @@ export function jitterOf(trips: Trips): number | null {
   return sum / (all.length - 1)
 }
 
-/** The share that was not answered, 0 to 1; 0 of none. */
+/** The share that was not answered, 0 to 1; 0 for an empty series. */
 export function lossOf(trips: Trips): number {
   return trips.length === 0 ? 0 : 1 - answered(trips).length / trips.length
 }

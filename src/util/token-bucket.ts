@@ -1,11 +1,11 @@
-/** A rate that may be exceeded for a moment: what was not used is saved, up to a limit. */
+/** Token bucket: unused tokens are saved up to its size, so that bursts may exceed the rate. */
 export class TokenBucket {
   #tokens: number
   #at: number | null = null
 
   /**
    * @param rate tokens per millisecond
-   * @param size tokens that can be saved
+   * @param size most tokens that can be saved
    */
   constructor(
     readonly rate: number,
@@ -14,18 +14,18 @@ export class TokenBucket {
     this.#tokens = size
   }
 
-  /** Whether there are `tokens` now. */
+  /** Whether `tokens` are available now. */
   has(tokens: number, now: number): boolean {
     this.#fill(now)
     return this.#tokens >= tokens
   }
 
-  /** Uses up tokens; more than {@link has} has found leave a debt. */
+  /** Spends tokens; more than are available leave a debt. */
   take(tokens: number): void {
     this.#tokens -= tokens
   }
 
-  /** Milliseconds until there are `tokens`, 0 if there are. Infinity for more than can be saved. */
+  /** Milliseconds until `tokens` are available; Infinity for more than the bucket can hold. */
   wait(tokens: number, now: number): number {
     this.#fill(now)
     if (tokens > this.size) return Number.POSITIVE_INFINITY

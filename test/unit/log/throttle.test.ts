@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Seldom } from '../../../src/log/throttle.js'
+import { LogThrottle } from '../../../src/log/throttle.js'
 
-test('each thing is said once, and again after a rest', () => {
+test('a message is logged once per interval', () => {
   let now = 5
-  const seldom = new Seldom({ now: () => now }, 100)
-  assert.deepEqual([seldom.admits('a'), seldom.admits('a'), seldom.admits('b')], [true, false, true])
+  const throttle = new LogThrottle({ now: () => now }, 100)
+  assert.deepEqual([throttle.admits('a'), throttle.admits('a'), throttle.admits('b')], [true, false, true])
   now = 104
-  assert.equal(seldom.admits('a'), false)
+  assert.equal(throttle.admits('a'), false)
   now = 105
-  assert.deepEqual([seldom.admits('a'), seldom.admits('a')], [true, false], 'from when it was said')
+  assert.deepEqual(
+    [throttle.admits('a'), throttle.admits('a')],
+    [true, false],
+    'counted from when it was logged'
+  )
 })

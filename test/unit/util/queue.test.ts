@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Place, Queue } from '../../../src/util/queue.js'
+import { Queue, QueueNode } from '../../../src/util/queue.js'
 
 test('it is a set in the order of arrival, whatever is done to it', () => {
   const step = fc.record({
@@ -10,7 +10,7 @@ test('it is a set in the order of arrival, whatever is done to it', () => {
   })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), steps => {
-      const places = Array.from({ length: 6 }, (_, i) => new Place(i))
+      const places = Array.from({ length: 6 }, (_, i) => new QueueNode(i))
       const queue = new Queue<number>()
       const other = new Queue<number>()
       const naive = new Set<number>()
