@@ -249,7 +249,7 @@ export class TcpudpFlow implements ByteFlow {
   #onReset(code: number): void {
     const { events } = this
     this.events = deafEvents
-    events.reset(code < RESET_SESSION_FIRST ? 'FLOW_RESET' : closeCode(code))
+    events.reset(code < RESET_SESSION_FIRST ? 'FLOW_RESET' : closeCode(code, 'FLOW_RESET'))
   }
 
   /** A socket that has all, and has been told so, is not kept while the flow lingers. */

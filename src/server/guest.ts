@@ -6,7 +6,7 @@ import { FULL_REST_MS, type Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
 import type { StreamLink } from '../network/stream-link.js'
-import type { Session } from '../session/session.js'
+import type { ServerSession } from '../session/server-session.js'
 import type { UdpTarget } from '../sockets/udp.js'
 import type { Clock } from '../util/clock.js'
 
@@ -21,7 +21,7 @@ export class Guest {
   link: StreamLink | null = null
 
   constructor(
-    readonly session: Session,
+    readonly session: ServerSession,
     readonly key: Uint8Array,
     /** The loopback address that stands for it. */
     readonly address: string,

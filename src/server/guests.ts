@@ -73,7 +73,7 @@ export class Guests {
     const { clock, limits, log } = this.#outside
     const peer = visitor.name ?? shortKey(key)
     return (
-      this.of(key)[0]?.session.outside.ration ??
+      this.of(key)[0]?.session.deps.ration ??
       new Ration(
         clock,
         limits,

@@ -22,14 +22,14 @@ import type { Deps } from '../network/deps.js'
 import { OFFLINE } from '../network/dial-errors.js'
 import type { Announced } from '../network/node.js'
 import type { StreamLink } from '../network/stream-link.js'
-import { greetClient, turnAway } from '../session/greeting.js'
-import { Session } from '../session/session.js'
+import { reject, serverHandshake } from '../session/handshake.js'
+import { ServerSession } from '../session/server-session.js'
 import { answersTcp } from '../sockets/tcp.js'
 import { mapStatus, Past, type ServerStatus, sessionStatus } from '../status.js'
 import type { Timer } from '../util/clock.js'
-import { ANNOUNCEMENTS, KEY_BYTES, SESSION_ID_BYTES, VERSION } from '../wire/constants.js'
-import type { Hello } from '../wire/frames.js'
+import { ANNOUNCEMENTS, FEATURES, KEY_BYTES, SESSION_ID_BYTES, VERSIONS } from '../wire/constants.js'
 import { welcomeFrame } from '../wire/frames.js'
+import type { Hello } from '../wire/handshake.js'
 import { Guest } from './guest.js'
 import { Guests } from './guests.js'
 import { type ServerMap, type SharedMap, SharedMaps } from './shared-maps.js'
@@ -191,7 +191,7 @@ export class Server {
       session.resetFlows(id, 'MAP_NOT_SHARED')
       udp.drop(({ map }) => map === id)
     }
-    if (!session.tellMaps(now)) guest.link?.destroy()
+    if (!session.sendMaps(now)) guest.link?.destroy()
   }
 
   /** Other rules from now on. Sessions that they do not concern go on; those of who may no longer come in end at once. */
@@ -284,7 +284,7 @@ export class Server {
     // Who means well needs one round trip; who has waited longest is likeliest to say nothing at all.
     const [longest] = this.#greetings
     if (this.#greetings.size >= limits.greetings) longest?.()
-    const giveUp = greetClient(
+    const giveUp = serverHandshake(
       { link, sharedKey: this.#parts.keyPair.publicKey, clock, timeoutMs: limits.greetingMs },
       result => {
         this.#greetings.delete(giveUp)
@@ -304,11 +304,7 @@ export class Server {
     const tooMany = resumed ? null : this.#guests.refuseDevice(link.remoteKey, visitor)
     if (tooMany) return this.#refuse(link, tooMany)
     if (!resumed && !this.#guests.hasRoom()) {
-      return turnAway(
-        link,
-        'TOO_MANY_SESSIONS',
-        'The server has as many guests as it takes: try again later.'
-      )
+      return reject(link, 'TOO_MANY_SESSIONS', 'The server has as many guests as it takes: try again later.')
     }
     const guest = resumed ?? this.#admit(link, visitor)
     guest.link = link
@@ -317,7 +313,8 @@ export class Server {
     }
     const sendKey = random(KEY_BYTES)
     const welcome = welcomeFrame({
-      version: VERSION,
+      versions: VERSIONS,
+      features: FEATURES,
       session: guest.session.id,
       host: this.#host,
       datagramKey: sendKey,
@@ -331,13 +328,14 @@ export class Server {
       link,
       sendKey,
       receiveKey: b4a.from(hello.datagramKey),
+      features: hello.features,
       resumed: resumed ? hello.resume : null
     })
   }
 
   #refuse(link: StreamLink, { code, message }: HyperNatError): void {
     this.#parts.log.info({ peer: shortKey(link.remoteKey), code }, 'client turned away')
-    turnAway(link, code, message)
+    reject(link, code, message)
   }
 
   #admit(link: StreamLink, visitor: Visitor): Guest {
@@ -345,8 +343,7 @@ export class Server {
     const id = random(SESSION_ID_BYTES)
     const key = b4a.from(link.remoteKey)
     const address = players.enter(this.#playerOf(key), playerNumber(keyPair, key))
-    const session = new Session(
-      'server',
+    const session = new ServerSession(
       id,
       {
         clock,
@@ -372,8 +369,7 @@ export class Server {
           guest.link?.suspect()
         },
         open: (flow, proto) => this.#targets.connect(guest, flow, proto),
-        udp: (map, flow, payload) => this.#targets.send(guest, map, flow, payload),
-        maps: () => {}
+        udp: (map, flow, payload) => this.#targets.send(guest, map, flow, payload)
       }
     )
     const guest = new Guest(session, key, address, visitor, timeOfDay(), limits, log, clock)

@@ -5,7 +5,7 @@ import type { ServerMapInfo } from '../events.js'
 import type { Lobby } from '../games/lobby.js'
 import type { Proto } from '../proto.js'
 import { MAX_MAPS } from '../wire/constants.js'
-import type { WireMap } from '../wire/frames.js'
+import type { WireMap } from '../wire/handshake.js'
 
 /** A port map, and how its target is spoken to. */
 export interface ServerMap extends ServerMapInfo {

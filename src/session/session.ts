@@ -1,13 +1,14 @@
 /**
  * One session: what a client and a server share, and what survives the connections that carry it.
  *
- *          attach               connection gone             grace over, close
+ *          attach               connection lost         grace over, close
  *   NEW -----------> UP ---------------------------> LOST --------------------> ENDED
  *                    |  ^                             |                           ^
  *                    |  +-------- attach (resumed) ---+                           |
  *                    +------------------- close, protocol error ------------------+
  *
- * Pure: a {@link Link}, a clock and randomness come from outside.
+ * Pure: a {@link Link}, a clock and randomness come from outside. What the two sides do differently is in `client-session.ts` and
+ * `server-session.ts`.
  */
 
 import { type DatagramCounts, type DatagramEvents, Datagrams, noDatagrams } from '../datagrams/datagrams.js'
@@ -24,82 +25,73 @@ import type { Limits } from '../limits.js'
 import { Budget } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
 import { protocolError } from '../wire/bytes.js'
-import { KNOWS, MAX_PING_PADDING } from '../wire/constants.js'
-import {
-  type FlowPosition,
-  type FrameSink,
-  mapsFrame,
-  pingFrame,
-  pongFrame,
-  resetFrame,
-  type WireMap
-} from '../wire/frames.js'
+import { FEATURES, MAX_PING_PADDING } from '../wire/constants.js'
+import { type FrameSink, pingFrame, pongFrame, resetFrame } from '../wire/frames.js'
+import type { FlowPosition, WireMap } from '../wire/handshake.js'
 import type { Link } from '../wire/link.js'
-import { refuseGreetings, turnAway } from './greeting.js'
-import { Intake } from './intake.js'
-import { type Heard, Pulse } from './pulse.js'
+import { FrameReader } from './frame-reader.js'
+import { refuseHandshake, reject } from './handshake.js'
+import { type LastReceived, PathMonitor } from './path-monitor.js'
 import { RestraintWatch } from './restraint-watch.js'
 import { Traffic } from './traffic.js'
 
 export type SessionState = 'new' | 'up' | 'lost' | 'ended'
 
-/** What the owner of a session hears from it. */
+/** Events of a session, for its owner. */
 export interface SessionEvents {
   /** A connection carries the session: the first (`resumed` false) or a further one. */
   up(resumed: boolean): void
-  /** The connection is gone; the session waits for another. */
+  /** The connection is lost; the session waits for another. */
   lost(code: string): void
   /** The session is over; its flows were reset. */
   ended(code: ErrorCode, reason: string): void
-  /** Nothing was heard for `ms`, though we asked. */
+  /** Nothing was received for `ms`, though pings were sent. */
   silent(ms: number): void
-  /** The client opened a TCP connection by this protocol (server only); return an error code to refuse it. */
-  open(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null
-  /** A UDP payload came. The view is valid during the call only. */
+  /** A UDP payload was received. The view is valid during the call only. */
   udp(map: number, flow: number, payload: Uint8Array): void
-  /** The server shares other port maps from now on (client only). */
-  maps(maps: readonly WireMap[]): void
 }
 
-/** The outside, as arguments. */
-export interface SessionOutside {
+/** What a session depends on. */
+export interface SessionDeps {
   readonly clock: Clock
   readonly limits: Limits
   /** Runs a function once, at the end of this turn of the event loop. */
   readonly defer: (fn: () => void) => void
   /** Numbers from 0 to below 1; need not be secret. */
   readonly chance: () => number
-  /** What the other side may use in a second; left out: whatever it likes. */
+  /** Holds the peer to its rates; left out: it has none. */
   readonly ration?: Ration
 }
 
-/** A connection that has been greeted, and what the greeting said about a resumed session. */
+/** A connection whose handshake is complete, and what the handshake said about a resumed session. */
 export interface Attachment {
   readonly link: Link
   readonly sendKey: Uint8Array
   readonly receiveKey: Uint8Array
-  /** How far the other side got with each flow; null for a new session. */
+  /** The peer's feature bits. */
+  readonly features: number
+  /** How far the peer has received each flow; null for a new session. */
   readonly resumed: { readonly highest: number; readonly flows: readonly FlowPosition[] } | null
 }
 
-/** What a message may hold at the least while the stream is restrained: a packet. */
+/** The smallest limit on a message while the stream is restrained, bytes: a packet. */
 const RESTRAINED_MESSAGE = 1400
 
-export class Session {
+export abstract class Session {
   readonly #tcp: TcpFlows
   readonly tcpudp: TcpudpFlows
-  /** What flows share for windows beyond the first. */
+  /** Window beyond the first that all flows share. */
   readonly windows: Budget
-  /** What the datagram channel has counted, over all connections. */
+  /** Counters of the datagram channel, over all connections. */
   readonly datagramCounts: DatagramCounts = noDatagrams()
-  /** What went through, but for the TCP flows that are open. */
+  /** Counters of everything but the TCP flows that are open. */
   readonly #traffic = new Traffic()
   #resumptions = 0
-  /** What the client has said that it understands, by {@link KNOWS}. */
-  #known = 0
+  /** Features that both sides have, on the connection that carries the session now. */
+  #features = 0
   readonly #outbox: Outbox
-  readonly #pulse: Pulse
-  readonly #mtuPings: MtuPings
+  readonly #path: PathMonitor
+  protected readonly mtuPings: MtuPings
   readonly #restraint: RestraintWatch
   #graceTimer: Timer | null = null
   #graceEnds = 0
@@ -110,50 +102,58 @@ export class Session {
   #reading = false
   #flushing = false
 
-  constructor(
-    readonly role: 'client' | 'server',
+  protected constructor(
+    role: 'client' | 'server',
     /** The server's random name for the session. */
     readonly id: Uint8Array,
-    readonly outside: SessionOutside,
+    readonly deps: SessionDeps,
     readonly events: SessionEvents
   ) {
-    this.#outbox = new Outbox(outside.limits)
-    this.windows = new Budget(outside.limits.sessionWindow)
+    this.#outbox = new Outbox(deps.limits)
+    this.windows = new Budget(deps.limits.sessionWindow)
     this.#tcp = new TcpFlows(role, {
-      ...outside,
+      ...deps,
       windows: this.windows,
       outbox: this.#outbox,
       connected: () => this.#link !== null,
       flush: () => this.#flush(),
-      refuse: (id, code) => this.#control(resetFrame(id, code)),
-      open: flow => this.#admit(flow, 'tcp'),
+      refuse: (id, code) => this.control(resetFrame(id, code)),
+      open: flow => this.admit(flow, 'tcp'),
       done: flow => this.#traffic.addTcp(flow)
     })
     this.tcpudp = new TcpudpFlows(role, {
-      ...outside,
+      ...deps,
       windows: this.windows,
-      rtt: () => this.#pulse.quality.rtt,
+      rtt: () => this.#path.quality.rtt,
       leastRtt: () => this.#restraint.leastRtt,
-      open: flow => this.#admit(flow, 'tcpudp'),
+      open: flow => this.admit(flow, 'tcpudp'),
       done: flow => this.#traffic.addTcpudp(flow)
     })
-    this.#pulse = new Pulse(outside.clock, outside.limits, {
+    this.#path = new PathMonitor(deps.clock, deps.limits, {
       ping: ping => this.#record(datagrams => datagrams.packer.ping(ping)),
       answered: rtt => this.#restraint.sample(rtt),
       silent: ms => this.#onSilence(ms)
     })
-    this.#mtuPings = new MtuPings(
+    this.mtuPings = new MtuPings(
       () => this.#link?.datagramSize() ?? 0,
-      padding => this.#control(pingFrame(KNOWS.MAPS, padding))
+      padding => this.control(pingFrame(0, padding))
     )
-    this.#restraint = new RestraintWatch(outside.clock, outside.limits, {
-      ask: done => this.#pulse.ask(done),
+    this.#restraint = new RestraintWatch(deps.clock, deps.limits, {
+      ask: done => this.#path.ask(done),
       bound: bytes => {
         this.tcpudp.restrain(bytes)
         this.#link?.restrain(bytes)
       }
     })
   }
+
+  // --- what the two sides do differently ---
+
+  /** The peer opens a flow; returns an error code to refuse it. */
+  protected abstract admit(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null
+
+  /** The peer sends the list of port maps. */
+  protected abstract onMaps(maps: readonly WireMap[]): void
 
   /** The `tcp` flows that are open. */
   get flows(): ReadonlyMap<number, TcpFlow> {
@@ -170,16 +170,16 @@ export class Session {
   }
 
   get quality(): Quality {
-    return this.#pulse.quality
+    return this.#path.quality
   }
 
-  get lastHeard(): Heard {
-    return this.#pulse.lastHeard
+  get lastReceived(): LastReceived {
+    return this.#path.lastReceived
   }
 
-  /** Measures the path once; `done` hears the round trip in ms, or null when there is no connection or no answer. */
+  /** Measures the path once; `done` gets the round trip in ms, or null without a connection or an answer. */
   ping(done: (rtt: number | null) => void): void {
-    if (this.#state === 'up') this.#pulse.ask(done)
+    if (this.#state === 'up') this.#path.ask(done)
     else done(null)
   }
 
@@ -187,17 +187,22 @@ export class Session {
     return this.#link
   }
 
-  /** How often it went on over a new connection. */
+  /** How often the session was resumed over a new connection. */
   get resumptions(): number {
     return this.#resumptions
   }
 
-  /** What the server's numbers for port maps mean: what goes through those that were never told is not counted. */
+  /** Whether both sides have a feature, a bit of `FEATURE`; false without a connection. */
+  has(feature: number): boolean {
+    return this.#link !== null && (this.#features & feature) !== 0
+  }
+
+  /** Learns which port maps the server's numbers stand for: traffic of other numbers is not counted. */
   learnMaps(maps: readonly WireMap[]): void {
     this.#traffic.learn(maps)
   }
 
-  /** What went through so far, as a copy. */
+  /** The counters so far, as a copy. */
   traffic(): Traffic {
     const traffic = this.#traffic.copy()
     for (const flow of this.flows.values()) traffic.addTcp(flow)
@@ -213,27 +218,6 @@ export class Session {
     ]
   }
 
-  /**
-   * Tells the client which port maps it may use from now on (server only).
-   * @returns false when it does not understand that, or has not said yet that it does: the next greeting can tell it
-   */
-  tellMaps(maps: readonly WireMap[]): boolean {
-    if (!this.#link) return true
-    if ((this.#known & KNOWS.MAPS) === 0) return false
-    this.#control(mapsFrame(maps))
-    return true
-  }
-
-  /** A port map is gone: its TCP flows end, for both sides. */
-  resetFlows(map: number, code: ErrorCode): void {
-    for (const flow of this.openFlows()) {
-      if (flow.map !== map) continue
-      const { events } = flow
-      flow.reset(code)
-      events.reset(code)
-    }
-  }
-
   /** A UDP conversation begins on this map. */
   converse(map: number): void {
     this.#traffic.converse(map)
@@ -241,7 +225,7 @@ export class Session {
 
   // --- connections ---
 
-  /** How far this side has received each flow: what a greeting says to resume. */
+  /** How far this side has received each flow, for HELLO and WELCOME. */
   positions(): FlowPosition[] {
     return this.#tcp.positions()
   }
@@ -251,47 +235,48 @@ export class Session {
     return this.#tcp.highest
   }
 
-  /** From now on this connection carries the session; the one before, if any, is dropped. */
-  attach({ link, sendKey, receiveKey, resumed }: Attachment): void {
+  /** From now on this connection carries the session; an earlier one is dropped. */
+  attach({ link, sendKey, receiveKey, features, resumed }: Attachment): void {
     if (this.#state === 'ended') return link.destroy()
     this.#dropLink()
     this.#graceTimer?.cancel()
     this.#graceTimer = null
     this.#link = link
+    this.#features = features & FEATURES
     this.#datagrams = new Datagrams(
       link,
       sendKey,
       receiveKey,
       this.#records,
-      this.outside.limits,
-      this.outside.clock,
-      this.outside.defer,
+      this.deps.limits,
+      this.deps.clock,
+      this.deps.defer,
       this.datagramCounts
     )
-    const intake = new Intake(
+    const reader = new FrameReader(
       link,
       this.#frames,
-      this.outside,
+      this.deps,
       read => this.#guard(link, read),
       () => this.#link === link
     )
     link.events = {
       message: message => {
-        this.#pulse.heard()
-        intake.add(message)
+        this.#path.received()
+        reader.add(message)
       },
       datagram: packet => {
-        const { ration } = this.outside
+        const { ration } = this.deps
         if (ration?.datagram() === false) {
           this.datagramCounts.dropped.limited++
           return
         }
         this.#guard(link, () => {
           const records = this.#datagrams!.receive(packet)
-          // Only what is authentic counts as heard: anybody can send a packet to an open port.
+          // Only authentic datagrams count: anyone can send a packet to an open port.
           if (records === null) return
           ration?.records(records)
-          this.#pulse.heard()
+          this.#path.received()
         })
       },
       drain: () => this.#flush(),
@@ -300,15 +285,14 @@ export class Session {
     this.#state = 'up'
     if (resumed) this.#resumptions++
     this.tcpudp.bind(this.#datagrams)
-    this.#pulse.start()
-    // What became ready without a connection takes its turn anew, in the order in which flows were opened.
+    this.#path.start()
+    // Flows that became ready without a connection queue again, in the order in which they were opened.
     this.#outbox.clear()
     this.#guard(link, () => {
       if (resumed) this.#tcp.reconcile(resumed.highest, resumed.flows)
     })
     if (this.#link !== link) return
     this.events.up(resumed !== null)
-    if (this.role === 'client') this.#mtuPings.start()
   }
 
   #dropLink(end = (link: Link) => link.destroy()): void {
@@ -319,7 +303,7 @@ export class Session {
     this.#datagrams = null
     this.#restraint.reset()
     this.tcpudp.bind(null)
-    this.#pulse.stop()
+    this.#path.stop()
     this.#outbox.clear()
     link.events = { message() {}, datagram() {}, drain() {}, close() {} }
     end(link)
@@ -329,41 +313,41 @@ export class Session {
     if (this.#link !== link) return
     this.#dropLink()
     this.#state = 'lost'
-    const grace = this.outside.limits.resumeSeconds * 1000
+    const grace = this.deps.limits.resumeSeconds * 1000
     if (grace > 0) this.#expireIn(grace)
     this.events.lost(code)
     if (grace === 0) this.#end('SESSION_EXPIRED', '')
   }
 
   #expireIn(ms: number): void {
-    const { clock } = this.outside
+    const { clock } = this.deps
     this.#graceTimer?.cancel()
     this.#graceEnds = clock.now() + ms
     this.#graceTimer = clock.after(ms, () => this.#end('SESSION_EXPIRED', ''))
   }
 
-  /** A server is being asked for it, and answers within `ms` or not at all: its time does not run out meanwhile (client only). */
-  awaitAnswer(ms: number): void {
-    if (this.#graceTimer && this.#graceEnds < this.outside.clock.now() + ms) this.#expireIn(ms)
+  /** Keeps a lost session for at least `ms` more. */
+  protected keepFor(ms: number): void {
+    if (this.#graceTimer && this.#graceEnds < this.deps.clock.now() + ms) this.#expireIn(ms)
   }
 
   #onSilence(ms: number): void {
-    if (ms >= this.outside.limits.deadMs && this.#link) this.#onClose(this.#link, 'CONNECTION_LOST')
+    if (ms >= this.deps.limits.deadMs && this.#link) this.#onClose(this.#link, 'CONNECTION_LOST')
     else this.events.silent(ms)
   }
 
-  /** The network has changed, and perhaps taken the connection along: finds out, and tells of silence sooner. */
-  doubt(): void {
-    this.#pulse.doubt()
+  /** The network has changed, and the connection may be dead: checks it, and reports silence sooner. */
+  probe(): void {
+    this.#path.probe()
   }
 
   /**
-   * Tells the other side why, then ends.
-   * @param told what the other side is told, if that is not for its eyes
+   * Sends CLOSE, then ends the session.
+   * @param told the reason that the peer gets, if it is another one
    */
   close(code: ErrorCode, reason = '', told = reason): void {
     if (this.#state === 'ended') return
-    this.#dropLink(link => turnAway(link, code, told))
+    this.#dropLink(link => reject(link, code, told))
     this.#end(code, reason)
   }
 
@@ -372,7 +356,7 @@ export class Session {
     this.#endedUp = this.#state === 'up'
     this.#state = 'ended'
     this.#dropLink()
-    this.#pulse.stop()
+    this.#path.stop()
     this.#graceTimer?.cancel()
     this.#graceTimer = null
     const told = code === 'GOODBYE' ? 'FLOW_RESET' : code
@@ -381,7 +365,7 @@ export class Session {
     this.events.ended(code, reason)
   }
 
-  /** Runs what may find the other side at fault; then the session ends, and it is told. */
+  /** Runs code that may find the peer at fault; then the session ends, and the peer gets the code. */
   #guard(link: Link, run: () => void): void {
     if (this.#link !== link) return
     this.#reading = true
@@ -389,7 +373,7 @@ export class Session {
       run()
     } catch (err) {
       if (err instanceof HyperNatError) this.close(err.code, err.message)
-      else this.close('INTERNAL', mistakeText(err), 'A fault on the other side.')
+      else this.close('INTERNAL', mistakeText(err), 'An internal error on the other side.')
     } finally {
       this.#reading = false
     }
@@ -399,18 +383,17 @@ export class Session {
   // --- flows, from the local side ---
 
   /**
-   * Opens a TCP flow on the server's port map `map` (client only). Data may be written at once; if there is no connection
-   * now, it waits for the next.
+   * Opens a TCP flow on the server's port map `map`. Bytes may be written at once; without a connection they wait for the next one.
    * @throws HyperNatError TOO_MANY_FLOWS, SESSION_EXPIRED
    */
-  openFlow(map: number): TcpFlow {
+  protected openTcp(map: number): TcpFlow {
     if (this.#state === 'ended') throw new HyperNatError('SESSION_EXPIRED', 'The session is over.')
     return this.#tcp.open(map)
   }
 
   /**
-   * Sends one UDP payload (0 to 65,507 bytes); false if there is no connection, it is too large, or too much for the ration.
-   * @param twice whether a small one is sent a second time a little later, for a path that loses packets
+   * Sends one UDP payload (0 to 65,507 bytes); false if there is no connection, or it is too large or beyond a rate.
+   * @param twice whether a small payload is sent again a few ms later, for a path that loses packets
    */
   sendUdp(map: number, flow: number, payload: Uint8Array, twice = false): boolean {
     const datagrams = this.#datagrams
@@ -419,7 +402,7 @@ export class Session {
       dropped.unconnected++
       return false
     }
-    if (this.outside.ration?.udpOut(payload.byteLength) === false) {
+    if (this.deps.ration?.udpOut(payload.byteLength) === false) {
       dropped.limited++
       return false
     }
@@ -430,18 +413,18 @@ export class Session {
     return sent
   }
 
-  // --- to the other side ---
+  // --- to the peer ---
 
-  #control(frame: Uint8Array): void {
+  protected control(frame: Uint8Array): void {
     if (!this.#link) return
     this.#outbox.control(frame)
     this.#flush()
-    if (this.#outbox.controlCost <= this.outside.limits.controlBytes) return
-    this.close('PROTOCOL_ERROR', protocolError('more than it takes answers to').message)
+    if (this.#outbox.controlCost <= this.deps.limits.controlBytes) return
+    this.close('PROTOCOL_ERROR', protocolError('more requests than it reads answers to').message)
   }
 
   #flush(): void {
-    // Flows call back from within: what they bring then goes into the next message.
+    // Flows call back from within: what they add then goes into the next message.
     if (!this.#link || this.#reading || this.#flushing) return
     this.#flushing = true
     try {
@@ -458,20 +441,14 @@ export class Session {
     this.#datagrams.queue()
   }
 
-  // --- from the other side ---
+  // --- from the peer ---
 
   readonly #frames: FrameSink = {
-    ...refuseGreetings,
+    ...refuseHandshake,
     close: (code, reason) => this.#end(code, reason),
-    ping: (id, padding) => {
-      if (this.role === 'server') this.#known = id
-      this.#control(pongFrame(id, Math.min(padding, MAX_PING_PADDING)))
-    },
-    maps: maps => {
-      if (this.role === 'server') throw protocolError('port maps from the wrong side')
-      this.events.maps(maps)
-    },
-    pong: () => this.#mtuPings.answered(),
+    ping: (id, padding) => this.control(pongFrame(id, Math.min(padding, MAX_PING_PADDING))),
+    pong: () => this.mtuPings.answered(),
+    maps: maps => this.onMaps(maps),
     open: (id, map, limit) => this.#tcp.onOpen(id, map, limit),
     data: (id, offset, bytes) => this.#tcp.find(id)?.onData(offset, bytes),
     fin: (id, offset) => this.#tcp.find(id)?.onFin(offset),
@@ -481,9 +458,9 @@ export class Session {
 
   readonly #records: DatagramEvents = {
     ping: id => this.#record(datagrams => datagrams.packer.pong(id)),
-    pong: id => this.#pulse.pong(id),
+    pong: id => this.#path.pong(id),
     udp: (map, flow, payload) => {
-      if (this.outside.ration?.udpIn(payload.byteLength) === false) {
+      if (this.deps.ration?.udpIn(payload.byteLength) === false) {
         this.datagramCounts.dropped.limited++
         return
       }
@@ -496,11 +473,5 @@ export class Session {
       const heldBy = this.tcpudp.turn()
       if (heldBy) this.#restraint.held(heldBy === 'bound')
     }
-  }
-
-  #admit(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
-    const { ration } = this.outside
-    if (!ration) return this.events.open(flow, proto)
-    return ration.open(flow, rationed => this.events.open(rationed, proto))
   }
 }

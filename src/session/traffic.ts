@@ -2,7 +2,7 @@
 import type { TcpFlow } from '../flows/tcp.js'
 import type { TcpudpFlow } from '../flows/tcpudp.js'
 import type { Proto } from '../proto.js'
-import type { WireMap } from '../wire/frames.js'
+import type { WireMap } from '../wire/handshake.js'
 
 /** What went through one port map. `In` came from the other side, `Out` went there. */
 export interface Tally {

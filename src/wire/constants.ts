@@ -4,14 +4,29 @@
  */
 import type { ErrorCode } from '../errors.js'
 
-/** Version of the session protocol; the two ends must have the same. */
-export const VERSION = 1
+/** Versions of the session protocol that this program speaks; two peers use the highest that both know. */
+export const VERSIONS = { lowest: 1, highest: 1 } as const
+
+/**
+ * Feature bits of HELLO and WELCOME: what a peer can do beyond its version. A feature is used on a connection when both sides
+ * have set its bit.
+ */
+export const FEATURE = {
+  /** The client understands MAPS. */
+  MAPS: 1
+} as const
+
+/** The features of this program. */
+export const FEATURES = Object.values(FEATURE).reduce((all, bit) => all | bit, 0)
 
 /** Bytes of a key, of a proof and of the handshake hash's digest. */
 export const KEY_BYTES = 32
 
 /** Bytes of a session id. */
 export const SESSION_ID_BYTES = 16
+
+/** Frame and record types from here on are optional: a peer that does not know one skips it. */
+export const OPTIONAL = 0x80
 
 /** Frames of the ordered stream. */
 export const FRAME = {
@@ -89,9 +104,6 @@ export const MAX_REASON = 512
 /** Padding of a PONG at the most, bytes: a full packet of Ethernet's size holds it. */
 export const MAX_PING_PADDING = 1400
 
-/** Bits of the id of a client's PING: what it understands that its server may not count on. */
-export const KNOWS = { MAPS: 1 } as const
-
 /** Bytes of the counter that opens a datagram. */
 export const COUNTER_BYTES = 8
 
@@ -111,7 +123,7 @@ export function closeNumber(code: ErrorCode): number {
   return CLOSE_CODE[code] ?? CLOSE_CODE.INTERNAL!
 }
 
-/** The code of a number from the wire; PROTOCOL_ERROR for an unknown one. */
-export function closeCode(number: number): ErrorCode {
-  return byNumber.get(number) ?? 'PROTOCOL_ERROR'
+/** The code of a number from the wire; `unknown` for a number that a later version may have added. */
+export function closeCode(number: number, unknown: ErrorCode): ErrorCode {
+  return byNumber.get(number) ?? unknown
 }

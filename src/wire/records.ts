@@ -2,7 +2,7 @@
  * The records inside a sealed datagram: one datagram carries as many as fit, each whole. SPEC.md has the diagrams.
  */
 import { protocolError, Reader, varintSize, writeVarint } from './bytes.js'
-import { MAX_FRAGMENTS, MAX_UDP_PAYLOAD, RECORD } from './constants.js'
+import { MAX_FRAGMENTS, MAX_UDP_PAYLOAD, OPTIONAL, RECORD } from './constants.js'
 
 /** What a decoder calls for each record, in their order. */
 export interface RecordSink {
@@ -25,7 +25,7 @@ export interface Fragment {
 }
 
 /**
- * Decodes one opened datagram.
+ * Decodes one opened datagram. Unknown records of the optional range are skipped.
  * @returns how many records it held
  * @throws HyperNatError PROTOCOL_ERROR for anything that SPEC.md does not allow
  */
@@ -66,7 +66,8 @@ export function readRecords(plain: Uint8Array, sink: RecordSink): number {
         break
       }
       default:
-        throw protocolError(`a record of the unknown type ${type}`)
+        if (type < OPTIONAL) throw protocolError(`a record of the unknown type ${type}`)
+        reader.bytes(reader.varint())
     }
   }
   return count

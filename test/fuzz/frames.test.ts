@@ -21,7 +21,7 @@ import { isProtocolError } from '../unit/wire/protocol-error.js'
 import { type Call, frameRecorder } from '../unit/wire/sinks.js'
 import { broken, CASES, number } from './arbitrary-bytes.js'
 
-const code = fc.integer({ min: 1, max: 40 }).map(closeCode)
+const code = fc.integer({ min: 1, max: 40 }).map(number => closeCode(number, 'PROTOCOL_ERROR'))
 const positions = fc.array(fc.record({ flow: number, received: number }), { maxLength: 4 })
 const session = fc.uint8Array({ minLength: 16, maxLength: 16 })
 const key = fc.uint8Array({ minLength: 32, maxLength: 32 })
@@ -31,23 +31,33 @@ const map = fc.record({
   port: fc.integer({ min: 1, max: 65_535 })
 })
 
+const fields = fc
+  .uniqueArray(fc.tuple(number, fc.uint8Array({ maxLength: 9 })), {
+    maxLength: 3,
+    selector: ([type]) => type
+  })
+  .map(entries => new Map(entries))
+
 const welcome = fc.record({
-  version: number,
+  versions: fc.integer({ min: 1, max: 9 }).map(highest => ({ lowest: 1, highest })),
+  features: number,
   session,
   host: key,
   datagramKey: key,
   maps: fc.array(map, { maxLength: 4 }),
-  resumed: fc.option(fc.record({ highest: number, flows: positions }))
+  resumed: fc.option(fc.record({ highest: number, flows: positions })),
+  fields
 })
 
-/** A HELLO by its bytes: type, version, proof, key, flag, what follows. */
+/** A HELLO by its bytes: type, versions, proof, key, features, flag, what follows. */
 const hello = fc
   .tuple(key, key, fc.option(fc.tuple(session, fc.uint8Array({ maxLength: 20 }))))
   .map(([proof, datagramKey, resume]) => {
     const body = b4a.concat([
-      b4a.from([1, 1]),
+      b4a.from([1, 1, 1]),
       proof,
       datagramKey,
+      b4a.from([1]),
       ...(resume ? [b4a.from([1]), ...resume] : [b4a.from([0])])
     ])
     return b4a.concat([b4a.from([body.byteLength]), body])
@@ -63,23 +73,28 @@ const good: fc.Arbitrary<{ frame: Uint8Array; call: Call }> = fc.oneof(
   fc.tuple(number, number).map(n => ({ frame: finFrame(...n), call: ['fin', ...n] })),
   fc.tuple(number, code).map(([flow, why]) => ({
     frame: resetFrame(flow, why),
-    call: ['reset', flow, closeCode(closeNumber(why))]
+    call: ['reset', flow, closeCode(closeNumber(why), 'FLOW_RESET')]
   })),
   fc.tuple(code, fc.string({ maxLength: 20 })).map(([why, reason]) => ({
     frame: closeFrame(why, reason),
-    call: ['close', closeCode(closeNumber(why)), b4a.toString(b4a.from(reason, 'utf8'), 'utf8')]
+    call: [
+      'close',
+      closeCode(closeNumber(why), 'PROTOCOL_ERROR'),
+      b4a.toString(b4a.from(reason, 'utf8'), 'utf8')
+    ]
   })),
   fc.tuple(number, number, fc.uint8Array({ maxLength: 40 })).map(([flow, offset, bytes]) => ({
     frame: dataFrame(flow, offset, bytes),
     call: ['data', flow, offset, bytes]
   })),
-  welcome.map(said => ({ frame: welcomeFrame(said), call: ['welcome', said] }))
+  welcome.map(said => ({ frame: welcomeFrame(said), call: ['welcome', said.versions, said] }))
 )
 
 /** Everything the same kind of bytes, whoever allocated them. */
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return b4a.toString(value, 'hex')
   if (Array.isArray(value)) return value.map(plain)
+  if (value instanceof Map) return [...value].map(plain)
   if (value === null || typeof value !== 'object') return value
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]))
 }

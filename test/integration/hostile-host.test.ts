@@ -9,10 +9,10 @@ import { LIMITS } from '../../src/limits.js'
 import { silentLog } from '../../src/log/log.js'
 import { Node } from '../../src/network/node.js'
 import type { StreamLink } from '../../src/network/stream-link.js'
-import { greetClient } from '../../src/session/greeting.js'
-import { Session } from '../../src/session/session.js'
+import { serverHandshake } from '../../src/session/handshake.js'
+import { ServerSession } from '../../src/session/server-session.js'
 import { systemClock } from '../../src/util/clock.js'
-import { KEY_BYTES, SESSION_ID_BYTES, VERSION } from '../../src/wire/constants.js'
+import { FEATURES, KEY_BYTES, SESSION_ID_BYTES, VERSIONS } from '../../src/wire/constants.js'
 import { welcomeFrame } from '../../src/wire/frames.js'
 import { UdpClient } from '../support/clients.js'
 import { until } from '../support/deadline.js'
@@ -32,13 +32,14 @@ const MARK = randomBytes(8).toString('hex')
 function welcome(
   link: StreamLink,
   sharedKey: Uint8Array,
-  udp: (session: Session, map: number, flow: number) => void
+  udp: (session: ServerSession, map: number, flow: number) => void
 ): void {
-  greetClient({ link, sharedKey, clock: systemClock, timeoutMs: 5000 }, hello => {
+  serverHandshake({ link, sharedKey, clock: systemClock, timeoutMs: 5000 }, hello => {
     if (hello instanceof HyperNatError) return
     const [id, sendKey] = [Buffer.alloc(SESSION_ID_BYTES, 1), Buffer.alloc(KEY_BYTES, 2)]
     const frame = welcomeFrame({
-      version: VERSION,
+      versions: VERSIONS,
+      features: FEATURES,
       session: id,
       host: Buffer.alloc(KEY_BYTES, 3),
       datagramKey: sendKey,
@@ -48,8 +49,7 @@ function welcome(
     const message = link.alloc(frame.byteLength)
     message.set(frame)
     link.write(message)
-    const session: Session = new Session(
-      'server',
+    const session: ServerSession = new ServerSession(
       id,
       { clock: systemClock, limits: LIMITS, defer: fn => setImmediate(fn), chance: Math.random },
       {
@@ -57,12 +57,17 @@ function welcome(
         lost() {},
         ended() {},
         silent() {},
-        maps() {},
         open: () => 'MAP_NOT_SHARED',
         udp: (map, flow) => udp(session, map, flow)
       }
     )
-    session.attach({ link, sendKey, receiveKey: Buffer.from(hello.datagramKey), resumed: null })
+    session.attach({
+      link,
+      sendKey,
+      receiveKey: Buffer.from(hello.datagramKey),
+      features: hello.features,
+      resumed: null
+    })
   })
 }
 
@@ -75,7 +80,7 @@ staged(
     const keyPair = freshKeys()
     const node = await stage.use(new Node({ bootstrap, portMapping: false }, LIMITS, silentLog))
     const flows: number[] = []
-    const flood = (session: Session, _map: number, own: number): void => {
+    const flood = (session: ServerSession, _map: number, own: number): void => {
       flows.push(own)
       // To every flow that there is, that there was not, and to announcements, whatever the map.
       for (let flow = 0; flow < 40; flow++) {

@@ -8,6 +8,7 @@ import type HyperDHT from 'hyperdht'
 import { decodeKey, encodeKey } from '../../src/identity/encoding.js'
 import { topicOf } from '../../src/identity/topic.js'
 import { HyperNat as Library } from '../../src/index.js'
+import { FEATURES, VERSIONS } from '../../src/wire/constants.js'
 import { welcomeFrame } from '../../src/wire/frames.js'
 import { connectTcp, readSome, tcpEnd, UdpClient } from '../support/clients.js'
 import { until } from '../support/deadline.js'
@@ -249,7 +250,8 @@ class Stranger {
       this.heard.push(Buffer.from(data))
       stream.write(
         welcomeFrame({
-          version: 1,
+          versions: VERSIONS,
+          features: FEATURES,
           session: randomBytes(16),
           host: randomBytes(32),
           datagramKey: randomBytes(32),

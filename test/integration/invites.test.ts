@@ -12,7 +12,7 @@ import { GuestKey } from '../../src/identity/guest.js'
 import { decodeTicket } from '../../src/identity/ticket.js'
 import { HyperNat as Library, type Shared } from '../../src/index.js'
 import { LIMITS } from '../../src/limits.js'
-import { Session } from '../../src/session/session.js'
+import { ClientSession } from '../../src/session/client-session.js'
 import { systemClock } from '../../src/util/clock.js'
 import { connectTcp, readAll, readSome, UdpClient } from '../support/clients.js'
 import { until, within } from '../support/deadline.js'
@@ -209,13 +209,18 @@ staged('an invite for some maps shows and opens no others', async stage => {
     welcome.maps.map(({ proto, port }) => `${proto} ${port}`),
     [`tcp ${tcp.port}`]
   )
-  const session = new Session(
-    'client',
+  const session = new ClientSession(
     Buffer.from(welcome.session),
     { clock: systemClock, limits: LIMITS, defer: fn => setImmediate(fn), chance: Math.random },
-    { up() {}, lost() {}, ended() {}, silent() {}, open: () => null, udp() {}, maps() {} }
+    { up() {}, lost() {}, ended() {}, silent() {}, udp() {}, maps() {} }
   )
-  session.attach({ link, sendKey: datagramKey, receiveKey: Buffer.from(welcome.datagramKey), resumed: null })
+  session.attach({
+    link,
+    sendKey: datagramKey,
+    receiveKey: Buffer.from(welcome.datagramKey),
+    features: welcome.features,
+    resumed: null
+  })
   const known = welcome.maps[0]!.id
   const codes = await Promise.all(
     [known + 1, known + 2].map(

@@ -13,9 +13,9 @@ import { LIMITS } from '../../src/limits.js'
 import { silentLog } from '../../src/log/log.js'
 import { Node } from '../../src/network/node.js'
 import type { StreamLink } from '../../src/network/stream-link.js'
-import { greetServer } from '../../src/session/greeting.js'
+import { clientHandshake } from '../../src/session/handshake.js'
 import { systemClock } from '../../src/util/clock.js'
-import type { Hello, Welcome } from '../../src/wire/frames.js'
+import type { Hello, Welcome } from '../../src/wire/handshake.js'
 import { connectTcp, readSome, tcpEnd, UdpClient } from '../support/clients.js'
 import { until, within } from '../support/deadline.js'
 import { type HyperNat, writeOptions } from '../support/hyper-nat.js'
@@ -262,7 +262,7 @@ staged(
       new Promise<{ link: StreamLink; welcome: Welcome }>((resolve, reject) => {
         node.dial(childPublicKey(publicKey), keyPair, link => {
           if (link instanceof HyperNatError) return reject(link)
-          greetServer(
+          clientHandshake(
             { link, sharedKey: publicKey, clock: systemClock, timeoutMs: 5000 },
             { datagramKey: Buffer.alloc(32, 1), resume },
             welcome => (welcome instanceof HyperNatError ? reject(welcome) : resolve({ link, welcome }))

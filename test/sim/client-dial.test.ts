@@ -242,8 +242,8 @@ test('a client draws another datagram key for each connection', async () => {
   node.connections.at(-1)!.die()
   await connect()
   const greetings = node.connections.map(({ client }) => client.written[0]!)
-  // length, type, version, proof, key
-  const keys = greetings.map(hello => b4a.toString(hello.subarray(3 + 32, 3 + 32 + 32), 'hex'))
+  // length, type, two versions, proof, key
+  const keys = greetings.map(hello => b4a.toString(hello.subarray(4 + 32, 4 + 32 + 32), 'hex'))
   assert.deepEqual(
     greetings.map(hello => hello[1]),
     [FRAME.HELLO, FRAME.HELLO]

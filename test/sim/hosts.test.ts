@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
 import { LIMITS } from '../../src/limits.js'
-import type { Session } from '../../src/session/session.js'
+import type { ClientSession } from '../../src/session/client-session.js'
 import { MAPS } from '../support/session-peers.js'
 import { type TestHost, Town } from './support/town.js'
 
@@ -15,7 +15,7 @@ function up(...hosts: TestHost[]): boolean {
 }
 
 /** Opens a flow as the client does; tells when it is reset. */
-function openFlow(session: Session): { over: () => boolean } {
+function openFlow(session: ClientSession): { over: () => boolean } {
   const flow = session.openFlow(1)
   let over = false
   flow.events = { ...flow.events, reset: () => (over = true) }

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import b4a from 'b4a'
-import { FRAME, INITIAL_WINDOW, MAX_MESSAGE } from '../../src/wire/constants.js'
+import { FRAME, INITIAL_WINDOW, MAX_MESSAGE, VERSIONS } from '../../src/wire/constants.js'
 import {
   closeFrame,
   finFrame,
@@ -73,7 +73,10 @@ const FAULTS: readonly [string, readonly Uint8Array[]][] = [
   ['an end inside of what came', [openFrame(1, 1, 0), dataFrame(1, 0, b4a.alloc(10)), finFrame(1, 9)]],
   ['an acknowledgement of what was never sent', [openFrame(1, 1, 0), windowFrame(1, 1, 10)]],
   ['an acknowledgement near 2^53', [openFrame(1, 1, 0), windowFrame(1, 2 ** 53 - 1, 2 ** 53 - 1)]],
-  ['a greeting again', [helloFrame({ version: 1, proof: KEY, datagramKey: KEY, resume: null })]],
+  [
+    'a greeting again',
+    [helloFrame({ versions: VERSIONS, features: 0, proof: KEY, datagramKey: KEY, resume: null })]
+  ],
   ['an unknown frame', [b4a.from('017f', 'hex')]],
   ['half a frame', [openFrame(1, 1, 0).subarray(0, 4)]],
   ['a message that is too long', [b4a.alloc(MAX_MESSAGE + 1)]]

@@ -2,46 +2,32 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ByteFlow } from '../../src/flows/byte-flow.js'
-import type { WireMap } from '../../src/wire/frames.js'
 import { mapsFrame } from '../../src/wire/frames.js'
+import type { WireMap } from '../../src/wire/handshake.js'
 import { FlowEnd } from '../support/flow-end.js'
-import { connected, MAPS, World } from '../support/session-peers.js'
+import { connected, MAPS } from '../support/session-peers.js'
 
 const MORE: readonly WireMap[] = [...MAPS, { id: 3, proto: 'tcpudp', port: 90 }]
 
-test('a client that has said that it understands is told of the maps, an older one is not', () => {
+test('a client is sent the maps', () => {
   const { world, server, client } = connected(1, { delay: 5 })
-  // The client's first PING has come.
+  const sent: (readonly WireMap[])[] = []
+  client.session!.events.maps = maps => sent.push(maps)
+  assert.equal(server.session.sendMaps(MORE), true)
   world.pass(100)
-  const told: (readonly WireMap[])[] = []
-  client.session!.events.maps = maps => told.push(maps)
-  assert.equal(server.session.tellMaps(MORE), true)
-  world.pass(100)
-  assert.deepEqual(told, [MORE])
+  assert.deepEqual(sent, [MORE])
   assert.equal(client.session!.state, 'up')
 })
 
-test('before the client has said so, nothing is sent that it might not understand', () => {
-  const world = new World(1, { delay: 50 })
-  const server = world.server()
-  const client = world.client(server)
-  client.dial()
-  assert.ok(world.pass(1000, () => server.sessions.size === 1))
-  assert.equal(server.session.tellMaps(MORE), false)
-  assert.ok(world.pass(1000, () => client.session?.state === 'up'))
-  world.pass(200)
-  assert.equal(server.session.tellMaps(MORE), true)
-})
-
-test('while there is no connection, the next greeting tells', () => {
+test('while there is no connection, the next handshake names them', () => {
   const { world, server, client } = connected(1, { delay: 5 })
   client.connection!.die()
   world.pass(100)
   assert.equal(server.session.state, 'lost')
-  assert.equal(server.session.tellMaps(MORE), true)
+  assert.equal(server.session.sendMaps(MORE), true)
 })
 
-test('a client that names maps itself is at fault', () => {
+test('a client that sends maps is at fault', () => {
   const { world, server, client } = connected(1, { delay: 5 })
   const frame = mapsFrame(MORE)
   const link = client.session!.link!

@@ -7,9 +7,9 @@ import { LIMITS } from '../../src/limits.js'
 import { silentLog } from '../../src/log/log.js'
 import { Node } from '../../src/network/node.js'
 import type { StreamLink } from '../../src/network/stream-link.js'
-import { greetServer } from '../../src/session/greeting.js'
+import { clientHandshake } from '../../src/session/handshake.js'
 import { systemClock } from '../../src/util/clock.js'
-import type { Hello, Welcome } from '../../src/wire/frames.js'
+import type { Hello, Welcome } from '../../src/wire/handshake.js'
 
 export interface Intruder {
   readonly link: StreamLink
@@ -44,7 +44,7 @@ export async function intrude(
   const greeted = new Promise<{ link: StreamLink; welcome: Welcome }>((resolve, reject) => {
     node.dial(dial, keyPair, link => {
       if (link instanceof HyperNatError) return reject(link)
-      greetServer(
+      clientHandshake(
         { link, sharedKey: publicKey, clock: systemClock, timeoutMs: 5000 },
         { datagramKey, resume },
         welcome => (welcome instanceof HyperNatError ? reject(welcome) : resolve({ link, welcome }))

@@ -7,11 +7,13 @@ import { type ErrorCode, HyperNatError } from '../../src/errors.js'
 import type { ByteFlow } from '../../src/flows/byte-flow.js'
 import { Ration } from '../../src/flows/ration.js'
 import { LIMITS, type Limits } from '../../src/limits.js'
-import { greetClient, greetServer } from '../../src/session/greeting.js'
-import { Session, type SessionEvents } from '../../src/session/session.js'
-import { VERSION } from '../../src/wire/constants.js'
-import type { Hello, Welcome, WireMap } from '../../src/wire/frames.js'
+import { ClientSession, type ClientSessionEvents } from '../../src/session/client-session.js'
+import { clientHandshake, serverHandshake } from '../../src/session/handshake.js'
+import { ServerSession, type ServerSessionEvents } from '../../src/session/server-session.js'
+import type { SessionEvents } from '../../src/session/session.js'
+import { FEATURES, VERSIONS } from '../../src/wire/constants.js'
 import { welcomeFrame } from '../../src/wire/frames.js'
+import type { Hello, Welcome, WireMap } from '../../src/wire/handshake.js'
 import type { Link } from '../../src/wire/link.js'
 import { Random } from '../sim/support/random.js'
 import { VirtualClock } from '../sim/support/virtual-clock.js'
@@ -31,12 +33,7 @@ export interface UdpPayload {
   readonly payload: Uint8Array
 }
 
-function listen(
-  told: Told,
-  udp: UdpPayload[],
-  open: SessionEvents['open'],
-  more: Partial<SessionEvents> = {}
-): SessionEvents {
+function listen(told: Told, udp: UdpPayload[], more: Partial<SessionEvents> = {}): SessionEvents {
   return {
     up: resumed => {
       told.push(resumed ? 'resumed' : 'up')
@@ -51,9 +48,7 @@ function listen(
       more.ended?.(code, reason)
     },
     silent: ms => more.silent?.(ms),
-    open,
-    udp: (map, flow, payload) => udp.push({ map, flow, payload: b4a.from(payload) }),
-    maps: maps => more.maps?.(maps)
+    udp: (map, flow, payload) => udp.push({ map, flow, payload: b4a.from(payload) })
   }
 }
 
@@ -61,10 +56,10 @@ function listen(
 export class TestServer {
   readonly told: Told = []
   readonly udp: UdpPayload[] = []
-  readonly sessions = new Map<string, { session: Session; key: Uint8Array }>()
+  readonly sessions = new Map<string, { session: ServerSession; key: Uint8Array }>()
   readonly errors: HyperNatError[] = []
   /** Answers the OPENs of clients; an unknown map is refused before. */
-  open: (flow: ByteFlow, session: Session) => ErrorCode | null = () => null
+  open: (flow: ByteFlow, session: ServerSession) => ErrorCode | null = () => null
 
   constructor(
     readonly world: World,
@@ -74,15 +69,18 @@ export class TestServer {
     readonly host: Uint8Array = b4a.alloc(32, 4)
   ) {}
 
+  /** The feature bits in its WELCOME. */
+  features = FEATURES
+
   /** The one session there is. */
-  get session(): Session {
+  get session(): ServerSession {
     return [...this.sessions.values()][0]!.session
   }
 
   onLink(link: Link): void {
     const { clock } = this.world
     const { sharedKey } = this
-    greetClient({ link, sharedKey, clock, timeoutMs: this.limits.greetingMs }, result => {
+    serverHandshake({ link, sharedKey, clock, timeoutMs: this.limits.greetingMs }, result => {
       if (result instanceof HyperNatError) this.errors.push(result)
       else this.#onHello(link, result)
     })
@@ -95,7 +93,8 @@ export class TestServer {
     const session = resumed ?? this.#admit(link)
     const sendKey = this.world.bytes(32)
     const frame = welcomeFrame({
-      version: VERSION,
+      versions: VERSIONS,
+      features: this.features,
       session: session.id,
       host: this.host,
       datagramKey: sendKey,
@@ -109,20 +108,21 @@ export class TestServer {
       link,
       sendKey,
       receiveKey: b4a.from(hello.datagramKey),
+      features: hello.features,
       resumed: resumed ? hello.resume : null
     })
   }
 
-  #admit(link: Link): Session {
+  #admit(link: Link): ServerSession {
     const id = this.world.bytes(16)
     const name = b4a.toString(id, 'hex')
-    const session: Session = new Session(
-      'server',
+    const session: ServerSession = new ServerSession(
       id,
       { ...this.world.outside(this.limits), ration: new Ration(this.world.clock, this.limits, () => {}) },
-      listen(this.told, this.udp, flow => (flow.map === 1 ? this.open(flow, session) : 'MAP_NOT_SHARED'), {
-        ended: () => this.sessions.delete(name)
-      })
+      {
+        ...listen(this.told, this.udp, { ended: () => this.sessions.delete(name) }),
+        open: flow => (flow.map === 1 ? this.open(flow, session) : 'MAP_NOT_SHARED')
+      } satisfies ServerSessionEvents
     )
     this.sessions.set(name, { session, key: link.remoteKey })
     return session
@@ -134,13 +134,15 @@ export class TestClient {
   readonly told: Told = []
   readonly udp: UdpPayload[] = []
   readonly errors: HyperNatError[] = []
-  session: Session | null = null
+  session: ClientSession | null = null
   /** The connection dialled last. */
   connection: MemoryConnection | null = null
   /** Hears of each welcome, after the session has been attached. */
   onwelcome: (welcome: Welcome) => void = () => {}
   /** Events of the session that a test wants to hear besides. */
-  more: Partial<SessionEvents> = {}
+  more: Partial<ClientSessionEvents> = {}
+  /** Seals the client's datagrams on the connection dialled last. */
+  sendKey: Uint8Array | null = null
   #greeting = false
 
   constructor(
@@ -173,13 +175,14 @@ export class TestClient {
   #greet(link: Link, sharedKey: Uint8Array): void {
     const { clock } = this.world
     const sendKey = this.world.bytes(32)
+    this.sendKey = sendKey
     const { session } = this
     const resume =
       session && session.state !== 'ended'
         ? { session: session.id, highest: session.highest, flows: session.positions() }
         : null
     if (resume) session!.awaitAnswer(this.limits.greetingMs)
-    greetServer(
+    clientHandshake(
       { link, sharedKey, clock, timeoutMs: this.limits.greetingMs },
       { datagramKey: sendKey, resume },
       result => {
@@ -193,18 +196,17 @@ export class TestClient {
   #onWelcome(link: Link, welcome: Welcome, sendKey: Uint8Array): void {
     if (!welcome.resumed) {
       const old = this.session
-      this.session = new Session(
-        'client',
-        b4a.from(welcome.session),
-        this.world.outside(this.limits),
-        listen(this.told, this.udp, () => 'PROTOCOL_ERROR', this.more)
-      )
+      this.session = new ClientSession(b4a.from(welcome.session), this.world.outside(this.limits), {
+        ...listen(this.told, this.udp, this.more),
+        maps: maps => this.more.maps?.(maps)
+      })
       old?.close('SESSION_EXPIRED')
     }
     this.session!.attach({
       link,
       sendKey,
       receiveKey: b4a.from(welcome.datagramKey),
+      features: welcome.features,
       resumed: welcome.resumed
     })
     this.onwelcome(welcome)

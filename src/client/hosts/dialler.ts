@@ -9,11 +9,11 @@ import type { Limits } from '../../limits.js'
 import { RELAY_FAILED } from '../../network/dial-errors.js'
 import type { NetworkChange } from '../../network/network-watch.js'
 import type { Found } from '../../network/topic.js'
-import { greetServer } from '../../session/greeting.js'
-import type { Session } from '../../session/session.js'
+import type { ClientSession } from '../../session/client-session.js'
+import { clientHandshake } from '../../session/handshake.js'
 import type { Clock, Timer } from '../../util/clock.js'
 import { KEY_BYTES } from '../../wire/constants.js'
-import type { Welcome } from '../../wire/frames.js'
+import type { Welcome } from '../../wire/handshake.js'
 import type { Link } from '../../wire/link.js'
 
 /** A connection of which is known how its packets travel. */
@@ -68,14 +68,14 @@ export interface Greeted {
   /** Seals our datagrams on this connection. */
   readonly sendKey: Uint8Array
   /** The session that was asked for. */
-  readonly asked: Session | null
+  readonly asked: ClientSession | null
 }
 
 export interface DiallerEvents {
   /** The connection is open. @returns whether it is still wanted */
   opened(): boolean
   /** The session to ask for, now that the connection is open; null for a new one. */
-  resume(): Session | null
+  resume(): ClientSession | null
   greeted(greeted: Greeted): void
   /** There is no connection, or no welcome. */
   failed(err: HyperNatError): void
@@ -178,7 +178,7 @@ export class Dialler {
     const resume = asked ? { session: asked.id, highest: asked.highest, flows: asked.positions() } : null
     asked?.awaitAnswer(limits.greetingMs)
     this.#greeting = true
-    const giveUp = greetServer(
+    const giveUp = clientHandshake(
       { link, sharedKey: publicKey, clock, timeoutMs: limits.greetingMs },
       { datagramKey: sendKey, resume },
       result => {

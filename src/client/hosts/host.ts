@@ -15,9 +15,9 @@ import type { ErrorCode } from '../../errors.js'
 import type { ConnectionInfo, DaemonEvent, PathKind, SharedMapInfo } from '../../events.js'
 import { encodeKey } from '../../identity/encoding.js'
 import { nameOfHost } from '../../identity/host-name.js'
-import type { Heard } from '../../session/pulse.js'
-import { Session } from '../../session/session.js'
-import type { WireMap } from '../../wire/frames.js'
+import { ClientSession } from '../../session/client-session.js'
+import type { LastReceived } from '../../session/path-monitor.js'
+import type { WireMap } from '../../wire/handshake.js'
 import { Dialler, type DiallerEvents, type DiallerParts, type Greeted, type PathLink } from './dialler.js'
 import { answers, type Standing } from './standing.js'
 
@@ -28,7 +28,7 @@ export interface HostParts extends DiallerParts {
   /** Milliseconds since 1970, which a user may set back. */
   readonly timeOfDay: () => number
   /** Hears what a session has carried, at its end. */
-  readonly tally: (session: Session) => void
+  readonly tally: (session: ClientSession) => void
   readonly emit: (event: DaemonEvent) => void
 }
 
@@ -54,7 +54,7 @@ export class Host implements Standing {
   /** The key that it listens on, and nobody else can. */
   readonly key: Uint8Array
   readonly dialler: Dialler
-  session: Session | null = null
+  session: ClientSession | null = null
   /** When the session began, milliseconds since 1970. */
   since = 0
   /** When to dial it, ms; never while it answers. */
@@ -107,8 +107,10 @@ export class Host implements Standing {
     return this.session?.state === 'up'
   }
 
-  get heard(): Heard {
-    return this.session?.lastHeard ?? { at: Number.NEGATIVE_INFINITY, steadySince: Number.POSITIVE_INFINITY }
+  get heard(): LastReceived {
+    return (
+      this.session?.lastReceived ?? { at: Number.NEGATIVE_INFINITY, steadySince: Number.POSITIVE_INFINITY }
+    )
   }
 
   get rtt(): number | null {
@@ -174,6 +176,7 @@ export class Host implements Standing {
       link,
       sendKey,
       receiveKey: b4a.from(welcome.datagramKey),
+      features: welcome.features,
       resumed: welcome.resumed
     })
     if (this.session !== session || session.state !== 'up') return
@@ -208,10 +211,9 @@ export class Host implements Standing {
     session?.close('GOODBYE', 'The client was stopped.')
   }
 
-  #newSession(id: Uint8Array): Session {
+  #newSession(id: Uint8Array): ClientSession {
     const { clock, limits } = this.#parts
-    const session: Session = new Session(
-      'client',
+    const session: ClientSession = new ClientSession(
       id,
       { clock, limits, defer: fn => setImmediate(fn), chance: Math.random },
       {
@@ -231,7 +233,6 @@ export class Host implements Standing {
           this.#events.ended(this, code, reason, wasUp)
         },
         silent: ms => this.#events.silent(this, ms),
-        open: () => 'PROTOCOL_ERROR' as ErrorCode,
         udp: (map, flow, payload) => this.#events.udp(this, flow, payload, map),
         maps: maps => {
           this.#learnMaps(maps)

@@ -11,7 +11,7 @@ import type { Log } from '../../log/log.js'
 import { Backoff } from '../../network/backoff.js'
 import type { NetworkChange } from '../../network/network-watch.js'
 import type { Found } from '../../network/topic.js'
-import { turnAway } from '../../session/greeting.js'
+import { reject } from '../../session/handshake.js'
 import type { AbsenceStatus } from '../../status.js'
 import type { Timer } from '../../util/clock.js'
 import { TokenBucket } from '../../util/token-bucket.js'
@@ -232,7 +232,7 @@ export class Hosts {
     this.#backoff.reset()
     const live = this.live
     for (const host of live) {
-      host.session!.doubt()
+      host.session!.probe()
       if (host.connected && !severed) continue
       host.dialler.stop()
       if (live.length > 1) host.dialAt = this.#now
@@ -333,12 +333,12 @@ export class Hosts {
     }
     if (known?.session && known.session !== asked) {
       // Reached twice; what it has of ours must not be lost.
-      turnAway(link, 'GOODBYE', '')
+      reject(link, 'GOODBYE', '')
       if (!known.answers) this.#dialLater(known, 0)
       return
     }
     if (!known?.session && this.live.length >= limits.hosts) {
-      turnAway(link, 'GOODBYE', '')
+      reject(link, 'GOODBYE', '')
       if (from) this.#dialLater(from, from.nextWait())
       return
     }

@@ -3,13 +3,13 @@
  * clock.
  */
 import type { Limits } from '../../limits.js'
-import type { Heard } from '../../session/pulse.js'
+import type { LastReceived } from '../../session/path-monitor.js'
 
 /** What is known of a host that a session leads to. */
 export interface Standing {
   /** Whether a connection carries the session now. */
   readonly connected: boolean
-  readonly heard: Heard
+  readonly heard: LastReceived
   /** Smoothed round trip, or null before the first answer. */
   readonly rtt: number | null
   /** When it was welcomed for the first time. */

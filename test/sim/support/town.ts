@@ -15,6 +15,7 @@ import { LIMITS, type Limits } from '../../../src/limits.js'
 import { silentLog } from '../../../src/log/log.js'
 import type { NetworkChange } from '../../../src/network/network-watch.js'
 import type { Found } from '../../../src/network/topic.js'
+import { FEATURES, VERSIONS } from '../../../src/wire/constants.js'
 import { welcomeFrame } from '../../../src/wire/frames.js'
 import type { Link } from '../../../src/wire/link.js'
 import { MemoryConnection } from '../../support/memory-link.js'
@@ -122,7 +123,8 @@ export class Town {
       onLink: link => {
         const message = () => {
           const frame = welcomeFrame({
-            version: 1,
+            versions: VERSIONS,
+            features: FEATURES,
             session: world.bytes(16),
             host: world.bytes(32),
             datagramKey: world.bytes(32),

@@ -6,7 +6,7 @@ import { LIMITS } from '../../../src/limits.js'
 import { silentLog } from '../../../src/log/log.js'
 import { Guest } from '../../../src/server/guest.js'
 import { Guests } from '../../../src/server/guests.js'
-import { Session } from '../../../src/session/session.js'
+import { ServerSession } from '../../../src/session/server-session.js'
 import { KEY_BYTES, SESSION_ID_BYTES } from '../../../src/wire/constants.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
 import { MemoryConnection } from '../../support/memory-link.js'
@@ -27,8 +27,7 @@ class Place {
 
   enter(key: Uint8Array): Guest {
     const { clock, limits, guests } = this
-    const session: Session = new Session(
-      'server',
+    const session: ServerSession = new ServerSession(
       b4a.alloc(SESSION_ID_BYTES, this.#next++),
       {
         clock,
@@ -43,8 +42,7 @@ class Place {
         ended: () => guests.delete(guest),
         silent() {},
         open: () => null,
-        udp() {},
-        maps() {}
+        udp() {}
       }
     )
     const guest = new Guest(session, key, '127.1.0.1', ANYBODY, 0, limits, silentLog, clock)
@@ -56,7 +54,13 @@ class Place {
   lose({ session, key }: Guest): void {
     const keys = { client: key, server: b4a.alloc(KEY_BYTES, 9), handshakeHash: b4a.alloc(64) }
     const { server: link } = new MemoryConnection(this.clock, {}, () => 0, keys)
-    session.attach({ link, sendKey: b4a.alloc(KEY_BYTES), receiveKey: b4a.alloc(KEY_BYTES), resumed: null })
+    session.attach({
+      link,
+      sendKey: b4a.alloc(KEY_BYTES),
+      receiveKey: b4a.alloc(KEY_BYTES),
+      features: 0,
+      resumed: null
+    })
     link.events.close('CONNECTION_LOST')
     assert.equal(session.state, 'lost')
   }
@@ -81,14 +85,14 @@ test('a session is found by its name, and only by the client who began it', () =
 test('sessions of one key share a ration, which is larger while nobody else is here', () => {
   const place = new Place()
   const [first, second, other] = [place.enter(ANNA), place.enter(ANNA), place.enter(BEN)]
-  assert.equal(second.session.outside.ration, first.session.outside.ration)
-  assert.notEqual(other.session.outside.ration, first.session.outside.ration)
+  assert.equal(second.session.deps.ration, first.session.deps.ration)
+  assert.notEqual(other.session.deps.ration, first.session.deps.ration)
   const carried = () => {
     // All that can be saved is there again.
     place.clock.after(10_000, () => {})
     place.clock.run(Number.POSITIVE_INFINITY)
     let count = 0
-    while (count < 1_000_000 && first.session.outside.ration!.udpIn(1)) count++
+    while (count < 1_000_000 && first.session.deps.ration!.udpIn(1)) count++
     return count
   }
   const beside = carried()

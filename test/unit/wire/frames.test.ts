@@ -32,7 +32,16 @@ function calls(message: Uint8Array): Call[] {
   return heard
 }
 
-const hello = { version: 1, proof: KEY_1, datagramKey: KEY_2, resume: null }
+const ONE = { lowest: 1, highest: 1 }
+const NONE = new Map<number, Uint8Array>()
+const hello = {
+  versions: ONE,
+  proof: KEY_1,
+  datagramKey: KEY_2,
+  features: 1,
+  resume: null,
+  fields: NONE
+}
 const resuming = {
   ...hello,
   resume: {
@@ -44,8 +53,18 @@ const resuming = {
     ]
   }
 }
+const later = {
+  ...hello,
+  versions: { lowest: 1, highest: 5 },
+  features: 2 ** 32 + 1,
+  fields: new Map([
+    [9, b4a.from('hi')],
+    [16384, b4a.from([10, 11])]
+  ])
+}
 const welcome = {
-  version: 1,
+  versions: ONE,
+  features: 1,
   session: ID,
   host: HOST,
   datagramKey: KEY_2,
@@ -54,30 +73,42 @@ const welcome = {
     { id: 2, proto: 'udp' as const, port: 65535 },
     { id: 3, proto: 'tcpudp' as const, port: 1 }
   ],
-  resumed: null
+  resumed: null,
+  fields: NONE
 }
 const resumedWelcome = { ...welcome, maps: [], resumed: { highest: 7, flows: [{ flow: 7, received: 5 }] } }
 
 /** A name, the frame as it is written, its literal bytes, and what is read from them. */
 const FRAMES: readonly [string, Uint8Array, string, Call][] = [
-  ['HELLO', helloFrame(hello), `4301${'01'}${'11'.repeat(32)}${'22'.repeat(32)}00`, ['hello', hello]],
+  [
+    'HELLO',
+    helloFrame(hello),
+    `4501${'0101'}${'11'.repeat(32)}${'22'.repeat(32)}0100`,
+    ['hello', ONE, KEY_1, hello]
+  ],
+  [
+    'HELLO of a later version, with features and fields of its own',
+    helloFrame(later),
+    `5301${'0105'}${'11'.repeat(32)}${'22'.repeat(32)}${'8180808010'}00${'09026869'}${'808001' + '020a0b'}`,
+    ['hello', later.versions, KEY_1, later]
+  ],
   [
     'HELLO that resumes',
     helloFrame(resuming),
-    `5f01${'01'}${'11'.repeat(32)}${'22'.repeat(32)}01${'33'.repeat(16)}${'ac02'}020100ac028080808010`,
-    ['hello', resuming]
+    `6101${'0101'}${'11'.repeat(32)}${'22'.repeat(32)}0101${'33'.repeat(16)}${'ac02'}020100ac028080808010`,
+    ['hello', ONE, KEY_1, resuming]
   ],
   [
     'WELCOME',
     welcomeFrame(welcome),
-    `5f02${'01'}${'33'.repeat(16)}${'44'.repeat(32)}${'22'.repeat(32)}03010150${'0202ffff03'}030301${'00'}`,
-    ['welcome', welcome]
+    `6102${'0101'}${'33'.repeat(16)}${'44'.repeat(32)}${'22'.repeat(32)}0103010150${'0202ffff03'}030301${'00'}`,
+    ['welcome', ONE, welcome]
   ],
   [
     'WELCOME that resumes',
     welcomeFrame(resumedWelcome),
-    `5802${'01'}${'33'.repeat(16)}${'44'.repeat(32)}${'22'.repeat(32)}000107010705`,
-    ['welcome', resumedWelcome]
+    `5a02${'0101'}${'33'.repeat(16)}${'44'.repeat(32)}${'22'.repeat(32)}01000107010705`,
+    ['welcome', ONE, resumedWelcome]
   ],
   ['CLOSE', closeFrame('GOODBYE', 'bye'), '06030103627965', ['close', 'GOODBYE', 'bye']],
   ['CLOSE without a reason', closeFrame('WRONG_KEY', ''), '03030200', ['close', 'WRONG_KEY', '']],
@@ -134,8 +165,8 @@ function framed(body: string): string {
   return b4a.toString(varint, 'hex') + body
 }
 
-const HELLO_START = `01${'01'}${'11'.repeat(64)}`
-const WELCOME_START = `02${'01'}${'33'.repeat(80)}`
+const HELLO_START = `01${'0101'}${'11'.repeat(64)}01`
+const WELCOME_START = `02${'0101'}${'33'.repeat(80)}01`
 
 const REFUSED: readonly [string, string][] = [
   ['an empty frame', '00'],
@@ -143,8 +174,14 @@ const REFUSED: readonly [string, string][] = [
   ['type 0', '020000'],
   ['a frame longer than its message', '0604'],
   ['an endless length', 'ffffffffffffffffff01'],
+  ['the last type of the mandatory range', '017f'],
+  ['a version of 0', framed(`01${'0001'}${'11'.repeat(64)}0100`)],
+  ['a range of versions from high to low', framed(`01${'0201'}${'11'.repeat(64)}0100`)],
+  ['a later version without a proof', framed(`01${'0202'}${'11'.repeat(31)}`)],
+  ['an optional field twice', framed(`${HELLO_START}00${'0900'}${'0900'}`)],
+  ['an optional field longer than its frame', framed(`${HELLO_START}00${'090201'}`)],
   ['a flag of 2', framed(`${HELLO_START}02`)],
-  ['a map of an unknown protocol', framed(`${WELCOME_START}0101045000`)],
+  ['a map of protocol 0', framed(`${WELCOME_START}0101005000`)],
   ['a map of port 0', framed(`${WELCOME_START}0101010000`)],
   ['a map of port 65536', framed(`${WELCOME_START}01010180800400`)],
   ['MAPS with a map of port 0', framed('0601010100')],
@@ -168,9 +205,37 @@ test('a message of the largest size is read, a larger one is not', () => {
   assert.throws(() => calls(b4a.alloc(MAX_MESSAGE + 1)), isProtocolError)
 })
 
-test('a code without a number travels as INTERNAL, a number without a code comes as PROTOCOL_ERROR', () => {
+test('a code without a number is sent as INTERNAL', () => {
   assert.deepEqual(calls(resetFrame(1, 'PORT_IN_USE')), [['reset', 1, 'INTERNAL']])
-  assert.deepEqual(calls(b4a.from('04130' + '1ff01', 'hex')), [['reset', 1, 'PROTOCOL_ERROR']])
+})
+
+test('a number that a later version may have added is read as the plain code of its frame', () => {
+  assert.deepEqual(calls(b4a.from('04130' + '1ff01', 'hex')), [['reset', 1, 'FLOW_RESET']])
+  assert.deepEqual(calls(b4a.from('0503ff01' + '0141', 'hex')), [['close', 'PROTOCOL_ERROR', 'A']])
+})
+
+test('frames of the optional range are skipped, whatever they hold', () => {
+  const between = ['0180', '02ff00', framed(`c3${'ff'.repeat(200)}`)].map(hex => b4a.from(hex, 'hex'))
+  const message = b4a.concat([pingFrame(1), ...between, pingFrame(2)])
+  assert.deepEqual(calls(message), [
+    ['ping', 1, 0],
+    ['ping', 2, 0]
+  ])
+})
+
+test('versions that do not overlap: the proof is read, the rest is not', () => {
+  const beyond = { lowest: 2, highest: 3 }
+  assert.deepEqual(calls(b4a.from(framed(`01${'0203'}${'11'.repeat(32)}${'ff'.repeat(7)}`), 'hex')), [
+    ['hello', beyond, KEY_1, null]
+  ])
+  assert.deepEqual(calls(b4a.from(framed(`02${'0203'}${'ff'.repeat(7)}`), 'hex')), [
+    ['welcome', beyond, null]
+  ])
+})
+
+test('a map of a protocol that a later version may have added is left out', () => {
+  const [call] = calls(b4a.from(framed(`06${'02'}${'010450'}${'020151'}`), 'hex'))
+  assert.deepEqual(call, ['maps', [{ id: 2, proto: 'tcp', port: 81 }]])
 })
 
 test('a reason is cut to what may be sent', () => {

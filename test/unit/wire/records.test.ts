@@ -72,7 +72,16 @@ test('records share a datagram, in their order', () => {
   )
 })
 
+test('records of the optional range are skipped, whatever they hold', () => {
+  const plain = b4a.from(`${'0101'}${'8000'}${'ff03ffffff'}${'0102'}`, 'hex')
+  assert.deepEqual(calls(plain), [
+    ['ping', 1],
+    ['ping', 2]
+  ])
+})
+
 for (const [name, bytes] of [
+  ['an optional record longer than its datagram', '8002ff'],
   ['type 0', '00'],
   ['an unknown type', '7f00'],
   ['a length beyond the end', '10010205aa'],

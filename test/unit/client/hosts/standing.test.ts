@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { answers, HostChoice, isDead, type Standing } from '../../../../src/client/hosts/standing.js'
 import { LIMITS } from '../../../../src/limits.js'
-import { Pulse } from '../../../../src/session/pulse.js'
+import { PathMonitor } from '../../../../src/session/path-monitor.js'
 import { World } from '../../../support/session-peers.js'
 
 interface TestHost extends Standing {
@@ -78,32 +78,32 @@ test('of hosts that are all silent, one with a connection is preferred', () => {
 class Scene {
   readonly world = new World(1)
   readonly cut = new Set<string>()
-  readonly #hosts = new Map<string, { pulse: Pulse; connected: boolean; metAt: number }>()
+  readonly #hosts = new Map<string, { monitor: PathMonitor; connected: boolean; metAt: number }>()
   away = false
 
   /** @param phase when its pings begin, ms: pulses of several sessions do not beat together */
   add(name: string, phase = 0): void {
     this.world.pass(phase)
     const { clock } = this.world
-    const pulse: Pulse = new Pulse(clock, LIMITS, {
+    const monitor: PathMonitor = new PathMonitor(clock, LIMITS, {
       answered: () => {},
       ping: id => {
         const answered = (): void => {
           if (this.away || this.cut.has(name)) return
-          pulse.heard()
-          pulse.pong(id)
+          monitor.received()
+          monitor.pong(id)
         }
         if (!this.away && !this.cut.has(name)) clock.after(40, answered)
       },
       silent: () => {}
     })
-    this.#hosts.set(name, { pulse, connected: true, metAt: clock.now() })
-    pulse.start()
+    this.#hosts.set(name, { monitor, connected: true, metAt: clock.now() })
+    monitor.start()
   }
 
   standing(name: string): Standing {
-    const { pulse, connected, metAt } = this.#hosts.get(name)!
-    return { connected, heard: pulse.lastHeard, rtt: 40, metAt }
+    const { monitor, connected, metAt } = this.#hosts.get(name)!
+    return { connected, heard: monitor.lastReceived, rtt: 40, metAt }
   }
 
   /** Those that are dead now. */

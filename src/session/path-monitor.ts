@@ -1,48 +1,48 @@
 /**
- * Notices silence, and measures the path: small pings in the datagram channel, from both ends. The timer is armed by
- * {@link start} and re-armed by itself until {@link stop}.
+ * Detects silence and measures the path by small pings in the datagram channel, from both ends. The timer is armed by
+ * {@link start} and rearms itself until {@link stop}.
  */
 
 import type { Quality } from '../events.js'
 import type { Limits } from '../limits.js'
 import type { Clock, Timer } from '../util/clock.js'
 
-/** When the other side was heard. Times in milliseconds, by the session's clock. */
-export interface Heard {
+/** When something was last received from the peer. Times in milliseconds, by the session's clock. */
+export interface LastReceived {
   readonly at: number
-  /** Since when it was never silent for {@link Limits.unsteadyMs}. */
+  /** Since when no gap was as long as {@link Limits.unsteadyMs}. */
   readonly steadySince: number
 }
 
-/** Pings remembered: what loss is counted over. */
+/** Number of pings that loss is computed over. */
 const REMEMBERED = 32
 
-export interface PulseEvents {
+export interface PathMonitorEvents {
   ping(id: number): void
-  /** A ping that nobody waits for was answered after `rtt` ms. */
+  /** A ping of the regular ones was answered after `rtt` ms. */
   answered(rtt: number): void
-  /** Nothing was heard, or nothing answered, for `ms`; called at each beat of the silence. */
+  /** Nothing was received, or no ping answered, for `ms`; called at each ping during the silence. */
   silent(ms: number): void
 }
 
-/** A ping that somebody waits for. */
+/** A ping with a callback. */
 interface Asked {
   readonly sentAt: number
   readonly timer: Timer
   readonly done: (rtt: number | null) => void
 }
 
-export class Pulse {
+export class PathMonitor {
   #timer: Timer | null = null
-  #heardAt: number
+  #receivedAt: number
   #answeredAt: number
   #steadySince: number
   #nextId = 1
-  /** The first ping of a connection: it may overtake the greeting that holds its key, and tells nothing of the path when it is lost. */
+  /** The first ping of a connection: it may overtake the handshake that holds its key, so its loss says nothing about the path. */
   #firstId = 0
   readonly #sent = new Map<number, number>()
   readonly #asked = new Map<number, Asked>()
-  readonly #answered: boolean[] = []
+  readonly #results: boolean[] = []
   #rtt: number | null = null
   #lastRtt = 0
   #jitter = 0
@@ -53,27 +53,27 @@ export class Pulse {
       Limits,
       'pingMs' | 'pingUrgentMs' | 'answerMs' | 'silentMs' | 'deafMs' | 'doubtMs' | 'unsteadyMs'
     >,
-    readonly events: PulseEvents
+    readonly events: PathMonitorEvents
   ) {
-    this.#heardAt = clock.now()
-    this.#answeredAt = this.#heardAt
-    this.#steadySince = this.#heardAt
+    this.#receivedAt = clock.now()
+    this.#answeredAt = this.#receivedAt
+    this.#steadySince = this.#receivedAt
   }
 
   start(): void {
-    this.heard()
-    this.#answeredAt = this.#heardAt
+    this.received()
+    this.#answeredAt = this.#receivedAt
     this.#firstId = this.#nextId
-    this.#beat()
+    this.#tick()
   }
 
-  /** The path may be dead: asks now, and counts what is not answered soon as a silence that began a while ago. */
-  doubt(): void {
+  /** The path may be dead: sends a ping now, and counts a missing answer as a silence that began a while ago. */
+  probe(): void {
     if (!this.#timer) return
     const { silentMs, doubtMs } = this.limits
-    this.#heardAt = Math.min(this.#heardAt, this.clock.now() - (silentMs - doubtMs))
+    this.#receivedAt = Math.min(this.#receivedAt, this.clock.now() - (silentMs - doubtMs))
     this.#timer.cancel()
-    this.#beat()
+    this.#tick()
   }
 
   stop(): void {
@@ -82,21 +82,21 @@ export class Pulse {
     this.#sent.clear()
   }
 
-  /** Anything came from the other side. */
-  heard(): void {
+  /** Something was received from the peer. */
+  received(): void {
     const now = this.clock.now()
-    if (now - this.#heardAt >= this.limits.unsteadyMs) this.#steadySince = now
-    this.#heardAt = now
+    if (now - this.#receivedAt >= this.limits.unsteadyMs) this.#steadySince = now
+    this.#receivedAt = now
   }
 
-  get lastHeard(): Heard {
+  get lastReceived(): LastReceived {
     const now = this.clock.now()
     return { at: now - this.#silence(now), steadySince: this.#steadySince }
   }
 
   /**
-   * Sends one ping more, at once; {@link quality} does not count it. `done` hears its round trip in ms, or null when no answer
-   * came within `answerMs`.
+   * Sends one more ping at once; {@link quality} does not count it. `done` gets its round trip in ms, or null when no answer
+   * arrives within `answerMs`.
    */
   ask(done: (rtt: number | null) => void): void {
     const id = this.#nextId++
@@ -108,7 +108,7 @@ export class Pulse {
     this.events.ping(id)
   }
 
-  /** The answer to a ping came. */
+  /** The answer to a ping was received. */
   pong(id: number): void {
     if (id < this.#nextId) this.#answeredAt = this.clock.now()
     const asked = this.#asked.get(id)
@@ -127,47 +127,47 @@ export class Pulse {
       this.#jitter += (Math.abs(rtt - this.#lastRtt) - this.#jitter) / 16
     }
     this.#lastRtt = rtt
-    this.#note(true)
+    this.#record(true)
     this.events.answered(rtt)
   }
 
   get quality(): Quality {
-    const lost = this.#answered.filter(answered => !answered).length
+    const lost = this.#results.filter(answered => !answered).length
     return {
       rtt: this.#rtt,
       jitter: this.#jitter,
-      loss: this.#answered.length === 0 ? 0 : lost / this.#answered.length
+      loss: this.#results.length === 0 ? 0 : lost / this.#results.length
     }
   }
 
-  #beat(): void {
+  #tick(): void {
     const now = this.clock.now()
     const silence = this.#silence(now)
     const patience = this.limits.pingMs * 1.5
-    // Answers may be lost while other packets come: asked a few times more, it is seen in time that nothing is wrong.
-    const overdue = now - Math.min(this.#heardAt, this.#answeredAt) >= patience
+    // Answers may be lost while other packets arrive: a few more pings show in time that nothing is wrong.
+    const overdue = now - Math.min(this.#receivedAt, this.#answeredAt) >= patience
     for (const [id, sentAt] of this.#sent) {
       if (now - sentAt < 2 * this.limits.pingMs) break
       this.#sent.delete(id)
-      if (id !== this.#firstId) this.#note(false)
+      if (id !== this.#firstId) this.#record(false)
     }
     const id = this.#nextId++
     this.#sent.set(id, now)
     this.#timer = this.clock.after(overdue ? this.limits.pingUrgentMs : this.limits.pingMs, () =>
-      this.#beat()
+      this.#tick()
     )
     this.events.ping(id)
     if (silence >= patience) this.events.silent(silence)
   }
 
-  /** A NAT on the other side that forgot us lets packets out from a new port, and none of ours in: heard is not enough. */
+  /** A NAT on the other side that forgot us lets packets out from a new port, and none of ours in: receiving is not enough. */
   #silence(now: number): number {
     const unanswered = now - this.#answeredAt
-    return Math.max(now - this.#heardAt, unanswered >= this.limits.deafMs ? unanswered : 0)
+    return Math.max(now - this.#receivedAt, unanswered >= this.limits.deafMs ? unanswered : 0)
   }
 
-  #note(answered: boolean): void {
-    this.#answered.push(answered)
-    if (this.#answered.length > REMEMBERED) this.#answered.shift()
+  #record(answered: boolean): void {
+    this.#results.push(answered)
+    if (this.#results.length > REMEMBERED) this.#results.shift()
   }
 }

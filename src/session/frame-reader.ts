@@ -8,12 +8,12 @@ import type { Clock, Timer } from '../util/clock.js'
 import { type FrameSink, readMessage } from '../wire/frames.js'
 import type { Link } from '../wire/link.js'
 
-export interface IntakeOutside {
+export interface FrameReaderDeps {
   readonly clock: Clock
   readonly ration?: Ration
 }
 
-export class Intake {
+export class FrameReader {
   /** What has come and is not read: what was on its way when the link was told to wait. */
   readonly #unread: Uint8Array[] = []
   /** Armed while the ration is used up. */
@@ -29,7 +29,7 @@ export class Intake {
   constructor(
     readonly link: Link,
     readonly sink: FrameSink,
-    readonly outside: IntakeOutside,
+    readonly outside: FrameReaderDeps,
     readonly guard: (read: () => void) => void,
     readonly live: () => boolean
   ) {}

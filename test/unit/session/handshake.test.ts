@@ -2,16 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
 import { type ErrorCode, HyperNatError } from '../../../src/errors.js'
-import { greetClient, greetServer, proofOf } from '../../../src/session/greeting.js'
-import {
-  closeFrame,
-  type Hello,
-  helloFrame,
-  openFrame,
-  pingFrame,
-  type Welcome,
-  welcomeFrame
-} from '../../../src/wire/frames.js'
+import { clientHandshake, proofOf, serverHandshake } from '../../../src/session/handshake.js'
+import { closeNumber, FEATURES, FRAME, VERSIONS } from '../../../src/wire/constants.js'
+import { closeFrame, helloFrame, openFrame, pingFrame, welcomeFrame } from '../../../src/wire/frames.js'
+import type { Hello, Welcome } from '../../../src/wire/handshake.js'
 import type { Link } from '../../../src/wire/link.js'
 import { MemoryConnection } from '../../support/memory-link.js'
 import { World } from '../../support/session-peers.js'
@@ -28,13 +22,13 @@ function setUp() {
   })
   connection.client.record = true
   connection.server.record = true
-  const greeting = (link: Link, sharedKey = SHARED) => ({
+  const options = (link: Link, sharedKey = SHARED) => ({
     link,
     sharedKey,
     clock: world.clock,
     timeoutMs: 1000
   })
-  return { world, connection, handshakeHash, greeting }
+  return { world, connection, handshakeHash, options }
 }
 
 function send(link: Link, ...frames: Uint8Array[]): void {
@@ -49,7 +43,8 @@ const codes = (results: readonly unknown[]): unknown[] =>
 
 const hello = { datagramKey: b4a.alloc(32, 7), resume: null }
 const welcome: Welcome = {
-  version: 1,
+  versions: VERSIONS,
+  features: FEATURES,
   session: b4a.alloc(16, 1),
   host: b4a.alloc(32, 4),
   datagramKey: b4a.alloc(32, 2),
@@ -67,14 +62,14 @@ test('the proof is BLAKE2b-256 keyed with the shared key', () => {
 })
 
 test('a client with the right key is heard', () => {
-  const { world, connection, greeting } = setUp()
+  const { world, connection, options } = setUp()
   const heard: (Hello | HyperNatError)[] = []
-  greetClient(greeting(connection.server), result => {
+  serverHandshake(options(connection.server), result => {
     heard.push(result)
     send(connection.server, welcomeFrame(welcome))
   })
   const answers: (Welcome | HyperNatError)[] = []
-  greetServer(greeting(connection.client), hello, result => answers.push(result))
+  clientHandshake(options(connection.client), hello, result => answers.push(result))
   world.pass(5000)
   assert.deepEqual(codes(heard), ['greeted'])
   assert.ok(b4a.equals((heard[0] as Hello).datagramKey, hello.datagramKey))
@@ -83,11 +78,11 @@ test('a client with the right key is heard', () => {
 })
 
 test('a client with another key is turned away, and learns only that', () => {
-  const { world, connection, greeting } = setUp()
+  const { world, connection, options } = setUp()
   const heard: unknown[] = []
   const answers: unknown[] = []
-  greetClient(greeting(connection.server), result => heard.push(result))
-  greetServer(greeting(connection.client, world.bytes(32)), hello, result => answers.push(result))
+  serverHandshake(options(connection.server), result => heard.push(result))
+  clientHandshake(options(connection.client, world.bytes(32)), hello, result => answers.push(result))
   world.pass(5000)
   assert.deepEqual(codes(heard), ['WRONG_KEY'])
   assert.deepEqual(codes(answers), ['WRONG_KEY'])
@@ -96,18 +91,21 @@ test('a client with another key is turned away, and learns only that', () => {
 })
 
 test('a proof from another handshake is worth nothing', () => {
-  const { world, connection, greeting } = setUp()
+  const { world, connection, options } = setUp()
   const heard: unknown[] = []
-  greetClient(greeting(connection.server), result => heard.push(result))
-  send(connection.client, helloFrame({ version: 1, proof: proofOf(SHARED, world.bytes(64)), ...hello }))
+  serverHandshake(options(connection.server), result => heard.push(result))
+  send(
+    connection.client,
+    helloFrame({ versions: VERSIONS, features: FEATURES, proof: proofOf(SHARED, world.bytes(64)), ...hello })
+  )
   world.pass(5000)
   assert.deepEqual(codes(heard), ['WRONG_KEY'])
 })
 
 test('a client that says nothing is closed after its time', () => {
-  const { world, connection, greeting } = setUp()
+  const { world, connection, options } = setUp()
   const heard: unknown[] = []
-  greetClient(greeting(connection.server), result => heard.push(result))
+  serverHandshake(options(connection.server), result => heard.push(result))
   world.pass(999)
   assert.equal(heard.length, 0)
   world.pass(2)
@@ -116,21 +114,65 @@ test('a client that says nothing is closed after its time', () => {
   assert.ok(connection.client.gone && connection.server.gone)
 })
 
-test('another version is told so, whichever side is older', () => {
-  for (const version of [0, 2, 2 ** 40]) {
-    const { world, connection, handshakeHash, greeting } = setUp()
-    const heard: unknown[] = []
-    greetClient(greeting(connection.server), result => heard.push(result))
-    send(connection.client, helloFrame({ version, proof: proofOf(SHARED, handshakeHash), ...hello }))
-    world.pass(100)
-    assert.deepEqual(codes(heard), ['VERSION_MISMATCH'])
-  }
-  const { world, connection, greeting } = setUp()
-  const answers: unknown[] = []
-  greetServer(greeting(connection.client), hello, result => answers.push(result))
-  send(connection.server, welcomeFrame({ ...welcome, version: 2 }))
+/** What a peer of other versions says after its proof is no business of ours. */
+const foreign = (type: number, range: readonly [number, number], ...start: Uint8Array[]): Uint8Array => {
+  const body = b4a.concat([b4a.from([type, ...range]), ...start, b4a.alloc(9, 255)])
+  return b4a.concat([b4a.from([body.byteLength]), body])
+}
+
+test('a client of later versions alone is rejected with VERSION_MISMATCH, which says what to update', () => {
+  const { world, connection, handshakeHash, options } = setUp()
+  const results: (Hello | HyperNatError)[] = []
+  serverHandshake(options(connection.server), result => results.push(result))
+  send(connection.client, foreign(FRAME.HELLO, [2, 3], proofOf(SHARED, handshakeHash)))
   world.pass(100)
-  assert.deepEqual(codes(answers), ['VERSION_MISMATCH'])
+  assert.deepEqual(codes(results), ['VERSION_MISMATCH'])
+  assert.match(
+    (results[0] as HyperNatError).message,
+    /versions 2 to 3.*version 1\. Update hyper-nat on the server\./
+  )
+})
+
+test('a client that cannot prove that it knows the key learns nothing about versions', () => {
+  const { world, connection, options } = setUp()
+  const results: unknown[] = []
+  serverHandshake(options(connection.server), result => results.push(result))
+  send(connection.client, foreign(FRAME.HELLO, [2, 3], world.bytes(32)))
+  world.pass(100)
+  assert.deepEqual(codes(results), ['WRONG_KEY'])
+  const [type, code] = connection.server.written[0]!.subarray(1)
+  assert.deepEqual([type, code], [FRAME.CLOSE, closeNumber('WRONG_KEY')])
+})
+
+test('a server of later versions alone: the client says what to update', () => {
+  const { world, connection, options } = setUp()
+  const results: unknown[] = []
+  clientHandshake(options(connection.client), hello, result => results.push(result))
+  send(connection.server, foreign(FRAME.WELCOME, [2, 2]))
+  world.pass(100)
+  assert.deepEqual(codes(results), ['VERSION_MISMATCH'])
+  assert.match((results[0] as HyperNatError).message, /Update hyper-nat here\./)
+})
+
+test('a newer peer whose versions overlap is understood, and what it adds is ignored', () => {
+  const newer = {
+    versions: { lowest: 1, highest: 7 },
+    features: 2 ** 40 + FEATURES,
+    fields: new Map([[77, b4a.from('later')]])
+  }
+  const { world, connection, handshakeHash, options } = setUp()
+  const hellos: (Hello | HyperNatError)[] = []
+  serverHandshake(options(connection.server), result => hellos.push(result))
+  send(connection.client, helloFrame({ ...hello, ...newer, proof: proofOf(SHARED, handshakeHash) }))
+  world.pass(100)
+  assert.deepEqual(codes(hellos), ['greeted'])
+  assert.equal((hellos[0] as Hello).features & FEATURES, FEATURES)
+  const other = setUp()
+  const welcomes: unknown[] = []
+  clientHandshake(other.options(other.connection.client), hello, result => welcomes.push(result))
+  send(other.connection.server, welcomeFrame({ ...welcome, ...newer }))
+  other.world.pass(100)
+  assert.deepEqual(codes(welcomes), ['greeted'])
 })
 
 const OUT_OF_TURN: readonly [string, Uint8Array][] = [
@@ -142,9 +184,9 @@ const OUT_OF_TURN: readonly [string, Uint8Array][] = [
 
 for (const [name, frame] of OUT_OF_TURN) {
   test(`${name} as a client's first words ends the connection`, () => {
-    const { world, connection, greeting } = setUp()
+    const { world, connection, options } = setUp()
     const heard: unknown[] = []
-    greetClient(greeting(connection.server), result => heard.push(result))
+    serverHandshake(options(connection.server), result => heard.push(result))
     send(connection.client, frame)
     world.pass(100)
     assert.deepEqual(codes(heard), ['PROTOCOL_ERROR'])
@@ -154,9 +196,9 @@ for (const [name, frame] of OUT_OF_TURN) {
 
 test('what a server says for closing reaches the client', () => {
   for (const code of ['TOO_MANY_SESSIONS', 'GOODBYE', 'WRONG_KEY'] as ErrorCode[]) {
-    const { world, connection, greeting } = setUp()
+    const { world, connection, options } = setUp()
     const answers: (Welcome | HyperNatError)[] = []
-    greetServer(greeting(connection.client), hello, result => answers.push(result))
+    clientHandshake(options(connection.client), hello, result => answers.push(result))
     send(connection.server, closeFrame(code, 'as it is'))
     world.pass(100)
     assert.deepEqual(codes(answers), [code])
@@ -165,9 +207,9 @@ test('what a server says for closing reaches the client', () => {
 })
 
 test('the result is told once, whatever comes after it', () => {
-  const { world, connection, greeting } = setUp()
+  const { world, connection, options } = setUp()
   const answers: unknown[] = []
-  const giveUp = greetServer(greeting(connection.client), hello, result => answers.push(result))
+  const giveUp = clientHandshake(options(connection.client), hello, result => answers.push(result))
   send(connection.server, welcomeFrame(welcome))
   send(connection.server, welcomeFrame(welcome))
   world.pass(100)
@@ -182,9 +224,9 @@ test('a connection that dies, and one that is given up', () => {
     ['die', 'CONNECTION_LOST'],
     ['give up', 'CLOSED']
   ]) {
-    const { world, connection, greeting } = setUp()
+    const { world, connection, options } = setUp()
     const answers: unknown[] = []
-    const giveUp = greetServer(greeting(connection.client), hello, result => answers.push(result))
+    const giveUp = clientHandshake(options(connection.client), hello, result => answers.push(result))
     if (end === 'die') connection.die()
     else giveUp()
     world.pass(5000)
@@ -197,9 +239,9 @@ test('a client does not go on with a session that it did not ask for', () => {
   const resumed = { highest: 0, flows: [] }
   const session = b4a.alloc(16, 5)
   for (const resume of [null, { session, highest: 0, flows: [] }]) {
-    const { world, connection, greeting } = setUp()
+    const { world, connection, options } = setUp()
     const answers: unknown[] = []
-    greetServer(greeting(connection.client), { ...hello, resume }, result => answers.push(result))
+    clientHandshake(options(connection.client), { ...hello, resume }, result => answers.push(result))
     send(connection.server, welcomeFrame({ ...welcome, session: b4a.alloc(16, 6), resumed }))
     world.pass(100)
     assert.deepEqual(codes(answers), ['PROTOCOL_ERROR'])
@@ -207,10 +249,15 @@ test('a client does not go on with a session that it did not ask for', () => {
 })
 
 test('frames that stand in one message with a HELLO are not lost in silence', () => {
-  const { world, connection, handshakeHash, greeting } = setUp()
+  const { world, connection, handshakeHash, options } = setUp()
   const heard: unknown[] = []
-  greetClient(greeting(connection.server), result => heard.push(result))
-  const frame = helloFrame({ version: 1, proof: proofOf(SHARED, handshakeHash), ...hello })
+  serverHandshake(options(connection.server), result => heard.push(result))
+  const frame = helloFrame({
+    versions: VERSIONS,
+    features: FEATURES,
+    proof: proofOf(SHARED, handshakeHash),
+    ...hello
+  })
   send(connection.client, frame, openFrame(1, 1, 1))
   world.pass(100)
   // SPEC: a frame out of its turn is a PROTOCOL_ERROR.
@@ -218,8 +265,8 @@ test('frames that stand in one message with a HELLO are not lost in silence', ()
 })
 
 test('a fault of ours in the callback is not swallowed', () => {
-  const { world, connection, greeting } = setUp()
-  greetServer(greeting(connection.client), hello, () => {
+  const { world, connection, options } = setUp()
+  clientHandshake(options(connection.client), hello, () => {
     throw new TypeError('a fault of ours')
   })
   send(connection.server, welcomeFrame(welcome))

@@ -1,42 +1,42 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LIMITS } from '../../../src/limits.js'
-import { Pulse } from '../../../src/session/pulse.js'
+import { PathMonitor } from '../../../src/session/path-monitor.js'
 import { Random } from '../../sim/support/random.js'
 import { World } from '../../support/session-peers.js'
 
-/** A pulse whose pings are answered after what `answer` gives, or not at all. */
+/** A monitor whose pings are answered after what `answer` gives, or not at all. */
 function make(answer: (id: number) => number | null) {
   const world = new World(1)
   const pings: number[] = []
   const silences: number[] = []
-  const pulse: Pulse = new Pulse(world.clock, LIMITS, {
+  const monitor: PathMonitor = new PathMonitor(world.clock, LIMITS, {
     ping: id => {
       pings.push(world.clock.now())
       const after = answer(id)
       if (after === null) return
       world.clock.after(after, () => {
-        pulse.heard()
-        pulse.pong(id)
+        monitor.received()
+        monitor.pong(id)
       })
     },
     answered: () => {},
     silent: ms => silences.push(ms)
   })
-  return { world, pulse, pings, silences }
+  return { world, monitor, pings, silences }
 }
 
 /** From now on other packets come ten times a second. */
-function chatter(world: World, pulse: Pulse): void {
-  pulse.heard()
-  world.clock.after(100, () => chatter(world, pulse))
+function chatter(world: World, monitor: PathMonitor): void {
+  monitor.received()
+  world.clock.after(100, () => chatter(world, monitor))
 }
 
 test('round trips are smoothed as in RFC 6298, jitter as in RFC 3550', () => {
   const trips = [100, 20, 60, 300, 40]
-  const { world, pulse } = make(id => trips[id - 1] ?? null)
-  assert.deepEqual(pulse.quality, { rtt: null, jitter: 0, loss: 0 })
-  pulse.start()
+  const { world, monitor } = make(id => trips[id - 1] ?? null)
+  assert.deepEqual(monitor.quality, { rtt: null, jitter: 0, loss: 0 })
+  monitor.start()
   world.pass(4500)
   let rtt = trips[0]!
   let jitter = 0
@@ -44,47 +44,47 @@ test('round trips are smoothed as in RFC 6298, jitter as in RFC 3550', () => {
     rtt += (trips[i]! - rtt) / 8
     jitter += (Math.abs(trips[i]! - trips[i - 1]!) - jitter) / 16
   }
-  const { quality } = pulse
+  const { quality } = monitor
   assert.ok(Math.abs(quality.rtt! - rtt) < 1e-9)
   assert.ok(Math.abs(quality.jitter - jitter) < 1e-9)
   assert.equal(quality.loss, 0)
 })
 
 test('loss is the share of the last pings without an answer', () => {
-  const { world, pulse } = make(id => (id % 4 === 0 ? null : 30))
-  pulse.start()
+  const { world, monitor } = make(id => (id % 4 === 0 ? null : 30))
+  monitor.start()
   world.pass(60_000)
-  assert.ok(Math.abs(pulse.quality.loss - 0.25) < 0.05, `${pulse.quality.loss}`)
+  assert.ok(Math.abs(monitor.quality.loss - 0.25) < 0.05, `${monitor.quality.loss}`)
 })
 
 test('the first ping of a connection may come before its key, and is no loss', () => {
   let first = true
-  const { world, pulse } = make(() => {
+  const { world, monitor } = make(() => {
     const answer = first ? null : 30
     first = false
     return answer
   })
-  pulse.start()
+  monitor.start()
   world.pass(10_500)
-  assert.equal(pulse.quality.loss, 0)
-  pulse.stop()
+  assert.equal(monitor.quality.loss, 0)
+  monitor.stop()
   first = true
-  pulse.start()
+  monitor.start()
   world.pass(10_500)
-  assert.equal(pulse.quality.loss, 0)
+  assert.equal(monitor.quality.loss, 0)
 })
 
 test('nothing is silent while answers come', () => {
-  const { world, pulse, pings, silences } = make(() => 400)
-  pulse.start()
+  const { world, monitor, pings, silences } = make(() => 400)
+  monitor.start()
   world.pass(10_500)
   assert.equal(pings.length, 11)
   assert.deepEqual(silences, [])
 })
 
 test('silence is noticed soon, asked into more often, and told with its length', () => {
-  const { world, pulse, pings, silences } = make(() => null)
-  pulse.start()
+  const { world, monitor, pings, silences } = make(() => null)
+  monitor.start()
   world.pass(5000)
   assert.deepEqual(pings.slice(0, 4), [0, 1000, 2000, 2400])
   assert.equal(silences[0], 2000)
@@ -92,40 +92,40 @@ test('silence is noticed soon, asked into more often, and told with its length',
   const first = silences.find(ms => ms >= LIMITS.silentMs)!
   assert.ok(first < LIMITS.silentMs + LIMITS.pingUrgentMs, `${first}`)
   const heard = silences.length
-  pulse.heard()
-  pulse.pong(pings.length)
+  monitor.received()
+  monitor.pong(pings.length)
   world.pass(1000)
   assert.equal(silences.length, heard)
 })
 
 test('stopped, it is still; started again, it counts silence from then', () => {
-  const { world, pulse, pings, silences } = make(() => null)
-  pulse.start()
+  const { world, monitor, pings, silences } = make(() => null)
+  monitor.start()
   world.pass(5000)
-  pulse.stop()
+  monitor.stop()
   const before = [pings.length, silences.length]
   world.pass(20_000)
   assert.deepEqual([pings.length, silences.length], before)
-  pulse.start()
+  monitor.start()
   world.pass(1500)
   assert.equal(silences.length, before[1])
 })
 
 test('an answer that was never asked for, or comes twice, counts for nothing', () => {
-  const { world, pulse } = make(() => 50)
-  pulse.pong(77)
-  pulse.start()
+  const { world, monitor } = make(() => 50)
+  monitor.pong(77)
+  monitor.start()
   world.pass(500)
-  pulse.pong(1)
-  assert.equal(pulse.quality.rtt, 50)
+  monitor.pong(1)
+  assert.equal(monitor.quality.rtt, 50)
 })
 
 test('a ping that somebody asks for is measured on its own, and never takes longer than its time', () => {
-  const { world, pulse } = make(id => (id === 2 ? 70 : null))
-  pulse.start()
+  const { world, monitor } = make(id => (id === 2 ? 70 : null))
+  monitor.start()
   const trips: (number | null)[] = []
-  pulse.ask(rtt => trips.push(rtt))
-  pulse.ask(rtt => trips.push(rtt))
+  monitor.ask(rtt => trips.push(rtt))
+  monitor.ask(rtt => trips.push(rtt))
   world.pass(69)
   assert.deepEqual(trips, [])
   world.pass(1)
@@ -135,28 +135,28 @@ test('a ping that somebody asks for is measured on its own, and never takes long
   world.pass(1)
   assert.deepEqual(trips, [70, null])
   // An answer that comes too late, or twice, is nobody's.
-  pulse.pong(3)
-  pulse.pong(2)
+  monitor.pong(3)
+  monitor.pong(2)
   assert.deepEqual(trips, [70, null])
-  assert.equal(pulse.quality.rtt, null)
+  assert.equal(monitor.quality.rtt, null)
 })
 
 test('in doubt it asks at once, and what is not answered soon counts as a long silence', () => {
-  const { world, pulse, pings, silences } = make(() => null)
-  pulse.start()
+  const { world, monitor, pings, silences } = make(() => null)
+  monitor.start()
   world.pass(500)
-  pulse.doubt()
+  monitor.probe()
   assert.deepEqual(pings, [0, 500])
   world.pass(LIMITS.doubtMs + LIMITS.pingUrgentMs)
   assert.ok(silences.at(-1)! >= LIMITS.silentMs, `${silences}`)
 })
 
 test('doubt is over with the first answer', () => {
-  const { world, pulse, pings, silences } = make(() => 100)
-  pulse.start()
+  const { world, monitor, pings, silences } = make(() => 100)
+  monitor.start()
   for (let i = 0; i < 5; i++) {
     world.pass(3000)
-    pulse.doubt()
+    monitor.probe()
   }
   world.pass(3000)
   assert.ok(
@@ -164,15 +164,15 @@ test('doubt is over with the first answer', () => {
     `${silences}`
   )
   assert.ok(pings.length < 30, `${pings.length}`)
-  pulse.stop()
-  pulse.doubt()
+  monitor.stop()
+  monitor.probe()
   assert.equal(world.pass(10_000), false)
 })
 
 test('whoever is heard but does not answer is silent, too', () => {
-  const { world, pulse, silences } = make(id => (id < 3 ? 10 : null))
-  chatter(world, pulse)
-  pulse.start()
+  const { world, monitor, silences } = make(id => (id < 3 ? 10 : null))
+  chatter(world, monitor)
+  monitor.start()
   world.pass(1000 + LIMITS.deafMs - 100)
   assert.deepEqual(silences, [])
   world.pass(2 * LIMITS.pingMs)
@@ -182,24 +182,24 @@ test('whoever is heard but does not answer is silent, too', () => {
 test('a path that loses every fifth packet each way is not deaf', () => {
   const random = new Random(7)
   const lost = (): boolean => random.chance(0.2)
-  const { world, pulse, silences } = make(() => (lost() || lost() ? null : 40))
-  chatter(world, pulse)
-  pulse.start()
+  const { world, monitor, silences } = make(() => (lost() || lost() ? null : 40))
+  chatter(world, monitor)
+  monitor.start()
   world.pass(3_600_000)
   assert.ok(silences.length <= 10, `${silences.length} times in an hour`)
 })
 
 test('answers that take longer than pings are remembered are answers', () => {
-  const { world, pulse, silences } = make(() => 3500)
-  chatter(world, pulse)
-  pulse.start()
+  const { world, monitor, silences } = make(() => 3500)
+  chatter(world, monitor)
+  monitor.start()
   world.pass(60_000)
   assert.deepEqual(silences, [])
 })
 
 test('pings before the first answer tell nothing of the path', () => {
-  const { world, pulse } = make(id => (id === 1 ? null : 30))
-  pulse.start()
+  const { world, monitor } = make(id => (id === 1 ? null : 30))
+  monitor.start()
   world.pass(10_000)
-  assert.equal(pulse.quality.loss, 0)
+  assert.equal(monitor.quality.loss, 0)
 })

@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import b4a from 'b4a'
 import { Ration } from '../../../src/flows/ration.js'
 import { LIMITS } from '../../../src/limits.js'
-import { refuseGreetings } from '../../../src/session/greeting.js'
-import { Intake } from '../../../src/session/intake.js'
+import { FrameReader } from '../../../src/session/frame-reader.js'
+import { refuseHandshake } from '../../../src/session/handshake.js'
 import type { Clock } from '../../../src/util/clock.js'
 import { pingFrame } from '../../../src/wire/frames.js'
 import type { Link } from '../../../src/wire/link.js'
@@ -25,7 +25,7 @@ test('however long a frame takes, one go reads no more than was saved when it be
   let paused = false
   const link = { pause: () => (paused = true), resume: () => (paused = false) } as unknown as Link
   const sink = {
-    ...refuseGreetings,
+    ...refuseHandshake,
     ping: () => {
       read++
       // Five times as long as the rate allows.
@@ -33,9 +33,9 @@ test('however long a frame takes, one go reads no more than was saved when it be
     }
   }
   const outside = { clock, ration: new Ration(clock, limits, () => {}) }
-  const intake = new Intake(
+  const intake = new FrameReader(
     link,
-    sink as typeof sink & ConstructorParameters<typeof Intake>[1],
+    sink as typeof sink & ConstructorParameters<typeof FrameReader>[1],
     outside,
     run => run(),
     () => true

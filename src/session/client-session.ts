@@ -1,0 +1,47 @@
+/** The client's side of a session: opens flows, and learns which port maps the server shares. */
+import type { ErrorCode } from '../errors.js'
+import type { TcpFlow } from '../flows/tcp.js'
+import { protocolError } from '../wire/bytes.js'
+import type { WireMap } from '../wire/handshake.js'
+import { type Attachment, Session, type SessionDeps, type SessionEvents } from './session.js'
+
+export interface ClientSessionEvents extends SessionEvents {
+  /** The server shares other port maps from now on. */
+  maps(maps: readonly WireMap[]): void
+}
+
+export class ClientSession extends Session {
+  constructor(
+    id: Uint8Array,
+    deps: SessionDeps,
+    override readonly events: ClientSessionEvents
+  ) {
+    super('client', id, deps, events)
+  }
+
+  override attach(attachment: Attachment): void {
+    super.attach(attachment)
+    if (this.link === attachment.link) this.mtuPings.start()
+  }
+
+  /**
+   * Opens a TCP flow on the server's port map `map`. Bytes may be written at once; without a connection they wait for the next one.
+   * @throws HyperNatError TOO_MANY_FLOWS, SESSION_EXPIRED
+   */
+  openFlow(map: number): TcpFlow {
+    return this.openTcp(map)
+  }
+
+  /** The server is being asked to resume the session, and answers within `ms` or never: the session does not expire meanwhile. */
+  awaitAnswer(ms: number): void {
+    this.keepFor(ms)
+  }
+
+  protected override admit(): ErrorCode {
+    throw protocolError('a flow opened by the server')
+  }
+
+  protected override onMaps(maps: readonly WireMap[]): void {
+    this.events.maps(maps)
+  }
+}

@@ -1,0 +1,54 @@
+/** The server's side of a session: admits the flows that the guest opens, and names the port maps that it may use. */
+import type { ErrorCode } from '../errors.js'
+import type { ByteFlow } from '../flows/byte-flow.js'
+import { protocolError } from '../wire/bytes.js'
+import { FEATURE } from '../wire/constants.js'
+import { mapsFrame } from '../wire/frames.js'
+import type { WireMap } from '../wire/handshake.js'
+import { Session, type SessionDeps, type SessionEvents } from './session.js'
+
+export interface ServerSessionEvents extends SessionEvents {
+  /** The client opens a TCP connection by this protocol; returns an error code to refuse it. */
+  open(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null
+}
+
+export class ServerSession extends Session {
+  constructor(
+    id: Uint8Array,
+    deps: SessionDeps,
+    override readonly events: ServerSessionEvents
+  ) {
+    super('server', id, deps, events)
+  }
+
+  /**
+   * Sends the port maps that the client may use from now on.
+   * @returns false when the client does not understand that: the next handshake names them
+   */
+  sendMaps(maps: readonly WireMap[]): boolean {
+    if (!this.link) return true
+    if (!this.has(FEATURE.MAPS)) return false
+    this.control(mapsFrame(maps))
+    return true
+  }
+
+  /** A port map is gone: its TCP flows are reset, on both sides. */
+  resetFlows(map: number, code: ErrorCode): void {
+    for (const flow of this.openFlows()) {
+      if (flow.map !== map) continue
+      const { events } = flow
+      flow.reset(code)
+      events.reset(code)
+    }
+  }
+
+  protected override admit(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
+    const { ration } = this.deps
+    if (!ration) return this.events.open(flow, proto)
+    return ration.open(flow, limited => this.events.open(limited, proto))
+  }
+
+  protected override onMaps(): void {
+    throw protocolError('port maps from a client')
+  }
+}
