@@ -63,13 +63,13 @@ export function reject(link: Link, code: ErrorCode, reason: string): void {
 }
 
 /**
- * Runs the client's side of the handshake. Calls `done` once: with the server's WELCOME, in the same turn as it arrives, or with
+ * Runs the client's side of the handshake, with the features of this program unless `offer` names others. Calls `done` once: with the server's WELCOME, in the same turn as it arrives, or with
  * the error that ended the handshake.
  * @returns a function that aborts
  */
 export function clientHandshake(
   options: HandshakeOptions,
-  offer: Pick<Hello, 'datagramKey' | 'resume'>,
+  offer: Pick<Hello, 'datagramKey' | 'resume'> & { readonly features?: number },
   done: (result: Welcome | HyperNatError) => void
 ): () => void {
   const { link, sharedKey } = options

@@ -249,42 +249,39 @@ staged('secrets and keys come and go; what is wrong changes nothing', async stag
   socket.destroy()
 })
 
-staged(
-  'a client that does not know of changing maps comes back to them, and its session goes on',
-  async stage => {
-    const { bootstrap } = await stage.testnet()
-    const host = await stage.use(new Library({ bootstrap, portMapping: false }))
-    const shared = await host.share({ secret: newSecret(), maps: [{ proto: 'tcp', port: 1 }] })
-    const publicKey = decodeKey(shared.publicKey)
-    const node = await stage.use(new Node({ bootstrap, portMapping: false }, LIMITS, silentLog))
-    const keyPair = keyPairOf(new Secret('an old client'))
-    const greet = (resume: Hello['resume']) =>
-      new Promise<{ link: StreamLink; welcome: Welcome }>((resolve, reject) => {
-        node.dial(childPublicKey(publicKey), keyPair, link => {
-          if (link instanceof HyperNatError) return reject(link)
-          clientHandshake(
-            { link, sharedKey: publicKey, clock: systemClock, timeoutMs: 5000 },
-            { datagramKey: Buffer.alloc(32, 1), resume },
-            welcome => (welcome instanceof HyperNatError ? reject(welcome) : resolve({ link, welcome }))
-          )
-        })
+staged('a client without the feature MAPS comes back to other maps, and its session goes on', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const host = await stage.use(new Library({ bootstrap, portMapping: false }))
+  const shared = await host.share({ secret: newSecret(), maps: [{ proto: 'tcp', port: 1 }] })
+  const publicKey = decodeKey(shared.publicKey)
+  const node = await stage.use(new Node({ bootstrap, portMapping: false }, LIMITS, silentLog))
+  const keyPair = keyPairOf(new Secret('an old client'))
+  const greet = (resume: Hello['resume']) =>
+    new Promise<{ link: StreamLink; welcome: Welcome }>((resolve, reject) => {
+      node.dial(childPublicKey(publicKey), keyPair, link => {
+        if (link instanceof HyperNatError) return reject(link)
+        clientHandshake(
+          { link, sharedKey: publicKey, clock: systemClock, timeoutMs: 5000 },
+          { datagramKey: Buffer.alloc(32, 1), resume, features: 0 },
+          welcome => (welcome instanceof HyperNatError ? reject(welcome) : resolve({ link, welcome }))
+        )
       })
-    // It says nothing after its greeting.
-    const first = await greet(null)
-    shared.setMaps([
-      { proto: 'tcp', port: 1 },
-      { proto: 'udp', port: 2 }
-    ])
-    await within(5000, first.link.closed, () => 'the end of the connection')
-    const session = Buffer.from(first.welcome.session)
-    const second = await greet({ session, highest: 0, flows: [] })
-    assert.ok(second.welcome.resumed, 'the same session')
-    assert.deepEqual(
-      second.welcome.maps.map(({ proto, port }) => `${proto} ${port}`),
-      ['tcp 1', 'udp 2']
-    )
-    assert.equal(second.welcome.maps[0]!.id, first.welcome.maps[0]!.id, 'a number stands for the same map')
-    assert.notEqual(shared.ticket, undefined)
-    second.link.destroy()
-  }
-)
+    })
+  // It has no features.
+  const first = await greet(null)
+  shared.setMaps([
+    { proto: 'tcp', port: 1 },
+    { proto: 'udp', port: 2 }
+  ])
+  await within(5000, first.link.closed, () => 'the end of the connection')
+  const session = Buffer.from(first.welcome.session)
+  const second = await greet({ session, highest: 0, flows: [] })
+  assert.ok(second.welcome.resumed, 'the same session')
+  assert.deepEqual(
+    second.welcome.maps.map(({ proto, port }) => `${proto} ${port}`),
+    ['tcp 1', 'udp 2']
+  )
+  assert.equal(second.welcome.maps[0]!.id, first.welcome.maps[0]!.id, 'a number stands for the same map')
+  assert.notEqual(shared.ticket, undefined)
+  second.link.destroy()
+})
