@@ -124,18 +124,18 @@ export interface Limits {
   /** From so many datagrams of `udp` maps in a second on, either way, a game counts as being played, and for so long afterwards. */
   gameDatagrams: number
   gameMs: number
-  /** What a bulk transfer may leave in the path's queue, before the datagrams of such a game. */
-  restraintQueueMs: number
-  /** Between two pings that measure that, while both are there. */
-  restraintPingMs: number
-  /** What the transfer may have in flight at first: ten packets (RFC 6928). */
-  restraintStartBytes: number
-  /** What it may have in any case: some packets. */
-  restraintMinBytes: number
-  /** The path's least round trip is that of so long, and of as long before. UDX empties the queue for a moment every 10 s. */
-  restraintBaseMs: number
-  /** A transfer that was not held up for so long is over. */
-  restraintIdleMs: number
+  /** Queueing delay that a bulk transfer may cause beside such a game. */
+  delayTargetMs: number
+  /** Interval of the pings that measure it. */
+  delayPingMs: number
+  /** The transfer's initial cwnd cap: ten packets (RFC 6928). */
+  delayStartBytes: number
+  /** The lowest cwnd cap: a few packets. */
+  delayMinBytes: number
+  /** The minimum round trip is taken over the current and the previous interval of this length. UDX drains the queue every 10 s. */
+  delayBaseMs: number
+  /** A transfer that was not limited for this long is over. */
+  delayIdleMs: number
 
   /** What control frames may take of memory while the connection has no room for them; beyond it the session ends. */
   controlBytes: number
@@ -326,12 +326,12 @@ export const LIMITS: Limits = {
 
   gameDatagrams: 5,
   gameMs: 3000,
-  restraintQueueMs: 4,
-  restraintPingMs: 25,
-  restraintStartBytes: 14 * KB,
-  restraintMinBytes: 4 * KB,
-  restraintBaseMs: 15_000,
-  restraintIdleMs: 1000,
+  delayTargetMs: 4,
+  delayPingMs: 25,
+  delayStartBytes: 14 * KB,
+  delayMinBytes: 4 * KB,
+  delayBaseMs: 15_000,
+  delayIdleMs: 1000,
 
   controlBytes: 4 * MB,
 

@@ -3,7 +3,7 @@
  * sent while there is no session is kept for a moment.
  */
 
-import { PendingDatagrams } from '../flows/pending.js'
+import { PendingDatagrams } from '../flows/pending-datagrams.js'
 import { UdpFlows } from '../flows/udp.js'
 import { withPort } from '../lan/port-field.js'
 import { FULL_REST_MS } from '../limits.js'

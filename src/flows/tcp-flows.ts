@@ -1,4 +1,4 @@
-/** The `tcp` flows of one session: their numbers, what both ends know of them after a new connection, and what they share. */
+/** Flow table of the ordered stream: flow numbers, reconciliation after a reconnect, and shared budgets. */
 
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
@@ -8,32 +8,32 @@ import { Queue } from '../util/queue.js'
 import { protocolError } from '../wire/bytes.js'
 import { resetFrame } from '../wire/frames.js'
 import type { FlowPosition } from '../wire/handshake.js'
-import type { Outbox } from './scheduler.js'
+import type { SendScheduler } from './send-scheduler.js'
 import { type TcpCarrier, TcpFlow, type TcpLimits } from './tcp.js'
 
-export interface TcpOutside {
+export interface TcpFlowsDeps {
   readonly clock: Clock
   readonly limits: TcpLimits & Pick<Limits, 'tcpFlows' | 'sessionWindow' | 'ackDelayMs'>
-  /** What all flows of the session share for windows. */
+  /** The session's budget for receive windows. */
   readonly windows: Budget
-  /** Where flows wait for their turn on the stream. */
-  readonly outbox: Outbox
+  /** Decides what the stream carries next. */
+  readonly scheduler: SendScheduler
   /** Whether there is a connection. */
   connected(): boolean
-  /** Sends what waits in the outbox, as far as there is room. */
+  /** Sends what the scheduler has queued, as far as there is room. */
   flush(): void
-  /** Tells the other side that a flow which it opened is none here. */
+  /** Resets a flow that the peer opened and we do not have. */
   refuse(id: number, code: ErrorCode): void
-  /** A client opened a flow (server only); return an error code to refuse it. */
+  /** The client opened a flow (server only); returns an error code to refuse it. */
   open(flow: TcpFlow): ErrorCode | null
-  /** A flow is forgotten. */
+  /** A flow was removed. */
   done(flow: TcpFlow): void
 }
 
 export class TcpFlows {
   readonly flows = new Map<number, TcpFlow>()
   readonly #carrier: TcpCarrier
-  /** Those whose window is to be told when the timer rings. */
+  /** Flows whose window update may be delayed until the timer fires. */
   readonly #soon = new Queue<TcpFlow>()
   /** Armed by the first of them. */
   #soonTimer: Timer | null = null
@@ -41,20 +41,20 @@ export class TcpFlows {
 
   constructor(
     readonly role: 'client' | 'server',
-    readonly outside: TcpOutside
+    readonly outside: TcpFlowsDeps
   ) {
-    const { clock, limits, outbox, windows } = outside
+    const { clock, limits, scheduler, windows } = outside
     this.#carrier = {
-      // The other side lends its flows no more than this either, beyond what each has at first.
+      // The peer's windows are bounded by the same budget.
       kept: new Budget(limits.sessionWindow),
       ready: flow => {
-        outbox.ready(flow)
+        scheduler.ready(flow)
         outside.flush()
       },
       windowDue: flow => {
         this.#soon.delete(flow.soonTurn)
         if (!outside.connected()) return
-        outbox.windowDue(flow)
+        scheduler.windowDue(flow)
         outside.flush()
       },
       windowSoon: flow => {
@@ -67,13 +67,13 @@ export class TcpFlows {
         outside.done(flow)
         this.flows.delete(flow.id)
         this.#soon.delete(flow.soonTurn)
-        outbox.forget(flow)
+        scheduler.forget(flow)
       },
       now: () => clock.now()
     }
   }
 
-  /** The highest flow that the client has opened, as far as this side knows; 0 for none. */
+  /** The highest flow number known to have been opened by the client; 0 for none. */
   get highest(): number {
     return this.#highest
   }
@@ -94,7 +94,7 @@ export class TcpFlows {
     return flow
   }
 
-  /** The client opened a flow, with so much credit to begin with. */
+  /** The client opened a flow; `limit` is its initial window. */
   onOpen(id: number, map: number, limit: number): void {
     if (this.role !== 'server') throw protocolError('a flow opened from the wrong side')
     if (id <= this.#highest) throw protocolError('a flow opened twice')
@@ -108,7 +108,7 @@ export class TcpFlows {
     if (refused) flow.reset(refused)
   }
 
-  /** The flow of a frame; undefined for one that we have finished with, whose last frames were on their way. */
+  /** The flow of a frame; undefined for one that is already over, whose last frames were still in flight. */
   find(id: number): TcpFlow | undefined {
     const flow = this.flows.get(id)
     if (!flow && (id === 0 || id > this.#highest))
@@ -116,15 +116,15 @@ export class TcpFlows {
     return flow
   }
 
-  /** How far this side has received each flow: what a greeting says to resume. */
+  /** How far this side has received each flow, for the handshake of a resumption. */
   positions(): FlowPosition[] {
     return [...this.flows.values()].map(flow => ({ flow: flow.id, received: flow.position }))
   }
 
   /**
-   * Compares both sides' flows after a new connection: goes on with those that both know.
-   * @param highest the highest flow that the other side knows was opened
-   * @param positions how far it has received each
+   * Compares both sides' flows after a reconnect and continues those that both know.
+   * @param highest the highest flow that the peer knows was opened
+   * @param positions how far the peer has received each flow
    */
   reconcile(highest: number, positions: readonly FlowPosition[]): void {
     const theirs = new Map(positions.map(({ flow, received }) => [flow, received]))
@@ -132,7 +132,7 @@ export class TcpFlows {
       const received = theirs.get(flow.id)
       if (received !== undefined) flow.rewind(received)
       else if (flow.id > highest) {
-        // Never seen there; or, at the server, opened over the old connection after the client had greeted on the new one.
+        // The peer never saw it; or, at the server, it was opened over the old connection after the HELLO on the new one.
         if (this.role === 'client') {
           if (!flow.untouched) throw protocolError('that it does not know a flow that it has answered')
           flow.reopen()
@@ -141,9 +141,9 @@ export class TcpFlows {
       else flow.abandon('FLOW_RESET')
     }
     if (this.role === 'server') return
-    // Flows that were over here before the answer came, but not before we had greeted.
+    // Flows that ended here between our HELLO and the answer.
     for (const id of theirs.keys()) {
-      if (this.find(id) === undefined) this.outside.outbox.control(resetFrame(id, 'FLOW_RESET'))
+      if (this.find(id) === undefined) this.outside.scheduler.control(resetFrame(id, 'FLOW_RESET'))
     }
   }
 
@@ -168,7 +168,7 @@ export class TcpFlows {
   #tellSoon(): void {
     this.#soonTimer = null
     for (let flow = this.#soon.take(); flow; flow = this.#soon.take()) {
-      if (this.outside.connected()) this.outside.outbox.windowDue(flow)
+      if (this.outside.connected()) this.outside.scheduler.windowDue(flow)
     }
     this.outside.flush()
   }

@@ -19,7 +19,7 @@ import type { Budget } from '../util/budget.js'
 import { QueueNode } from '../util/queue.js'
 import { protocolError } from '../wire/bytes.js'
 import { INITIAL_WINDOW } from '../wire/constants.js'
-import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
+import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from './byte-flow.js'
 
 export type TcpLimits = Pick<Limits, 'flowQueue' | 'flowKept' | 'flowWindow' | 'windowGrowthMs'>
 
@@ -52,7 +52,7 @@ const RELEASED = new Uint8Array(0)
 const RELEASED_MAX = 256
 
 export class TcpFlow implements ByteFlow {
-  events: ByteFlowEvents = deafEvents
+  events: ByteFlowEvents = ignoreEvents
   /** Where it waits to say something, to tell its window, and to tell it when that can wait a little. */
   readonly turn = new QueueNode<TcpFlow>(this)
   readonly windowTurn = new QueueNode<TcpFlow>(this)
@@ -140,7 +140,7 @@ export class TcpFlow implements ByteFlow {
     // A program that came and went before anybody heard of it.
     if (this.#openDue && this.#end === 0) return this.#finish()
     this.#resetting = code
-    this.events = deafEvents
+    this.events = ignoreEvents
     this.carrier.giveBack(this.#borrowed)
     this.#borrowed = 0
     this.carrier.ready(this)

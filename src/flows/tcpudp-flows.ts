@@ -11,7 +11,7 @@ import { segmentRoom } from '../wire/records.js'
 import { openPayload, strayReply } from './arq/index.js'
 import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
 
-export interface TcpudpOutside {
+export interface TcpudpFlowsDeps {
   readonly clock: Clock
   readonly limits: Limits
   /** Numbers from 0 to below 1; need not be secret. */
@@ -19,7 +19,7 @@ export interface TcpudpOutside {
   /** What all flows of the session share for windows. */
   readonly windows: Budget
   rtt(): number | null
-  leastRtt(): number | null
+  minRtt(): number | null
   /** A client opened a flow (server only); return an error code to refuse it. */
   open(flow: TcpudpFlow): ErrorCode | null
   /** A flow is forgotten. */
@@ -40,11 +40,11 @@ export class TcpudpFlows {
   #datagrams: Datagrams | null = null
   #size = 0
   #next = 1
-  #bound = Number.POSITIVE_INFINITY
+  #cwndCap = Number.POSITIVE_INFINITY
 
   constructor(
     readonly role: 'client' | 'server',
-    readonly outside: TcpudpOutside
+    readonly outside: TcpudpFlowsDeps
   ) {
     this.queue = new Budget(outside.limits.sessionQueue)
     this.#carrier = {
@@ -56,7 +56,7 @@ export class TcpudpFlows {
       // Without a path, what every path takes.
       segmentSize: flow => segmentRoom(this.#datagrams?.size ?? 1100, flow),
       rtt: () => outside.rtt(),
-      leastRtt: () => outside.leastRtt(),
+      minRtt: () => outside.minRtt(),
       send: (flow, buffer, start, end) => {
         this.#datagrams?.packer.segment(flow, buffer.subarray(start, end))
         this.#datagrams?.queue()
@@ -111,11 +111,11 @@ export class TcpudpFlows {
   }
 
   /** Bounds what each flow may have in flight; Infinity: its congestion control alone counts. */
-  restrain(bytes: number): void {
-    if (bytes === this.#bound) return
-    this.#bound = bytes
+  setCwndCap(bytes: number): void {
+    if (bytes === this.#cwndCap) return
+    this.#cwndCap = bytes
     // Those that wait for more room are called again by the next acknowledgement.
-    for (const flow of this.flows.values()) flow.restrain(bytes)
+    for (const flow of this.flows.values()) flow.setCwndCap(bytes)
   }
 
   /**
@@ -123,8 +123,8 @@ export class TcpudpFlows {
    * @returns what held one of them up that has more to say than a turn's worth, a bulk transfer: the bound, or something else; null
    * when there is none
    */
-  turn(): 'bound' | 'other' | null {
-    let heldBy: 'bound' | 'other' | null = null
+  turn(): 'cap' | 'other' | null {
+    let limitedBy: 'cap' | 'other' | null = null
     const size = this.#datagrams?.size ?? this.#size
     if (size !== this.#size) {
       this.#size = size
@@ -133,11 +133,11 @@ export class TcpudpFlows {
     for (let left = this.#touched.size; left > 0; left--) {
       const flow = this.#touched.take()
       flow?.update()
-      if (flow?.atBound) heldBy = 'bound'
-      else if (flow && flow.unacknowledged > this.outside.limits.quantum) heldBy ??= 'other'
+      if (flow?.atCwndCap) limitedBy = 'cap'
+      else if (flow && flow.unacknowledged > this.outside.limits.quantum) limitedBy ??= 'other'
     }
     this.#touched.clear()
-    return heldBy
+    return limitedBy
   }
 
   /** From now on datagrams go this way; null: there is no path. */
@@ -191,7 +191,7 @@ export class TcpudpFlows {
   #add(id: number, map: number, open?: Uint8Array): TcpudpFlow {
     const flow = new TcpudpFlow(id, map, this.#carrier, open)
     this.flows.set(id, flow)
-    flow.restrain(this.#bound)
+    flow.setCwndCap(this.#cwndCap)
     if (!this.#datagrams) flow.suspend()
     return flow
   }

@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../util/clock.js'
 import { QueueNode } from '../util/queue.js'
 import { closeCode, closeNumber } from '../wire/constants.js'
 import { Arq, type ArqHost, RESET_PROTOCOL, RESET_SESSION_FIRST } from './arq/index.js'
-import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
+import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from './byte-flow.js'
 
 /** What a flow asks of the others on its session. */
 export interface TcpudpCarrier {
@@ -22,7 +22,7 @@ export interface TcpudpCarrier {
   /** Round trip of the path, ms, if it is known. */
   rtt(): number | null
   /** Its least round trip of late, ms, if it is known. */
-  leastRtt(): number | null
+  minRtt(): number | null
   /** Sends one segment; bytes `start` to `end`, valid during the call. */
   send(flow: number, buffer: Uint8Array, start: number, end: number): void
   /** The flow is to be brought up to date at the end of this turn. */
@@ -34,7 +34,7 @@ export interface TcpudpCarrier {
 }
 
 export class TcpudpFlow implements ByteFlow {
-  events: ByteFlowEvents = deafEvents
+  events: ByteFlowEvents = ignoreEvents
   /** Where it waits to be brought up to date. */
   readonly turn = new QueueNode<TcpudpFlow>(this)
   readonly #arq: Arq
@@ -70,7 +70,7 @@ export class TcpudpFlow implements ByteFlow {
       forget: () => this.#forget()
     }
     const rtt = carrier.rtt()
-    const leastRtt = carrier.leastRtt()
+    const leastRtt = carrier.minRtt()
     this.#arq = new Arq(host, {
       mtu: carrier.segmentSize(id),
       now: carrier.clock.now(),
@@ -96,12 +96,12 @@ export class TcpudpFlow implements ByteFlow {
   }
 
   /** Whether more would be in flight if it were not for the bound. */
-  get atBound(): boolean {
+  get atCwndCap(): boolean {
     return this.#arq.atBound
   }
 
   /** Bounds what is in flight, beside the congestion control; Infinity: that alone counts. */
-  restrain(bytes: number): void {
+  setCwndCap(bytes: number): void {
     this.#arq.restrain(bytes)
   }
 
@@ -135,7 +135,7 @@ export class TcpudpFlow implements ByteFlow {
 
   reset(code: ErrorCode): void {
     if (this.#done || this.#resetting) return
-    this.events = deafEvents
+    this.events = ignoreEvents
     this.#resetting = code
     this.#patience = this.carrier.clock.after(this.carrier.limits.resetMs, () => this.#resetNow())
     this.#resetBehindBytes()
@@ -175,7 +175,7 @@ export class TcpudpFlow implements ByteFlow {
       const { events } = this
       this.#arq.reset(RESET_PROTOCOL, this.carrier.clock.now())
       this.#arm()
-      this.events = deafEvents
+      this.events = ignoreEvents
       events.reset('PROTOCOL_ERROR')
     }
   }
@@ -248,19 +248,19 @@ export class TcpudpFlow implements ByteFlow {
 
   #onReset(code: number): void {
     const { events } = this
-    this.events = deafEvents
+    this.events = ignoreEvents
     events.reset(code < RESET_SESSION_FIRST ? 'FLOW_RESET' : closeCode(code, 'FLOW_RESET'))
   }
 
   /** A socket that has all, and has been told so, is not kept while the flow lingers. */
   #letGo(): void {
-    if (this.#lingers && this.#ended && this.#arq.drained) this.events = deafEvents
+    if (this.#lingers && this.#ended && this.#arq.drained) this.events = ignoreEvents
   }
 
   #forget(): void {
     if (this.#done) return
     this.#done = true
-    this.events = deafEvents
+    this.events = ignoreEvents
     this.#keepRest(null)
     this.#patience?.cancel()
     this.#disarm()

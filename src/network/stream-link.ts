@@ -24,7 +24,7 @@ const MARK_SHARE = 1 / 4
  * What is bounded is known, and handed over, as finely as this share of the bound, but not finer than a packet: UDX, which never
  * finds the path full then, sends what it gets in one burst.
  */
-const RESTRAINED_SHARE = 1 / 32
+const CAPPED_SHARE = 1 / 32
 const PACKET_BYTES = 1400
 
 /** One datagram in so many tells when the kernel has taken it, and so all before it: a promise for each would cost too much. */
@@ -47,7 +47,7 @@ export class StreamLink implements Link {
   readonly #raw: SecretStream.RawStream
   readonly #limits: StreamLimits
   #unacked = 0
-  #bound = Number.POSITIVE_INFINITY
+  #cwndCap = Number.POSITIVE_INFINITY
   #unmarked = 0
   #marks = 0
   #choked = false
@@ -135,8 +135,7 @@ export class StreamLink implements Link {
       this.#marks--
       this.#unacked -= bytes
       if (!this.#choked || this.#gone) return
-      if (this.room() < Math.min(this.#unsentLimit() / 2, this.#bound * RESTRAINED_SHARE))
-        return this.#choke()
+      if (this.room() < Math.min(this.#unsentLimit() / 2, this.#cwndCap * CAPPED_SHARE)) return this.#choke()
       this.#choked = false
       this.events.drain()
     }, noop)
@@ -145,23 +144,23 @@ export class StreamLink implements Link {
   /** Bytes after which one more acknowledgement is asked for. */
   get #grain(): number {
     const usual = Math.max(MARK_BYTES, this.#unsentLimit() * MARK_SHARE)
-    return Math.min(usual, Math.max(PACKET_BYTES, this.#bound * RESTRAINED_SHARE))
+    return Math.min(usual, Math.max(PACKET_BYTES, this.#cwndCap * CAPPED_SHARE))
   }
 
   room(): number {
     if (this.#gone) return 0
-    const room = Math.min(this.#unsentLimit() + this.#raw.inflight, this.#bound) - this.#unacked
+    const room = Math.min(this.#unsentLimit() + this.#raw.inflight, this.#cwndCap) - this.#unacked
     if (room <= 0) this.#choke()
     return room
   }
 
-  get atBound(): boolean {
-    return this.#unacked >= this.#bound
+  get atCwndCap(): boolean {
+    return this.#unacked >= this.#cwndCap
   }
 
-  restrain(bytes: number): void {
-    const wider = bytes > this.#bound
-    this.#bound = bytes
+  setCwndCap(bytes: number): void {
+    const wider = bytes > this.#cwndCap
+    this.#cwndCap = bytes
     if (!wider || !this.#choked || this.#gone || this.room() <= 0) return
     this.#choked = false
     this.events.drain()

@@ -1,8 +1,8 @@
-/** All sessions that one server has with its guests, and how they share it: places, and the ration of each key. */
+/** All sessions that one server has with its guests, and how they share it: places, and the rate limiter of each key. */
 import b4a from 'b4a'
 import { refuseDevice, type Visitor } from '../access/access.js'
 import type { HyperNatError } from '../errors.js'
-import { Ration } from '../flows/ration.js'
+import { RateLimiter } from '../flows/rate-limiter.js'
 import { shortKey } from '../identity/encoding.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
@@ -68,13 +68,13 @@ export class Guests {
     return refusal && endLost(own) ? null : refusal
   }
 
-  /** What a session under this key may use: sessions of one key share one ration. */
-  rationOf(key: Uint8Array, visitor: Visitor): Ration {
+  /** The rate limiter of this key, shared by all of its sessions. */
+  rateLimiterOf(key: Uint8Array, visitor: Visitor): RateLimiter {
     const { clock, limits, log } = this.#outside
     const peer = visitor.name ?? shortKey(key)
     return (
-      this.of(key)[0]?.session.deps.ration ??
-      new Ration(
+      this.of(key)[0]?.session.deps.rateLimiter ??
+      new RateLimiter(
         clock,
         limits,
         limit => log.warn({ peer, limit, perSecond: limits[limit] }, 'a guest is held to a limit'),

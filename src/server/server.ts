@@ -350,7 +350,7 @@ export class Server {
         limits,
         defer: fn => setImmediate(fn),
         chance: Math.random,
-        ration: this.#guests.rationOf(key, visitor)
+        rateLimiter: this.#guests.rateLimiterOf(key, visitor)
       },
       {
         up: () => this.#tellConnected(guest),

@@ -1,22 +1,22 @@
 /**
- * Reads the messages of one connection's ordered stream, no more frames of them than the ration allows: what is beyond waits, and
+ * Reads the messages of one connection's ordered stream, no more frames than the rate limiter allows: the rest waits, and
  * so does the stream. A message may hold 80,000 frames, so it is read in part where it must be.
  */
 
-import type { Ration } from '../flows/ration.js'
+import type { RateLimiter } from '../flows/rate-limiter.js'
 import type { Clock, Timer } from '../util/clock.js'
 import { type FrameSink, readMessage } from '../wire/frames.js'
 import type { Link } from '../wire/link.js'
 
 export interface FrameReaderDeps {
   readonly clock: Clock
-  readonly ration?: Ration
+  readonly rateLimiter?: RateLimiter
 }
 
 export class FrameReader {
   /** What has come and is not read: what was on its way when the link was told to wait. */
   readonly #unread: Uint8Array[] = []
-  /** Armed while the ration is used up. */
+  /** Armed while the frame rate is used up. */
   #timer: Timer | null = null
   /** Of one go at reading: when it began, and how long to wait before the next one. */
   #now = 0
@@ -63,7 +63,7 @@ export class FrameReader {
 
   readonly #over = (): boolean => {
     if (!this.live()) return true
-    this.#wait = this.outside.ration?.frame(this.#now) ?? 0
+    this.#wait = this.outside.rateLimiter?.frame(this.#now) ?? 0
     return this.#wait > 0
   }
 }

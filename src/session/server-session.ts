@@ -43,9 +43,9 @@ export class ServerSession extends Session {
   }
 
   protected override admit(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
-    const { ration } = this.deps
-    if (!ration) return this.events.open(flow, proto)
-    return ration.open(flow, limited => this.events.open(limited, proto))
+    const { rateLimiter } = this.deps
+    if (!rateLimiter) return this.events.open(flow, proto)
+    return rateLimiter.open(flow, limited => this.events.open(limited, proto))
   }
 
   protected override onMaps(): void {

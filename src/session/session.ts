@@ -16,8 +16,8 @@ import { MtuPings } from '../datagrams/mtu-pings.js'
 import { type ErrorCode, HyperNatError, mistakeText } from '../errors.js'
 import type { Quality } from '../events.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
-import type { Ration } from '../flows/ration.js'
-import { Outbox } from '../flows/scheduler.js'
+import type { RateLimiter } from '../flows/rate-limiter.js'
+import { SendScheduler } from '../flows/send-scheduler.js'
 import type { TcpFlow } from '../flows/tcp.js'
 import { TcpFlows } from '../flows/tcp-flows.js'
 import { TcpudpFlows } from '../flows/tcpudp-flows.js'
@@ -29,10 +29,10 @@ import { FEATURES, MAX_PING_PADDING } from '../wire/constants.js'
 import { type FrameSink, pingFrame, pongFrame, resetFrame } from '../wire/frames.js'
 import type { FlowPosition, WireMap } from '../wire/handshake.js'
 import type { Link } from '../wire/link.js'
+import { DelayMonitor } from './delay-monitor.js'
 import { FrameReader } from './frame-reader.js'
 import { refuseHandshake, reject } from './handshake.js'
 import { type LastReceived, PathMonitor } from './path-monitor.js'
-import { RestraintWatch } from './restraint-watch.js'
 import { Traffic } from './traffic.js'
 
 export type SessionState = 'new' | 'up' | 'lost' | 'ended'
@@ -60,7 +60,7 @@ export interface SessionDeps {
   /** Numbers from 0 to below 1; need not be secret. */
   readonly chance: () => number
   /** Holds the peer to its rates; left out: it has none. */
-  readonly ration?: Ration
+  readonly rateLimiter?: RateLimiter
 }
 
 /** A connection whose handshake is complete, and what the handshake said about a resumed session. */
@@ -74,8 +74,8 @@ export interface Attachment {
   readonly resumed: { readonly highest: number; readonly flows: readonly FlowPosition[] } | null
 }
 
-/** The smallest limit on a message while the stream is restrained, bytes: a packet. */
-const RESTRAINED_MESSAGE = 1400
+/** The smallest limit on a message while the stream has a cwnd cap, bytes: a packet. */
+const CAPPED_MESSAGE = 1400
 
 export abstract class Session {
   readonly #tcp: TcpFlows
@@ -89,10 +89,10 @@ export abstract class Session {
   #resumptions = 0
   /** Features that both sides have, on the connection that carries the session now. */
   #features = 0
-  readonly #outbox: Outbox
+  readonly #scheduler: SendScheduler
   readonly #path: PathMonitor
   protected readonly mtuPings: MtuPings
-  readonly #restraint: RestraintWatch
+  readonly #delay: DelayMonitor
   #graceTimer: Timer | null = null
   #graceEnds = 0
   #state: SessionState = 'new'
@@ -109,12 +109,12 @@ export abstract class Session {
     readonly deps: SessionDeps,
     readonly events: SessionEvents
   ) {
-    this.#outbox = new Outbox(deps.limits)
+    this.#scheduler = new SendScheduler(deps.limits)
     this.windows = new Budget(deps.limits.sessionWindow)
     this.#tcp = new TcpFlows(role, {
       ...deps,
       windows: this.windows,
-      outbox: this.#outbox,
+      scheduler: this.#scheduler,
       connected: () => this.#link !== null,
       flush: () => this.#flush(),
       refuse: (id, code) => this.control(resetFrame(id, code)),
@@ -125,24 +125,24 @@ export abstract class Session {
       ...deps,
       windows: this.windows,
       rtt: () => this.#path.quality.rtt,
-      leastRtt: () => this.#restraint.leastRtt,
+      minRtt: () => this.#delay.minRtt,
       open: flow => this.admit(flow, 'tcpudp'),
       done: flow => this.#traffic.addTcpudp(flow)
     })
     this.#path = new PathMonitor(deps.clock, deps.limits, {
       ping: ping => this.#record(datagrams => datagrams.packer.ping(ping)),
-      answered: rtt => this.#restraint.sample(rtt),
+      answered: rtt => this.#delay.onRtt(rtt),
       silent: ms => this.#onSilence(ms)
     })
     this.mtuPings = new MtuPings(
       () => this.#link?.datagramSize() ?? 0,
       padding => this.control(pingFrame(0, padding))
     )
-    this.#restraint = new RestraintWatch(deps.clock, deps.limits, {
+    this.#delay = new DelayMonitor(deps.clock, deps.limits, {
       ask: done => this.#path.ask(done),
-      bound: bytes => {
-        this.tcpudp.restrain(bytes)
-        this.#link?.restrain(bytes)
+      cwndCap: bytes => {
+        this.tcpudp.setCwndCap(bytes)
+        this.#link?.setCwndCap(bytes)
       }
     })
   }
@@ -266,8 +266,8 @@ export abstract class Session {
         reader.add(message)
       },
       datagram: packet => {
-        const { ration } = this.deps
-        if (ration?.datagram() === false) {
+        const { rateLimiter } = this.deps
+        if (rateLimiter?.datagram() === false) {
           this.datagramCounts.dropped.limited++
           return
         }
@@ -275,7 +275,7 @@ export abstract class Session {
           const records = this.#datagrams!.receive(packet)
           // Only authentic datagrams count: anyone can send a packet to an open port.
           if (records === null) return
-          ration?.records(records)
+          rateLimiter?.records(records)
           this.#path.received()
         })
       },
@@ -287,7 +287,7 @@ export abstract class Session {
     this.tcpudp.bind(this.#datagrams)
     this.#path.start()
     // Flows that became ready without a connection queue again, in the order in which they were opened.
-    this.#outbox.clear()
+    this.#scheduler.clear()
     this.#guard(link, () => {
       if (resumed) this.#tcp.reconcile(resumed.highest, resumed.flows)
     })
@@ -301,10 +301,10 @@ export abstract class Session {
     this.#link = null
     this.#datagrams?.close()
     this.#datagrams = null
-    this.#restraint.reset()
+    this.#delay.reset()
     this.tcpudp.bind(null)
     this.#path.stop()
-    this.#outbox.clear()
+    this.#scheduler.clear()
     link.events = { message() {}, datagram() {}, drain() {}, close() {} }
     end(link)
   }
@@ -402,11 +402,11 @@ export abstract class Session {
       dropped.unconnected++
       return false
     }
-    if (this.deps.ration?.udpOut(payload.byteLength) === false) {
+    if (this.deps.rateLimiter?.udpOut(payload.byteLength) === false) {
       dropped.limited++
       return false
     }
-    this.#restraint.datagram()
+    this.#delay.onDatagram()
     const sent = datagrams.sendUdp(map, flow, payload, twice)
     if (sent) this.#traffic.udpOut(map, payload.byteLength)
     else dropped.oversized++
@@ -417,9 +417,9 @@ export abstract class Session {
 
   protected control(frame: Uint8Array): void {
     if (!this.#link) return
-    this.#outbox.control(frame)
+    this.#scheduler.control(frame)
     this.#flush()
-    if (this.#outbox.controlCost <= this.deps.limits.controlBytes) return
+    if (this.#scheduler.controlCost <= this.deps.limits.controlBytes) return
     this.close('PROTOCOL_ERROR', protocolError('more requests than it reads answers to').message)
   }
 
@@ -428,8 +428,8 @@ export abstract class Session {
     if (!this.#link || this.#reading || this.#flushing) return
     this.#flushing = true
     try {
-      const least = this.#restraint.active ? RESTRAINED_MESSAGE : undefined
-      if (this.#outbox.flush(this.#link, least)) this.#restraint.held(this.#link.atBound)
+      const least = this.#delay.active ? CAPPED_MESSAGE : undefined
+      if (this.#scheduler.flush(this.#link, least)) this.#delay.onLimited(this.#link.atCwndCap)
     } finally {
       this.#flushing = false
     }
@@ -460,18 +460,18 @@ export abstract class Session {
     ping: id => this.#record(datagrams => datagrams.packer.pong(id)),
     pong: id => this.#path.pong(id),
     udp: (map, flow, payload) => {
-      if (this.deps.ration?.udpIn(payload.byteLength) === false) {
+      if (this.deps.rateLimiter?.udpIn(payload.byteLength) === false) {
         this.datagramCounts.dropped.limited++
         return
       }
-      this.#restraint.datagram()
+      this.#delay.onDatagram()
       this.#traffic.udpIn(map, payload.byteLength)
       this.events.udp(map, flow, payload)
     },
     segment: (flow, segment) => this.tcpudp.onSegment(flow, segment),
     turn: () => {
-      const heldBy = this.tcpudp.turn()
-      if (heldBy) this.#restraint.held(heldBy === 'bound')
+      const limitedBy = this.tcpudp.turn()
+      if (limitedBy) this.#delay.onLimited(limitedBy === 'cap')
     }
   }
 }

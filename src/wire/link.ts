@@ -26,10 +26,10 @@ export interface Link {
   write(message: Uint8Array): void
   /** Whole bytes that may be written now without queueing beyond our limit; 0 or less: wait for `drain`. */
   room(): number
-  /** Bounds the bytes that are on their way, sent or not, and not acknowledged; Infinity: only {@link room} counts. */
-  restrain(bytes: number): void
-  /** Whether that bound is reached. */
-  readonly atBound: boolean
+  /** Caps the unacknowledged bytes, those not sent yet included; Infinity: no cap. */
+  setCwndCap(bytes: number): void
+  /** Whether that cap is reached. */
+  readonly atCwndCap: boolean
   /** Bytes that one datagram holds on this path now, before sealing takes its part. */
   datagramSize(): number
   /** Sends one datagram; false when it was dropped, because the socket is choked. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SEND_BUFFER_LEAST } from '../../src/flows/arq/constants.js'
-import { deafEvents } from '../../src/flows/byte-flow.js'
+import { ignoreEvents } from '../../src/flows/byte-flow.js'
 import type { TcpudpFlow } from '../../src/flows/tcpudp.js'
 import { FlowEnd } from '../support/flow-end.js'
 import { connected, type TestClient } from '../support/session-peers.js'
@@ -100,7 +100,7 @@ test('flows that are over and linger keep neither their sockets nor room for wha
   assert.ok(over())
   const kept = lingering()
   assert.equal(kept.length, 2 * flows, 'they linger')
-  for (const flow of kept) assert.equal(flow.events, deafEvents)
+  for (const flow of kept) assert.equal(flow.events, ignoreEvents)
 })
 
 test('of the flows that are over only so many linger', () => {

@@ -126,11 +126,11 @@ export class MemoryLink implements Link {
   /** What it was given last; the memory link has no queue that it could keep short. */
   bound = Number.POSITIVE_INFINITY
 
-  restrain(bytes: number): void {
+  setCwndCap(bytes: number): void {
     this.bound = bytes
   }
 
-  readonly atBound = false
+  readonly atCwndCap = false
 
   datagramSize(): number {
     return this.connection.options.datagramSize ?? 1200

@@ -5,7 +5,7 @@
 import b4a from 'b4a'
 import { type ErrorCode, HyperNatError } from '../../src/errors.js'
 import type { ByteFlow } from '../../src/flows/byte-flow.js'
-import { Ration } from '../../src/flows/ration.js'
+import { RateLimiter } from '../../src/flows/rate-limiter.js'
 import { LIMITS, type Limits } from '../../src/limits.js'
 import { ClientSession, type ClientSessionEvents } from '../../src/session/client-session.js'
 import { clientHandshake, serverHandshake } from '../../src/session/handshake.js'
@@ -118,7 +118,10 @@ export class TestServer {
     const name = b4a.toString(id, 'hex')
     const session: ServerSession = new ServerSession(
       id,
-      { ...this.world.outside(this.limits), ration: new Ration(this.world.clock, this.limits, () => {}) },
+      {
+        ...this.world.outside(this.limits),
+        rateLimiter: new RateLimiter(this.world.clock, this.limits, () => {})
+      },
       {
         ...listen(this.told, this.udp, { ended: () => this.sessions.delete(name) }),
         open: flow => (flow.map === 1 ? this.open(flow, session) : 'MAP_NOT_SHARED')

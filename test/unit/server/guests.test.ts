@@ -34,7 +34,7 @@ class Place {
         limits,
         defer: fn => fn(),
         chance: () => 0,
-        ration: guests.rationOf(key, ANYBODY)
+        rateLimiter: guests.rateLimiterOf(key, ANYBODY)
       },
       {
         up() {},
@@ -82,17 +82,17 @@ test('a session is found by its name, and only by the client who began it', () =
   assert.deepEqual([guests.size, guests.of(BEN)], [1, []])
 })
 
-test('sessions of one key share a ration, which is larger while nobody else is here', () => {
+test('sessions of one key share a rate limiter, and a lone guest gets a multiple of the rates', () => {
   const place = new Place()
   const [first, second, other] = [place.enter(ANNA), place.enter(ANNA), place.enter(BEN)]
-  assert.equal(second.session.deps.ration, first.session.deps.ration)
-  assert.notEqual(other.session.deps.ration, first.session.deps.ration)
+  assert.equal(second.session.deps.rateLimiter, first.session.deps.rateLimiter)
+  assert.notEqual(other.session.deps.rateLimiter, first.session.deps.rateLimiter)
   const carried = () => {
     // All that can be saved is there again.
     place.clock.after(10_000, () => {})
     place.clock.run(Number.POSITIVE_INFINITY)
     let count = 0
-    while (count < 1_000_000 && first.session.deps.ration!.udpIn(1)) count++
+    while (count < 1_000_000 && first.session.deps.rateLimiter!.udpIn(1)) count++
     return count
   }
   const beside = carried()

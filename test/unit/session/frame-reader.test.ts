@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
-import { Ration } from '../../../src/flows/ration.js'
+import { RateLimiter } from '../../../src/flows/rate-limiter.js'
 import { LIMITS } from '../../../src/limits.js'
 import { FrameReader } from '../../../src/session/frame-reader.js'
 import { refuseHandshake } from '../../../src/session/handshake.js'
@@ -32,7 +32,7 @@ test('however long a frame takes, one go reads no more than was saved when it be
       now += 5
     }
   }
-  const outside = { clock, ration: new Ration(clock, limits, () => {}) }
+  const outside = { clock, rateLimiter: new RateLimiter(clock, limits, () => {}) }
   const intake = new FrameReader(
     link,
     sink as typeof sink & ConstructorParameters<typeof FrameReader>[1],

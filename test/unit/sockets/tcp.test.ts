@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { type ByteFlow, deafEvents } from '../../../src/flows/byte-flow.js'
+import { type ByteFlow, ignoreEvents } from '../../../src/flows/byte-flow.js'
 import { joinTcp } from '../../../src/sockets/tcp.js'
 import { within } from '../../support/deadline.js'
 
@@ -11,7 +11,7 @@ import { within } from '../../support/deadline.js'
 class Recorder implements ByteFlow {
   readonly id = 1
   readonly map = 1
-  events = deafEvents
+  events = ignoreEvents
   bytes = 0
   room = Number.POSITIVE_INFINITY
   readonly last: Promise<string>

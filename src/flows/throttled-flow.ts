@@ -1,31 +1,31 @@
 /**
- * A flow whose bytes are held to a rate that it shares with others, both directions together. Nothing is dropped: towards the
- * client the local socket is paused, from the client no more is asked for. Whoever has used up its turn waits for the next,
- * so that a keystroke waits for one turn of each other flow at the most.
+ * A flow that shares a byte rate with other flows, both directions together. Nothing is dropped: sending pauses the local
+ * socket, receiving delays window updates. A flow that has used up its quantum waits for its next turn, so a keystroke waits
+ * for at most one quantum of each other flow.
  */
 import type { ErrorCode } from '../errors.js'
 import type { FairQueue } from '../util/fair-queue.js'
 import { QueueNode } from '../util/queue.js'
-import { type ByteFlow, type ByteFlowEvents, deafEvents } from './byte-flow.js'
+import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from './byte-flow.js'
 
-export class MeteredFlow implements ByteFlow {
-  /** Where it waits for its turn. */
-  readonly place = new QueueNode<MeteredFlow>(this)
+export class ThrottledFlow implements ByteFlow {
+  /** Position in the queue for the next quantum. */
+  readonly place = new QueueNode<ThrottledFlow>(this)
   readonly #inner: ByteFlow
-  readonly #turns: FairQueue<MeteredFlow>
-  #events: ByteFlowEvents = deafEvents
-  /** Bytes left of its turns; below 0 it waits for more. */
+  readonly #turns: FairQueue<ThrottledFlow>
+  #events: ByteFlowEvents = ignoreEvents
+  /** Bytes left of its quantum; below 0 the flow waits. */
   #left = 0
   #waiting = false
-  /** The local socket was told to pause, by us and by the flow inside. */
+  /** Whether the local socket is paused at all, and whether the inner flow asked for it. */
   #paused = false
   #full = false
-  /** Bytes that the local socket has taken, and the other side does not know of. */
+  /** Bytes that the local socket has consumed and the inner flow has not been told of. */
   #untold = 0
   #over = false
 
-  /** @param turns each turn costs as many bytes as it lets pass */
-  constructor(inner: ByteFlow, turns: FairQueue<MeteredFlow>) {
+  /** @param turns whose cost is the quantum, bytes */
+  constructor(inner: ByteFlow, turns: FairQueue<ThrottledFlow>) {
     this.#inner = inner
     this.#turns = turns
     inner.events = {
@@ -84,7 +84,7 @@ export class MeteredFlow implements ByteFlow {
     if (!this.#waiting) this.#tell()
   }
 
-  /** A turn has come that was waited for. */
+  /** The next quantum is available. */
   proceed(): void {
     this.#left += this.#turns.cost()
     if (this.#left < 0) return this.#turns.wait(this.place)
@@ -115,7 +115,7 @@ export class MeteredFlow implements ByteFlow {
     this.#events.drain()
   }
 
-  /** It needs no turn any more. What the socket has taken is told all the same: the flow inside goes when all of it is. */
+  /** Stops waiting. Consumed bytes are still reported, because the inner flow ends only when all of them are. */
   #leave(): void {
     this.#over = true
     this.#waiting = false

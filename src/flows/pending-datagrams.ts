@@ -1,6 +1,6 @@
 /**
- * Datagrams that come while there is no connection: the latest few of each flow are kept for a moment, so that the first
- * question of a game is answered, and a minute of stale ones is not sent in one burst.
+ * Buffer for datagrams sent while the session has no connection. It keeps the latest few of each flow for a short time: enough
+ * that a game's first request is answered, without sending a minute of stale datagrams in one burst.
  */
 import b4a from 'b4a'
 import type { Limits } from '../limits.js'
@@ -13,7 +13,7 @@ interface Waiting {
 export class PendingDatagrams {
   readonly #flows = new Map<number, Waiting[]>()
   #bytes = 0
-  /** Datagrams that were never sent: too many, or too old. */
+  /** Datagrams that were discarded: too many, or too old. */
   dropped = 0
 
   constructor(readonly limits: Pick<Limits, 'udpPending' | 'udpPendingBytes' | 'udpPendingMs'>) {}
@@ -25,7 +25,7 @@ export class PendingDatagrams {
   add(flow: number, payload: Uint8Array, now: number): void {
     this.#expire(now)
     const queue = this.#flows.get(flow) ?? []
-    // In the order of the latest datagram: the first flow is the one that has been quiet the longest.
+    // Ordered by latest datagram: the first flow has been quiet the longest.
     this.#flows.delete(flow)
     this.#flows.set(flow, queue)
     queue.push({ payload: b4a.from(payload), since: now })
@@ -37,7 +37,7 @@ export class PendingDatagrams {
     }
   }
 
-  /** Takes everything out that is not too old, in the order of its flow. */
+  /** Empties the buffer. @returns the datagrams that are not too old, in order within each flow */
   take(now: number): { flow: number; payload: Uint8Array }[] {
     const taken: { flow: number; payload: Uint8Array }[] = []
     for (const [flow, queue] of this.#flows) {
@@ -51,7 +51,7 @@ export class PendingDatagrams {
     return taken
   }
 
-  /** Flows with nothing that is still worth sending are forgotten. */
+  /** Discards flows whose datagrams are all too old. */
   #expire(now: number): void {
     for (const [flow, queue] of this.#flows) {
       if (now - queue.at(-1)!.since <= this.limits.udpPendingMs) return

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LIMITS } from '../../../src/limits.js'
-import { Restraint } from '../../../src/session/restraint.js'
+import { DelayController } from '../../../src/session/delay-controller.js'
 import { Random } from '../../sim/support/random.js'
 
 /** A game that has just begun. */
-function playing(now = 0): Restraint {
-  const restraint = new Restraint(LIMITS)
-  for (let i = 0; i < LIMITS.gameDatagrams; i++) restraint.datagram(now)
-  return restraint
+function playing(now = 0): DelayController {
+  const controller = new DelayController(LIMITS)
+  for (let i = 0; i < LIMITS.gameDatagrams; i++) controller.onDatagram(now)
+  return controller
 }
 
 /**
@@ -25,14 +25,14 @@ class Line {
   #pingAt = 0
 
   constructor(
-    readonly restraint: Restraint,
+    readonly controller: DelayController,
     /** Bytes per ms. */
     public rate: number,
     public base: number,
     readonly noise: () => number = () => 0
   ) {
     // Known from before.
-    restraint.sample(base, 0)
+    controller.onRtt(base, 0)
   }
 
   pass(ms: number): void {
@@ -46,62 +46,62 @@ class Line {
   }
 
   #step(): void {
-    const { restraint, rate, base, now } = this
-    restraint.datagram(now)
+    const { controller, rate, base, now } = this
+    controller.onDatagram(now)
     const pipe = rate * base
-    restraint.held(now, restraint.bytes <= 2 * pipe)
-    restraint.tick(now)
+    controller.onLimited(now, controller.cwndCap <= 2 * pipe)
+    controller.tick(now)
     // What is in flight already comes out at the link's rate.
-    const wanted = Math.min(restraint.bytes, 2 * pipe)
+    const wanted = Math.min(controller.cwndCap, 2 * pipe)
     this.#inFlight = Math.max(wanted, this.#inFlight - rate)
     const queue = Math.max(0, this.#inFlight - pipe) / rate
     this.queueSum += queue
     this.worst = Math.max(this.worst, queue)
     this.carried += Math.min(rate, this.#inFlight / base)
     if (now >= this.#pingAt) {
-      this.#pingAt = now + LIMITS.restraintPingMs
+      this.#pingAt = now + LIMITS.delayPingMs
       const rtt = base + queue + this.noise()
       this.#pings.push({ at: now + rtt, rtt })
     }
-    for (const { at, rtt } of this.#pings) if (at <= now) restraint.sample(rtt, now)
+    for (const { at, rtt } of this.#pings) if (at <= now) controller.onRtt(rtt, now)
     this.#pings = this.#pings.filter(({ at }) => at > now)
   }
 }
 
 test('without a game, or with a datagram now and then, nothing is bounded', () => {
-  const restraint = new Restraint(LIMITS)
+  const controller = new DelayController(LIMITS)
   for (let now = 0; now < 20_000; now += 400) {
-    restraint.datagram(now)
-    assert.equal(restraint.held(now, true), false)
+    controller.onDatagram(now)
+    assert.equal(controller.onLimited(now, true), false)
   }
-  assert.deepEqual([restraint.bytes, restraint.active], [Number.POSITIVE_INFINITY, false])
+  assert.deepEqual([controller.cwndCap, controller.active], [Number.POSITIVE_INFINITY, false])
 })
 
 test('a game alone bounds nothing, and is over a while after its last datagram', () => {
-  const restraint = playing()
-  assert.equal(restraint.active, false)
-  assert.equal(restraint.held(LIMITS.gameMs, true), false, 'too late')
+  const controller = playing()
+  assert.equal(controller.active, false)
+  assert.equal(controller.onLimited(LIMITS.gameMs, true), false, 'too late')
   const other = playing()
-  assert.equal(other.held(1, true), true)
-  assert.equal(other.bytes, LIMITS.restraintStartBytes)
-  assert.equal(other.held(2, true), false, 'bounded already')
+  assert.equal(other.onLimited(1, true), true)
+  assert.equal(other.cwndCap, LIMITS.delayStartBytes)
+  assert.equal(other.onLimited(2, true), false, 'bounded already')
   for (let now = 0; now < LIMITS.gameMs; now += 100) {
-    other.held(now, true)
+    other.onLimited(now, true)
     other.tick(now)
     assert.equal(other.active, true)
   }
-  other.held(LIMITS.gameMs, true)
+  other.onLimited(LIMITS.gameMs, true)
   other.tick(LIMITS.gameMs)
-  assert.deepEqual([other.bytes, other.active], [Number.POSITIVE_INFINITY, false])
+  assert.deepEqual([other.cwndCap, other.active], [Number.POSITIVE_INFINITY, false])
 })
 
 test('a transfer that is not held up any more is not bounded any more', () => {
-  const restraint = playing()
-  restraint.held(10, true)
-  restraint.tick(10 + LIMITS.restraintIdleMs - 1)
-  assert.equal(restraint.active, true)
-  restraint.tick(10 + LIMITS.restraintIdleMs)
-  assert.equal(restraint.active, false)
+  const controller = playing()
+  controller.onLimited(10, true)
+  controller.tick(10 + LIMITS.delayIdleMs - 1)
+  assert.equal(controller.active, true)
+  controller.tick(10 + LIMITS.delayIdleMs)
+  assert.equal(controller.active, false)
 })
 
 const RATES = { '1 Mbit/s': 125, '20 Mbit/s': 2500, '200 Mbit/s': 25_000 }
@@ -115,9 +115,9 @@ for (const [name, rate] of Object.entries(RATES)) {
       line.pass(20_000)
       const figures = `mean queue ${line.queueSum.toFixed(1)} ms, worst ${line.worst.toFixed(1)} ms, ${(line.carried * 100).toFixed()} % of the link`
       // What the least bound holds cannot be made shorter.
-      const least = Math.max(0, LIMITS.restraintMinBytes / rate - base)
-      assert.ok(line.queueSum <= 1.6 * LIMITS.restraintQueueMs + least, figures)
-      assert.ok(line.worst <= 3 * LIMITS.restraintQueueMs + least, figures)
+      const least = Math.max(0, LIMITS.delayMinBytes / rate - base)
+      assert.ok(line.queueSum <= 1.6 * LIMITS.delayTargetMs + least, figures)
+      assert.ok(line.worst <= 3 * LIMITS.delayTargetMs + least, figures)
       assert.ok(line.carried >= 0.85, figures)
     })
   }
@@ -129,57 +129,57 @@ test('a path that has become slower, or longer, is found out within two spans', 
   line.rate = 625
   line.pass(3000)
   line.pass(3000)
-  assert.ok(line.queueSum <= 2 * LIMITS.restraintQueueMs, `${line.queueSum} ms`)
+  assert.ok(line.queueSum <= 2 * LIMITS.delayTargetMs, `${line.queueSum} ms`)
   line.base = 100
-  line.pass(2 * LIMITS.restraintBaseMs + 5000)
+  line.pass(2 * LIMITS.delayBaseMs + 5000)
   line.pass(5000)
   assert.ok(line.carried >= 0.8, `${line.carried}`)
 })
 
 test('the next transfer begins with what was good for the last one, for a while', () => {
   const line = new Line(playing(), 2500, 40)
-  const { restraint } = line
+  const { controller } = line
   line.pass(5000)
-  const { bytes } = restraint
-  let now = line.now + LIMITS.restraintIdleMs
+  const { cwndCap } = controller
+  let now = line.now + LIMITS.delayIdleMs
   const again = (later: number): number => {
     now += later
-    restraint.tick(now)
-    assert.equal(restraint.bytes, Number.POSITIVE_INFINITY)
-    for (let i = 0; i < LIMITS.gameDatagrams; i++) restraint.datagram(now)
-    restraint.held(now, true)
-    return restraint.bytes
+    controller.tick(now)
+    assert.equal(controller.cwndCap, Number.POSITIVE_INFINITY)
+    for (let i = 0; i < LIMITS.gameDatagrams; i++) controller.onDatagram(now)
+    controller.onLimited(now, true)
+    return controller.cwndCap
   }
-  assert.equal(again(0), bytes)
-  assert.equal(again(LIMITS.restraintBaseMs), LIMITS.restraintStartBytes)
+  assert.equal(again(0), cwndCap)
+  assert.equal(again(LIMITS.delayBaseMs), LIMITS.delayStartBytes)
 })
 
 test('a busy process delays one answer, and nothing is made of it', () => {
-  const restraint = playing()
-  restraint.held(0, true)
-  restraint.sample(40, 50)
-  restraint.sample(40, 75)
-  const before = restraint.bytes
-  assert.equal(before, 2 * LIMITS.restraintStartBytes)
-  restraint.held(100, true)
-  restraint.sample(40, 125)
-  restraint.sample(90, 175)
-  assert.equal(restraint.bytes, 2 * before)
+  const controller = playing()
+  controller.onLimited(0, true)
+  controller.onRtt(40, 50)
+  controller.onRtt(40, 75)
+  const before = controller.cwndCap
+  assert.equal(before, 2 * LIMITS.delayStartBytes)
+  controller.onLimited(100, true)
+  controller.onRtt(40, 125)
+  controller.onRtt(90, 175)
+  assert.equal(controller.cwndCap, 2 * before)
 })
 
 test('a bound that is not reached does not grow', () => {
-  const restraint = playing()
-  restraint.held(0, true)
+  const controller = playing()
+  controller.onLimited(0, true)
   for (let now = 50; now < 900; now += 25) {
-    restraint.held(now, false)
-    restraint.sample(40, now)
+    controller.onLimited(now, false)
+    controller.onRtt(40, now)
   }
-  assert.equal(restraint.bytes, 2 * LIMITS.restraintStartBytes)
+  assert.equal(controller.cwndCap, 2 * LIMITS.delayStartBytes)
 })
 
 test('answers to what was asked before the bound changed do not count', () => {
-  const restraint = playing()
-  restraint.held(100, true)
-  for (let i = 0; i < 10; i++) restraint.sample(40, 120)
-  assert.equal(restraint.bytes, LIMITS.restraintStartBytes)
+  const controller = playing()
+  controller.onLimited(100, true)
+  for (let i = 0; i < 10; i++) controller.onRtt(40, 120)
+  assert.equal(controller.cwndCap, LIMITS.delayStartBytes)
 })

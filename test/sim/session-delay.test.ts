@@ -10,7 +10,7 @@ const ENDLESS = { total: 200_000_000, fin: true, chunk: () => 50_000 }
 
 for (const proto of ['tcp', 'tcpudp'] as const) {
   test(`${proto}: a transfer is bounded as long as there is a game, and the bound ends with either`, () => {
-    const limits = { gameMs: 500, restraintIdleMs: 500, resetMs: 500 }
+    const limits = { gameMs: 500, delayIdleMs: 500, resetMs: 500 }
     const { world, server, client } = connected(1, { delay: 20, bytesPerMs: 1000 }, limits)
     const { client: link } = client.connection!
     server.open = flow => {

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ErrorCode } from '../../../src/errors.js'
-import { type ByteFlow, type ByteFlowEvents, deafEvents } from '../../../src/flows/byte-flow.js'
-import { type Exceeded, Ration, type RationLimits } from '../../../src/flows/ration.js'
+import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from '../../../src/flows/byte-flow.js'
+import { type RateLimit, RateLimiter, type RateLimits } from '../../../src/flows/rate-limiter.js'
 import type { Clock } from '../../../src/util/clock.js'
 import { MAX_UDP_PAYLOAD } from '../../../src/wire/constants.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
-const NONE: RationLimits = {
+const NONE: RateLimits = {
   flowsPerSecond: 0,
   flowBurst: 0,
   framesPerSecond: 0,
@@ -24,7 +24,7 @@ const NONE: RationLimits = {
 /** The side of a flow that leads to the client: takes what it is given, and says what it is told to. */
 class Wire implements ByteFlow {
   readonly map = 1
-  events: ByteFlowEvents = deafEvents
+  events: ByteFlowEvents = ignoreEvents
   written = 0
   told = 0
   full = false
@@ -83,15 +83,15 @@ class Socket {
   }
 }
 
-function stage(limits: Partial<RationLimits>, isAlone?: () => boolean) {
+function stage(limits: Partial<RateLimits>, isAlone?: () => boolean) {
   const clock = new VirtualClock()
-  const told: Exceeded[] = []
-  const ration = new Ration(clock, { ...NONE, ...limits }, limit => told.push(limit), isAlone)
+  const told: RateLimit[] = []
+  const rateLimiter = new RateLimiter(clock, { ...NONE, ...limits }, limit => told.push(limit), isAlone)
   const pass = (ms: number): void => {
     clock.at(clock.now() + ms, () => {})
     clock.run(clock.now() + ms)
   }
-  return { clock, told, ration, pass }
+  return { clock, told, rateLimiter, pass }
 }
 
 test('a guest who is alone may use a multiple, until others come', () => {
@@ -103,12 +103,12 @@ test('a guest who is alone may use a multiple, until others come', () => {
     guestBytesPerSecond: 20_000,
     aloneFactor: 4
   }
-  const { ration, pass } = stage(limits, () => alone)
-  const passed = (): number => Array.from({ length: 1000 }, () => ration.udpIn(0)).filter(Boolean).length
+  const { rateLimiter, pass } = stage(limits, () => alone)
+  const passed = (): number => Array.from({ length: 1000 }, () => rateLimiter.udpIn(0)).filter(Boolean).length
   const opened = (): number => {
     let count = 0
     for (let id = 1; id <= 100; id++) {
-      ration.open(new Wire(id), () => {
+      rateLimiter.open(new Wire(id), () => {
         count++
         return null
       })
@@ -120,32 +120,36 @@ test('a guest who is alone may use a multiple, until others come', () => {
   alone = false
   pass(1000)
   assert.equal(passed(), 100)
-  assert.equal(ration.udpIn(20_001 + MAX_UDP_PAYLOAD), false, 'bytes are held to their limit in either case')
+  assert.equal(
+    rateLimiter.udpIn(20_001 + MAX_UDP_PAYLOAD),
+    false,
+    'bytes are held to their limit in either case'
+  )
   alone = true
-  assert.equal(ration.udpIn(20_001 + MAX_UDP_PAYLOAD), false)
+  assert.equal(rateLimiter.udpIn(20_001 + MAX_UDP_PAYLOAD), false)
 })
 
 test('without limits nothing waits, and flows are handed on as they are', () => {
-  const { ration, told } = stage({})
+  const { rateLimiter, told } = stage({})
   for (let i = 0; i < 5000; i++) {
     const wire = new Wire(i)
     let got: ByteFlow | null = null
-    ration.open(wire, flow => {
+    rateLimiter.open(wire, flow => {
       got = flow
       return null
     })
     assert.equal(got, wire)
-    assert.ok(ration.datagram() && ration.udpIn(65_507) && ration.udpOut(65_507))
-    ration.records(1000)
+    assert.ok(rateLimiter.datagram() && rateLimiter.udpIn(65_507) && rateLimiter.udpOut(65_507))
+    rateLimiter.records(1000)
   }
   assert.deepEqual(told, [])
 })
 
 test('flows beyond the burst wait for the rate, in their order, and none is lost', () => {
-  const { ration, told, pass } = stage({ flowsPerSecond: 100, flowBurst: 50 })
+  const { rateLimiter, told, pass } = stage({ flowsPerSecond: 100, flowBurst: 50 })
   const opened: number[] = []
   for (let i = 0; i < 200; i++) {
-    const code = ration.open(new Wire(i), flow => {
+    const code = rateLimiter.open(new Wire(i), flow => {
       opened.push(flow.id)
       return null
     })
@@ -159,16 +163,16 @@ test('flows beyond the burst wait for the rate, in their order, and none is lost
     opened,
     Array.from({ length: 200 }, (_, i) => i)
   )
-  assert.equal(ration.counts.flowsPerSecond, 150)
+  assert.equal(rateLimiter.counts.flowsPerSecond, 150)
   assert.deepEqual(told, ['flowsPerSecond'], 'told once')
 })
 
 test('what comes while a flow waits is there when it is opened, then its end', () => {
-  const { ration, clock, pass } = stage({ flowsPerSecond: 10, flowBurst: 1 })
-  ration.open(new Wire(1), () => null)
+  const { rateLimiter, clock, pass } = stage({ flowsPerSecond: 10, flowBurst: 1 })
+  rateLimiter.open(new Wire(1), () => null)
   const wire = new Wire(2)
   let socket: Socket | undefined
-  ration.open(wire, flow => {
+  rateLimiter.open(wire, flow => {
     socket = new Socket(flow, clock)
     return null
   })
@@ -185,14 +189,14 @@ test('what comes while a flow waits is there when it is opened, then its end', (
 })
 
 test('a flow that is refused after it waited is reset', () => {
-  const { ration, pass } = stage({ flowsPerSecond: 10, flowBurst: 1 })
+  const { rateLimiter, pass } = stage({ flowsPerSecond: 10, flowBurst: 1 })
   assert.equal(
-    ration.open(new Wire(1), () => 'MAP_NOT_SHARED'),
+    rateLimiter.open(new Wire(1), () => 'MAP_NOT_SHARED'),
     'MAP_NOT_SHARED'
   )
   const wire = new Wire(2)
   assert.equal(
-    ration.open(wire, () => 'MAP_NOT_SHARED'),
+    rateLimiter.open(wire, () => 'MAP_NOT_SHARED'),
     null
   )
   pass(200)
@@ -200,11 +204,11 @@ test('a flow that is refused after it waited is reset', () => {
 })
 
 test('a flow that is over before its turn is never opened, and costs the others no time', () => {
-  const { ration, pass } = stage({ flowsPerSecond: 10, flowBurst: 1 })
+  const { rateLimiter, pass } = stage({ flowsPerSecond: 10, flowBurst: 1 })
   const opened: number[] = []
   const wires = Array.from({ length: 12 }, (_, i) => new Wire(i))
   for (const wire of wires) {
-    ration.open(wire, ({ id }) => {
+    rateLimiter.open(wire, ({ id }) => {
       opened.push(id)
       return null
     })
@@ -216,11 +220,11 @@ test('a flow that is over before its turn is never opened, and costs the others 
 
 test('a frame that opens a flow costs as much as many others, a flow that waits does not', () => {
   const limits = { framesPerSecond: 10_000, openFrames: 50, flowsPerSecond: 1, flowBurst: 5 }
-  const { clock, ration } = stage(limits)
+  const { clock, rateLimiter } = stage(limits)
   let read = 0
-  for (let id = 1; ration.frame(0) === 0; id++) {
+  for (let id = 1; rateLimiter.frame(0) === 0; id++) {
     read++
-    if (id <= 10) ration.open(new Wire(id), () => null)
+    if (id <= 10) rateLimiter.open(new Wire(id), () => null)
   }
   // 100 ms' worth of frames, less 50 for each of the five that were opened.
   assert.equal(read, 750)
@@ -228,28 +232,28 @@ test('a frame that opens a flow costs as much as many others, a flow that waits 
 })
 
 test('datagrams and the records in them are counted together', () => {
-  const { ration, clock, pass } = stage({ datagramsPerSecond: 1000 })
+  const { rateLimiter, clock, pass } = stage({ datagramsPerSecond: 1000 })
   let opened = 0
   for (let ms = 0; ms < 1000; ms++) {
     for (let i = 0; i < 10; i++) {
-      if (!ration.datagram()) continue
+      if (!rateLimiter.datagram()) continue
       opened++
-      ration.records(5)
+      rateLimiter.records(5)
     }
     pass(1)
   }
   // 1000 in a second, 100 saved, each datagram 5.
   assert.ok(opened >= 215 && opened <= 225, `${opened}`)
-  assert.equal(ration.counts.datagramsPerSecond, 10_000 - opened)
+  assert.equal(rateLimiter.counts.datagramsPerSecond, 10_000 - opened)
   assert.equal(clock.now(), 1000)
 })
 
 test('UDP payloads are held to their rate, each way for itself', () => {
-  const { ration, pass, told } = stage({ udpPerSecond: 1000 })
+  const { rateLimiter, pass, told } = stage({ udpPerSecond: 1000 })
   const passed = { in: 0, out: 0 }
   for (let ms = 0; ms < 1000; ms++) {
-    for (let i = 0; i < 4; i++) if (ration.udpIn(10)) passed.in++
-    if (ration.udpOut(10)) passed.out++
+    for (let i = 0; i < 4; i++) if (rateLimiter.udpIn(10)) passed.in++
+    if (rateLimiter.udpOut(10)) passed.out++
     pass(1)
   }
   assert.ok(passed.in >= 1090 && passed.in <= 1101, `${passed.in}`)
@@ -258,10 +262,10 @@ test('UDP payloads are held to their rate, each way for itself', () => {
 })
 
 test('bytes towards the client wait, in turns of all flows, and the rate is held', () => {
-  const { ration, clock, pass } = stage({ guestBytesPerSecond: 100_000 })
+  const { rateLimiter, clock, pass } = stage({ guestBytesPerSecond: 100_000 })
   const wires = [new Wire(1), new Wire(2), new Wire(3)]
   for (const wire of wires) {
-    ration.open(wire, flow => {
+    rateLimiter.open(wire, flow => {
       new Socket(flow, clock, 5000)
       return null
     })
@@ -274,9 +278,9 @@ test('bytes towards the client wait, in turns of all flows, and the rate is held
 })
 
 test('bytes from the client are asked for no sooner than the rate allows', () => {
-  const { ration, clock, pass } = stage({ guestBytesPerSecond: 100_000 })
+  const { rateLimiter, clock, pass } = stage({ guestBytesPerSecond: 100_000 })
   const wire = new Wire()
-  ration.open(wire, flow => {
+  rateLimiter.open(wire, flow => {
     new Socket(flow, clock)
     return null
   })
@@ -293,10 +297,10 @@ test('bytes from the client are asked for no sooner than the rate allows', () =>
 })
 
 test('a flow that is full stays paused though its turn has come, and the other way round', () => {
-  const { ration, clock, pass } = stage({ guestBytesPerSecond: 10_000 })
+  const { rateLimiter, clock, pass } = stage({ guestBytesPerSecond: 10_000 })
   const wire = new Wire()
   let socket: Socket | undefined
-  ration.open(wire, flow => {
+  rateLimiter.open(wire, flow => {
     socket = new Socket(flow, clock, 5000)
     return null
   })
@@ -315,15 +319,15 @@ test('a flow that is full stays paused though its turn has come, and the other w
 })
 
 test('UDP is not kept out by TCP that waits, and TCP does without what UDP uses', () => {
-  const { ration, clock, pass } = stage({ guestBytesPerSecond: 100_000 })
+  const { rateLimiter, clock, pass } = stage({ guestBytesPerSecond: 100_000 })
   const wire = new Wire()
-  ration.open(wire, flow => {
+  rateLimiter.open(wire, flow => {
     new Socket(flow, clock, 5000)
     return null
   })
   let udp = 0
   for (let ms = 0; ms < 10_000; ms += 10) {
-    if (ration.udpIn(500)) udp += 500
+    if (rateLimiter.udpIn(500)) udp += 500
     pass(10)
   }
   assert.equal(udp, 500_000, 'half of the rate, all of it')
@@ -332,20 +336,20 @@ test('UDP is not kept out by TCP that waits, and TCP does without what UDP uses'
 })
 
 test('UDP beyond the rate is dropped and counted; the largest payload passes at any rate', () => {
-  const { ration, pass } = stage({ guestBytesPerSecond: 10_000 })
-  assert.ok(ration.udpIn(65_507))
-  assert.equal(ration.udpIn(65_507), false)
-  assert.equal(ration.counts.guestBytesPerSecond, 1)
+  const { rateLimiter, pass } = stage({ guestBytesPerSecond: 10_000 })
+  assert.ok(rateLimiter.udpIn(65_507))
+  assert.equal(rateLimiter.udpIn(65_507), false)
+  assert.equal(rateLimiter.counts.guestBytesPerSecond, 1)
   pass(6600)
-  assert.ok(ration.udpOut(65_507))
+  assert.ok(rateLimiter.udpOut(65_507))
 })
 
 test('a flow that is reset leaves its place to others', () => {
-  const { ration, clock, pass } = stage({ guestBytesPerSecond: 10_000 })
+  const { rateLimiter, clock, pass } = stage({ guestBytesPerSecond: 10_000 })
   const [first, second] = [new Wire(1), new Wire(2)]
   const sockets: Socket[] = []
   for (const wire of [first, second]) {
-    ration.open(wire, flow => {
+    rateLimiter.open(wire, flow => {
       sockets.push(new Socket(flow, clock, 5000))
       return null
     })
@@ -380,10 +384,10 @@ test('a guest without a session leaves no timer behind', () => {
     }
   }
   const limits = { ...NONE, flowsPerSecond: 1, flowBurst: 1, guestBytesPerSecond: 10 }
-  const ration = new Ration(counting, limits, () => {})
+  const rateLimiter = new RateLimiter(counting, limits, () => {})
   const wires = [1, 2, 3].map(id => new Wire(id))
   for (const wire of wires) {
-    ration.open(wire, flow => {
+    rateLimiter.open(wire, flow => {
       flow.write(new Uint8Array(5000))
       return null
     })

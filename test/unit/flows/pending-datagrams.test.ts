@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
-import { PendingDatagrams } from '../../../src/flows/pending.js'
+import { PendingDatagrams } from '../../../src/flows/pending-datagrams.js'
 
 const LIMITS = { udpPending: 3, udpPendingBytes: 100, udpPendingMs: 3000 }
 

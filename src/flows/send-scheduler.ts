@@ -1,8 +1,8 @@
 /**
- * Decides what the ordered stream carries next. Control frames go first; then flows in deficit round robin with a first
- * turn for those that have just become ready (as in FQ-CoDel, RFC 8290, section 4.2), so that a keystroke does not wait
- * behind a download. A flow's OPEN and its FIN or RESET go with its bytes, so that what two programs say one after the
- * other arrives in that order wherever it can. Nothing is built before the link has room: what waits, waits here, where order can still change.
+ * Send scheduler of the ordered stream. Control frames go first, then flows in deficit round robin. A flow that has just become
+ * ready gets its first turn before the others (as in FQ-CoDel, RFC 8290, section 4.2), so a keystroke does not wait behind a
+ * download. A flow's OPEN, FIN and RESET travel with its bytes, which keeps the order in which two programs wrote where that is
+ * possible. Messages are built only when the link has room, so priorities apply as late as possible.
  */
 
 import type { Limits } from '../limits.js'
@@ -19,24 +19,24 @@ import {
 import type { Link } from '../wire/link.js'
 import type { Tail, TcpFlow } from './tcp.js'
 
-/** What a frame that waits takes besides its bytes: its object, and the rest of the buffer that it was written into. */
+/** Memory that a queued frame takes besides its bytes: its object and the rest of its buffer. */
 const FRAME_COST = 256
 
-/** What one flow puts into a message. */
+/** One flow's part of a message. */
 interface Turn {
   readonly flow: TcpFlow
-  /** Its OPEN, if the other side has not heard of it. */
+  /** Its OPEN, if that has not been sent. */
   readonly open: Uint8Array | null
-  /** Bytes of its data. */
+  /** Bytes of data. */
   readonly size: number
   readonly says: Tail
-  /** The frame for what it says behind its data. */
+  /** The FIN or RESET frame behind the data. */
   readonly tail: Uint8Array | null
-  /** Bytes of all that in the message. */
+  /** Bytes of the whole turn in the message. */
   readonly cost: number
 }
 
-export class Outbox {
+export class SendScheduler {
   #control: Uint8Array[] = []
   #controlCost = 0
   readonly #windows = new Queue<TcpFlow>()
@@ -51,17 +51,17 @@ export class Outbox {
     this.#controlCost += frame.byteLength + FRAME_COST
   }
 
-  /** What the waiting control frames take of memory, bytes. */
+  /** Memory of the queued control frames, bytes. */
   get controlCost(): number {
     return this.#controlCost
   }
 
-  /** The flow has something to send. */
+  /** Queues a flow that has something to send. */
   ready(flow: TcpFlow): void {
     if (!this.#waiting.has(flow.turn)) this.#fresh.add(flow.turn)
   }
 
-  /** The flow's window is to be told. */
+  /** Queues a flow's window update. */
   windowDue(flow: TcpFlow): void {
     this.#windows.add(flow.windowTurn)
   }
@@ -72,7 +72,7 @@ export class Outbox {
     this.#waiting.delete(flow.turn)
   }
 
-  /** The connection is gone: frames that repeat on resumption are dropped. */
+  /** Drops everything queued, after a lost connection: resumption repeats what is needed. */
   clear(): void {
     this.#control = []
     this.#controlCost = 0
@@ -91,9 +91,9 @@ export class Outbox {
   }
 
   /**
-   * Writes messages while there is something to say and the link has room.
+   * Writes messages while anything is queued and the link has room.
    * @param least bytes that a message may have, however little room there is
-   * @returns whether something is left to say
+   * @returns whether anything is still queued
    */
   flush(link: Link, least = this.limits.quantum): boolean {
     while (!this.empty) {
@@ -147,7 +147,7 @@ export class Outbox {
     }
   }
 
-  /** What goes into the next message, and of whom. Takes those flows off their lists. */
+  /** Takes flows off their lists for the next message. */
   #turns(budget: number): Turn[] {
     const turns: Turn[] = []
     let left = budget
@@ -166,7 +166,7 @@ export class Outbox {
   }
 }
 
-/** What a flow says that may send up to `most` bytes. */
+/** The turn of a flow that may send up to `most` bytes. */
 function turnOf(flow: TcpFlow, most: number): Turn {
   const { id, map, nextOffset } = flow
   const size = Math.min(Math.max(0, flow.sendable), most)

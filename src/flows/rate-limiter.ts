@@ -1,14 +1,14 @@
 /**
- * What one guest may use of a server in a second, over all sessions under its key. What costs most is bounded first:
+ * Rate limits of one guest, shared by all sessions under its key. The most expensive work is limited first:
  *
  *     datagram -> datagramsPerSecond, before it is opened: dropped -> UDP payloads -> udpPerSecond, guestBytesPerSecond: dropped
  *     frame -> framesPerSecond: waits -> OPEN -> flowsPerSecond: waits -> bytes -> guestBytesPerSecond: wait
  *
- * A flow that comes too soon waits and is not refused: a program that opens 1000 connections at once gets them all, a moment
- * later. What waits is bounded all the same, since a flow that waits counts among the session's flows.
+ * A flow above the rate is delayed, not refused: a program that opens 1000 connections at once gets all of them a moment later.
+ * The number of delayed flows is bounded, because each of them counts as a flow of its session.
  *
- * The rates are there for the others: a guest who is alone on the server may use a multiple of them, but for the bytes, which are
- * the owner's own limit, and the frames.
+ * The limits protect the other guests, so a guest who is alone on the server gets a multiple of them. That does not apply to
+ * bytes, which the owner limits, nor to frames.
  */
 
 import type { ErrorCode } from '../errors.js'
@@ -18,10 +18,10 @@ import { FairQueue } from '../util/fair-queue.js'
 import { TokenBucket } from '../util/token-bucket.js'
 import { MAX_UDP_PAYLOAD } from '../wire/constants.js'
 import type { ByteFlow } from './byte-flow.js'
-import { HeldFlow } from './held-flow.js'
-import { MeteredFlow } from './metered-flow.js'
+import { PendingFlow } from './pending-flow.js'
+import { ThrottledFlow } from './throttled-flow.js'
 
-export type RationLimits = Pick<
+export type RateLimits = Pick<
   Limits,
   | 'flowsPerSecond'
   | 'flowBurst'
@@ -35,17 +35,17 @@ export type RationLimits = Pick<
   | 'quantum'
 >
 
-/** The limits that a guest can run into here. */
-export type Exceeded =
+/** The limits that can apply here. */
+export type RateLimit =
   | 'flowsPerSecond'
   | 'framesPerSecond'
   | 'datagramsPerSecond'
   | 'udpPerSecond'
   | 'guestBytesPerSecond'
 
-export class Ration {
-  /** How often each limit has made a flow or the ordered stream wait, or dropped a datagram or a UDP payload. */
-  readonly counts: Record<Exceeded, number> = {
+export class RateLimiter {
+  /** How often each limit delayed a flow or the ordered stream, or dropped a datagram or UDP payload. */
+  readonly counts: Record<RateLimit, number> = {
     flowsPerSecond: 0,
     framesPerSecond: 0,
     datagramsPerSecond: 0,
@@ -53,27 +53,27 @@ export class Ration {
     guestBytesPerSecond: 0
   }
   readonly #clock: Clock
-  readonly #onexceed: (limit: Exceeded) => void
+  readonly #onexceed: (limit: RateLimit) => void
   readonly #isAlone: () => boolean
   readonly #aloneFactor: number
-  readonly #flows: FairQueue<HeldFlow> | null
+  readonly #flows: FairQueue<PendingFlow> | null
   readonly #frames: TokenBucket | null
   readonly #openFrames: number
   readonly #datagrams: TokenBucket | null
   readonly #udpIn: TokenBucket | null
   readonly #udpOut: TokenBucket | null
-  readonly #turns: FairQueue<MeteredFlow> | null
-  /** UDP's bytes: those of TCP, which waits, may not use up what is for UDP, which cannot. */
+  readonly #turns: FairQueue<ThrottledFlow> | null
+  /** Byte budget of UDP alone: TCP can wait, UDP cannot, so TCP must not use it up. */
   readonly #udpBytes: TokenBucket | null
 
   /**
-   * @param onexceed hears of each limit that was reached, once
-   * @param isAlone whether nobody else is on the server
+   * @param onexceed called the first time that each limit is reached
+   * @param isAlone whether the server has no other guest
    */
   constructor(
     clock: Clock,
-    limits: RationLimits,
-    onexceed: (limit: Exceeded) => void,
+    limits: RateLimits,
+    onexceed: (limit: RateLimit) => void,
     isAlone: () => boolean = () => false
   ) {
     const { flowsPerSecond, flowBurst, datagramsPerSecond, udpPerSecond, guestBytesPerSecond } = limits
@@ -91,7 +91,7 @@ export class Ration {
         clock,
         flows,
         () => this.#price,
-        held => held.release()
+        pending => pending.release()
       )
     this.#frames = rate(limits.framesPerSecond, 1)
     this.#openFrames = limits.openFrames
@@ -110,50 +110,51 @@ export class Ration {
   }
 
   /**
-   * The guest opens a flow.
-   * @param accept gets the flow, now or later, and sets its events; returns a code to refuse it
-   * @returns the code to refuse it with now
+   * Handles a flow that the guest opens.
+   * @param accept receives the flow, now or later, and sets its events; returns a code to refuse it
+   * @returns the code to refuse the flow with now
    */
   open(flow: ByteFlow, accept: (flow: ByteFlow) => ErrorCode | null): ErrorCode | null {
-    const metered = this.#turns ? new MeteredFlow(flow, this.#turns) : flow
+    const throttled = this.#turns ? new ThrottledFlow(flow, this.#turns) : flow
     if (!this.#flows || this.#flows.enter()) {
       this.#frames?.take(this.#openFrames * this.#price)
-      return accept(metered)
+      return accept(throttled)
     }
     this.#exceed('flowsPerSecond')
-    const held = new HeldFlow(
-      metered,
-      () => accept(metered),
+    const pending = new PendingFlow(
+      throttled,
+      () => accept(throttled),
       ({ place }) => this.#flows?.leave(place)
     )
-    this.#flows.wait(held.place)
+    this.#flows.wait(pending.place)
     return null
   }
 
   /**
-   * Whether one frame more may be read.
-   * @param now when reading began: what is saved meanwhile is for the next go, or a backlog would be read in one, however long it takes
-   * @returns 0, or how long to wait with it and all that follow, ms
+   * Whether one more frame may be read.
+   * @param now when this round of reading began. Tokens that accrue during the round count for the next one; otherwise a
+   *   backlog would be read in one go, however long that takes
+   * @returns 0, or how long to wait before reading this frame and those behind it, ms
    */
   frame(now: number): number {
     const frames = this.#frames
     if (!frames) return 0
-    // Not more for who is alone: this bounds how long one go takes.
+    // No multiple for a lone guest: this limit bounds how long one round takes.
     if (frames.has(1, now)) {
       frames.take(1)
       return 0
     }
     this.#exceed('framesPerSecond')
-    // Not for each frame alone.
+    // Wait for several frames' worth instead of setting a timer per frame.
     return Math.max(1, frames.wait(frames.size / 2, now))
   }
 
-  /** Whether one sealed datagram of the guest more may be opened. */
+  /** Whether one more sealed datagram of the guest may be opened. */
   datagram(): boolean {
     return this.#pass(this.#datagrams, this.#price, 'datagramsPerSecond')
   }
 
-  /** A datagram held so many records: each beyond the first costs as much as a datagram. */
+  /** Charges the records of a datagram: each one after the first costs as much as a datagram. */
   records(count: number): void {
     if (count > 1) this.#datagrams?.take((count - 1) * this.#price)
   }
@@ -168,7 +169,7 @@ export class Ration {
     return this.#udp(this.#udpOut, size)
   }
 
-  /** What one datagram, payload or flow costs now. */
+  /** Tokens that one datagram, payload or flow costs now. */
   get #price(): number {
     return this.#isAlone() ? 1 / this.#aloneFactor : 1
   }
@@ -176,12 +177,12 @@ export class Ration {
   #udp(count: TokenBucket | null, size: number): boolean {
     if (!this.#pass(count, this.#price, 'udpPerSecond')) return false
     if (!this.#pass(this.#udpBytes, size, 'guestBytesPerSecond')) return false
-    // What UDP uses, TCP has to do without.
+    // UDP traffic also counts against TCP's share.
     this.#turns?.bucket.take(size)
     return true
   }
 
-  #pass(bucket: TokenBucket | null, tokens: number, limit: Exceeded): boolean {
+  #pass(bucket: TokenBucket | null, tokens: number, limit: RateLimit): boolean {
     if (!bucket) return true
     if (bucket.has(tokens, this.#clock.now())) {
       bucket.take(tokens)
@@ -191,7 +192,7 @@ export class Ration {
     return false
   }
 
-  #exceed(limit: Exceeded): void {
+  #exceed(limit: RateLimit): void {
     if (this.counts[limit]++ === 0) this.#onexceed(limit)
   }
 }

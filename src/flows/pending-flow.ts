@@ -1,30 +1,30 @@
 /**
- * A flow that its client has opened, and that waits until it is accepted. What comes meanwhile is kept: no more than the
- * flow's first window, since nobody tells the client that any of it was consumed.
+ * A flow that the client has opened and the rate limiter delays. Received bytes are buffered; they cannot exceed the flow's
+ * initial window, because nothing is reported as consumed.
  */
 import type { ErrorCode } from '../errors.js'
 import { QueueNode } from '../util/queue.js'
 import type { ByteFlow } from './byte-flow.js'
 
-/** Bytes that are made room for at first; then twice as many each time. */
+/** Initial size of the buffer, bytes; it doubles. */
 const FIRST_ROOM = 1024
 
-export class HeldFlow {
-  /** Where it waits. */
-  readonly place = new QueueNode<HeldFlow>(this)
-  /** Copies in one block: each of many small pieces could hold on to a network buffer of its own. */
+export class PendingFlow {
+  /** Position in the rate limiter's queue. */
+  readonly place = new QueueNode<PendingFlow>(this)
+  /** Received bytes, copied into one block: small views would each keep a whole network buffer alive. */
   #kept = new Uint8Array(0)
   #size = 0
   #ended = false
 
   /**
    * @param accept sets the flow's events; returns a code to refuse it
-   * @param ongone hears that the flow is over before it was accepted
+   * @param ongone called when the flow ends before it is accepted
    */
   constructor(
     readonly flow: ByteFlow,
     readonly accept: () => ErrorCode | null,
-    ongone: (held: HeldFlow) => void
+    ongone: (pending: PendingFlow) => void
   ) {
     flow.events = {
       data: bytes => this.#keep(bytes),
@@ -37,7 +37,7 @@ export class HeldFlow {
     }
   }
 
-  /** Its time has come. */
+  /** Accepts the flow and delivers what was buffered. */
   release(): void {
     const refused = this.accept()
     if (refused) return this.flow.reset(refused)

@@ -1,0 +1,158 @@
+/**
+ * Delay-based cwnd cap that keeps bulk transfers from filling the bottleneck queue while a game plays. BBR in UDX keeps about two
+ * bandwidth-delay products in flight, and the second one sits in the bottleneck's queue, in front of every datagram; the ARQ of
+ * `tcpudp` keeps one and a half. While `udp` datagrams are frequent, and only then, this caps what the stream and each ARQ flow
+ * may have in flight, by the delay that pings in the datagram channel measure, which is the delay of the game.
+ *
+ *              a transfer is limited            queueing delay above the target
+ *     OFF ----------------------------> RISING ------------------------> HOLDING
+ *      ^      while a game plays         x 2                              x (min RTT + target) / RTT
+ *      |                                   |                                 |
+ *      +-------- no game any more, or no transfer limited for a while -------+
+ *
+ * HOLDING is the rule of FAST TCP (Wei, Jin, Low, Hegde, 2006), with the queue measured as time. Pure: time is an argument.
+ */
+import type { Limits } from '../limits.js'
+
+export type DelayLimits = Pick<
+  Limits,
+  | 'gameDatagrams'
+  | 'gameMs'
+  | 'delayPingMs'
+  | 'delayTargetMs'
+  | 'delayStartBytes'
+  | 'delayMinBytes'
+  | 'delayBaseMs'
+  | 'delayIdleMs'
+>
+
+type Phase = 'off' | 'rising' | 'holding'
+
+/** Limits of the factor of one decision. */
+const STEP_MIN = 0.5
+const STEP_MAX = 2
+
+/** Least growth while the queueing delay is below half of the target: on a long path the rule alone is slow. */
+const STEP_CLEAR = 1.1
+
+/** Samples per decision, which uses the lowest: any single one may have waited for a busy process. */
+const SAMPLES = 2
+
+export class DelayController {
+  #phase: Phase = 'off'
+  #cwndCap = Number.POSITIVE_INFINITY
+  /** Datagrams in the current second, its start, and until when a game counts as playing. */
+  #datagrams = 0
+  #secondAt = Number.NEGATIVE_INFINITY
+  #gameUntil = Number.NEGATIVE_INFINITY
+  /** When a transfer was last limited, and last limited by the cap. */
+  #limitedAt = Number.NEGATIVE_INFINITY
+  #reachedAt = Number.NEGATIVE_INFINITY
+  /** Minimum round trip in the current and in the previous `delayBaseMs`. */
+  #base = Number.POSITIVE_INFINITY
+  #baseBefore = Number.POSITIVE_INFINITY
+  #baseSince = Number.NEGATIVE_INFINITY
+  /** The cap that the previous transfer settled on, and when. */
+  #found = 0
+  #foundAt = Number.NEGATIVE_INFINITY
+  #decidedAt = Number.NEGATIVE_INFINITY
+  #samples = 0
+  #least = Number.POSITIVE_INFINITY
+
+  constructor(readonly limits: DelayLimits) {}
+
+  /** Bytes that the stream (its buffer included), and each flow, may have in flight; Infinity while there is no cap. */
+  get cwndCap(): number {
+    return this.#cwndCap
+  }
+
+  /** Minimum round trip of the current and the previous `delayBaseMs`, ms; Infinity before the first sample. */
+  get minRtt(): number {
+    return Math.min(this.#base, this.#baseBefore)
+  }
+
+  /** Whether the path should be measured. */
+  get active(): boolean {
+    return this.#phase !== 'off'
+  }
+
+  /** A datagram of a `udp` map was received or sent. */
+  onDatagram(now: number): void {
+    if (now - this.#secondAt >= 1000) {
+      this.#secondAt = now
+      this.#datagrams = 0
+    }
+    if (++this.#datagrams >= this.limits.gameDatagrams) this.#gameUntil = now + this.limits.gameMs
+  }
+
+  /**
+   * A transfer has more to send than it may.
+   * @param byCap whether the cap is what limits it
+   * @returns whether this call turned the cap on
+   */
+  onLimited(now: number, byCap: boolean): boolean {
+    this.#limitedAt = now
+    if (byCap) this.#reachedAt = now
+    if (this.#phase !== 'off' || now >= this.#gameUntil) return false
+    this.#enter('rising', now)
+    return true
+  }
+
+  /** Turns the cap off when the game or the transfer is over. */
+  tick(now: number): void {
+    if (this.#phase === 'off') return
+    if (now >= this.#gameUntil || now - this.#limitedAt >= this.limits.delayIdleMs) this.#enter('off', now)
+  }
+
+  /** A ping was answered after `rtt` ms. Samples without a transfer show the path without a queue. */
+  onRtt(rtt: number, now: number): void {
+    if (now - this.#baseSince >= this.limits.delayBaseMs) {
+      this.#baseBefore = this.#base
+      this.#base = Number.POSITIVE_INFINITY
+      this.#baseSince = now
+    }
+    this.#base = Math.min(this.#base, rtt)
+    // A ping sent before the cap changed measured the previous cap.
+    if (this.#phase === 'off' || now - rtt < this.#decidedAt) return
+    this.#least = Math.min(this.#least, rtt)
+    if (++this.#samples >= SAMPLES) this.#decide(now)
+  }
+
+  #decide(now: number): void {
+    const { delayTargetMs: target, delayMinBytes } = this.limits
+    const queue = this.#least - this.minRtt
+    if (this.#phase === 'rising' && queue > target) this.#phase = 'holding'
+    let step = STEP_MAX
+    if (this.#phase === 'holding') {
+      // Half of the correction: its effect shows one round trip later.
+      step = (1 + (this.minRtt + target) / this.#least) / 2
+      if (queue < target / 2) step = Math.max(step, STEP_CLEAR)
+    }
+    step = Math.min(Math.max(step, STEP_MIN), STEP_MAX)
+    // A cap that does not limit anything must not grow: UDX drains the queue now and then to measure the path.
+    if (step < 1 || this.#reachedAt >= this.#decidedAt) {
+      this.#cwndCap = Math.max(delayMinBytes, Math.round(this.#cwndCap * step))
+    }
+    this.#begin(now)
+  }
+
+  /** Changes the phase; only `rising` to `holding` happens elsewhere. */
+  #enter(phase: 'off' | 'rising', now: number): void {
+    const { delayStartBytes, delayBaseMs } = this.limits
+    if (this.#phase === 'holding') {
+      this.#found = this.#cwndCap
+      this.#foundAt = now
+    }
+    this.#phase = phase
+    const isFresh = now - this.#foundAt < delayBaseMs
+    if (phase === 'off') this.#cwndCap = Number.POSITIVE_INFINITY
+    else this.#cwndCap = isFresh ? this.#found : delayStartBytes
+    this.#begin(now)
+  }
+
+  #begin(now: number): void {
+    this.#decidedAt = now
+    this.#samples = 0
+    this.#least = Number.POSITIVE_INFINITY
+  }
+}

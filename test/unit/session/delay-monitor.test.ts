@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LIMITS } from '../../../src/limits.js'
+import { DelayMonitor } from '../../../src/session/delay-monitor.js'
+import { VirtualClock } from '../../sim/support/virtual-clock.js'
+
+/** A game plays beside a transfer that is always held up; the path answers when the test says so. */
+function playing(limitedAgain = () => {}) {
+  const clock = new VirtualClock()
+  const asked: ((rtt: number | null) => void)[] = []
+  const bounds: number[] = []
+  const monitor = new DelayMonitor(clock, LIMITS, {
+    ask: done => asked.push(done),
+    cwndCap: bytes => {
+      bounds.push(bytes)
+      limitedAgain()
+    }
+  })
+  for (let i = 0; i < LIMITS.gameDatagrams; i++) monitor.onDatagram()
+  return { clock, asked, bounds, monitor }
+}
+
+test('a transfer beside a game is bounded, and the path measured, until the game is over', () => {
+  const { clock, asked, bounds, monitor } = playing()
+  monitor.onLimited(true)
+  assert.deepEqual([monitor.active, bounds, asked.length], [true, [LIMITS.delayStartBytes], 1])
+  monitor.onLimited(true)
+  assert.equal(asked.length, 1, 'one timer')
+  clock.run(clock.now() + 4 * LIMITS.delayPingMs)
+  assert.equal(asked.length, 5)
+  clock.run(clock.now() + LIMITS.gameMs + LIMITS.delayIdleMs)
+  assert.deepEqual([monitor.active, bounds.at(-1)], [false, Number.POSITIVE_INFINITY])
+  const before = asked.length
+  clock.run(clock.now() + 10 * LIMITS.delayPingMs)
+  assert.equal(asked.length, before, 'nothing is measured any more')
+})
+
+test('with the connection go the bound and its timer', () => {
+  const { clock, asked, bounds, monitor } = playing()
+  monitor.onLimited(true)
+  monitor.reset()
+  assert.deepEqual([monitor.active, bounds.at(-1)], [false, Number.POSITIVE_INFINITY])
+  clock.run(clock.now() + 10 * LIMITS.delayPingMs)
+  assert.equal(asked.length, 1)
+})
+
+test('a connection that goes while its bound is told is not measured', () => {
+  let reset = () => {}
+  const { asked, monitor } = playing(() => {
+    const now = reset
+    reset = () => {}
+    now()
+  })
+  reset = () => monitor.reset()
+  monitor.onLimited(true)
+  assert.deepEqual([monitor.active, asked.length], [false, 0])
+})
