@@ -1,13 +1,13 @@
 /**
  * Child keys: what the DHT sees instead of the key that people share. Whoever knows the parent public key derives the
- * same child public key; from the child alone nobody gets back to the parent. The derivation is keypear's: the child is
- * the parent point plus a tweak point, the tweak a BLAKE2b hash of the parent public key and a name.
+ * same child public key; nobody gets from the child back to the parent. The derivation is that of the `keypear` package: the
+ * child is the parent point plus a tweak point, and the tweak is a BLAKE2b hash of the parent public key and a name.
  */
 
 import b4a from 'b4a'
-import Keychain from 'keypear'
+import sodium from 'sodium-native'
 import { HyperNatError } from '../errors.js'
-import type { KeyPair } from './keys.js'
+import { KEY_BYTES, type KeyPair } from './keys.js'
 
 /** Name of the child that a server announces and listens on. Part of the protocol: it changes only with the wire. */
 export const ANNOUNCE = 'hyper-nat/2/announce'
@@ -46,21 +46,48 @@ export interface ChildKeyPair {
 
 /** The child key pair of a server's own key pair under `name`. */
 export function childKeyPair(parent: KeyPair, name: string = ANNOUNCE): ChildKeyPair {
-  const { publicKey, scalar, dh, sign } = new Keychain(parent).get(name)
-  if (!scalar || !dh || !sign)
-    throw new HyperNatError('INTERNAL', 'a key pair gave a child without its scalar')
-  return { publicKey, scalar, dh, sign }
+  const tweak = tweakOf(parent.publicKey, name)
+  const publicKey = add(parent.publicKey, tweak.point)
+  const scalar = Buffer.alloc(KEY_BYTES)
+  sodium.extension_tweak_ed25519_sk_to_scalar(scalar, parent.secretKey)
+  sodium.extension_tweak_ed25519_scalar_add(scalar, tweak.scalar, scalar)
+  return {
+    publicKey,
+    scalar,
+    dh(remotePublicKey) {
+      const shared = Buffer.alloc(KEY_BYTES)
+      sodium.crypto_scalarmult_ed25519_noclamp(shared, scalar, remotePublicKey)
+      return shared
+    },
+    sign(message) {
+      const signature = Buffer.alloc(sodium.crypto_sign_BYTES)
+      sodium.extension_tweak_ed25519_sign_detached(signature, message, scalar)
+      return signature
+    }
+  }
 }
 
 /**
- * The child public key under `name`, from the parent public key alone: where a client dials.
- * @throws HyperNatError `BAD_PUBLIC_KEY` when `parent` is not a point of the curve
+ * The child public key under `name`, from the parent public key alone: the key that a client dials.
+ * @throws HyperNatError `BAD_PUBLIC_KEY` when `parent` is not a point on the curve
  */
 export function childPublicKey(parent: Uint8Array, name: string = ANNOUNCE): Buffer {
   try {
-    // keypear takes only a real Buffer for a public key.
-    return new Keychain(Buffer.from(parent)).get(name).publicKey
+    return add(parent, tweakOf(parent, name).point)
   } catch (cause) {
     throw new HyperNatError('BAD_PUBLIC_KEY', 'not a public key: no point of the curve', { cause })
   }
+}
+
+function tweakOf(parent: Uint8Array, name: string): { scalar: Buffer; point: Buffer } {
+  const [hash, scalar, point] = [Buffer.alloc(KEY_BYTES), Buffer.alloc(KEY_BYTES), Buffer.alloc(KEY_BYTES)]
+  sodium.crypto_generichash_batch(hash, [parent, Buffer.from(name)])
+  sodium.extension_tweak_ed25519_base(scalar, point, hash)
+  return { scalar, point }
+}
+
+function add(a: Uint8Array, b: Uint8Array): Buffer {
+  const sum = Buffer.alloc(KEY_BYTES)
+  sodium.extension_tweak_ed25519_pk_add(sum, a, b)
+  return sum
 }

@@ -32,6 +32,23 @@ declare module 'sodium-native' {
     /** True for a canonical point on the curve that is in the main subgroup and not of small order. */
     crypto_core_ed25519_is_valid_point(point: Uint8Array): boolean
 
+    /** Multiplies a point by a scalar; throws when `point` is not on the curve. */
+    crypto_scalarmult_ed25519_noclamp(output: Uint8Array, scalar: Uint8Array, point: Uint8Array): void
+    crypto_scalarmult_ed25519_base_noclamp(output: Uint8Array, scalar: Uint8Array): void
+
+    /** A scalar from a 32-byte hash, and its point. */
+    extension_tweak_ed25519_base(scalar: Uint8Array, point: Uint8Array, hash: Uint8Array): void
+    /** The scalar of a secret key in libsodium's form. */
+    extension_tweak_ed25519_sk_to_scalar(scalar: Uint8Array, secretKey: Uint8Array): void
+    extension_tweak_ed25519_scalar_add(sum: Uint8Array, a: Uint8Array, b: Uint8Array): void
+    /** Throws when one of the points is not on the curve. */
+    extension_tweak_ed25519_pk_add(sum: Uint8Array, a: Uint8Array, b: Uint8Array): void
+    extension_tweak_ed25519_sign_detached(
+      signature: Uint8Array,
+      message: Uint8Array,
+      scalar: Uint8Array
+    ): void
+
     readonly crypto_aead_chacha20poly1305_ietf_KEYBYTES: number
     readonly crypto_aead_chacha20poly1305_ietf_NPUBBYTES: number
     readonly crypto_aead_chacha20poly1305_ietf_ABYTES: number

@@ -38,7 +38,7 @@ test('the child that relays know is pinned', () => {
 })
 
 test('a child is its parent plus the base point times a hash of the parent and the name', () => {
-  // keypear leaves the way from the hash to the scalar to native code, and no page of its own tells it.
+  // Native code goes from the hash to the scalar, and no page of its own says how.
   const { crypto_core_ed25519_add: add, crypto_scalarmult_ed25519_base_noclamp: times } =
     sodium as unknown as {
       crypto_core_ed25519_add(out: Buffer, a: Uint8Array, b: Uint8Array): void
@@ -64,9 +64,7 @@ test('children that sign the same thing do not use the same nonce, which would g
 
 test('whoever has the public key derives the same child as its owner', () => {
   for (const name of [ANNOUNCE, 'another name', '']) {
-    // An empty name is keypear's word for the parent itself.
-    const expected = name === '' ? Buffer.from(parent.publicKey) : childKeyPair(parent, name).publicKey
-    assert.deepEqual(childPublicKey(parent.publicKey, name), expected)
+    assert.deepEqual(childPublicKey(parent.publicKey, name), childKeyPair(parent, name).publicKey)
   }
 })
 
@@ -97,6 +95,14 @@ test('both sides of a Diffie-Hellman with children agree', () => {
   const a = childKeyPair(keyPairOf(randomSecret()))
   const b = childKeyPair(keyPairOf(randomSecret()))
   assert.deepEqual(a.dh(b.publicKey), b.dh(a.publicKey))
+})
+
+test('the scalar of a child is pinned, and belongs to its public key', () => {
+  const { scalar, publicKey } = childKeyPair(parent)
+  const point = Buffer.alloc(32)
+  sodium.crypto_scalarmult_ed25519_base_noclamp(point, scalar)
+  assert.deepEqual(point, publicKey)
+  assert.equal(scalar.toString('hex'), 'ece730a4b754e81ea07af8fcb5b7fef337587fdde7c947b0113904aef0a8a600')
 })
 
 test('what is no point of the curve has no child', () => {
