@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { canary } from './canary.mjs'
 import { runGroups } from './test-groups.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -20,6 +21,7 @@ const tasks = {
   lint: args => installed(() => lint(args)),
   format: () => installed(() => lint(['--write'])),
   test: args => installed(() => test(args)),
+  canary: args => canary(root, args),
   // npm runs this one at the end of `npm ci`, when the build comes anyway if it was we who started npm; and for
   // `npm install -g .`, which installs nothing else.
   prepare: () => (process.env.HYPER_NAT_TASK ? 0 : prepared(() => 0))

@@ -33,6 +33,7 @@ export type ErrorCode =
   | 'LISTEN_FAILED'
   | 'ADDRESS_NOT_HERE'
   | 'DHT_UNREACHABLE'
+  | 'LIBRARY_MISMATCH'
   | 'CLOSED'
   | 'SERVICE_FAILED'
   | 'NO_OPTIONS_FILE'

@@ -142,9 +142,8 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 
   /** The same as Prometheus text; `serveMetrics` serves it. */
   async metrics(): Promise<MetricsPage> {
-    // Its library is for those who ask.
     const { METRICS_TYPE, metricsText, processUse } = await import('./metrics/text.js')
-    return { type: METRICS_TYPE, text: await metricsText(this.status(), processUse()) }
+    return { type: METRICS_TYPE, text: metricsText(this.status(), processUse()) }
   }
 
   /**

@@ -1,8 +1,10 @@
 /** Metrics over HTTP: one page, for whoever scrapes it, on this machine unless the owner says otherwise. */
-import http from 'node:http'
 import net from 'node:net'
-import type { MetricsLimits } from '../limits.js'
-import { METRICS_LIMITS } from '../limits.js'
+import { type Context, Hono } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { isOwnHost } from '../http/host-header.js'
+import { HttpServer } from '../http/server.js'
+import { METRICS_LIMITS, type MetricsLimits } from '../limits.js'
 import type { MetricsPlace } from '../options/entry.js'
 import { listenError } from '../sockets/tcp.js'
 import { LOCALHOST } from '../text/address.js'
@@ -31,61 +33,45 @@ export async function serveMetrics(
   read: () => Promise<MetricsPage>,
   limits: MetricsLimits = METRICS_LIMITS
 ): Promise<MetricsServer> {
-  const server = http.createServer(
-    { requestTimeout: limits.requestMs, headersTimeout: limits.requestMs },
-    (request, response) => {
-      const refusal = refusalOf(request, host)
-      if (refusal) return answer(response, refusal, 'text/plain', `${http.STATUS_CODES[refusal]}\n`)
-      read().then(
-        ({ type, text }) => answer(response, 200, type, text),
-        () => answer(response, 500, 'text/plain', 'The metrics could not be read.\n')
-      )
-    }
-  )
-  server.maxConnections = limits.connections
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', err => reject(listenError(err, host, port, 'TCP')))
-    server.listen({ host, port, exclusive: true }, resolve)
-  })
-  // Out of file descriptors, say: the next request may fare better.
-  server.on('error', () => {})
-  const { port: bound } = server.address() as net.AddressInfo
+  const { connections, requestMs } = limits
+  const server = new HttpServer(routes(host, read), { connections, requestMs, headersMs: requestMs })
+  try {
+    await server.listen(port, host)
+  } catch (err) {
+    throw listenError(err, host, port, 'TCP')
+  }
   return {
-    url: `http://${net.isIPv6(host) ? `[${host}]` : host}:${bound}${PATH}`,
-    close: () =>
-      new Promise(resolve => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      })
+    url: `http://${net.isIPv6(host) ? `[${host}]` : host}:${server.port}${PATH}`,
+    close: () => server.close()
   }
 }
 
-/** The HTTP status of a request that is not served; null for one that is. */
-function refusalOf({ method, url, headers }: http.IncomingMessage, host: string): number | null {
-  // A web page whose name leads here (DNS rebinding) would be let read by its browser. Elsewhere than on this machine the
-  // names under which others know it are theirs to choose, and whoever gets there could ask without a browser.
-  if (isLoopback(host) && !isOurs(headers.host)) return 421
-  if (method !== 'GET' && method !== 'HEAD') return 405
-  return url?.split('?')[0] === PATH ? null : 404
+function routes(host: string, read: () => Promise<MetricsPage>): Hono {
+  const app = new Hono()
+  app.use(async (c, next) => {
+    // Elsewhere than on this machine the names under which others know it are theirs to choose, and whoever gets there could ask
+    // without a browser.
+    if (isLoopback(host) && !isOwnHost(c.req.header('host'))) c.res = text(c, 421, 'Misdirected Request')
+    else if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
+      c.res = text(c, 405, 'Method Not Allowed')
+      c.header('allow', 'GET, HEAD')
+    } else await next()
+    c.header('cache-control', 'no-store')
+    c.header('x-content-type-options', 'nosniff')
+  })
+  app.get(PATH, async c => {
+    const page = await read()
+    return c.body(page.text, 200, { 'content-type': page.type })
+  })
+  app.notFound(c => text(c, 404, 'Not Found'))
+  app.onError((_err, c) => text(c, 500, 'The metrics could not be read.'))
+  return app
+}
+
+function text(c: Context, status: ContentfulStatusCode, message: string): Response {
+  return c.body(`${message}\n`, status, { 'content-type': 'text/plain' })
 }
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\./.test(host)
-}
-
-/** Whether a Host header is an address, or the one name that no stranger can own. */
-function isOurs(header: string | undefined): boolean {
-  const name = header?.replace(/:\d*$/, '').toLowerCase() ?? ''
-  return name === 'localhost' || net.isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0
-}
-
-function answer(response: http.ServerResponse, status: number, type: string, text: string): void {
-  response.writeHead(status, {
-    'content-type': type,
-    'content-length': Buffer.byteLength(text),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    ...(status === 405 && { allow: 'GET, HEAD' })
-  })
-  response.end(text)
 }

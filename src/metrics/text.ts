@@ -3,9 +3,9 @@
  * come from the options (servers, protocols, ports) and from fixed lists: guests, peers and hosts are none, as there is no end
  * to them. docs/metrics.md lists all of it.
  */
-import { Counter, Gauge, Registry } from 'prom-client'
 import type { Proto } from '../proto.js'
 import type { ClientStatus, MapStatus, ServerStatus, SessionStatus, Status } from '../status.js'
+import { type Add, CONTENT_TYPE, Exposition, type Labels } from './exposition.js'
 
 /** Characters of a public key that tell servers apart and let nobody in. */
 const KEY_CHARACTERS = 8
@@ -18,9 +18,6 @@ export interface ProcessUse {
   residentBytes: number
 }
 
-type Labels = Record<string, string | number>
-type Add = (labels: Labels, value: number) => void
-
 /** Reads {@link ProcessUse} of this process. */
 export function processUse(): ProcessUse {
   const { user, system } = process.cpuUsage()
@@ -28,31 +25,25 @@ export function processUse(): ProcessUse {
 }
 
 /** The content type of {@link metricsText}. */
-export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE
+export const METRICS_TYPE = CONTENT_TYPE
 
 /** The text that Prometheus reads. */
-export function metricsText(status: Status, use: ProcessUse): Promise<string> {
-  const registry = new Registry()
-  const counter = (name: string, help: string, ...labelNames: string[]): Add => {
-    const metric = new Counter({ name: `hyper_nat_${name}`, help, labelNames, registers: [registry] })
-    return (labels, value) => metric.inc(labels, value)
-  }
-  const gauge = (name: string, help: string, ...labelNames: string[]): Add => {
-    const metric = new Gauge({ name: `hyper_nat_${name}`, help, labelNames, registers: [registry] })
-    return (labels, value) => metric.inc(labels, value)
-  }
+export function metricsText(status: Status, use: ProcessUse): string {
+  const exposition = new Exposition()
+  const counter: Make = (name, help) => exposition.counter(`hyper_nat_${name}`, help)
+  const gauge: Make = (name, help) => exposition.gauge(`hyper_nat_${name}`, help)
   addProcess(status, use, counter, gauge)
   addNetwork(status, gauge)
   addSides(status, counter, gauge)
   addMaps(status, counter, gauge)
-  return registry.metrics()
+  return exposition.text()
 }
 
-type Make = (name: string, help: string, ...labelNames: string[]) => Add
+type Make = (name: string, help: string) => Add
 
 function addProcess(status: Status, use: ProcessUse, counter: Make, gauge: Make): void {
   const { version } = status
-  gauge('build_info', 'Always 1; the label tells the version.', 'version')({ version }, 1)
+  gauge('build_info', 'Always 1; the label tells the version.')({ version }, 1)
   gauge('start_time_seconds', 'When the node started, in seconds since 1970.')({}, status.since / 1000)
   counter('process_cpu_seconds_total', 'Processor time of the process.')({}, use.cpuSeconds)
   gauge('process_resident_memory_bytes', 'Memory of the process.')({}, use.residentBytes)
@@ -70,15 +61,15 @@ function addNetwork({ network }: Status, gauge: Make): void {
 
 /** Of servers and clients as a whole. */
 function addSides({ servers, clients }: Status, counter: Make, gauge: Make): void {
-  const announced = gauge('server_announced', '1 while DHT nodes hold the announcement.', 'server')
-  const admitted = counter('sessions_admitted_total', 'Sessions that a server has begun.', 'server')
+  const announced = gauge('server_announced', '1 while DHT nodes hold the announcement.')
+  const admitted = counter('sessions_admitted_total', 'Sessions that a server has begun.')
   for (const server of servers) {
     announced({ server: labelOf(server) }, Number(server.announced === 'announced'))
     admitted({ server: labelOf(server) }, server.admitted)
   }
-  const dials = counter('dials_total', 'Dials to a server.', 'server')
-  const failed = counter('dials_failed_total', 'Dials to a server that led to no connection.', 'server')
-  const waiting = gauge('connections_waiting', 'Local connections that wait for a session.', 'server')
+  const dials = counter('dials_total', 'Dials to a server.')
+  const failed = counter('dials_failed_total', 'Dials to a server that led to no connection.')
+  const waiting = gauge('connections_waiting', 'Local connections that wait for a session.')
   for (const client of clients) {
     const label = { server: labelOf(client) }
     dials(label, client.dials)
@@ -86,18 +77,13 @@ function addSides({ servers, clients }: Status, counter: Make, gauge: Make): voi
     waiting(label, client.waiting)
   }
 
-  const side = ['role', 'server']
-  const sessions = gauge('sessions', 'Sessions, by how their packets travel now.', ...side, 'path')
-  const resumed = counter(
-    'session_resumptions_total',
-    'How often sessions went on over a new connection.',
-    ...side
-  )
-  const sealed = counter('sealed_datagrams_total', 'Sealed datagrams of sessions.', ...side, 'direction')
-  const dropped = counter('datagrams_dropped_total', 'Datagrams lost on this side.', ...side, 'reason')
-  const rtt = gauge('session_round_trip_seconds', 'Round trip of the sessions that are up.', ...side, 'of')
-  const jitter = gauge('session_jitter_seconds', 'Jitter of the sessions that are up.', ...side, 'of')
-  const loss = gauge('session_loss_ratio', 'Lost pings of the sessions that are up, 0 to 1.', ...side, 'of')
+  const sessions = gauge('sessions', 'Sessions, by how their packets travel now.')
+  const resumed = counter('session_resumptions_total', 'How often sessions went on over a new connection.')
+  const sealed = counter('sealed_datagrams_total', 'Sealed datagrams of sessions.')
+  const dropped = counter('datagrams_dropped_total', 'Datagrams lost on this side.')
+  const rtt = gauge('session_round_trip_seconds', 'Round trip of the sessions that are up.')
+  const jitter = gauge('session_jitter_seconds', 'Jitter of the sessions that are up.')
+  const loss = gauge('session_loss_ratio', 'Lost pings of the sessions that are up, 0 to 1.')
   for (const { labels, parts } of sidesOf(servers, clients)) {
     const all = parts.flatMap(part => part.sessions)
     for (const path of PATHS) {
@@ -135,12 +121,11 @@ function addSpread(
 }
 
 function addMaps({ servers, clients }: Status, counter: Make, gauge: Make): void {
-  const map = ['role', 'server', 'proto', 'port']
-  const flows = gauge('flows', 'TCP connections and UDP conversations that are open.', ...map)
-  const opened = counter('flows_opened_total', 'TCP connections and UDP conversations begun.', ...map)
-  const bytes = counter('bytes_total', 'Bytes of the programs on both ends.', ...map, 'direction')
-  const datagrams = counter('datagrams_total', 'UDP payloads.', ...map, 'direction')
-  const again = counter('retransmissions_total', 'Segments of tcpudp maps that were sent again.', ...map)
+  const flows = gauge('flows', 'TCP connections and UDP conversations that are open.')
+  const opened = counter('flows_opened_total', 'TCP connections and UDP conversations begun.')
+  const bytes = counter('bytes_total', 'Bytes of the programs on both ends.')
+  const datagrams = counter('datagrams_total', 'UDP payloads.')
+  const again = counter('retransmissions_total', 'Segments of tcpudp maps that were sent again.')
   for (const { labels: side, parts } of sidesOf(servers, clients)) {
     for (const tally of parts.flatMap(distinctMaps)) {
       const labels = { ...side, proto: tally.proto, port: tally.port }

@@ -1,6 +1,7 @@
 import type HyperDHT from 'hyperdht'
 import type { Limits } from '../limits.js'
 import type { Clock, Timer } from '../util/clock.js'
+import { AnnouncerState } from './internals.js'
 
 /**
  * A server that is announced, and stays so. hyperdht announces again every 5 minutes, or when the nodes that hold the
@@ -13,6 +14,7 @@ export class Announcement {
   #refreshing: Promise<void> | null = null
   /** The nodes that held it when it was found to be out of date. */
   #outdated: readonly unknown[] | null = null
+  readonly #announcer: AnnouncerState
 
   /** @param onreach hears false when no node of the network holds the announcement, true when some do again */
   constructor(
@@ -20,11 +22,14 @@ export class Announcement {
     readonly clock: Clock,
     readonly limits: Pick<Limits, 'announceRetryMs' | 'announceLookMs' | 'dialAnswerMs'>,
     readonly onreach: (reached: boolean) => void
-  ) {}
+  ) {
+    this.#announcer = new AnnouncerState(server)
+  }
 
   /** Announces the server, and sees to it from now on. Resolves when nodes hold the announcement, or none has answered. */
   async start(keyPair: HyperDHT.KeyPair): Promise<void> {
     await this.server.listen(keyPair)
+    this.#announcer.check()
     this.#look()
   }
 
@@ -37,16 +42,16 @@ export class Announcement {
   }
 
   async #refresh(): Promise<void> {
-    const { server } = this
+    const announcer = this.#announcer
     // hyperdht forgets what it is asked while it announces, and a moment later.
-    while (server._announcer?._updating) {
-      await server._announcer._updating
+    while (announcer.updating) {
+      await announcer.updating
       await this.#pause()
     }
-    if (this.#closed || !server._announcer) return
-    this.#outdated = this.#holders
-    server.refresh()
-    server._announcer._sleeper.resume()
+    if (this.#closed || !announcer.exists) return
+    this.#outdated = announcer.holders
+    this.server.refresh()
+    announcer.wake()
   }
 
   /**
@@ -58,20 +63,15 @@ export class Announcement {
   async held(): Promise<boolean> {
     const end = this.clock.now() + this.limits.dialAnswerMs
     while (!this.#closed && this.clock.now() < end) {
-      if (this.#holders.length > 0 && this.#holders !== this.#outdated) return true
-      if (this.#holders.length === 0 && !this.server._announcer?._updating) void this.refresh()
+      if (this.#announcer.holders.length > 0 && this.#announcer.holders !== this.#outdated) return true
+      if (this.#announcer.holders.length === 0 && !this.#announcer.updating) void this.refresh()
       await this.#pause()
     }
-    return this.#holders.length > 0
+    return this.#announcer.holders.length > 0
   }
 
   #pause(): Promise<void> {
     return new Promise(resolve => this.clock.after(this.limits.announceLookMs, resolve))
-  }
-
-  /** The nodes that hold the announcement: another array each time that it is announced. */
-  get #holders(): readonly unknown[] {
-    return this.server._announcer?.relays ?? []
   }
 
   /** Unannounces, which asks the network, which may not answer. */
@@ -79,13 +79,13 @@ export class Announcement {
     this.#closed = true
     this.#check?.cancel()
     // While hyperdht announces again, it does not know any more where it did before, and would leave that for clients to find.
-    await this.server._announcer?._updating
+    await this.#announcer.updating
     await this.server.close()
   }
 
   #look(): void {
     if (this.#closed) return
-    const reached = this.#holders.length > 0
+    const reached = this.#announcer.holders.length > 0
     if (reached !== this.#reached) this.onreach(reached)
     this.#reached = reached
     if (!reached) void this.refresh()

@@ -65,23 +65,15 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
 
   /** @param bound whether the address is one of this machine's; if not, a router passes its packets on to us */
   async #startNode(host: string, port: number, bound: boolean, bootstrap: string[]): Promise<void> {
-    const node = new HyperDHT({
-      port,
-      anyPort: false,
-      host: bound ? host : '0.0.0.0',
-      ephemeral: false,
-      firewalled: false,
-      bootstrap
-    })
+    // It knows its own address, of which its id is made, and need not wait for others to report it.
+    const node = HyperDHT.bootstrapper(port, host, { host: bound ? host : '0.0.0.0', bootstrap })
     this.#nodes.push(node)
-    // What a node's name is made of. Without it the first node would wait for others to tell it.
-    node._nat.add(host, port)
     try {
       await node.fullyBootstrapped()
     } catch (err) {
       throw listenError(err, port)
     }
-    if (bootstrap.length > 0 && node.nodes.length === 0 && !this.#closed) {
+    if (bootstrap.length > 0 && node.toArray({ limit: 1 }).length === 0 && !this.#closed) {
       throw new HyperNatError(
         'DHT_UNREACHABLE',
         `None of ${bootstrap.join(', ')} answers: is it running, and reachable?`

@@ -1,13 +1,13 @@
 /**
- * hyperdht, and what it keeps to itself about relays: which connections lead to one, and so which of our streams go through
- * one; whether a relay answers; and as whom we speak to it. What it knows of whether others reach us, with or without a port
- * mapping. And what it does not notice: that we are elsewhere now.
+ * hyperdht's node with what it lacks: which streams go through which relay, and under which key this machine is known to it; whether
+ * others reach this machine, with and without a port mapping; and that its address has changed.
  *
- * Emits `moved` when other nodes see us elsewhere than before, `back` when they answer again after they did not.
+ * Emits `moved` when other nodes see this machine at another address than before, `back` when they answer again after an outage,
+ * and `missed` when a client did not arrive at the mapped port.
  */
 import { once } from 'node:events'
 import type SecretStream from '@hyperswarm/secret-stream'
-import HyperDHT from 'hyperdht'
+import type HyperDHT from 'hyperdht'
 import { encodeKey, shortKey } from '../identity/encoding.js'
 import { type Limits, SOCKET_BUFFER } from '../limits.js'
 import type { Log } from '../log/log.js'
@@ -15,9 +15,10 @@ import type { Clock } from '../util/clock.js'
 import { FairQueue } from '../util/fair-queue.js'
 import { QueueNode } from '../util/queue.js'
 import { TokenBucket } from '../util/token-bucket.js'
+import { admitHandshakes, InternalDht, wrapHandshakes } from './internals.js'
+import { ObservedAddresses } from './observed-addresses.js'
 import { OpenPort } from './open-port.js'
 import { RelayChoice } from './relay-choice.js'
-import { Sightings } from './sightings.js'
 
 /** What is known about one relay connection when it is dialled. */
 interface RelayUse {
@@ -45,20 +46,14 @@ export interface UsedRelay {
   failed(): void
 }
 
-/** dht-rpc's command for "send your answer to this port of mine". */
-const PING_NAT = 1
-
-/** How many nodes are asked to, and how many answers are enough; with fewer nodes one is. */
+/** Number of nodes that are asked to send to a port, and of answers that are enough; with fewer nodes one answer is. */
 const ASKED_NODES = 5
 const ENOUGH_ANSWERS = 3
 
-/** hyperdht's PEER_HANDSHAKE and PEER_HOLEPUNCH (hyperdht/lib/constants.js). */
-const PASSED_ON: ReadonlySet<number> = new Set([0, 1])
+/** Number of nodes that are asked for the address that they see. */
+const ASKED_FOR_ADDRESS = 3
 
-/** How many nodes are asked where they see us. */
-const ASKED = 3
-
-export class Dht extends HyperDHT {
+export class Dht extends InternalDht {
   /** The mapped port, which servers here tell their clients of. */
   readonly #openPort: OpenPort
   /** Whether others reached us before there was a mapping. */
@@ -73,15 +68,15 @@ export class Dht extends HyperDHT {
   readonly #clock: Clock
   readonly #limits: DhtLimits
   readonly #log: Log
-  readonly #sightings: Sightings
-  /** What the nodes see that answer: another one once we know that others reach us. */
-  #sightedFrom: HyperDHT.Socket | null = null
+  readonly #observed: ObservedAddresses
+  /** The socket whose address the nodes observe: another one once others are known to reach us. */
+  #observedSocket: HyperDHT.Socket | null = null
   /** When the first and the last request timed out since the last answer, ms. */
   #timeouts: { readonly first: number; last: number } | null = null
   #askedAt = Number.NEGATIVE_INFINITY
   readonly #movable: boolean
-  /** Lets handshakes be decrypted, one after the other, with a pause for everything else in between. */
-  readonly #looks: FairQueue<() => void>
+  /** Spreads the decryption of handshakes, so that everything else gets its turn in between. */
+  readonly #handshakes: FairQueue<() => void>
 
   constructor(options: HyperDHT.Options, clock: Clock, limits: DhtLimits, log: Log) {
     super(options)
@@ -90,20 +85,20 @@ export class Dht extends HyperDHT {
     this.#clock = clock
     this.#limits = limits
     this.#log = log
-    this.#sightings = new Sightings(limits.sightingMs)
+    this.#observed = new ObservedAddresses(limits.sightingMs)
     this.#movable = options.firewalled !== false
-    this.#looks = new FairQueue(
+    this.#handshakes = new FairQueue(
       clock,
       new TokenBucket(limits.handshakeLooksPerSecond / 1000, 1),
       () => 1,
-      look => look()
+      admit => admit()
     )
     this.on('listening', () => this.#growBuffers())
   }
 
-  /** All sessions share a socket: while a guest floods it, the packets of the others should wait in it and not be lost. */
+  /** All sessions share a socket: while a guest floods it, the packets of the others should wait there and not be lost. */
   #growBuffers(): void {
-    for (const socket of [this.io.serverSocket, this.io.clientSocket]) {
+    for (const socket of this.ownSockets) {
       try {
         socket.setRecvBufferSize(SOCKET_BUFFER)
       } catch (err) {
@@ -113,65 +108,48 @@ export class Dht extends HyperDHT {
     }
   }
 
-  override _onresponse(answer: HyperDHT.Answer, external: boolean): void {
-    super._onresponse(answer, external)
+  protected override onAnswer(answer: HyperDHT.Answer, external: boolean): void {
     const now = this.#clock.now()
     const timeouts = this.#timeouts
     this.#timeouts = null
     if (timeouts && timeouts.last - timeouts.first >= this.#limits.outageMs) this.emit('back')
-    if (this.#sightedFrom !== this.socket) {
-      this.#sightings.clear()
-      this.#sightedFrom = this.socket
+    if (this.#observedSocket !== this.socket) {
+      this.#observed.clear()
+      this.#observedSocket = this.socket
     }
-    if (!external && this.#sightings.note(answer.from, answer.to, now)) this.emit('moved')
+    if (!external && this.#observed.note(answer.from, answer.to, now)) this.emit('moved')
   }
 
-  override _ontimeout(request: HyperDHT.Request): void {
-    // The answer comes to a port that a NAT may shut: silence says nothing of the node. hyperdht would drop it as dead, and so
-    // in a small network nearly all nodes at once, seconds after the start; then it has too few to ask how our NAT does.
-    if (request.internal && request.command === PING_NAT) return
-    super._ontimeout(request)
-    // These a node passes on; it is a server who does not answer.
-    if (!request.internal && PASSED_ON.has(request.command)) return
+  protected override onNoAnswer(): void {
     const now = this.#clock.now()
     if (this.#timeouts) this.#timeouts.last = now
     else this.#timeouts = { first: now, last: now }
   }
 
-  /** Not taken for offline, hyperdht announces on; it would wait for answers to requests that nobody makes meanwhile. */
-  override _offline(): void {}
-
-  /** Asks a few nodes where they see us, unless that was just done. What they say is told by `moved`. */
-  ask(): void {
+  /** Asks a few nodes for the address that they see, unless that was just done. A change is reported by `moved`. */
+  checkAddress(): void {
     const now = this.#clock.now()
     if (this.destroyed || now - this.#askedAt < this.#limits.askMs) return
     this.#askedAt = now
-    for (const node of this.#sightings.nodes(ASKED)) this.ping(node, { retry: false }).catch(noop)
+    for (const node of this.#observed.nodes(ASKED_FOR_ADDRESS)) this.ping(node, { retry: false }).catch(noop)
   }
 
   /**
-   * Our address has changed: forgets the old one, and finds out what holds now. hyperdht would tell others the old one for
-   * up to half an hour, and never learn that a machine with a public address is behind a NAT now.
-   * @returns true when others reach us unasked
+   * Our address has changed: forgets the old one and finds out the new one. hyperdht would give others the old one for up to half an
+   * hour, and never notice that a machine with a public address is behind a NAT now.
+   * @returns true when others reach this machine without being asked to
    */
   async relearn(): Promise<boolean> {
     if (this.destroyed || !this.#movable) return !this.firewalled
-    this._onwakeup()
-    this._validatedLocalAddresses.clear()
-    // It looks at once when it begins, and hyperdht takes the addresses that we tell others from there.
-    this.io.networkInterfaces.unwatch()
-    this.io.networkInterfaces.watch()
-    this._nat = new (this._nat.constructor as new () => typeof this._nat)()
-    this._nonePersistentSamples = []
-    this.firewalled = this.io.firewalled = true
-    this.#sightings.clear()
-    await this._backgroundQuery(this.table.id).finished().catch(noop)
+    this.forgetAddress()
+    this.#observed.clear()
+    await this.queryNeighbours().catch(noop)
     return this.findReach()
   }
 
   /**
-   * What hyperdht calls `relayThrough`: gives a relay for each connection, another one after a failure.
-   * @param identity what the relay knows us by; left out: nothing that tells us from others
+   * What hyperdht calls `relayThrough`: chooses a relay for each connection, another one after a failure.
+   * @param identity the key that the relay knows this machine by; left out: one that says nothing
    */
   relayThrough(
     keys: readonly Uint8Array[],
@@ -190,18 +168,18 @@ export class Dht extends HyperDHT {
   }
 
   /**
-   * Finds out whether others reach us unasked. dht-rpc does so by itself only if an answer to its first question overtakes its
-   * first query, which depends on the round trips, and again after 20 minutes. Until then a machine with a public address is
-   * treated as one behind a NAT, and partners behind a symmetric one take seconds instead of one round trip.
+   * Finds out whether others reach this machine without being asked to. dht-rpc does so only if an answer to its first request
+   * overtakes its first query, which depends on the round trips, and again after 20 minutes. Until then it treats a machine with a
+   * public address as one behind a NAT, and peers behind a symmetric NAT take seconds to connect instead of one round trip.
    * @returns true when they do
    */
   async findReach(): Promise<boolean> {
     try {
       await this.fullyBootstrapped()
-      if (this.firewalled && !this.destroyed && !(await this._checkIfFirewalled())) {
-        // A dial that is under way has told the other side otherwise, and fails when it changes in between.
+      if (this.firewalled && !this.destroyed && (await this.isReached())) {
+        // A dial in progress has told the other side otherwise, and fails if that changes in between.
         while (this.#dialling.size > 0) await once(this, 'dialled')
-        if (!this.destroyed) await this._updateNetworkState(true)
+        if (!this.destroyed) await this.updateReach()
       }
     } catch (err) {
       this.#log.debug({ err }, 'not known whether others reach this machine')
@@ -210,9 +188,9 @@ export class Dht extends HyperDHT {
     return !this.firewalled
   }
 
-  /** Where this node waits for others. */
+  /** The UDP port that this node listens on. */
   get ownPort(): number {
-    return this.io.serverSocket.address().port
+    return this.serverSocket.address().port
   }
 
   /** Resolves with our address as others see it, when they agree on one. */
@@ -232,15 +210,12 @@ export class Dht extends HyperDHT {
    * @returns the address under which it does; null when nothing came, or nobody could be asked
    */
   async reach(port: number): Promise<string | null> {
-    const nodes = this.toArray({ limit: ASKED_NODES })
-    if (nodes.length < ASKED_NODES) await this._addBootstrapNodes(nodes)
+    const nodes = await this.someNodes(ASKED_NODES)
     const enough = nodes.length < ASKED_NODES ? 1 : ENOUGH_ANSWERS
-    const value = Buffer.allocUnsafe(2)
-    value.writeUInt16LE(port)
-    const { serverSocket } = this.io
-    const heard = new Set<string>()
-    const onmessage = (_: unknown, { host }: HyperDHT.Address): unknown => heard.add(host)
-    // Before dht-rpc's own listener, which tells of the answer.
+    const { serverSocket } = this
+    const senders = new Set<string>()
+    const onmessage = (_: unknown, { host }: HyperDHT.Address): unknown => senders.add(host)
+    // Before dht-rpc's own listener, which reports the answer.
     serverSocket.prependListener('message', onmessage)
     try {
       return await new Promise(resolve => {
@@ -249,14 +224,12 @@ export class Dht extends HyperDHT {
         const end = (): void => {
           if (--missing <= 0) resolve(null)
         }
-        const onresponse = ({ from, to }: HyperDHT.Answer): void => {
-          if (heard.has(from.host) && ++came >= enough) resolve(to.host)
+        const onanswer = ({ from, to }: HyperDHT.Answer): void => {
+          if (senders.has(from.host) && ++came >= enough) resolve(to.host)
           end()
         }
         if (missing === 0) resolve(null)
-        for (const node of nodes) {
-          if (!this._request(node, false, true, PING_NAT, null, value, null, onresponse, end)) end()
-        }
+        for (const node of nodes) if (!this.askToAnswerAt(port, node, onanswer, end)) end()
       })
     } finally {
       serverSocket.off('message', onmessage)
@@ -282,25 +255,19 @@ export class Dht extends HyperDHT {
       stream.once('open', () => port.arrived(stream.remotePublicKey))
       onconnection(stream)
     })
-    server.createHandshake = port.toldBy(server.createHandshake)
-    this.#boundLooks(server)
+    wrapHandshakes(server, create => port.toldBy(create))
+    admitHandshakes(server, () => this.#handshakes.enter() || this.#waitForTurn())
     return server
   }
 
-  /** Looks at so many new handshakes only: what hyperdht keeps of each for 10 s, and the time that each takes, are bounded thereby. */
-  #boundLooks(server: HyperDHT.Server): void {
-    const onhandshake = server._onpeerhandshake
-    server._onpeerhandshake = async (handshake, request) => {
-      // Repetitions get the answer that there was.
-      const isNew = !server._connects.has(Buffer.from(handshake.noise).toString('hex'))
-      if (isNew && !this.#looks.enter()) {
-        // Its sender asks again.
-        if (this.#looks.waiting >= this.#limits.handshakesWaiting) return null
-        await new Promise<void>(resolve => this.#looks.wait(new QueueNode(resolve)))
-        if (this.destroyed) return null
-      }
-      return onhandshake.call(server, handshake, request)
-    }
+  /**
+   * Limits the rate of new handshakes: it bounds the time that they take, and what hyperdht keeps of each for 10 s.
+   * @returns false when too many wait; the sender repeats its handshake
+   */
+  async #waitForTurn(): Promise<boolean> {
+    if (this.#handshakes.waiting >= this.#limits.handshakesWaiting) return false
+    await new Promise<void>(resolve => this.#handshakes.wait(new QueueNode(resolve)))
+    return !this.destroyed
   }
 
   /** The relay that the packets of a stream go through now; null for a direct path. */
@@ -319,20 +286,12 @@ export class Dht extends HyperDHT {
     this.#dialling.add(stream)
     stream.once('open', () => {
       done()
-      this.#forgetWay(key, stream.rawStream.remoteHost)
+      // hyperdht dials a server through the nodes that worked last, one after the other, 4 s for each dead one. If others reach the
+      // server without being asked to, it is one of those nodes itself, and dies with the connection.
+      this.forgetRelayAddresses(key, stream.rawStream.remoteHost)
     })
     stream.once('close', done)
     return stream
-  }
-
-  /**
-   * hyperdht dials a server by the addresses that worked last, one after the other and 4 s for each that is dead. The server's own
-   * is among them when others reach it unasked, and is what dies with the connection.
-   */
-  #forgetWay(key: Uint8Array, host: string | null): void {
-    const name = Buffer.from(key).toString('hex')
-    const others = this._relayAddressesCache.get(name)?.filter(way => way.host !== host)
-    if (others) this._relayAddressesCache.set(name, others)
   }
 
   /** Only hyperdht itself dials without options: a relay, ours or the one that the other side named. */

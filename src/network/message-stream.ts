@@ -2,10 +2,10 @@
  * secret-stream, with messages built in blocks that are used again. A bulk transfer fills some thousand blocks of 64 kB a second:
  * as garbage they would be most of what there is to collect.
  */
-import SecretStream from '@hyperswarm/secret-stream'
 import b4a from 'b4a'
 import type HyperDHT from 'hyperdht'
 import type { Limits } from '../limits.js'
+import { InPlaceStream } from './internals.js'
 
 /** What secret-stream writes before a message, its length and a tag, and what it writes behind it, a MAC; in bytes. */
 const HEAD = 3 + 1
@@ -43,7 +43,7 @@ export function secretStreams(blocks: MessageBlocks): HyperDHT.CreateSecretStrea
     new MessageStream(isInitiator, rawStream, { ...opts, enableSend: false }, blocks)
 }
 
-class MessageStream extends SecretStream {
+class MessageStream extends InPlaceStream {
   readonly #blocks: MessageBlocks
   /** Those that were taken since the last {@link flush}. */
   #taken: Uint8Array[] = []
@@ -71,15 +71,8 @@ class MessageStream extends SecretStream {
     return block.subarray(0, bytes)
   }
 
-  /**
-   * Of several messages that are written in one turn of the event loop, secret-stream would know the buffer of the last one only,
-   * and copy the others.
-   */
-  override _write(message: Uint8Array, done: (err: Error | null) => void): void {
-    const whole = this.#whole.get(message)
-    this._outgoingPlain = whole ? message : null
-    this._outgoingWrapped = whole ?? null
-    super._write(message, done)
+  protected override wholeOf(message: Uint8Array): Uint8Array | undefined {
+    return this.#whole.get(message)
   }
 
   /** Resolves true when all that was written is acknowledged, so that nothing in those blocks is sent again. */

@@ -100,7 +100,7 @@ export class Node {
 
   /** Nothing comes any more on a connection: is it our own address that has changed? */
   ask(): void {
-    this.#dht.ask()
+    this.#dht.checkAddress()
   }
 
   #onChange(changes: ReadonlySet<NetworkChange>): void {
@@ -115,7 +115,7 @@ export class Node {
     if (changes.has('lost') || changes.has('moved') || this.#dht.host === null) {
       this.#reach = this.#dht.relearn().catch(() => false)
       this.#reach.then(announceIf)
-    } else this.#dht.ask()
+    } else this.#dht.checkAddress()
     announce()
     for (const listener of this.#listeners) listener(changes)
   }
@@ -127,9 +127,9 @@ export class Node {
 
   /** How this machine is in the network, as far as it shows without asking. */
   status(): NetworkStatus {
-    const { host, port, nodes, bootstrapped } = this.#dht
+    const { host, port, nodeCount, bootstrapped } = this.#dht
     return {
-      nodes: nodes.length,
+      nodes: nodeCount,
       bootstrapped,
       port: this.port,
       publicAddress: host,
@@ -318,9 +318,9 @@ export class Node {
       },
       ...(relayThrough && { relayThrough })
     })
-    const punches = this.#dht.stats.punches.random
+    const punches = this.#dht.randomPunches
     const fail = (code: string): void => {
-      if (this.#dht.nodes.length === 0) return settle(OFFLINE)
+      if (this.#dht.nodeCount === 0) return settle(OFFLINE)
       settle(dialError(this.#bothRandom(code, punches) ? BOTH_RANDOM : code))
     }
     const timeUp = (): void => {
@@ -329,7 +329,7 @@ export class Node {
     }
     let timer = setTimeout(() => {
       // Ports are being tried at random, which takes its time; a new dial would have to rest before it does so again.
-      if (this.#dht.stats.punches.random > punches) timer = setTimeout(timeUp, this.#limits.randomPunchMs)
+      if (this.#dht.randomPunches > punches) timer = setTimeout(timeUp, this.#limits.randomPunchMs)
       else timeUp()
     }, this.#limits.dialMs)
     this.#whenOpen(stream, link => (settled ? link.destroy() : settle(link)))
@@ -387,7 +387,7 @@ export class Node {
     if (this.#servers > 0) return this.#mapping.state
     // With a port mapped others would seem to reach us unasked.
     await within(this.#reach, limits.bootstrapMs)
-    if (this.#dht.destroyed || this.#dht.nodes.length === 0) return { state: 'off' }
+    if (this.#dht.destroyed || this.#dht.nodeCount === 0) return { state: 'off' }
     const { host } = this.#dht
     if (host !== null && this.#isOwn(host)) return { state: 'unneeded' }
     let found = (_: PortMappingState): void => {}
@@ -425,7 +425,7 @@ export class Node {
    */
   #bothRandom(code: string, before: number): boolean {
     const now = performance.now()
-    if (this.#dht.stats.punches.random > before) this.#lastRandomPunch = now
+    if (this.#dht.randomPunches > before) this.#lastRandomPunch = now
     const soon = now - this.#lastRandomPunch < RANDOM_PUNCH_REST_MS
     return code === 'HOLEPUNCH_ABORTED' && this.#dht.randomized && !soon
   }

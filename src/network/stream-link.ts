@@ -7,6 +7,7 @@ import { codeOf } from '../errors.js'
 import type { PathKind } from '../events.js'
 import type { Limits } from '../limits.js'
 import type { Link, LinkEvents } from '../wire/link.js'
+import { rateOf } from './internals.js'
 import { pathOf } from './path.js'
 
 /** What IP, UDP and UDX put before a datagram, bytes. */
@@ -175,7 +176,7 @@ export class StreamLink implements Link {
   /** What may wait in the stream: a few milliseconds' worth, so that it never runs dry and nothing urgent waits long. */
   #unsentLimit(): number {
     const { unsentMs, unsentMinBytes, unsentMaxBytes } = this.#limits
-    const bytes = Math.floor((this.#raw.bbrBandwidth * unsentMs) / 1000)
+    const bytes = Math.floor((rateOf(this.#raw) * unsentMs) / 1000)
     return Math.min(Math.max(bytes, unsentMinBytes), unsentMaxBytes)
   }
 

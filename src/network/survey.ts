@@ -33,9 +33,6 @@ interface Answer {
 
 type Address = HyperDHT.Address
 
-/** dht-rpc's command for a node that shall answer to another port than the one that asked. */
-const PING_NAT = 1
-
 /**
  * @param open whether others are known to reach this machine unasked
  */
@@ -48,8 +45,8 @@ export async function survey(dht: Dht, open: Promise<boolean>, limits: DoctorLim
   const near = nodes[0]!.host
   // It needs no answer of the nodes, and takes its time.
   const hops = hopsTo(near, own, limits)
-  const first = dht._socketPool.acquire()
-  const second = dht._socketPool.acquire()
+  const first = dht.acquireSocket()
+  const second = dht.acquireSocket()
   try {
     const answers = await Promise.all(nodes.map(node => ask(dht, first, node, limits.nodeMs)))
     const came = answers.filter(answer => answer !== null)
@@ -80,7 +77,7 @@ async function unanswered(
   own: readonly string[],
   limits: DoctorLimits
 ): Promise<Survey> {
-  const contact = await contactOf(bootstrapOf(dht), limits.contactMs)
+  const contact = await contactOf(dht.bootstrapAddresses, limits.contactMs)
   const nat = natOf({ sightings: [], own, open: false, strangersPass: null })
   return {
     asked,
@@ -97,11 +94,6 @@ function spread(nodes: readonly Address[], count: number): Address[] {
   const hosts = new Set<string>()
   const firsts = nodes.filter(({ host }) => !hosts.has(host) && hosts.add(host))
   return [...firsts, ...nodes.filter(node => !firsts.includes(node))].slice(0, count)
-}
-
-/** Where the DHT begins, as one can call it: `address@name` stands for either. */
-function bootstrapOf(dht: Dht): Address[] {
-  return dht.bootstrapNodes.map(({ host, port }) => ({ host: host.split('@')[0]!, port }))
 }
 
 async function ask(dht: Dht, from: HyperDHT.PooledSocket, node: Address, ms: number): Promise<Answer | null> {
@@ -134,8 +126,6 @@ async function strangersReach(
   const seen = await ask(dht, used, known, nodeMs)
   // They answer to the address that they see.
   if (!seen || sightings.some(({ host }) => host !== seen.sighting.host)) return null
-  const port = Buffer.alloc(2)
-  port.writeUInt16LE(seen.sighting.port)
   const expected = new Set(strangers.map(({ host }) => host))
   let onstranger = (): void => {}
   const came = new Promise<boolean>(resolve => {
@@ -148,8 +138,7 @@ async function strangersReach(
   try {
     // Twice: a lost packet must not look like a closed door.
     for (const to of [...strangers, ...strangers]) {
-      const request = dht.io.createRequest({ ...to, id: null }, null, true, PING_NAT, null, port, null, 0)
-      dht._requestToPromise(request, { socket: asking.socket, retry: false }).catch(() => {})
+      dht.askFromToAnswerAt(asking.socket, seen.sighting.port, to)
     }
     return await within(knockMs, came)
   } catch {

@@ -110,37 +110,6 @@ declare module 'hyperdht' {
       refresh(): void
       close(): Promise<void>
       readonly relayAddresses: Address[]
-      createHandshake: CreateHandshake
-      /** A handshake has come; null for no answer. Bound by `listen`. Internal to hyperdht. */
-      _onpeerhandshake(
-        handshake: { noise: Uint8Array; peerAddress: Address | null },
-        request: unknown
-      ): Promise<object | null>
-      /** By what the client sent, in hex: handshakes of the last 10 s. Internal to hyperdht. */
-      readonly _connects: Map<string, unknown>
-      /** Null before `listen`. Internal to hyperdht. */
-      readonly _announcer: Announcer | null
-    }
-
-    /** Keeps a server announced: at once, then every 5 minutes or when told to, which it sees every 3 s. */
-    interface Announcer {
-      /** The nodes that hold the announcement. */
-      readonly relays: readonly { relayAddress: Address; peerAddress: Address }[]
-      /** Settles when the announcing that is under way is done. */
-      readonly _updating: Promise<void> | null
-      readonly _sleeper: { resume(): void }
-    }
-
-    /** A node that is known, and in a list of those. */
-    interface KnownNode extends Address {
-      readonly prev: KnownNode | null
-    }
-
-    /** A question to another node: one of dht-rpc itself (internal) or of hyperdht, by its number. */
-    interface Request {
-      readonly to: Address & { readonly id: Uint8Array | null }
-      readonly internal: boolean
-      readonly command: number
     }
 
     /** An answer: from whom, and the address that they see us at. */
@@ -153,6 +122,8 @@ declare module 'hyperdht' {
   class HyperDHT extends EventEmitter {
     constructor(opts?: HyperDHT.Options)
     static keyPair(seed?: Uint8Array): HyperDHT.KeyPair
+    /** A node that others start from, which knows its own address. */
+    static bootstrapper(port: number, host: string, options?: HyperDHT.Options): HyperDHT
     readonly host: string | null
     readonly port: number
     readonly destroyed: boolean
@@ -160,81 +131,15 @@ declare module 'hyperdht' {
     /** Whether the first query has ended. */
     readonly bootstrapped: boolean
     firewalled: boolean
-    /** The nodes that are known now. */
-    readonly nodes: { readonly length: number; readonly latest: HyperDHT.KnownNode | null }
     /** Where packets are sent from. */
     readonly socket: HyperDHT.Socket
     /** Whether our NAT shows every partner another port. */
     readonly randomized: boolean
-    readonly stats: { readonly punches: { readonly random: number } }
-    /** Ask other nodes whether their packets reach us unasked; the second clears `firewalled` if so. Internal to dht-rpc. */
-    _checkIfFirewalled(): Promise<boolean>
-    _updateNetworkState(onlyFirewall: boolean): Promise<boolean>
-    /** What other nodes have seen of our address; internal to dht-rpc. */
-    readonly bootstrapNodes: readonly HyperDHT.Address[]
-    _nat: { readonly host: string | null; add(host: string, port: number): void }
-    /** The bootstrap nodes that have told us our address, as long as no others have. */
-    _nonePersistentSamples: string[]
-    readonly io: {
-      firewalled: boolean
-      /** The socket on which others reach us, not the one that asks them. */
-      readonly serverSocket: HyperDHT.OwnSocket
-      readonly clientSocket: HyperDHT.OwnSocket
-      /** Looks at this machine's addresses every 5 s, and when told to watch. */
-      readonly networkInterfaces: { unwatch(): void; watch(): void }
-      /** With {@link _requestToPromise}: any of dht-rpc's own questions. Internal to dht-rpc. */
-      createRequest(
-        to: HyperDHT.Address & { id: null },
-        token: null,
-        internal: boolean,
-        command: number,
-        target: null,
-        value: Uint8Array | null,
-        session: null,
-        ttl: number
-      ): HyperDHT.Request | null
-    }
-    _requestToPromise(
-      request: HyperDHT.Request | null,
-      opts?: HyperDHT.RequestOptions
-    ): Promise<HyperDHT.Answer>
-    /** Internal to hyperdht: sockets whose answers reach the DHT. */
-    readonly _socketPool: { acquire(): HyperDHT.PooledSocket }
-    /** By which nodes a server was reached last, by its key in hex. */
-    readonly _relayAddressesCache: {
-      get(key: string): HyperDHT.Address[] | undefined
-      set(key: string, addresses: HyperDHT.Address[]): void
-    }
-    /** Which addresses of this machine can be used, as far as tried. */
-    readonly _validatedLocalAddresses: Map<string, unknown>
-    /** What comes of a request; `external` when not over the socket that requests go over now. Internal to dht-rpc. */
-    _onresponse(answer: HyperDHT.Answer, external: boolean): void
-    _ontimeout(request: HyperDHT.Request): void
-    /** Takes all that is known of the network for old, as after a sleep. */
-    _onwakeup(): void
-    /** Called when there were requests, and no answers, for some 10 s. */
-    _offline(): void
-    _backgroundQuery(target: Uint8Array): { finished(): Promise<void> }
-    readonly table: { readonly id: Uint8Array }
     /** Takes up a node that has not been heard of. */
     addNode(node: HyperDHT.Address): void
     ping(to: HyperDHT.Address, options?: HyperDHT.RequestOptions): Promise<HyperDHT.Answer>
     /** The nodes that know of a server with this key. */
     findPeer(publicKey: Uint8Array): AsyncIterable<HyperDHT.Answer>
-    /** Sends one of dht-rpc's own commands; null when the node is destroyed. Internal to dht-rpc. */
-    _request(
-      to: HyperDHT.Address,
-      force: boolean,
-      internal: boolean,
-      command: number,
-      target: null,
-      value: Uint8Array,
-      session: null,
-      onresponse: (reply: HyperDHT.Answer) => void,
-      onerror: (err: unknown) => void
-    ): object | null
-    /** Adds the nodes that the DHT was started from; internal to dht-rpc. */
-    _addBootstrapNodes(nodes: HyperDHT.Address[]): Promise<void>
     /** Nodes that have answered, those heard of last first. */
     toArray(opts?: { limit?: number }): HyperDHT.Address[]
     /** Where others reach us unasked, if they do. */

@@ -10,8 +10,6 @@ declare module '@hyperswarm/secret-stream' {
       readonly rtt: number
       /** Bytes sent and not acknowledged, with headers. */
       readonly inflight: number
-      /** What the congestion control takes for the path's rate, bytes per second. */
-      readonly bbrBandwidth: number
       /** A udx-native socket. */
       readonly socket: import('hyperdht').default.Socket
       readonly remoteHost: string | null
@@ -37,10 +35,6 @@ declare module '@hyperswarm/secret-stream' {
     write(message: Uint8Array): boolean
     /** Resolves true when all that was written is acknowledged. */
     flush(): Promise<boolean>
-    /** The buffer that {@link alloc} gave last, and the one around it; inside, a message that is another buffer is copied. */
-    protected _outgoingPlain: Uint8Array | null
-    protected _outgoingWrapped: Uint8Array | null
-    protected _write(message: Uint8Array, done: (err: Error | null) => void): void
     /** No `data` from now on, until {@link resume}; what the other side sends waits there. */
     pause(): void
     resume(): void

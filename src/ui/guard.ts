@@ -1,11 +1,13 @@
 /** What every request must be, and every answer must say, so that no other site reaches the page, whatever its token. */
+import { parseHost } from '../http/host-header.js'
 
 /** Where the page listens: nobody else's computer gets there. */
 export const PAGE_HOST = '127.0.0.1'
 
 /** Names by which a browser on this computer gets there. */
-const NAMES = [PAGE_HOST, 'localhost']
+const NAMES: readonly string[] = [PAGE_HOST, 'localhost']
 
+const HTTP = 'http://'
 const HTTP_PORT = 80
 
 /** What browsers are told: nothing from elsewhere, nothing written into the page, nobody around it, no trace of it. */
@@ -36,11 +38,12 @@ export interface Sender {
  * @param port that the page listens on
  */
 export function refusalOf({ host, origin, site }: Sender, port: number): string | undefined {
-  const hosts = NAMES.flatMap(name => [`${name}:${port}`, ...(port === HTTP_PORT ? [name] : [])])
-  if (host === undefined || !hosts.includes(host.toLowerCase())) {
-    return `The page is at http://${PAGE_HOST}:${port} only.`
+  const isOwn = (header: string | undefined): boolean => {
+    const asked = parseHost(header)
+    return asked !== null && NAMES.includes(asked.name) && (asked.port ?? HTTP_PORT) === port
   }
-  const foreign = origin !== undefined && !hosts.some(name => origin.toLowerCase() === `http://${name}`)
+  if (!isOwn(host)) return `The page is at http://${PAGE_HOST}:${port} only.`
+  const foreign = origin !== undefined && !(/^http:\/\//i.test(origin) && isOwn(origin.slice(HTTP.length)))
   if (foreign || site === 'cross-site' || site === 'same-site') return 'Other sites cannot use this page.'
   return undefined
 }

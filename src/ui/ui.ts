@@ -6,17 +6,14 @@
  *
  * Nothing runs while nobody looks.
  */
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { createAdaptorServer } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
+import { HttpServer } from '../http/server.js'
 import type { UiLimits } from '../limits.js'
 import type { Journal } from '../log/journal.js'
 import type { Log } from '../log/log.js'
@@ -62,7 +59,7 @@ export class Ui {
   readonly #keys: Keys
   readonly #actions: Actions
   readonly #closing = new AbortController()
-  readonly #server: Server
+  readonly #server: HttpServer
   readonly #listener = (event: DaemonEvent): void => this.#note(event)
   readonly #files = new Map<string, { readonly bytes: Uint8Array<ArrayBuffer>; readonly type: string }>()
   #restart: readonly string[] = []
@@ -80,16 +77,7 @@ export class Ui {
       view: () => this.#view(),
       timeOfDay: wallClock
     })
-    this.#server = createAdaptorServer({
-      fetch: this.#routes().fetch,
-      overrideGlobalObjects: false,
-      serverOptions: {
-        maxHeaderSize: limits.headerBytes,
-        headersTimeout: limits.headersMs,
-        requestTimeout: limits.requestMs
-      }
-    }) as Server
-    this.#server.maxConnections = limits.connections
+    this.#server = new HttpServer(this.#routes(), limits)
     daemon.on('event', this.#listener)
   }
 
@@ -105,8 +93,7 @@ export class Ui {
       this.#files.set(path, { bytes: new Uint8Array(bytes), type })
     }
     try {
-      this.#server.listen(port, PAGE_HOST)
-      await once(this.#server, 'listening')
+      await this.#server.listen(port, PAGE_HOST)
     } catch (cause) {
       if (codeOf(cause) === 'EADDRINUSE') {
         const message = `Port ${port} of ${PAGE_HOST}, which the page shall have, is in use: choose another one, or 0 for any free one.`
@@ -122,15 +109,11 @@ export class Ui {
   async close(): Promise<void> {
     this.#parts.daemon.off('event', this.#listener)
     this.#closing.abort()
-    if (!this.#server.listening) return
-    const closed = once(this.#server, 'close')
-    this.#server.close()
-    this.#server.closeAllConnections()
-    await closed
+    await this.#server.close()
   }
 
   get #port(): number {
-    return (this.#server.address() as AddressInfo).port
+    return this.#server.port
   }
 
   #routes(): Hono {

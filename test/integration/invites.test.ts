@@ -114,11 +114,10 @@ staged(
     const dht = new HyperDHT({ bootstrap })
     stage.defer(() => dht.destroy({ force: true }))
     await dht.fullyBootstrapped()
-    const sockets = dht.io as unknown as Record<
-      'clientSocket' | 'serverSocket',
-      { address(): HyperDHT.Address }
-    >
-    const own = [sockets.clientSocket, sockets.serverSocket].map(socket => socket.address().port)
+    const { io } = dht as unknown as {
+      io: Record<'clientSocket' | 'serverSocket', { address(): HyperDHT.Address }>
+    }
+    const own = [io.clientSocket, io.serverSocket].map(socket => socket.address().port)
     /** Packets that come from elsewhere than the nodes of the DHT. */
     const direct = () => wire.packets.filter(p => own.includes(p.port) && !ports.includes(p.sourcePort))
     const dial = async (): Promise<string> => {

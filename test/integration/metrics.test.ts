@@ -115,11 +115,11 @@ staged('only a scraper is served', async stage => {
     `evil.example:${port}`,
     'evil.example',
     'localhost.evil.example',
-    '127.0.0.1.evil.example',
-    '[evil]'
+    '127.0.0.1.evil.example'
   ]) {
     assert.equal(await status({ headers: { host } }), 421, host)
   }
+  assert.equal(await status({ headers: { host: '[evil]' } }), 400, 'no host at all')
   assert.equal(await status({}, '/'), 404)
   assert.equal(await status({}, '/metrics/..'), 404)
   assert.equal(await status({}, '/metrics?x=1'), 200)

@@ -50,9 +50,13 @@ staged(
     const of = (command: number, target: Uint8Array) =>
       requests.filter(one => one.command === command && one.target?.equals(target))
     const topic = topicOf(publicKey)
-    await until(10_000, 'the announcement under the topic', () => of(ASKED.announce, topic).length > 0)
-
     const target = targetOf(announced)
+    // What is announced before others are known to reach the server leaves from another socket.
+    await until(10_000, 'the announcements', () => {
+      const { port } = server.status().network
+      return [target, topic].every(one => of(ASKED.announce, one).some(({ from }) => from.port === port))
+    })
+
     const hostKey = childPublicKey(publicKey, hostName(guest.welcome.host))
     const handshakes = of(ASKED.handshake, target)
     // [what was sent, what is in it, from which port]

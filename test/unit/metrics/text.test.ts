@@ -80,7 +80,7 @@ async function read(servers: ServerStatus[], clients: ClientStatus[] = []): Prom
       portMapping: { state: 'mapped', protocol: 'upnp', externalAddress: '192.0.2.1', externalPort: 5 }
     }
   }
-  return parseMetrics(await metricsText(status, { cpuSeconds: 1.5, residentBytes: 1000 }))
+  return parseMetrics(metricsText(status, { cpuSeconds: 1.5, residentBytes: 1000 }))
 }
 
 test('a snapshot as Prometheus text', async () => {

@@ -51,8 +51,10 @@ test('while more handshakes come than are looked at, that of a guest waits with 
       return null
     }
   })
-  const come = (name: string) =>
-    server._onpeerhandshake({ noise: Buffer.from(name), peerAddress: null }, { from: null })
+  const { _onpeerhandshake: handshake } = server as unknown as {
+    _onpeerhandshake(message: object, request: object): Promise<object | null>
+  }
+  const come = (name: string) => handshake({ noise: Buffer.from(name), peerAddress: null }, { from: null })
   const pass = async (ms: number): Promise<void> => {
     clock.at(clock.now() + ms, () => {})
     clock.run(clock.now() + ms)

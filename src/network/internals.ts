@@ -1,0 +1,541 @@
+/**
+ * The private members of hyperdht, dht-rpc, secret-stream and udx-native that this program needs. Only this file names them;
+ * the rest of the program uses the methods here. package.json pins the versions that were tested. {@link checkInternals} runs when a node
+ * is created and reports a version that no longer has what is used here.
+ */
+import { createRequire } from 'node:module'
+import SecretStream from '@hyperswarm/secret-stream'
+import HyperDHT from 'hyperdht'
+import UdxStream from 'udx-native/lib/stream.js'
+import { HyperNatError } from '../errors.js'
+
+/** The versions that the tests ran with. */
+export const TESTED = {
+  hyperdht: '6.34.0',
+  'dht-rpc': '6.27.0',
+  '@hyperswarm/secret-stream': '6.9.2',
+  'udx-native': '1.21.3'
+} as const
+
+export type Library = keyof typeof TESTED
+
+type Address = HyperDHT.Address
+
+/** Command of dht-rpc that asks a node to send its answer to another port than the one that asked. */
+const PING_NAT = 1
+
+/** Commands of hyperdht that a node forwards: PEER_HANDSHAKE and PEER_HOLEPUNCH (hyperdht/lib/constants.js). */
+const FORWARDED: ReadonlySet<number> = new Set([0, 1])
+
+/** A request to another node. */
+interface Request {
+  readonly to: Address & { readonly id: Uint8Array | null }
+  /** Whether it is a request of dht-rpc itself, not of hyperdht. */
+  readonly internal: boolean
+  readonly command: number
+}
+
+/** A node of the list of known nodes. */
+interface KnownNode extends Address {
+  readonly prev: KnownNode | null
+}
+
+interface NatSampler {
+  readonly host: string | null
+  add(host: string, port: number): void
+}
+
+interface PrivateDht {
+  readonly io: {
+    firewalled: boolean
+    readonly serverSocket: HyperDHT.OwnSocket
+    readonly clientSocket: HyperDHT.OwnSocket
+    /** Polls this machine's addresses every 5 s, and at once when it starts to watch. */
+    readonly networkInterfaces: { unwatch(): void; watch(): void }
+    createRequest(
+      to: Address & { id: null },
+      token: null,
+      internal: boolean,
+      command: number,
+      target: null,
+      value: Uint8Array | null,
+      session: null,
+      ttl: number
+    ): Request | null
+  }
+  readonly table: { readonly id: Uint8Array }
+  readonly nodes: { readonly length: number; readonly latest: KnownNode | null }
+  readonly bootstrapNodes: readonly Address[]
+  readonly stats: { readonly punches: { readonly random: number } }
+  /** Samples of this node's address as other nodes see it. */
+  _nat: NatSampler
+  /** Bootstrap nodes that have reported our address, as long as no others have. */
+  _nonePersistentSamples: string[]
+  readonly _socketPool: { acquire(): HyperDHT.PooledSocket }
+  /** The nodes through which a server was reached last, by its key in hex. */
+  readonly _relayAddressesCache: {
+    get(key: string): Address[] | undefined
+    set(key: string, addresses: Address[]): void
+  }
+  /** Which addresses of this machine can be used, as far as tried. */
+  readonly _validatedLocalAddresses: Map<string, unknown>
+  _onresponse(answer: HyperDHT.Answer, external: boolean): void
+  _ontimeout(request: Request): void
+  /** Called after some 10 s of requests without answers. */
+  _offline(): void
+  /** Treats all that is known of the network as outdated, as after a sleep. */
+  _onwakeup(): void
+  _checkIfFirewalled(): Promise<boolean>
+  _updateNetworkState(onlyFirewall: boolean): Promise<boolean>
+  _backgroundQuery(target: Uint8Array): { finished(): Promise<void> }
+  _addBootstrapNodes(nodes: Address[]): Promise<void>
+  _requestToPromise(request: Request | null, options?: HyperDHT.RequestOptions): Promise<HyperDHT.Answer>
+  _request(
+    to: Address,
+    force: boolean,
+    internal: boolean,
+    command: number,
+    target: null,
+    value: Uint8Array,
+    session: null,
+    onresponse: (reply: HyperDHT.Answer) => void,
+    onerror: (err: unknown) => void
+  ): object | null
+}
+
+/** A handshake of a client, and the request that brought it. */
+interface HandshakeMessage {
+  readonly noise: Uint8Array
+  readonly peerAddress: Address | null
+}
+type OnHandshake = (message: HandshakeMessage, request: unknown) => Promise<object | null>
+
+interface PrivateServer {
+  createHandshake: HyperDHT.CreateHandshake
+  /** Answers a handshake; null for no answer. Bound by `listen`. */
+  _onpeerhandshake: OnHandshake
+  /** Handshakes of the last 10 s, by what the client sent, in hex. */
+  readonly _connects: Map<string, unknown>
+  /** Null before `listen`. */
+  readonly _announcer: PrivateAnnouncer | null
+}
+
+/** Keeps a server announced: at once, then every 5 minutes or on request, which it notices within 3 s. */
+interface PrivateAnnouncer {
+  readonly relays: readonly unknown[]
+  /** Settles when the announcement in progress is done. */
+  readonly _updating: Promise<void> | null
+  readonly _sleeper: { resume(): void }
+}
+
+const Base = HyperDHT as unknown as new (options: HyperDHT.Options) => HyperDHT & PrivateDht
+
+/** hyperdht's node, with what it keeps private as methods. */
+export class InternalDht extends Base {
+  /** @throws HyperNatError LIBRARY_MISMATCH */
+  constructor(options: HyperDHT.Options) {
+    checkInternals()
+    super(options)
+    try {
+      checkMembers('dht-rpc', 'node', this, NODE_OF_DHT_RPC)
+      checkMembers('hyperdht', 'node', this, NODE_OF_HYPERDHT)
+    } catch (err) {
+      void this.destroy({ force: true }).catch(noop)
+      throw err
+    }
+  }
+
+  /**
+   * An answer has come.
+   * @param external whether it came over another socket than the one that requests leave from now
+   */
+  protected onAnswer(_answer: HyperDHT.Answer, _external: boolean): void {}
+
+  /** A node that was asked something does not answer. */
+  protected onNoAnswer(): void {}
+
+  override _onresponse(answer: HyperDHT.Answer, external: boolean): void {
+    super._onresponse(answer, external)
+    this.onAnswer(answer, external)
+  }
+
+  override _ontimeout(request: Request): void {
+    // The answer goes to a port that a NAT may block, so silence says nothing about the node. hyperdht would drop it as dead, and
+    // in a small network nearly all nodes at once, seconds after the start; it would then have too few to find out our NAT's kind.
+    if (request.internal && request.command === PING_NAT) return
+    super._ontimeout(request)
+    // If it was to forward the request, a server does not answer.
+    if (!request.internal && FORWARDED.has(request.command)) return
+    this.onNoAnswer()
+  }
+
+  /** A node that counts as offline would stop announcing and wait for answers to requests that nobody makes meanwhile. */
+  override _offline(): void {}
+
+  /** The socket at which others reach this node. */
+  get serverSocket(): HyperDHT.OwnSocket {
+    return this.io.serverSocket
+  }
+
+  /** The sockets that this node sends from and listens on. */
+  get ownSockets(): readonly HyperDHT.OwnSocket[] {
+    return [this.io.serverSocket, this.io.clientSocket]
+  }
+
+  /** Number of known nodes. */
+  get nodeCount(): number {
+    return this.nodes.length
+  }
+
+  /** How many times ports have been tried at random. */
+  get randomPunches(): number {
+    return this.stats.punches.random
+  }
+
+  /** Forgets what is known of our address: it has changed. */
+  protected forgetAddress(): void {
+    this._onwakeup()
+    this._validatedLocalAddresses.clear()
+    // It polls at once when it starts, and hyperdht takes the addresses that it gives to others from there.
+    this.io.networkInterfaces.unwatch()
+    this.io.networkInterfaces.watch()
+    this._nat = new (this._nat.constructor as new () => NatSampler)()
+    this._nonePersistentSamples = []
+    this.firewalled = this.io.firewalled = true
+  }
+
+  /** Asks the nodes around us who is there, and so where they see us. */
+  protected queryNeighbours(): Promise<void> {
+    return this._backgroundQuery(this.table.id).finished()
+  }
+
+  /** Asks nodes whether their packets reach our server socket without our having sent to them. */
+  protected isReached(): Promise<boolean> {
+    return this._checkIfFirewalled().then(firewalled => !firewalled)
+  }
+
+  /** Clears `firewalled` if others reach us. */
+  protected async updateReach(): Promise<void> {
+    await this._updateNetworkState(true)
+  }
+
+  /** The nodes that the DHT is entered through. hyperdht writes a suggested address before a name: `address@name`. */
+  get bootstrapAddresses(): Address[] {
+    return this.bootstrapNodes.map(({ host, port }) => ({ host: host.split('@')[0]!, port }))
+  }
+
+  /** Up to `count` nodes: known ones, and the bootstrap nodes if there are too few. */
+  protected async someNodes(count: number): Promise<Address[]> {
+    const nodes = this.toArray({ limit: count })
+    if (nodes.length < count) await this._addBootstrapNodes(nodes)
+    return nodes
+  }
+
+  /**
+   * Asks a node to send its answer to this port of our address.
+   * @returns false if the node is destroyed, and neither callback is called
+   */
+  protected askToAnswerAt(
+    port: number,
+    node: Address,
+    onanswer: (answer: HyperDHT.Answer) => void,
+    onerror: () => void
+  ): boolean {
+    return this._request(node, false, true, PING_NAT, null, portValue(port), null, onanswer, onerror) !== null
+  }
+
+  /** The same, from another socket, which does not see the answer. */
+  askFromToAnswerAt(socket: HyperDHT.Socket, port: number, node: Address): void {
+    const to = { host: node.host, port: node.port, id: null }
+    const request = this.io.createRequest(to, null, true, PING_NAT, null, portValue(port), null, 0)
+    this._requestToPromise(request, { socket, retry: false }).catch(noop)
+  }
+
+  /** Opens a socket whose answers reach this node. */
+  acquireSocket(): HyperDHT.PooledSocket {
+    return this._socketPool.acquire()
+  }
+
+  /** Forgets those nodes at `host` through which the server was reached. */
+  protected forgetRelayAddresses(key: Uint8Array, host: string | null): void {
+    const name = Buffer.from(key).toString('hex')
+    const others = this._relayAddressesCache.get(name)?.filter(address => address.host !== host)
+    if (others) this._relayAddressesCache.set(name, others)
+  }
+
+  override createServer(
+    options: HyperDHT.ServerOptions,
+    onconnection: (stream: SecretStream) => void
+  ): HyperDHT.Server {
+    const server = super.createServer(options, onconnection)
+    checkMembers('hyperdht', 'server', server, SERVER)
+    return server
+  }
+}
+
+/** Replaces what makes a server's handshakes. */
+export function wrapHandshakes(
+  server: HyperDHT.Server,
+  wrap: (create: HyperDHT.CreateHandshake) => HyperDHT.CreateHandshake
+): void {
+  const inner = server as HyperDHT.Server & PrivateServer
+  inner.createHandshake = wrap(inner.createHandshake)
+}
+
+/**
+ * Lets a new handshake pass only when `admit` resolves true. Repetitions pass, and get the same answer.
+ * To be called before `listen`.
+ */
+export function admitHandshakes(server: HyperDHT.Server, admit: () => boolean | Promise<boolean>): void {
+  const inner = server as HyperDHT.Server & PrivateServer
+  const answer = inner._onpeerhandshake
+  inner._onpeerhandshake = async (message, request) => {
+    const isNew = !inner._connects.has(Buffer.from(message.noise).toString('hex'))
+    // Without a turn of the event loop where none is needed: hyperdht recognises repetitions by what it has begun to answer.
+    if (isNew) {
+      const admitted = admit()
+      if (admitted !== true && !(await admitted)) return null
+    }
+    return answer.call(inner, message, request)
+  }
+}
+
+/** How a server is announced. */
+export class AnnouncerState {
+  readonly #server: PrivateServer
+
+  constructor(server: HyperDHT.Server) {
+    this.#server = server as HyperDHT.Server & PrivateServer
+  }
+
+  /** Checks hyperdht's announcer, which exists once the server listens. @throws HyperNatError LIBRARY_MISMATCH */
+  check(): void {
+    const announcer = this.#server._announcer
+    if (announcer) checkMembers('hyperdht', 'announcer', announcer, ANNOUNCER)
+  }
+
+  /** Whether the server listens. */
+  get exists(): boolean {
+    return this.#server._announcer !== null
+  }
+
+  /** The nodes that hold the announcement: another array after each announcement. */
+  get holders(): readonly unknown[] {
+    return this.#server._announcer?.relays ?? []
+  }
+
+  /** Settles when the announcement in progress is done; null if there is none. */
+  get updating(): Promise<void> | null {
+    return this.#server._announcer?._updating ?? null
+  }
+
+  /** Ends the announcer's pause between two looks at whether it should announce. */
+  wake(): void {
+    this.#server._announcer?._sleeper.resume()
+  }
+}
+
+interface PrivateSecretStream {
+  /** The buffer that `alloc` returned last, and the one around it; a message in any other buffer is copied. */
+  _outgoingPlain: Uint8Array | null
+  _outgoingWrapped: Uint8Array | null
+  _write(message: Uint8Array, done: (err: Error | null) => void): void
+}
+
+const BaseStream = SecretStream as unknown as new (
+  isInitiator: boolean,
+  rawStream: unknown,
+  options: object
+) => SecretStream & PrivateSecretStream
+
+/** secret-stream, which may build each message in a buffer of ours. */
+export class InPlaceStream extends BaseStream {
+  /** The buffer around a message, if it has room for what secret-stream adds. */
+  protected wholeOf(_message: Uint8Array): Uint8Array | undefined {
+    return undefined
+  }
+
+  /** Of several messages written in one turn of the event loop, secret-stream knows the buffer of the last one only. */
+  override _write(message: Uint8Array, done: (err: Error | null) => void): void {
+    const whole = this.wholeOf(message)
+    this._outgoingPlain = whole ? message : null
+    this._outgoingWrapped = whole ?? null
+    super._write(message, done)
+  }
+}
+
+/** UDX's estimate of the path's rate, bytes per second. */
+export function rateOf(raw: SecretStream.RawStream): number {
+  return (raw as SecretStream.RawStream & { readonly bbrBandwidth: number }).bbrBandwidth
+}
+
+/** What a member must be. A function's number is that of its parameters. */
+type Shape = number | 'accessor' | 'object' | 'number' | 'boolean' | 'null'
+
+const METHODS_OF_DHT_RPC: Readonly<Record<string, Shape>> = {
+  _onresponse: 2,
+  _ontimeout: 1,
+  _offline: 0,
+  _onwakeup: 0,
+  // Parameters with a default are not counted.
+  _checkIfFirewalled: 0,
+  _updateNetworkState: 0,
+  _backgroundQuery: 1,
+  _addBootstrapNodes: 1,
+  _requestToPromise: 2,
+  _request: 9,
+  remoteAddress: 0,
+  socket: 'accessor'
+}
+
+const NODE_OF_DHT_RPC: Readonly<Record<string, Shape>> = {
+  io: 'object',
+  'io.firewalled': 'boolean',
+  'io.networkInterfaces.unwatch': 0,
+  'io.networkInterfaces.watch': 0,
+  'io.createRequest': 8,
+  'table.id': 'object',
+  'nodes.length': 'number',
+  bootstrapNodes: 'object',
+  _nat: 'object',
+  '_nat.add': 2,
+  _nonePersistentSamples: 'object'
+}
+
+const METHODS_OF_HYPERDHT: Readonly<Record<string, Shape>> = { connect: 2, createServer: 2, findPeer: 1 }
+
+const NODE_OF_HYPERDHT: Readonly<Record<string, Shape>> = {
+  'stats.punches.random': 'number',
+  '_socketPool.acquire': 0,
+  '_relayAddressesCache.get': 1,
+  '_relayAddressesCache.set': 2,
+  '_validatedLocalAddresses.clear': 0
+}
+
+const SERVER: Readonly<Record<string, Shape>> = {
+  createHandshake: 2,
+  _onpeerhandshake: 2,
+  '_connects.has': 1,
+  _announcer: 'null'
+}
+
+const ANNOUNCER: Readonly<Record<string, Shape>> = {
+  relays: 'object',
+  '_sleeper.resume': 0
+}
+
+const METHODS_OF_SECRET_STREAM: Readonly<Record<string, Shape>> = { alloc: 1, flush: 0, _write: 2 }
+
+const SECRET_STREAM: Readonly<Record<string, Shape>> = { _outgoingPlain: 'null', _outgoingWrapped: 'null' }
+
+const METHODS_OF_UDX_STREAM: Readonly<Record<string, Shape>> = {
+  bbrBandwidth: 'accessor',
+  inflight: 'accessor',
+  mtu: 'accessor',
+  rtt: 'accessor',
+  send: 1,
+  trySend: 1
+}
+
+/** What is checked before there is a node; an argument, so that a test can pass other classes. */
+export interface Classes {
+  readonly HyperDHT: { readonly prototype: object }
+  readonly SecretStream: new (isInitiator: boolean, rawStream: null, options: object) => object
+  readonly UdxStream: { readonly prototype: object }
+}
+
+let checked = false
+
+/**
+ * Checks that the installed libraries have the private members that are used here.
+ * @throws HyperNatError LIBRARY_MISMATCH
+ */
+export function checkInternals(classes?: Classes): void {
+  if (checked && !classes) return
+  const { HyperDHT: Dht, SecretStream: Stream, UdxStream: Raw } = classes ?? installed()
+  checkMembers('dht-rpc', 'class', Dht.prototype, METHODS_OF_DHT_RPC)
+  checkMembers('hyperdht', 'class', Dht.prototype, METHODS_OF_HYPERDHT)
+  checkMembers('@hyperswarm/secret-stream', 'class', Stream.prototype, METHODS_OF_SECRET_STREAM)
+  checkMembers(
+    '@hyperswarm/secret-stream',
+    'stream',
+    new Stream(true, null, { autoStart: false }),
+    SECRET_STREAM
+  )
+  checkMembers('udx-native', 'stream', Raw.prototype, METHODS_OF_UDX_STREAM)
+  if (!classes) checked = true
+}
+
+function installed(): Classes {
+  return {
+    HyperDHT,
+    SecretStream: SecretStream as unknown as Classes['SecretStream'],
+    UdxStream
+  }
+}
+
+function checkMembers(
+  library: Library,
+  part: string,
+  subject: object,
+  members: Readonly<Record<string, Shape>>
+): void {
+  for (const [path, shape] of Object.entries(members)) {
+    if (hasShape(subject, path.split('.'), shape)) continue
+    const found = installedVersion(library)
+    const { [library]: tested } = TESTED
+    throw new HyperNatError(
+      'LIBRARY_MISMATCH',
+      `${library} ${found} does not fit this version of hyper-nat, which was tested with ${library} ${tested} ` +
+        `(${part}: "${path}" is missing or different): reinstall hyper-nat, or install ${library}@${tested}.`
+    )
+  }
+}
+
+function hasShape(subject: unknown, path: readonly string[], shape: Shape): boolean {
+  const last = path.at(-1)!
+  let owner: unknown = subject
+  for (const name of path.slice(0, -1)) {
+    if (typeof owner !== 'object' || owner === null) return false
+    owner = (owner as Record<string, unknown>)[name]
+  }
+  if (typeof owner !== 'object' || owner === null || !(last in owner)) return false
+  if (shape === 'accessor') return getterOf(owner, last) !== undefined
+  const value = (owner as Record<string, unknown>)[last]
+  if (typeof shape === 'number') return typeof value === 'function' && value.length === shape
+  if (shape === 'null') return value === null
+  return value !== null && typeof value === shape
+}
+
+/** A prototype's getter cannot be called without an instance. */
+function getterOf(owner: object, name: string): (() => unknown) | undefined {
+  for (let at: object | null = owner; at; at = Object.getPrototypeOf(at)) {
+    const descriptor = Object.getOwnPropertyDescriptor(at, name)
+    if (descriptor) return descriptor.get
+  }
+  return undefined
+}
+
+/** Resolves as the package does that uses the library: several copies may be installed. */
+function requireOf(library: Library): NodeJS.Require {
+  const here = createRequire(import.meta.url)
+  if (library === 'hyperdht' || library === '@hyperswarm/secret-stream') return here
+  const ofHyperdht = createRequire(here.resolve('hyperdht'))
+  return library === 'dht-rpc' ? ofHyperdht : createRequire(ofHyperdht.resolve('dht-rpc'))
+}
+
+function installedVersion(library: Library): string {
+  try {
+    return (requireOf(library)(`${library}/package.json`) as { version: string }).version
+  } catch {
+    return '(unknown version)'
+  }
+}
+
+function portValue(port: number): Uint8Array {
+  const value = Buffer.allocUnsafe(2)
+  value.writeUInt16LE(port)
+  return value
+}
+
+function noop(): void {}

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import SecretStream from '@hyperswarm/secret-stream'
+import HyperDHT from 'hyperdht'
+import UdxStream from 'udx-native/lib/stream.js'
+import { HyperNatError } from '../../../src/errors.js'
+import { type Classes, checkInternals, InternalDht, TESTED } from '../../../src/network/internals.js'
+import { root } from '../root.js'
+
+const require = createRequire(import.meta.url)
+const installed = { HyperDHT, SecretStream, UdxStream } as unknown as Classes
+
+const isMismatch = (library: keyof typeof TESTED, path: string) => (err: unknown) => {
+  assert.ok(err instanceof HyperNatError)
+  assert.equal(err.code, 'LIBRARY_MISMATCH')
+  const found = require(join(root, 'node_modules', library, 'package.json')).version
+  assert.ok(err.message.startsWith(`${library} ${found} does not fit`), err.message)
+  assert.ok(err.message.includes(`tested with ${library} ${TESTED[library]}`), err.message)
+  assert.ok(err.message.includes(`"${path}"`), err.message)
+  assert.ok(!err.message.includes('\n'))
+  return true
+}
+
+const other = process.env.HYPER_NAT_CANARY ? 'other versions are being tried' : false
+
+test('package.json pins the versions that were tested, and these are installed', { skip: other }, () => {
+  const { dependencies } = require(join(root, 'package.json'))
+  for (const [library, version] of Object.entries(TESTED)) {
+    assert.equal(dependencies[library], version)
+    assert.equal(require(join(root, 'node_modules', library, 'package.json')).version, version)
+  }
+  for (const library of ['hyperswarm', 'blind-relay']) assert.match(dependencies[library], /^\d+\.\d+\.\d+$/)
+})
+
+test('the installed libraries have the members', () => {
+  checkInternals(installed)
+})
+
+test('a library without a member is reported with both versions', () => {
+  const dhtRpc = Object.create(HyperDHT.prototype, { _request: { value: undefined } })
+  assert.throws(
+    () => checkInternals({ ...installed, HyperDHT: { prototype: dhtRpc } }),
+    isMismatch('dht-rpc', '_request')
+  )
+  const udx = Object.create(UdxStream.prototype, { bbrBandwidth: { value: 1 } })
+  assert.throws(
+    () => checkInternals({ ...installed, UdxStream: { prototype: udx } }),
+    isMismatch('udx-native', 'bbrBandwidth')
+  )
+})
+
+test('a method with other parameters is reported', () => {
+  const hyperdht = Object.create(HyperDHT.prototype, { connect: { value: (_key: Uint8Array) => {} } })
+  assert.throws(
+    () => checkInternals({ ...installed, HyperDHT: { prototype: hyperdht } }),
+    isMismatch('hyperdht', 'connect')
+  )
+})
+
+test('a stream whose buffers have other names is reported', () => {
+  class Renamed extends SecretStream {
+    constructor(isInitiator: boolean, rawStream: null, options: object) {
+      super(isInitiator, rawStream, options)
+      delete (this as { _outgoingPlain?: unknown })._outgoingPlain
+    }
+  }
+  assert.throws(
+    () => checkInternals({ ...installed, SecretStream: Renamed }),
+    isMismatch('@hyperswarm/secret-stream', '_outgoingPlain')
+  )
+})
+
+test('a node does not start on a library that has changed inside', async () => {
+  const inside = createRequire(require.resolve('hyperdht'))
+  const pool = inside('./lib/socket-pool.js').prototype
+  const { acquire } = pool
+  delete pool.acquire
+  try {
+    assert.throws(() => new InternalDht({ bootstrap: [] }), isMismatch('hyperdht', '_socketPool.acquire'))
+  } finally {
+    pool.acquire = acquire
+  }
+  const dht = new InternalDht({ bootstrap: [] })
+  await dht.destroy({ force: true })
+})
+
+test('only internals.ts names private members', () => {
+  const src = join(root, 'src')
+  const offenders = readdirSync(src, { recursive: true })
+    .map(name => String(name).replaceAll('\\', '/'))
+    .filter(name => name.endsWith('.ts') && !name.endsWith('.d.ts') && name !== 'network/internals.ts')
+    .filter(name => /\._[a-z]|override _/.test(readFileSync(join(src, name), 'utf8')))
+  assert.deepEqual(offenders, [])
+})
