@@ -147,6 +147,17 @@ export interface Limits {
   /** Datagrams handed to the socket and not sent yet; beyond it new ones are dropped. */
   unsentDatagrams: number
 
+  /** In a private network with at most this round trip, `tcp` maps use the ordered stream. */
+  lanRttMs: number
+  /** How often the datagram size in use is confirmed while large datagrams are sent. */
+  mtuConfirmMs: number
+  /** How much later than a small datagram a large one that was sent before it may arrive. */
+  mtuReorderMs: number
+  /** How long the answer to an MTU probe may take. */
+  mtuProbeMs: number
+  /** Time between two searches for a larger MTU. */
+  mtuRaiseMs: number
+
   /** Between two pings of a session. */
   pingMs: number
   /** Between two pings once an answer is overdue. */
@@ -338,6 +349,12 @@ export const LIMITS: Limits = {
   reassemblyBytes: 4 * MB,
   reassemblyMs: 2000,
   unsentDatagrams: 2048,
+
+  lanRttMs: 1,
+  mtuConfirmMs: 300,
+  mtuReorderMs: 20,
+  mtuProbeMs: 2000,
+  mtuRaiseMs: 60_000,
 
   pingMs: 1000,
   pingUrgentMs: 400,

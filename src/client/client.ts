@@ -309,7 +309,7 @@ export class Client {
     const id = host.mapId(map.index)
     if (!session || id === null) return reset(socket)
     try {
-      const flow = map.proto === 'tcp' ? session.openFlow(id) : session.tcpudp.open(id)
+      const flow = session.connect(id, map.proto === 'tcp' ? 'tcp' : 'tcpudp')
       joinTcp(
         socket,
         flow,

@@ -1,22 +1,26 @@
 /**
- * One connection's datagram channel: packs records, seals, opens, puts fragments together. Records made in one turn of
- * the event loop share a datagram where they fit.
+ * Datagram channel of one connection: packs records, seals, opens, reassembles fragments, and finds the path's MTU. Records made
+ * in one turn of the event loop share a datagram where they fit.
  */
 
 import type { Limits } from '../limits.js'
 import type { Clock, Timer } from '../util/clock.js'
 import { SEAL_BYTES } from '../wire/constants.js'
 import type { Link } from '../wire/link.js'
-import { type Fragment, Packer, type RecordSink, readRecords } from '../wire/records.js'
+import { type Fragment, Packer, paddedPing, type RecordSink, readRecords } from '../wire/records.js'
+import { BASE_MTU, PathMtu } from './path-mtu.js'
 import { Reassembly } from './reassembly.js'
 import { type DropCause, Opener, Sealer } from './seal.js'
 
-/** What the session hears from the channel. */
+/** Events of the channel, for its session. */
 export interface DatagramEvents {
-  ping(id: number): void
   pong(id: number): void
   udp(map: number, flow: number, payload: Uint8Array): void
   segment(flow: number, segment: Uint8Array): void
+  /** The path carries less than it did: what larger datagrams carried is lost. */
+  mtuShrunk(): void
+  /** Whether a datagram of the size in use passed: known of some of them. */
+  mtuConfirmed(passed: boolean): void
   /** The end of a turn in which something was packed or {@link Datagrams.queue} was called: pack what else is due. */
   turn(): void
 }
@@ -64,8 +68,14 @@ export class Datagrams implements RecordSink {
   readonly #sealer: Sealer
   readonly #opener: Opener
   readonly #reassembly: Reassembly
+  readonly #mtu: PathMtu
+  /** Answers to pings: in datagrams of their own, which pass whatever the path's MTU has become. */
+  readonly #pongs: Packer
+  /** Bytes of the largest sealed datagram that every path carries. */
+  readonly #baseSize: number
+  #started = false
   #flushQueued = false
-  /** What is packed now is to be sent twice. */
+  /** Whether the datagram being packed is sent twice. */
   #twice = false
   readonly #copies = new Set<Timer>()
 
@@ -91,13 +101,43 @@ export class Datagrams implements RecordSink {
     this.packer = new Packer(
       () => this.size,
       plain => {
-        const sealed = this.#sealer.seal(plain)
-        if (link.sendDatagram(sealed)) counts.sent++
-        else counts.dropped.choked++
+        const sealed = this.#send(plain)
         if (this.#twice) this.#copy(sealed)
         this.#twice = false
+        if (sealed.byteLength > this.#baseSize) this.#mtu.onLargeSent()
       }
     )
+    this.#baseSize = link.datagramSize(BASE_MTU)
+    this.#pongs = new Packer(
+      () => this.#baseSize - SEAL_BYTES,
+      plain => this.#send(plain)
+    )
+    this.#mtu = new PathMtu(clock, limits, {
+      // Not through the packer, which may be in the middle of a record.
+      probe: (id, size) => this.#send(paddedPing(id, link.datagramSize(size) - SEAL_BYTES)),
+      ping: id => this.#send(paddedPing(id)),
+      changed: shrunk => {
+        if (shrunk) events.mtuShrunk()
+      },
+      confirmed: passed => events.mtuConfirmed(passed)
+    })
+  }
+
+  #send(plain: Uint8Array): Uint8Array {
+    const sealed = this.#sealer.seal(plain)
+    if (this.link.sendDatagram(sealed)) this.counts.sent++
+    else this.counts.dropped.choked++
+    return sealed
+  }
+
+  /** The ordered stream has sent packets that are larger than every path carries. */
+  onLargeSent(): void {
+    this.#mtu.onLargeSent()
+  }
+
+  /** Packets take another path: nothing is known of its MTU. */
+  newPath(): void {
+    if (this.#started) this.#mtu.start()
   }
 
   /** Packs a UDP payload; a small one goes out twice if `twice`. Returns false if it is larger than any may be. */
@@ -119,25 +159,26 @@ export class Datagrams implements RecordSink {
     this.#copies.add(timer)
   }
 
-  /** The connection carries the session no longer. */
+  /** The connection no longer carries the session. */
   close(): void {
+    this.#mtu.stop()
     for (const timer of this.#copies) timer.cancel()
     this.#copies.clear()
   }
 
-  /** Bytes of records that one datagram holds now. */
+  /** Bytes of records that a datagram holds now. */
   get size(): number {
-    return this.link.datagramSize() - SEAL_BYTES
+    return this.link.datagramSize(this.#mtu.size) - SEAL_BYTES
   }
 
-  /** What is packed in this turn goes out at its end. */
+  /** Sends what is packed in this turn at its end. */
   queue(): void {
     if (this.#flushQueued) return
     this.#flushQueued = true
     this.defer(this.#endTurn)
   }
 
-  /** What is packed goes out now if it is this turn's first, with what else comes in this turn at its end. */
+  /** Sends what is packed now if it is the first of this turn, otherwise at the end of the turn. */
   hurry(): void {
     if (!this.#flushQueued) this.packer.flush()
     this.queue()
@@ -150,9 +191,9 @@ export class Datagrams implements RecordSink {
   }
 
   /**
-   * Takes one sealed datagram. One that is not the other side's, or not new, is counted and dropped.
+   * Receives one sealed datagram. One that is not the peer's, or not new, is counted and dropped.
    * @returns how many records it held; null when it was dropped
-   * @throws HyperNatError PROTOCOL_ERROR when an authentic one makes no sense
+   * @throws HyperNatError PROTOCOL_ERROR when an authentic one is malformed
    */
   receive(packet: Uint8Array): number | null {
     const plain = this.#opener.open(packet)
@@ -161,15 +202,22 @@ export class Datagrams implements RecordSink {
       return null
     }
     this.counts.received++
-    return readRecords(plain, this)
+    if (!this.#started) {
+      // The peer knows our key by now: probes before that would be lost for another reason.
+      this.#started = true
+      this.#mtu.start()
+    }
+    const records = readRecords(plain, this)
+    this.#pongs.flush()
+    return records
   }
 
   ping(id: number): void {
-    this.events.ping(id)
+    this.#pongs.pong(id)
   }
 
   pong(id: number): void {
-    this.events.pong(id)
+    if (!this.#mtu.onPong(id)) this.events.pong(id)
   }
 
   udp(map: number, flow: number, payload: Uint8Array): void {

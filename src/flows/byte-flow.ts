@@ -1,5 +1,8 @@
 import type { ErrorCode } from '../errors.js'
 
+/** What carries a TCP flow: the session's ordered stream, or our ARQ over datagrams. */
+export type Carrier = 'stream' | 'arq'
+
 /** Events of a flow, for its local socket. */
 export interface ByteFlowEvents {
   /** Bytes from the peer. Call {@link ByteFlow.consumed} when the socket has taken them. The view may be kept. */

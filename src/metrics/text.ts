@@ -125,7 +125,7 @@ function addMaps({ servers, clients }: Status, counter: Make, gauge: Make): void
   const opened = counter('flows_opened_total', 'TCP connections and UDP conversations begun.')
   const bytes = counter('bytes_total', 'Bytes of the programs on both ends.')
   const datagrams = counter('datagrams_total', 'UDP payloads.')
-  const again = counter('retransmissions_total', 'Segments of tcpudp maps that were sent again.')
+  const again = counter('retransmissions_total', 'Segments of tcp and tcpudp maps that were sent again.')
   for (const { labels: side, parts } of sidesOf(servers, clients)) {
     for (const tally of parts.flatMap(distinctMaps)) {
       const labels = { ...side, proto: tally.proto, port: tally.port }
@@ -137,7 +137,7 @@ function addMaps({ servers, clients }: Status, counter: Make, gauge: Make): void
         datagrams({ ...labels, direction: 'in' }, tally.datagramsIn)
         datagrams({ ...labels, direction: 'out' }, tally.datagramsOut)
       }
-      if (tally.proto === 'tcpudp') again(labels, tally.retransmissions)
+      if (tally.proto !== 'udp') again(labels, tally.retransmissions)
     }
   }
 }

@@ -8,7 +8,7 @@ import type { PathKind } from '../events.js'
 import type { Limits } from '../limits.js'
 import type { Link, LinkEvents } from '../wire/link.js'
 import { rateOf } from './internals.js'
-import { pathOf } from './path.js'
+import { isHomeAddress, isLoopback, pathOf } from './path.js'
 
 /** What IP, UDP and UDX put before a datagram, bytes. */
 const HEADERS_IPV4 = 20 + 8 + 20
@@ -37,7 +37,7 @@ const LINGER_MS = 1000
 type StreamLimits = Pick<Limits, 'unsentMs' | 'unsentMinBytes' | 'unsentMaxBytes' | 'unsentDatagrams'>
 
 export class StreamLink implements Link {
-  events: LinkEvents = { message() {}, datagram() {}, drain() {}, close() {} }
+  events: LinkEvents = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
   /** The path has changed, from relayed to a direct one. */
   onpath: (was: PathKind) => void = () => {}
   /** See {@link suspect}. */
@@ -91,6 +91,7 @@ export class StreamLink implements Link {
     let told = this.path
     this.#raw.on('remote-changed', () => {
       this.#relayed = false
+      this.events.path()
       const was = told
       told = this.path
       if (!this.#gone && told !== was) this.onpath(was)
@@ -108,6 +109,12 @@ export class StreamLink implements Link {
   /** How packets travel now; it changes when a relayed connection becomes direct. */
   get path(): PathKind {
     return this.#relayed ? 'relayed' : pathOf(this.#raw.remoteHost)
+  }
+
+  get reach(): 'machine' | 'private' | 'public' {
+    const { remoteHost } = this.#raw
+    if (this.#relayed || remoteHost === null) return 'public'
+    return isLoopback(remoteHost) ? 'machine' : isHomeAddress(remoteHost) ? 'private' : 'public'
   }
 
   /** Nothing comes any more: a relay that carries it may be dead, and should not be the next one too. */
@@ -180,8 +187,12 @@ export class StreamLink implements Link {
     return Math.min(Math.max(bytes, unsentMinBytes), unsentMaxBytes)
   }
 
-  datagramSize(): number {
-    return this.#raw.mtu - (this.#raw.remoteFamily === 6 ? HEADERS_IPV6 : HEADERS_IPV4)
+  get streamMtu(): number {
+    return this.#raw.mtu
+  }
+
+  datagramSize(mtu: number): number {
+    return mtu - (this.#raw.remoteFamily === 6 ? HEADERS_IPV6 : HEADERS_IPV4)
   }
 
   sendDatagram(packet: Uint8Array): boolean {
@@ -221,7 +232,7 @@ export class StreamLink implements Link {
     if (this.#gone) return
     this.#gone = true
     const { events } = this
-    this.events = { message() {}, datagram() {}, drain() {}, close() {} }
+    this.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
     events.close(code)
   }
 }

@@ -2,6 +2,7 @@
 import { mayUse, type Visitor } from '../access/access.js'
 import { HyperNatError } from '../errors.js'
 import type { ServerMapInfo } from '../events.js'
+import type { Carrier } from '../flows/byte-flow.js'
 import type { Lobby } from '../games/lobby.js'
 import type { Proto } from '../proto.js'
 import { MAX_MAPS } from '../wire/constants.js'
@@ -59,6 +60,12 @@ export class SharedMaps {
   open(id: number, proto: Proto, visitor: Visitor): SharedMap | undefined {
     const map = this.find(id)
     return map?.proto === proto && mayUse(visitor, map) ? map : undefined
+  }
+
+  /** The map of this number, if its TCP connections may use this carrier and the visitor may use it. */
+  connect(id: number, carrier: Carrier, visitor: Visitor): SharedMap | undefined {
+    const tcp = this.open(id, 'tcp', visitor)
+    return tcp ?? (carrier === 'arq' ? this.open(id, 'tcpudp', visitor) : undefined)
   }
 
   /** What the visitor may use. */

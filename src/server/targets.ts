@@ -6,7 +6,7 @@ import type net from 'node:net'
 import type { Players } from '../access/players.js'
 import { codeOf, type ErrorCode } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
-import type { ByteFlow } from '../flows/byte-flow.js'
+import type { ByteFlow, Carrier } from '../flows/byte-flow.js'
 import { playerAddress } from '../identity/player-address.js'
 import { type Limits, REFUSED_REST_MS } from '../limits.js'
 import type { Log } from '../log/log.js'
@@ -69,9 +69,9 @@ export class Targets {
    * Dials the target of a flow that a guest has opened.
    * @returns why not: the guest may not use such a map
    */
-  connect(guest: Guest, flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
+  connect(guest: Guest, flow: ByteFlow, carrier: Carrier): ErrorCode | null {
     const { clock, limits, maps } = this.#parts
-    const map = maps.open(flow.map, proto, guest.visitor)
+    const map = maps.connect(flow.map, carrier, guest.visitor)
     if (!map) return 'MAP_NOT_SHARED'
     const socket = dialTcp(map.host, map.port, this.#sourceOf(map, guest))
     let reached = false

@@ -1,9 +1,10 @@
 /** The client's side of a session: opens flows, and learns which port maps the server shares. */
 import type { ErrorCode } from '../errors.js'
+import type { ByteFlow } from '../flows/byte-flow.js'
 import type { TcpFlow } from '../flows/tcp.js'
 import { protocolError } from '../wire/bytes.js'
 import type { WireMap } from '../wire/handshake.js'
-import { type Attachment, Session, type SessionDeps, type SessionEvents } from './session.js'
+import { Session, type SessionDeps, type SessionEvents } from './session.js'
 
 export interface ClientSessionEvents extends SessionEvents {
   /** The server shares other port maps from now on. */
@@ -19,13 +20,18 @@ export class ClientSession extends Session {
     super('client', id, deps, events)
   }
 
-  override attach(attachment: Attachment): void {
-    super.attach(attachment)
-    if (this.link === attachment.link) this.mtuPings.start()
+  /**
+   * Opens a TCP flow on the server's port map `map`, over what carries its protocol best now. Bytes may be written at once; without a
+   * connection they wait for the next one.
+   * @throws HyperNatError TOO_MANY_FLOWS, SESSION_EXPIRED
+   */
+  connect(map: number, proto: 'tcp' | 'tcpudp'): ByteFlow {
+    const carrier = proto === 'tcpudp' ? 'arq' : this.tcpCarrier
+    return carrier === 'arq' ? this.tcpudp.open(map) : this.openFlow(map)
   }
 
   /**
-   * Opens a TCP flow on the server's port map `map`. Bytes may be written at once; without a connection they wait for the next one.
+   * Opens a flow over the ordered stream on the server's port map `map`. Bytes may be written at once; without a connection they wait for the next one.
    * @throws HyperNatError TOO_MANY_FLOWS, SESSION_EXPIRED
    */
   openFlow(map: number): TcpFlow {

@@ -140,7 +140,7 @@ function awaitFirst<T>(
     if (settled) return
     settled = true
     timer.cancel()
-    link.events = { message() {}, datagram() {}, drain() {}, close() {} }
+    link.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
     if (result instanceof HyperNatError) reject(link, result.code, result.message)
     done(result)
   }
@@ -168,6 +168,7 @@ function awaitFirst<T>(
     },
     datagram() {},
     drain() {},
+    path() {},
     close: code =>
       settle(new HyperNatError('CONNECTION_LOST', `The connection ended during the handshake (${code}).`))
   }

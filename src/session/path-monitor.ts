@@ -43,6 +43,8 @@ export class PathMonitor {
   readonly #sent = new Map<number, number>()
   readonly #asked = new Map<number, Asked>()
   readonly #results: boolean[] = []
+  /** Whether the path in use was measured. */
+  #measured = false
   #rtt: number | null = null
   #lastRtt = 0
   #jitter = 0
@@ -61,10 +63,28 @@ export class PathMonitor {
   }
 
   start(): void {
+    this.newPath()
     this.received()
     this.#answeredAt = this.#receivedAt
     this.#firstId = this.#nextId
     this.#tick()
+  }
+
+  /** Packets take another path: what was measured of the old one goes with the next answer. */
+  newPath(): void {
+    this.#measured = false
+    // An answer to what was sent before may have come over either.
+    this.#sent.clear()
+  }
+
+  /** A datagram that should be answered as a ping is was answered, or not. */
+  onProbe(answered: boolean): void {
+    this.#record(answered)
+  }
+
+  /** Smoothed round trip of the path in use, ms; null before the first answer. */
+  get rtt(): number | null {
+    return this.#measured ? this.#rtt : null
   }
 
   /** The path may be dead: sends a ping now, and counts a missing answer as a silence that began a while ago. */
@@ -121,6 +141,12 @@ export class PathMonitor {
     if (sentAt === undefined) return
     this.#sent.delete(id)
     const rtt = this.clock.now() - sentAt
+    if (!this.#measured) {
+      this.#measured = true
+      this.#rtt = null
+      this.#jitter = 0
+      this.#results.length = 0
+    }
     if (this.#rtt === null) this.#rtt = rtt
     else {
       this.#rtt += (rtt - this.#rtt) / 8

@@ -1,6 +1,6 @@
 /** The server's side of a session: admits the flows that the guest opens, and names the port maps that it may use. */
 import type { ErrorCode } from '../errors.js'
-import type { ByteFlow } from '../flows/byte-flow.js'
+import type { ByteFlow, Carrier } from '../flows/byte-flow.js'
 import { protocolError } from '../wire/bytes.js'
 import { FEATURE } from '../wire/constants.js'
 import { mapsFrame } from '../wire/frames.js'
@@ -8,8 +8,8 @@ import type { WireMap } from '../wire/handshake.js'
 import { Session, type SessionDeps, type SessionEvents } from './session.js'
 
 export interface ServerSessionEvents extends SessionEvents {
-  /** The client opens a TCP connection by this protocol; returns an error code to refuse it. */
-  open(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null
+  /** The client opens a TCP connection over this carrier; returns an error code to refuse it. */
+  open(flow: ByteFlow, carrier: Carrier): ErrorCode | null
 }
 
 export class ServerSession extends Session {
@@ -42,10 +42,10 @@ export class ServerSession extends Session {
     }
   }
 
-  protected override admit(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null {
+  protected override admit(flow: ByteFlow, carrier: Carrier): ErrorCode | null {
     const { rateLimiter } = this.deps
-    if (!rateLimiter) return this.events.open(flow, proto)
-    return rateLimiter.open(flow, limited => this.events.open(limited, proto))
+    if (!rateLimiter) return this.events.open(flow, carrier)
+    return rateLimiter.open(flow, limited => this.events.open(limited, carrier))
   }
 
   protected override onMaps(): void {

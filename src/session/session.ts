@@ -12,10 +12,10 @@
  */
 
 import { type DatagramCounts, type DatagramEvents, Datagrams, noDatagrams } from '../datagrams/datagrams.js'
-import { MtuPings } from '../datagrams/mtu-pings.js'
+import { BASE_MTU } from '../datagrams/path-mtu.js'
 import { type ErrorCode, HyperNatError, mistakeText } from '../errors.js'
 import type { Quality } from '../events.js'
-import type { ByteFlow } from '../flows/byte-flow.js'
+import type { ByteFlow, Carrier } from '../flows/byte-flow.js'
 import type { RateLimiter } from '../flows/rate-limiter.js'
 import { SendScheduler } from '../flows/send-scheduler.js'
 import type { TcpFlow } from '../flows/tcp.js'
@@ -25,8 +25,8 @@ import type { Limits } from '../limits.js'
 import { Budget } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
 import { protocolError } from '../wire/bytes.js'
-import { FEATURES, MAX_PING_PADDING } from '../wire/constants.js'
-import { type FrameSink, pingFrame, pongFrame, resetFrame } from '../wire/frames.js'
+import { FEATURE, FEATURES, MAX_PING_PADDING } from '../wire/constants.js'
+import { type FrameSink, pongFrame, resetFrame } from '../wire/frames.js'
 import type { FlowPosition, WireMap } from '../wire/handshake.js'
 import type { Link } from '../wire/link.js'
 import { DelayMonitor } from './delay-monitor.js'
@@ -91,7 +91,6 @@ export abstract class Session {
   #features = 0
   readonly #scheduler: SendScheduler
   readonly #path: PathMonitor
-  protected readonly mtuPings: MtuPings
   readonly #delay: DelayMonitor
   #graceTimer: Timer | null = null
   #graceEnds = 0
@@ -118,15 +117,15 @@ export abstract class Session {
       connected: () => this.#link !== null,
       flush: () => this.#flush(),
       refuse: (id, code) => this.control(resetFrame(id, code)),
-      open: flow => this.admit(flow, 'tcp'),
+      open: flow => this.admit(flow, 'stream'),
       done: flow => this.#traffic.addTcp(flow)
     })
     this.tcpudp = new TcpudpFlows(role, {
       ...deps,
       windows: this.windows,
-      rtt: () => this.#path.quality.rtt,
+      rtt: () => this.#path.rtt,
       minRtt: () => this.#delay.minRtt,
-      open: flow => this.admit(flow, 'tcpudp'),
+      open: flow => this.admit(flow, 'arq'),
       done: flow => this.#traffic.addTcpudp(flow)
     })
     this.#path = new PathMonitor(deps.clock, deps.limits, {
@@ -134,10 +133,6 @@ export abstract class Session {
       answered: rtt => this.#delay.onRtt(rtt),
       silent: ms => this.#onSilence(ms)
     })
-    this.mtuPings = new MtuPings(
-      () => this.#link?.datagramSize() ?? 0,
-      padding => this.control(pingFrame(0, padding))
-    )
     this.#delay = new DelayMonitor(deps.clock, deps.limits, {
       ask: done => this.#path.ask(done),
       cwndCap: bytes => {
@@ -150,12 +145,12 @@ export abstract class Session {
   // --- what the two sides do differently ---
 
   /** The peer opens a flow; returns an error code to refuse it. */
-  protected abstract admit(flow: ByteFlow, proto: 'tcp' | 'tcpudp'): ErrorCode | null
+  protected abstract admit(flow: ByteFlow, carrier: Carrier): ErrorCode | null
 
   /** The peer sends the list of port maps. */
   protected abstract onMaps(maps: readonly WireMap[]): void
 
-  /** The `tcp` flows that are open. */
+  /** The open flows of the ordered stream. */
   get flows(): ReadonlyMap<number, TcpFlow> {
     return this.#tcp.flows
   }
@@ -195,6 +190,19 @@ export abstract class Session {
   /** Whether both sides have a feature, a bit of `FEATURE`; false without a connection. */
   has(feature: number): boolean {
     return this.#link !== null && (this.#features & feature) !== 0
+  }
+
+  /**
+   * What carries a new flow of a `tcp` map. The ordered stream is faster, but its congestion control fills long queues and starves on
+   * short ones. So it is used where no queue forms: on this machine, and in a private network whose round trip is short. Everywhere
+   * else the ARQ carries the flow, if the server takes it.
+   */
+  protected get tcpCarrier(): Carrier {
+    if ((this.#features & FEATURE.TCP_OVER_ARQ) === 0) return 'stream'
+    const reach = this.#link?.reach
+    if (reach === 'machine') return 'stream'
+    const { minRtt } = this.#delay
+    return reach === 'private' && minRtt !== null && minRtt <= this.deps.limits.lanRttMs ? 'stream' : 'arq'
   }
 
   /** Learns which port maps the server's numbers stand for: traffic of other numbers is not counted. */
@@ -280,6 +288,7 @@ export abstract class Session {
         })
       },
       drain: () => this.#flush(),
+      path: () => this.#onNewPath(link),
       close: code => this.#onClose(link, code)
     }
     this.#state = 'up'
@@ -295,6 +304,23 @@ export abstract class Session {
     this.events.up(resumed !== null)
   }
 
+  /** The link has moved to another path: nothing that was measured holds for it. */
+  #onNewPath(link: Link): void {
+    if (this.#link !== link) return
+    this.#path.newPath()
+    this.#delay.reset()
+    this.#datagrams?.newPath()
+    this.tcpudp.bind(this.#datagrams)
+  }
+
+  /** The path carries smaller packets than before: flows begin again with those. */
+  #onMtuShrunk(link: Link): void {
+    if (this.#link !== link) return
+    // UDX sends a packet that was lost again as it was: a stream that has sent larger ones is stuck for good.
+    if (link.streamMtu > BASE_MTU) this.#onClose(link, 'CONNECTION_LOST')
+    else this.tcpudp.bind(this.#datagrams)
+  }
+
   #dropLink(end = (link: Link) => link.destroy()): void {
     const link = this.#link
     if (!link) return
@@ -305,7 +331,7 @@ export abstract class Session {
     this.tcpudp.bind(null)
     this.#path.stop()
     this.#scheduler.clear()
-    link.events = { message() {}, datagram() {}, drain() {}, close() {} }
+    link.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
     end(link)
   }
 
@@ -430,6 +456,7 @@ export abstract class Session {
     try {
       const least = this.#delay.active ? CAPPED_MESSAGE : undefined
       if (this.#scheduler.flush(this.#link, least)) this.#delay.onLimited(this.#link.atCwndCap)
+      if (this.#link.streamMtu > BASE_MTU) this.#datagrams?.onLargeSent()
     } finally {
       this.#flushing = false
     }
@@ -447,7 +474,7 @@ export abstract class Session {
     ...refuseHandshake,
     close: (code, reason) => this.#end(code, reason),
     ping: (id, padding) => this.control(pongFrame(id, Math.min(padding, MAX_PING_PADDING))),
-    pong: () => this.mtuPings.answered(),
+    pong() {},
     maps: maps => this.onMaps(maps),
     open: (id, map, limit) => this.#tcp.onOpen(id, map, limit),
     data: (id, offset, bytes) => this.#tcp.find(id)?.onData(offset, bytes),
@@ -457,7 +484,6 @@ export abstract class Session {
   }
 
   readonly #records: DatagramEvents = {
-    ping: id => this.#record(datagrams => datagrams.packer.pong(id)),
     pong: id => this.#path.pong(id),
     udp: (map, flow, payload) => {
       if (this.deps.rateLimiter?.udpIn(payload.byteLength) === false) {
@@ -469,6 +495,10 @@ export abstract class Session {
       this.events.udp(map, flow, payload)
     },
     segment: (flow, segment) => this.tcpudp.onSegment(flow, segment),
+    mtuShrunk: () => {
+      if (this.#link) this.#onMtuShrunk(this.#link)
+    },
+    mtuConfirmed: passed => this.#path.onProbe(passed),
     turn: () => {
       const limitedBy = this.tcpudp.turn()
       if (limitedBy) this.#delay.onLimited(limitedBy === 'cap')

@@ -14,7 +14,7 @@ export interface Tally {
   /** UDP payloads; of `udp` maps only. */
   datagramsIn: number
   datagramsOut: number
-  /** Segments sent again; of `tcpudp` maps only. */
+  /** ARQ segments sent again; of `tcp` and `tcpudp` maps only. */
   retransmissions: number
 }
 
@@ -76,7 +76,7 @@ export class Traffic {
     tally.bytesOut += bytes
   }
 
-  /** All that a `tcp` flow has carried: at its end, or for a copy. */
+  /** All that a flow of the ordered stream has carried: at its end, or for a copy. */
   addTcp({ map, bytesIn, bytesOut }: TcpFlow): void {
     const tally = this.of(map)
     tally.opened++
@@ -84,7 +84,7 @@ export class Traffic {
     tally.bytesOut += bytesOut
   }
 
-  /** The same of a `tcpudp` flow. */
+  /** The same of an ARQ flow. */
   addTcpudp({ map, stats }: TcpudpFlow): void {
     const tally = this.of(map)
     tally.opened++

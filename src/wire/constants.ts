@@ -13,7 +13,9 @@ export const VERSIONS = { lowest: 1, highest: 1 } as const
  */
 export const FEATURE = {
   /** The client understands MAPS. */
-  MAPS: 1
+  MAPS: 1,
+  /** The server takes segments of ARQ flows for `tcp` maps. */
+  TCP_OVER_ARQ: 2
 } as const
 
 /** The features of this program. */
@@ -49,7 +51,9 @@ export const RECORD = {
   PONG: 0x02,
   UDP: 0x10,
   FRAGMENT: 0x11,
-  SEGMENT: 0x12
+  SEGMENT: 0x12,
+  /** Optional: ignored by every receiver. */
+  PADDING: 0x80
 } as const
 
 /** Protocols of port maps. */

@@ -6,6 +6,8 @@ export interface LinkEvents {
   datagram(packet: Uint8Array): void
   /** {@link Link.room} has become positive. */
   drain(): void
+  /** Packets take another path from now on. */
+  path(): void
   /** The connection is gone; nothing follows. */
   close(code: string): void
 }
@@ -20,6 +22,8 @@ export interface Link {
   /** Binds what is said inside to this one handshake. */
   readonly handshakeHash: Uint8Array
   events: LinkEvents
+  /** How far away the other side is: on this machine, in a private network, or beyond. */
+  readonly reach: 'machine' | 'private' | 'public'
   /** A buffer of `size` bytes to build the next message in; the next {@link write} must bring it. */
   alloc(size: number): Uint8Array
   /** Sends the message built in the buffer that {@link alloc} gave. */
@@ -30,8 +34,10 @@ export interface Link {
   setCwndCap(bytes: number): void
   /** Whether that cap is reached. */
   readonly atCwndCap: boolean
-  /** Bytes that one datagram holds on this path now, before sealing takes its part. */
-  datagramSize(): number
+  /** Bytes of a sealed datagram in an IP packet of `mtu` bytes. */
+  datagramSize(mtu: number): number
+  /** Bytes of the largest IP packets that the ordered stream sends. */
+  readonly streamMtu: number
   /** Sends one datagram; false when it was dropped, because the socket is choked. */
   sendDatagram(packet: Uint8Array): boolean
   /** Lets messages of the ordered stream wait where they are, and their sender with them; those that came already may follow still. */

@@ -73,6 +73,23 @@ export function readRecords(plain: Uint8Array, sink: RecordSink): number {
   return count
 }
 
+/**
+ * The records of one datagram: a PING, and PADDING up to `size` bytes.
+ * @param size at least 150; left out: no padding
+ */
+export function paddedPing(id: number, size = 0): Uint8Array {
+  const ping = 1 + varintSize(id)
+  const plain = new Uint8Array(Math.max(size, ping))
+  plain[0] = RECORD.PING
+  writeVarint(plain, 1, id)
+  if (size > 0) {
+    plain[ping] = RECORD.PADDING
+    // Two bytes of length, from 128 bytes on.
+    writeVarint(plain, ping + 1, size - ping - 3)
+  }
+  return plain
+}
+
 /** Bytes that a FRAGMENT record takes at the most besides map, flow and piece: type, id, index, count, length. */
 const FRAGMENT_HEADER = 1 + 3 + 1 + 2 + 2
 

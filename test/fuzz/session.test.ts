@@ -36,7 +36,7 @@ test('frames in any order and state', () => {
     fc.property(fc.integer(), story, (seed, messages) => {
       const { world, server, client } = connected(seed, { delay: 1 })
       const { client: link } = client.connection!
-      link.events = { message() {}, datagram() {}, drain() {}, close() {} }
+      link.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
       server.open = flow => {
         const end = new FlowEnd(flow, 1, 0, world.clock, { total: 50, fin: true, chunk: () => 20 })
         flow.events = { ...flow.events, data: bytes => flow.consumed(bytes.byteLength) }

@@ -50,11 +50,11 @@ staged(
     const { link, welcome, datagramKey } = await stage.use(intrude(publicKey, bootstrap, guest.keyPair))
     const sealer = new Sealer(datagramKey)
     const packer = new Packer(
-      () => link.datagramSize() - SEAL_BYTES,
+      () => link.datagramSize(1200) - SEAL_BYTES,
       plain => link.sendDatagram(sealer.seal(plain))
     )
     let answers = 0
-    link.events = { message() {}, datagram: () => answers++, drain() {}, close() {} }
+    link.events = { message() {}, datagram: () => answers++, drain() {}, path() {}, close() {} }
     await until(10_000, 'answers', () => {
       packer.udp(welcome.maps[0]!.id, 1, Buffer.from('question'))
       packer.flush()

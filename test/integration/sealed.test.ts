@@ -224,6 +224,7 @@ staged(
           message: bytes => heard.push(Buffer.from(bytes)),
           datagram() {},
           drain() {},
+          path() {},
           close() {}
         }
         return { ...guest, keys, heard }

@@ -99,6 +99,13 @@ export interface Steady {
   readonly transferred: number
 }
 
+/** The longest time in which nothing that fills packets came back. */
+export interface Large {
+  readonly tcp: Silence
+  readonly tcpudp: Silence
+  readonly udp: Silence
+}
+
 export interface PairOptions {
   /** Flags of both ends beyond those that every end has. */
   server?: readonly string[]
@@ -206,7 +213,17 @@ export class Pair {
 
   /** Keeps small writes going on every map during `body`, compares all, and tells how regularly they came back. */
   async steadily(body: () => Promise<void>): Promise<Steady> {
-    const peer = new Process(this.clientHome.prefix[0]!, await this.#peerArgs('steady', []))
+    return (await this.#during('steady', body)) as Steady
+  }
+
+  /** The same with transfers and datagrams that fill packets. */
+  async largely(body: () => Promise<void>): Promise<Large> {
+    const { tcp, tcpudp, udp } = (await this.#during('large', body)) as Large
+    return { tcp, tcpudp, udp }
+  }
+
+  async #during(mode: string, body: () => Promise<void>): Promise<unknown> {
+    const peer = new Process(this.clientHome.prefix[0]!, await this.#peerArgs(mode, []))
     try {
       await peer.says(/"started"/)
       await body()

@@ -5,6 +5,8 @@
  *     peer.js check TCP UDP TCPUDP BYTES        sends BYTES through each and compares what comes back
  *     peer.js steady TCP UDP TCPUDP             a small write on each every 20 ms until stdin ends, and beside it a large transfer
  *                                               on TCP and on TCPUDP; each byte compared
+ *     peer.js large TCP UDP TCPUDP              what fills packets until stdin ends: a transfer on TCP and on TCPUDP, and datagrams of
+ *                                               1400 bytes; each byte compared
  *     peer.js persist TCP UDP TCPUDP            tries new connections, holds one and talks UDP until stdin ends, whatever fails
  *
  * Tells how it went as one line of JSON.
@@ -15,13 +17,15 @@ import { once } from 'node:events'
 import type net from 'node:net'
 import { connectTcp, readSome, UdpClient } from '../support/clients.js'
 import { bindUdpEcho, listenTcpEcho } from '../support/servers.js'
-import type { Silence, Steady } from './pair.js'
+import type { Large, Silence, Steady } from './pair.js'
 import { Held, Newcomers, UdpTalk } from './persistence.js'
 
 const TICK_MS = 20
 const DATAGRAM = 32
 /** What a transfer writes at each tick that finds room: 0.2 MB/s, so that a relay's limit leaves some to catch up with. */
 const BLOCK = 4 * 1024
+/** One that fills a packet. */
+const LARGE_DATAGRAM = 1400
 /** Sizes of datagrams: within a packet, and in several. */
 const DATAGRAMS = [1, 200, 1200, 9000]
 
@@ -52,6 +56,9 @@ if (mode === 'serve') {
   console.log(JSON.stringify({ ok: true }))
 } else if (mode === 'steady') {
   console.log(JSON.stringify({ ok: true, ...(await steady()) }))
+  process.exit(0)
+} else if (mode === 'large') {
+  console.log(JSON.stringify({ ok: true, ...(await large()) }))
   process.exit(0)
 } else if (mode === 'persist') {
   console.log(JSON.stringify({ ok: true, ...(await persist()) }))
@@ -103,6 +110,25 @@ async function steady(): Promise<Steady> {
   }
 }
 
+async function large(): Promise<Large> {
+  const transfers = [await transfer(tcp), await transfer(tcpudp)] as const
+  const client = await UdpClient.open(udp)
+  const answers = new Answers()
+  client.socket.on('message', data => {
+    assert.equal(data.length, LARGE_DATAGRAM)
+    answers.note()
+  })
+  const payload = randomBytes(LARGE_DATAGRAM)
+  const timer = setInterval(() => client.send(payload).catch(() => {}), TICK_MS)
+  await client.receive(() => true)
+  console.log(JSON.stringify({ started: true }))
+  process.stdin.resume()
+  await once(process.stdin, 'end')
+  clearInterval(timer)
+  for (const one of transfers) await one.stop()
+  return { tcp: transfers[0].answers.longest, tcpudp: transfers[1].answers.longest, udp: answers.longest }
+}
+
 /** What programs go through that try again when they fail. */
 async function persist(): Promise<object> {
   const newTcp = new Newcomers(tcp)
@@ -144,14 +170,16 @@ async function pingPong(port: number): Promise<{ stop(): Promise<Silence> }> {
 }
 
 /** Writes as much as there is room for, and sees that the same comes back. */
-async function transfer(port: number): Promise<{ stop(): Promise<number> }> {
+async function transfer(port: number): Promise<{ answers: Answers; stop(): Promise<number> }> {
   const socket = await connectTcp(port)
   // A prime number of bytes: a block that is missing, doubled or moved shows.
   const pattern = randomBytes(65_521)
   const twice = Buffer.concat([pattern, pattern])
+  const answers = new Answers()
   let sent = 0
   let read = 0
   socket.on('data', data => {
+    answers.note()
     for (let i = 0; i < data.length; ) {
       const from = read % pattern.length
       const expected = twice.subarray(from, from + Math.min(data.length - i, pattern.length))
@@ -169,6 +197,7 @@ async function transfer(port: number): Promise<{ stop(): Promise<number> }> {
     sent += BLOCK
   }, TICK_MS)
   return {
+    answers,
     async stop() {
       clearInterval(timer)
       await until(() => read === sent)
@@ -178,8 +207,8 @@ async function transfer(port: number): Promise<{ stop(): Promise<number> }> {
   }
 }
 
-/** Waits until something holds, or for 10 s. */
+/** Waits until something holds, or for 20 s. */
 async function until(holds: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000
+  const end = performance.now() + 20_000
   while (!holds() && performance.now() < end) await new Promise(resolve => setTimeout(resolve, TICK_MS))
 }

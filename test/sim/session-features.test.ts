@@ -40,7 +40,7 @@ test('an older client without the feature is never sent MAPS', () => {
   const handshakeHash = world.bytes(64)
   const keys = { client: world.bytes(32), server: world.bytes(32), handshakeHash }
   const { client, server: link } = new MemoryConnection(world.clock, {}, world.random.next, keys)
-  client.events = { message() {}, datagram() {}, drain() {}, close() {} }
+  client.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
   link.record = true
   server.onLink(link)
   const proof = proofOf(server.sharedKey, handshakeHash)

@@ -43,7 +43,7 @@ function stage(limits = {}): Stage {
     link.write(message)
   }
   const deafen = (): void => {
-    client.connection!.client.events = { message() {}, datagram() {}, drain() {}, close() {} }
+    client.connection!.client.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
   }
   return { world, server, client, say, deafen }
 }

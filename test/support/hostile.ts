@@ -55,7 +55,7 @@ async function datagrams(publicKey: Uint8Array, bootstrap: string[]): Promise<St
   const map = mapOf('udp')
   const payload = Buffer.from('flood')
   const packer = new Packer(
-    () => link.datagramSize() - SEAL_BYTES,
+    () => link.datagramSize(1200) - SEAL_BYTES,
     plain => link.sendDatagram(sealer.seal(plain))
   )
   return () => {

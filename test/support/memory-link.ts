@@ -16,10 +16,13 @@ export interface MemoryLinkOptions {
   room?: number
   /** Bytes that a datagram holds, sealed. */
   datagramSize?: number
+  /** Larger datagrams are lost. */
+  mtu?: number
   /** Share of datagrams lost, 0 to 1. */
   loss?: number
   /** Share of datagrams that come twice. */
   duplicate?: number
+  reach?: Link['reach']
   /** Datagrams take up to so many ms longer: reorders. */
   jitter?: number
 }
@@ -27,7 +30,7 @@ export interface MemoryLinkOptions {
 /** Where the misfortunes of datagrams come from: from 0 to below 1. */
 export type Draw = () => number
 
-const DEAF: LinkEvents = { message() {}, datagram() {}, drain() {}, close() {} }
+const DEAF: LinkEvents = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
 
 export class MemoryLink implements Link {
   events: LinkEvents = DEAF
@@ -56,6 +59,10 @@ export class MemoryLink implements Link {
     readonly remoteKey: Uint8Array,
     readonly handshakeHash: Uint8Array
   ) {}
+
+  get reach(): Link['reach'] {
+    return this.connection.options.reach ?? 'machine'
+  }
 
   pair(other: MemoryLink): void {
     this.#other = other
@@ -132,8 +139,10 @@ export class MemoryLink implements Link {
 
   readonly atCwndCap = false
 
-  datagramSize(): number {
-    return this.connection.options.datagramSize ?? 1200
+  readonly streamMtu = 1200
+
+  datagramSize(mtu: number): number {
+    return Math.min(mtu, this.connection.options.datagramSize ?? 1200)
   }
 
   sendDatagram(packet: Uint8Array): boolean {
@@ -141,6 +150,7 @@ export class MemoryLink implements Link {
     const { connection } = this
     const { options, draw } = connection
     if (this.record) this.sent.push(new Uint8Array(packet))
+    if (packet.byteLength > (options.mtu ?? Number.POSITIVE_INFINITY)) return true
     if (draw() < (options.loss ?? 0)) return true
     const sealed = new Uint8Array(packet)
     const copies = draw() < (options.duplicate ?? 0) ? 2 : 1

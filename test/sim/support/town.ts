@@ -135,7 +135,7 @@ export class Town {
           buffer.set(frame)
           link.write(buffer)
         }
-        link.events = { message, datagram() {}, drain() {}, close() {} }
+        link.events = { message, datagram() {}, drain() {}, path() {}, close() {} }
       }
     }
     this.residents.push(stranger)
