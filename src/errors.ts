@@ -65,6 +65,7 @@ export type ErrorCode =
   | 'TOO_MANY_SESSIONS'
   | 'TOO_MANY_FLOWS'
   | 'HANDSHAKE_TIMEOUT'
+  | 'TOO_FAST'
   // One flow
   | 'MAP_NOT_SHARED'
   | 'TARGET_REFUSED'

@@ -69,6 +69,8 @@ export interface Limits {
   flowBurst: number
   /** Frames of one guest's ordered stream per second; further ones wait, and the stream with them. 0: no limit. */
   framesPerSecond: number
+  /** Bytes of one guest's frames that wait for that, over all its connections; one with more is dropped, and may be resumed. */
+  unreadBytes: number
   /** One that opens a flow at once counts as so many more, since its target is dialled. */
   openFrames: number
   /** Datagrams of one guest per second, and records in them, that are opened; others are dropped. 0: no limit. */
@@ -137,6 +139,8 @@ export interface Limits {
   /** A transfer that was not limited for this long is over. */
   delayIdleMs: number
 
+  /** Least time between two lists of port maps that a client takes over from a server, ms; of those in between, the last counts. */
+  mapsMs: number
   /** What control frames may take of memory while the connection has no room for them; beyond it the session ends. */
   controlBytes: number
 
@@ -310,6 +314,7 @@ export const LIMITS: Limits = {
   flowsPerSecond: 400,
   flowBurst: 100,
   framesPerSecond: 50_000,
+  unreadBytes: 8 * MB,
   openFrames: 50,
   datagramsPerSecond: 100_000,
   udpPerSecond: 20_000,
@@ -344,6 +349,7 @@ export const LIMITS: Limits = {
   delayBaseMs: 15_000,
   delayIdleMs: 1000,
 
+  mapsMs: 100,
   controlBytes: 4 * MB,
 
   reassemblyBytes: 4 * MB,

@@ -13,6 +13,7 @@
 
 import type { ErrorCode } from '../errors.js'
 import type { Limits } from '../limits.js'
+import { Budget } from '../util/budget.js'
 import type { Clock } from '../util/clock.js'
 import { FairQueue } from '../util/fair-queue.js'
 import { TokenBucket } from '../util/token-bucket.js'
@@ -26,6 +27,7 @@ export type RateLimits = Pick<
   | 'flowsPerSecond'
   | 'flowBurst'
   | 'framesPerSecond'
+  | 'unreadBytes'
   | 'openFrames'
   | 'datagramsPerSecond'
   | 'udpPerSecond'
@@ -57,6 +59,8 @@ export class RateLimiter {
   readonly #isAlone: () => boolean
   readonly #aloneFactor: number
   readonly #flows: FairQueue<PendingFlow> | null
+  /** Memory for frames that wait, beyond `framesPerSecond`. */
+  readonly unread: Budget
   readonly #frames: TokenBucket | null
   readonly #openFrames: number
   readonly #datagrams: TokenBucket | null
@@ -93,6 +97,7 @@ export class RateLimiter {
         () => this.#price,
         pending => pending.release()
       )
+    this.unread = new Budget(limits.unreadBytes)
     this.#frames = rate(limits.framesPerSecond, 1)
     this.#openFrames = limits.openFrames
     this.#datagrams = rate(datagramsPerSecond, 1)

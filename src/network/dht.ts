@@ -16,6 +16,7 @@ import { FairQueue } from '../util/fair-queue.js'
 import { QueueNode } from '../util/queue.js'
 import { TokenBucket } from '../util/token-bucket.js'
 import { admitHandshakes, InternalDht, wrapHandshakes } from './internals.js'
+import { boundedStreams } from './message-stream.js'
 import { ObservedAddresses } from './observed-addresses.js'
 import { OpenPort } from './open-port.js'
 import { RelayChoice } from './relay-choice.js'
@@ -251,10 +252,13 @@ export class Dht extends InternalDht {
       port.asked(key, payload, client)
       return options.firewall?.(key, payload, client) ?? false
     }
-    const server = super.createServer({ ...options, firewall }, stream => {
-      stream.once('open', () => port.arrived(stream.remotePublicKey))
-      onconnection(stream)
-    })
+    const server = super.createServer(
+      { createSecretStream: boundedStreams, ...options, firewall },
+      stream => {
+        stream.once('open', () => port.arrived(stream.remotePublicKey))
+        onconnection(stream)
+      }
+    )
     wrapHandshakes(server, create => port.toldBy(create))
     admitHandshakes(server, () => this.#handshakes.enter() || this.#waitForTurn())
     return server
@@ -298,7 +302,10 @@ export class Dht extends InternalDht {
   override connect(key: Uint8Array, options?: HyperDHT.ConnectOptions): SecretStream {
     if (options) return this.#dial(key, options)
     const use = this.#uses.get(key)
-    const stream = super.connect(key, use?.identity ? { keyPair: use.identity } : {})
+    const stream = super.connect(key, {
+      createSecretStream: boundedStreams,
+      ...(use?.identity && { keyPair: use.identity })
+    })
     const failed = (): void => use?.choice.failed(use.key, this.#clock.now())
     this.#relaying.set(stream, { failed })
     stream.once('open', () => use?.choice.worked(use.key))

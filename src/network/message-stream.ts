@@ -2,9 +2,12 @@
  * secret-stream, with messages built in blocks that are used again. A bulk transfer fills some thousand blocks of 64 kB a second:
  * as garbage they would be most of what there is to collect.
  */
+import type SecretStream from '@hyperswarm/secret-stream'
 import b4a from 'b4a'
 import type HyperDHT from 'hyperdht'
 import type { Limits } from '../limits.js'
+import { protocolError } from '../wire/bytes.js'
+import { MAX_MESSAGE } from '../wire/constants.js'
 import { InPlaceStream } from './internals.js'
 
 /** What secret-stream writes before a message, its length and a tag, and what it writes behind it, a MAC; in bytes. */
@@ -43,7 +46,27 @@ export function secretStreams(blocks: MessageBlocks): HyperDHT.CreateSecretStrea
     new MessageStream(isInitiator, rawStream, { ...opts, enableSend: false }, blocks)
 }
 
-class MessageStream extends InPlaceStream {
+/**
+ * A secret-stream that ends when its peer announces a longer message than hyper-nat ever sends. By itself secret-stream allocates up
+ * to 16 MB for a message as soon as its header says so, and keeps them while the rest is missing.
+ */
+class BoundedStream extends InPlaceStream {
+  override start(rawStream: SecretStream.RawStream | null, opts?: object): void {
+    if (rawStream) {
+      // secret-stream says here how much is missing of a message, before it allocates memory for it.
+      rawStream.setContentSize = missing => {
+        if (missing > MAX_MESSAGE + TAIL + 1) this.destroy(protocolError('a message that is too long'))
+      }
+    }
+    super.start(rawStream, opts)
+  }
+}
+
+/** For connections that carry no session: to relays, and those of a relay. */
+export const boundedStreams: HyperDHT.CreateSecretStream = (isInitiator, rawStream, opts) =>
+  new BoundedStream(isInitiator, rawStream, opts)
+
+class MessageStream extends BoundedStream {
   readonly #blocks: MessageBlocks
   /** Those that were taken since the last {@link flush}. */
   #taken: Uint8Array[] = []

@@ -207,14 +207,6 @@ export class StreamLink implements Link {
     return true
   }
 
-  pause(): void {
-    this.#stream.pause()
-  }
-
-  resume(): void {
-    this.#stream.resume()
-  }
-
   close(): void {
     if (this.#gone) return
     this.#leave('CLOSED')

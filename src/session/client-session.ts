@@ -2,9 +2,10 @@
 import type { ErrorCode } from '../errors.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import type { TcpFlow } from '../flows/tcp.js'
+import type { Timer } from '../util/clock.js'
 import { protocolError } from '../wire/bytes.js'
 import type { WireMap } from '../wire/handshake.js'
-import { Session, type SessionDeps, type SessionEvents } from './session.js'
+import { type Attachment, Session, type SessionDeps, type SessionEvents } from './session.js'
 
 export interface ClientSessionEvents extends SessionEvents {
   /** The server shares other port maps from now on. */
@@ -12,12 +13,23 @@ export interface ClientSessionEvents extends SessionEvents {
 }
 
 export class ClientSession extends Session {
+  /** The last list of port maps that the owner has not got. */
+  #latestMaps: readonly WireMap[] | null = null
+  /** Armed by a list that the owner got. */
+  #mapsTimer: Timer | null = null
+
   constructor(
     id: Uint8Array,
     deps: SessionDeps,
     override readonly events: ClientSessionEvents
   ) {
     super('client', id, deps, events)
+  }
+
+  override attach(attachment: Attachment): void {
+    // WELCOME has named the maps since.
+    this.#forgetMaps()
+    super.attach(attachment)
   }
 
   /**
@@ -47,7 +59,25 @@ export class ClientSession extends Session {
     throw protocolError('a flow opened by the server')
   }
 
+  /** However many lists a server sends, the owner gets one at a time, the latest. */
   protected override onMaps(maps: readonly WireMap[]): void {
+    this.#latestMaps = maps
+    if (this.#mapsTimer) return
+    this.#tellMaps()
+  }
+
+  #tellMaps(): void {
+    const maps = this.#latestMaps
+    this.#mapsTimer = null
+    if (!maps || this.state !== 'up') return
+    this.#latestMaps = null
+    this.#mapsTimer = this.deps.clock.after(this.deps.limits.mapsMs, () => this.#tellMaps())
     this.events.maps(maps)
+  }
+
+  #forgetMaps(): void {
+    this.#mapsTimer?.cancel()
+    this.#mapsTimer = null
+    this.#latestMaps = null
   }
 }

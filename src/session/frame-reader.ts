@@ -1,69 +1,90 @@
 /**
- * Reads the messages of one connection's ordered stream, no more frames than the rate limiter allows: the rest waits, and
- * so does the stream. A message may hold 80,000 frames, so it is read in part where it must be.
+ * Reads the messages of one connection's ordered stream, at most as many frames as the peer's rate allows. Messages beyond that wait
+ * here, within a budget. Pausing the stream instead would bound nothing: UDX goes on receiving and acknowledging, and keeps what
+ * arrives in memory. A message may hold 80,000 frames, so it is read in part where it must be.
  */
 
 import type { RateLimiter } from '../flows/rate-limiter.js'
 import type { Clock, Timer } from '../util/clock.js'
 import { type FrameSink, readMessage } from '../wire/frames.js'
-import type { Link } from '../wire/link.js'
+
+/** Memory of a waiting message besides its bytes: its objects. */
+const MESSAGE_COST = 256
 
 export interface FrameReaderDeps {
   readonly clock: Clock
+  /** The peer's rates, and the budget for what waits; left out: everything is read at once. */
   readonly rateLimiter?: RateLimiter
 }
 
 export class FrameReader {
-  /** What has come and is not read: what was on its way when the link was told to wait. */
-  readonly #unread: Uint8Array[] = []
-  /** Armed while the frame rate is used up. */
+  /** Messages to read, and what each has borrowed of the budget. */
+  readonly #unread: { message: Uint8Array; readonly cost: number }[] = []
+  /** Armed while the peer is beyond its rate. */
   #timer: Timer | null = null
-  /** Of one go at reading: when it began, and how long to wait before the next one. */
+  #closed = false
+  /** Of one run of reading: when it began, and how long to wait before the next one, ms. */
   #now = 0
   #wait = 0
 
-  /**
-   * @param guard runs a read, which may find the other side at fault
-   * @param live whether the connection is still in use
-   */
+  /** @param guard runs a read, which may find the peer at fault */
   constructor(
-    readonly link: Link,
     readonly sink: FrameSink,
-    readonly outside: FrameReaderDeps,
-    readonly guard: (read: () => void) => void,
-    readonly live: () => boolean
+    readonly deps: FrameReaderDeps,
+    readonly guard: (read: () => void) => void
   ) {}
 
-  /** A message has come. */
-  add(message: Uint8Array): void {
-    this.#unread.push(message)
-    if (!this.#timer) this.guard(this.#read)
+  /**
+   * Takes a message of the stream.
+   * @returns false when the peer has sent too much that waits to be read: then the message is lost, and the connection must end
+   */
+  add(message: Uint8Array): boolean {
+    if (this.#timer) {
+      const cost = message.byteLength + MESSAGE_COST
+      if (!this.deps.rateLimiter!.unread.borrow(cost)) return false
+      this.#unread.push({ message, cost })
+    } else {
+      this.#unread.push({ message, cost: 0 })
+      this.guard(this.#read)
+    }
+    return true
+  }
+
+  /** Forgets what waits. */
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+    this.#timer = null
+    for (const { cost } of this.#unread) this.deps.rateLimiter?.unread.giveBack(cost)
+    this.#unread.length = 0
   }
 
   readonly #read = (): void => {
-    const { clock } = this.outside
+    const { clock } = this.deps
     this.#now = clock.now()
     this.#wait = 0
-    while (this.#unread.length > 0 && this.live()) {
-      const message = this.#unread[0]!
-      const at = readMessage(message, this.sink, this.#over)
+    let read = 0
+    while (read < this.#unread.length && !this.#closed) {
+      const next = this.#unread[read]!
+      const at = readMessage(next.message, this.sink, this.#isOver)
+      if (this.#closed) return
       if (this.#wait > 0) {
-        this.#unread[0] = message.subarray(at)
-        this.link.pause()
+        next.message = next.message.subarray(at)
         this.#timer = clock.after(this.#wait, () => {
           this.#timer = null
           this.guard(this.#read)
-          if (!this.#timer && this.live()) this.link.resume()
         })
-        return
+        break
       }
-      this.#unread.shift()
+      this.deps.rateLimiter?.unread.giveBack(next.cost)
+      read++
     }
+    this.#unread.splice(0, read)
   }
 
-  readonly #over = (): boolean => {
-    if (!this.live()) return true
-    this.#wait = this.outside.rateLimiter?.frame(this.#now) ?? 0
+  readonly #isOver = (): boolean => {
+    if (this.#closed) return true
+    this.#wait = this.deps.rateLimiter?.frame(this.#now) ?? 0
     return this.#wait > 0
   }
 }

@@ -98,6 +98,7 @@ export abstract class Session {
   #endedUp = false
   #link: Link | null = null
   #datagrams: Datagrams | null = null
+  #reader: FrameReader | null = null
   #reading = false
   #flushing = false
 
@@ -261,17 +262,12 @@ export abstract class Session {
       this.deps.defer,
       this.datagramCounts
     )
-    const reader = new FrameReader(
-      link,
-      this.#frames,
-      this.deps,
-      read => this.#guard(link, read),
-      () => this.#link === link
-    )
+    const reader = new FrameReader(this.#frames, this.deps, read => this.#guard(link, read))
+    this.#reader = reader
     link.events = {
       message: message => {
         this.#path.received()
-        reader.add(message)
+        if (!reader.add(message)) this.#onClose(link, 'TOO_FAST')
       },
       datagram: packet => {
         const { rateLimiter } = this.deps
@@ -325,6 +321,8 @@ export abstract class Session {
     const link = this.#link
     if (!link) return
     this.#link = null
+    this.#reader?.close()
+    this.#reader = null
     this.#datagrams?.close()
     this.#datagrams = null
     this.#delay.reset()

@@ -19,11 +19,15 @@ declare module '@hyperswarm/secret-stream' {
       /** Sends one message; resolves when the kernel has it. */
       send(message: Uint8Array): Promise<boolean>
       trySend(message: Uint8Array): void
+      /** Set by the owner: called with the missing bytes of a message whose length has been announced. */
+      setContentSize?: (missing: number) => void
     }
   }
 
   class SecretStream extends EventEmitter {
     constructor(isInitiator: boolean, rawStream: unknown, opts: object)
+    /** Called with the stream below, by the constructor or later. */
+    start(rawStream: SecretStream.RawStream | null, opts?: object): void
     readonly publicKey: Uint8Array
     readonly remotePublicKey: Uint8Array
     readonly handshakeHash: Uint8Array

@@ -40,9 +40,6 @@ export interface Link {
   readonly streamMtu: number
   /** Sends one datagram; false when it was dropped, because the socket is choked. */
   sendDatagram(packet: Uint8Array): boolean
-  /** Lets messages of the ordered stream wait where they are, and their sender with them; those that came already may follow still. */
-  pause(): void
-  resume(): void
   /** Sends what is written, then ends the connection. */
   close(): void
   /** Ends the connection now. */

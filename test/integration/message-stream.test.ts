@@ -7,6 +7,8 @@ import type SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
 import { LIMITS } from '../../src/limits.js'
 import { MessageBlocks, secretStreams } from '../../src/network/message-stream.js'
+import { MAX_MESSAGE } from '../../src/wire/constants.js'
+import { within } from '../support/deadline.js'
 import { startTestnet } from '../support/testnet.js'
 
 const testnet = await startTestnet(4)
@@ -23,7 +25,8 @@ async function connection(limits: { messageBlockBytes: number; messageBlocks: nu
     meet = resolve
   })
   const server = far.createServer({ createSecretStream: secretStreams(new MessageBlocks(limits)) }, stream =>
-    meet(stream)
+    // It is read from the start, as a link's is.
+    meet(stream.on('data', () => {}))
   )
   await server.listen(keyPair)
   const stream = near.connect(keyPair.publicKey, { createSecretStream: secretStreams(blocks) })
@@ -103,6 +106,32 @@ test('what was written to a connection that died is not used again', async () =>
     stream.destroy()
     await gone
     assert.equal(blocks.free, 0)
+  } finally {
+    await close()
+  }
+})
+
+test('a peer that announces a longer message than any is dropped before memory is allocated for it', async () => {
+  const { stream, other, close } = await connection(LIMITS)
+  try {
+    const gone = new Promise<void>(resolve => void other.once('close', resolve))
+    const memory = process.memoryUsage().arrayBuffers
+    // Below the encryption, where only a hostile peer writes: a length of 16 MB less one, and as much as UDX collects before it
+    // delivers a part of a message.
+    const raw = stream.rawStream as unknown as { write(bytes: Uint8Array): void }
+    raw.write(Buffer.concat([Buffer.from('ffffff', 'hex'), Buffer.alloc(80_000)]))
+    await within(5000, gone, () => 'the end of the connection')
+    assert.ok(process.memoryUsage().arrayBuffers - memory < 8 << 20)
+  } finally {
+    await close()
+  }
+})
+
+test('the longest message that is ever sent passes', async () => {
+  const { stream, other, close } = await connection(LIMITS)
+  try {
+    const [arrived] = await carry(stream, other, [randomBytes(MAX_MESSAGE)])
+    assert.equal(arrived!.byteLength, MAX_MESSAGE)
   } finally {
     await close()
   }

@@ -19,6 +19,35 @@ test('a client is sent the maps', () => {
   assert.equal(client.session!.state, 'up')
 })
 
+test('a server that floods its client with lists of maps: the client takes over the last one, and few before it', () => {
+  const { world, server, client } = connected(1, { delay: 5 })
+  const taken: (readonly WireMap[])[] = []
+  client.session!.events.maps = maps => taken.push(maps)
+  for (let i = 0; i < 500; i++) {
+    server.session.sendMaps([{ id: i, proto: 'tcp', port: 1000 + i }])
+    world.pass(1)
+  }
+  world.pass(1000)
+  assert.ok(taken.length <= 7, `${taken.length} of 500`)
+  assert.deepEqual(taken.at(-1), [{ id: 499, proto: 'tcp', port: 1499 }])
+})
+
+test('a list of maps that waits is dropped when a new connection names them', () => {
+  const { world, server, client } = connected(1, { delay: 5 })
+  const taken: (readonly WireMap[])[] = []
+  client.session!.events.maps = maps => taken.push(maps)
+  server.session.sendMaps(MORE)
+  server.session.sendMaps(MAPS)
+  world.pass(10)
+  assert.deepEqual(taken, [MORE])
+  client.connection!.die()
+  world.pass(10)
+  client.dial()
+  assert.ok(world.pass(1000, () => client.session?.state === 'up'))
+  world.pass(1000)
+  assert.deepEqual(taken, [MORE])
+})
+
 test('while there is no connection, the next handshake names them', () => {
   const { world, server, client } = connected(1, { delay: 5 })
   client.connection!.die()

@@ -8,8 +8,9 @@ import HyperDHT from 'hyperdht'
 import { Sealer } from '../../src/datagrams/seal.js'
 import { childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
+import type { StreamLink } from '../../src/network/stream-link.js'
 import { SEAL_BYTES } from '../../src/wire/constants.js'
-import { openFrame, resetFrame } from '../../src/wire/frames.js'
+import { openFrame, pongFrame, resetFrame } from '../../src/wire/frames.js'
 import { Packer } from '../../src/wire/records.js'
 import { firstMessage, sendHandshake, targetOf } from './handshake.js'
 import { freshKeys, intrude } from './intruder.js'
@@ -18,11 +19,11 @@ import { freshKeys, intrude } from './intruder.js'
 const HANDSHAKES_PER_MS = 2.5
 const HANDSHAKES_MOST = 250
 
-export type Flood = 'handshakes' | 'opens' | 'datagrams'
+export type Flood = 'handshakes' | 'opens' | 'datagrams' | 'pongs'
 
 /** A session of which only the connection is ours: nothing of what the rules ask for is done. */
-async function session(publicKey: Uint8Array, bootstrap: string[]) {
-  const { link, welcome, datagramKey } = await intrude(publicKey, bootstrap, freshKeys())
+async function session(publicKey: Uint8Array, bootstrap: string[], keys = freshKeys()) {
+  const { link, welcome, datagramKey } = await intrude(publicKey, bootstrap, keys)
   const mapOf = (proto: string): number => welcome.maps.find(map => map.proto === proto)!.id
   return { link, sealer: new Sealer(datagramKey), mapOf }
 }
@@ -46,6 +47,31 @@ async function opens(publicKey: Uint8Array, bootstrap: string[]): Promise<Step> 
     message.set(bytes)
     link.write(message)
     return 500
+  }
+}
+
+/** The smallest frames there are, each in a message of its own: answers to pings that were never sent. Comes back when it is dropped. */
+async function pongs(publicKey: Uint8Array, bootstrap: string[]): Promise<Step> {
+  const keys = freshKeys()
+  const frame = pongFrame(0)
+  let link: StreamLink | null = null
+  const dial = async (): Promise<void> => {
+    const fresh = await session(publicKey, bootstrap, keys)
+    link = fresh.link
+    void link.closed.then(() => {
+      link = null
+      dial().catch(() => {})
+    })
+  }
+  await dial()
+  return () => {
+    let sent = 0
+    for (; link && sent < 500 && link.room() > 0; sent++) {
+      const message = link.alloc(frame.byteLength)
+      message.set(frame)
+      link.write(message)
+    }
+    return sent
   }
 }
 
@@ -105,7 +131,8 @@ async function handshakes(publicKey: Uint8Array, bootstrap: string[], ms: number
 const FLOODS: Record<Flood, (publicKey: Uint8Array, bootstrap: string[], ms: number) => Promise<Step>> = {
   handshakes,
   opens,
-  datagrams
+  datagrams,
+  pongs
 }
 
 const [kind = '', key = '', bootstrap = '', ms = ''] = process.argv.slice(2)

@@ -50,9 +50,6 @@ export class MemoryLink implements Link {
   #freeAt = 0
   #choked = false
   #gone = false
-  #paused = false
-  /** Messages that came while it was paused. */
-  readonly #waiting: Uint8Array[] = []
 
   constructor(
     readonly connection: MemoryConnection,
@@ -101,10 +98,6 @@ export class MemoryLink implements Link {
 
   #receive(message: Uint8Array): void {
     if (this.#gone) return
-    if (this.#paused) {
-      this.#waiting.push(message)
-      return
-    }
     const { connection } = this
     if (connection.messagesLeft <= 0) return
     this.messagesIn++
@@ -119,15 +112,6 @@ export class MemoryLink implements Link {
     const room = (this.connection.options.room ?? 128 * 1024) - this.#unsent
     if (room <= 0) this.#choked = true
     return room
-  }
-
-  pause(): void {
-    this.#paused = true
-  }
-
-  resume(): void {
-    this.#paused = false
-    while (!this.#paused && this.#waiting.length > 0) this.#receive(this.#waiting.shift()!)
   }
 
   /** What it was given last; the memory link has no queue that it could keep short. */

@@ -12,6 +12,7 @@ const NONE: RateLimits = {
   flowsPerSecond: 0,
   flowBurst: 0,
   framesPerSecond: 0,
+  unreadBytes: 0,
   openFrames: 0,
   datagramsPerSecond: 0,
   udpPerSecond: 0,

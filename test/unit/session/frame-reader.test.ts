@@ -1,4 +1,4 @@
-// How the ordered stream is read where a guest is held to a rate.
+// How the ordered stream is read when a guest is held to a rate.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
@@ -7,43 +7,69 @@ import { LIMITS } from '../../../src/limits.js'
 import { FrameReader } from '../../../src/session/frame-reader.js'
 import { refuseHandshake } from '../../../src/session/handshake.js'
 import type { Clock } from '../../../src/util/clock.js'
-import { pingFrame } from '../../../src/wire/frames.js'
-import type { Link } from '../../../src/wire/link.js'
+import { type FrameSink, pingFrame } from '../../../src/wire/frames.js'
 
-test('however long a frame takes, one go reads no more than was saved when it began', () => {
-  let now = 0
-  const goes: (() => void)[] = []
+/** A reader at 100 frames per 100 ms, under a clock that tests move; `read` counts the frames. */
+function setUp(unreadBytes = LIMITS.unreadBytes) {
+  const place = { now: 0, read: 0, timers: [] as (() => void)[], frameMs: 0 }
   const clock: Clock = {
-    now: () => now,
+    now: () => place.now,
     after: (_ms, run) => {
-      goes.push(run)
-      return { cancel() {} }
+      place.timers.push(run)
+      return { cancel: () => (place.timers = place.timers.filter(other => other !== run)) }
     }
   }
-  const limits = { ...LIMITS, framesPerSecond: 1000, rateBurstMs: 100 }
-  let read = 0
-  let paused = false
-  const link = { pause: () => (paused = true), resume: () => (paused = false) } as unknown as Link
-  const sink = {
-    ...refuseHandshake,
-    ping: () => {
-      read++
-      // Five times as long as the rate allows.
-      now += 5
-    }
+  const limits = { ...LIMITS, framesPerSecond: 1000, rateBurstMs: 100, unreadBytes }
+  const ping = (): void => {
+    place.read++
+    place.now += place.frameMs
   }
-  const outside = { clock, rateLimiter: new RateLimiter(clock, limits, () => {}) }
-  const intake = new FrameReader(
-    link,
-    sink as typeof sink & ConstructorParameters<typeof FrameReader>[1],
-    outside,
-    run => run(),
-    () => true
-  )
-  intake.add(b4a.concat(Array.from({ length: 250 }, () => pingFrame(1))))
-  assert.deepEqual([read, paused, goes.length], [100, true, 1])
-  goes.shift()!()
-  assert.deepEqual([read, paused, goes.length], [200, true, 1])
-  goes.shift()!()
-  assert.deepEqual([read, paused, goes.length], [250, false, 0])
+  const rateLimiter = new RateLimiter(clock, limits, () => {})
+  const reader = () =>
+    new FrameReader({ ...refuseHandshake, ping } as unknown as FrameSink, { clock, rateLimiter }, run =>
+      run()
+    )
+  return { place, rateLimiter, reader }
+}
+
+const pings = (count: number): Uint8Array => b4a.concat(Array.from({ length: count }, () => pingFrame(1)))
+
+test('however long a frame takes, one run reads no more than was saved when it began', () => {
+  const { place, reader } = setUp()
+  // Five times as long as the rate allows.
+  place.frameMs = 5
+  reader().add(pings(250))
+  assert.deepEqual([place.read, place.timers.length], [100, 1])
+  place.timers.shift()!()
+  assert.deepEqual([place.read, place.timers.length], [200, 1])
+  place.timers.shift()!()
+  assert.deepEqual([place.read, place.timers.length], [250, 0])
+})
+
+test('what waits is bounded over all connections of a guest, and given back as it is read', () => {
+  const { place, rateLimiter, reader } = setUp(2000)
+  const [first, second] = [reader(), reader()]
+  assert.equal(first.add(pings(150)), true)
+  // Each takes its 3 bytes and what its objects take.
+  for (let i = 0; i < 4; i++) assert.equal(first.add(pingFrame(1)), true)
+  assert.equal(second.add(pings(1)), true)
+  for (let i = 0; i < 3; i++) assert.equal(second.add(pingFrame(1)), true)
+  assert.equal(second.add(pingFrame(1)), false)
+  assert.ok(rateLimiter.unread.used <= 2000)
+  place.now += 1000
+  for (const timer of place.timers.splice(0)) timer()
+  place.now += 1000
+  for (const timer of place.timers.splice(0)) timer()
+  assert.equal(place.read, 150 + 4 + 1 + 3)
+  assert.equal(rateLimiter.unread.used, 0)
+})
+
+test('a reader that is closed gives back what waits, and reads no more', () => {
+  const { place, rateLimiter, reader } = setUp()
+  const one = reader()
+  one.add(pings(150))
+  one.add(pings(50))
+  assert.ok(rateLimiter.unread.used > 0)
+  one.close()
+  assert.deepEqual([rateLimiter.unread.used, place.timers.length, place.read], [0, 0, 100])
 })
