@@ -3,7 +3,7 @@
  * datagram of it looks like, and where the port stands in it, is data here; `lan/port-field.ts` reads and changes it.
  */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { PORT_MAX } from '../text/ports.js'
 import { MAX_ANNOUNCEMENT } from '../wire/constants.js'
 

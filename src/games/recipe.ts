@@ -3,7 +3,7 @@
  * what people type into it. A new game is a new file and nothing else.
  */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { PORT_MAX } from '../text/ports.js'
 import { discoveryShape } from './discovery.js'
 

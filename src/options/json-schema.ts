@@ -1,6 +1,6 @@
 /** The JSON Schema of options.json, for completion and checks in editors. Written to config/ by scripts/schema.ts. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { wholeFile } from './schema.js'
 
 /** JSON Schema (draft 7, which editors know best) of what people write: before defaults. */

@@ -1,5 +1,5 @@
 /** Who may come in to a server, as options.json tells it, in zod: guests with invites, and public keys. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { NONCE_BYTES } from '../identity/guest.js'
 import { quote } from '../text/quote.js'
 import { guestNameFault } from './guest-name.js'

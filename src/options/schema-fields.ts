@@ -1,5 +1,5 @@
 /** Kinds of values that keys of options.json have in common, in zod, and how a fault of each is told. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { decodeKey } from '../identity/encoding.js'
 import { hostFault } from '../text/hosts.js'
 import { PORT_MAX, PORTS_PATTERN, parsePorts } from '../text/ports.js'

@@ -1,5 +1,5 @@
 /** What options.json says beside its entries, in zod: the network, the log, limits, what others can look at. */
-import { z } from 'zod'
+import * as z from 'zod'
 import { LIMITS } from '../limits.js'
 import { bootstrapFault } from '../text/hosts.js'
 import { PORT_MAX } from '../text/ports.js'

@@ -4,7 +4,7 @@
  * editors is generated from here ({@link ./json-schema.ts}); rules that span entries are in `conflicts.ts`.
  */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { codeOf } from '../errors.js'
 import { Secret } from '../identity/secret.js'
 import { decodeTicket } from '../identity/ticket.js'

@@ -2,7 +2,7 @@
  * What the page does: it changes the options file, through what the command line changes it with, and has the daemon take up
  * the change. Requests are judged whole before anything is done; faults name the page's fields.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import { OptionsError } from '../errors.js'
 import { knownGames } from '../games/games.js'
 import { guestHelp, hostHelp } from '../games/help.js'
