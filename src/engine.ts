@@ -2,7 +2,9 @@
  * What V8 and glibc are told before a daemon starts: their defaults are for programs with large heaps that run for seconds, ours
  * has a heap of some 10 MB and is to be quick at once. Only the program does this: a library does not set the engine of its host.
  */
+import module from 'node:module'
 import v8 from 'node:v8'
+import envPaths from 'env-paths'
 
 /**
  * How much the heap may grow between two full collections, in percent. The network buffers that hang on our small heap would have
@@ -48,4 +50,13 @@ export function tuneEngine(): void {
   ]
   for (const flag of flags) v8.setFlagsFromString(flag)
   Buffer.allocUnsafeSlow(FREED_BYTES)
+}
+
+/**
+ * Keeps V8's compiled code of this program in the user's cache folder, which other users cannot write to. Node has this since
+ * 22.1; `NODE_DISABLE_COMPILE_CACHE=1` turns it off.
+ */
+export function cacheCompiledCode(): void {
+  const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown }
+  enableCompileCache?.(envPaths('hyper-nat', { suffix: '' }).cache)
 }

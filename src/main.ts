@@ -3,10 +3,12 @@
 
 import { spawn } from 'node:child_process'
 import type { Surroundings } from './cli/console.js'
-import { EXIT } from './cli/console.js'
-import { run } from './cli/run.js'
-import { tuneEngine } from './engine.js'
+import { cacheCompiledCode, tuneEngine } from './engine.js'
 import { codeOf } from './errors.js'
+
+// Before the rest of the program is loaded.
+cacheCompiledCode()
+const [{ EXIT }, { run }] = await Promise.all([import('./cli/console.js'), import('./cli/run.js')])
 
 /** Whoever stops it waits 3 s at the most; closing must leave some of that for the output. In milliseconds. */
 const CLOSE_MS = 2700
