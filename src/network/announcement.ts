@@ -33,11 +33,14 @@ export class Announcement {
     this.#look()
   }
 
-  /** Announces again now; if that is under way, once more, since it may say what holds no longer. */
+  /** Announces again now; once more if that is in progress, since it may contain what no longer holds. Never rejects. */
   refresh(): Promise<void> {
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = null
-    })
+    this.#refreshing ??= this.#refresh()
+      // What holds nothing is announced again by and by.
+      .catch(() => {})
+      .finally(() => {
+        this.#refreshing = null
+      })
     return this.#refreshing
   }
 

@@ -1,22 +1,20 @@
 /** The one DHT node of this process: announces servers, looks for them, dials them. */
 import type SecretStream from '@hyperswarm/secret-stream'
-import b4a from 'b4a'
 import type HyperDHT from 'hyperdht'
 import { codeOf, type HyperNatError } from '../errors.js'
 import type { DoctorLimits, Limits } from '../limits.js'
-import { type Log, silentLog } from '../log/log.js'
+import type { Log } from '../log/log.js'
 import type { NetworkOptions } from '../options/entry.js'
 import { systemClock } from '../util/clock.js'
-import { outsideAddresses, ownAddresses } from './addresses.js'
+import { outsideAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
 import { MessageBlocks, secretStreams } from './message-stream.js'
-import type { NatKind } from './nat.js'
 import { type NetworkChange, NetworkWatch } from './network-watch.js'
-import { isHomeAddress, pathOf } from './path.js'
-import { PortMapping, type PortMappingState } from './port-mapping.js'
-import { routerOpener } from './router.js'
+import type { PortMappingState } from './port-mapping.js'
+import { BOTH_RANDOM, RandomNats } from './random-nats.js'
+import { Reachability } from './reachability.js'
 import type { NetworkStatus } from './status.js'
 import { StreamLink } from './stream-link.js'
 import { type Survey, survey } from './survey.js'
@@ -28,44 +26,23 @@ export interface Announced {
   close(): Promise<void>
 }
 
-/** hyperdht's code for two random NATs. */
-const BOTH_RANDOM = 'HOLEPUNCH_DOUBLE_RANDOMIZED_NATS'
-
-/** hyperdht's word for a NAT with another port for each partner; any smaller one can be punched by everybody. */
-const FIREWALL_RANDOM = 3
-
-/** hyperdht tries ports at random for up to 35 s, and rests 20 s before it does so again. */
-const RANDOM_PUNCH_REST_MS = 60_000
-
-/** What a mapping that is not up leads to. */
-const NOWHERE = { externalAddress: null, externalPort: 0 }
-
 export class Node {
   readonly #dht: Dht
-  /** True once it is known that others reach us unasked; begun anew when our address has changed. */
-  #reach: Promise<boolean>
+  readonly #reachability: Reachability
   readonly #starting: Promise<void>
   #started = false
-  /** Whether the NATs of servers that were dialled are random, as they said, by the key that was dialled in hex. */
-  readonly #randomNats = new Map<string, boolean>()
-  #lastRandomPunch = Number.NEGATIVE_INFINITY
+  readonly #randomNats: RandomNats
   readonly #relays: readonly Uint8Array[]
   readonly #dialRelay: (() => Uint8Array | null) | undefined
   readonly #limits: Limits
   readonly #createSecretStream: HyperDHT.CreateSecretStream
   readonly #log: Log
   readonly #links = new Set<StreamLink>()
-  /** Null when the router is to be left alone. */
-  readonly #mapping: PortMapping | null
-  /** Shows how it would stand with a port mapping. */
-  #trial: PortMapping | null = null
-  #servers = 0
   /** Announce each server again. */
   readonly #announced = new Set<() => void>()
   readonly #watch: NetworkWatch
   readonly #listeners = new Set<(changes: ReadonlySet<NetworkChange>) => void>()
 
-  /** @param keyPair the key that servers see of this machine's clients */
   constructor(network: NetworkOptions, limits: Limits, log: Log) {
     this.#limits = limits
     this.#createSecretStream = secretStreams(new MessageBlocks(limits))
@@ -77,12 +54,12 @@ export class Node {
     }
     this.#dht = new Dht(options, systemClock, limits, log)
     this.#relays = network.relay ?? []
-    this.#reach = this.#dht.findReach()
-    this.#starting = within(this.#reach, limits.reachMs).then(() => {
+    this.#reachability = new Reachability(this.#dht, network.portMapping !== false, limits, log)
+    this.#randomNats = new RandomNats(this.#dht, limits.knownHosts)
+    this.#starting = within(this.#reachability.open, limits.reachMs).then(() => {
       this.#started = true
     })
     this.#dialRelay = this.#dht.relayThrough(this.#relays, limits.relayRestMs)
-    this.#mapping = network.portMapping === false ? null : this.#createMapping()
     this.#watch = new NetworkWatch(
       { clock: systemClock, limits, addresses: outsideAddresses, timeOfDay: Date.now },
       changes => this.#onChange(changes)
@@ -113,8 +90,7 @@ export class Node {
     }
     // No answer has come since the last time that our address changed, if we do not know it.
     if (changes.has('lost') || changes.has('moved') || this.#dht.host === null) {
-      this.#reach = this.#dht.relearn().catch(() => false)
-      this.#reach.then(announceIf)
+      void this.#reachability.relearn().then(announceIf)
     } else this.#dht.checkAddress()
     announce()
     for (const listener of this.#listeners) listener(changes)
@@ -134,65 +110,14 @@ export class Node {
       port: this.port,
       publicAddress: host,
       publicPort: port || null,
-      nat: this.#nat(),
+      nat: this.#reachability.nat,
       portMapping: this.portMapping
     }
   }
 
-  #nat(): NatKind {
-    const { host, firewalled, randomized } = this.#dht
-    if (!firewalled) return 'open'
-    if (host === null) return 'unknown'
-    if (ownAddresses().includes(host)) return isHomeAddress(host) ? 'unknown' : 'firewall'
-    return randomized ? 'symmetric' : 'cone'
-  }
-
   /** How it stands with a port mapping on the router. */
   get portMapping(): PortMappingState {
-    return this.#mapping?.state ?? { state: 'off' }
-  }
-
-  #createMapping(): PortMapping {
-    const dht = this.#dht
-    const mapping = new PortMapping({
-      openRouter: routerOpener(this.#limits, this.#log),
-      others: dht,
-      clock: systemClock,
-      limits: this.#limits,
-      log: this.#log,
-      onchange(state) {
-        const { externalAddress: host, externalPort: port } = state.state === 'mapped' ? state : NOWHERE
-        dht.mapped = host === null ? null : { host, port }
-      }
-    })
-    let online = true
-    dht.on('network-change', () => mapping.restart())
-    dht.on('network-update', () => {
-      // A router that was away has perhaps been restarted, and has forgotten its mappings then.
-      if (dht.online && !online) mapping.restart()
-      online = dht.online
-    })
-    dht.on('nat-update', (host: string | null) => {
-      if (host === null) return
-      // Perhaps there is a router in between now.
-      if (mapping.state.state === 'unneeded') this.#mapPort(mapping)
-      else mapping.recheck()
-    })
-    dht.on('missed', () => mapping.recheck())
-    return mapping
-  }
-
-  /** Gets the port of this node mapped, while there is a server, if a router is between us and others. */
-  async #mapPort(mapping: PortMapping): Promise<void> {
-    const host = await this.#dht.seen()
-    if (this.#servers === 0) return
-    if (this.#isOwn(host)) mapping.skip()
-    else mapping.start(this.#dht.ownPort)
-  }
-
-  /** Whether others who see us at this address see us as we are, without a router in between. */
-  #isOwn(host: string): boolean {
-    return pathOf(host) === 'lan' || ownAddresses().includes(host)
+    return this.#reachability.portMapping
   }
 
   /**
@@ -236,15 +161,15 @@ export class Node {
       announcement.refresh().then(() => found?.refresh(), noop)
     }
     this.#announced.add(refresh)
-    if (this.#servers++ === 0 && this.#mapping) this.#mapPort(this.#mapping)
+    this.#reachability.addServer()
     // What was announced says how to reach us.
-    this.#reach.then(open => {
+    void this.#reachability.open.then(open => {
       if (open) refresh()
     })
     return {
       close: async () => {
         this.#announced.delete(refresh)
-        if (--this.#servers === 0) this.#mapping?.close()
+        this.#reachability.removeServer()
         // Unannouncing asks the network, which may not answer.
         await within(Promise.all([found?.close(), announcement.close()]), this.#limits.closeMs)
       }
@@ -313,7 +238,7 @@ export class Node {
       createSecretStream: this.#createSecretStream,
       relayAddresses,
       holepunch: theirs => {
-        this.#learnNat(b4a.toString(key, 'hex'), theirs >= FIREWALL_RANDOM)
+        this.#randomNats.learn(key, theirs)
         return true
       },
       ...(relayThrough && { relayThrough })
@@ -321,7 +246,8 @@ export class Node {
     const punches = this.#dht.randomPunches
     const fail = (code: string): void => {
       if (this.#dht.nodeCount === 0) return settle(OFFLINE)
-      settle(dialError(this.#bothRandom(code, punches) ? BOTH_RANDOM : code))
+      const bothRandom = this.#randomNats.areBothRandom(code, punches, performance.now())
+      settle(dialError(bothRandom ? BOTH_RANDOM : code))
     }
     const timeUp = (): void => {
       fail('TIMEOUT')
@@ -352,7 +278,7 @@ export class Node {
    * not found, needed no punching, or both sides are random and gave up before.
    */
   isRandom(key: Uint8Array): boolean | null {
-    return this.#randomNats.get(b4a.toString(key, 'hex')) ?? null
+    return this.#randomNats.isRandom(key)
   }
 
   /** Asks the network who has heard of a server, by its announced key: how many nodes, 0 for none. */
@@ -364,16 +290,7 @@ export class Node {
 
   /** Looks at the network from here; takes 1 to 10 s. */
   survey(limits: DoctorLimits): Promise<Survey> {
-    return survey(this.#dht, this.#reach, limits)
-  }
-
-  #learnNat(name: string, random: boolean): void {
-    // Strangers under a topic have keys without end.
-    this.#randomNats.delete(name)
-    if (this.#randomNats.size >= this.#limits.knownHosts) {
-      this.#randomNats.delete(this.#randomNats.keys().next().value!)
-    }
-    this.#randomNats.set(name, random)
+    return survey(this.#dht, this.#reachability.open, limits)
   }
 
   /**
@@ -381,36 +298,8 @@ export class Node {
    * to 20 s where the router says nothing, or something wrong.
    * @returns how it went; `off` when the router is to be left alone, or when there is nobody who could try the port
    */
-  async tryPortMapping(limits: DoctorLimits): Promise<PortMappingState> {
-    if (!this.#mapping || this.#trial) return { state: 'off' }
-    // A server here has one.
-    if (this.#servers > 0) return this.#mapping.state
-    // With a port mapped others would seem to reach us unasked.
-    await within(this.#reach, limits.bootstrapMs)
-    if (this.#dht.destroyed || this.#dht.nodeCount === 0) return { state: 'off' }
-    const { host } = this.#dht
-    if (host !== null && this.#isOwn(host)) return { state: 'unneeded' }
-    let found = (_: PortMappingState): void => {}
-    const end = new Promise<PortMappingState>(resolve => {
-      found = resolve
-    })
-    const trial = new PortMapping({
-      openRouter: routerOpener(this.#limits, this.#log),
-      others: this.#dht,
-      clock: systemClock,
-      limits: { ...this.#limits, portChecks: limits.portChecks, portCheckMs: limits.portCheckMs },
-      log: silentLog,
-      // It is off when the node was closed meanwhile.
-      onchange: state => {
-        if (state.state !== 'searching') found(state)
-      }
-    })
-    this.#trial = trial
-    trial.start(this.#dht.ownPort)
-    const state = await end
-    await trial.close()
-    this.#trial = null
-    return state
+  tryPortMapping(limits: DoctorLimits): Promise<PortMappingState> {
+    return this.#reachability.tryPortMapping(limits)
   }
 
   /** Ends every connection; sessions go on over new ones. */
@@ -418,23 +307,11 @@ export class Node {
     for (const link of this.#links) link.destroy()
   }
 
-  /**
-   * Whether a dial failed because both NATs are random. hyperdht has a code for it but ends the stream with another before it
-   * comes to that: it gives up at once, without trying, though our NAT is random and it is not too soon to try again.
-   * @param before how often ports had been tried at random before the dial
-   */
-  #bothRandom(code: string, before: number): boolean {
-    const now = performance.now()
-    if (this.#dht.randomPunches > before) this.#lastRandomPunch = now
-    const soon = now - this.#lastRandomPunch < RANDOM_PUNCH_REST_MS
-    return code === 'HOLEPUNCH_ABORTED' && this.#dht.randomized && !soon
-  }
-
   /** Ends every connection and leaves the DHT. */
   async close(): Promise<void> {
     this.#watch.stop()
     const ends: Promise<unknown>[] = [...this.#links].map(link => link.closed)
-    for (const mapping of [this.#mapping, this.#trial]) if (mapping) ends.push(mapping.close())
+    ends.push(this.#reachability.close())
     await within(Promise.all(ends), this.#limits.closeMs)
     // The servers are closed; what is left of them could not unannounce.
     await this.#dht.destroy({ force: true })

@@ -79,7 +79,12 @@ class HomeRouter implements Router {
     this.#events = events
     this.#limits = limits
     this.#log = log
-    this.#search(['pcp', 'natpmp', 'upnp'])
+    this.#tryProtocols(['pcp', 'natpmp', 'upnp'])
+  }
+
+  /** @param refusal why the router refused by another protocol */
+  #tryProtocols(protocols: Via[], refusal?: string): void {
+    this.#search(protocols, refusal).catch(err => this.#fail('none', reasonOf(err)))
   }
 
   async #search(protocols: Via[], refusal?: string): Promise<void> {
@@ -140,7 +145,7 @@ class HomeRouter implements Router {
       // What a router refuses by one protocol it may grant by another: PCP says no to one who was killed and has come back.
       const others = protocols.filter(other => other !== via)
       if (others.length === 0 || via === null) return this.#fail('refused', reasonOf(err))
-      this.#search(others, reasonOf(err))
+      this.#tryProtocols(others, reasonOf(err))
     })
   }
 

@@ -101,6 +101,21 @@ test('asked to while it is announced, it is announced once more', async () => {
   assert.equal(announcer.updates, 2)
 })
 
+test('a refresh that fails is no unhandled rejection, and the next one works', async () => {
+  const { announcer, announcement, pass } = make()
+  void announcement.start(KEYS)
+  await pass(1000)
+  const failing = announcement.server.refresh
+  announcement.server.refresh = () => {
+    throw new Error('the node is destroyed')
+  }
+  await announcement.refresh()
+  announcement.server.refresh = failing
+  void announcement.refresh()
+  await pass(5000)
+  assert.equal(announcer.updates, 2)
+})
+
 test('a handshake waits until nodes hold what holds now', async () => {
   const { announcer, announcement, pass } = make()
   void announcement.start(KEYS)

@@ -1,0 +1,159 @@
+/**
+ * How others reach this machine: without being asked to, through a port mapping on the router, or not at all; and the NAT in between.
+ * Servers ask for a mapping while there are any.
+ */
+import type { DoctorLimits, Limits } from '../limits.js'
+import { type Log, silentLog } from '../log/log.js'
+import { systemClock } from '../util/clock.js'
+import { ownAddresses } from './addresses.js'
+import type { Dht } from './dht.js'
+import type { NatKind } from './nat.js'
+import { isHomeAddress, pathOf } from './path.js'
+import { PortMapping, type PortMappingState } from './port-mapping.js'
+import { routerOpener } from './router.js'
+import { within } from './within.js'
+
+/** The address of a mapping that is not up. */
+const NOWHERE = { externalAddress: null, externalPort: 0 }
+
+export class Reachability {
+  readonly #dht: Dht
+  readonly #limits: Limits
+  readonly #log: Log
+  #open: Promise<boolean>
+  /** Null when the router is to be left alone. */
+  readonly #mapping: PortMapping | null
+  /** A mapping that is only tried out. */
+  #trial: PortMapping | null = null
+  #servers = 0
+
+  /** @param mapsPort whether to ask the router for a port */
+  constructor(dht: Dht, mapsPort: boolean, limits: Limits, log: Log) {
+    this.#dht = dht
+    this.#limits = limits
+    this.#log = log
+    this.#open = dht.findReach()
+    this.#mapping = mapsPort ? this.#createMapping() : null
+  }
+
+  /** Resolves once it is known whether others reach this machine without being asked to; another promise after {@link relearn}. */
+  get open(): Promise<boolean> {
+    return this.#open
+  }
+
+  /** Our address has changed. @returns whether others reach this machine at the new one */
+  relearn(): Promise<boolean> {
+    this.#open = this.#dht.relearn().catch(() => false)
+    return this.#open
+  }
+
+  /** The NAT in front of this machine, as far as it shows without asking. */
+  get nat(): NatKind {
+    const { host, firewalled, randomized } = this.#dht
+    if (!firewalled) return 'open'
+    if (host === null) return 'unknown'
+    if (ownAddresses().includes(host)) return isHomeAddress(host) ? 'unknown' : 'firewall'
+    return randomized ? 'symmetric' : 'cone'
+  }
+
+  get portMapping(): PortMappingState {
+    return this.#mapping?.state ?? { state: 'off' }
+  }
+
+  /** A server has been announced. */
+  addServer(): void {
+    if (this.#servers++ === 0 && this.#mapping) this.#mapPort(this.#mapping)
+  }
+
+  /** A server has ended; the last one ends the mapping. */
+  removeServer(): void {
+    if (--this.#servers === 0) void this.#mapping?.close()
+  }
+
+  #createMapping(): PortMapping {
+    const dht = this.#dht
+    const mapping = new PortMapping({
+      openRouter: routerOpener(this.#limits, this.#log),
+      others: dht,
+      clock: systemClock,
+      limits: this.#limits,
+      log: this.#log,
+      onchange(state) {
+        const { externalAddress: host, externalPort: port } = state.state === 'mapped' ? state : NOWHERE
+        dht.mapped = host === null ? null : { host, port }
+      }
+    })
+    let online = true
+    dht.on('network-change', () => mapping.restart())
+    dht.on('network-update', () => {
+      // A router that was away may have been restarted, and has forgotten its mappings then.
+      if (dht.online && !online) mapping.restart()
+      online = dht.online
+    })
+    dht.on('nat-update', (host: string | null) => {
+      if (host === null) return
+      // There may be a router in between now.
+      if (mapping.state.state === 'unneeded') this.#mapPort(mapping)
+      else mapping.recheck()
+    })
+    dht.on('missed', () => mapping.recheck())
+    return mapping
+  }
+
+  /** Gets the port of this node mapped if there is a server, and a router between us and others. */
+  #mapPort(mapping: PortMapping): void {
+    const start = (host: string): void => {
+      if (this.#servers === 0) return
+      if (this.#isOwn(host)) mapping.skip()
+      else mapping.start(this.#dht.ownPort)
+    }
+    this.#dht.seen().then(start, err => this.#log.debug({ err }, 'no port mapping: our address is not known'))
+  }
+
+  /** Whether others who see us at this address see us as we are, without a router in between. */
+  #isOwn(host: string): boolean {
+    return pathOf(host) === 'lan' || ownAddresses().includes(host)
+  }
+
+  /**
+   * Asks the router for a port as servers do, finds out whether others reach it, and gives it back. Takes up to 20 s where the router
+   * answers nothing, or something wrong.
+   * @returns how it went; `off` when the router is to be left alone, or when there is nobody who could try the port
+   */
+  async tryPortMapping(limits: DoctorLimits): Promise<PortMappingState> {
+    if (!this.#mapping || this.#trial) return { state: 'off' }
+    // A server here has one.
+    if (this.#servers > 0) return this.#mapping.state
+    // With a port mapped others would seem to reach us without being asked to.
+    await within(this.#open, limits.bootstrapMs)
+    if (this.#dht.destroyed || this.#dht.nodeCount === 0) return { state: 'off' }
+    const { host } = this.#dht
+    if (host !== null && this.#isOwn(host)) return { state: 'unneeded' }
+    let found = (_: PortMappingState): void => {}
+    const end = new Promise<PortMappingState>(resolve => {
+      found = resolve
+    })
+    const trial = new PortMapping({
+      openRouter: routerOpener(this.#limits, this.#log),
+      others: this.#dht,
+      clock: systemClock,
+      limits: { ...this.#limits, portChecks: limits.portChecks, portCheckMs: limits.portCheckMs },
+      log: silentLog,
+      // It is off when the node was closed meanwhile.
+      onchange: state => {
+        if (state.state !== 'searching') found(state)
+      }
+    })
+    this.#trial = trial
+    trial.start(this.#dht.ownPort)
+    const state = await end
+    await trial.close()
+    this.#trial = null
+    return state
+  }
+
+  /** Gives the mapped port back. */
+  async close(): Promise<void> {
+    await Promise.all([this.#mapping?.close(), this.#trial?.close()])
+  }
+}
