@@ -104,7 +104,7 @@ export class Packer {
   readonly size: () => number
 
   /**
-   * @param size bytes that one datagram holds now, before sealing; asked anew for each
+   * @param size bytes that one datagram holds now, before sealing; called for each
    * @param send takes a full datagram's content; it may not keep the buffer
    */
   constructor(

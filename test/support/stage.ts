@@ -51,7 +51,10 @@ export class Stage {
   /** Starts hyper-nat with these arguments, `--json` and the test's DHT. */
   async run(args: readonly string[], name?: string): Promise<HyperNat> {
     const { bootstrap } = await this.testnet()
-    return this.start([...args, '--json', '--bootstrap', bootstrap.join(',')], { name })
+    return this.start(
+      [...args, '--json', '--bootstrap', bootstrap.join(',')],
+      name === undefined ? {} : { name }
+    )
   }
 
   /** Starts hyper-nat with an options.json of these entries. */
