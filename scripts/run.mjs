@@ -22,9 +22,9 @@ const tasks = {
   format: () => installed(() => lint(['--write'])),
   test: args => installed(() => test(args)),
   canary: args => canary(root, args),
-  // npm runs this one at the end of `npm ci`, when the build comes anyway if it was we who started npm; and for
-  // `npm install -g .`, which installs nothing else.
-  prepare: () => (process.env.HYPER_NAT_TASK ? 0 : prepared(() => 0))
+  // npm runs this after `npm ci`, where a task that started npm builds anyway, and for `npm install -g .`, which installs
+  // nothing else.
+  prepare: () => (process.env.HYPER_NAT_TASK ? 0 : installed(prepare))
 }
 
 const [name = '', ...args] = process.argv.slice(2)
@@ -43,6 +43,14 @@ async function installed(next) {
 /** Installs if needed, builds, then goes on. */
 function prepared(next) {
   return installed(async () => (await build()) || next())
+}
+
+/** Builds where the compiler is installed. Without dev dependencies, an existing build is what should run. */
+function prepare() {
+  if (existsSync(join(root, bin.tsc))) return build()
+  if (existsSync(join(root, 'dist', 'src', 'main.js'))) return 0
+  console.error('Cannot build: the dev dependencies are not installed. Run npm ci, then npm run build.')
+  return 1
 }
 
 /** `npm ci`, when node_modules is missing or older than the lock file. */

@@ -8,7 +8,7 @@ import { tryMaps } from './client/open-map.js'
 import { foldersOf, realFile, thisMachine } from './control/place.js'
 import { type Controlled, ControlServer } from './control/server.js'
 import type { DaemonStatus, Reloaded, Who } from './control/wire.js'
-import { codeOf, HyperNatError, OptionsError } from './errors.js'
+import { codeOf, HyperNatError, oneLine } from './errors.js'
 import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat } from './hyper-nat.js'
 import type { KeyPair } from './identity/keys.js'
@@ -228,8 +228,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
       await this.#next(() => this.#reload(false))
     } catch (err) {
       if (this.#closed) return
-      const why = err instanceof OptionsError ? err.message.replaceAll('\n', '; ') : String(err)
-      const message = `${path} has changed and is not used as it is now: ${why}`
+      const message = `${path} has changed, but cannot be used as it is now: ${oneLine(err)}`
       this.emit('event', { event: 'warning', code: codeOf(err), message })
     }
   }

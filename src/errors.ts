@@ -1,78 +1,82 @@
 /**
- * Every way in which hyper-nat fails, one code per cause. Code never matches message text: it matches
- * {@link HyperNatError.code}. A message is one sentence that tells a person what happened and what to do.
+ * Every error code, one per cause, with the exit code of a command that ends with it: 2 where what the user gave cannot be used
+ * and nothing was started, 1 for the rest. Code matches {@link HyperNatError.code}, never message text. A message is one sentence
+ * for a person: what happened, then what to do.
  */
-export type ErrorCode =
-  // Options and command line (exit code 2)
-  | 'BAD_OPTIONS'
-  | 'BAD_USAGE'
-  | 'OPTIONS_NOT_FOUND'
-  | 'OPTIONS_UNREADABLE'
-  | 'BAD_PUBLIC_KEY'
-  | 'BAD_SECRET'
-  | 'BAD_TICKET'
-  | 'TICKET_MISTYPED'
-  | 'TICKET_CUT'
-  | 'TICKET_VERSION'
-  | 'TICKET_TOO_LONG'
-  | 'IDENTITY_EXPOSED'
-  | 'IDENTITY_UNUSABLE'
-  | 'OPTIONS_BUSY'
-  | 'NAME_TAKEN'
-  | 'UNSUPPORTED'
-  | 'UNKNOWN_GAME'
-  | 'GAME_UNPLAYABLE'
-  | 'BAD_RECIPE'
-  | 'NO_SUCH_PROGRAM'
-  | 'PROGRAM_FOREIGN'
-  | 'NO_PORTS'
-  // The page on this computer: whoever asks may not, or not so
-  | 'REFUSED'
-  // Local machine (exit code 1)
-  | 'PORT_IN_USE'
-  | 'LISTEN_FAILED'
-  | 'ADDRESS_NOT_HERE'
-  | 'DHT_UNREACHABLE'
-  | 'LIBRARY_MISMATCH'
-  | 'CLOSED'
-  | 'SERVICE_FAILED'
-  | 'NO_OPTIONS_FILE'
-  // Controlling a running daemon (exit code 1; SEVERAL_DAEMONS: 2)
-  | 'NOT_RUNNING'
-  | 'SEVERAL_DAEMONS'
-  | 'CONTROL_FAILED'
-  | 'UNKNOWN_COMMAND'
-  | 'BAD_REQUEST'
-  | 'TOO_MANY_CONNECTIONS'
+const EXIT_CODES = {
+  // Options and command line
+  BAD_OPTIONS: 2,
+  BAD_USAGE: 2,
+  OPTIONS_NOT_FOUND: 2,
+  OPTIONS_UNREADABLE: 2,
+  BAD_PUBLIC_KEY: 2,
+  BAD_SECRET: 2,
+  BAD_TICKET: 2,
+  TICKET_MISTYPED: 2,
+  TICKET_CUT: 2,
+  TICKET_VERSION: 2,
+  TICKET_TOO_LONG: 2,
+  IDENTITY_EXPOSED: 2,
+  IDENTITY_UNUSABLE: 2,
+  OPTIONS_BUSY: 2,
+  NAME_TAKEN: 1,
+  UNSUPPORTED: 2,
+  UNKNOWN_GAME: 2,
+  GAME_UNPLAYABLE: 2,
+  BAD_RECIPE: 2,
+  NO_SUCH_PROGRAM: 1,
+  PROGRAM_FOREIGN: 1,
+  NO_PORTS: 1,
+  // The page: a request that is not allowed
+  REFUSED: 1,
+  // This computer
+  PORT_IN_USE: 1,
+  LISTEN_FAILED: 1,
+  ADDRESS_NOT_HERE: 1,
+  DHT_UNREACHABLE: 1,
+  CLOSED: 1,
+  LIBRARY_MISMATCH: 1,
+  SERVICE_FAILED: 1,
+  NO_OPTIONS_FILE: 1,
+  // Controlling a running daemon
+  NOT_RUNNING: 1,
+  SEVERAL_DAEMONS: 2,
+  CONTROL_FAILED: 1,
+  UNKNOWN_COMMAND: 1,
+  BAD_REQUEST: 1,
+  TOO_MANY_CONNECTIONS: 1,
   // Reaching the server
-  | 'SERVER_NOT_FOUND'
-  | 'SERVER_NOT_RUNNING'
-  | 'SERVER_REFUSED'
-  | 'NOT_INVITED'
-  | 'INVITE_EXPIRED'
-  | 'TOO_MANY_DEVICES'
-  | 'ACCESS_CHANGED'
-  | 'SERVER_UNREACHABLE'
-  | 'NATS_RANDOM'
-  | 'RELAY_UNREACHABLE'
-  | 'CONNECTION_LOST'
-  | 'SESSION_EXPIRED'
-  | 'GOODBYE'
-  // What the peer said, or should not have said
-  | 'WRONG_KEY'
-  | 'VERSION_MISMATCH'
-  | 'PROTOCOL_ERROR'
-  | 'TOO_MANY_SESSIONS'
-  | 'TOO_MANY_FLOWS'
-  | 'HANDSHAKE_TIMEOUT'
-  | 'TOO_FAST'
+  SERVER_NOT_FOUND: 1,
+  SERVER_NOT_RUNNING: 1,
+  SERVER_REFUSED: 1,
+  NOT_INVITED: 1,
+  INVITE_EXPIRED: 1,
+  TOO_MANY_DEVICES: 1,
+  ACCESS_CHANGED: 1,
+  SERVER_UNREACHABLE: 1,
+  NATS_RANDOM: 1,
+  RELAY_UNREACHABLE: 1,
+  CONNECTION_LOST: 1,
+  SESSION_EXPIRED: 1,
+  GOODBYE: 1,
+  // What the peer sent
+  WRONG_KEY: 1,
+  VERSION_MISMATCH: 1,
+  PROTOCOL_ERROR: 1,
+  TOO_MANY_SESSIONS: 1,
+  TOO_MANY_FLOWS: 1,
+  HANDSHAKE_TIMEOUT: 1,
+  TOO_FAST: 1,
   // One flow
-  | 'MAP_NOT_SHARED'
-  | 'TARGET_REFUSED'
-  | 'TARGET_UNREACHABLE'
-  | 'TARGET_TIMEOUT'
-  | 'FLOW_RESET'
-  | 'INTERNAL'
+  MAP_NOT_SHARED: 1,
+  TARGET_REFUSED: 1,
+  TARGET_UNREACHABLE: 1,
+  TARGET_TIMEOUT: 1,
+  FLOW_RESET: 1,
+  INTERNAL: 1
+} as const satisfies Record<string, 1 | 2>
+
+export type ErrorCode = keyof typeof EXIT_CODES
 
 /** An error with a documented cause. */
 export class HyperNatError extends Error {
@@ -89,7 +93,7 @@ export class HyperNatError extends Error {
   }
 }
 
-/** One thing that is wrong with the options, and where it stands. */
+/** An error in the options, and its place there. */
 export interface Fault {
   /** Place in the options, as a person writes it: `schema[2].port`, or a flag: `--protocol`. */
   readonly path: string
@@ -99,18 +103,46 @@ export interface Fault {
   readonly code?: ErrorCode
 }
 
-/** Options that cannot be used; holds every fault found, not just the first. */
+/** An error in one thing that was given. Its message is the subject and the fault, which lists show behind a path instead. */
+export class InputError extends HyperNatError {
+  /** @param fault the predicate of the sentence: `is empty` */
+  constructor(
+    code: ErrorCode,
+    subject: string,
+    readonly fault: string
+  ) {
+    super(code, `${subject} ${fault}`)
+    this.name = 'InputError'
+  }
+}
+
+/** Options that cannot be used, with every fault found. */
 export class OptionsError extends HyperNatError {
   readonly faults: readonly Fault[]
 
   constructor(faults: readonly Fault[], code: 'BAD_OPTIONS' | 'BAD_USAGE' = 'BAD_OPTIONS') {
-    super(code, faults.map(f => (f.path ? `${f.path}: ${f.message}` : f.message)).join('\n'))
+    super(code, faults.map(faultText).join('\n'))
     this.name = 'OptionsError'
     this.faults = faults
   }
 }
 
-/** What a thrown value that is nobody's fault but ours is told as: one line, with where it came from. */
+/** The exit code of a command that ends with this error. */
+export function exitCodeOf({ code }: HyperNatError): 1 | 2 {
+  return EXIT_CODES[code]
+}
+
+/** The message of any thrown value in one line: faults are separated by semicolons. */
+export function oneLine(err: unknown): string {
+  if (err instanceof OptionsError) return err.faults.map(faultText).join('; ')
+  return err instanceof Error ? err.message : String(err)
+}
+
+function faultText({ path, message }: Fault): string {
+  return path ? `${path}: ${message}` : message
+}
+
+/** Describes a thrown value that is a bug of ours: one line, with where it came from. */
 export function mistakeText(err: unknown): string {
   const where =
     err instanceof Error

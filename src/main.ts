@@ -2,13 +2,13 @@
 /** The process around the command line: argv, streams, signals, exit code. The only place that ends the process. */
 
 import { spawn } from 'node:child_process'
-import type { Surroundings } from './cli/console.js'
+import type { CliContext } from './cli/context.js'
 import { cacheCompiledCode, tuneEngine } from './engine.js'
 import { codeOf } from './errors.js'
 
 // Before the rest of the program is loaded.
 cacheCompiledCode()
-const [{ EXIT }, { run }] = await Promise.all([import('./cli/console.js'), import('./cli/run.js')])
+const [{ EXIT }, { run }] = await Promise.all([import('./cli/context.js'), import('./cli/run.js')])
 
 /** Whoever stops it waits 3 s at the most; closing must leave some of that for the output. In milliseconds. */
 const CLOSE_MS = 2700
@@ -44,7 +44,7 @@ process.stderr.on('error', () => {})
 process.on('uncaughtException', err => void crash(err))
 process.on('unhandledRejection', err => void crash(err))
 
-const around: Surroundings = {
+const context: CliContext = {
   env: process.env,
   columns: process.stdout.columns || undefined,
   stdout: text => void process.stdout.write(text),
@@ -65,7 +65,7 @@ const around: Surroundings = {
 }
 
 try {
-  await exit(await run(process.argv.slice(2), around))
+  await exit(await run(process.argv.slice(2), context))
 } catch (err) {
   await crash(err)
 }

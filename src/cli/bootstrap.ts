@@ -6,7 +6,7 @@ import { bootstrapFault } from '../text/hosts.js'
 import { PORT_MAX } from '../text/ports.js'
 import { quote } from '../text/quote.js'
 import { type Arguments, type Command, type Job, list } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { number } from './numbers.js'
 import { networkOf } from './shared-flags.js'
 
@@ -37,7 +37,7 @@ export const bootstrap: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const faults: Fault[] = []
   const nodes = number(args, 'nodes', { min: 1, max: NODES_MAX }, faults)
   const port = number(args, 'port', { min: 1, max: PORT_MAX - (nodes ?? 0) }, faults)
@@ -47,7 +47,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
       faults.push({ path: '--host', message: `has ${quote(host)}; give the IPv4 address that others use` })
     }
   }
-  const flag = networkOf(args, around).bootstrap
+  const flag = networkOf(args, context).bootstrap
   const join = flag?.text.split(/[\s,]+/).filter(node => node !== '')
   for (const node of join ?? []) {
     const message = bootstrapFault(node)

@@ -1,7 +1,7 @@
 /** `hyper-nat client`: open local ports that lead to a server's. */
 
 import { type Arguments, type Command, type Job, list, text } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { runFlags } from './run-flags.js'
 import {
   duplicateFlag,
@@ -49,7 +49,7 @@ export const client: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { clientOptions } = await import('../options/flags.js')
   const options = clientOptions({
     localPorts: list(args, 'local-port'),
@@ -58,7 +58,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     localHost: text(args, 'local-host'),
     duplicate: isGiven(args, 'duplicate'),
     publicKey: text(args, 'public-key'),
-    ...networkOf(args, around)
+    ...networkOf(args, context)
   })
   const identity = text(args, 'identity')
   return { options: { ...options, ...(identity !== undefined && { identity }) } }

@@ -2,7 +2,7 @@
 
 import type { Argv } from 'yargs'
 import { type Arguments, type Command, type Job, words } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const
 
@@ -18,7 +18,7 @@ export const completion: Command = {
   job
 }
 
-async function job(args: Arguments, { env }: Surroundings): Promise<Job> {
+async function job(args: Arguments, { env }: CliContext): Promise<Job> {
   const [given = shellIn(env.SHELL), ...more] = words(args, 'shell')
   const shell = SHELLS.find(one => one === given)
   if (!shell || more.length > 0) {

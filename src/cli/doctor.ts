@@ -2,7 +2,7 @@
 
 import type { Check, Diagnosis } from '../doctor/report.js'
 import type { Arguments, Command, Job } from './command.js'
-import { EXIT, type Surroundings } from './console.js'
+import { type CliContext, EXIT } from './context.js'
 import { rounded } from './numbers.js'
 import {
   keyFlag,
@@ -32,10 +32,10 @@ export const doctor: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { reachOptions } = await import('../options/flags.js')
   const { network, publicKey, guest, warnings } = reachOptions(
-    { ...serverOf(args), ...networkOf(args, around), ...portMappingOf(args) },
+    { ...serverOf(args), ...networkOf(args, context), ...portMappingOf(args) },
     false
   )
   const json = Boolean(args.json)

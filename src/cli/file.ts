@@ -3,7 +3,7 @@
 import { OptionsError } from '../errors.js'
 import type { Options } from '../options/entry.js'
 import { type Arguments, type Command, type Job, text } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { runFlags } from './run-flags.js'
 import { identityFlag, networkOf, relayFlag } from './shared-flags.js'
 
@@ -25,9 +25,9 @@ export const file: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { readOptionsFile } = await import('../options/file.js')
-  const { bootstrap, relay } = networkOf(args, around)
+  const { bootstrap, relay } = networkOf(args, context)
   const identity = text(args, 'identity')
   const read = async (path: string): Promise<Options> => {
     const options = await readOptionsFile(path, bootstrap, relay)

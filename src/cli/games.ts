@@ -4,7 +4,7 @@ import { fillIn } from '../games/help.js'
 import type { Recipe } from '../games/recipe.js'
 import { LOCALHOST } from '../text/address.js'
 import { type Arguments, type Command, type Job, words } from './command.js'
-import { EXIT } from './console.js'
+import { EXIT } from './context.js'
 import { table } from './table.js'
 
 export const games: Command = {
@@ -33,11 +33,11 @@ async function job(args: Arguments): Promise<Job> {
   }
   return {
     warnings: known.faults.map(({ path, message }) => ({ code: 'BAD_RECIPE', path, message })),
-    task: async around => {
+    task: async context => {
       if (args.json)
         for (const { $schema: _, ...recipe } of found)
-          around.stdout(`${JSON.stringify({ event: 'game', ...recipe })}\n`)
-      else around.stdout(one ? describe(one, portOf(one)) : listOf(found))
+          context.stdout(`${JSON.stringify({ event: 'game', ...recipe })}\n`)
+      else context.stdout(one ? describe(one, portOf(one)) : listOf(found))
       return EXIT.done
     }
   }

@@ -2,7 +2,7 @@
 
 import { LOCALHOST } from '../text/address.js'
 import { type Arguments, type Command, type Job, list, text, words } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { runFlags } from './run-flags.js'
 import { secretOf } from './secret-source.js'
 import {
@@ -58,7 +58,7 @@ export const host: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { hostOptions } = await import('../options/flags.js')
   const { knownGames } = await import('../games/games.js')
   const { HyperNatError, OptionsError } = await import('../errors.js')
@@ -75,7 +75,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
       `${recipe.name} cannot be played so. ${recipe.why} Share it anyway with --force.`
     )
   }
-  const { secret, generated, warning } = await secretOf(args, around)
+  const { secret, generated, warning } = await secretOf(args, context)
   const target = text(args, 'host')
   const options = hostOptions({
     game,
@@ -87,7 +87,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     name: text(args, 'name'),
     secret,
     ...accessOf(args),
-    ...networkOf(args, around),
+    ...networkOf(args, context),
     ...portMappingOf(args)
   })
   const [first] = options.entries

@@ -2,7 +2,7 @@
 
 import { OptionsError } from '../errors.js'
 import { type Arguments, type Command, type Job, list, text, words } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { counted } from './counted.js'
 import { DEFAULT_FILE } from './file.js'
 import { number } from './numbers.js'
@@ -34,7 +34,7 @@ export const invite: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { parseDuration } = await import('../access/duration.js')
   const { inviteTicket } = await import('../identity/server-ticket.js')
   const { readOptionsFile } = await import('../options/file.js')
@@ -52,7 +52,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   }
   const maxDevices = number(args, 'max-devices', { min: 1, max: DEVICES_MAX }, faults)
   if (faults.length > 0) throw new OptionsError(faults)
-  const { bootstrap, relay } = networkOf(args, around)
+  const { bootstrap, relay } = networkOf(args, context)
   // What the command line adds to the file, as the running server has it.
   const { network } = await readOptionsFile(path, bootstrap, relay)
   const now = Date.now()
@@ -71,7 +71,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     now
   )
   const { server, isNew } = invited
-  if (isNew) await tellChanged(path, args, around)
+  if (isNew) await tellChanged(path, args, context)
   const { expires, maps } = invited.invite
   const ticket = inviteTicket(server.keyPair, invited.invite, {
     maps: server.maps,
@@ -85,7 +85,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
       ? []
       : [`on ${counted(invited.invite.maxDevices, 'device')} at a time`])
   ]
-  const code = args.qr ? (await import('./qr.js')).qrCode(ticket, around.columns) : ''
+  const code = args.qr ? (await import('./qr.js')).qrCode(ticket, context.columns) : ''
   return {
     answer: {
       text:

@@ -3,7 +3,7 @@
 import { CONTROL_LIMITS } from '../limits.js'
 import type { ServerInFile } from '../options/guests.js'
 import { type Arguments, type Command, type Job, text } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { counted } from './counted.js'
 import { DEFAULT_FILE } from './file.js'
 import { runningFrom } from './running.js'
@@ -33,7 +33,7 @@ interface Listed {
   readonly here?: number
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { readOptionsFile } = await import('../options/file.js')
   const { serversIn, timeText } = await import('../options/guests.js')
   const { readSeen, seenFile } = await import('../options/last-seen.js')
@@ -42,7 +42,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   const path = invites.subject(args)
   const servers = serversIn(await readOptionsFile(path))
   const seen = await readSeen(seenFile(path))
-  const present = await presentOnes(path, args, around)
+  const present = await presentOnes(path, args, context)
   const now = Date.now()
   const listed = (server: ServerInFile): Listed[] => {
     const presence = (name: string | undefined, created = 0) => {
@@ -112,8 +112,8 @@ function presenceText(lastSeen: string | undefined, here: number | undefined): s
 }
 
 /** Who is connected to the daemon that runs from the file: it does not write down at once who came. */
-async function presentOnes(path: string, args: Arguments, around: Surroundings) {
-  const found = await runningFrom(path, args, around)
+async function presentOnes(path: string, args: Arguments, context: CliContext) {
+  const found = await runningFrom(path, args, context)
   if (!found) return []
   try {
     const { servers } = await found.control.ask('status', CONTROL_LIMITS.whoMs)

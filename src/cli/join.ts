@@ -5,7 +5,7 @@ import type { ClientMapInfo } from '../events.js'
 import { CONTROL_LIMITS, LIMITS } from '../limits.js'
 import type { ClientEntry } from '../options/entry.js'
 import { type Arguments, type Command, type Job, type Task, text, words } from './command.js'
-import { EXIT, type Surroundings } from './console.js'
+import { type CliContext, EXIT } from './context.js'
 import { DEFAULT_FILE } from './file.js'
 import type { GameOf } from './join-hints.js'
 import { besideOwnGame } from './own-server.js'
@@ -58,7 +58,7 @@ export const join: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { decodeTicket, encodeTicket } = await import('../identity/ticket.js')
   const { joinEntries, joinOptions } = await import('../options/join.js')
   const { OptionsError } = await import('../errors.js')
@@ -84,7 +84,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     only: args.only === undefined ? undefined : only,
     localPorts: args['local-port'] === undefined ? undefined : localPorts.join(','),
     ...extra,
-    ...networkOf(args, around)
+    ...networkOf(args, context)
   })
   const ticket = decodeTicket(given)
   const path = file ?? DEFAULT_FILE
@@ -96,10 +96,10 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     ticket.publicKey,
     asked.entries.filter(entry => entry.mode === 'client'),
     args,
-    around
+    context
   )
   const options = { ...asked, entries, warnings: [...asked.warnings, ...own] }
-  const running = args.save ? await runningFrom(path, args, around) : null
+  const running = args.save ? await runningFrom(path, args, context) : null
   if (running) return { warnings: options.warnings, task: handOver(running, entries, save, path, args) }
   return {
     options: { ...options, ...(identity !== undefined && { identity }) },

@@ -1,7 +1,7 @@
 /** `hyper-nat learn`: a recipe from the ports that a running program has open. */
 
 import { type Arguments, type Command, type Job, text } from './command.js'
-import { EXIT } from './console.js'
+import { EXIT } from './context.js'
 
 export const learn: Command = {
   name: 'learn',
@@ -34,18 +34,20 @@ async function job(args: Arguments): Promise<Job> {
   }
   return {
     warnings: [],
-    task: async around => {
+    task: async context => {
       const { openPorts } = await import('../games/open-ports.js')
       const { learnedRecipe, saveRecipe } = await import('../games/learned.js')
       const recipe = learnedRecipe(await openPorts(Number(pid)), text(args, 'name'))
       const path = args.save ? await saveRecipe(recipe) : undefined
       if (args.json) {
-        around.stdout(`${JSON.stringify({ event: 'recipe', recipe, ...(path !== undefined && { path }) })}\n`)
+        context.stdout(
+          `${JSON.stringify({ event: 'recipe', recipe, ...(path !== undefined && { path }) })}\n`
+        )
       } else {
-        around.stdout(`${JSON.stringify(recipe, null, 2)}\n`)
-        around.stderr(CAUTION)
+        context.stdout(`${JSON.stringify(recipe, null, 2)}\n`)
+        context.stderr(CAUTION)
         if (path !== undefined)
-          around.stderr(`Saved in ${path}. Share it with: hyper-nat host ${recipe.id}\n`)
+          context.stderr(`Saved in ${path}. Share it with: hyper-nat host ${recipe.id}\n`)
       }
       return EXIT.done
     }

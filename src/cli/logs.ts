@@ -5,7 +5,7 @@ import { type Fault, OptionsError } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
 import { CONTROL_LIMITS } from '../limits.js'
 import type { Arguments, Command, Job } from './command.js'
-import { EXIT, type Surroundings } from './console.js'
+import { type CliContext, EXIT } from './context.js'
 import { EventText } from './event-text.js'
 import { number } from './numbers.js'
 import { choiceOf, runningFlags, runningOne } from './running.js'
@@ -23,11 +23,11 @@ export const logs: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const faults: Fault[] = []
   const lines = number(args, 'lines', { min: 0, max: CONTROL_LIMITS.journalLines }, faults)
   if (faults.length > 0) throw new OptionsError(faults)
-  const choice = await choiceOf(args, around)
+  const choice = await choiceOf(args, context)
   const { plainLine } = await import('../log/log.js')
   return {
     warnings: [],

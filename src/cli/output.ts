@@ -4,7 +4,7 @@ import { codeOf, type Fault, HyperNatError, OptionsError } from '../errors.js'
 import type { DaemonEvent, ServiceEvent } from '../events.js'
 import type { Warning } from '../options/entry.js'
 import type { Answer } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { EventText, type TextExtras } from './event-text.js'
 
 export interface Output {
@@ -25,7 +25,7 @@ export interface Output {
   advice(text: string): void
 }
 
-type Streams = Pick<Surroundings, 'stdout' | 'stderr'>
+type Streams = Pick<CliContext, 'stdout' | 'stderr'>
 
 /** Every fault of an error, or the error itself as the only one. */
 function faultsOf(err: unknown): readonly Fault[] {

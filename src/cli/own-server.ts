@@ -8,7 +8,7 @@ import { CONTROL_LIMITS, LIMITS } from '../limits.js'
 import type { ClientEntry, Warning } from '../options/entry.js'
 import { isIPv4Loopback } from '../text/address.js'
 import type { Arguments } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { controlOf } from './shared-flags.js'
 
 /** The entries with other local ports where those are free now, but a game's; and what is to be said of it. */
@@ -16,10 +16,10 @@ export async function besideOwnGame(
   publicKey: Uint8Array,
   entries: readonly ClientEntry[],
   args: Arguments,
-  around: Pick<Surroundings, 'env'>
+  context: Pick<CliContext, 'env'>
 ): Promise<{ readonly entries: ClientEntry[]; readonly warnings: Warning[] }> {
   const { encodeKey } = await import('../identity/encoding.js')
-  const shared = await portsSharedHere(encodeKey(publicKey), args, around)
+  const shared = await portsSharedHere(encodeKey(publicKey), args, context)
   const moved = await whereFree(entries.filter(({ localPort }) => shared.has(localPort)))
   if (moved.length === 0) return { entries: [...entries], warnings: [] }
   const { formatPorts, PORT_MAX } = await import('../text/ports.js')
@@ -52,11 +52,11 @@ async function whereFree(entries: readonly ClientEntry[]): Promise<ClientEntry[]
 async function portsSharedHere(
   publicKey: string,
   args: Arguments,
-  around: Pick<Surroundings, 'env'>
+  context: Pick<CliContext, 'env'>
 ): Promise<Set<number>> {
   const { findDaemons } = await import('../control/client.js')
   // What cannot be asked is as if it were not there.
-  const found = await findDaemons({ control: controlOf(args, around) }).catch(() => [])
+  const found = await findDaemons({ control: controlOf(args, context) }).catch(() => [])
   const statuses = await Promise.all(
     found.map(async ({ who, control }) => {
       try {

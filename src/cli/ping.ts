@@ -4,7 +4,7 @@ import type { PingAnswer, PingSummary } from '../client/ping.js'
 import { type Fault, OptionsError } from '../errors.js'
 import { shortKey } from '../identity/encoding.js'
 import type { Arguments, Command, Job } from './command.js'
-import { EXIT, type Surroundings } from './console.js'
+import { type CliContext, EXIT } from './context.js'
 import { number, rounded } from './numbers.js'
 import { keyFlag, networkOf, relayFlag, serverOf, stopSignal, ticketWords } from './shared-flags.js'
 
@@ -30,12 +30,12 @@ export const ping: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { reachOptions } = await import('../options/flags.js')
   const faults: Fault[] = []
   const count = number(args, 'count', { min: 1, max: COUNT_MAX }, faults)
   const interval = number(args, 'interval', { min: INTERVAL_MIN, max: INTERVAL_MAX, whole: false }, faults)
-  const flags = { ...serverOf(args), ...networkOf(args, around) }
+  const flags = { ...serverOf(args), ...networkOf(args, context) }
   const { network, publicKey, guest, warnings } = judged(() => reachOptions(flags, true), faults)
   const json = Boolean(args.json)
   return {

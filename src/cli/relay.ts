@@ -1,6 +1,6 @@
 /** `hyper-nat relay`: pass packets on for those who find no direct path. */
 
-import { type Fault, OptionsError } from '../errors.js'
+import { type Fault, InputError, OptionsError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
 import { weaknessOf } from '../identity/strength.js'
 import type { RelayLimits } from '../limits.js'
@@ -8,7 +8,7 @@ import type { Warning } from '../options/entry.js'
 import { bootstrapFault } from '../text/hosts.js'
 import { PORT_MAX } from '../text/ports.js'
 import { type Arguments, type Command, type Job, list } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { number } from './numbers.js'
 import { secretOf } from './secret-source.js'
 import { networkOf } from './shared-flags.js'
@@ -44,18 +44,18 @@ export const relay: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const faults: Fault[] = []
   const port = number(args, 'port', { min: 1, max: PORT_MAX }, faults)
   const limits = limitsOf(args, faults)
   const allow = keysOf(args, faults)
-  const flag = networkOf(args, around).bootstrap
+  const flag = networkOf(args, context).bootstrap
   const bootstrap = flag?.text.split(/[\s,]+/).filter(node => node !== '')
   for (const node of bootstrap ?? []) {
     const message = bootstrapFault(node)
     if (message) faults.push({ path: flag!.place, message })
   }
-  const { secret, generated, warning } = await secretOf(args, around)
+  const { secret, generated, warning } = await secretOf(args, context)
   if (secret.text === '')
     faults.push({ path: secret.place, message: 'is empty; give a long one that nobody guesses' })
   if (faults.length > 0) throw new OptionsError(faults)
@@ -97,7 +97,8 @@ function keysOf(args: Arguments, faults: Fault[]): Uint8Array[] | undefined {
     try {
       return [decodeKey(text)]
     } catch (err) {
-      faults.push({ path: '--allow', message: (err as Error).message.replace(/^the public key /, '') })
+      if (!(err instanceof InputError)) throw err
+      faults.push({ path: '--allow', message: err.fault })
       return []
     }
   })

@@ -3,7 +3,7 @@
 import { HyperNatError, OptionsError } from '../errors.js'
 import { CONTROL_LIMITS } from '../limits.js'
 import type { Arguments, Command, Job } from './command.js'
-import { EXIT, type Surroundings } from './console.js'
+import { type CliContext, EXIT } from './context.js'
 import { choiceOf, reloadedText, runningFlags, runningOne } from './running.js'
 
 export const reload: Command = {
@@ -15,8 +15,8 @@ export const reload: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
-  const choice = await choiceOf(args, around)
+async function job(args: Arguments, context: CliContext): Promise<Job> {
+  const choice = await choiceOf(args, context)
   return {
     warnings: [],
     async task({ stdout }) {

@@ -1,7 +1,7 @@
 /** `hyper-nat revoke`: a guest is not let in any more. */
 
 import { type Arguments, type Command, type Job, text, words } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { DEFAULT_FILE } from './file.js'
 import { tellChanged } from './running.js'
 import { guestFlags } from './shared-flags.js'
@@ -16,13 +16,13 @@ export const revoke: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { removeGuest } = await import('../options/guests.js')
   const { quoteName } = await import('../text/quote.js')
   const name = words(args, 'name').join(' ')
   const path = text(args, 'config') ?? DEFAULT_FILE
   const server = await removeGuest(path, name, text(args, 'server'))
-  await tellChanged(path, args, around)
+  await tellChanged(path, args, context)
   const isPrivate = server.access.private
   return {
     answer: {

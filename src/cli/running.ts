@@ -6,7 +6,7 @@ import type { Reloaded, Who } from '../control/wire.js'
 import { type Fault, HyperNatError, OptionsError } from '../errors.js'
 import { CONTROL_LIMITS } from '../limits.js'
 import { type Arguments, text } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { counted } from './counted.js'
 import { number } from './numbers.js'
 import { controlOf } from './shared-flags.js'
@@ -20,20 +20,20 @@ export const runningFlags: Readonly<Record<string, Flag>> = {
 }
 
 /** @throws OptionsError for a number that is none */
-export async function choiceOf(args: Arguments, around: Pick<Surroundings, 'env'>): Promise<DaemonChoice> {
+export async function choiceOf(args: Arguments, context: Pick<CliContext, 'env'>): Promise<DaemonChoice> {
   const faults: Fault[] = []
   const pid = number(args, 'pid', { min: 1, max: PID_MAX }, faults)
   if (faults.length > 0) throw new OptionsError(faults)
-  return { ...(await fileChoice(text(args, 'config'), args, around)), pid }
+  return { ...(await fileChoice(text(args, 'config'), args, context)), pid }
 }
 
 /** A daemon that runs from a file listens where that says, unless it was told otherwise. */
 async function fileChoice(
   file: string | undefined,
   args: Arguments,
-  around: Pick<Surroundings, 'env'>
+  context: Pick<CliContext, 'env'>
 ): Promise<DaemonChoice> {
-  const control = controlOf(args, around)
+  const control = controlOf(args, context)
   if (file === undefined || control !== undefined) return { control, file }
   const { readOptionsFile } = await import('../options/file.js')
   // What is wrong in there is no reason not to find who runs from it.
@@ -83,10 +83,10 @@ export function whoText({ pid, file }: Who): string {
 export async function runningFrom(
   file: string,
   args: Arguments,
-  around: Pick<Surroundings, 'env'>
+  context: Pick<CliContext, 'env'>
 ): Promise<FoundDaemon | null> {
   const { findDaemons } = await import('../control/client.js')
-  const [found, ...others] = await findDaemons(await fileChoice(file, args, around)).catch(() => [])
+  const [found, ...others] = await findDaemons(await fileChoice(file, args, context)).catch(() => [])
   for (const { control } of others) control.close()
   return found ?? null
 }
@@ -98,9 +98,9 @@ export async function runningFrom(
 export async function tellChanged(
   file: string,
   args: Arguments,
-  around: Pick<Surroundings, 'env'>
+  context: Pick<CliContext, 'env'>
 ): Promise<void> {
-  const found = await runningFrom(file, args, around)
+  const found = await runningFrom(file, args, context)
   // It is late, or finds fault with something else in the file.
   await found?.control.ask('reload', CONTROL_LIMITS.whoMs).catch(() => {})
   found?.control.close()

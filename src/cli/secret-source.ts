@@ -5,7 +5,7 @@ import { OptionsError } from '../errors.js'
 import type { Warning } from '../options/entry.js'
 import type { Given } from '../options/flags.js'
 import { type Arguments, text } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 
 /** A secret, whether it was made just now, and what is unwise about its file. */
 export interface SecretSource {
@@ -19,7 +19,7 @@ export interface SecretSource {
  * variable in a script must not end in a new random identity.
  * @throws OptionsError `BAD_USAGE` if two flags give one, `BAD_OPTIONS` if its file cannot be used
  */
-export async function secretOf(args: Arguments, around: Surroundings): Promise<SecretSource> {
+export async function secretOf(args: Arguments, context: CliContext): Promise<SecretSource> {
   const flag = text(args, 'secret')
   const path = text(args, 'secret-file')
   if (flag !== undefined && path !== undefined) {
@@ -29,19 +29,19 @@ export async function secretOf(args: Arguments, around: Surroundings): Promise<S
     )
   }
   if (flag !== undefined) return { secret: { text: flag, place: '-s' }, generated: false }
-  if (path !== undefined) return fromFile(path, around)
-  const variable = around.env.HYPER_NAT_SECRET
+  if (path !== undefined) return fromFile(path, context)
+  const variable = context.env.HYPER_NAT_SECRET
   if (variable !== undefined)
     return { secret: { text: variable, place: 'HYPER_NAT_SECRET' }, generated: false }
   const { randomSecret } = await import('../identity/keys.js')
   return { secret: { text: randomSecret().reveal(), place: '-s' }, generated: true }
 }
 
-async function fromFile(path: string, around: Surroundings): Promise<SecretSource> {
+async function fromFile(path: string, context: CliContext): Promise<SecretSource> {
   const { decodeText, readableByOthers } = await import('../options/file.js')
   try {
     const stdin = path === '-'
-    const bytes = stdin ? await around.readStdin() : await readFile(path)
+    const bytes = stdin ? await context.readStdin() : await readFile(path)
     // Editors and echo end the line; that is not part of the secret.
     const secret = decodeText(bytes).replace(/\r?\n$/, '')
     if (/[\r\n]/.test(secret)) throw fault('holds more than one line; a secret is one')

@@ -2,7 +2,7 @@
 
 import type { Warning } from '../options/entry.js'
 import { type Arguments, type Command, type Job, list, text } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { runFlags } from './run-flags.js'
 import { secretOf } from './secret-source.js'
 import {
@@ -61,9 +61,9 @@ export const server: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { serverOptions } = await import('../options/flags.js')
-  const { secret, generated, warning } = await secretOf(args, around)
+  const { secret, generated, warning } = await secretOf(args, context)
   const options = serverOptions({
     ports: list(args, 'port'),
     protocols: list(args, 'protocol'),
@@ -74,7 +74,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     duplicate: isGiven(args, 'duplicate'),
     secret,
     ...accessOf(args),
-    ...networkOf(args, around),
+    ...networkOf(args, context),
     ...portMappingOf(args)
   })
   const warnings: Warning[] = warning ? [...options.warnings, warning] : [...options.warnings]

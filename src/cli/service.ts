@@ -5,7 +5,7 @@ import type { Fault } from '../errors.js'
 import type { Step } from '../service/plan.js'
 import { oneOf, quote } from '../text/quote.js'
 import { type Arguments, type Command, type Job, text, words } from './command.js'
-import { EXIT, type Surroundings } from './console.js'
+import { type CliContext, EXIT } from './context.js'
 import { DEFAULT_FILE } from './file.js'
 
 const ACTIONS = ['install', 'uninstall', 'status'] as const
@@ -45,11 +45,11 @@ async function job(args: Arguments): Promise<Job> {
   const main = fileURLToPath(new URL('../main.js', import.meta.url))
   const parts = await partsHere(args.system ? 'system' : 'user', main, file, options)
   const plan = planFor(parts)
-  if (action === 'status') return { warnings: [], task: around => showStatus(plan.status, args, around) }
+  if (action === 'status') return { warnings: [], task: context => showStatus(plan.status, args, context) }
   const notes = action === 'install' ? [...npxNote(main), ...plan.notes] : []
   return {
     warnings: options?.warnings ?? [],
-    task: around => carryOut(action, plan[action], notes, args, around)
+    task: context => carryOut(action, plan[action], notes, args, context)
   }
 }
 
@@ -75,37 +75,33 @@ async function carryOut(
   steps: readonly Step[],
   notes: readonly string[],
   args: Arguments,
-  around: Surroundings
+  context: CliContext
 ): Promise<number> {
   const { apply } = await import('../service/apply.js')
   const { stepsText } = await import('../service/plan.js')
   const dryRun = Boolean(args['dry-run'])
   const say = (said: string): void => {
-    if (!args.json && !args.quiet) around.stdout(said)
+    if (!args.json && !args.quiet) context.stdout(said)
   }
   say(`${dryRun ? 'This would' : 'This will'}\n\n${stepsText(steps)}\n`)
   for (const note of notes) say(`Note: ${note}\n`)
   if (!dryRun) {
-    await apply(steps, around.stderr)
+    await apply(steps, context.stderr)
     say('Done.\n')
   }
   if (args.json) {
-    around.stdout(`${JSON.stringify({ event: 'service', action, done: !dryRun, steps, notes })}\n`)
+    context.stdout(`${JSON.stringify({ event: 'service', action, done: !dryRun, steps, notes })}\n`)
   }
   return EXIT.done
 }
 
-async function showStatus(
-  command: readonly string[],
-  args: Arguments,
-  around: Surroundings
-): Promise<number> {
+async function showStatus(command: readonly string[], args: Arguments, context: CliContext): Promise<number> {
   const { runCommand } = await import('../service/apply.js')
   const { code, text: said } = await runCommand(command)
   if (args.json) {
-    around.stdout(
+    context.stdout(
       `${JSON.stringify({ event: 'service', action: 'status', running: code === 0, text: said })}\n`
     )
-  } else around.stdout(said === '' ? `${command[0]} could not be run (${code})\n` : said)
+  } else context.stdout(said === '' ? `${command[0]} could not be run (${code})\n` : said)
   return code === 0 ? EXIT.done : EXIT.failed
 }

@@ -6,7 +6,7 @@ import type { AccessFlags } from '../options/access-flags.js'
 import type { Options } from '../options/entry.js'
 import type { NetworkFlag, NetworkFlags } from '../options/network-flags.js'
 import { type Arguments, list, text, words } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 
 export const everyFlag: Readonly<Record<string, Flag>> = {
   bootstrap: {
@@ -138,7 +138,7 @@ export const guestFlags: Readonly<Record<string, Flag>> = {
 }
 
 /** Where the control socket is: as the flag says, or else the environment. */
-export function controlOf(args: Arguments, { env }: Pick<Surroundings, 'env'>): ControlSetting {
+export function controlOf(args: Arguments, { env }: Pick<CliContext, 'env'>): ControlSetting {
   const given = text(args, 'control') ?? env.HYPER_NAT_CONTROL
   return given === 'off' ? false : given || undefined
 }
@@ -152,16 +152,16 @@ export function withControl(options: Options, control: ControlSetting): Options 
 }
 
 /** DHT nodes and relays, each from its flag or else the environment. */
-export function networkOf(args: Arguments, around: Pick<Surroundings, 'env'>): NetworkFlags {
+export function networkOf(args: Arguments, context: Pick<CliContext, 'env'>): NetworkFlags {
   return {
-    bootstrap: given(args, around, 'bootstrap', 'HYPER_NAT_BOOTSTRAP'),
-    relay: given(args, around, 'relay', 'HYPER_NAT_RELAY')
+    bootstrap: given(args, context, 'bootstrap', 'HYPER_NAT_BOOTSTRAP'),
+    relay: given(args, context, 'relay', 'HYPER_NAT_RELAY')
   }
 }
 
 function given(
   args: Arguments,
-  { env }: Pick<Surroundings, 'env'>,
+  { env }: Pick<CliContext, 'env'>,
   flag: string,
   variable: string
 ): NetworkFlag | undefined {

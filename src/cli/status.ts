@@ -5,7 +5,7 @@ import type { DaemonStatus } from '../control/wire.js'
 import { CONTROL_LIMITS } from '../limits.js'
 import { withRates } from '../status.js'
 import type { Arguments, Command, Job } from './command.js'
-import { EXIT, type Surroundings } from './console.js'
+import { type CliContext, EXIT } from './context.js'
 import { rounded } from './numbers.js'
 import { choiceOf, runningFlags, runningOne, runningOnes } from './running.js'
 import { listText, statusText } from './status-text.js'
@@ -28,9 +28,9 @@ export const status: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
-  const choice = await choiceOf(args, around)
-  const { stdout, columns } = around
+async function job(args: Arguments, context: CliContext): Promise<Job> {
+  const choice = await choiceOf(args, context)
+  const { stdout, columns } = context
   const show = (one: DaemonStatus): void => {
     if (args.json) stdout(`${JSON.stringify({ event: 'status', ...one }, rounded)}\n`)
     else stdout(`${args.watch && columns !== undefined ? CLEAR : ''}${statusText(one)}`)

@@ -1,7 +1,7 @@
 /** `hyper-nat ticket`: what a ticket holds. */
 
 import { type Arguments, type Command, type Job, words } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { qrFlag } from './shared-flags.js'
 
 export const ticket: Command = {
@@ -14,7 +14,7 @@ export const ticket: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { decodeTicket, encodeTicket } = await import('../identity/ticket.js')
   const { encodeKey } = await import('../identity/encoding.js')
   const { quoteName } = await import('../text/quote.js')
@@ -30,7 +30,7 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     ...section('DHT nodes', bootstrap),
     ...(invite ? ['an invite: this ticket is for one guest, and a secret'] : [])
   ]
-  const code = args.qr ? (await import('./qr.js')).qrCode(encodeTicket(ticket), around.columns) : ''
+  const code = args.qr ? (await import('./qr.js')).qrCode(encodeTicket(ticket), context.columns) : ''
   return {
     answer: {
       text: `${lines.join('\n')}\n${code}`,

@@ -3,7 +3,7 @@
 import type { Options } from '../options/entry.js'
 import { PORT_MAX } from '../text/ports.js'
 import { type Arguments, type Command, type Job, text } from './command.js'
-import type { Surroundings } from './console.js'
+import type { CliContext } from './context.js'
 import { DEFAULT_FILE } from './file.js'
 import { number } from './numbers.js'
 import { identityFlag, networkOf, relayFlag } from './shared-flags.js'
@@ -23,13 +23,13 @@ export const ui: Command = {
   job
 }
 
-async function job(args: Arguments, around: Surroundings): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { OptionsError } = await import('../errors.js')
   const { readOptionsIfThere } = await import('../options/file.js')
   const faults: { path: string; message: string }[] = []
   const port = number(args, 'page-port', { min: 0, max: PORT_MAX }, faults)
   if (faults.length > 0) throw new OptionsError(faults, 'BAD_USAGE')
-  const { bootstrap, relay } = networkOf(args, around)
+  const { bootstrap, relay } = networkOf(args, context)
   const identity = text(args, 'identity')
   const read = async (path: string): Promise<Options> => {
     const options = await readOptionsIfThere(path, bootstrap, relay)
@@ -40,6 +40,6 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
   return {
     options: { ...(await read(path)), source: { path, read: () => read(path) } },
     // Who has no terminal here, a script or a service, has no eyes for a browser either.
-    openPage: args['no-open'] !== true && args.json !== true && around.columns !== undefined
+    openPage: args['no-open'] !== true && args.json !== true && context.columns !== undefined
   }
 }

@@ -6,7 +6,7 @@
 import bs58 from 'bs58'
 import sodium from 'sodium-native'
 import z32 from 'z32'
-import { HyperNatError } from '../errors.js'
+import { InputError } from '../errors.js'
 import { KEY_BYTES } from './keys.js'
 
 const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
@@ -34,7 +34,7 @@ export function shortKey(key: Uint8Array | string): string {
 /**
  * Reads a public key in base58, hex or z-base-32; blanks around it are ignored.
  * @returns 32 bytes that are a valid ed25519 point: 15 of 16 typos give none, although base58 has no checksum
- * @throws HyperNatError `BAD_PUBLIC_KEY` that says what is wrong with it
+ * @throws InputError `BAD_PUBLIC_KEY`
  */
 export function decodeKey(text: string): Uint8Array {
   const key = text.trim()
@@ -107,6 +107,6 @@ function quote(char: string): string {
     : `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`
 }
 
-function bad(what: string): HyperNatError {
-  return new HyperNatError('BAD_PUBLIC_KEY', `the public key ${what}`)
+function bad(fault: string): InputError {
+  return new InputError('BAD_PUBLIC_KEY', 'the public key', fault)
 }

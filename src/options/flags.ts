@@ -6,7 +6,7 @@
  * that has as many protocols as ports after the ranges are written out is fine, too.
  */
 
-import { codeOf, type ErrorCode, type Fault, OptionsError } from '../errors.js'
+import { codeOf, type ErrorCode, type Fault, InputError, OptionsError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
 import { GuestKey } from '../identity/guest.js'
 import { decodeTicket } from '../identity/ticket.js'
@@ -203,8 +203,8 @@ export function reachOptions(flags: ReachFlags, keyNeeded: boolean): Reach {
       return read()
     } catch (err) {
       if (err instanceof OptionsError) faults.push(...err.faults)
-      else if (codeOf(err) !== 'BAD_PUBLIC_KEY') throw err
-      else faults.push({ path: '-k', message: (err as Error).message.replace(/^the public key /, '') })
+      else if (err instanceof InputError) faults.push({ path: '-k', message: err.fault })
+      else throw err
       return undefined
     }
   }

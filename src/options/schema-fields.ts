@@ -1,5 +1,6 @@
 /** Kinds of values that keys of options.json have in common, in zod, and how a fault of each is told. */
 import * as z from 'zod'
+import { InputError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
 import { hostFault } from '../text/hosts.js'
 import { PORT_MAX, PORTS_PATTERN, parsePorts } from '../text/ports.js'
@@ -85,7 +86,8 @@ export function keyOf(text: string, ctx: z.RefinementCtx): Uint8Array {
   try {
     return decodeKey(text)
   } catch (err) {
-    const message = (err as Error).message.replace(/^the public key /, '')
+    if (!(err instanceof InputError)) throw err
+    const message = err.fault
     ctx.addIssue({ code: 'custom', message, input: text })
     return z.NEVER
   }

@@ -5,7 +5,7 @@
  */
 
 import * as z from 'zod'
-import { codeOf } from '../errors.js'
+import { codeOf, InputError } from '../errors.js'
 import { Secret } from '../identity/secret.js'
 import { decodeTicket } from '../identity/ticket.js'
 import { quote } from '../text/quote.js'
@@ -39,7 +39,8 @@ const ticket = z
     try {
       return decodeTicket(text)
     } catch (err) {
-      const message = (err as Error).message.replace(/^the ticket /, '')
+      if (!(err instanceof InputError)) throw err
+      const message = err.fault
       // Not the text: an invite in it is a secret.
       ctx.addIssue({ code: 'custom', message, params: { code: codeOf(err) } })
       return z.NEVER

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import type { RunningDaemon, Surroundings } from '../../../src/cli/console.js'
+import type { CliContext, RunningDaemon } from '../../../src/cli/context.js'
 import { run } from '../../../src/cli/run.js'
 import type { DaemonEvent } from '../../../src/events.js'
 import type { Log } from '../../../src/log/log.js'
@@ -29,7 +29,7 @@ export class FakeDaemon extends EventEmitter implements RunningDaemon {
 }
 
 /** A process around the command line, in memory. */
-export class Memory implements Surroundings {
+export class Memory implements CliContext {
   env: Record<string, string> = {}
   columns = 100
   closeMs = 60_000

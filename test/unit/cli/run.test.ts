@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { run } from '../../../src/cli/run.js'
-import { HyperNatError } from '../../../src/errors.js'
+import { exitCodeOf, HyperNatError } from '../../../src/errors.js'
 import type { Options } from '../../../src/options/entry.js'
 import { FakeDaemon, Memory, runOnce } from './memory.js'
 
@@ -257,4 +257,14 @@ test('a file without entries is refused where there is no page to fill it', asyn
   const { code, err } = await runOnce(['-c', write('empty.json', '{ "schema": [] }')])
   assert.equal(code, 2)
   assert.match(err, /schema: is empty; it holds at least one entry/)
+})
+
+test('the exit code is that of the error code', () => {
+  for (const [code, exit] of [
+    ['BAD_TICKET', 2],
+    ['SEVERAL_DAEMONS', 2],
+    ['NOT_RUNNING', 1],
+    ['SERVER_NOT_FOUND', 1]
+  ] as const)
+    assert.equal(exitCodeOf(new HyperNatError(code, '')), exit, code)
 })

@@ -1,49 +1,48 @@
-/** The seam between the command line and the process around it, with an in-memory twin in the tests. */
+/** What the command line uses of its process; tests have an in-memory twin. */
 
 import type { DaemonEvent, ServiceEvent } from '../events.js'
 import type { Journal } from '../log/journal.js'
 import type { Log } from '../log/log.js'
 import type { Options } from '../options/entry.js'
 
-/** What the CLI uses of its process. */
-export interface Surroundings {
+export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Columns of the terminal; undefined if stdout is none. */
+  /** Columns of the terminal; undefined if stdout is not a terminal. */
   readonly columns: number | undefined
   /** Writes text as it is; line breaks are the caller's. */
   readonly stdout: (text: string) => void
   readonly stderr: (text: string) => void
-  /** Everything on stdin, for a secret that comes through a pipe. */
+  /** Reads all of stdin, for a secret from a pipe. */
   readonly readStdin: () => Promise<Uint8Array>
-  /** Resolves when the daemon shall end: a signal, or nobody reads stdout any more. */
+  /** Resolves when the process is asked to stop: by a signal, or because stdout was closed. */
   readonly stopped: Promise<void>
-  /** How long a daemon may take to close before it is left behind, in milliseconds. */
+  /** How long a daemon may take to close before the process exits without it, in milliseconds. */
   readonly closeMs: number
-  /** Opens a link in the user's browser, if there is one; whether it did does not show. */
+  /** Opens a link in the user's browser, if there is one. Reports no failure. */
   readonly openBrowser: (url: string) => void
-  /** Makes the daemon; loads it when called, as `--help` has no use for it. */
+  /** Creates the daemon. Its code is loaded on this call: `--help` does not need it. */
   readonly daemon: (options: Options, log: Log, journal: Journal) => Promise<RunningDaemon>
-  /** Calls the listener when the system asks the process to read its options again, in place of ending it. */
+  /** Calls the listener when a signal asks the process to reload its options. */
   readonly onReload: (listener: () => void) => void
 }
 
-/** What the CLI uses of a daemon. */
+/** What the command line uses of a daemon. */
 export interface RunningDaemon {
   on(name: 'event', listener: (event: DaemonEvent | ServiceEvent) => void): unknown
   start(): Promise<void>
   close(): Promise<void>
-  /** Resolves when somebody else than a signal has asked that it ends. */
+  /** Resolves when the control socket is asked to stop the daemon. */
   readonly stopAsked?: Promise<void>
-  /** Reads its options again. */
+  /** Reloads its options. */
   reload?(): Promise<unknown>
 }
 
-/** Exit codes, in one place. */
+/** Exit codes. */
 export const EXIT = {
   /** Done, or stopped by a signal. */
   done: 0,
   /** Failed while running. */
   failed: 1,
-  /** Bad usage or bad options; nothing was done. */
+  /** Bad usage or bad options; nothing was started. */
   usage: 2
 } as const
