@@ -8,8 +8,8 @@ import { secretOf } from './secret-source.js'
 import {
   accessFlags,
   accessOf,
-  duplicateFlag,
-  isGiven,
+  featureFlags,
+  featuresOf,
   networkOf,
   portMappingFlag,
   portMappingOf,
@@ -34,15 +34,7 @@ export const server: Command = {
     ...accessFlags,
     host: { type: 'string', describe: 'Where the ports are: an address or a name (127.0.0.1)' },
     name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
-    'player-addresses': {
-      type: 'boolean',
-      describe: 'The program here sees each guest come from an address of its own, 127.x.y.z'
-    },
-    'proxy-protocol': {
-      type: 'boolean',
-      describe: 'Tell the program who connects by the PROXY protocol, version 2 (tcp, tcpudp)'
-    },
-    ...duplicateFlag,
+    ...featureFlags,
     ...qrFlag,
     ...relayFlag,
     ...runFlags,
@@ -69,9 +61,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     protocols: list(args, 'protocol'),
     host: text(args, 'host'),
     name: text(args, 'name'),
-    playerAddresses: isGiven(args, 'player-addresses'),
-    proxyProtocol: isGiven(args, 'proxy-protocol'),
-    duplicate: isGiven(args, 'duplicate'),
+    ...featuresOf(args),
     secret,
     ...accessOf(args),
     ...networkOf(args, context),

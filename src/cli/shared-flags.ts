@@ -4,6 +4,7 @@ import type { Options as Flag } from 'yargs'
 import type { ControlSetting } from '../control/place.js'
 import type { AccessFlags } from '../options/access-flags.js'
 import type { Options } from '../options/entry.js'
+import { perFeature, type ServerFeatures, serverFeatures } from '../options/features.js'
 import type { NetworkFlag, NetworkFlags } from '../options/network-flags.js'
 import { type Arguments, list, text, words } from './command.js'
 import type { CliContext } from './context.js'
@@ -121,6 +122,15 @@ export const duplicateFlag: Readonly<Record<string, Flag>> = {
     describe:
       'Send small UDP datagrams twice, for a line that loses packets; each side says it for what it sends'
   }
+}
+
+/** The on/off options of a server's port maps. */
+export const featureFlags: Readonly<Record<string, Flag>> = Object.fromEntries(
+  serverFeatures.map(([, { flag, help }]) => [flag, { type: 'boolean', describe: help }])
+)
+
+export function featuresOf(args: Arguments): ServerFeatures {
+  return perFeature(({ flag }) => isGiven(args, flag))
 }
 
 /** A flag that is given or not. */

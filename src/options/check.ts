@@ -24,7 +24,7 @@ import { oneOf, quote } from '../text/quote.js'
 import { type PlacedAccess, withAccess } from './access.js'
 import { bySecret, findConflicts, type Placed } from './conflicts.js'
 import type { ClientEntry, NetworkOptions, Options, ServerEntry, Warning } from './entry.js'
-import { featureFaults } from './features.js'
+import { featureFaults, featuresOn } from './features.js'
 import { filePlaces, type Places } from './places.js'
 import { clientEntry, networkOnly, serverEntry, topLevel, unknownEntry } from './schema.js'
 import { allowedShape, inviteShape } from './schema-access.js'
@@ -179,7 +179,7 @@ function expandServer(
   places: Places,
   faults: Fault[]
 ): Placed<ServerEntry>[] {
-  const { mode, host, secret, playerAddresses, proxyProtocol, duplicate } = entry
+  const { mode, host, secret } = entry
   const game = entry.game === undefined ? undefined : gameOf(entry.game, index, places, faults)
   if (game === null) return []
   const name = game ? mapName(game, entry.name) : entry.name
@@ -201,9 +201,7 @@ function expandServer(
           proto,
           port,
           host,
-          ...(playerAddresses && { playerAddresses }),
-          ...(proxyProtocol && proto !== 'udp' && { proxyProtocol }),
-          ...(duplicate && proto === 'udp' && { duplicate }),
+          ...featuresOn(entry, proto),
           secret,
           ...(lobby && { lobby })
         }

@@ -5,9 +5,10 @@ import type { Secret } from '../identity/secret.js'
 import type { Limits } from '../limits.js'
 import type { LogLevel } from '../log/log.js'
 import type { Proto } from '../proto.js'
+import type { ServerFeatures } from './features.js'
 
 /** One port map that this machine shares under a secret. */
-export interface ServerEntry {
+export interface ServerEntry extends ServerFeatures {
   readonly mode: 'server'
   /** Where it was written, for error messages: `schema[2]`, or `-p 3000`. */
   readonly path: string
@@ -18,12 +19,6 @@ export interface ServerEntry {
   readonly port: number
   /** The target: this machine or another on its LAN; IPv4, IPv6 or a name. */
   readonly host: string
-  /** Whether the target sees each guest come from an address of its own. */
-  readonly playerAddresses?: boolean
-  /** Whether connections to the target begin with a header of the PROXY protocol; never with udp. */
-  readonly proxyProtocol?: boolean
-  /** Whether small payloads to guests are sent twice; only with udp. */
-  readonly duplicate?: boolean
   readonly secret: Secret
   /** What its game's LAN discovery wants of it; left out: nothing. */
   readonly lobby?: Lobby

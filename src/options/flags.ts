@@ -15,6 +15,7 @@ import { formatPorts, parsePorts, splitPorts } from '../text/ports.js'
 import { type AccessFlags, accessFaults, accessOf, accessPlaces } from './access-flags.js'
 import { checkNetwork, checkOptions, distinct } from './check.js'
 import type { NetworkOptions, Options, Warning } from './entry.js'
+import { perFeature, type ServerFeatures } from './features.js'
 import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
 import type { Places } from './places.js'
 import { networkOf } from './tickets.js'
@@ -26,14 +27,11 @@ export interface Given {
 }
 
 /** What the command line of `server` says, as text; undefined where a flag is not given. */
-export interface ServerFlags extends NetworkFlags, AccessFlags {
+export interface ServerFlags extends NetworkFlags, AccessFlags, ServerFeatures {
   readonly ports?: string | undefined
   readonly protocols?: string | undefined
   readonly host?: string | undefined
   readonly name?: string | undefined
-  readonly playerAddresses?: boolean | undefined
-  readonly proxyProtocol?: boolean | undefined
-  readonly duplicate?: boolean | undefined
   readonly secret?: Given | undefined
 }
 
@@ -85,8 +83,7 @@ type RawEntry = Record<string, unknown>
 export function serverOptions(flags: ServerFlags): Options {
   const faults = accessFaults(flags)
   const items = matchProtocols(portItems(flags.ports), flags.protocols, faults)
-  const proxied = where(items, isTcp)
-  const doubled = where(items, isUdp)
+  const hasFeature = perFeature(({ protos }) => where(items, protos))
   const schema = items.map((item, i) =>
     present({
       mode: 'server',
@@ -94,9 +91,7 @@ export function serverOptions(flags: ServerFlags): Options {
       port: item.port,
       proto: item.proto,
       host: flags.host,
-      playerAddresses: flags.playerAddresses,
-      proxyProtocol: proxied[i] ? flags.proxyProtocol : undefined,
-      duplicate: doubled[i] ? flags.duplicate : undefined,
+      ...perFeature((_, name) => (hasFeature[name][i] ? flags[name] : undefined)),
       secret: flags.secret?.text,
       ...(i === 0 ? accessOf(flags) : {})
     })
@@ -105,9 +100,7 @@ export function serverOptions(flags: ServerFlags): Options {
     port: '-p',
     proto: '--protocol',
     host: '--host',
-    playerAddresses: '--player-addresses',
-    proxyProtocol: '--proxy-protocol',
-    duplicate: '--duplicate',
+    ...perFeature(({ flag }) => `--${flag}`),
     secret: flags.secret?.place ?? '-s'
   }
   return check(
@@ -162,7 +155,7 @@ export function clientOptions(flags: ClientFlags): Options {
   const faults: Fault[] = []
   const pairs = pairPorts(flags.localPorts, flags.remotePorts, faults)
   const items = matchProtocols(pairs, flags.protocols, faults)
-  const doubled = where(items, isUdp)
+  const doubled = where(items, ['udp'])
   const schema = items.map(({ port, localPort, proto }, i) =>
     present({
       mode: 'client',
@@ -322,18 +315,10 @@ function matchProtocols(items: readonly PortItem[], text: string | undefined, fa
   }))
 }
 
-/** The items that a flag is for: those that can have it, or all where none can, so that the fault is found. */
-function where(items: readonly Item[], can: (proto: string) => boolean): boolean[] {
-  const able = items.map(({ proto = 'udp' }) => can(proto))
+/** Which items a flag applies to: those with one of these protocols, or all where none has, so that the fault is found. */
+function where(items: readonly Item[], protos: readonly string[]): boolean[] {
+  const able = items.map(({ proto = 'udp' }) => proto.split('+').some(one => protos.includes(one)))
   return able.includes(true) ? able : able.map(() => true)
-}
-
-function isTcp(proto: string): boolean {
-  return proto.includes('tcp')
-}
-
-function isUdp(proto: string): boolean {
-  return proto.split('+').includes('udp')
 }
 
 /** An item with its ranges written out. */

@@ -9,6 +9,7 @@ import { codeOf, InputError } from '../errors.js'
 import { Secret } from '../identity/secret.js'
 import { decodeTicket } from '../identity/ticket.js'
 import { quote } from '../text/quote.js'
+import { perFeature } from './features.js'
 import { allowed, invite } from './schema-access.js'
 import { host, key, notText, PROTO_EXAMPLES, ports, protos, says, yesOrNo } from './schema-fields.js'
 import { network, settingsShape } from './schema-settings.js'
@@ -74,15 +75,7 @@ const serverShape = {
   optionalPorts: yesOrNo('Whether to share also the ports that the game can do without; false if left out.'),
   discovery,
   host: host('Where the program listens whose port is shared: this machine, or another on its LAN.'),
-  playerAddresses: yesOrNo(
-    'Whether the program sees each guest come from an address of its own, 127.x.y.z, for its bans, limits and logs. It must be on this machine. Leave it out for services that trust 127.0.0.1 alone.'
-  ),
-  proxyProtocol: yesOrNo(
-    "Whether each TCP connection begins with a header of the PROXY protocol (version 2) that tells the guest's address; the program must expect it."
-  ),
-  duplicate: yesOrNo(
-    'Whether small UDP datagrams to guests are sent twice, for lines that lose packets. What guests send, they say in their own entry.'
-  ),
+  ...perFeature(({ description }) => yesOrNo(description)),
   secret,
   private: yesOrNo(
     'Whether only guests in "invites" and keys in "allow" come in; otherwise everybody does who has the public key. Holds for all entries of one secret.'

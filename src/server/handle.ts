@@ -9,7 +9,7 @@ import { type KeyPair, keyPairOf } from '../identity/keys.js'
 import { Secret } from '../identity/secret.js'
 import { inviteTicket, serverTicket } from '../identity/server-ticket.js'
 import type { Deps } from '../network/deps.js'
-import { featureFaults } from '../options/features.js'
+import { featureFaults, perFeature, type ServerFeatures } from '../options/features.js'
 import type { Proto } from '../proto.js'
 import type { ServerStatus } from '../status.js'
 import { LOCALHOST, typedHost } from '../text/address.js'
@@ -17,7 +17,7 @@ import { Server } from './server.js'
 import type { ServerMap } from './shared-maps.js'
 
 /** A port map to share. */
-export interface MapToShare {
+export interface MapToShare extends ServerFeatures {
   proto: Proto
   /** 1 to 65535: what clients ask for, and the target's port. */
   port: number
@@ -27,18 +27,6 @@ export interface MapToShare {
   name?: string
   /** How the guests' games find it (`lobbyOf` makes it of a recipe); left out: not in their LAN lists. */
   lobby?: Lobby
-  /**
-   * Whether the target, which must be this machine's IPv4 loopback, sees each guest come from an address 127.x.y.z of its own,
-   * the same each time for a guest with a lasting key. Left out: all come from 127.0.0.1.
-   */
-  playerAddresses?: boolean | undefined
-  /**
-   * Whether connections to the target begin with a header of the PROXY protocol, version 2, with the guest's player address as
-   * source; not for `udp`.
-   */
-  proxyProtocol?: boolean | undefined
-  /** Whether small payloads to guests are sent twice, for lines that lose packets; `udp` only. */
-  duplicate?: boolean | undefined
 }
 
 /** Who may come in to a server; what is left out is as in {@link OPEN}. */
@@ -198,7 +186,7 @@ export class SharedServer implements Shared {
 
 /** @throws OptionsError for what this protocol or target cannot have */
 function serverMap(map: MapToShare): ServerMap {
-  const { proto, port, lobby, playerAddresses, proxyProtocol, duplicate } = map
+  const { proto, port, lobby } = map
   // All addresses of this computer can be listened on; not every system can connect there.
   const host = typedHost(map.host ?? LOCALHOST)
   const faults = featureFaults({ ...map, host }, [proto], feature => `${proto} ${port}: ${feature}`)
@@ -208,9 +196,7 @@ function serverMap(map: MapToShare): ServerMap {
     port,
     host,
     lobby,
-    playerAddresses: playerAddresses ?? false,
-    proxyProtocol: proxyProtocol ?? false,
-    duplicate: duplicate ?? false
+    ...perFeature((_, name) => map[name] ?? false)
   }
 }
 

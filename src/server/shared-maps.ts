@@ -4,18 +4,13 @@ import { HyperNatError } from '../errors.js'
 import type { ServerMapInfo } from '../events.js'
 import type { Carrier } from '../flows/byte-flow.js'
 import type { Lobby } from '../games/lobby.js'
+import type { ServerFeature } from '../options/features.js'
 import type { Proto } from '../proto.js'
 import { MAX_MAPS } from '../wire/constants.js'
 import type { WireMap } from '../wire/handshake.js'
 
 /** A port map, and how its target is spoken to. */
-export interface ServerMap extends ServerMapInfo {
-  /** The target, which is on IPv4 loopback, sees each guest come from an address of its own. */
-  readonly playerAddresses: boolean
-  /** Each TCP connection to the target begins with a header of the PROXY protocol, version 2. */
-  readonly proxyProtocol: boolean
-  /** Small UDP payloads are sent to guests twice. */
-  readonly duplicate: boolean
+export interface ServerMap extends ServerMapInfo, Readonly<Record<ServerFeature, boolean>> {
   /** What its game's LAN discovery wants of it. */
   readonly lobby?: Lobby | undefined
 }
@@ -74,7 +69,7 @@ export class SharedMaps {
   }
 
   /** Whether any of them has it. */
-  have(feature: 'playerAddresses' | 'proxyProtocol'): boolean {
+  have(feature: ServerFeature): boolean {
     return this.#list.some(map => map[feature])
   }
 }
