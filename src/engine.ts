@@ -30,7 +30,7 @@ const NEWEST_KNOWN = 26
 
 /**
  * When code is compiled. A session's first thousand packets would run in the interpreter, at some twice the time per packet, and a
- * game sends 60 a second. Sooner still would compile so much at once that packets wait for it. In docs/latency.md, "The first
+ * game sends 60 a second. Sooner still would compile so much at once that packets wait for it. In docs/notes/latency.md, "The first
  * packets".
  * @param node the major version of Node
  */
