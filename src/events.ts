@@ -33,6 +33,12 @@ export interface Quality {
 /** How a session's packets travel. */
 export type PathKind = 'lan' | 'direct' | 'relayed'
 
+/**
+ * Whether a program listens behind a server's port map. `unknown`: hyper-nat cannot tell, as with UDP programs that it knows no
+ * query for.
+ */
+export type TargetState = 'answers' | 'closed' | 'unknown'
+
 /** A port map that a server says it shares. */
 export interface SharedMapInfo {
   proto: Proto
@@ -94,6 +100,11 @@ export type DaemonEvent =
       address?: string
     }
   | { event: 'disconnected'; publicKey: string; peer: string; name?: string; code: string; host: string }
+  /**
+   * The program behind a server's port map: `closed` when nothing listens there, `answers` when it does again. `name` is what the
+   * owner calls the port map; for a game, it begins with the id of its recipe.
+   */
+  | ({ event: 'target'; publicKey: string; name?: string; state: 'answers' | 'closed' } & ServerMapInfo)
   /** The page can be opened: with `url` while this process runs, with `once` one time, for a command line that others see. */
   | { event: 'ui'; url: string; once: string }
   /** Metrics are served here. */

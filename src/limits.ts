@@ -629,6 +629,18 @@ export const FILE_LOOK_MS = 200
 export const LOCK_MS = 5000
 export const LOCK_RETRY_MS = 20
 
+/** How a server probes the programs behind its port maps, in milliseconds. */
+export const TARGET_WATCH = {
+  /** Time for an answer. */
+  probeMs: 1000,
+  /** Until the next probe while one is closed: a host who starts the game looks at the page. */
+  closedMs: 2000,
+  /** Until the next probe while all answer. */
+  answeringMs: 60_000,
+  /** Port maps of a server that are probed at most. */
+  maps: 32
+} as const
+
 /** How long it is not said again in the log that a target cannot be reached, however often somebody tries. */
 export const REFUSED_REST_MS = 60_000
 

@@ -6,7 +6,7 @@
 
 import { addDatagrams, type DatagramCounts, noDatagrams } from './datagrams/datagrams.js'
 import type { ErrorCode } from './errors.js'
-import type { ClientMapInfo, PathKind, Quality, ServerMapInfo } from './events.js'
+import type { ClientMapInfo, PathKind, Quality, ServerMapInfo, TargetState } from './events.js'
 import type { NetworkStatus } from './network/status.js'
 import type { Session } from './session/session.js'
 import { addTally, emptyTally, type MapTally, type Tally, Traffic } from './session/traffic.js'
@@ -59,6 +59,14 @@ export interface Overall {
   resumptions: number
 }
 
+/** The program behind a server's port map. */
+export interface TargetInfo {
+  /** What its owner calls it. */
+  name?: string
+  /** Whether it is running; `unknown` where hyper-nat cannot tell, as with most UDP programs. */
+  target: TargetState
+}
+
 /** One shared secret. */
 export interface ServerStatus {
   /** In base58. */
@@ -70,7 +78,7 @@ export interface ServerStatus {
   /** `unreached`: no DHT node holds the announcement; it goes on trying. */
   announced: 'announcing' | 'announced' | 'unreached'
   /** Port maps; their counters are of all sessions, those that are over too. */
-  maps: (ServerMapInfo & MapStatus)[]
+  maps: (ServerMapInfo & TargetInfo & MapStatus)[]
   sessions: SessionStatus[]
   /** Of all sessions, those that are over too. */
   overall: Overall

@@ -1,10 +1,12 @@
 /** `hyper-nat doctor`: what stands between this computer and playing with friends. */
 
+import type { SharedTarget } from '../doctor/local-checks.js'
 import type { Check, Diagnosis } from '../doctor/report.js'
 import type { Arguments, Command, Job } from './command.js'
 import { type CliContext, EXIT } from './context.js'
 import { rounded } from './numbers.js'
 import {
+  controlOf,
   keyFlag,
   networkOf,
   portMappingFlag,
@@ -44,6 +46,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     async task({ stdout, stopped, columns }, log) {
       const { diagnose } = await import('../doctor/diagnose.js')
       const signal = stopSignal(stopped)
+      const shared = await sharedHere(args, context)
       if (!json && !args.quiet)
         stdout(`This takes some seconds${publicKey ? ', a minute at the most' : ''}.\n\n`)
       const diagnosis = await diagnose({
@@ -52,6 +55,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
         portMapping: network.portMapping,
         publicKey,
         guest,
+        shared,
         log,
         signal,
         oncheck: check => {
@@ -66,6 +70,24 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       return diagnosis.ok ? EXIT.done : EXIT.failed
     }
   }
+}
+
+/** What the daemons of this user share, with the state of the programs behind it. */
+async function sharedHere(args: Arguments, context: CliContext): Promise<SharedTarget[]> {
+  const [{ findDaemons }, { CONTROL_LIMITS }] = await Promise.all([
+    import('../control/client.js'),
+    import('../limits.js')
+  ])
+  // The doctor is for when something does not work: a daemon that does not answer must not end it.
+  const found = await findDaemons({ control: controlOf(args, context) }).catch(() => [])
+  const all = await Promise.all(
+    found.map(async ({ control }) => {
+      const status = await control.ask('status', CONTROL_LIMITS.whoMs).catch(() => null)
+      control.close()
+      return status?.servers.flatMap(({ maps }) => maps) ?? []
+    })
+  )
+  return all.flat()
 }
 
 const MARKS = { ok: 'ok       ', note: 'note     ', problem: 'PROBLEM  ' } as const

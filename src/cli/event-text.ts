@@ -1,6 +1,7 @@
 /** A daemon's events as text for people, in ASCII: Windows consoles show nothing else reliably. */
 
 import type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from '../events.js'
+import { runningText, waitingText } from '../games/help.js'
 import { shortKey } from '../identity/encoding.js'
 import type { Entry } from '../options/entry.js'
 import { hostPort } from '../text/address.js'
@@ -22,6 +23,8 @@ export interface TextExtras {
   readonly hosted?: string | undefined
   /** The game that the name of a port map tells. */
   readonly gameOf?: GameOf | undefined
+  /** What people call a port map of this name. */
+  readonly titleOf?: ((name: string) => string) | undefined
   /** Draws the ticket of a server, or that of the client. */
   readonly qr?: (ticket: string) => string
 }
@@ -41,6 +44,8 @@ export class EventText {
     this.#bootstrap = bootstrap
     this.#extras = extras
   }
+
+  readonly #titleOf = (name: string): string => this.#extras.titleOf?.(name) ?? name
 
   /** One or more lines, the last with its line break. */
   of(event: Told): string {
@@ -65,6 +70,10 @@ export class EventText {
           : `${this.#peer(event)} is now ${event.path}, was ${event.was}: ${whyChanged(event.was)}\n`
       case 'disconnected':
         return `${this.#gone(event)} disconnected (${event.code})${whyGone(event.code)}\n`
+      case 'target':
+        return event.state === 'closed'
+          ? `${waitingText(event, this.#titleOf)}: start it, then guests can use it.\n`
+          : `${runningText(event, this.#titleOf)}.\n`
       case 'ui':
         return `The page to host, to join and to watch is at\n  ${event.url}\nThis link is for you alone, until hyper-nat ends.\n`
       case 'metrics':

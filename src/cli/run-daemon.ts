@@ -63,10 +63,13 @@ async function textExtrasOf(
   { joined, hosted, byFlags, gameOf, qr }: DaemonJob,
   context: CliContext
 ): Promise<TextExtras> {
-  if (qr === undefined) return { joined, hosted, byFlags, gameOf }
+  // Loaded already: the options name games.
+  const { knownGames } = await import('../games/games.js')
+  const titleOf = (name: string): string => knownGames().titleOf(name)
+  if (qr === undefined) return { joined, hosted, byFlags, gameOf, titleOf }
   const { qrCode } = await import('./qr.js')
   const draw = (ticket: string): string => qrCode(ticket, context.columns)
-  return { joined, hosted, byFlags, gameOf, qr: ticket => draw(qr === true ? ticket : qr) }
+  return { joined, hosted, byFlags, gameOf, titleOf, qr: ticket => draw(qr === true ? ticket : qr) }
 }
 
 /** Opens the log file. One that cannot be written gives a warning, and the daemon runs without it. */

@@ -1,6 +1,7 @@
 /** A daemon's status as text for people, in ASCII, each table as wide as its words. */
 
 import type { DaemonStatus } from '../control/wire.js'
+import type { TargetState } from '../events.js'
 import { shortKey } from '../identity/encoding.js'
 import type { PortMappingState } from '../network/port-mapping.js'
 import type { NetworkStatus } from '../network/status.js'
@@ -61,10 +62,10 @@ function serverText(server: ServerStatus, at: number): string {
   const { publicKey, sessions, maps, announced } = server
   const isPrivate = server.private ? ', with invited guests only' : ''
   const found = announced === 'announced' ? '' : ` (${announced})`
-  const where = maps.map(map => mapRow(map, `${map.proto} ${map.port}`, map.host))
+  const where = maps.map(map => [...mapRow(map, `${map.proto} ${map.port}`, map.host), PROGRAMS[map.target]])
   return (
     `Sharing under ${publicKey}${isPrivate}${found}\n` +
-    table(['  PORT', 'OF', ...MAP_COLUMNS], where) +
+    table(['  PORT', 'OF', ...MAP_COLUMNS, 'PROGRAM'], where) +
     sessionsText(sessions, 'GUEST', at)
   )
 }
@@ -86,6 +87,13 @@ function absenceText({ since, cause, nextDial }: AbsenceStatus, at: number): str
   const next = nextDial === null ? 'dials now' : `dials again in ${timeText(nextDial - at)}`
   const why = cause ? `  ${cause.code}: ${cause.message}\n` : ''
   return `  not connected for ${timeText(at - since)}, ${next}\n${why}`
+}
+
+/** The program behind a port map. */
+const PROGRAMS: Readonly<Record<TargetState, string>> = {
+  answers: 'running',
+  closed: 'not running',
+  unknown: '-'
 }
 
 const MAP_COLUMNS = ['FLOWS', 'IN', 'OUT']

@@ -7,6 +7,7 @@
 import type { Opened } from '../client/handle.js'
 import { HyperNatError } from '../errors.js'
 import type { ConnectionInfo, DaemonEvent, PathKind } from '../events.js'
+import { knownGames } from '../games/games.js'
 import { HyperNat, type HyperNatOptions } from '../hyper-nat.js'
 import { encodeKey, keyOf } from '../identity/encoding.js'
 import type { GuestKey } from '../identity/guest.js'
@@ -26,6 +27,8 @@ import {
   natName,
   networkCheck,
   portMappingCheck,
+  type SharedTarget,
+  targetCheck,
   versionCheck
 } from './local-checks.js'
 import type {
@@ -43,6 +46,8 @@ export interface DiagnoseOptions extends Omit<HyperNatOptions, 'limits'> {
   publicKey?: string | Uint8Array | undefined
   /** The key of an invite to come with; left out: the identity. */
   guest?: GuestKey | undefined
+  /** Port maps that daemons on this computer share, with what they know of the programs behind them. */
+  shared?: readonly SharedTarget[] | undefined
   /** Those of the doctor's numbers to change. */
   limits?: Partial<DoctorLimits>
   /** Hears of each check as soon as it is done. */
@@ -69,13 +74,14 @@ const PASSING: ReadonlySet<string> = new Set([
  * @throws HyperNatError BAD_PUBLIC_KEY; CLOSED when `signal` ended it
  */
 export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
-  const { publicKey, guest, limits, oncheck, signal, ...rest } = options
+  const { publicKey, guest, shared = [], limits, oncheck, signal, ...rest } = options
   const key = publicKey === undefined ? undefined : keyOf(publicKey)
   const node = new HyperNat(rest)
   try {
     const examination = examine(node, {
       key,
       guest,
+      shared,
       limits: { ...DOCTOR_LIMITS, ...limits },
       oncheck: oncheck ?? (() => {})
     })
@@ -88,11 +94,12 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
 interface Order {
   readonly key: Uint8Array | undefined
   readonly guest: GuestKey | undefined
+  readonly shared: readonly SharedTarget[]
   readonly limits: DoctorLimits
   readonly oncheck: (check: Check) => void
 }
 
-async function examine(node: HyperNat, { key, guest, limits, oncheck }: Order): Promise<Diagnosis> {
+async function examine(node: HyperNat, { key, guest, shared, limits, oncheck }: Order): Promise<Diagnosis> {
   const checks: Check[] = []
   const tell = (...found: (Check | null)[]): void => {
     for (const check of found) {
@@ -120,7 +127,8 @@ async function examine(node: HyperNat, { key, guest, limits, oncheck }: Order): 
     natCheck(nat, beyond, portMapping?.state === 'mapped'),
     beyondCheck(beyond),
     portMapping && portMappingCheck(portMapping, nat, beyond),
-    clockCheck(clockFound, limits.clockJumpMs)
+    clockCheck(clockFound, limits.clockJumpMs),
+    targetCheck(shared, name => knownGames().titleOf(name))
   )
 
   const server = key ? await examineServer(node, key, guest, survey, limits) : null

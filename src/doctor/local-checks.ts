@@ -1,4 +1,6 @@
 /** Findings about this computer and its network, in words for people. Pure. */
+import type { TargetState } from '../events.js'
+import { type NamedTarget, runningText, waitingText } from '../games/help.js'
 import type { Contact } from '../network/contact.js'
 import type { Beyond } from '../network/hops.js'
 import type { NatFinding, NatKind, Unknown } from '../network/nat.js'
@@ -44,6 +46,30 @@ export function clockCheck({ now, plausible, jumped }: ClockFinding, jumpMs: num
     'clock',
     `${shown}, which is possible; it was compared with no other clock, and connections do not depend on it.`
   )
+}
+
+/** A port map of a server that runs on this computer. */
+export interface SharedTarget extends NamedTarget {
+  readonly target: TargetState
+}
+
+/** The programs behind what this computer shares; null where nothing is shared, or nothing is known of any. */
+export function targetCheck(
+  shared: readonly SharedTarget[],
+  titleOf: (name: string) => string
+): Check | null {
+  const closed = shared.filter(({ target }) => target === 'closed')
+  if (closed.length > 0) {
+    return problem(
+      'target',
+      `${closed.map(map => waitingText(map, titleOf)).join('. ')}: nothing listens there.`,
+      'Start the program. If it runs already, it listens on another port: share that one.'
+    )
+  }
+  const running = shared.filter(({ target }) => target === 'answers')
+  return running.length === 0
+    ? null
+    : ok('target', `${running.map(map => runningText(map, titleOf)).join('. ')}.`)
 }
 
 const UNREACHED: Readonly<Record<Contact, readonly [message: string, advice: string]>> = {

@@ -16,6 +16,7 @@ export type CheckName =
   | 'beyond'
   | 'portMapping'
   | 'clock'
+  | 'target'
   | 'server'
   | 'path'
   | 'quality'

@@ -1,7 +1,7 @@
 /** What people are told to do in a game: the lines of its recipe, with the places filled in. */
 
-import type { ClientMapInfo } from '../events.js'
-import { hostPort, typedHost } from '../text/address.js'
+import type { ClientMapInfo, ServerMapInfo } from '../events.js'
+import { hostPort, LOCALHOST, typedHost } from '../text/address.js'
 import type { Recipe } from './recipe.js'
 
 /** A line of a recipe with `{address}`, `{host}` and `{port}` filled in. */
@@ -26,4 +26,27 @@ export function guestHelp({ guest, ports }: Recipe, maps: readonly ClientMapInfo
   const own = maps.filter(map => map.proto === proto || (proto === 'tcp' && map.proto === 'tcpudp'))
   const map = own.find(map => map.port === port) ?? own[0] ?? maps[0]!
   return fillIn(guest, typedHost(map.localHost), map.localPort)
+}
+
+/** A server's port map, as sentences about its target name it. */
+export interface NamedTarget extends ServerMapInfo {
+  readonly name?: string | undefined
+}
+
+/**
+ * `Waiting for Minecraft: Java Edition on port 25565`: nothing listens there yet.
+ * @param titleOf what people call a port map of this name
+ */
+export function waitingText(target: NamedTarget, titleOf: (name: string) => string): string {
+  return `Waiting for ${target.name === undefined ? 'a program' : titleOf(target.name)} on ${placeOf(target)}`
+}
+
+/** `Minecraft: Java Edition is running on port 25565`. */
+export function runningText(target: NamedTarget, titleOf: (name: string) => string): string {
+  return `${target.name === undefined ? 'A program' : titleOf(target.name)} is running on ${placeOf(target)}`
+}
+
+function placeOf({ name, proto, port, host }: NamedTarget): string {
+  const where = host === LOCALHOST ? '' : ` of ${host}`
+  return `${name === undefined ? `${proto} ` : ''}port ${port}${where}`
 }

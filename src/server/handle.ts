@@ -186,7 +186,7 @@ export class SharedServer implements Shared {
 
 /** @throws OptionsError for what this protocol or target cannot have */
 function serverMap(map: MapToShare): ServerMap {
-  const { proto, port, lobby } = map
+  const { proto, port, name, lobby } = map
   // All addresses of this computer can be listened on; not every system can connect there.
   const host = typedHost(map.host ?? LOCALHOST)
   const faults = featureFaults({ ...map, host }, [proto], feature => `${proto} ${port}: ${feature}`)
@@ -195,6 +195,7 @@ function serverMap(map: MapToShare): ServerMap {
     proto,
     port,
     host,
+    name,
     lobby,
     ...perFeature((_, name) => map[name] ?? false)
   }

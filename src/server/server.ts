@@ -33,6 +33,7 @@ import type { Hello } from '../wire/handshake.js'
 import { Guest } from './guest.js'
 import { Guests } from './guests.js'
 import { type ServerMap, type SharedMap, SharedMaps } from './shared-maps.js'
+import { TargetWatch } from './target-watch.js'
 import { Targets } from './targets.js'
 
 /** What a server is made of. */
@@ -55,6 +56,7 @@ export class Server {
   readonly #hostKeys: ChildKeyPair
   readonly #maps: SharedMaps
   readonly #targets: Targets
+  readonly #watch: TargetWatch
   #ticket: string | undefined
   readonly #guests: Guests
   /** In the order in which they began. */
@@ -78,7 +80,16 @@ export class Server {
     this.#host = parts.random(KEY_BYTES)
     this.#hostKeys = childKeyPair(parts.keyPair, hostName(this.#host))
     this.#maps = new SharedMaps(parts.maps)
-    this.#targets = new Targets({ ...parts, maps: this.#maps })
+    this.#watch = new TargetWatch({
+      clock: parts.clock,
+      maps: () => this.#maps.list,
+      onchange: (map, state) => this.#tellTarget(map, state)
+    })
+    this.#targets = new Targets({
+      ...parts,
+      maps: this.#maps,
+      onreach: (map, state) => this.#watch.learn(map, state)
+    })
     this.#guests = new Guests(parts)
     this.#ticket = parts.ticket
     this.#access = new Access(parts.access, parts.keyPair)
@@ -152,6 +163,12 @@ export class Server {
     }
     sweep()
     this.#tellReady()
+    this.#watch.check()
+  }
+
+  #tellTarget({ proto, port, host, name }: SharedMap, state: 'answers' | 'closed'): void {
+    const map = { proto, port, host, ...(name !== undefined && { name }) }
+    this.#parts.emit({ event: 'target', publicKey: this.publicKey, ...map, state })
   }
 
   #tellReady(): void {
@@ -178,6 +195,7 @@ export class Server {
     this.#changeAnnouncer()
     void this.#targets.tryAddresses()
     this.#tellReady()
+    this.#watch.check()
   }
 
   #changeMaps(guest: Guest, before: readonly SharedMap[]): void {
@@ -261,7 +279,12 @@ export class Server {
       ...(ticket && { ticket }),
       private: this.#access.isPrivate,
       announced: this.#announced,
-      maps: this.#maps.list.map(map => ({ host: map.host, ...mapStatus(map, past, sessions) })),
+      maps: this.#maps.list.map(map => ({
+        host: map.host,
+        ...(map.name !== undefined && { name: map.name }),
+        target: this.#watch.of(map),
+        ...mapStatus(map, past, sessions)
+      })),
       sessions,
       overall: this.#past.overall(sessions),
       admitted: this.#admitted
@@ -271,6 +294,7 @@ export class Server {
   /** Says goodbye to its clients, so that they know at once, and unannounces. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#watch.close()
     this.#sweep?.cancel()
     this.#reviewTimer?.cancel()
     for (const giveUp of this.#greetings) giveUp()

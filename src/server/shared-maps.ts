@@ -11,6 +11,8 @@ import type { WireMap } from '../wire/handshake.js'
 
 /** A port map, and how its target is spoken to. */
 export interface ServerMap extends ServerMapInfo, Readonly<Record<ServerFeature, boolean>> {
+  /** What its owner calls it. */
+  readonly name?: string | undefined
   /** What its game's LAN discovery wants of it. */
   readonly lobby?: Lobby | undefined
 }

@@ -42,6 +42,8 @@ export interface TargetsParts {
   readonly limits: Pick<Limits, 'targetMs'>
   readonly log: Log
   readonly emit: (event: DaemonEvent) => void
+  /** Called with what a guest's connection shows about a target. */
+  readonly onreach: (map: SharedMap, state: 'answers' | 'closed') => void
 }
 
 export class Targets {
@@ -77,6 +79,7 @@ export class Targets {
     let reached = false
     socket.once('connect', () => {
       reached = true
+      this.#parts.onreach(map, 'answers')
     })
     const late = clock.after(limits.targetMs, () => {
       socket.destroy(Object.assign(new Error('The target does not answer.'), { code: 'ETIMEDOUT' }))
@@ -131,6 +134,7 @@ export class Targets {
     const code = targetCode(err)
     const cause = codeOf(err)
     const target = hostPort(map.host, map.port)
+    if (!NO_FILES.has(cause)) this.#parts.onreach(map, 'closed')
     const level = this.#unreached.admits(`${cause} ${map.proto} ${target}`) ? 'warn' : 'debug'
     this.#parts.log[level](
       { peer: guest.label, proto: map.proto, target, code, cause },

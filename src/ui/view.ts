@@ -2,7 +2,7 @@
 
 import type { ClientMapInfo } from '../events.js'
 import { knownGames } from '../games/games.js'
-import { guestHelp, hostHelp } from '../games/help.js'
+import { guestHelp, hostHelp, waitingText } from '../games/help.js'
 import type { Recipe } from '../games/recipe.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
 import type { Entry, Options } from '../options/entry.js'
@@ -66,6 +66,7 @@ function serverView({ publicKey, maps, access }: ServerInFile, now: ServerStatus
   const others = sessions
     .filter(one => !known.has(sessionName(one)))
     .map((one): GuestView => ({ key: shortKey(one.peer), invited: false, sessions: [sessionView(one)] }))
+  const closed = now?.maps.filter(({ target }) => target === 'closed') ?? []
   return {
     publicKey,
     names: [...new Set(maps.flatMap(({ name }) => titleOf(name) ?? []))],
@@ -73,6 +74,8 @@ function serverView({ publicKey, maps, access }: ServerInFile, now: ServerStatus
     ...(now?.ticket !== undefined && !access.private && { ticket: now.ticket }),
     private: access.private,
     games: gamesIn(maps, (recipe, [first]) => hostHelp(recipe, first!.host, first!.port)),
+    waiting: closed.map(map => waitingText(map, title => knownGames().titleOf(title))),
+    idle: closed.length > 0 && closed.length === now?.maps.length,
     announced: now?.announced ?? 'starting',
     guests: [...invites, ...allowed, ...others]
   }

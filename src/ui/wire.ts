@@ -62,6 +62,10 @@ export interface ServerView {
   readonly ticket?: string
   readonly private: boolean
   readonly games: readonly GameView[]
+  /** Port maps behind which nothing listens: `Waiting for Minecraft: Java Edition on port 25565`. */
+  readonly waiting: readonly string[]
+  /** Whether that is so for all of them. */
+  readonly idle: boolean
   readonly announced: 'starting' | 'announcing' | 'announced' | 'unreached'
   readonly guests: readonly GuestView[]
 }

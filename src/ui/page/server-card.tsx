@@ -18,6 +18,8 @@ const STATES: Readonly<Record<ServerView['announced'], readonly [text: string, k
   unreached: ['No way to the network', 'bad']
 }
 
+const WAITING = ['Waiting for the game', 'wait'] as const
+
 /** What is asked before it is done. */
 type Asked = 'stop' | 'invite' | null
 
@@ -30,7 +32,7 @@ export function ServerCard({ server, history, at }: { server: ServerView; histor
   const [wanted, setWanted] = useState<boolean | null>(null)
   const { publicKey, maps, names, games, ticket, guests, announced } = server
   const title = names.join(', ') || portsText(maps)
-  const [state, kind] = STATES[announced]
+  const [state, kind] = announced === 'announced' && server.idle ? WAITING : STATES[announced]
   const hosts = [...new Set(maps.map(({ host }) => host))].filter(host => host !== '127.0.0.1')
   const stop = (): Promise<void> =>
     run(async () => {
@@ -62,6 +64,11 @@ export function ServerCard({ server, history, at }: { server: ServerView; histor
         {portsText(maps)}
         {hosts.length > 0 && ` of ${hosts.join(', ')}`}
       </p>
+      {server.waiting.map(sentence => (
+        <p key={sentence} class="notice" role="status">
+          {sentence}. Start it: friends can join as soon as it answers.
+        </p>
+      ))}
       <Games games={games} whose="your friends' games" />
       {ticket !== undefined && <TicketBox ticket={ticket} label="Ticket for your friends" />}
       {server.private && (

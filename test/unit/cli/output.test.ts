@@ -250,3 +250,18 @@ test('an invite opens what is shared, whatever that is', async () => {
     { numRuns: 60 }
   )
 })
+
+test('a program that is waited for is called by its name, or by its protocol and port', () => {
+  const target = { event: 'target', publicKey: KEY, proto: 'tcp', port: 25565, host: '127.0.0.1' } as const
+  const { out } = text([
+    { ...target, state: 'closed', name: 'Anna' },
+    { ...target, state: 'answers', name: 'Anna' },
+    { ...target, state: 'closed', host: 'nas' }
+  ])
+  assert.equal(
+    out,
+    'Waiting for Anna on port 25565: start it, then guests can use it.\n' +
+      'Anna is running on port 25565.\n' +
+      'Waiting for a program on tcp port 25565 of nas: start it, then guests can use it.\n'
+  )
+})

@@ -39,7 +39,17 @@ const status: DaemonStatus = {
       publicKey: KEY,
       private: true,
       announced: 'announced',
-      maps: [{ proto: 'tcp', port: 25565, host: '127.0.0.1', flows: 2, ...emptyTally(), bytesIn: 1_234_567 }],
+      maps: [
+        {
+          proto: 'tcp',
+          port: 25565,
+          host: '127.0.0.1',
+          target: 'closed',
+          flows: 2,
+          ...emptyTally(),
+          bytesIn: 1_234_567
+        }
+      ],
       sessions: [session],
       overall: { datagrams: noDatagrams(), resumptions: 0 },
       admitted: 1
@@ -99,8 +109,8 @@ test('a daemon at one look', () => {
 Network: 84 DHT nodes, seen at 203.0.113.7, NAT symmetric, port mapping: none
 
 Sharing under ${KEY}, with invited guests only
-  PORT       OF         FLOWS  IN      OUT
-  tcp 25565  127.0.0.1  2      1.2 MB  0 B
+  PORT       OF         FLOWS  IN      OUT  PROGRAM
+  tcp 25565  127.0.0.1  2      1.2 MB  0 B  not running
   GUEST   PATH    FOR        ROUND TRIP  JITTER  LOSS  IN      OUT    IN/S   OUT/S
   "Anna"  direct  1 h 1 min  23.4 ms     1.3 ms  3 %   1.2 MB  999 B  0 B/s  0 B/s
 

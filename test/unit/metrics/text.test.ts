@@ -35,8 +35,25 @@ function server(sessions: SessionStatus[]): ServerStatus {
     private: false,
     announced: 'announced',
     maps: [
-      { proto: 'udp', port: 7, host: 'nas', flows: 3, ...emptyTally(), bytesIn: 10, datagramsOut: 4 },
-      { proto: 'tcpudp', port: 8, host: 'nas', flows: 0, ...emptyTally(), retransmissions: 5 }
+      {
+        proto: 'udp',
+        port: 7,
+        host: 'nas',
+        target: 'unknown',
+        flows: 3,
+        ...emptyTally(),
+        bytesIn: 10,
+        datagramsOut: 4
+      },
+      {
+        proto: 'tcpudp',
+        port: 8,
+        host: 'nas',
+        target: 'answers',
+        flows: 0,
+        ...emptyTally(),
+        retransmissions: 5
+      }
     ],
     sessions,
     overall: { datagrams, resumptions: 6 },

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { noDatagrams } from '../../../src/datagrams/datagrams.js'
+import type { TargetState } from '../../../src/events.js'
+import { encodeKey } from '../../../src/identity/encoding.js'
+import { keyPairOf } from '../../../src/identity/keys.js'
+import { Secret } from '../../../src/identity/secret.js'
 import { checkOptions } from '../../../src/options/check.js'
 import { filePlaces } from '../../../src/options/places.js'
-import type { AbsenceStatus } from '../../../src/status.js'
+import { emptyTally } from '../../../src/session/traffic.js'
+import type { AbsenceStatus, ServerStatus } from '../../../src/status.js'
 import { viewOf } from '../../../src/ui/view.js'
 import { idleStatus } from '../../support/idle-status.js'
 
@@ -34,4 +39,35 @@ test('the page tells why a host is not reached, while it is not', () => {
   assert.equal(waiting({ since: 0, cause, nextDial: null }), cause.message)
   assert.equal(waiting({ since: 0, cause: null, nextDial: null }), undefined)
   assert.equal(waiting(null), undefined)
+})
+
+test('the page says which game is waited for, until something listens on its port', () => {
+  const schema = [{ mode: 'server', game: 'minecraft', secret: 'qm4jzr8tk3ow9yxa5hbdnc6e' }]
+  const options = checkOptions({ schema }, filePlaces)
+  const of = (target: TargetState) => {
+    const server: ServerStatus = {
+      publicKey: encodeKey(keyPairOf(new Secret('qm4jzr8tk3ow9yxa5hbdnc6e')).publicKey),
+      private: false,
+      announced: 'announced',
+      maps: [
+        {
+          proto: 'tcp',
+          port: 25565,
+          host: '127.0.0.1',
+          name: 'minecraft-java',
+          target,
+          flows: 0,
+          ...emptyTally()
+        }
+      ],
+      sessions: [],
+      overall: { datagrams: noDatagrams(), resumptions: 0 },
+      admitted: 0
+    }
+    const [view] = viewOf(options, { ...idleStatus(), servers: [server] }, { file: 'f', restart: [] }).servers
+    return [view!.waiting, view!.idle]
+  }
+  assert.deepEqual(of('closed'), [['Waiting for Minecraft: Java Edition on port 25565'], true])
+  assert.deepEqual(of('answers'), [[], false])
+  assert.deepEqual(of('unknown'), [[], false])
 })
