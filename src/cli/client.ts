@@ -21,7 +21,7 @@ export const client: Command = {
       alias: 'r',
       type: 'string',
       array: true,
-      describe: 'Port(s) at the server: 80 or 80,443 or 27015-27020'
+      describe: 'Port(s) at the server: 80/tcp or 80,443/tcp or 27015-27020 (udp)'
     },
     'local-port': {
       alias: 'l',
@@ -38,7 +38,7 @@ export const client: Command = {
     ...runFlags
   },
   examples: [
-    ['hyper-nat client -l 8080 -r 80 -k <publickey>', "local udp port 8080 leads to the server's port 80"],
+    ['hyper-nat client -l 8080 -r 80/tcp -k <publickey>', "local port 8080 leads to the server's port 80"],
     [
       'hyper-nat client -l 8080,8081 -r 80,443 --protocol udp,tcp -k <publickey>',
       'one protocol for each port'

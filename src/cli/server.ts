@@ -27,7 +27,7 @@ export const server: Command = {
       alias: 'p',
       type: 'string',
       array: true,
-      describe: 'Port(s) to share: 3000 or 80,443 or 27015-27020'
+      describe: 'Port(s) to share: 22/tcp or 80,443/tcp or 27015-27020 (udp)'
     },
     ...protocolFlag,
     ...secretFlags,
@@ -41,13 +41,10 @@ export const server: Command = {
     ...portMappingFlag
   },
   examples: [
-    ['hyper-nat server -p 3000 -s mysecret', 'share udp port 3000'],
-    ['hyper-nat server -p 3000,3001 --protocol udp,tcp -s mysecret', 'one protocol for each port'],
-    ['hyper-nat server -p 27015-27020 --protocol tcp+udp --secret-file key.txt', 'a range, both protocols'],
-    [
-      'hyper-nat server -p 80 --protocol tcp --host 192.168.1.20',
-      "another computer's port, under a new secret"
-    ]
+    ['hyper-nat server -p 22/tcp', 'share tcp port 22, under a new secret'],
+    ['hyper-nat server -p 80/tcp,27015/tcp+udp --secret-file key.txt', 'each port with its protocol'],
+    ['hyper-nat server -p 27015-27020 --protocol tcp+udp -s mysecret', 'a range, both protocols'],
+    ['hyper-nat server -p 80/tcp --host 192.168.1.20', "another computer's port"]
   ],
   subject: () => 'hyper-nat server',
   job

@@ -71,9 +71,15 @@ export interface Warning {
   /**
    * `WEAK_SECRET`: guesses would find it; `FILE_READABLE`: other users of this machine can read a secret on disk;
    * `OTHER_DHT`: a ticket's server is in another DHT than the options name; `BAD_RECIPE`: a game's recipe cannot be used;
-   * `OWN_SERVER`: a ticket's server runs on this computer.
+   * `OWN_SERVER`: a ticket's server runs on this computer; `DEFAULT_PROTOCOL`: flags share ports over UDP, as they name none.
    */
-  readonly code: 'WEAK_SECRET' | 'FILE_READABLE' | 'OTHER_DHT' | 'BAD_RECIPE' | 'OWN_SERVER'
+  readonly code:
+    | 'WEAK_SECRET'
+    | 'FILE_READABLE'
+    | 'OTHER_DHT'
+    | 'BAD_RECIPE'
+    | 'OWN_SERVER'
+    | 'DEFAULT_PROTOCOL'
   /** Place in the options, as a person writes it: `schema[2].secret`, or a flag: `-s`. */
   readonly path: string
   /** Why it is unwise and what to do. */

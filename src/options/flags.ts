@@ -3,7 +3,8 @@
  * only the places in its faults are named after flags.
  *
  * Lists go together by position: `-l 8080,8081 -r 80,443 --protocol udp,tcp`. A range is one item with one protocol; a list
- * that has as many protocols as ports after the ranges are written out is fine, too.
+ * that has as many protocols as ports after the ranges are written out is fine, too. A port may carry its protocol, as in
+ * Docker: `-p 22/tcp,53/tcp+udp`.
  */
 
 import { codeOf, type ErrorCode, type Fault, InputError, OptionsError } from '../errors.js'
@@ -103,7 +104,7 @@ export function serverOptions(flags: ServerFlags): Options {
     ...perFeature(({ flag }) => `--${flag}`),
     secret: flags.secret?.place ?? '-s'
   }
-  return check(
+  const options = check(
     schema,
     accessPlaces(
       flagPlaces(names, index => `-p ${items[index]!.port ?? ''}`),
@@ -112,6 +113,7 @@ export function serverOptions(flags: ServerFlags): Options {
     flags,
     faults
   )
+  return withProtocolWarning(options, items, '-p')
 }
 
 /**
@@ -180,7 +182,7 @@ export function clientOptions(flags: ClientFlags): Options {
     // Any free port names no entry; the port at the server does.
     return localPort === undefined || localPort === '0' ? `-r ${port ?? ''}` : `-l ${localPort}`
   }
-  return check(schema, flagPlaces(names, entry), flags, faults)
+  return withProtocolWarning(check(schema, flagPlaces(names, entry), flags, faults), items, '-r')
 }
 
 /**
@@ -230,6 +232,45 @@ export function reachOptions(flags: ReachFlags, keyNeeded: boolean): Reach {
   return { network, publicKey: key, ...(guest && { guest }), warnings }
 }
 
+/** Programs of TCP that people share most, by their ports. */
+const TCP_PROGRAMS: Readonly<Record<number, string>> = {
+  21: 'FTP',
+  22: 'SSH',
+  23: 'Telnet',
+  25: 'mail',
+  80: 'a web server',
+  139: 'file sharing (SMB)',
+  443: 'a web server',
+  445: 'file sharing (SMB)',
+  631: 'printing',
+  1433: 'SQL Server',
+  3000: 'a development server',
+  3306: 'MySQL',
+  3389: 'Remote Desktop',
+  5432: 'PostgreSQL',
+  5900: 'VNC',
+  6379: 'Redis',
+  8000: 'a web server',
+  8080: 'a web server',
+  8443: 'a web server',
+  25565: 'Minecraft',
+  27017: 'MongoDB'
+}
+
+/** The options with a warning where ports go over UDP only because no protocol was given. */
+function withProtocolWarning(options: Options, items: readonly Item[], flag: string): Options {
+  const silent = items.filter(({ proto }) => proto === undefined)
+  if (silent.length === 0) return options
+  const known = silent.flatMap(({ port }) => portsOf(port)).find(port => TCP_PROGRAMS[port] !== undefined)
+  const why = known === undefined ? '' : ` Port ${known} is usually ${TCP_PROGRAMS[known]}, which needs TCP.`
+  const example = known ?? portsOf(silent[0]!.port)[0]!
+  const message = `UDP is used, as no protocol is given.${why} For TCP, write ${flag} ${example}/tcp.`
+  return {
+    ...options,
+    warnings: [...options.warnings, { code: 'DEFAULT_PROTOCOL', path: flag, message }]
+  }
+}
+
 function check(schema: RawEntry[], places: Places, flags: NetworkFlags, faults: readonly Fault[]): Options {
   const named = networkPlaces(places, flags)
   if (faults.length === 0) return checkOptions(withNetwork({ schema }, flags), named)
@@ -252,6 +293,8 @@ function check(schema: RawEntry[], places: Places, flags: NetworkFlags, faults: 
 interface PortItem {
   readonly port: string | undefined
   readonly localPort?: string | undefined
+  /** Written behind the port: `22/tcp`. */
+  readonly own?: string | undefined
 }
 
 interface Item extends PortItem {
@@ -260,28 +303,38 @@ interface Item extends PortItem {
 
 /** A list's items as written; what cannot be read stays in one piece, for the check to say what is wrong. */
 function portItems(text: string | undefined): PortItem[] {
-  if (text === undefined || 'fault' in parsePorts(text)) return [{ port: text }]
-  return splitPorts(text).map(port => ({ port }))
+  if (text === undefined) return [{ port: text }]
+  const items = splitPorts(text).map((item): PortItem => {
+    const slash = item.indexOf('/')
+    return slash < 0
+      ? { port: item }
+      : { port: item.slice(0, slash), own: item.slice(slash + 1).toLowerCase() }
+  })
+  const ports = items.map(({ port }) => port).join(',')
+  if (!items.some(({ own }) => own !== undefined))
+    return 'fault' in parsePorts(text) ? [{ port: text }] : items
+  return 'fault' in parsePorts(ports) ? [{ port: ports }] : items
 }
 
 function pairPorts(local: string | undefined, remote: string | undefined, faults: Fault[]): PortItem[] {
-  const there = parsePorts(remote)
-  const here = parsePorts(local ?? remote, 0)
-  if (local === undefined) return portItems(remote)
-  if ('fault' in there || 'fault' in here) return [{ port: remote, localPort: local }]
-  const [ports, localPorts] = [splitPorts(remote!), splitPorts(local)]
-  if (here.ports.length === 1 && here.ports[0] === 0) return ports.map(port => ({ port, localPort: '0' }))
+  const items = portItems(remote)
+  if (local === undefined) return items
+  const there = parsePorts(remote && items.map(({ port }) => port).join(','))
+  const here = parsePorts(local, 0)
+  if ('fault' in there || 'fault' in here) return [{ port: items[0]!.port, localPort: local }]
+  const localPorts = splitPorts(local)
+  if (here.ports.length === 1 && here.ports[0] === 0) return items.map(item => ({ ...item, localPort: '0' }))
   if (here.ports.length !== there.ports.length) {
     faults.push({
       path: '-l',
       message: `names ${here.ports.length} local ports (${formatPorts(here.ports)}), but -r names ${there.ports.length} (${formatPorts(there.ports)}); give as many, or -l 0 for any free ones`
     })
-    return ports.map(port => ({ port }))
+    return items
   }
   const alike =
-    ports.length === localPorts.length && ports.every((port, i) => size(port) === size(localPorts[i]!))
-  if (alike) return ports.map((port, i) => ({ port, localPort: localPorts[i]! }))
-  return there.ports.map((port, i) => ({ port: `${port}`, localPort: `${here.ports[i]}` }))
+    items.length === localPorts.length && items.every(({ port }, i) => size(port!) === size(localPorts[i]!))
+  if (alike) return items.map((item, i) => ({ ...item, localPort: localPorts[i]! }))
+  return items.flatMap(singlePorts).map((item, i) => ({ ...item, localPort: `${here.ports[i]}` }))
 }
 
 function size(item: string): number {
@@ -295,9 +348,17 @@ function portsOf(text: string | undefined, smallest: 0 | 1 = 1): readonly number
 
 /** Gives each item its protocol; no flag leaves it to the default. */
 function matchProtocols(items: readonly PortItem[], text: string | undefined, faults: Fault[]): Item[] {
-  if (text === undefined) return items.map(item => ({ ...item, proto: undefined }))
-  const words = text.split(/[\s,]+/).filter(word => word !== '')
-  if (words.length < 2) return items.map(item => ({ ...item, proto: words[0] ?? '' }))
+  const words = text?.split(/[\s,]+/).filter(word => word !== '')
+  if (!words) return items.map(item => ({ ...item, proto: item.own }))
+  if (words.length < 2) return items.map(item => ({ ...item, proto: item.own ?? words[0] ?? '' }))
+  const marked = items.find(({ own }) => own !== undefined)
+  if (marked) {
+    faults.push({
+      path: '--protocol',
+      message: `names ${words.length} protocols, but ${marked.port}/${marked.own} has its own; give one for the ports without one`
+    })
+    return items.map(item => ({ ...item, proto: item.own ?? words[0] }))
+  }
   if (words.length === items.length) return items.map((item, i) => ({ ...item, proto: words[i] }))
   const single = items.flatMap(singlePorts)
   if (words.length === single.length) return single.map((item, i) => ({ ...item, proto: words[i] }))
@@ -322,10 +383,11 @@ function where(items: readonly Item[], protos: readonly string[]): boolean[] {
 }
 
 /** An item with its ranges written out. */
-function singlePorts({ port, localPort }: PortItem): PortItem[] {
+function singlePorts({ port, localPort, own }: PortItem): PortItem[] {
   const localPorts = portsOf(localPort, 0)
   return portsOf(port).map((one, i) => ({
     port: `${one}`,
+    own,
     ...(localPort !== undefined && { localPort: `${localPorts[i] ?? localPorts[0]}` })
   }))
 }

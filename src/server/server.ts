@@ -83,7 +83,8 @@ export class Server {
     this.#watch = new TargetWatch({
       clock: parts.clock,
       maps: () => this.#maps.list,
-      onchange: (map, state) => this.#tellTarget(map, state)
+      onchange: (map, state) => this.#tellTarget(map, state),
+      ontcp: map => this.#tellTcp(map)
     })
     this.#targets = new Targets({
       ...parts,
@@ -164,6 +165,11 @@ export class Server {
     sweep()
     this.#tellReady()
     this.#watch.check()
+  }
+
+  #tellTcp({ port }: SharedMap): void {
+    const message = `Port ${port} is shared over UDP, but a program answers there over TCP. If that is the one to share, set its protocol to tcp.`
+    this.#parts.emit({ event: 'warning', code: 'TARGET_IS_TCP', message })
   }
 
   #tellTarget({ proto, port, host, name }: SharedMap, state: 'answers' | 'closed'): void {

@@ -6,7 +6,7 @@
  */
 import type { TargetState } from '../events.js'
 import { TARGET_WATCH } from '../limits.js'
-import { probeTarget } from '../sockets/probe.js'
+import { type ProbedTarget, probeTarget } from '../sockets/probe.js'
 import { isIPv4Loopback } from '../text/address.js'
 import type { Clock, Timer } from '../util/clock.js'
 import type { SharedMap } from './shared-maps.js'
@@ -17,14 +17,18 @@ export interface TargetWatchParts {
   readonly maps: () => readonly SharedMap[]
   /** Called when a target is found closed, and when it answers again. */
   readonly onchange: (map: SharedMap, state: 'answers' | 'closed') => void
+  /** Called once for a UDP map on whose port a program listens for TCP, which no map shares. */
+  readonly ontcp: (map: SharedMap) => void
   /** Probes a target; tests have their own. */
-  readonly probe?: (map: SharedMap) => Promise<TargetState>
+  readonly probe?: (target: ProbedTarget) => Promise<TargetState>
 }
 
 export class TargetWatch {
   readonly #parts: TargetWatchParts
   /** By the numbers of maps. */
   readonly #states = new Map<number, TargetState>()
+  /** UDP maps that were looked at for TCP. */
+  readonly #asked = new Set<number>()
   /** Armed by the end of each round of probes. */
   #timer: Timer | null = null
   #probing = false
@@ -43,6 +47,7 @@ export class TargetWatch {
     const maps = this.#watched()
     for (const id of this.#states.keys()) if (!maps.some(map => map.id === id)) this.#states.delete(id)
     void this.#round(maps)
+    void this.#lookForTcp(maps)
   }
 
   /** Takes over what a guest's connection has shown. */
@@ -65,16 +70,31 @@ export class TargetWatch {
   async #round(maps: readonly SharedMap[]): Promise<void> {
     if (this.#closed || this.#probing) return
     this.#probing = true
-    const { probe = map => probeTarget({ ...map, query: queryOf(map) }, TARGET_WATCH.probeMs) } = this.#parts
     await Promise.all(
       maps.map(async map => {
-        const state = await probe(map)
+        const state = await this.#probe({ ...map, query: queryOf(map) })
         // It may have gone meanwhile.
         if (!this.#closed && this.#watched().includes(map)) this.#set(map, state)
       })
     )
     this.#probing = false
     this.#arm()
+  }
+
+  #probe(target: ProbedTarget): Promise<TargetState> {
+    return this.#parts.probe?.(target) ?? probeTarget(target, TARGET_WATCH.probeMs)
+  }
+
+  /** A port that is shared over UDP by mistake: UDP is the default, and most programs need TCP. */
+  async #lookForTcp(maps: readonly SharedMap[]): Promise<void> {
+    for (const map of maps) {
+      const { proto, host, port } = map
+      if (proto !== 'udp' || map.lobby || this.#asked.has(map.id)) continue
+      this.#asked.add(map.id)
+      if (maps.some(other => other.proto !== 'udp' && other.host === host && other.port === port)) continue
+      const state = await this.#probe({ proto: 'tcp', host, port })
+      if (state === 'answers' && !this.#closed) this.#parts.ontcp(map)
+    }
   }
 
   #arm(): void {

@@ -56,7 +56,7 @@ test('help and version: exit code 0', async () => {
 })
 
 test('a reader that has gone ends it quietly', async () => {
-  const args = ['server', '-p', '1', '--bootstrap', '127.0.0.1:9']
+  const args = ['server', '-p', '1/udp', '--bootstrap', '127.0.0.1:9']
   const child = spawn(process.execPath, [mainFile, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   child.stdout.destroy()
   const [[code], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)])
@@ -66,9 +66,12 @@ test('a reader that has gone ends it quietly', async () => {
 
 test('a second signal ends it at once', { skip: process.platform === 'win32' }, async t => {
   // No DHT there: closing waits for answers that do not come.
-  const child = new HyperNat(['server', '-p', '1', '-s', 'mysecret', '-v', '--bootstrap', '127.0.0.1:9'], {
-    cwd
-  })
+  const child = new HyperNat(
+    ['server', '-p', '1/udp', '-s', 'mysecret', '-v', '--bootstrap', '127.0.0.1:9'],
+    {
+      cwd
+    }
+  )
   t.after(() => child.kill('SIGKILL'))
   await child.says(/warning: -s: the secret is/)
   child.kill('SIGINT')
@@ -90,7 +93,7 @@ const SABOTAGE = `
 test('an unexpected error ends it with 1 and one line without secrets', async t => {
   const testnet = await startTestnet(4)
   t.after(() => testnet.close())
-  const args = ['server', '-p', '1', '-s', 'mysecret', '--bootstrap', testnet.bootstrap.join(',')]
+  const args = ['server', '-p', '1/udp', '-s', 'mysecret', '--bootstrap', testnet.bootstrap.join(',')]
   const nodeArgs = ['--import', `data:text/javascript,${encodeURIComponent(SABOTAGE)}`]
   const { code, stderr } = await new HyperNat(args, { cwd, nodeArgs }).end()
   assert.equal(code, 1)

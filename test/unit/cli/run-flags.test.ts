@@ -46,7 +46,7 @@ test('flags go before the file', async () => {
 })
 
 test('wrong ones are refused', async () => {
-  const { code, err } = await runOnce(['server', '-p', '1', '--metrics', 'many', '--log-file='])
+  const { code, err } = await runOnce(['server', '-p', '1/udp', '--metrics', 'many', '--log-file='])
   assert.equal(code, 2)
   assert.match(err, /--metrics: is "many"; give a whole number from 0 to 65535\n/)
   assert.match(err, /--log-file: is empty/)
@@ -56,7 +56,7 @@ test('events and diagnostics go to the file as JSON, whatever is shown', async (
   const file = join(folder, 'events.log')
   const memory = new Memory()
   const ended = run(
-    ['server', '-p', '1', '-s', 'qm4jzr8tk3ow9yxa5hbdnc6e', '--quiet', '--log-file', file],
+    ['server', '-p', '1/udp', '-s', 'qm4jzr8tk3ow9yxa5hbdnc6e', '--quiet', '--log-file', file],
     memory
   )
   memory.fake.onStart = async () => {
@@ -87,7 +87,7 @@ test('why it could not start is in the file, for those who see nothing else', as
   memory.fake.onStart = async () => {
     throw new HyperNatError('PORT_IN_USE', 'It is taken.')
   }
-  assert.equal(await run(['server', '-p', '1', '-s', 'x', '--log-file', file], memory), 1)
+  assert.equal(await run(['server', '-p', '1/udp', '-s', 'x', '--log-file', file], memory), 1)
   assert.match(readFileSync(file, 'utf8'), /"level":"error",.*"code":"PORT_IN_USE","message":"It is taken\."/)
 })
 

@@ -27,21 +27,21 @@ function write(name: string, text: string): string {
 test('a secret comes from a file, without the end of its line', async () => {
   for (const end of ['', '\n', '\r\n']) {
     const path = write('secret.txt', `${SECRET}${end}`)
-    const { options, err } = await runOnce(['server', '-p', '1', '--secret-file', path])
+    const { options, err } = await runOnce(['server', '-p', '1/udp', '--secret-file', path])
     assert.equal(secretOf(options), SECRET)
     assert.equal(err, '')
   }
 })
 
 test('a secret comes through stdin', async () => {
-  const { options } = await runOnce(['server', '-p', '1', '--secret-file', '-'], { stdin: `${SECRET}\n` })
+  const { options } = await runOnce(['server', '-p', '1/udp', '--secret-file', '-'], { stdin: `${SECRET}\n` })
   assert.equal(secretOf(options), SECRET)
 })
 
 test('a secret comes from the environment, unless a flag gives one', async () => {
   const env = { HYPER_NAT_SECRET: SECRET }
-  assert.equal(secretOf((await runOnce(['server', '-p', '1'], { env })).options), SECRET)
-  assert.equal(secretOf((await runOnce(['server', '-p', '1', '-s', 'other'], { env })).options), 'other')
+  assert.equal(secretOf((await runOnce(['server', '-p', '1/udp'], { env })).options), SECRET)
+  assert.equal(secretOf((await runOnce(['server', '-p', '1/udp', '-s', 'other'], { env })).options), 'other')
 })
 
 for (const [what, args, set, place] of [
@@ -50,25 +50,31 @@ for (const [what, args, set, place] of [
   ['environment', [], { env: { HYPER_NAT_SECRET: '' } }, 'HYPER_NAT_SECRET']
 ] as const) {
   test(`an empty secret is refused, from the ${what} too`, async () => {
-    const { code, err } = await runOnce(['server', '-p', '1', ...args], set)
+    const { code, err } = await runOnce(['server', '-p', '1/udp', ...args], set)
     assert.equal(code, 2)
     assert.ok(err.includes(`${place}: is empty`), err)
   })
 }
 
 test('a secret file of several lines is probably another file', async () => {
-  const { code, err } = await runOnce(['server', '-p', '1', '--secret-file', write('two.txt', 'one\ntwo\n')])
+  const { code, err } = await runOnce([
+    'server',
+    '-p',
+    '1/udp',
+    '--secret-file',
+    write('two.txt', 'one\ntwo\n')
+  ])
   assert.equal(code, 2)
   assert.match(err, /--secret-file: holds more than one line/)
 })
 
 test('without a secret one is made, and shown once', async () => {
-  const { code, options, out, err } = await runOnce(['server', '-p', '1'])
+  const { code, options, out, err } = await runOnce(['server', '-p', '1/udp'])
   assert.equal(code, 0)
   assert.equal(out.split(secretOf(options)!).length, 2)
   assert.match(out, /Keep it/)
   assert.equal(err, '')
-  const json = await runOnce(['server', '-p', '1', '--json'])
+  const json = await runOnce(['server', '-p', '1/udp', '--json'])
   assert.deepEqual(
     json.events.map(({ event, code, secret }) => ({ event, code, secret })),
     [{ event: 'warning', code: 'GENERATED_SECRET', secret: secretOf(json.options) }]
@@ -76,12 +82,12 @@ test('without a secret one is made, and shown once', async () => {
 })
 
 test('a given secret is not shown', async () => {
-  const { out, err } = await runOnce(['server', '-p', '1', '-s', SECRET, '-vv'])
+  const { out, err } = await runOnce(['server', '-p', '1/udp', '-s', SECRET, '-vv'])
   assert.doesNotMatch(out + err, new RegExp(SECRET))
 })
 
 test('a weak secret is warned of, unless one wants quiet', async () => {
-  const args = ['server', '-p', '1', '-s', 'mysecret']
+  const args = ['server', '-p', '1/udp', '-s', 'mysecret']
   assert.match((await runOnce(args)).err, /^warning: -s: the secret is one of the first that anybody tries: /)
   assert.equal((await runOnce([...args, '--quiet'])).err, '')
   const { events } = await runOnce([...args, '--json'])
@@ -119,7 +125,7 @@ test('a file that is not there', async () => {
 
 test('runs until it is told to stop, then closes', async () => {
   const memory = new Memory()
-  const running = run(['server', '-p', '1', '-s', SECRET], memory)
+  const running = run(['server', '-p', '1/udp', '-s', SECRET], memory)
   const started = new Promise<void>(resolve => {
     memory.fake.onStart = async () => resolve()
   })
@@ -140,7 +146,7 @@ test('runs until it is told to stop, then closes', async () => {
 test('a stop during the start is heard', async () => {
   const memory = new Memory()
   memory.fake.onStart = () => new Promise(() => {})
-  const running = run(['server', '-p', '1', '-s', SECRET], memory)
+  const running = run(['server', '-p', '1/udp', '-s', SECRET], memory)
   memory.stop()
   assert.equal(await running, 0)
   assert.equal(memory.fake.closed, true)
@@ -158,7 +164,7 @@ test('a start that fails ends with 1, its cause told; with 2 if it was the optio
       }
       return fake
     }
-    const args = ['server', '-p', '1', '-s', SECRET]
+    const args = ['server', '-p', '1/udp', '-s', SECRET]
     const text = Object.assign(new Memory(), { fake: fail() })
     assert.equal(await run(args, text), exit)
     assert.equal(text.err, `error ${code}: port 1 of -p 1\n`)
@@ -174,27 +180,27 @@ test('an error that nobody expected is not swallowed', async () => {
   memory.fake.onStart = async () => {
     throw new TypeError('a bug')
   }
-  await assert.rejects(run(['server', '-p', '1', '-s', SECRET], memory), TypeError)
+  await assert.rejects(run(['server', '-p', '1/udp', '-s', SECRET], memory), TypeError)
 })
 
 test('closing that hangs or fails does not keep the process', async () => {
   const hanging = new FakeDaemon()
   hanging.onClose = () => new Promise(() => {})
-  const late = await runOnce(['server', '-p', '1', '-s', SECRET, '-v'], { fake: hanging, closeMs: 1 })
+  const late = await runOnce(['server', '-p', '1/udp', '-s', SECRET, '-v'], { fake: hanging, closeMs: 1 })
   assert.equal(late.code, 0)
   assert.match(late.err, /closing took too long/)
   const failing = new FakeDaemon()
   failing.onClose = async () => {
     throw new Error('no network')
   }
-  const failed = await runOnce(['server', '-p', '1', '-s', SECRET], { fake: failing })
+  const failed = await runOnce(['server', '-p', '1/udp', '-s', SECRET], { fake: failing })
   assert.equal(failed.code, 0)
   assert.match(failed.err, /closing failed; ended without it.*no network/)
 })
 
 test('the log: warnings unless told otherwise, as text or JSON, on stderr', async () => {
   const lines = async (...flags: string[]) => {
-    const memory = await runOnce(['server', '-p', '1', '-s', SECRET, ...flags])
+    const memory = await runOnce(['server', '-p', '1/udp', '-s', SECRET, ...flags])
     memory.err = ''
     for (const level of ['error', 'warn', 'info', 'debug'] as const)
       memory.log?.[level]({ port: 5 }, `some ${level}`)

@@ -17,7 +17,7 @@ const REFUSED: readonly (readonly [args: string[], expected: RegExp])[] = [
   [['relay', '-s', SECRET, '--sessions', '1.5'], /--sessions: is "1.5"; give a whole number/],
   [['relay', '-s', SECRET, '--session-rate', 'fast'], /--session-rate: is "fast"; give a number/],
   [['relay', '-s', SECRET, '--allow', 'abc'], /--allow: has 3 characters/],
-  [['server', '-p', '1', '-s', SECRET, '--relay', 'abc'], /--relay: has 3 characters/]
+  [['server', '-p', '1/udp', '-s', SECRET, '--relay', 'abc'], /--relay: has 3 characters/]
 ]
 
 for (const [args, expected] of REFUSED) {
@@ -30,7 +30,7 @@ for (const [args, expected] of REFUSED) {
 
 test('relays: the flag, else the environment, else the file', async () => {
   const relays = async (args: string[], env = {}) =>
-    (await runOnce(['server', '-p', '1', '-s', SECRET, ...args], { env })).options?.network.relay?.length
+    (await runOnce(['server', '-p', '1/udp', '-s', SECRET, ...args], { env })).options?.network.relay?.length
   assert.equal(await relays([]), undefined)
   assert.equal(await relays(['--relay', KEY]), 1)
   assert.equal(await relays(['--relay', `${KEY},${KEY}`]), 2)
@@ -52,7 +52,7 @@ test('bootstrap nodes say how others use them', () => {
 
 test('a server leaves the router alone when told so', async () => {
   const portMapping = async (...args: string[]) =>
-    (await runOnce(['server', '-p', '1', '-s', SECRET, ...args])).options?.network.portMapping
+    (await runOnce(['server', '-p', '1/udp', '-s', SECRET, ...args])).options?.network.portMapping
   assert.equal(await portMapping(), undefined)
   assert.equal(await portMapping('--no-port-mapping'), false)
 })

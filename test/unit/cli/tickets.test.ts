@@ -201,7 +201,7 @@ test('keygen makes a secret that belongs to the key, another each time', async (
     assert.equal(publicKey, encodeKey(keyPairOf(new Secret(secret!)).publicKey))
     secrets.add(secret)
     // No warning: it is strong.
-    const served = await runOnce(['server', '-p', '1', '-s', secret!])
+    const served = await runOnce(['server', '-p', '1/udp', '-s', secret!])
     assert.equal(served.err, '')
   }
   assert.equal(secrets.size, 3)

@@ -14,6 +14,7 @@ import { describe } from './describe.js'
 
 const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
 const secret = { text: '0123', place: '-s' }
+const STRONG = { text: 'qm4jzr8tk3ow9yxa5hbdnc6e', place: '-s' }
 
 const server = (flags: ServerFlags) => describe(serverOptions({ secret, ...flags }))
 const client = (flags: ClientFlags) => describe(clientOptions({ publicKey: KEY, ...flags }))
@@ -337,3 +338,41 @@ function faultsOf(how: () => unknown) {
   }
   throw new Error('no fault was found')
 }
+
+test('a port carries its protocol, as in Docker', () => {
+  const mapsOf = (ports: string, protocols?: string) =>
+    serverOptions({ ports, protocols, secret: STRONG }).entries.map(({ port, proto }) => `${proto} ${port}`)
+  assert.deepEqual(mapsOf('22/tcp'), ['tcp 22'])
+  assert.deepEqual(mapsOf('80,443/TCP,25565/tcp+udp'), ['udp 80', 'tcp 443', 'tcp 25565', 'udp 25565'])
+  assert.deepEqual(mapsOf('53/udp, 53/tcp, 100-101/tcpudp'), ['udp 53', 'tcp 53', 'tcpudp 100', 'tcpudp 101'])
+  assert.deepEqual(mapsOf('80,443/tcp', 'tcpudp'), ['tcpudp 80', 'tcp 443'])
+  assert.throws(
+    () => mapsOf('80,443/tcp', 'udp,tcp'),
+    /--protocol: names 2 protocols, but 443\/tcp has its own/
+  )
+  assert.throws(() => mapsOf('80/tpc'), /--protocol: has "tpc", which is no protocol; did you mean "tcp"/)
+  assert.throws(() => mapsOf('80/'), /--protocol: is empty/)
+
+  const opened = (localPorts: string | undefined, remotePorts: string) =>
+    clientOptions({ localPorts, remotePorts, publicKey: KEY }).entries.map(
+      entry => entry.mode === 'client' && `${entry.proto} ${entry.port} at ${entry.localPort}`
+    )
+  assert.deepEqual(opened(undefined, '22/tcp'), ['tcp 22 at 22'])
+  assert.deepEqual(opened('2222,53', '22/tcp,53/udp'), ['tcp 22 at 2222', 'udp 53 at 53'])
+  assert.deepEqual(opened('1-3', '80-81/tcp,90'), ['tcp 80 at 1', 'tcp 81 at 2', 'udp 90 at 3'])
+  assert.deepEqual(opened('0', '22/tcp'), ['tcp 22 at 0'])
+})
+
+test('UDP by default is a warning, which knows common programs of TCP', () => {
+  const warned = (ports: string, protocols?: string) =>
+    serverOptions({ ports, protocols, secret: STRONG }).warnings.map(
+      ({ code, path, message }) => `${code} ${path}: ${message}`
+    )
+  assert.deepEqual(warned('22'), [
+    'DEFAULT_PROTOCOL -p: UDP is used, as no protocol is given. Port 22 is usually SSH, which needs TCP. For TCP, write -p 22/tcp.'
+  ])
+  assert.deepEqual(warned('7913-7915'), [
+    'DEFAULT_PROTOCOL -p: UDP is used, as no protocol is given. For TCP, write -p 7913/tcp.'
+  ])
+  assert.deepEqual([warned('22/udp'), warned('22', 'udp'), warned('22/tcp')], [[], [], []])
+})

@@ -24,7 +24,10 @@ function scene(...maps: SharedMap[]) {
     clock,
     maps: () => shared,
     onchange: ({ id }, state) => void told.push(`${id} ${state}`),
-    probe: async ({ id }) => {
+    ontcp: ({ id }) => void told.push(`${id} tcp`),
+    probe: async ({ port, proto }) => {
+      const id = port - 1000
+      if (proto === 'udp') return 'unknown'
       probes.push(id)
       return states.get(id)!
     }
@@ -103,4 +106,17 @@ test('maps that have gone are forgotten, and nothing runs after the end', async 
   watch.close()
   await after(10 * closedMs)
   assert.deepEqual([probes, told], [[2], ['1 closed', '2 closed']])
+})
+
+test('a port that is shared over UDP alone, and answers over TCP, is told of once', async () => {
+  const udp = (id: number): SharedMap => ({ ...mapOf(id), proto: 'udp' })
+  const both = { ...mapOf(2), id: 9 }
+  const { watch, states, told, after } = scene(udp(1), udp(2), both, udp(3))
+  for (const id of [1, 2]) states.set(id, 'answers')
+  states.set(3, 'closed')
+  watch.check()
+  for (let turn = 0; turn < 5; turn++) await after(0)
+  watch.check()
+  for (let turn = 0; turn < 5; turn++) await after(0)
+  assert.deepEqual(told, ['1 tcp'])
 })
