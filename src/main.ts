@@ -2,7 +2,7 @@
 /** The process around the command line: argv, streams, signals, exit code. The only place that ends the process. */
 
 import { spawn } from 'node:child_process'
-import type { CliContext } from './cli/context.js'
+import type { CliContext, StopReason } from './cli/context.js'
 import { cacheCompiledCode, tuneEngine } from './engine.js'
 import { codeOf } from './errors.js'
 
@@ -26,7 +26,13 @@ const isReload = (signal: NodeJS.Signals): boolean =>
   process.platform !== 'win32' &&
   ![process.stdin, process.stdout, process.stderr].some(stream => stream.isTTY)
 
-const stopped = new Promise<void>(resolve => {
+/** Errors of a pipe that nobody reads any more. */
+const READER_GONE: ReadonlySet<string> = new Set(['EPIPE', 'EOF', 'ECONNRESET'])
+
+/** Whether stdout takes nothing any more: its disk is full, for example. */
+let mute = false
+
+const stopped = new Promise<StopReason>(resolve => {
   let asked = false
   // SIGHUP and SIGBREAK are how Windows says that the console closes, or that Ctrl-Break was pressed.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK'] as const) {
@@ -34,11 +40,18 @@ const stopped = new Promise<void>(resolve => {
       if (reload && isReload(signal)) return reload()
       if (asked) process.exit(EXIT.done)
       asked = true
-      resolve()
+      resolve('signal')
     })
   }
-  // Nobody reads any more (`hyper-nat | head`): end as if asked to, without a word.
-  process.stdout.on('error', () => resolve())
+  process.stdout.on('error', err => {
+    // As in `hyper-nat | head`.
+    if (READER_GONE.has(codeOf(err))) return resolve('reader gone')
+    if (mute) return
+    mute = true
+    process.stderr.write(
+      `warning STDOUT_FAILED: Nothing can be written to stdout (${codeOf(err)}). hyper-nat goes on without it; free some space and restart it to see its output again.\n`
+    )
+  })
 })
 process.stderr.on('error', () => {})
 process.on('uncaughtException', err => void crash(err))
@@ -47,7 +60,7 @@ process.on('unhandledRejection', err => void crash(err))
 const context: CliContext = {
   env: process.env,
   columns: process.stdout.columns || undefined,
-  stdout: text => void process.stdout.write(text),
+  stdout: text => void (mute || process.stdout.write(text)),
   stderr: text => void process.stderr.write(text),
   readStdin,
   stopped,

@@ -5,6 +5,9 @@ import type { Journal } from '../log/journal.js'
 import type { Log } from '../log/log.js'
 import type { Options } from '../options/entry.js'
 
+/** `reader gone`: stdout is a pipe that was closed at its other end. */
+export type StopReason = 'signal' | 'reader gone'
+
 export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Columns of the terminal; undefined if stdout is not a terminal. */
@@ -15,7 +18,7 @@ export interface CliContext {
   /** Reads all of stdin, for a secret from a pipe. */
   readonly readStdin: () => Promise<Uint8Array>
   /** Resolves when the process is asked to stop: by a signal, or because stdout was closed. */
-  readonly stopped: Promise<void>
+  readonly stopped: Promise<StopReason>
   /** How long a daemon may take to close before the process exits without it, in milliseconds. */
   readonly closeMs: number
   /** Opens a link in the user's browser, if there is one. Reports no failure. */

@@ -152,7 +152,8 @@ async function untilStopped(
     // A daemon that cannot reach the DHT has not started, and must stop nevertheless.
     const stopped = Promise.race([context.stopped, ...(daemon.stopAsked ? [daemon.stopAsked] : [])])
     const started = daemon.start().then(() => supervisor?.ready())
-    await Promise.race([started.then(() => stopped), stopped])
+    const reason = await Promise.race([started.then(() => stopped), stopped])
+    if (reason === 'reader gone') log.info('nothing reads stdout any more: stopping')
   } catch (err) {
     if (!(err instanceof HyperNatError)) throw err
     output.failure(err, 'hyper-nat')

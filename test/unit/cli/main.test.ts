@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -62,6 +62,28 @@ test('a reader that has gone ends it quietly', async () => {
   const [[code], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)])
   assert.equal(code, 0, stderr)
   assert.equal(stderr, '')
+})
+
+test('a full disk under stdout does not end it: it warns once', {
+  skip: !existsSync('/dev/full')
+}, async () => {
+  const args = ['server', '-p', '1/udp', '-s', 'mysecret', '--json', '--bootstrap', '127.0.0.1:9']
+  const full = openSync('/dev/full', 'w')
+  const child = spawn(process.execPath, [mainFile, ...args], { cwd, stdio: ['ignore', full, 'pipe'] })
+  closeSync(full)
+  const stderr = text(child.stderr!)
+  // Once stdout has failed, only a signal ends it.
+  await new Promise<void>(resolve => {
+    child.stderr!.on('data', (chunk: Buffer) => {
+      if (String(chunk).includes('STDOUT_FAILED')) resolve()
+    })
+    child.once('exit', () => resolve())
+  })
+  assert.equal(child.exitCode, null)
+  child.kill('SIGTERM')
+  const [code] = await once(child, 'close')
+  assert.equal(code, 0)
+  assert.equal((await stderr).split('STDOUT_FAILED').length, 2)
 })
 
 test('a second signal ends it at once', { skip: process.platform === 'win32' }, async t => {

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import type { CliContext, RunningDaemon } from '../../../src/cli/context.js'
+import type { CliContext, RunningDaemon, StopReason } from '../../../src/cli/context.js'
 import { run } from '../../../src/cli/run.js'
 import type { DaemonEvent } from '../../../src/events.js'
 import type { Log } from '../../../src/log/log.js'
@@ -40,8 +40,8 @@ export class Memory implements CliContext {
   log: Log | undefined
   fake = new FakeDaemon()
   stop: () => void = () => {}
-  readonly stopped = new Promise<void>(resolve => {
-    this.stop = resolve
+  readonly stopped = new Promise<StopReason>(resolve => {
+    this.stop = () => resolve('signal')
   })
 
   stdout = (text: string): void => {
