@@ -25,6 +25,7 @@ import type { Survey } from './network/survey.js'
 import type { NetworkOptions } from './options/entry.js'
 import { type Shared, SharedServer, type WhatToShare } from './server/handle.js'
 import type { Status } from './status.js'
+import { Activity } from './util/activity.js'
 import { systemClock, wallClock } from './util/clock.js'
 import { version } from './version.js'
 
@@ -59,6 +60,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #node: Node
   readonly #keyPair: KeyPair
   readonly #players: Players
+  readonly #games = new Activity()
   readonly #servers = new Set<SharedServer>()
   readonly #clients = new Set<OpenedMaps>()
   readonly #since = wallClock()
@@ -217,6 +219,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       clock: systemClock,
       timeOfDay: wallClock,
       limits: this.#limits,
+      games: this.#games,
       log: this.#log,
       random: randomBytes,
       emit: event => void this.emit('event', event)

@@ -123,9 +123,15 @@ export interface Limits {
   unsentMinBytes: number
   unsentMaxBytes: number
 
-  /** From so many datagrams of `udp` maps in a second on, either way, a game counts as being played, and for so long afterwards. */
+  /**
+   * From so many datagrams of `udp` maps in a second on, either way, a game counts as being played, and for so long afterwards; and
+   * from so many tenths of a second with small writes on a thin TCP flow.
+   */
   gameDatagrams: number
   gameMs: number
+  /** The largest write that is small, and what a thin TCP flow carries in a second at the most, both ways together. */
+  thinWriteBytes: number
+  thinBytesPerSecond: number
   /** Queueing delay that a bulk transfer may cause beside such a game. */
   delayTargetMs: number
   /** Interval of the pings that measure it. */
@@ -138,6 +144,11 @@ export interface Limits {
   delayBaseMs: number
   /** A transfer that was not limited for this long is over. */
   delayIdleMs: number
+  /**
+   * So often all sessions halve their caps for a moment, at the same time: their queues run empty, and each measures the path
+   * without the queue of the others.
+   */
+  delayDrainEveryMs: number
 
   /** Least time between two lists of port maps that a client takes over from a server, ms; of those in between, the last counts. */
   mapsMs: number
@@ -342,12 +353,15 @@ export const LIMITS: Limits = {
 
   gameDatagrams: 5,
   gameMs: 3000,
+  thinWriteBytes: 1000,
+  thinBytesPerSecond: 64 * KB,
   delayTargetMs: 4,
   delayPingMs: 25,
   delayStartBytes: 14 * KB,
   delayMinBytes: 4 * KB,
   delayBaseMs: 15_000,
   delayIdleMs: 1000,
+  delayDrainEveryMs: 10_000,
 
   mapsMs: 100,
   controlBytes: 4 * MB,

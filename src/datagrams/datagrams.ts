@@ -17,6 +17,8 @@ export interface DatagramEvents {
   pong(id: number): void
   udp(map: number, flow: number, payload: Uint8Array): void
   segment(flow: number, segment: Uint8Array): void
+  /** Somebody plays at the other side. */
+  game(): void
   /** The path carries less than it did: what larger datagrams carried is lost. */
   mtuShrunk(): void
   /** Whether a datagram of the size in use passed: known of some of them. */
@@ -231,5 +233,9 @@ export class Datagrams implements RecordSink {
 
   segment(flow: number, segment: Uint8Array): void {
     this.events.segment(flow, segment)
+  }
+
+  game(): void {
+    this.events.game()
   }
 }

@@ -26,6 +26,8 @@ export interface TcpFlowsDeps {
   refuse(id: number, code: ErrorCode): void
   /** The client opened a flow (server only); returns an error code to refuse it. */
   open(flow: TcpFlow): ErrorCode | null
+  /** A flow is thin: it carries a game, or somebody types. */
+  thin(): void
   /** A flow was removed. */
   done(flow: TcpFlow): void
 }
@@ -69,6 +71,7 @@ export class TcpFlows {
         this.#soon.delete(flow.soonTurn)
         scheduler.forget(flow)
       },
+      thin: () => outside.thin(),
       now: () => clock.now()
     }
   }

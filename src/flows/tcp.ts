@@ -20,8 +20,9 @@ import { QueueNode } from '../util/queue.js'
 import { protocolError } from '../wire/bytes.js'
 import { INITIAL_WINDOW } from '../wire/constants.js'
 import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from './byte-flow.js'
+import { ThinDetector, type ThinLimits } from './thin-detector.js'
 
-export type TcpLimits = Pick<Limits, 'flowQueue' | 'flowKept' | 'flowWindow' | 'windowGrowthMs'>
+export type TcpLimits = ThinLimits & Pick<Limits, 'flowQueue' | 'flowKept' | 'flowWindow' | 'windowGrowthMs'>
 
 /** What a flow asks of its session. */
 export interface TcpCarrier {
@@ -39,6 +40,8 @@ export interface TcpCarrier {
   giveBack(bytes: number): void
   /** The flow is finished and can be forgotten. */
   done(flow: TcpFlow): void
+  /** The flow is thin, and carries something. */
+  thin(): void
   now(): number
 }
 
@@ -88,6 +91,7 @@ export class TcpFlow implements ByteFlow {
   #grewFrom = 0
   #grewAt: number
 
+  readonly #thin: ThinDetector
   #resetting: ErrorCode | null = null
   #done = false
 
@@ -99,6 +103,7 @@ export class TcpFlow implements ByteFlow {
     readonly limits: TcpLimits
   ) {
     this.#grewAt = carrier.now()
+    this.#thin = new ThinDetector(limits, () => carrier.thin())
   }
 
   /** The other side is to hear of the flow. */
@@ -112,6 +117,7 @@ export class TcpFlow implements ByteFlow {
   write(bytes: Uint8Array): boolean {
     if (this.#shut) return true
     if (bytes.byteLength > 0) {
+      this.#thin.add(bytes.byteLength, this.carrier.now())
       this.#chunks.push(bytes)
       this.#end += bytes.byteLength
       this.carrier.kept.charge(bytes.byteLength)
@@ -249,6 +255,7 @@ export class TcpFlow implements ByteFlow {
     if (this.#finReceived) throw protocolError('bytes behind the end of a flow')
     const fresh = offset === this.#received ? bytes : bytes.subarray(this.#received - offset)
     this.#received = end
+    this.#thin.add(fresh.byteLength, this.carrier.now())
     // What is not consumed yet is acknowledged all the same: it is ours to keep now.
     if (this.#received - this.#acked >= this.#window / 4) this.carrier.windowDue(this)
     else this.carrier.windowSoon(this)

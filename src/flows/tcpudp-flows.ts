@@ -22,6 +22,8 @@ export interface TcpudpFlowsDeps {
   minRtt(): number | null
   /** A client opened a flow (server only); return an error code to refuse it. */
   open(flow: TcpudpFlow): ErrorCode | null
+  /** A flow is thin: it carries a game, or somebody types. */
+  thin(): void
   /** A flow is forgotten. */
   done(flow: TcpudpFlow): void
 }
@@ -65,6 +67,7 @@ export class TcpudpFlows {
         this.#touched.add(flow.turn)
         this.#datagrams?.queue()
       },
+      thin: () => outside.thin(),
       lingers: flow => {
         this.#lingering.add(flow)
         if (this.#lingering.size > outside.limits.lingeringFlows) this.#makeRoom()

@@ -8,11 +8,12 @@ import { QueueNode } from '../util/queue.js'
 import { closeCode, closeNumber } from '../wire/constants.js'
 import { Arq, type ArqHost, RESET_PROTOCOL, RESET_SESSION_FIRST } from './arq/index.js'
 import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from './byte-flow.js'
+import { ThinDetector, type ThinLimits } from './thin-detector.js'
 
 /** What a flow asks of the others on its session. */
 export interface TcpudpCarrier {
   readonly clock: Clock
-  readonly limits: Pick<Limits, 'flowWindow' | 'resetMs'>
+  readonly limits: ThinLimits & Pick<Limits, 'flowWindow' | 'resetMs'>
   readonly random: () => number
   /** What the session's flows share for bytes on their way out, and for windows. */
   readonly queue: Budget
@@ -27,6 +28,8 @@ export interface TcpudpCarrier {
   send(flow: number, buffer: Uint8Array, start: number, end: number): void
   /** The flow is to be brought up to date at the end of this turn. */
   touch(flow: TcpudpFlow): void
+  /** The flow is thin, and carries something. */
+  thin(): void
   /** The flow is over, but lingers a while for a peer that missed the last acknowledgement. */
   lingers(flow: TcpudpFlow): void
   /** The flow can be forgotten. */
@@ -38,6 +41,7 @@ export class TcpudpFlow implements ByteFlow {
   /** Where it waits to be brought up to date. */
   readonly turn = new QueueNode<TcpudpFlow>(this)
   readonly #arq: Arq
+  readonly #thin: ThinDetector
   #timer: Timer | null = null
   #timerAt = Number.POSITIVE_INFINITY
   /** What the ARQ has not taken yet of the socket's last chunk. */
@@ -83,6 +87,7 @@ export class TcpudpFlow implements ByteFlow {
       ...(rtt !== null && { rtt }),
       ...(leastRtt !== null && { leastRtt })
     })
+    this.#thin = new ThinDetector(carrier.limits, () => carrier.thin())
     carrier.touch(this)
   }
 
@@ -114,7 +119,9 @@ export class TcpudpFlow implements ByteFlow {
       this.#keepRest(b4a.concat([this.#rest, bytes]))
       return false
     }
-    const taken = this.#arq.write(bytes, this.carrier.clock.now())
+    const now = this.carrier.clock.now()
+    this.#thin.add(bytes.byteLength, now)
+    const taken = this.#arq.write(bytes, now)
     if (taken < bytes.byteLength) this.#keepRest(bytes.subarray(taken))
     this.#arm()
     return this.#rest === null
@@ -226,6 +233,7 @@ export class TcpudpFlow implements ByteFlow {
     for (;;) {
       const bytes = this.#arq.read()
       if (bytes === null) break
+      this.#thin.add(bytes.byteLength, this.carrier.clock.now())
       this.events.data(bytes)
     }
     if (this.#arq.ended && !this.#ended) {

@@ -3,6 +3,7 @@
 import type { DaemonEvent } from '../events.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
+import type { Activity } from '../util/activity.js'
 import type { Clock } from '../util/clock.js'
 import type { Node } from './node.js'
 
@@ -12,6 +13,8 @@ export interface Deps {
   /** Milliseconds since 1970, which a user may set back. */
   readonly timeOfDay: () => number
   readonly limits: Limits
+  /** Whether somebody plays, in any session of the node. */
+  readonly games: Activity
   readonly log: Log
   readonly random: (size: number) => Uint8Array
   readonly emit: (event: DaemonEvent) => void

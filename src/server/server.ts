@@ -369,7 +369,7 @@ export class Server {
   }
 
   #admit(link: StreamLink, visitor: Visitor): Guest {
-    const { clock, limits, log, random, timeOfDay, players, keyPair } = this.#parts
+    const { clock, limits, games, log, random, timeOfDay, players, keyPair } = this.#parts
     const id = random(SESSION_ID_BYTES)
     const key = b4a.from(link.remoteKey)
     const address = players.enter(this.#playerOf(key), playerNumber(keyPair, key))
@@ -380,6 +380,7 @@ export class Server {
         limits,
         defer: fn => setImmediate(fn),
         chance: Math.random,
+        games,
         rateLimiter: this.#guests.rateLimiterOf(key, visitor)
       },
       {

@@ -1,8 +1,9 @@
 /**
  * Delay-based cwnd cap that keeps bulk transfers from filling the bottleneck queue while a game plays. BBR in UDX keeps about two
  * bandwidth-delay products in flight, and the second one sits in the bottleneck's queue, in front of every datagram; the ARQ of
- * `tcpudp` keeps one and a half. While `udp` datagrams are frequent, and only then, this caps what the stream and each ARQ flow
- * may have in flight, by the delay that pings in the datagram channel measure, which is the delay of the game.
+ * `tcpudp` keeps one and a half. While somebody plays, in any session of the node, and only then, this caps what the stream and each
+ * ARQ flow of one session may have in flight, by the delay that pings in the datagram channel measure. Sessions that share the
+ * bottleneck measure the same queue, and so keep it short together.
  *
  *              a transfer is limited            queueing delay above the target
  *     OFF ----------------------------> RISING ------------------------> HOLDING
@@ -13,6 +14,7 @@
  * HOLDING is the rule of FAST TCP (Wei, Jin, Low, Hegde, 2006), with the queue measured as time. Pure: time is an argument.
  */
 import type { Limits } from '../limits.js'
+import { Activity } from '../util/activity.js'
 
 export type DelayLimits = Pick<
   Limits,
@@ -24,6 +26,7 @@ export type DelayLimits = Pick<
   | 'delayMinBytes'
   | 'delayBaseMs'
   | 'delayIdleMs'
+  | 'delayDrainEveryMs'
 >
 
 type Phase = 'off' | 'rising' | 'holding'
@@ -35,16 +38,22 @@ const STEP_MAX = 2
 /** Least growth while the queueing delay is below half of the target: on a long path the rule alone is slow. */
 const STEP_CLEAR = 1.1
 
+/** The least length of a drain, ms, and its length in round trips: one until the queue is empty, one to measure. */
+const DRAIN_MS = 100
+const DRAIN_RTTS = 2
+const DRAIN_FACTOR = 0.5
+
 /** Samples per decision, which uses the lowest: any single one may have waited for a busy process. */
 const SAMPLES = 2
 
 export class DelayController {
   #phase: Phase = 'off'
   #cwndCap = Number.POSITIVE_INFINITY
-  /** Datagrams in the current second, its start, and until when a game counts as playing. */
+  /** Datagrams in the current second, and its start. */
   #datagrams = 0
   #secondAt = Number.NEGATIVE_INFINITY
-  #gameUntil = Number.NEGATIVE_INFINITY
+  /** Until when somebody plays at the other side, as far as it says. */
+  #peerPlaysUntil = Number.NEGATIVE_INFINITY
   /** When a transfer was last limited, and last limited by the cap. */
   #limitedAt = Number.NEGATIVE_INFINITY
   #reachedAt = Number.NEGATIVE_INFINITY
@@ -59,11 +68,21 @@ export class DelayController {
   #samples = 0
   #least = Number.POSITIVE_INFINITY
 
-  constructor(readonly limits: DelayLimits) {}
+  /** @param games whether somebody plays, in any session of the node */
+  constructor(
+    readonly limits: DelayLimits,
+    readonly games = new Activity()
+  ) {}
 
   /** Bytes that the stream (its buffer included), and each flow, may have in flight; Infinity while there is no cap. */
   get cwndCap(): number {
     return this.#cwndCap
+  }
+
+  /** The cap to apply now: a lower one during a drain. */
+  capAt(now: number): number {
+    if (!this.#isDrain(now)) return this.#cwndCap
+    return Math.max(this.limits.delayMinBytes, this.#cwndCap * DRAIN_FACTOR)
   }
 
   /** Minimum round trip of the current and the previous `delayBaseMs`, ms; Infinity before the first sample. */
@@ -82,7 +101,28 @@ export class DelayController {
       this.#secondAt = now
       this.#datagrams = 0
     }
-    if (++this.#datagrams >= this.limits.gameDatagrams) this.#gameUntil = now + this.limits.gameMs
+    if (++this.#datagrams >= this.limits.gameDatagrams) this.onGame(now)
+  }
+
+  /** Somebody plays on this node. */
+  onGame(now: number): void {
+    this.games.extend(now + this.limits.gameMs)
+  }
+
+  /** Somebody plays at the other side, perhaps in another session. */
+  onPeerGame(now: number): void {
+    this.#peerPlaysUntil = now + this.limits.gameMs
+  }
+
+  #isGame(now: number): boolean {
+    return now < this.#peerPlaysUntil || this.games.isOn(now)
+  }
+
+  /** Whether caps are lowered at this time: by the clock alone, so that all sessions of the node do it together. */
+  #isDrain(at: number): boolean {
+    const { delayDrainEveryMs } = this.limits
+    const length = Math.min(Math.max(DRAIN_MS, DRAIN_RTTS * this.minRtt), delayDrainEveryMs / 10)
+    return at % delayDrainEveryMs >= delayDrainEveryMs - length
   }
 
   /**
@@ -93,7 +133,7 @@ export class DelayController {
   onLimited(now: number, byCap: boolean): boolean {
     this.#limitedAt = now
     if (byCap) this.#reachedAt = now
-    if (this.#phase !== 'off' || now >= this.#gameUntil) return false
+    if (this.#phase !== 'off' || !this.#isGame(now)) return false
     this.#enter('rising', now)
     return true
   }
@@ -101,7 +141,7 @@ export class DelayController {
   /** Turns the cap off when the game or the transfer is over. */
   tick(now: number): void {
     if (this.#phase === 'off') return
-    if (now >= this.#gameUntil || now - this.#limitedAt >= this.limits.delayIdleMs) this.#enter('off', now)
+    if (!this.#isGame(now) || now - this.#limitedAt >= this.limits.delayIdleMs) this.#enter('off', now)
   }
 
   /** A ping was answered after `rtt` ms. Samples without a transfer show the path without a queue. */
@@ -114,6 +154,7 @@ export class DelayController {
     this.#base = Math.min(this.#base, rtt)
     // A ping sent before the cap changed measured the previous cap.
     if (this.#phase === 'off' || now - rtt < this.#decidedAt) return
+    if (this.#isDrain(now) || this.#isDrain(now - rtt)) return
     this.#least = Math.min(this.#least, rtt)
     if (++this.#samples >= SAMPLES) this.#decide(now)
   }

@@ -2,6 +2,7 @@
  * Runs the {@link DelayController} of one session: while it is active, measures the path and applies its cwnd cap. The timer is
  * armed when a transfer is first limited, and re-arms itself until the controller is off.
  */
+import { Activity } from '../util/activity.js'
 import type { Clock, Timer } from '../util/clock.js'
 import { DelayController, type DelayLimits } from './delay-controller.js'
 
@@ -19,9 +20,10 @@ export class DelayMonitor {
   constructor(
     readonly clock: Clock,
     readonly limits: DelayLimits,
-    readonly events: DelayMonitorEvents
+    readonly events: DelayMonitorEvents,
+    readonly games = new Activity()
   ) {
-    this.#controller = new DelayController(limits)
+    this.#controller = new DelayController(limits, games)
   }
 
   /** Whether transfers are capped now. */
@@ -38,6 +40,16 @@ export class DelayMonitor {
   /** A datagram of a `udp` map was received or sent. */
   onDatagram(): void {
     this.#controller.onDatagram(this.clock.now())
+  }
+
+  /** A thin flow carries something. */
+  onThinFlow(): void {
+    this.#controller.onGame(this.clock.now())
+  }
+
+  /** The peer says that somebody plays there. */
+  onPeerGame(): void {
+    this.#controller.onPeerGame(this.clock.now())
   }
 
   /** A ping of the path monitor was answered after `rtt` ms. */
@@ -57,7 +69,7 @@ export class DelayMonitor {
   reset(): void {
     this.#timer?.cancel()
     this.#timer = null
-    this.#controller = new DelayController(this.limits)
+    this.#controller = new DelayController(this.limits, this.games)
     this.events.cwndCap(this.#controller.cwndCap)
   }
 
@@ -68,7 +80,7 @@ export class DelayMonitor {
     this.#timer = null
     controller.tick(clock.now())
     // A higher cap lets the transfer go on, which may reach the cap again at once, or find the connection gone.
-    events.cwndCap(controller.cwndCap)
+    events.cwndCap(controller.capAt(clock.now()))
     if (this.#timer || this.#controller !== controller || !controller.active) return
     this.#timer = clock.after(limits.delayPingMs, () => this.#apply())
     // Bound to this controller: the answer may come when there is another path.

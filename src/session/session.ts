@@ -22,6 +22,7 @@ import type { TcpFlow } from '../flows/tcp.js'
 import { TcpFlows } from '../flows/tcp-flows.js'
 import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
+import { Activity } from '../util/activity.js'
 import { Budget } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
 import { protocolError } from '../wire/bytes.js'
@@ -29,7 +30,7 @@ import { FEATURE, FEATURES, MAX_PING_PADDING } from '../wire/constants.js'
 import { type FrameSink, pongFrame, resetFrame } from '../wire/frames.js'
 import type { FlowPosition, WireMap } from '../wire/handshake.js'
 import type { Link } from '../wire/link.js'
-import { DelayMonitor } from './delay-monitor.js'
+import { DelayMonitor, type DelayMonitorEvents } from './delay-monitor.js'
 import { FrameReader } from './frame-reader.js'
 import { refuseHandshake, reject } from './handshake.js'
 import { type LastReceived, PathMonitor } from './path-monitor.js'
@@ -61,6 +62,8 @@ export interface SessionDeps {
   readonly chance: () => number
   /** Holds the peer to its rates; left out: it has none. */
   readonly rateLimiter?: RateLimiter
+  /** Whether somebody plays in any session of the node; left out: this session alone counts. */
+  readonly games?: Activity
 }
 
 /** A connection whose handshake is complete, and what the handshake said about a resumed session. */
@@ -89,6 +92,7 @@ export abstract class Session {
   #resumptions = 0
   /** Features that both sides have, on the connection that carries the session now. */
   #features = 0
+  readonly #games: Activity
   readonly #scheduler: SendScheduler
   readonly #path: PathMonitor
   readonly #delay: DelayMonitor
@@ -109,6 +113,7 @@ export abstract class Session {
     readonly deps: SessionDeps,
     readonly events: SessionEvents
   ) {
+    this.#games = deps.games ?? new Activity()
     this.#scheduler = new SendScheduler(deps.limits)
     this.windows = new Budget(deps.limits.sessionWindow)
     this.#tcp = new TcpFlows(role, {
@@ -119,7 +124,8 @@ export abstract class Session {
       flush: () => this.#flush(),
       refuse: (id, code) => this.control(resetFrame(id, code)),
       open: flow => this.admit(flow, 'stream'),
-      done: flow => this.#traffic.addTcp(flow)
+      done: flow => this.#traffic.addTcp(flow),
+      thin: () => this.#delay.onThinFlow()
     })
     this.tcpudp = new TcpudpFlows(role, {
       ...deps,
@@ -127,20 +133,27 @@ export abstract class Session {
       rtt: () => this.#path.rtt,
       minRtt: () => this.#delay.minRtt,
       open: flow => this.admit(flow, 'arq'),
-      done: flow => this.#traffic.addTcpudp(flow)
+      done: flow => this.#traffic.addTcpudp(flow),
+      thin: () => this.#delay.onThinFlow()
     })
     this.#path = new PathMonitor(deps.clock, deps.limits, {
-      ping: ping => this.#record(datagrams => datagrams.packer.ping(ping)),
+      ping: ping =>
+        this.#record(({ packer }) => {
+          packer.ping(ping)
+          // The peer's transfers may fill the queue in front of us, though the game is played in another session.
+          if (this.#games.isOn(deps.clock.now())) packer.game()
+        }),
       answered: rtt => this.#delay.onRtt(rtt),
       silent: ms => this.#onSilence(ms)
     })
-    this.#delay = new DelayMonitor(deps.clock, deps.limits, {
+    const delayEvents: DelayMonitorEvents = {
       ask: done => this.#path.ask(done),
       cwndCap: bytes => {
         this.tcpudp.setCwndCap(bytes)
         this.#link?.setCwndCap(bytes)
       }
-    })
+    }
+    this.#delay = new DelayMonitor(deps.clock, deps.limits, delayEvents, this.#games)
   }
 
   // --- what the two sides do differently ---
@@ -493,6 +506,7 @@ export abstract class Session {
       this.events.udp(map, flow, payload)
     },
     segment: (flow, segment) => this.tcpudp.onSegment(flow, segment),
+    game: () => this.#delay.onPeerGame(),
     mtuShrunk: () => {
       if (this.#link) this.#onMtuShrunk(this.#link)
     },

@@ -53,7 +53,9 @@ export const RECORD = {
   FRAGMENT: 0x11,
   SEGMENT: 0x12,
   /** Optional: ignored by every receiver. */
-  PADDING: 0x80
+  PADDING: 0x80,
+  /** Optional: somebody plays at the sender's side. */
+  GAME: 0x81
 } as const
 
 /** Protocols of port maps. */

@@ -11,6 +11,7 @@ export interface RecordSink {
   udp(map: number, flow: number, payload: Uint8Array): void
   fragment(fragment: Fragment): void
   segment(flow: number, segment: Uint8Array): void
+  game(): void
 }
 
 /** A piece of a UDP payload that was too large for one datagram. */
@@ -65,6 +66,10 @@ export function readRecords(plain: Uint8Array, sink: RecordSink): number {
         sink.segment(flow, reader.bytes(reader.varint()))
         break
       }
+      case RECORD.GAME:
+        reader.bytes(reader.varint())
+        sink.game()
+        break
       default:
         if (type < OPTIONAL) throw protocolError(`a record of the unknown type ${type}`)
         reader.bytes(reader.varint())
@@ -133,6 +138,12 @@ export class Packer {
 
   pong(id: number): void {
     this.#small(RECORD.PONG, id)
+  }
+
+  game(): void {
+    this.#room(2)
+    this.#buffer[this.#at++] = RECORD.GAME
+    this.#buffer[this.#at++] = 0
   }
 
   #small(type: number, id: number): void {

@@ -13,6 +13,7 @@ import { silentLog } from '../../src/log/log.js'
 import { type NetworkChange, NetworkWatch } from '../../src/network/network-watch.js'
 import type { Node } from '../../src/network/node.js'
 import type { StreamLink } from '../../src/network/stream-link.js'
+import { Activity } from '../../src/util/activity.js'
 import { FRAME } from '../../src/wire/constants.js'
 import { MemoryConnection } from '../support/memory-link.js'
 import { TestServer, World } from '../support/session-peers.js'
@@ -100,6 +101,7 @@ function start() {
     clock: world.clock,
     timeOfDay: () => world.clock.now(),
     limits: LIMITS,
+    games: new Activity(),
     log: silentLog,
     random: size => world.bytes(size),
     emit: event => events.push(event)

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
+import { ignoreEvents } from '../../src/flows/byte-flow.js'
 import { FlowEnd } from '../support/flow-end.js'
 import { connected } from '../support/session-peers.js'
 import { Scene } from './support/scene.js'
@@ -41,6 +42,54 @@ for (const proto of ['tcp', 'tcpudp'] as const) {
     assert.deepEqual([client.told, server.told], [['up'], ['up']])
   })
 }
+
+for (const carrier of ['stream', 'arq'] as const) {
+  test(`a thin TCP flow over the ${carrier} is a game, too: transfers of other sessions are bounded`, () => {
+    const path = { delay: 20, bytesPerMs: 1000 }
+    const { world, server, client } = connected(1, path, { resetMs: 500 })
+    const other = world.client(server)
+    other.dial()
+    assert.ok(world.pass(1000, () => other.session?.state === 'up'))
+    server.open = (flow, session) => {
+      if (session === server.sessionOf(other)) new FlowEnd(flow, 2, 1, world.clock, ENDLESS).go()
+      else flow.events = { ...ignoreEvents, data: bytes => flow.consumed(bytes.byteLength) }
+      return null
+    }
+    // A guest that only downloads.
+    new FlowEnd(other.session!.openFlow(1), 1, 2, world.clock, { ...ENDLESS, total: 0 }).go()
+    world.pass(1000)
+    const { server: towards, client: from } = other.connection!
+    assert.equal(towards.bound, Number.POSITIVE_INFINITY, 'nobody plays')
+    const session = client.session!
+    const flow = carrier === 'stream' ? session.openFlow(1) : session.tcpudp.open(1)
+    for (let at = 0; at < 4000; at += 50) {
+      flow.write(new Uint8Array(40))
+      world.pass(50)
+    }
+    assert.ok(towards.bound < Number.POSITIVE_INFINITY, 'a game in another session')
+    assert.equal(from.bound, Number.POSITIVE_INFINITY, 'that side sends nothing')
+    world.pass(10_000)
+    assert.equal(towards.bound, Number.POSITIVE_INFINITY, 'the game is over')
+  })
+}
+
+test('a node on which somebody plays tells its peers, whose transfers to it are bounded', () => {
+  const { world, server, client } = connected(1, { delay: 20, bytesPerMs: 1000 })
+  server.open = flow => {
+    new FlowEnd(flow, 2, 1, world.clock, ENDLESS).go()
+    return null
+  }
+  new FlowEnd(client.session!.openFlow(1), 1, 2, world.clock, { ...ENDLESS, total: 0 }).go()
+  world.pass(1000)
+  const { server: link } = client.connection!
+  assert.equal(link.bound, Number.POSITIVE_INFINITY)
+  // With another server, say.
+  world.games.client.extend(world.clock.now() + 5000)
+  world.pass(2500)
+  assert.ok(link.bound < Number.POSITIVE_INFINITY)
+  world.pass(8000)
+  assert.equal(link.bound, Number.POSITIVE_INFINITY)
+})
 
 test('a session that is over while it bounds a transfer leaves no timer', () => {
   const { world, server, client } = connected(1, { delay: 20, bytesPerMs: 1000 })

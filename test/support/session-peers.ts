@@ -11,6 +11,7 @@ import { ClientSession, type ClientSessionEvents } from '../../src/session/clien
 import { clientHandshake, serverHandshake } from '../../src/session/handshake.js'
 import { ServerSession, type ServerSessionEvents } from '../../src/session/server-session.js'
 import type { SessionEvents } from '../../src/session/session.js'
+import { Activity } from '../../src/util/activity.js'
 import { FEATURES, VERSIONS } from '../../src/wire/constants.js'
 import { welcomeFrame } from '../../src/wire/frames.js'
 import type { Hello, Welcome, WireMap } from '../../src/wire/handshake.js'
@@ -77,6 +78,11 @@ export class TestServer {
     return [...this.sessions.values()][0]!.session
   }
 
+  /** The session of one of several clients. */
+  sessionOf(client: TestClient): ServerSession {
+    return [...this.sessions.values()].find(({ key }) => b4a.equals(key, client.key))!.session
+  }
+
   onLink(link: Link): void {
     const { clock } = this.world
     const { sharedKey } = this
@@ -120,6 +126,7 @@ export class TestServer {
       id,
       {
         ...this.world.outside(this.limits),
+        games: this.world.games.server,
         rateLimiter: new RateLimiter(this.world.clock, this.limits, () => {})
       },
       {
@@ -199,10 +206,14 @@ export class TestClient {
   #onWelcome(link: Link, welcome: Welcome, sendKey: Uint8Array): void {
     if (!welcome.resumed) {
       const old = this.session
-      this.session = new ClientSession(b4a.from(welcome.session), this.world.outside(this.limits), {
-        ...listen(this.told, this.udp, this.more),
-        maps: maps => this.more.maps?.(maps)
-      })
+      this.session = new ClientSession(
+        b4a.from(welcome.session),
+        { ...this.world.outside(this.limits), games: this.world.games.client },
+        {
+          ...listen(this.told, this.udp, this.more),
+          maps: maps => this.more.maps?.(maps)
+        }
+      )
       old?.close('SESSION_EXPIRED')
     }
     this.session!.attach({
@@ -220,6 +231,8 @@ export class TestClient {
 export class World {
   readonly clock = new VirtualClock()
   readonly random: Random
+  /** Of all servers, and of all clients: two nodes. */
+  readonly games = { server: new Activity(), client: new Activity() }
 
   constructor(
     readonly seed: number,

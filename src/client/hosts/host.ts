@@ -17,12 +17,15 @@ import { encodeKey } from '../../identity/encoding.js'
 import { nameOfHost } from '../../identity/host-name.js'
 import { ClientSession } from '../../session/client-session.js'
 import type { LastReceived } from '../../session/path-monitor.js'
+import type { Activity } from '../../util/activity.js'
 import type { WireMap } from '../../wire/handshake.js'
 import { Dialler, type DiallerEvents, type DiallerParts, type Greeted, type PathLink } from './dialler.js'
 import { answers, type Standing } from './standing.js'
 
 /** What hosts are made of. */
 export interface HostParts extends DiallerParts {
+  /** Whether somebody plays, in any session of the node. */
+  readonly games: Activity
   /** The port maps that the client wants, each at its place; null where there is none any more. See {@link Host.rewant}. */
   readonly maps: readonly (SharedMapInfo | null)[]
   /** Milliseconds since 1970, which a user may set back. */
@@ -212,10 +215,10 @@ export class Host implements Standing {
   }
 
   #newSession(id: Uint8Array): ClientSession {
-    const { clock, limits } = this.#parts
+    const { clock, limits, games } = this.#parts
     const session: ClientSession = new ClientSession(
       id,
-      { clock, limits, defer: fn => setImmediate(fn), chance: Math.random },
+      { clock, limits, games, defer: fn => setImmediate(fn), chance: Math.random },
       {
         up: () => {},
         lost: code => {

@@ -15,6 +15,7 @@ import { LIMITS, type Limits } from '../../../src/limits.js'
 import { silentLog } from '../../../src/log/log.js'
 import type { NetworkChange } from '../../../src/network/network-watch.js'
 import type { Found } from '../../../src/network/topic.js'
+import { Activity } from '../../../src/util/activity.js'
 import { FEATURES, VERSIONS } from '../../../src/wire/constants.js'
 import { welcomeFrame } from '../../../src/wire/frames.js'
 import type { Link } from '../../../src/wire/link.js'
@@ -92,6 +93,7 @@ export class Town {
         keyPair: { publicKey: this.world.bytes(32), secretKey: this.world.bytes(64) },
         clock: this.world.clock,
         limits: this.limits,
+        games: new Activity(),
         log: silentLog,
         random: size => this.world.bytes(size),
         maps: MAPS,

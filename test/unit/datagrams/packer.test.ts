@@ -38,6 +38,7 @@ function carry(
       ping: () => assert.fail(),
       pong: () => assert.fail(),
       segment: () => assert.fail(),
+      game: () => assert.fail(),
       udp: (map, from, payload) => {
         assert.deepEqual([map, from], [3, flow])
         got.push(b4a.from(payload))

@@ -35,6 +35,9 @@ class Carrier implements TcpCarrier {
   done(): void {
     this.asked.push('done')
   }
+  thin(): void {
+    this.asked.push('thin')
+  }
   now(): number {
     return this.time
   }

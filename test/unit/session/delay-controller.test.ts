@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LIMITS } from '../../../src/limits.js'
 import { DelayController } from '../../../src/session/delay-controller.js'
+import { Activity } from '../../../src/util/activity.js'
 import { Random } from '../../sim/support/random.js'
 
 /** A game that has just begun. */
@@ -52,7 +53,7 @@ class Line {
     controller.onLimited(now, controller.cwndCap <= 2 * pipe)
     controller.tick(now)
     // What is in flight already comes out at the link's rate.
-    const wanted = Math.min(controller.cwndCap, 2 * pipe)
+    const wanted = Math.min(controller.capAt(now), 2 * pipe)
     this.#inFlight = Math.max(wanted, this.#inFlight - rate)
     const queue = Math.max(0, this.#inFlight - pipe) / rate
     this.queueSum += queue
@@ -183,3 +184,90 @@ test('answers to what was asked before the bound changed do not count', () => {
   for (let i = 0; i < 10; i++) controller.onRtt(40, 120)
   assert.equal(controller.cwndCap, LIMITS.delayStartBytes)
 })
+
+test('a game in any session of the node caps the transfers of all, and so does one that the peer tells of', () => {
+  const games = new Activity()
+  const [playing, bulk, other] = [1, 2, 3].map(() => new DelayController(LIMITS, games))
+  assert.equal(bulk!.onLimited(0, true), false)
+  for (let i = 0; i < LIMITS.gameDatagrams; i++) playing!.onDatagram(10)
+  assert.equal(bulk!.onLimited(20, true), true)
+  assert.equal(other!.onLimited(10 + LIMITS.gameMs, true), false, 'the game is over')
+  other!.onPeerGame(5000)
+  assert.equal(other!.onLimited(5010, true), true)
+  other!.tick(5000 + LIMITS.gameMs)
+  assert.equal(other!.active, false)
+})
+
+/** Transfers of several sessions through one link with one queue; each keeps as much in flight as it may. */
+class Shared {
+  now = 0
+  queue = 0
+  readonly carried: number[]
+  worst = 0
+  readonly #games = new Activity()
+  readonly #sessions: { controller: DelayController; since: number; inFlight: number }[]
+  #pings: { at: number; rtt: number; controller: DelayController }[] = []
+
+  constructor(
+    readonly rate: number,
+    readonly base: number,
+    /** When each transfer begins, ms. */
+    starts: readonly number[],
+    readonly noise: () => number
+  ) {
+    this.#sessions = starts.map(since => ({
+      controller: new DelayController(LIMITS, this.#games),
+      since,
+      inFlight: 0
+    }))
+    this.carried = starts.map(() => 0)
+  }
+
+  pass(ms: number): void {
+    const { rate, base } = this
+    this.carried.fill(0)
+    this.worst = 0
+    for (const end = this.now + ms; this.now < end; this.now++) {
+      const { now } = this
+      this.#games.extend(now + 1000)
+      const pipe = rate * base
+      let inFlight = 0
+      for (const session of this.#sessions) {
+        const { controller, since } = session
+        if (now % LIMITS.pingMs === 0 || (controller.active && now % LIMITS.delayPingMs === 0)) {
+          const rtt = base + this.queue + this.noise()
+          this.#pings.push({ at: now + rtt, rtt, controller })
+        }
+        if (now < since) continue
+        controller.onLimited(now, true)
+        controller.tick(now)
+        const wanted = Math.min(controller.capAt(now), 2 * pipe)
+        session.inFlight = Math.max(wanted, session.inFlight - rate / this.#sessions.length)
+        inFlight += session.inFlight
+      }
+      this.queue = Math.max(0, inFlight - pipe) / rate
+      this.worst = Math.max(this.worst, this.queue)
+      const sent = Math.min(rate, inFlight / base)
+      for (const [i, session] of this.#sessions.entries()) {
+        if (inFlight > 0) this.carried[i]! += (sent * session.inFlight) / inFlight / (ms * rate)
+      }
+      for (const { at, rtt, controller } of this.#pings) if (at <= now) controller.onRtt(rtt, now)
+      this.#pings = this.#pings.filter(({ at }) => at > now)
+    }
+  }
+}
+
+for (const base of [20, 40, 100]) {
+  test(`three sessions that share a queue at ${base} ms keep it short for minutes, and use the line`, () => {
+    const random = new Random(base)
+    const line = new Shared(2500, base, [1000, 20_000, 50_000], () => random.next() * 2)
+    line.pass(60_000)
+    for (let minute = 0; minute < 5; minute++) {
+      line.pass(60_000)
+      const sum = line.carried.reduce((a, b) => a + b)
+      const figures = `minute ${minute}: worst ${line.worst.toFixed(1)} ms, shares ${line.carried.map(share => share.toFixed(2))}`
+      assert.ok(line.worst <= 4 * LIMITS.delayTargetMs, figures)
+      assert.ok(sum >= 0.85, figures)
+    }
+  })
+}

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
-import { Packer, readRecords, segmentRoom } from '../../../src/wire/records.js'
+import { Packer, paddedPing, readRecords, segmentRoom } from '../../../src/wire/records.js'
 import { isProtocolError } from './protocol-error.js'
 import { type Call, recordRecorder } from './sinks.js'
 
@@ -29,7 +29,8 @@ const RECORDS: readonly [string, (packer: Packer) => void, string, Call][] = [
   ['PONG', p => p.pong(1), '0201', ['pong', 1]],
   ['UDP', p => p.udp(1, 300, b4a.from('hi')), '1001ac02026869', ['udp', 1, 300, b4a.from('hi')]],
   ['UDP without content', p => p.udp(1, 2, b4a.alloc(0)), '10010200', ['udp', 1, 2, b4a.alloc(0)]],
-  ['SEGMENT', p => p.segment(5, b4a.from('seg')), '120503736567', ['segment', 5, b4a.from('seg')]]
+  ['SEGMENT', p => p.segment(5, b4a.from('seg')), '120503736567', ['segment', 5, b4a.from('seg')]],
+  ['GAME', p => p.game(), '8100', ['game']]
 ]
 
 for (const [name, pack, bytes, call] of RECORDS) {
@@ -47,6 +48,15 @@ for (const [name, pack, bytes, call] of RECORDS) {
     }
   })
 }
+
+test('a padded PING is these bytes, as long as asked for, and no more than a PING to its reader', () => {
+  const plain = paddedPing(2 ** 30, 1200)
+  assert.equal(plain.byteLength, 1200)
+  assert.equal(b4a.toString(plain.subarray(0, 11), 'hex'), '01808080800480a7090000')
+  assert.ok(plain.subarray(9).every(byte => byte === 0))
+  assert.deepEqual(calls(plain), [['ping', 2 ** 30]])
+  assert.equal(b4a.toString(paddedPing(128), 'hex'), '018001')
+})
 
 test('FRAGMENT is these bytes', () => {
   const payload = b4a.from([...Array(300).keys()].map(i => i & 255))

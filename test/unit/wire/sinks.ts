@@ -33,5 +33,5 @@ export function frameRecorder(calls: Call[]): FrameSink {
 }
 
 export function recordRecorder(calls: Call[]): RecordSink {
-  return recorder(calls, ['ping', 'pong', 'udp', 'fragment', 'segment']) as unknown as RecordSink
+  return recorder(calls, ['ping', 'pong', 'udp', 'fragment', 'segment', 'game']) as unknown as RecordSink
 }
