@@ -7,7 +7,7 @@ export class Rtt {
   /** Smoothed round trip in ms; before the first sample a guess. */
   smoothed = RTT_INITIAL
   variation = RTT_INITIAL / 2
-  /** Least sample of this path in ms; Infinity before the first. */
+  /** Least sample of this path, ack delay included, in ms; Infinity before the first. */
   least = Number.POSITIVE_INFINITY
   /** Doublings of the probe timeout: one for each that expired in a row. */
   backoff = 0
@@ -16,12 +16,15 @@ export class Rtt {
     return this.least !== Number.POSITIVE_INFINITY
   }
 
-  /** Takes a sample: time from sending to ack, and how much of it the peer says to have waited. */
+  /**
+   * Takes a sample (RFC 9002 5.2 and 5.3).
+   * @param elapsed time from sending to ack
+   * @param ackDelay how much of it the peer reports to have waited. It lowers neither the first sample nor the least one, so
+   *   a peer cannot make the path look shorter than it is
+   */
   sample(elapsed: number, ackDelay: number): void {
-    // A peer cannot make a round trip shorter than the least seen by claiming a long delay (RFC 9002 5.3).
-    let rtt = elapsed
     const adjusted = elapsed - Math.min(ackDelay, PEER_ACK_DELAY)
-    if (!this.known || adjusted >= this.least) rtt = adjusted > 0 ? adjusted : elapsed
+    const rtt = this.known && adjusted >= this.least ? adjusted : elapsed
     this.latest = rtt
     if (!this.known) {
       this.smoothed = rtt
@@ -30,7 +33,7 @@ export class Rtt {
       this.variation += (Math.abs(this.smoothed - rtt) - this.variation) / 4
       this.smoothed += (rtt - this.smoothed) / 8
     }
-    if (rtt < this.least) this.least = rtt
+    if (elapsed < this.least) this.least = elapsed
   }
 
   /** Time in ms without an ack after which a probe is sent, doublings included. */

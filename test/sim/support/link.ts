@@ -11,6 +11,8 @@ export interface LinkOptions {
   rate?: number
   /** Bytes that may wait for the rate; default 512 kB. */
   queue?: number
+  /** A token bucket in front of the queue: what exceeds it is dropped, not delayed. */
+  policer?: Policer
   /** Extra delay in ms, evenly spread from 0: reorders. */
   jitter?: number
   /** Share of packets that arrive twice. */
@@ -21,6 +23,13 @@ export interface LinkOptions {
   overhead?: number
 }
 
+export interface Policer {
+  /** In Mbit/s. */
+  rate: number
+  /** Depth of the bucket in bytes. */
+  burst: number
+}
+
 export class Link {
   /** Nothing passes before this time. */
   blackoutUntil = 0
@@ -29,12 +38,16 @@ export class Link {
   /** Largest wait in the queue so far, in ms. */
   worstWait = 0
   private freeAt = 0
+  private tokens = 0
+  private tokensAt = 0
 
   constructor(
     private readonly clock: VirtualClock,
     private readonly random: Random,
     readonly options: LinkOptions
-  ) {}
+  ) {
+    this.tokens = options.policer?.burst ?? 0
+  }
 
   /** `deliver` is called when and if the packet of `size` bytes arrives. */
   send(size: number, deliver: () => void): void {
@@ -42,6 +55,10 @@ export class Link {
     const now = clock.now()
     this.packets++
     const wire = size + (options.overhead ?? 0)
+    if (options.policer && !this.conforms(options.policer, wire)) {
+      this.drops++
+      return
+    }
     let leaves = now
     if (options.rate !== undefined) {
       const bytesPerMs = options.rate * 125
@@ -59,5 +76,14 @@ export class Link {
     for (let i = 0; i < copies; i++) {
       clock.at(leaves + options.delay + random.next() * (options.jitter ?? 0), deliver)
     }
+  }
+
+  private conforms({ rate, burst }: Policer, wire: number): boolean {
+    const now = this.clock.now()
+    this.tokens = Math.min(burst, this.tokens + (now - this.tokensAt) * rate * 125)
+    this.tokensAt = now
+    if (this.tokens < wire) return false
+    this.tokens -= wire
+    return true
   }
 }
