@@ -1,16 +1,19 @@
 /**
- * How much may be in flight, and how fast it may leave: a model of the path after draft-ietf-ccwg-bbr (BBRv3), with two
- * changes. (1) Loss means a full queue only in so far as it exceeds the path's own loss rate, which is measured in
- * rounds that do not probe and see no queue; so a radio link's 5 % do not slow a flow down. (2) The phases are fewer and
- * shorter: one ceiling on bytes in flight, cut at overflow and raised while probing.
+ * How much may be in flight, and how fast it may leave: a model of the path after draft-ietf-ccwg-bbr (BBRv3), with three
+ * changes. (1) Loss is congestion only in so far as it exceeds the path's own loss rate (see PathLoss), so a radio link's
+ * 5 % do not slow a flow down. (2) After congestion the ceiling of bytes in flight follows CUBIC's curve (see CubicCeiling), so
+ * that loss-based flows find their share. (3) The phases are fewer and shorter.
  */
 import * as C from './constants.js'
+import { CubicCeiling } from './cubic-ceiling.js'
 import type { RateSample } from './delivery.js'
+import { PathLoss } from './path-loss.js'
+import { QueueMonitor } from './queue-monitor.js'
 
 /**
- *     startup --> drain --> cruise --> up --> down --+        probe-rtt is entered from anywhere
- *                              ^                     |        when the least round trip is old,
- *                              +---------------------+        and leads back to cruise
+ *     startup --> drain --> down --> cruise --> up --+        probe-rtt is entered from anywhere
+ *                            ^                       |        when the least round trip is old,
+ *                            +-----------------------+        and leads back to cruise
  */
 export type Phase = 'startup' | 'drain' | 'cruise' | 'up' | 'down' | 'probe-rtt'
 
@@ -22,10 +25,8 @@ export class Congestion {
   pacingRate = Number.POSITIVE_INFINITY
   /** Least round trip of the last MIN_RTT_MEMORY, in ms; Infinity before the first. */
   minRtt = Number.POSITIVE_INFINITY
-  /** Bytes in flight beyond which the queue overflowed; Infinity when it never did. */
-  ceiling = Number.POSITIVE_INFINITY
-  /** The path's own loss rate, 0 to 1. */
-  ownLoss = 0
+  readonly ceiling = new CubicCeiling()
+  readonly pathLoss = new PathLoss()
   /** In this round all was in flight that the peer's window, or our buffer, lets be. */
   windowUsed = false
 
@@ -42,30 +43,39 @@ export class Congestion {
   private roundAcked = 0
   private roundLost = 0
   private sentBefore = 0
-  private lastCutRound = -100
   private roundLostPackets = 0
   private roundRttSum = 0
   private roundRttCount = 0
   private roundRttLeast = Number.POSITIVE_INFINITY
   private roundFlight = 0
-  private delivered = 0
+  private roundRate = 0
+  /** Largest delivery rates of the last three rounds. */
+  private readonly lastRates: [number, number, number] = [0, 0, 0]
+  /** `delivered` at the beginning. */
+  private readonly startAt: number
   /** Least mean round trip of a round, in this span of MIN_RTT_MEMORY / 2 and the last. */
   private baseNow = Number.POSITIVE_INFINITY
   private baseBefore = Number.POSITIVE_INFINITY
   private baseSince: number
-  /** Rounds in this span of STUBBORN_ROUNDS and the last, those of them with a long queue, and their least mean. */
-  private spanRounds = 0
-  private spanLong = 0
-  private spanLeast = Number.POSITIVE_INFINITY
-  private spanSum = 0
-  private lastSpanSum = 0
-  private lastSpanRounds = 0
-  private lastSpanLong = 0
-  private lastSpanLeast = Number.POSITIVE_INFINITY
+  private readonly queue = new QueueMonitor()
   /** The round from which on queues are noted again. */
   private noteRound = 0
-  private ownLost = 0
-  private ownSent = 0
+  private meanRtt = 1
+  /** Round in which loss was last compared with that at a lower rate, and whether any was seen since probing began last. */
+  private slowRound = 0
+  private cycleLost = false
+  private lastCutRound = Number.NEGATIVE_INFINITY
+  /** Loss rate that led to the last cut, and the packets that were sent and lost a while after it. */
+  private cutLoss = 0
+  private afterSent = 0
+  private afterLost = 0
+  /** Bytes in flight before cuts began to follow each other too soon, and the rounds for which losses are ignored therefore. */
+  private flightBefore = 0
+  private lossIgnoredUntil = Number.NEGATIVE_INFINITY
+  private lossIgnoredRounds = 0
+  /** Short-term bound of the rate (BBR's bw_shortterm), Infinity for none, and the ceiling with which it rises. */
+  private rateBound = Number.POSITIVE_INFINITY
+  private boundCeiling = 1
 
   private phaseRound = 0
   /** Some packet of the last round met no queue. */
@@ -80,9 +90,13 @@ export class Congestion {
   constructor(
     private mtu: number,
     private readonly random: () => number,
-    now: number
+    now: number,
+    /** Bytes that the path has delivered before: the first round begins there. */
+    private delivered = 0
   ) {
     this.window = C.INITIAL_PACKETS * mtu
+    this.roundEnd = delivered
+    this.startAt = delivered
     this.minRttAt = now
     this.baseSince = now
   }
@@ -97,9 +111,21 @@ export class Congestion {
     return Math.max(this.rateNow, this.rateBefore)
   }
 
+  /** Whether a packet sent now leaves at less than the path's rate, and behind no queue of ours. */
+  isSlow(inFlight: number): boolean {
+    return (
+      (this.phase === 'down' || this.phase === 'probe-rtt') &&
+      this.round > this.phaseRound &&
+      inFlight <= this.pipe &&
+      this.pacingRate <= C.SLOW_SHARE * Math.max(...this.lastRates)
+    )
+  }
+
   /** Takes what one ack told. */
   onAck(s: RateSample, now: number): void {
     this.delivered += s.acked
+    if (s.lost > 0) this.cycleLost = true
+    if (s.rate > this.roundRate) this.roundRate = s.rate
     this.roundAcked += s.acked
     this.roundLost += s.lost
     if (s.lost > 0) this.roundLostPackets += Math.max(1, Math.round(s.lost / this.mtu))
@@ -108,6 +134,7 @@ export class Congestion {
     if (s.rate > 0 && (s.rate >= this.bandwidth || !s.appLimited) && s.rate > this.rateNow)
       this.rateNow = s.rate
     if (s.rtt > 0) this.onRtt(s.rtt, now)
+    this.noteSlow(s)
     if (s.priorDelivered >= this.roundEnd && s.acked > 0) this.endRound(s, now)
     this.step(s, now)
     this.setPacing()
@@ -132,19 +159,23 @@ export class Congestion {
     this.sentBefore = sentNow
     const lossRate = sent > 0 ? this.roundLost / sent : 0
     const mean = this.roundRttCount > 0 ? this.roundRttSum / this.roundRttCount : 0
-    if (mean > 0) this.noteBase(mean, now)
+    if (mean > 0) {
+      this.meanRtt = mean
+      this.noteBase(mean, now)
+    }
     // Some packet saw no queue; the mean would not do, for jitter raises it.
-    this.clear = this.roundRttLeast <= this.minRtt * C.CLEAR_SHARE + C.CLEAR_SLACK
-    const packets = sent / this.mtu
-    const chance = C.LOSS_CHANCE * Math.sqrt((this.ownLoss * (1 - this.ownLoss)) / Math.max(1, packets))
-    const overflow =
-      this.roundLostPackets >= C.LOSS_PACKETS_MIN && lossRate - this.ownLoss > Math.max(C.LOSS_EXCESS, chance)
+    this.clear = this.roundRttLeast <= this.clearRtt
     // A round after probing up still tells of packets sent while probing.
     const probed = this.phase === 'up' || this.round - this.lastUpRound <= 2
-    if (this.clear && !probed) this.noteOwnLoss(sentNow)
-    if (this.phase === 'startup') this.checkPipe(s, overflow && !this.clear)
-    else if (overflow && (probed || !this.clear) && this.round - this.lastCutRound > C.CUT_ROUNDS)
-      this.onOverflow(now)
+    if (this.phase === 'startup') this.checkPipe(s, lossRate, sent)
+    else if (!probed && this.pathLoss.isCongestion(this.roundLost / this.mtu, sent / this.mtu)) {
+      if (this.round - this.lastCutRound > 2 * C.CUT_ROUNDS) this.cut(this.roundFlight, lossRate, now)
+      this.boundRate()
+    }
+    if (this.phase === 'up') this.ceiling.endProbeRound()
+    this.verifyCut(sentNow)
+    this.lastRates[this.round % 3] = this.roundRate
+    this.roundRate = 0
     this.roundAcked = 0
     this.roundLost = 0
     this.roundLostPackets = 0
@@ -162,41 +193,36 @@ export class Congestion {
       this.baseSince = now
     }
     if (mean < this.baseNow) this.baseNow = mean
-    if (this.phase === 'probe-rtt') this.noteRound = this.round + C.STUBBORN_REST
-    if (this.round >= this.noteRound) this.noteQueue(mean)
+    if (this.phase === 'probe-rtt') this.noteRound = this.round + C.COMPETING_REST
+    if (this.round >= this.noteRound) this.queue.note(mean, this.minRtt)
   }
 
-  private noteQueue(mean: number): void {
-    if (this.spanRounds === C.STUBBORN_ROUNDS) {
-      this.lastSpanRounds = this.spanRounds
-      this.lastSpanLong = this.spanLong
-      this.lastSpanLeast = this.spanLeast
-      this.lastSpanSum = this.spanSum
-      this.spanSum = 0
-      this.spanRounds = 0
-      this.spanLong = 0
-      this.spanLeast = Number.POSITIVE_INFINITY
-    }
-    this.spanRounds++
-    this.spanSum += mean
-    if (mean > this.minRtt * C.STUBBORN_QUEUE) this.spanLong++
-    if (mean < this.spanLeast) this.spanLeast = mean
+  /** A round trip up to this met no queue. */
+  private get clearRtt(): number {
+    return this.minRtt * C.CLEAR_SHARE + C.CLEAR_SLACK
   }
 
   /** Least mean round trip of the last rounds: what the others leave, whatever we do. */
   private get recentRtt(): number {
-    return Math.min(this.spanLeast, this.lastSpanLeast, 10 * this.minRtt)
+    return Math.min(this.queue.least, 10 * this.minRtt)
   }
 
-  /** Mean round trip of the last rounds. */
-  private get longRtt(): number {
-    return (this.spanSum + this.lastSpanSum) / Math.max(1, this.spanRounds + this.lastSpanRounds)
+  /** Competing-BBR mode: another flow keeps a long queue, or the losses, whatever we do, as BBR version 1 does. */
+  private get competing(): boolean {
+    return this.lossIgnored || this.queue.stands
   }
 
-  /** Somebody keeps a long queue all the time, whether we make room or not. */
-  private get stubborn(): boolean {
-    const rounds = this.spanRounds + this.lastSpanRounds
-    return this.lastSpanRounds > 0 && this.spanLong + this.lastSpanLong >= C.STUBBORN_SHARE * rounds
+  private get lossIgnored(): boolean {
+    return this.round < this.lossIgnoredUntil
+  }
+
+  /** In competing-BBR mode, so much time's worth of the rate is in flight. */
+  private get competingRtt(): number {
+    const pipes = C.COMPETING_PIPES * this.minRtt
+    if (this.lossIgnored) return pipes
+    const kept = C.COMPETING_GAIN * this.queue.mean
+    // BBR version 1 keeps two pipes, and so may we; in a longer queue there is a flow that only losses bound.
+    return this.queue.mean > C.COMPETING_LOSS_BASED * this.minRtt ? kept : Math.min(pipes, kept)
   }
 
   /** Mean round trip of a round without a queue: above minRtt by what jitter adds. */
@@ -204,15 +230,20 @@ export class Congestion {
     return Math.min(this.baseNow, this.baseBefore)
   }
 
-  private noteOwnLoss(sent: number): void {
-    const memory = C.LOSS_RATE_PACKETS * this.mtu
-    const keep = this.ownSent + sent > memory ? Math.max(0, 1 - sent / memory) : 1
-    this.ownLost = this.ownLost * keep + this.roundLost
-    this.ownSent = this.ownSent * keep + sent
-    this.ownLoss = this.ownLost / (this.ownSent + 50 * this.mtu)
+  /** Notes what became of packets that left slowly. */
+  private noteSlow(s: RateSample): void {
+    const sent = s.slowAcked + s.slowLost
+    if (sent > 0 && this.roundRttLeast <= this.clearRtt)
+      this.pathLoss.note(sent / this.mtu, Math.max(0, s.slowLost) / this.mtu, this.pipe / this.mtu)
   }
 
-  private checkPipe(s: RateSample, overflow: boolean): void {
+  /** Losses were seen, and have not been compared with those at a lower rate for long: draining must last a full round more. */
+  private get lossUnknown(): boolean {
+    return this.cycleLost && this.round - this.slowRound > C.SLOW_ROUNDS && this.round - this.phaseRound < 2
+  }
+
+  private checkPipe(s: RateSample, lossRate: number, sent: number): void {
+    const overflow = !this.clear && this.pathLoss.isExcess(lossRate, sent / this.mtu)
     if (overflow && this.roundLostPackets >= C.FULL_LOST_PACKETS) this.pipeFull = true
     if (s.appLimited && !this.windowUsed) return
     if (this.bandwidth >= this.fullRate * C.FULL_GROWTH) {
@@ -224,32 +255,85 @@ export class Congestion {
     if (this.fullRounds >= C.FULL_ROUNDS) this.pipeFull = true
   }
 
-  private onOverflow(now: number): void {
+  /** Goes down to the rate that comes through, until probing begins (BBR 5.5.10.3). */
+  private boundRate(): void {
+    if (this.ceiling.bytes === Number.POSITIVE_INFINITY) return
+    this.rateBound = Math.max(this.roundRate, C.BETA * this.rate)
+    this.boundCeiling = this.ceiling.bytes
+  }
+
+  /** Probing up met losses: the queue cannot hold what was in flight then (BBR's IsInflightTooHigh). */
+  private isTooHigh(s: RateSample): boolean {
+    if (s.flightThen === 0 || s.lostSince < C.LOSS_PACKETS_MIN * this.mtu) return false
+    return this.pathLoss.isExcess(s.lostSince / s.flightThen, s.flightThen / this.mtu)
+  }
+
+  /** The queue was full with `flight` bytes on the path. */
+  private cut(flight: number, lossRate: number, now: number): void {
+    if (this.lossIgnored) return
+    const early =
+      !this.ceiling.hasPassed(C.EARLY_CUT, now) || this.round - this.lastCutRound <= C.EARLY_ROUNDS
     this.lastCutRound = this.round
-    const floor = this.bandwidth * (this.stubborn ? C.STUBBORN_GAIN * this.longRtt : this.recentRtt)
-    this.ceiling = Math.max(Math.min(this.ceiling, this.roundFlight) * C.BETA, floor)
-    if (this.phase === 'up') this.enter('down', now)
+    const had = Math.min(flight, this.ceiling.bytes)
+    if (!early) this.flightBefore = had
+    else if (had < C.EARLY_SHARE * this.flightBefore) {
+      this.ignoreLoss()
+      return
+    }
+    this.ceiling.cut(flight, this.mtu, this.meanRtt, now)
+    this.cutLoss = lossRate
+    this.afterSent = 0
+    this.afterLost = 0
+  }
+
+  /** Losses come back long before the ceiling does, however much we yield: they are another's. */
+  private ignoreLoss(): void {
+    const again = this.round - this.lossIgnoredUntil < C.LOSS_IGNORED_ROUNDS
+    this.lossIgnoredRounds = again
+      ? Math.min(2 * this.lossIgnoredRounds, C.LOSS_IGNORED_ROUNDS_MAX)
+      : C.LOSS_IGNORED_ROUNDS
+    this.lossIgnoredUntil = this.round + this.lossIgnoredRounds
+    this.ceiling.lift()
+    this.rateBound = Number.POSITIVE_INFINITY
+  }
+
+  /** Losses that go on as before after a cut, though less is sent and no queue stands, were the path's own. */
+  private verifyCut(sent: number): void {
+    const since = this.round - this.lastCutRound
+    if (since <= C.CUT_ROUNDS || since > 2 * C.CUT_ROUNDS) return
+    this.afterSent += sent
+    this.afterLost += this.roundLost
+    if (since < 2 * C.CUT_ROUNDS || !this.clear) return
+    const lossRate = this.afterLost / this.afterSent
+    if (lossRate < C.CUT_IN_VAIN * this.cutLoss) return
+    this.ceiling.undo()
+    this.rateBound = Number.POSITIVE_INFINITY
+    this.pathLoss.set(lossRate)
   }
 
   private step(s: RateSample, now: number): void {
+    if (this.phase !== 'up') this.ceiling.raise(this.mtu, this.meanRtt, now)
+    // A round and more after probing up, losses still tell of it.
+    if (this.round - this.lastUpRound <= 2 && this.lastCutRound < this.lastUpRound && this.isTooHigh(s)) {
+      this.cut(s.flightThen, s.lostSince / s.flightThen, now)
+      if (this.phase === 'up') this.enter('down', now)
+    }
     switch (this.phase) {
       case 'startup':
         if (this.pipeFull) this.enter('drain', now)
         break
       case 'drain':
-        if (s.inFlight <= this.pipe || this.round - this.phaseRound > 4) this.enter('cruise', now)
+        if (s.inFlight <= this.pipe || this.round - this.phaseRound > 4) this.enter('down', now)
         break
       case 'cruise':
-        if (now >= this.cruiseUntil) this.enter('up', now)
+        if (now >= this.cruiseUntil && this.mayProbe(now)) this.enter('up', now)
         break
       case 'up':
         this.lastUpRound = this.round
-        if (this.ceiling !== Number.POSITIVE_INFINITY && s.inFlight + s.acked >= this.ceiling * 0.9) {
-          this.ceiling += s.acked / 4
-        }
+        if (s.inFlight + s.acked >= this.ceiling.bytes * C.CEILING_USED) this.ceiling.probe(s.acked, this.mtu)
         if (
           this.round - this.phaseRound >= C.UP_ROUNDS_MAX ||
-          (this.round - this.phaseRound >= (this.stubborn ? C.STUBBORN_UP_ROUNDS : this.upRounds) &&
+          (this.round - this.phaseRound >= (this.competing ? C.COMPETING_UP_ROUNDS : this.upRounds) &&
             s.inFlight + s.acked >= C.UP_TARGET * this.pipe)
         ) {
           this.enter('down', now)
@@ -257,8 +341,9 @@ export class Congestion {
         break
       case 'down':
         if (
-          this.round - this.phaseRound >= (this.stubborn ? C.STUBBORN_DOWN_ROUNDS : C.DOWN_ROUNDS_MAX) ||
-          s.inFlight <= Math.min(this.bandwidth * this.baseRtt, this.ceiling * C.HEADROOM)
+          this.round - this.phaseRound >= (this.competing ? C.COMPETING_DOWN_ROUNDS : C.DOWN_ROUNDS_MAX) ||
+          (s.inFlight <= Math.min(this.bandwidth * this.baseRtt, this.ceiling.bytes * C.HEADROOM) &&
+            !this.lossUnknown)
         ) {
           this.enter('cruise', now)
         }
@@ -286,8 +371,14 @@ export class Congestion {
 
   /** The one place that changes the phase. */
   private enter(phase: Phase, now: number): void {
+    if (this.phase === 'down' && this.round - this.phaseRound >= 2) this.slowRound = this.round
     this.phase = phase
     this.phaseRound = this.round
+    if (phase === 'up') {
+      this.cycleLost = false
+      if (this.clear) this.ceiling.restartProbing()
+      this.rateBound = Number.POSITIVE_INFINITY
+    }
     if (phase === 'down') {
       // An application that sends little tells nothing of the path: the estimate stays.
       if (this.rateNow > 0) this.rateBefore = this.rateNow
@@ -301,6 +392,17 @@ export class Congestion {
       this.probeRttDoneAt = 0
       this.probeRttLeast = Number.POSITIVE_INFINITY
     }
+  }
+
+  /** After a cut, other flows on the full path need time to find their share; not where the ceiling is no bound to us. */
+  private mayProbe(now: number): boolean {
+    return this.ceiling.hasPassed(C.HOLD, now) || this.ceiling.bytes > C.WINDOW_GAIN * this.pipe
+  }
+
+  /** Rate to send at before gains: what the path can deliver, and does now. */
+  private get rate(): number {
+    if (this.rateBound === Number.POSITIVE_INFINITY) return this.bandwidth
+    return Math.min(this.bandwidth, this.rateBound * (this.ceiling.bytes / this.boundCeiling))
   }
 
   /** Bytes that fill the path without a queue. */
@@ -329,20 +431,20 @@ export class Congestion {
       case 'down':
         return C.DOWN_GAIN
       default:
-        return this.clear || this.stubborn ? C.CRUISE_GAIN : C.QUEUE_GAIN
+        return this.clear || this.competing ? C.CRUISE_GAIN : C.QUEUE_GAIN
     }
   }
 
   /** Bytes to send for each byte to be delivered. */
   private get sendShare(): number {
-    return 1 / (1 - Math.min(this.ownLoss, C.LOSS_COMPENSATED_MAX))
+    return 1 / (1 - Math.min(this.pathLoss.rate, C.LOSS_COMPENSATED_MAX))
   }
 
   private setPacing(): void {
     const bandwidth = this.bandwidth
     if (bandwidth === 0) return
     const floor = (C.WINDOW_MIN_PACKETS * this.mtu) / this.minRtt
-    const rate = Math.max(this.gain * bandwidth * this.sendShare, floor)
+    const rate = Math.max(this.gain * this.rate * this.sendShare, floor)
     if (this.pipeFull) this.pacingRate = rate
     else {
       // Until the pipe has been full, a slow application must not slow the pacing down.
@@ -359,16 +461,14 @@ export class Congestion {
       return
     }
     const usual = (this.pipeFull ? C.WINDOW_GAIN : C.STARTUP_WINDOW_GAIN) * this.pipe
-    const stubborn = this.pipeFull && this.stubborn
-    const wanted = stubborn ? C.STUBBORN_GAIN * this.bandwidth * this.longRtt : usual
+    const wanted = this.pipeFull && this.competing ? this.bandwidth * this.competingRtt : usual
     // Lost packets stay in flight for about another round trip until they are known to be lost.
-    const held = this.bandwidth * this.sendShare * this.ownLoss * this.recentRtt
+    const held = this.bandwidth * this.sendShare * this.pathLoss.rate * this.recentRtt
     const target =
       Math.max(usual, wanted) * this.sendShare + held + C.LUMP_ALLOWANCE * this.bandwidth + 3 * this.mtu
     if (this.pipeFull) this.window = Math.min(this.window + s.acked, target)
-    else if (this.window < target || this.delivered < C.INITIAL_PACKETS * this.mtu) this.window += s.acked
-    const share = this.phase === 'up' || this.phase === 'startup' ? 1 : C.HEADROOM
-    const ceiling = stubborn ? Math.max(this.ceiling, wanted) : this.ceiling * share
-    this.window = Math.max(least, Math.min(this.window, ceiling))
+    else if (this.window < target || this.delivered - this.startAt < C.INITIAL_PACKETS * this.mtu)
+      this.window += s.acked
+    this.window = Math.max(least, Math.min(this.window, this.ceiling.bytes))
   }
 }

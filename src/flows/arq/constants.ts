@@ -92,6 +92,8 @@ export const RTT_INITIAL = 200
 export const GRANULARITY = 1
 /** Longest probe timeout: a path that comes back is noticed within this. RFC 6298 2.5 allows a bound. */
 export const PTO_MAX = 2000
+/** Probe timeouts, without doublings, that pass without an ack until congestion counts as persistent (RFC 9002 7.6.1). */
+export const PERSISTENT_THRESHOLD = 3
 /** Ack delay of the peer that a probe timeout allows for: ACK_DELAY and the coarseness of its timers. */
 export const PEER_ACK_DELAY = ACK_DELAY + 2
 /** Later packets after which a missing one is lost, until reordering has been seen (RFC 8985 6.2, RFC 9002 6.1.1). */
@@ -177,7 +179,7 @@ export const FULL_LOST_PACKETS = 8
 /** Pacing gains of the phases of probe-bw. */
 export const UP_GAIN = 1.25
 export const DOWN_GAIN = 0.8
-export const CRUISE_GAIN = 1
+export const CRUISE_GAIN = 0.99
 /**
  * Pacing gain of cruise after a round of which every packet met a queue. What several flows take their shares to be adds up to more
  * than the path; at full rate the queue would stand, each flow be held by its window, and shares stay as they are.
@@ -197,25 +199,57 @@ export const CRUISE_ROUNDS = 3
 export const CRUISE_MAX = 1500
 /** Rounds after which draining ends even if in flight is still above the target: jitter looks like a queue. */
 export const DOWN_ROUNDS_MAX = 3
-/** Loss above the path's own, as a share of what was sent, that means a full queue (BBRLossThresh). */
+/** Loss above the path's own that probing may cost (BBRLossThresh). */
 export const LOSS_EXCESS = 0.02
-/** Standard deviations of chance by which a round's loss must exceed the path's own as well: with few losses their tail is long. */
+/** Standard deviations of chance by which loss must exceed the path's own as well: with few losses their tail is long. */
 export const LOSS_CHANCE = 3.5
-/** Packets lost in a round below which its loss rate means nothing. */
+/** Packets that must have been lost while probing, and in a round of cruising, before it means anything. */
 export const LOSS_PACKETS_MIN = 4
+export const LOST_MIN = 2
+/** A packet is slow if it leaves at this share at most of what the path has delivered in the last three rounds. */
+export const SLOW_SHARE = 0.92
+/** Rounds after which losses are compared again with those of slow packets. */
+export const SLOW_ROUNDS = 25
+/** Slow packets whose loss is measured together: half a pipe, within these bounds ... */
+export const SLOW_BATCH_MIN = 20
+export const SLOW_BATCH = 150
+/** ... and batches of which the one with the least loss counts. */
+export const SLOW_BATCHES = 4
+/** Before the first batch, the path counts as one that lost nothing of so many packets. */
+export const SLOW_SEEN_MIN = 50
+/** From this loss rate on, a path loses in bursts. */
+export const LOSS_MUCH = 0.05
+/** A higher loss rate is not taken for the path's own. */
+export const PATH_LOSS_MAX = 0.3
 /** Factor by which in flight shrinks after queue overflow (BBRBeta; CUBIC, RFC 9438, has 0.7 too). */
 export const BETA = 0.7
-/** Rounds after a cut in which losses tell of what was sent before it. */
+/** CUBIC's C, packets per s^3 (RFC 9438). */
+export const CUBIC = 0.4
+/** Rounds after a cut in which losses tell of what was sent before it; in as many more it is verified, and there is no other one. */
 export const CUT_ROUNDS = 3
+/** A cut is undone if this share of the loss before it goes on after it. */
+export const CUT_IN_VAIN = 0.3
+/** After a cut, probing up waits for this share of the time that the ceiling takes to regrow: others need it to find their share. */
+export const HOLD = 0.6
+/** The ceiling rises while this share of it is in flight. */
+export const CEILING_USED = 0.9
+/** ... in a round of probing by this share of it at most. */
+export const PROBE_GROWTH_MAX = 1 / 4
+/** A cut is early when it comes within this share of the time that the ceiling takes to regrow, or so many rounds ... */
+export const EARLY_CUT = 0.6
+export const EARLY_ROUNDS = 9
+/** ... and when early cuts have brought in flight to this share of what it was, losses are another's (BBR version 1 in a short queue) ... */
+export const EARLY_SHARE = 0.5
+/** ... and ignored for so many rounds, twice as many if that begins again at once, up to a limit. */
+export const LOSS_IGNORED_ROUNDS = 200
+export const LOSS_IGNORED_ROUNDS_MAX = 1600
 /** Share of the long-term ceiling used outside of probing: headroom for newcomers (BBRHeadroom is 0.15). */
-export const HEADROOM = 0.9
+export const HEADROOM = 0.85
 /** A round saw no queue when its least round trip was at most this share of the path's, and so many ms. */
 export const CLEAR_SHARE = 1.1
 export const CLEAR_SLACK = 1
 /** Jitter raises the mean round trip above the least: the pipe is taken to be at most this much longer for it. */
 export const JITTER_SHARE_MAX = 1.5
-/** Memory of the path's own loss rate, in packets. */
-export const LOSS_RATE_PACKETS = 2000
 /** Largest loss rate that pacing makes up for by sending more. */
 export const LOSS_COMPENSATED_MAX = 0.1
 /** Memory of the least round trip (BBR: 10 s), after which in flight is cut for a moment to measure it anew. */
@@ -228,19 +262,23 @@ export const PROBE_RTT_GAIN = 0.5
  * A queue is another's, who does not make room for anybody (BBR version 1 keeps twice the pipe in flight), when of this
  * many rounds and up to as many before ...
  */
-export const STUBBORN_ROUNDS = 12
+export const COMPETING_ROUNDS = 12
 /** ... this share ... */
-export const STUBBORN_SHARE = 0.85
+export const COMPETING_SHARE = 0.85
 /** ... had a mean round trip above so many times the least. Flows of our kind stay below, CUBIC is so only at its top. */
-export const STUBBORN_QUEUE = 1.75
+export const COMPETING_QUEUE = 1.75
 /** Rounds after in flight was cut to measure the least round trip: they tell of the cut, not of another's queue. */
-export const STUBBORN_REST = 6
+export const COMPETING_REST = 6
 /** Beside such a flow the window is so many times what keeps our share of the path as it is now ... */
-export const STUBBORN_GAIN = 1.3
+export const COMPETING_GAIN = 1.3
+/** ... but this many pipes at most, as BBR version 1 keeps itself ... */
+export const COMPETING_PIPES = 2.2
+/** ... unless the mean round trip is so many times the least: then another flow is bound by losses only ... */
+export const COMPETING_LOSS_BASED = 3
 /** ... probing up takes so many rounds, since in flight is above the pipe from the first one on ... */
-export const STUBBORN_UP_ROUNDS = 3
+export const COMPETING_UP_ROUNDS = 3
 /** ... and draining so many: the queue is not ours, and room that we make is taken at once. */
-export const STUBBORN_DOWN_ROUNDS = 1
+export const COMPETING_DOWN_ROUNDS = 1
 /** Time's worth of bytes added to the window for acks that come in lumps. */
 export const LUMP_ALLOWANCE = 2
 

@@ -1,5 +1,5 @@
 /** Delivery-rate samples: what the congestion control knows of the path (draft-ietf-ccwg-bbr 4.1). */
-import { APP_LIMITED, type Sent } from './sent.js'
+import { APP_LIMITED, IS_SLOW, type Sent } from './sent.js'
 
 /** What one ack told. One object serves for all acks. */
 export interface RateSample {
@@ -12,6 +12,9 @@ export interface RateSample {
   /** Bytes newly delivered and newly lost. */
   acked: number
   lost: number
+  /** Of those, bytes that were sent more slowly than the path delivers (see `IS_SLOW`). */
+  slowAcked: number
+  slowLost: number
   /** Total delivered when the newest acked packet left. */
   priorDelivered: number
   /** Bytes in flight when the newest acked packet left, and bytes lost since. */
@@ -31,6 +34,8 @@ export class Delivery {
     rtt: 0,
     acked: 0,
     lost: 0,
+    slowAcked: 0,
+    slowLost: 0,
     priorDelivered: 0,
     flightThen: 0,
     lostSince: 0,
@@ -42,6 +47,8 @@ export class Delivery {
   private limitedUntil = 0
   private lostBefore = 0
   private deliveredBefore = 0
+  private slowAcked = 0
+  private slowLost = 0
   private newest = -1
 
   /** Fills in the delivery fields of the packet just noted in `slot`. `flying`: bytes in flight before it. */
@@ -68,19 +75,25 @@ export class Delivery {
   }
 
   /** The packet in `slot` is acked; of those of one ack, the newest gives the sample. */
-  onAcked(number: number, size: number): void {
+  onAcked(number: number, size: number, flags: number): void {
     this.delivered += size
+    if ((flags & IS_SLOW) !== 0) this.slowAcked += size
     if (number > this.newest) this.newest = number
   }
 
-  onLost(size: number): void {
+  onLost(size: number, flags: number): void {
     this.lost += size
+    if ((flags & IS_SLOW) !== 0) this.slowLost += size
   }
 
   /** A packet counted as lost has arrived after all. */
-  onRevived(size: number): void {
+  onRevived(size: number, flags: number): void {
     this.lost -= size
     this.delivered += size
+    if ((flags & IS_SLOW) !== 0) {
+      this.slowLost -= size
+      this.slowAcked += size
+    }
   }
 
   /** Completes the sample of one ack. `leastRtt`: shorter intervals would give rates that cannot be. */
@@ -90,6 +103,10 @@ export class Delivery {
     s.lost = Math.max(0, this.lost - this.lostBefore)
     this.deliveredBefore = this.delivered
     this.lostBefore = this.lost
+    s.slowAcked = this.slowAcked
+    s.slowLost = this.slowLost
+    this.slowAcked = 0
+    this.slowLost = 0
     s.inFlight = sent.bytesInFlight
     s.rtt = rtt
     s.rate = 0

@@ -14,6 +14,16 @@ export class Recovery {
   delivery = new Delivery()
   /** All units before this offset are acknowledged. */
   acknowledged = 0
+  /**
+   * Nothing came through for a long time (RFC 9002 7.6): two lost packets lie further apart than the persistent congestion
+   * duration, and none between them was acked. Stays true until cleared.
+   */
+  persistentCongestion = false
+  /** When the first packet left of the run of lost ones that ends with the last lost packet, and the number of that. */
+  private lostSince = 0
+  private lastLost = -1
+  /** When the packet of the first round-trip sample left: earlier losses say nothing about congestion. */
+  private firstSampleAt = Number.POSITIVE_INFINITY
   /** When the oldest packet that may be lost is to be looked at again; Infinity for never. */
   lossAt = Number.POSITIVE_INFINITY
   /** Flags of lost packets whose news must be sent again: HAS_OPEN, HAS_WINDOW. */
@@ -95,7 +105,7 @@ export class Recovery {
         if (state === FLYING) {
           if (n > newest) newest = n
           sent.land(n, ACKED)
-          delivery.onAcked(n, sent.size[slot]!)
+          delivery.onAcked(n, sent.size[slot]!, sent.flags[slot]!)
           this.lossRate -= this.lossRate / 64
         } else this.revive(n, now)
         n--
@@ -116,6 +126,7 @@ export class Recovery {
     if (newest > this.largestAcked) {
       this.largestAcked = newest
       if (newest === largest) {
+        if (this.firstSampleAt === Number.POSITIVE_INFINITY) this.firstSampleAt = now
         this.rtt.sample(now - sent.sentAt[newest & sent.mask]!, segment.ackDelay)
         rtt = this.rtt.latest
       }
@@ -169,6 +180,8 @@ export class Recovery {
     this.lateness = 0
     this.lossAt = Number.POSITIVE_INFINITY
     this.lastLossAt = now
+    this.lastLost = -1
+    this.firstSampleAt = Number.POSITIVE_INFINITY
   }
 
   /**
@@ -204,12 +217,24 @@ export class Recovery {
   }
 
   private lose(n: number, now: number): void {
-    const size = this.sent.size[n & this.sent.mask]!
-    this.delivery.onLost(size)
+    const slot = n & this.sent.mask
+    this.delivery.onLost(this.sent.size[slot]!, this.sent.flags[slot]!)
     this.losses++
     this.lossRate += (1 - this.lossRate) / 64
     this.lastLossAt = now
+    this.noteRun(n)
     this.queueLost(n)
+  }
+
+  /** Whether the packet continues a run of lost ones, and for how long that has lasted. */
+  private noteRun(n: number): void {
+    const { sent, rtt } = this
+    const sentAt = sent.sentAt[n & sent.mask]!
+    let continues = this.lastLost >= sent.floor && this.lastLost < n
+    for (let i = this.lastLost + 1; continues && i < n; i++) continues = sent.state[i & sent.mask] !== ACKED
+    if (!continues || this.lostSince < this.firstSampleAt) this.lostSince = sentAt
+    this.lastLost = n
+    if (sentAt - this.lostSince > rtt.persistentDuration) this.persistentCongestion = true
   }
 
   private queueLost(n: number): void {
@@ -248,8 +273,9 @@ export class Recovery {
     sent.revive(n)
     const late = now - sent.sentAt[slot]! - this.rtt.smoothed
     if (late === Number.POSITIVE_INFINITY) return // abandoned with its path, not lost
+    this.lastLost = -1
     this.spurious++
-    this.delivery.onRevived(sent.size[slot]!)
+    this.delivery.onRevived(sent.size[slot]!, sent.flags[slot]!)
     this.lossRate -= this.lossRate / 32
     this.lateness = Math.max(this.lateness, late * 1.1 + 1)
     this.latenessUntil = now + REORDER_MEMORY_ROUNDS * this.rtt.smoothed

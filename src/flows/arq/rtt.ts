@@ -1,5 +1,5 @@
 /** Round-trip time: smoothed, varied, least; and the probe timeout that follows from it (RFC 6298, RFC 9002 6.2). */
-import { GRANULARITY, PEER_ACK_DELAY, PTO_MAX, RTT_INITIAL } from './constants.js'
+import { GRANULARITY, PEER_ACK_DELAY, PERSISTENT_THRESHOLD, PTO_MAX, RTT_INITIAL } from './constants.js'
 
 export class Rtt {
   /** Last sample, less the peer's ack delay, in ms. */
@@ -9,6 +9,7 @@ export class Rtt {
   variation = RTT_INITIAL / 2
   /** Least sample of this path, ack delay included, in ms; Infinity before the first. */
   least = Number.POSITIVE_INFINITY
+  private sampled = false
   /** Doublings of the probe timeout: one for each that expired in a row. */
   backoff = 0
 
@@ -26,7 +27,8 @@ export class Rtt {
     const adjusted = elapsed - Math.min(ackDelay, PEER_ACK_DELAY)
     const rtt = this.known && adjusted >= this.least ? adjusted : elapsed
     this.latest = rtt
-    if (!this.known) {
+    if (!this.sampled) {
+      this.sampled = true
       this.smoothed = rtt
       this.variation = rtt / 2
     } else {
@@ -42,9 +44,20 @@ export class Rtt {
     return Math.min(base * 2 ** Math.min(this.backoff, 16), PTO_MAX)
   }
 
+  /** How long nothing must come through for persistent congestion, ms (RFC 9002 7.6.1). */
+  get persistentDuration(): number {
+    return PERSISTENT_THRESHOLD * (this.smoothed + Math.max(4 * this.variation, GRANULARITY) + PEER_ACK_DELAY)
+  }
+
+  /** The least round trip may be outdated: the next sample sets it anew (RFC 9002 5.2). */
+  forgetLeast(): void {
+    this.least = Number.POSITIVE_INFINITY
+  }
+
   /** Forgets the path. */
   reset(): void {
     this.latest = 0
+    this.sampled = false
     this.smoothed = RTT_INITIAL
     this.variation = RTT_INITIAL / 2
     this.least = Number.POSITIVE_INFINITY

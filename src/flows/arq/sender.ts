@@ -12,7 +12,8 @@ import {
   PROBES,
   SEND_BUFFER_LEAST,
   SEND_BUFFER_MIN,
-  SEND_BUFFER_SHARE
+  SEND_BUFFER_SHARE,
+  WINDOW_MIN_PACKETS
 } from './constants.js'
 import { Outbox } from './outbox.js'
 import { Pacer } from './pacer.js'
@@ -20,7 +21,7 @@ import type { Receiver } from './receiver.js'
 import { Recovery } from './recovery.js'
 import { Rtt } from './rtt.js'
 import { ACK, BLOCKED, DATA, FIN, OPEN, PN, putVarint, type Segment } from './segment.js'
-import { HAS_OPEN, HAS_WINDOW, IS_COPY } from './sent.js'
+import { HAS_OPEN, HAS_WINDOW, IS_COPY, IS_SLOW } from './sent.js'
 import { Thin } from './thin.js'
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -137,6 +138,7 @@ export class Sender {
     recovery.detect(now)
     const sample = recovery.delivery.finish(recovery.sent, recovery.roundTrip, rtt.least, now)
     congestion.onAck(sample, now)
+    this.checkPersistentCongestion(now)
     this.pacer.setRate(congestion.pacingRate, this.mtu)
   }
 
@@ -152,7 +154,10 @@ export class Sender {
   /** Runs the timers that are due, then sends what may be sent. */
   run(now: number): void {
     const { recovery, thin } = this
-    if (now >= recovery.lossAt) recovery.detect(now)
+    if (now >= recovery.lossAt) {
+      recovery.detect(now)
+      this.checkPersistentCongestion(now)
+    }
     if (recovery.lossAt === NEVER && recovery.sent.head >= 0 && now >= this.probeAt()) this.probe(now)
     if (now >= this.persistAt) this.persist(now)
     if (now >= thin.copyAt) this.copy(now)
@@ -213,6 +218,16 @@ export class Sender {
     this.pingDue = true
     this.persistPause = 0
     this.persistAt = NEVER
+  }
+
+  /** After persistent congestion the path is learnt anew, from the least window on (RFC 9002 7.6.2 and 5.2). */
+  private checkPersistentCongestion(now: number): void {
+    const { recovery } = this
+    if (!recovery.persistentCongestion) return
+    recovery.persistentCongestion = false
+    this.rtt.forgetLeast()
+    this.congestion = new Congestion(this.mtu, this.random, now, recovery.delivery.delivered)
+    this.congestion.window = WINDOW_MIN_PACKETS * this.mtu
   }
 
   /** Forgets everything that was to be sent. */
@@ -423,6 +438,7 @@ export class Sender {
 
   private emitPacket(offset: number, units: number, flags: number, at: number, now: number): void {
     if (this.open) flags |= HAS_OPEN
+    if (this.congestion.isSlow(this.recovery.sent.bytesInFlight)) flags |= IS_SLOW
     const size = at - this.headroom + PACKET_OVERHEAD
     this.recovery.onSent(offset, units, size, flags, now)
     this.pacer.onSent(size, now)

@@ -18,6 +18,8 @@ export const HAS_WINDOW = 2
 export const APP_LIMITED = 4
 /** It repeats bytes that may well have arrived: nothing waits for it. */
 export const IS_COPY = 8
+/** It left at less than the rate that the path delivers: its loss is the path's own, and no sign of a queue that is full. */
+export const IS_SLOW = 16
 
 const NONE = -1
 
