@@ -126,15 +126,10 @@ export async function startDht(link: EmulatedLink): Promise<{ process: Process; 
   return { process: dht, bootstrap: bootstrap.split(',') }
 }
 
-async function measureEach(
-  report: Report,
-  link: EmulatedLink,
-  bootstrap: readonly string[],
-  who: LinkContender,
-  lossPercent: number
-): Promise<void> {
+/** The ends of an emulated link. */
+export function siteOn(link: EmulatedLink, bootstrap: readonly string[]): Site {
   const [atClient, atServer] = link.ends
-  const site: Site = {
+  return {
     bootstrap,
     atClient,
     atServer,
@@ -142,6 +137,16 @@ async function measureEach(
     targetHost: link.addresses[1],
     localHost: '127.0.0.1'
   }
+}
+
+async function measureEach(
+  report: Report,
+  link: EmulatedLink,
+  bootstrap: readonly string[],
+  who: LinkContender,
+  lossPercent: number
+): Promise<void> {
+  const site = siteOn(link, bootstrap)
   const over = `over 20 ms each way, 100 Mbit/s, ${lossPercent} % loss`
   await withEnd(who, site, async route => {
     if (lossPercent === 0) {

@@ -9,6 +9,7 @@ import { type Contender, contenders } from './contenders.js'
 import { measureFeel } from './feel.js'
 import { measureIdle } from './idle.js'
 import { measureConnect, measureDatagrams, measureStart } from './latency.js'
+import { LINE_COUNT, measureLines } from './lines.js'
 import { measureLink } from './link.js'
 import { installPeers, projectFolder } from './peers.js'
 import { readPlan } from './plan.js'
@@ -31,17 +32,19 @@ const measures: Record<string, Measure> = {
 
 const LINK = 'link'
 const FEEL = 'feel'
+const LINES = 'lines'
 const RESULTS = 'bench-results.json'
 
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(argv: readonly string[]): Promise<number> {
   const plan = readPlan(argv, {
-    measures: [...Object.keys(measures), LINK, FEEL],
+    measures: [...Object.keys(measures), LINK, FEEL, LINES],
+    lines: LINE_COUNT,
     contenders: contenders.map(({ name }) => name)
   })
   if (!('only' in plan)) return tellNoRun(plan)
-  const { only, rounds, losses } = plan
+  const { only, rounds, losses, seed, lines } = plan
   const chosen = contenders.filter(({ name }) => plan.contenders.includes(name))
   const machine = describeMachine()
   console.log(
@@ -55,8 +58,9 @@ async function main(argv: readonly string[]): Promise<number> {
   await measureLoopback(report, only, chosen, rounds)
   if (only.includes(LINK)) await measureLink(report, chosen.filter(everywhere), rounds, losses)
   if (only.includes(FEEL)) await measureFeel(report, chosen.filter(everywhere), rounds)
+  if (only.includes(LINES)) await measureLines(report, chosen.filter(everywhere), { rounds, seed, lines })
   report.print('hyper-nat')
-  report.write(join(projectFolder, RESULTS), machine)
+  report.write(join(projectFolder, RESULTS), { ...machine, seed })
   console.log(`Every sample is in ${RESULTS}.`)
   return 0
 }

@@ -6,6 +6,8 @@ import { type NoRun, readFlags, wrongFlags } from '../flags.js'
 export interface Choices {
   readonly measures: readonly string[]
   readonly contenders: readonly string[]
+  /** How many lines there are. */
+  readonly lines: number
 }
 
 export interface Plan {
@@ -14,6 +16,10 @@ export interface Plan {
   readonly rounds: number
   /** In percent. */
   readonly losses: readonly number[]
+  /** Of the first round's losses over the lines. */
+  readonly seed: number
+  /** Numbers of lines, from 1. */
+  readonly lines: readonly number[]
 }
 
 const options = {
@@ -21,6 +27,8 @@ const options = {
   rounds: { type: 'string' },
   contenders: { type: 'string' },
   losses: { type: 'string' },
+  seed: { type: 'string' },
+  lines: { type: 'string' },
   help: { type: 'boolean', short: 'h' }
 } as const
 
@@ -40,14 +48,23 @@ export function readPlan(argv: readonly string[], choices: Choices): Plan | NoRu
   if (unknown.length > 0) return wrong(`There is no ${unknown.map(name => `"${name}"`).join(', ')}.`)
   if (!Number.isInteger(rounds) || rounds < 1) return wrong('--rounds is a whole number, 1 or more.')
   if (!losses.every(loss => loss >= 0 && loss <= 100)) return wrong('--losses are percents, 0 to 100.')
-  return { only, contenders, rounds, losses }
+  const seed = Number(values.seed ?? 1)
+  if (!Number.isInteger(seed) || seed < 0) return wrong('--seed is a whole number.')
+  const all = Array.from({ length: choices.lines }, (_, i) => i + 1)
+  const lines = values.lines?.split(',').map(Number) ?? all
+  if (!lines.every(line => all.includes(line)))
+    return wrong(`--lines are numbers from 1 to ${choices.lines}.`)
+  return { only, contenders, rounds, losses, seed, lines }
 }
 
-function usage({ measures, contenders }: Choices): string {
+function usage({ measures, contenders, lines }: Choices): string {
   return `npm run bench -- [--only NAME,..] [--contenders NAME,..] [--rounds N] [--losses PERCENT,..]
+              [--seed N] [--lines N,..]
 
   --only        what to measure, all if left out: ${measures.join(', ')}
   --contenders  whom, all if left out: ${contenders.join(', ')}
   --rounds      how often, 3 if left out
-  --losses      of the emulated link, 0,2,5 if left out`
+  --losses      of the emulated link, 0,2,5 if left out
+  --seed        of the random losses of the first round over the lines, 1 if left out
+  --lines       which ones of 1 to ${lines}, all if left out; with all, also what our flows and the kernel's leave each other`
 }

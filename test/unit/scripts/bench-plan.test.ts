@@ -2,21 +2,38 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readPlan } from '../../../scripts/bench/plan.js'
 
-const choices = { measures: ['connect', 'start'], contenders: ['direct', 'hyper-nat'] }
+const choices = { measures: ['connect', 'start'], contenders: ['direct', 'hyper-nat'], lines: 3 }
 
 test('all is measured unless less is asked for', () => {
   assert.deepEqual(readPlan([], choices), {
     only: choices.measures,
     contenders: choices.contenders,
     rounds: 3,
-    losses: [0, 2, 5]
+    losses: [0, 2, 5],
+    seed: 1,
+    lines: [1, 2, 3]
   })
-  const argv = ['--only', 'start', '--contenders', 'direct', '--rounds', '1', '--losses', '0.5']
+  const argv = [
+    '--only',
+    'start',
+    '--contenders',
+    'direct',
+    '--rounds',
+    '1',
+    '--losses',
+    '0.5',
+    '--seed',
+    '7',
+    '--lines',
+    '2'
+  ]
   assert.deepEqual(readPlan(argv, choices), {
     only: ['start'],
     contenders: ['direct'],
     rounds: 1,
-    losses: [0.5]
+    losses: [0.5],
+    seed: 7,
+    lines: [2]
   })
 })
 
@@ -37,7 +54,10 @@ const wrong: [argv: string[], message: RegExp][] = [
   [['--rounds', '0'], /^--rounds is/],
   [['--rounds', '1.5'], /^--rounds is/],
   [['--losses', '1,x'], /^--losses are/],
-  [['--losses', '101'], /^--losses are/]
+  [['--losses', '101'], /^--losses are/],
+  [['--seed', 'x'], /^--seed is/],
+  [['--lines', '0'], /^--lines are/],
+  [['--lines', '4'], /^--lines are/]
 ]
 for (const [argv, message] of wrong) {
   test(`bench ${argv.join(' ')}: told, with the usage`, () => {
