@@ -160,7 +160,7 @@ for (const loss of [0, 0.02, 0.05]) {
 /** The least share of either side beside one flow of the kernel: the queue in kB, the rate in Mbit/s. */
 const NEIGHBOURS = [
   ['cubic', 32, 20, 0.3],
-  ['cubic', 128, 20, 0.3],
+  ['cubic', 128, 20, 0.25],
   ['cubic', 512, 20, 0.3],
   ['cubic', 32, 100, 0.3],
   ['cubic', 128, 100, 0.15],
@@ -169,14 +169,14 @@ const NEIGHBOURS = [
   ['reno', 128, 20, 0.3],
   ['reno', 512, 20, 0.3],
   ['reno', 32, 100, 0.2],
-  ['reno', 128, 100, 0.15],
+  ['reno', 128, 100, 0.25],
   ['reno', 512, 100, 0.3],
   ['bbr1', 32, 20, 0.05],
   ['bbr1', 128, 20, 0.3],
-  ['bbr1', 512, 20, 0.2],
+  ['bbr1', 512, 20, 0.3],
   ['bbr1', 32, 100, 0.1],
   ['bbr1', 128, 100, 0.1],
-  ['bbr1', 512, 100, 0.2]
+  ['bbr1', 512, 100, 0.3]
 ] as const
 
 for (const [kind, queue, rate, least] of NEIGHBOURS) {
