@@ -681,3 +681,6 @@ export const SERVICE_COMMAND_MS = 120_000
 
 /** How long systemd-notify may take: systemd reads it at once, or hangs. */
 export const NOTIFY_MS = 2000
+
+/** Nodes of a DHT of one's own. A look-up asks several nodes, and detecting the kind of a NAT takes 4: with fewer, connections sometimes fail. */
+export const ENOUGH_NODES = 4

@@ -2,6 +2,7 @@
 
 import { isIPv4 } from 'node:net'
 import { type Fault, OptionsError } from '../errors.js'
+import { ENOUGH_NODES } from '../limits.js'
 import { bootstrapFault } from '../text/hosts.js'
 import { PORT_MAX } from '../text/ports.js'
 import { quote } from '../text/quote.js'
@@ -40,8 +41,13 @@ export const bootstrap: Command = {
 async function job(args: Arguments, context: CliContext): Promise<Job> {
   const faults: Fault[] = []
   const nodes = number(args, 'nodes', { min: 1, max: NODES_MAX }, faults)
-  const port = number(args, 'port', { min: 1, max: PORT_MAX - (nodes ?? 0) }, faults)
-  const hosts = list(args, 'host')?.split(/[\s,]+/)
+  // The nodes take consecutive ports, and the last of them must exist, too.
+  const port = number(args, 'port', { min: 1, max: PORT_MAX + 1 - (nodes ?? ENOUGH_NODES) }, faults)
+  const hosts = list(args, 'host')
+    ?.split(/[\s,]+/)
+    .filter(host => host !== '')
+  if (hosts?.length === 0)
+    faults.push({ path: '--host', message: 'is empty; give the IPv4 address that others use' })
   for (const host of hosts ?? []) {
     if (!isIPv4(host) || host === '0.0.0.0') {
       faults.push({ path: '--host', message: `has ${quote(host)}; give the IPv4 address that others use` })

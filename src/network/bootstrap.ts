@@ -6,15 +6,13 @@ import { EventEmitter } from 'node:events'
 import HyperDHT from 'hyperdht'
 import { HyperNatError } from '../errors.js'
 import type { ServiceEvent } from '../events.js'
+import { ENOUGH_NODES } from '../limits.js'
 import { ownAddresses } from './addresses.js'
 import { listenError } from './listen-error.js'
 import { pathOf } from './path.js'
 
 /** The port that others expect a bootstrap node on. */
 export const BOOTSTRAP_PORT = 49737
-
-/** A lookup asks several nodes, and finding out the kind of a NAT takes 4: fewer make connections fail now and then. */
-export const ENOUGH_NODES = 4
 
 export interface BootstrapOptions {
   /** UDP port of the first node, 1 to 65535; the others take the ports behind it. */

@@ -32,6 +32,9 @@ test('flags go before the file', async () => {
   const { options } = await runOnce(['-c', path, '--metrics', '0', '--log-file', file])
   assert.deepEqual(options?.metrics, { port: 0, host: '::1' })
   assert.deepEqual(options?.log, { file, level: 'debug' })
+  const reread = await options!.source!.read()
+  assert.deepEqual(reread.metrics, { port: 0, host: '::1' }, 'metrics after a reload')
+  assert.deepEqual(reread.log, { file, level: 'debug' }, 'the log file after a reload')
   const server = await runOnce([
     'server',
     '-p',

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { bootstrap } from '../../../src/cli/bootstrap.js'
 import { TextOutput } from '../../../src/cli/output.js'
 import type { ServiceEvent } from '../../../src/events.js'
-import { runOnce } from './memory.js'
+import { Memory, runOnce } from './memory.js'
 
 const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
 const SECRET = 'qm4jzr8tk3ow9yxa5hbdnc6e'
@@ -11,6 +12,12 @@ const SECRET = 'qm4jzr8tk3ow9yxa5hbdnc6e'
 const REFUSED: readonly (readonly [args: string[], expected: RegExp])[] = [
   [['bootstrap', '--nodes', '0'], /--nodes: is "0"; give a whole number from 1 to 64/],
   [['bootstrap', '--port', '70000'], /--port: is "70000"/],
+  [['bootstrap', '--port', '65533'], /--port: is "65533"; give a whole number from 1 to 65532/],
+  [
+    ['bootstrap', '--port', '65535', '--nodes', '2'],
+    /--port: is "65535"; give a whole number from 1 to 65534/
+  ],
+  [['bootstrap', '--host', ','], /--host: is empty/],
   [['bootstrap', '--host', 'example.org'], /--host: has "example.org"; give the IPv4 address/],
   [['bootstrap', '--bootstrap', 'nowhere'], /--bootstrap: has "nowhere", which is not host:port/],
   [['relay', '-s', ''], /-s: is empty/],
@@ -27,6 +34,11 @@ for (const [args, expected] of REFUSED) {
     assert.match(err, expected)
   })
 }
+
+test('bootstrap: the last port there is can be used, and one comma too many does no harm', async () => {
+  const args = { port: '65535', nodes: '1', host: ['127.0.0.1,'] }
+  assert.ok('service' in (await bootstrap.job(args, new Memory())))
+})
 
 test('relays: the flag, else the environment, else the file', async () => {
   const relays = async (args: string[], env = {}) =>

@@ -98,8 +98,18 @@ test('bytes and times, as people read them', () => {
     '5.0 TB',
     '5000 TB'
   ])
-  const times = [-5, 0, 59_999, 60_000, 3_599_000, 3_600_000, 90_000_000]
-  assert.deepEqual(times.map(timeText), ['0 s', '0 s', '59 s', '1 min', '59 min', '1 h 0 min', '1 d 1 h'])
+  const times = [-5, 0, 59_999, 60_000, 3_599_000, 3_600_000, 86_399_999, 86_400_000, 90_000_000]
+  assert.deepEqual(times.map(timeText), [
+    '0 s',
+    '0 s',
+    '59 s',
+    '1 min',
+    '59 min',
+    '1 h 0 min',
+    '23 h 59 min',
+    '1 d 0 h',
+    '1 d 1 h'
+  ])
 })
 
 test('a daemon at one look', () => {

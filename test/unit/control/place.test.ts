@@ -71,7 +71,11 @@ test('a folder of ours is for its owner only, or not used', { skip: isWindows },
   mkdirSync(join(base, 'real'), { mode: 0o700 })
   symlinkSync(join(base, 'real'), join(base, 'link'))
   await refused(join(base, 'link'))
-  await assert.rejects(prepare({ path, ours: true }, { ...machine, uid: machine.uid + 1 }), err => {
+  // As private as can be, but another user's.
+  chmodSync(path, 0o700)
+  const other = { ...machine, uid: machine.uid + 1 }
+  assert.deepEqual(await addressesIn({ path, ours: true }, other), [])
+  await assert.rejects(prepare({ path, ours: true }, other), err => {
     return codeOf(err) === 'CONTROL_FAILED'
   })
   assert.deepEqual(await addressesIn({ path: join(base, 'none'), ours: true }, machine), [])

@@ -105,6 +105,11 @@ function checksOf(finding: ServerFinding, kind: NatKind = 'cone'): Check[] {
   return serverChecks(finding, { kind, beyond: null }, DOCTOR_LIMITS)
 }
 
+test('the network is fine when more than half of the DHT nodes answer', () => {
+  const verdict = (answered: number) => networkCheck(survey({ asked: 4, answered })).verdict
+  assert.deepEqual([4, 3, 2, 1, 0].map(verdict), ['ok', 'ok', 'note', 'note', 'problem'])
+})
+
 /** Everything that the doctor can say. */
 const ALL: readonly (Check | null)[] = [
   versionCheck({ hyperNat: '2.0.0', node: '20.19.0', platform: 'linux x64' }),

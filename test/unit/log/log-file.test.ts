@@ -40,6 +40,17 @@ test('a full file becomes the second one, and there are never more', t => {
   assert.equal(readFileSync(path, 'utf8'), long, 'one line may be longer than the limit')
 })
 
+test('a line longer than the limit does not rotate an empty file', t => {
+  const folder = folderOf(t)
+  const path = join(folder, 'x.log')
+  const file = new LogFile(path, 20, unexpected)
+  t.after(() => file.close())
+  const long = `${'x'.repeat(50)}\n`
+  file.write(long)
+  assert.deepEqual(readdirSync(folder), ['x.log'])
+  assert.equal(readFileSync(path, 'utf8'), long)
+})
+
 test('what was in the file counts', t => {
   const path = join(folderOf(t), 'x.log')
   const first = new LogFile(path, 20, unexpected)

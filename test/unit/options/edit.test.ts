@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { OptionsError } from '../../../src/errors.js'
 import {
@@ -248,6 +249,23 @@ test('a lock ends with its process', async () => {
   child.kill('SIGKILL')
   await once(child, 'exit')
   assert.equal(await saveEntries(path, [entry(1)]), 1)
+})
+
+test('however many want the lock, one at a time has it', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'hn-lock-')), 'options.json')
+  let inside = 0
+  let most = 0
+  let done = 0
+  const work = async (): Promise<void> => {
+    most = Math.max(most, ++inside)
+    await turn()
+    inside--
+    done++
+  }
+  for (let round = 0; round < 20; round++) {
+    await Promise.all(Array.from({ length: 8 }, () => locked(path, work)))
+  }
+  assert.deepEqual([most, done], [1, 160])
 })
 
 test('an error ends a lock', async () => {

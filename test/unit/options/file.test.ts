@@ -62,6 +62,8 @@ test('says what is wrong with the file itself', async () => {
 test('warns of a secret that others can read', { skip: !posix }, async () => {
   const codes = async (path: string) => (await readOptionsFile(path)).warnings.map(warning => warning.code)
   assert.deepEqual(await codes(write('open.json', serverText, 0o644)), ['FILE_READABLE'])
+  assert.deepEqual(await codes(write('group.json', serverText, 0o640)), ['FILE_READABLE'])
+  assert.deepEqual(await codes(write('others.json', serverText, 0o604)), ['FILE_READABLE'])
   assert.deepEqual(await codes(write('closed.json', serverText, 0o600)), [])
   assert.deepEqual(await codes(write('no-secret.json', clientText, 0o644)), [])
 })

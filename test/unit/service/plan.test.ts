@@ -48,6 +48,8 @@ test('systemd, for a user', () => {
     '"/usr/bin/node" "/usr/lib/hyper-nat/main.js" -c "/home/anna/options.json"'
   ])
   assert.deepEqual([unit.Type, unit.NotifyAccess, unit.WatchdogSec], [['notify'], ['all'], ['60']])
+  // Options that cannot be used do not become better by a restart.
+  assert.deepEqual([unit.Restart, unit.RestartPreventExitStatus], [['on-failure'], ['2']])
   assert.deepEqual(unit.ExecReload, ['/bin/kill -HUP $MAINPID'])
   assert.deepEqual(unit.NoNewPrivileges, ['yes'])
   assert.deepEqual(unit.WantedBy, ['default.target'])
