@@ -62,11 +62,7 @@ const around: Surroundings = {
   }
 }
 
-try {
-  await exit(await run(process.argv.slice(2), around))
-} catch (err) {
-  await crash(err)
-}
+run(process.argv.slice(2), around).then(exit).catch(crash)
 
 async function crash(err: unknown): Promise<void> {
   const shown = err instanceof Error ? `${err.name}: ${err.message}` : String(err)

@@ -1,8 +1,8 @@
 /** `hyper-nat service`: have the system start hyper-nat by itself. */
 
-import { fileURLToPath } from 'node:url'
 import type { Fault } from '../errors.js'
 import type { Step } from '../service/plan.js'
+import { programWords } from '../shipped.js'
 import { oneOf, quote } from '../text/quote.js'
 import { type Arguments, type Command, type Job, text, words } from './command.js'
 import { EXIT, type Surroundings } from './console.js'
@@ -42,11 +42,11 @@ async function job(args: Arguments): Promise<Job> {
   // Faults in there would only be found by whoever looks for the reason why nothing runs.
   const options =
     action === 'install' ? await (await import('../options/file.js')).readOptionsFile(file) : undefined
-  const main = fileURLToPath(new URL('../main.js', import.meta.url))
-  const parts = await partsHere(args.system ? 'system' : 'user', main, file, options)
+  const program = programWords()
+  const parts = await partsHere(args.system ? 'system' : 'user', program, file, options)
   const plan = planFor(parts)
   if (action === 'status') return { warnings: [], task: around => showStatus(plan.status, args, around) }
-  const notes = action === 'install' ? [...npxNote(main), ...plan.notes] : []
+  const notes = action === 'install' ? [...npxNote(program), ...plan.notes] : []
   return {
     warnings: options?.warnings ?? [],
     task: around => carryOut(action, plan[action], notes, args, around)
@@ -63,8 +63,8 @@ async function actionOf(args: Arguments): Promise<Action> {
   throw new OptionsError([fault], 'BAD_USAGE')
 }
 
-function npxNote(main: string): string[] {
-  if (!NPX_CACHE.test(main)) return []
+function npxNote(program: readonly string[]): string[] {
+  if (!program.some(word => NPX_CACHE.test(word))) return []
   return [
     'hyper-nat was started by npx, from a folder that may be emptied: npm install -g hyper-nat, and install from there'
   ]
