@@ -1,0 +1,2 @@
+/** Where a single-file program starts. */
+import '../../../src/main.js'
