@@ -1,7 +1,7 @@
 ; The installer for Windows: for this user alone, so that nobody needs to be an administrator.
-; makensis -DVERSION=.. -DPROGRAM=.. -DFOLDER=.. -DICON=.. -DOUT=.. installer.nsi
+; makensis -DVERSION=.. -DPROGRAM=.. -DFOLDER=.. -DICON=.. -DOUT=.. -DCOMPRESSION=lzma installer.nsi
 Unicode true
-SetCompressor /SOLID lzma
+SetCompressor /SOLID ${COMPRESSION}
 SetDateSave off
 !include "MUI2.nsh"
 !include "FileFunc.nsh"
