@@ -4,9 +4,11 @@
 import { spawn } from 'node:child_process'
 import type { Surroundings } from './cli/console.js'
 import { EXIT } from './cli/console.js'
+import { ownName } from './cli/own-name.js'
 import { run } from './cli/run.js'
 import { tuneEngine } from './engine.js'
 import { codeOf } from './errors.js'
+import { isSingleFile } from './shipped.js'
 
 /** Whoever stops it waits 3 s at the most; closing must leave some of that for the output. In milliseconds. */
 const CLOSE_MS = 2700
@@ -43,6 +45,14 @@ process.on('uncaughtException', err => void crash(err))
 process.on('unhandledRejection', err => void crash(err))
 
 const around: Surroundings = {
+  name: ownName({
+    platform: process.platform,
+    isSingleFile,
+    execPath: process.execPath,
+    script: process.argv[1] ?? '',
+    cwd: process.cwd(),
+    env: process.env
+  }),
   env: process.env,
   columns: process.stdout.columns || undefined,
   stdout: text => void process.stdout.write(text),

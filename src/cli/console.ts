@@ -7,6 +7,8 @@ import type { Options } from '../options/entry.js'
 
 /** What the CLI uses of its process. */
 export interface Surroundings {
+  /** The words by which the program is started again here. */
+  readonly name: string
   readonly env: Readonly<Record<string, string | undefined>>
   /** Columns of the terminal; undefined if stdout is none. */
   readonly columns: number | undefined

@@ -12,7 +12,7 @@ import type { Supervisor } from '../service/supervisor.js'
 import { type Arguments, commandLine, type DaemonExtras, type Job, type Task } from './command.js'
 import { EXIT, type RunningDaemon, type Surroundings } from './console.js'
 import type { TextExtras } from './event-text.js'
-import { DEFAULT_FILE, FIRST_STEPS, file } from './file.js'
+import { DEFAULT_FILE, file, firstSteps } from './file.js'
 import type { Output } from './output.js'
 import { type Invocation, parseArguments } from './program.js'
 import { withRunFlags } from './run-flags.js'
@@ -44,7 +44,7 @@ const USAGE_ERRORS: ReadonlySet<string> = new Set([
 
 /** Runs a command line (without the program's own name) to its end; resolves with the exit code. */
 export async function run(argv: readonly string[], around: Surroundings): Promise<number> {
-  const call = await parseArguments(argv, around.columns)
+  const call = await parseArguments(argv, around.columns, around.name)
   if (call.kind === 'text') {
     around.stdout(`${call.text}\n`)
     return EXIT.done
@@ -124,7 +124,7 @@ function messageOf(err: unknown): string {
 }
 
 /** For commands that change a file which somebody has. */
-const ANOTHER_FILE = `-c FILE names another one, and hyper-nat ui makes one\n`
+const anotherFile = (name: string): string => `-c FILE names another one, and ${name} ui makes one\n`
 
 /** The options, or undefined once it has been told why there are none. */
 async function collect(
@@ -146,15 +146,15 @@ async function collect(
       const subject = command.subject(args)
       output.failure(err, subject)
       if (codeOf(err) === 'OPTIONS_NOT_FOUND') {
-        if (command !== file) output.advice(ANOTHER_FILE)
-        else if (subject === DEFAULT_FILE) output.advice(FIRST_STEPS)
+        if (command !== file) output.advice(anotherFile(around.name))
+        else if (subject === DEFAULT_FILE) output.advice(firstSteps(around.name))
       }
       return undefined
     }
     if (err instanceof OptionsError) found = [...faults, ...err.faults]
   }
   output.failure(new OptionsError(found, 'BAD_USAGE'), name)
-  output.advice(`${name} --help tells more\n`)
+  output.advice(`${name.replace('hyper-nat', around.name)} --help tells more\n`)
   return undefined
 }
 

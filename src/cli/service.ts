@@ -7,12 +7,10 @@ import { oneOf, quote } from '../text/quote.js'
 import { type Arguments, type Command, type Job, text, words } from './command.js'
 import { EXIT, type Surroundings } from './console.js'
 import { DEFAULT_FILE } from './file.js'
+import { NPX_CACHE } from './own-name.js'
 
 const ACTIONS = ['install', 'uninstall', 'status'] as const
 type Action = (typeof ACTIONS)[number]
-
-/** Where npx keeps what it runs once. */
-const NPX_CACHE = /[\\/]_npx[\\/]/
 
 export const service: Command = {
   name: 'service',
@@ -66,7 +64,7 @@ async function actionOf(args: Arguments): Promise<Action> {
 function npxNote(program: readonly string[]): string[] {
   if (!program.some(word => NPX_CACHE.test(word))) return []
   return [
-    'hyper-nat was started by npx, from a folder that may be emptied: npm install -g hyper-nat, and install from there'
+    'hyper-nat was started by npx, from a folder that may be emptied: npm install -g hyper-nat@2, and install from there'
   ]
 }
 

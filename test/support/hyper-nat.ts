@@ -22,7 +22,7 @@ export interface HyperNatStart {
   cwd?: string
   nodeArgs?: string[]
   prefix?: readonly string[]
-  env?: Record<string, string>
+  env?: Record<string, string | undefined>
 }
 
 /**
