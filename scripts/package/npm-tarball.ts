@@ -1,6 +1,5 @@
 /**
- * The npm package: what is needed to run and no more, with a shrinkwrap, so that whoever installs it gets the versions that were
- * tested.
+ * The npm package: what is needed to run and no more, with every dependency in the version that was tested.
  */
 import { execFile } from 'node:child_process'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -18,7 +17,7 @@ interface Manifest {
 }
 
 interface Lock {
-  packages: Record<string, { dev?: boolean; devDependencies?: unknown }>
+  packages: Record<string, { version?: string; dev?: boolean; optional?: boolean; [key: string]: unknown }>
 }
 
 /** What a built folder has that only those who work on it need. */
@@ -55,11 +54,16 @@ export async function npmTarball(
     const file = join(staging, 'dist', path)
     await writeFile(file, (await readFile(file, 'utf8')).replace(MAP_COMMENT, ''))
   }
+  const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as Lock
   // Whoever installs it has nothing to build.
   const { scripts: _, devDependencies: __, ...published } = manifest
   const files = [...new Set([...manifest.files, SHRINKWRAP, ...documents.map(({ path }) => path)])]
-  await writeJson(join(staging, 'package.json'), { ...published, files, ...addressesOf(published) })
-  const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as Lock
+  await writeJson(join(staging, 'package.json'), {
+    ...published,
+    files,
+    ...addressesOf(published),
+    ...pinned(lock)
+  })
   await writeJson(join(staging, SHRINKWRAP), withoutDevelopment(lock))
   const { stdout } = await promisify(execFile)(
     'npm',
@@ -77,11 +81,32 @@ export function addressesOf({ repository }: { readonly repository: string }): {
   return { homepage: `${repository}#readme`, bugs: `${repository}/issues` }
 }
 
+/**
+ * Every package that is installed, by its version. npm obeys a shrinkwrap only in what comes from a registry, not in a file that
+ * somebody has downloaded; what is a dependency of ours, it installs in that version, and uses for the others.
+ */
+function pinned({ packages }: Lock): object {
+  const dependencies: Record<string, string> = {}
+  const optionalDependencies: Record<string, string> = {}
+  for (const [path, { version, dev, optional }] of Object.entries(packages)) {
+    const [, name] = /^node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(path) ?? []
+    if (name === undefined || version === undefined || dev) continue
+    const kind = optional ? optionalDependencies : dependencies
+    kind[name] = version
+  }
+  return { dependencies, optionalDependencies }
+}
+
 function withoutDevelopment(lock: Lock): Lock {
   const packages = Object.entries(lock.packages).filter(([, { dev }]) => !dev)
   return {
     ...lock,
-    packages: Object.fromEntries(packages.map(([path, { devDependencies: _, ...entry }]) => [path, entry]))
+    packages: Object.fromEntries(
+      packages.map(([path, { devDependencies: _, ...entry }]) => [
+        path,
+        path === '' ? { ...entry, ...pinned(lock) } : entry
+      ])
+    )
   }
 }
 
