@@ -4,9 +4,13 @@
  */
 import { existsSync, mkdirSync, readSync } from 'node:fs'
 import { win32 } from 'node:path'
+import { isatty } from 'node:tty'
 
 /** The file that is run where the program is, as from a terminal. */
 const HERE = 'options.json'
+
+const STDIN = 0
+const STDOUT = 1
 
 export interface Start {
   readonly platform: NodeJS.Platform
@@ -41,7 +45,8 @@ const start: Start = {
   execPath: process.execPath,
   words: process.argv.slice(2),
   title: process.platform === 'win32' ? process.title : '',
-  isTerminal: Boolean(process.stdin.isTTY && process.stdout.isTTY),
+  // Not process.stdin, which would be opened, and cannot always be.
+  isTerminal: isatty(STDIN) && isatty(STDOUT),
   env: process.env,
   hasOptions: existsSync(HERE)
 }
@@ -59,7 +64,7 @@ if (hasOwnWindow(start)) {
     if (code === 0) return
     process.stdout.write('\nPress Enter to close this window.')
     try {
-      readSync(process.stdin.fd, Buffer.alloc(1))
+      readSync(STDIN, Buffer.alloc(1))
     } catch {
       // The window is closed already.
     }
