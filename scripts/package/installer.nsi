@@ -1,6 +1,6 @@
 ; The installer for Windows: for this user alone, so that nobody needs to be an administrator.
-; makensis -DVERSION=.. -DPROGRAM=.. -DFOLDER=.. -DICON=.. -DOUT=.. -DCOMPRESSION=lzma installer.nsi
-Unicode true
+; makensis -DVERSION=.. -DPROGRAM=.. -DFOLDER=.. -DICON=.. -DOUT=.. -DCOMPRESSION=lzma -DTARGET=amd64-unicode installer.nsi
+Target ${TARGET}
 SetCompressor /SOLID ${COMPRESSION}
 SetDateSave off
 !include "MUI2.nsh"

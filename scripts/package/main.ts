@@ -184,6 +184,8 @@ class Release {
       FOLDER: folder,
       ICON: join(this.#root, 'scripts', 'package', 'icon.ico'),
       OUT: out,
+      // Windows 10 on ARM emulates programs of 32 bits only.
+      TARGET: name === 'win-x64' ? 'amd64-unicode' : 'x86-unicode',
       COMPRESSION: this.#quick ? 'zlib' : 'lzma'
     }
     const words = Object.entries(defined).map(([key, value]) => `-D${key}=${value}`)
