@@ -57,7 +57,7 @@ export interface Others {
   readonly host: string | null
 }
 
-export interface PortMappingParts {
+export interface PortMappingDeps {
   readonly openRouter: OpenRouter
   readonly others: Others
   readonly clock: Clock
@@ -68,7 +68,7 @@ export interface PortMappingParts {
 }
 
 export class PortMapping {
-  readonly #parts: PortMappingParts
+  readonly #deps: PortMappingDeps
   #state: PortMappingState = { state: 'off' }
   #port = 0
   #router: Router | null = null
@@ -81,8 +81,8 @@ export class PortMapping {
   #checking = false
   #told: string | null = null
 
-  constructor(parts: PortMappingParts) {
-    this.#parts = parts
+  constructor(deps: PortMappingDeps) {
+    this.#deps = deps
   }
 
   get state(): PortMappingState {
@@ -125,7 +125,7 @@ export class PortMapping {
     // Two that talk to the router at once would take each other's mapping away.
     this.#releasing.then(() => {
       if (round !== this.#round) return
-      const router = this.#parts.openRouter(this.#port, {
+      const router = this.#deps.openRouter(this.#port, {
         mapped: port => router === this.#router && this.#onMapped(port),
         failed: failure => router === this.#router && this.#onFailed(failure)
       })
@@ -151,11 +151,11 @@ export class PortMapping {
     // The port that clients are being sent to is no more.
     if (now.state === 'mapped' && now.externalPort !== port.externalPort) this.#become({ state: 'searching' })
     this.#checking = true
-    this.#check(port, ++this.#round, this.#parts.limits.portChecks)
+    this.#check(port, ++this.#round, this.#deps.limits.portChecks)
   }
 
   async #check(port: MappedPort, round: number, times: number): Promise<void> {
-    const { others, clock, limits, log } = this.#parts
+    const { others, clock, limits, log } = this.#deps
     const { protocol, externalAddress: routerAddress, externalPort } = port
     const externalAddress = await others.reach(externalPort).catch(err => {
       log.debug({ err }, 'nobody could be asked to send to the mapped port')
@@ -174,8 +174,8 @@ export class PortMapping {
   }
 
   #onFailed({ kind, reason }: MappingFailure): void {
-    this.#parts.log.debug({ kind, reason }, 'no port mapping')
-    const { clock, limits } = this.#parts
+    this.#deps.log.debug({ kind, reason }, 'no port mapping')
+    const { clock, limits } = this.#deps
     this.#release()
     // A router that has been restarted knows nothing of what was mapped.
     const lost = kind === 'lost'
@@ -186,12 +186,12 @@ export class PortMapping {
   /** The one place where the state changes, and is told: one line each time it is another. */
   #become(next: PortMappingState): void {
     this.#state = next
-    this.#parts.onchange(next)
+    this.#deps.onchange(next)
     const line = lineOf(next)
     // What comes back every quarter of an hour is not told every time.
     if (line === null || line === this.#told) return
     this.#told = line
-    const { log } = this.#parts
+    const { log } = this.#deps
     if (next.state === 'unneeded') log.debug(line)
     // The router's own words are a value, which the log makes harmless.
     else if (next.state === 'refused') log.info({ reason: next.reason }, line)
