@@ -10,8 +10,8 @@
  *     any state           v   |           useless                     searching
  *                     none, refused
  *
- * A router's word is not enough: behind a second NAT its mapping leads nowhere, and clients who were sent there would be worse
- * off than without it. So others are asked to send to the port first.
+ * A router's answer is not enough: behind a second NAT its mapping leads nowhere, and clients that are sent there fare worse than
+ * without it. So other nodes are asked to send to the port first.
  */
 
 import type { Limits } from '../limits.js'
@@ -19,9 +19,9 @@ import type { Log } from '../log/log.js'
 import type { Clock, Timer } from '../util/clock.js'
 import type { MappedPort, MappingFailure, MappingProtocol, OpenRouter, Router } from './router.js'
 
-/** How it stands with port mapping. */
+/** The state of the port mapping. */
 export type PortMappingState =
-  /** Nobody asked for it: there is no server, or `portMapping` is false. */
+  /** Not wanted: there is no server, or `portMapping` is false. */
   | { readonly state: 'off' }
   /** No router is between this machine and others. */
   | { readonly state: 'unneeded' }
@@ -29,7 +29,7 @@ export type PortMappingState =
   /** No router here answers that it maps ports. */
   | { readonly state: 'none'; readonly reason: string }
   | { readonly state: 'refused'; readonly reason: string }
-  /** The router maps the port, and yet nothing comes in there: there is another NAT or firewall in front of it. */
+  /** The router maps the port, but no packet arrives there: another NAT or firewall is in front of the router. */
   | {
       readonly state: 'useless'
       readonly protocol: MappingProtocol
@@ -46,7 +46,7 @@ export type PortMappingState =
       readonly externalPort: number
     }
 
-/** What others can tell: the network, or a test's twin of it. */
+/** Other nodes: those of the network, or a test's twin of them. */
 export interface Others {
   /**
    * Asks some to send to a port of our public address.
@@ -63,7 +63,7 @@ export interface PortMappingDeps {
   readonly clock: Clock
   readonly limits: Pick<Limits, 'portRetryMs' | 'portChecks' | 'portCheckMs'>
   readonly log: Log
-  /** Hears every new state. */
+  /** Called with every new state. */
   readonly onchange: (state: PortMappingState) => void
 }
 
@@ -72,7 +72,7 @@ export class PortMapping {
   #state: PortMappingState = { state: 'off' }
   #port = 0
   #router: Router | null = null
-  /** What the router said last. */
+  /** The router's last answer. */
   #mapped: MappedPort | null = null
   #releasing: Promise<void> = Promise.resolve()
   #timer: Timer | null = null
@@ -96,17 +96,17 @@ export class PortMapping {
     this.#search()
   }
 
-  /** There is nothing to do. */
+  /** No mapping is needed. */
   skip(): void {
     if (this.#state.state === 'off') this.#become({ state: 'unneeded' })
   }
 
-  /** The network has changed: asks anew whatever router there is now. */
+  /** The network has changed: asks the router that is there now. */
   restart(): void {
     if (this.#router || this.#timer) this.#search()
   }
 
-  /** Looks whether the mapping still leads here, and under which address, unless that is being done. */
+  /** Checks whether the mapping still leads here, and under which address, unless a check is in progress. */
   recheck(): void {
     if (this.#mapped && !this.#checking) this.#onMapped(this.#mapped)
   }
@@ -122,7 +122,7 @@ export class PortMapping {
     this.#release()
     this.#become({ state: 'searching' })
     const round = this.#round
-    // Two that talk to the router at once would take each other's mapping away.
+    // Two clients of the router at once would remove each other's mapping.
     this.#releasing.then(() => {
       if (round !== this.#round) return
       const router = this.#deps.openRouter(this.#port, {
@@ -148,7 +148,7 @@ export class PortMapping {
   #onMapped(port: MappedPort): void {
     const now = this.#state
     this.#mapped = port
-    // The port that clients are being sent to is no more.
+    // The port that clients are sent to no longer exists.
     if (now.state === 'mapped' && now.externalPort !== port.externalPort) this.#become({ state: 'searching' })
     this.#checking = true
     this.#check(port, ++this.#round, this.#deps.limits.portChecks)
@@ -183,12 +183,12 @@ export class PortMapping {
     this.#timer = clock.after(lost ? limits.portCheckMs : limits.portRetryMs, () => this.#search())
   }
 
-  /** The one place where the state changes, and is told: one line each time it is another. */
+  /** The one place where the state changes. Logs each change in one line. */
   #become(next: PortMappingState): void {
     this.#state = next
     this.#deps.onchange(next)
     const line = lineOf(next)
-    // What comes back every quarter of an hour is not told every time.
+    // A state that returns every quarter of an hour is logged once.
     if (line === null || line === this.#told) return
     this.#told = line
     const { log } = this.#deps
