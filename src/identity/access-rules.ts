@@ -1,12 +1,12 @@
-/** Who may come in to a server: what its owner wrote down, with everything resolved. */
+/** Access rules of a server: its owner's options, resolved. */
 
 import type { Proto } from '../proto.js'
 
 /** A guest who has a ticket of its own. Its key comes from the server's secret, the first name and the nonce (identity/guest.ts). */
 export interface Invite {
-  /** What the owner calls the guest. */
+  /** The owner's name for the guest. */
   readonly name: string
-  /** The name that the guest's key is made of, where the guest has another one since. */
+  /** The name that the guest's key is derived from, if the guest has been renamed since. */
   readonly madeFor?: string
   /** Random, 16 bytes. */
   readonly nonce: Uint8Array
@@ -20,20 +20,20 @@ export interface Invite {
   readonly created?: number
 }
 
-/** Somebody who is known by a key of their own. */
+/** A guest who is known by a key of their own. */
 export interface AllowedKey {
-  /** What the owner calls them. */
+  /** The owner's name for the guest. */
   readonly name?: string
   /** 32 bytes. */
   readonly publicKey: Uint8Array
 }
 
 export interface AccessRules {
-  /** Whether only those named here come in; otherwise everybody who knows the server's public key does. */
+  /** Whether only the guests named here are admitted; otherwise everybody who knows the server's public key is. */
   readonly private: boolean
   readonly allow: readonly AllowedKey[]
   readonly invites: readonly Invite[]
 }
 
-/** What holds when nothing is said. */
+/** The rules of a server without any. */
 export const OPEN: AccessRules = { private: false, allow: [], invites: [] }

@@ -1,28 +1,28 @@
 /**
- * The checksum of tickets: six characters over GF(32) that make any text with up to three wrong characters a wrong one,
- * and so any single typo and any two characters that changed places, however far apart.
+ * The checksum of tickets: six characters over GF(32) that detect up to three wrong characters in a text, and so any single typo and
+ * any two characters that changed places, however far apart.
  *
- * It is the code of bech32m (BIP-173 and BIP-350): a BCH code of distance 4 for up to 1023 characters. What stands in for
- * a character's value is free, so it works for z-base-32 as it does for bech32's own alphabet. The constant of bech32m, in
- * place of bech32's 1, is what keeps characters inserted before the end from passing.
+ * It is the code of bech32m (BIP-173 and BIP-350): a BCH code of distance 4 for up to 1023 characters. The code is independent of the
+ * alphabet, so it works for z-base-32 as it does for bech32's own. The constant of bech32m, in place of bech32's 1, detects
+ * characters that are inserted before the end.
  */
 
 /** Characters that the checksum takes. */
 export const CHECK_SYMBOLS = 6
 
-/** Characters up to which its promises hold, those of the checksum included: the order of the code. */
+/** Most characters, checksum included, for which this holds: the order of the code. */
 export const CODE_SYMBOLS = 1023
 
 /** x^6 times 1, 2, 4, 8 and 16, each modulo the code's generator; six coefficients of five bits (BIP-173). */
 const GENERATOR = [0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3] as const
 
-/** What is left of every valid text (BIP-350). */
+/** Remainder of every valid text (BIP-350). */
 const VALID = 0x2bc830a3
 
 /** Values of a symbol: 5 bits. */
 const VALUES = 32
 
-/** Appends one symbol: multiplies what is left by x, and adds. */
+/** Appends one symbol: multiplies the remainder by x, and adds. */
 function step(left: number, symbol: number): number {
   const top = left >>> 25
   let next = ((left & 0x1ffffff) << 5) ^ symbol
@@ -30,7 +30,7 @@ function step(left: number, symbol: number): number {
   return next
 }
 
-/** What is left of the symbols, each from 0 to 31, modulo the generator; begins with 1, so that leading zeros count. */
+/** Remainder of the symbols, each from 0 to 31, modulo the generator; starts with 1, so that leading zeros count. */
 function leftOf(symbols: readonly number[]): number {
   return symbols.reduce(step, 1)
 }
@@ -47,12 +47,12 @@ export function isChecked(symbols: readonly number[]): boolean {
   return leftOf(symbols) === VALID
 }
 
-/** A slip that would explain a wrong text: one wrong symbol, or two neighbours that changed places. */
+/** A typo that would explain a wrong text: one wrong symbol, or two neighbours that changed places. */
 export type Slip = { readonly kind: 'wrong' | 'swapped'; readonly at: number }
 
 /**
- * The one slip that turned a valid text into this one, if one slip did; of several it finds none, or with luck for the
- * odds a wrong one. To point at, not to mend.
+ * Finds the one typo that turned a valid text into this one. For several typos it finds none, or rarely a wrong one: use it to point
+ * at the place, not to correct the text.
  */
 export function findSlip(symbols: readonly number[]): Slip | undefined {
   const left = leftOf(symbols) ^ VALID

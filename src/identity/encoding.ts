@@ -1,6 +1,6 @@
 /**
  * Public keys as text. We write base58; we read base58 (32 to 44 characters), z-base-32 (52) and hex (64). The lengths do
- * not overlap, so the length alone says which one it is, and the characters are judged after that.
+ * not overlap, so the length alone selects the encoding; the characters are checked after that.
  */
 
 import bs58 from 'bs58'

@@ -6,8 +6,8 @@
  *
  * The name is the first that the guest had: one who is renamed keeps the key.
  *
- * The guest has the output of a keyed hash, which tells nothing about its key: neither the server's own keys nor those of
- * other guests. The nonce makes an invite that was revoked and given anew another one.
+ * The guest gets the output of a keyed hash, which reveals nothing about the key of the hash: neither the server's own keys nor those of
+ * other guests. With a new nonce, an invite that replaces a revoked one has another key.
  */
 
 import b4a from 'b4a'
@@ -21,7 +21,7 @@ const CONTEXT = b4a.from('hyper-nat/2/guest')
 /** Bytes of an invite's nonce. */
 export const NONCE_BYTES = 16
 
-/** A guest's key pair, which is a secret as a server's is. */
+/** A guest's key pair, which is as secret as a server's. */
 export class GuestKey extends Masked {
   /** By which the server knows the guest, 32 bytes. */
   readonly publicKey: Uint8Array
@@ -68,7 +68,7 @@ export class GuestKey extends Masked {
     return { publicKey: this.publicKey, secretKey: this.#secretKey }
   }
 
-  /** What a ticket holds as its invite, 32 bytes: who has it is this guest. */
+  /** The invite in the guest's ticket, 32 bytes: whoever has it is this guest. */
   get invite(): Uint8Array {
     return seedOfKeyPair(this.keyPair)
   }

@@ -1,16 +1,16 @@
 /**
- * How guessable a secret looks. A server's public key is a check on guesses: whoever has the key hashes candidates at
- * leisure, some 70,000 a second on one core, with nobody to slow them down, and a hit lets them pose as the server.
+ * Estimates how guessable a secret is. A server's public key verifies guesses offline: whoever has the key hashes some 70,000
+ * candidates a second on one core, and with a hit can pose as the server.
  *
  * Estimators with dictionaries (zxcvbn and its successors) were measured at 60 to 100 ms of start-up and several
- * megabytes; a daemon that starts in 300 ms has no room for that. A length that counts words and patterns as the little
- * they are worth, plus the secrets that stand in documentation, finds what people really type.
+ * megabytes, too much for a daemon that should start at once. A length that discounts words and patterns, and a list of the secrets
+ * in our documentation, catch what people type in practice.
  */
 
-/** Bits below which we warn: 2^56 guesses are months on a machine full of graphics cards. */
+/** Bits below which we warn: 2^56 guesses take months on a machine full of graphics cards. */
 const ENOUGH_BITS = 56
 
-/** Letters in a row from which on they are taken for a word. */
+/** A run of at least so many letters counts as a word. */
 const WORD_LETTERS = 4
 
 /** Bits per letter of a word, by what dictionary attacks need: 10,000 words of some 5.5 letters. */

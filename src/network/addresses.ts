@@ -3,19 +3,19 @@ import dgram from 'node:dgram'
 import { once } from 'node:events'
 import os from 'node:os'
 
-/** IPv4 addresses, those of loopback too; none where the system does not tell, as on Android. */
+/** IPv4 addresses, loopback included; none where the system does not list them, as on Android. */
 export function ownAddresses(): string[] {
   return ipv4().map(({ address }) => address)
 }
 
-/** Those that lead outside, with their prefixes. IPv4, since hyperdht has no other; IPv6 ones change for privacy's sake. */
+/** Those that are not loopback, with their prefixes. IPv4 only, as hyperdht has no IPv6, whose addresses also change for privacy. */
 export function outsideAddresses(): string[] {
   return ipv4()
     .filter(({ internal }) => !internal)
     .map(({ cidr, address }) => cidr ?? address)
 }
 
-/** The address that packets to an IPv4 address leave from, without sending one; null where no route leads there. */
+/** The source address of packets to an IPv4 address, found without sending one; null without a route. */
 export async function sourceAddress(host: string): Promise<string | null> {
   const socket = dgram.createSocket('udp4')
   try {

@@ -4,8 +4,8 @@ import type { Clock, Timer } from '../util/clock.js'
 import { AnnouncerState } from './internals.js'
 
 /**
- * A server that is announced, and stays so. hyperdht announces again every 5 minutes, or when the nodes that hold the
- * announcement fall silent; but rests those 5 minutes also when it found none to hold it, as in an outage.
+ * Keeps a server announced. hyperdht announces it again every 5 minutes, or when the nodes that hold the announcement stop answering; but
+ * it also waits those 5 minutes when it found no node to hold it, as in an outage.
  */
 export class Announcement {
   #check: Timer | null = null
@@ -16,7 +16,7 @@ export class Announcement {
   #outdated: readonly unknown[] | null = null
   readonly #announcer: AnnouncerState
 
-  /** @param onreach hears false when no node of the network holds the announcement, true when some do again */
+  /** @param onreach called with false when no node holds the announcement, with true when some do again */
   constructor(
     readonly server: HyperDHT.Server,
     readonly clock: Clock,
@@ -26,7 +26,7 @@ export class Announcement {
     this.#announcer = new AnnouncerState(server)
   }
 
-  /** Announces the server, and sees to it from now on. Resolves when nodes hold the announcement, or none has answered. */
+  /** Announces the server, now and from now on. Resolves when nodes hold the announcement, or when none has answered. */
   async start(keyPair: HyperDHT.KeyPair): Promise<void> {
     await this.server.listen(keyPair)
     this.#announcer.check()
@@ -36,7 +36,7 @@ export class Announcement {
   /** Announces again now; once more if that is in progress, since it may contain what no longer holds. Never rejects. */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#refresh()
-      // What holds nothing is announced again by and by.
+      // While no node holds the announcement, it is made again every few seconds.
       .catch(() => {})
       .finally(() => {
         this.#refreshing = null
@@ -58,9 +58,9 @@ export class Announcement {
   }
 
   /**
-   * Waits until nodes hold what we announce, up to the time that a client waits for the answer to its handshake. A server names
-   * in there the nodes through which it can be punched. If it names none, hyperdht's client takes it for one with an open port, and
-   * its connection opens, to nobody; if they know an old address of it, punching fails after seconds.
+   * Waits until nodes hold what we announce, up to the time that a client waits for the answer to its handshake. The
+   * answer names the nodes through which the server can be punched. If it names none, hyperdht's client assumes an open port, and opens
+   * a connection with no peer; if the nodes know an old address, punching fails after seconds.
    * @returns whether they do
    */
   async held(): Promise<boolean> {
@@ -77,11 +77,11 @@ export class Announcement {
     return new Promise(resolve => this.clock.after(this.limits.announceLookMs, resolve))
   }
 
-  /** Unannounces, which asks the network, which may not answer. */
+  /** Unannounces. That takes requests to nodes, which may not answer. */
   async close(): Promise<void> {
     this.#closed = true
     this.#check?.cancel()
-    // While hyperdht announces again, it does not know any more where it did before, and would leave that for clients to find.
+    // While hyperdht announces again, it has forgotten which nodes hold the last announcement, and would leave it there.
     await this.#announcer.updating
     await this.server.close()
   }

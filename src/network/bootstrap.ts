@@ -40,9 +40,11 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
    * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, DHT_UNREACHABLE
    */
   async start(): Promise<void> {
-    const { port = BOOTSTRAP_PORT, nodes = ENOUGH_NODES, bootstrap = [] } = this.#options
+    const { port = BOOTSTRAP_PORT, nodes = ENOUGH_NODES } = this.#options
     const own = ownAddresses()
     const hosts = this.#options.hosts ?? [bestAddress(own)]
+    // A setting for all machines of a club names these nodes, too, which do not answer before they run.
+    const bootstrap = othersOf(this.#options.bootstrap ?? [], [...hosts, ...own], port, nodes)
     const names: string[] = []
     for (const host of hosts) {
       for (let i = 0; i < nodes && !this.#closed; i++) {
@@ -56,6 +58,13 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
         event: 'warning',
         code: 'FEW_NODES',
         message: `a DHT of ${names.length} is too small to work well until others have joined; ${ENOUGH_NODES} nodes are enough`
+      })
+    }
+    if (!this.#options.hosts && own.length > 1) {
+      this.emit('event', {
+        event: 'warning',
+        code: 'ONE_ADDRESS',
+        message: `the nodes answer at ${hosts[0]} alone, of the ${own.length} addresses of this machine; name others with --host`
       })
     }
     this.emit('event', { event: 'ready', mode: 'bootstrap', nodes: names })
@@ -84,6 +93,23 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
     // A node whose port was taken fails at closing, too.
     await Promise.allSettled(this.#nodes.map(node => node.destroy()))
   }
+}
+
+/**
+ * Those of the nodes that are not to run here.
+ * @param hosts addresses of this machine
+ */
+export function othersOf(
+  bootstrap: readonly string[],
+  hosts: readonly string[],
+  port: number,
+  nodes: number
+): string[] {
+  return bootstrap.filter(name => {
+    const at = name.lastIndexOf(':')
+    const [host, offset] = [name.slice(0, at), Number(name.slice(at + 1)) - port]
+    return !((host === 'localhost' || hosts.includes(host)) && offset >= 0 && offset < nodes)
+  })
 }
 
 /** The address that most others can reach: a public one before one of the LAN before this machine alone. */

@@ -1,4 +1,4 @@
-/** When no DHT node answers: whether the machines of those nodes are reached at all, and by what. */
+/** Finds out, when no DHT node answers, whether the machines of those nodes are reachable at all, and by which protocol. */
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
@@ -6,13 +6,13 @@ import { codeOf } from '../errors.js'
 
 /**
  * - `blocked`: the machine answers to TCP and UDP vanishes: a firewall drops it
- * - `refused`: UDP is turned away, by the machine because no node runs there, or by a firewall
+ * - `refused`: UDP is rejected, by the machine because no node runs there, or by a firewall
  * - `offline`: no way leads out of this machine
  * - `silent`: nothing comes back at all
  */
 export type Contact = 'blocked' | 'refused' | 'offline' | 'silent'
 
-/** What a probe of one machine came to; `none`: no answer. */
+/** The result of one probe; `none`: no answer. */
 type Answer = 'answer' | 'refused' | 'unreachable' | 'none'
 
 const UNREACHABLE = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL'])

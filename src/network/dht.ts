@@ -20,6 +20,7 @@ import { boundedStreams } from './message-stream.js'
 import { ObservedAddresses } from './observed-addresses.js'
 import { OpenPort } from './open-port.js'
 import { RelayChoice } from './relay-choice.js'
+import { within } from './within.js'
 
 /** What is known about one relay connection when it is dialled. */
 interface RelayUse {
@@ -35,6 +36,7 @@ export type DhtLimits = Pick<
   | 'outageMs'
   | 'sightingMs'
   | 'askMs'
+  | 'dialMs'
   | 'portDoubtMs'
   | 'portClients'
   | 'handshakeLooksPerSecond'
@@ -178,8 +180,9 @@ export class Dht extends InternalDht {
     try {
       await this.fullyBootstrapped()
       if (this.firewalled && !this.destroyed && (await this.isReached())) {
-        // A dial in progress has told the other side otherwise, and fails if that changes in between.
-        while (this.#dialling.size > 0) await once(this, 'dialled')
+        // A dial in progress has told the other side otherwise, and fails if that changes in between. Where dials never cease, one
+        // that fails is tried again.
+        await within(this.#dialsEnded(), this.#limits.dialMs)
         if (!this.destroyed) await this.updateReach()
       }
     } catch (err) {
@@ -187,6 +190,10 @@ export class Dht extends InternalDht {
     }
     this.#openUnaided = !this.firewalled && !this.#hadMapping
     return !this.firewalled
+  }
+
+  async #dialsEnded(): Promise<void> {
+    while (this.#dialling.size > 0) await once(this, 'dialled')
   }
 
   /** The UDP port that this node listens on. */

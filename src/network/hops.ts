@@ -1,6 +1,6 @@
 /**
- * The first routers on the way to the network, asked with the system's own `ping`, which may do what programs may not: hear
- * what routers answer. Tells a second router or a carrier's NAT behind the first one, as far as those show themselves.
+ * The first routers on the way to the network, found with the system's own `ping`, which may receive what routers answer (ICMP);
+ * other programs may not. Finds a second router or a carrier's NAT behind the first one, as far as these answer.
  */
 import { execFile } from 'node:child_process'
 import net from 'node:net'
@@ -23,11 +23,11 @@ export type Beyond = 'carrier' | 'private' | 'public'
 export interface Hops {
   /** The address that packets leave this machine from; null where nothing leads out. */
   readonly source: string | null
-  /** Routers in their order; null for one that does not say who it is. */
+  /** Routers in their order; null for one that does not answer. */
   readonly routers: readonly (string | null)[]
 }
 
-/** Judges the way out of a machine behind a NAT; null when too few routers told. */
+/** Classifies the way out of a machine behind a NAT; null when too few routers answered. */
 export function beyondOf({ source, routers }: Hops): Beyond | null {
   const [first = null, ...further] = routers
   const way = [source, ...routers].filter(address => address !== null)

@@ -1,15 +1,15 @@
-/** What kind of NAT this machine is behind, from what DHT nodes see of it. Pure. */
+/** The kind of NAT that this machine is behind, from what DHT nodes observe of it. Pure. */
 import { isHomeAddress } from './path.js'
 
 /**
- * - `open`: others reach this machine unasked: a public address, or a forwarded port
- * - `full-cone`: one port for all partners, at which everybody is let in
- * - `cone`: one port for all partners, at which those are let in that this machine has sent to; whether by address alone or by
- *   port too cannot be told, as it would take two nodes at one address
- * - `firewall`: a public address, without translation, and nobody is let in unasked
- * - `symmetric`: another port for each partner
+ * - `open`: others reach this machine without being asked to: a public address, or a forwarded port
+ * - `full-cone`: one port for all peers, which accepts packets from everywhere (endpoint-independent filtering)
+ * - `cone`: one port for all peers, which accepts packets from where this machine has sent to; whether by address alone or by port
+ *   too is not known, as finding out takes two nodes at one address
+ * - `firewall`: a public address without translation, which accepts no unsolicited packets
+ * - `symmetric`: another port for each peer (endpoint-dependent mapping)
  * - `blocked`: no UDP gets through
- * - `unknown`: nobody told from outside; see {@link NatFinding.unknown}
+ * - `unknown`: no node outside has answered; see {@link NatFinding.unknown}
  */
 export type NatKind = 'open' | 'full-cone' | 'cone' | 'firewall' | 'symmetric' | 'blocked' | 'unknown'
 
@@ -19,11 +19,11 @@ export type NatKind = 'open' | 'full-cone' | 'cone' | 'firewall' | 'symmetric' |
  */
 export type Unknown = 'inside' | 'one-host' | 'no-answer'
 
-/** One packet of one socket, as the node saw it that it came to. */
-export interface Sighting {
+/** The source of one packet, as the node that received it observed it. */
+export interface Observation {
   /** The node's address. */
   readonly by: string
-  /** Whence it saw the packet come. */
+  /** The source address. */
   readonly host: string
   readonly port: number
 }
@@ -32,36 +32,36 @@ export interface NatFinding {
   readonly kind: NatKind
   /** Why `kind` is `unknown`; else null. */
   readonly unknown: Unknown | null
-  /** As others see this machine, the address that most see first; empty when nobody told from outside. */
+  /** As others see this machine, the address that most see first; empty when no node outside has answered. */
   readonly publicAddresses: readonly string[]
-  /** Whether a router puts another address on what this machine sends; null when nobody told. */
+  /** Whether a router translates the address of what this machine sends; null when no node has answered. */
   readonly translated: boolean | null
 }
 
 export interface NatFacts {
   /** Of one socket. */
-  readonly sightings: readonly Sighting[]
+  readonly observations: readonly Observation[]
   /** This machine's own addresses. */
   readonly own: readonly string[]
   /** Whether a packet came to a port that nothing was ever sent from. */
   readonly open: boolean
-  /** Whether a packet came to a used port from somebody that nothing was sent to; null if that was not tried. */
-  readonly strangersPass: boolean | null
+  /** Whether a used port accepts a packet from where nothing was sent to; null if that was not tried. */
+  readonly acceptsUnsolicited: boolean | null
 }
 
-/** Of so many nodes one may see something else: a mapping may have just run out, and anybody can run a node that lies. */
+/** Of so many nodes one may observe something else: a mapping may have just expired, and anybody can run a node that lies. */
 const ONE_DISSENT_OF = 4
 
-/** Judges what nodes saw. */
-export function natOf({ sightings, own, open, strangersPass }: NatFacts): NatFinding {
+/** Derives the kind of NAT from what nodes observed. */
+export function natOf({ observations, own, open, acceptsUnsolicited }: NatFacts): NatFinding {
   const unknown = (why: Unknown): NatFinding => ({
     kind: 'unknown',
     unknown: why,
     publicAddresses: [],
     translated: null
   })
-  if (sightings.length === 0) return unknown('no-answer')
-  const outside = sightings.filter(({ host }) => !(own.includes(host) && isHomeAddress(host)))
+  if (observations.length === 0) return unknown('no-answer')
+  const outside = observations.filter(({ host }) => !(own.includes(host) && isHomeAddress(host)))
   if (outside.length === 0) return unknown('inside')
   const publicAddresses = byFrequency(outside.map(({ host }) => host))
   const translated = !own.includes(publicAddresses[0]!)
@@ -72,24 +72,24 @@ export function natOf({ sightings, own, open, strangersPass }: NatFacts): NatFin
     case 'changing':
       return found('symmetric')
     case 'constant':
-      return found(strangersPass ? 'full-cone' : 'cone')
+      return found(acceptsUnsolicited ? 'full-cone' : 'cone')
     case 'unknown':
       return { ...found('unknown'), unknown: 'one-host' }
   }
 }
 
-/** Whether one socket is seen at one address and port by everybody. */
-export function mappingOf(sightings: readonly Sighting[]): 'constant' | 'changing' | 'unknown' {
-  const agreeing = (some: readonly Sighting[]): number => {
+/** Whether all nodes observe one address and port for one socket. */
+export function mappingOf(observations: readonly Observation[]): 'constant' | 'changing' | 'unknown' {
+  const agreeing = (some: readonly Observation[]): number => {
     const seen = some.map(({ host, port }) => `${host}:${port}`)
     const most = byFrequency(seen)[0]
     return seen.filter(one => one === most).length
   }
   // One for each address: a router may keep the port for all ports of one partner.
-  const perHost = [...new Map(sightings.map(sighting => [sighting.by, sighting])).values()]
-  const constant = (some: readonly Sighting[]): boolean =>
+  const perHost = [...new Map(observations.map(observation => [observation.by, observation])).values()]
+  const constant = (some: readonly Observation[]): boolean =>
     some.length - agreeing(some) <= Math.floor(some.length / ONE_DISSENT_OF)
-  if (!constant(sightings) || !constant(perHost)) return 'changing'
+  if (!constant(observations) || !constant(perHost)) return 'changing'
   return perHost.length > 1 ? 'constant' : 'unknown'
 }
 

@@ -1,6 +1,6 @@
 /**
- * Notices that this machine's network has changed, and tells of it once however much changes at once. Polled: Node has no
- * event for it, and udx-native's watcher polls too, every 5 s.
+ * Detects changes of this machine's network, and reports changes that come together once. It polls: Node has no event for this, and
+ * udx-native's watcher polls, too, every 5 s.
  */
 
 import type { Limits } from '../limits.js'
@@ -11,14 +11,13 @@ import type { Clock, Timer } from '../util/clock.js'
  *
  * - lost: an address of this machine is gone, and connections over it are dead
  * - new: it has a further address
- * - woken: it has slept
- * - moved: others see it at another address, though its own is the same
- * - back: others answer again, after a while when they did not
+ * - woken: the machine has slept
+ * - moved: others observe another address, though the machine's own is the same
+ * - back: others answer again after an outage
  */
 export type NetworkChange = 'lost' | 'new' | 'woken' | 'moved' | 'back'
 
-/** The outside, as arguments. */
-export interface NetworkOutside {
+export interface NetworkWatchDeps {
   readonly clock: Clock
   readonly limits: Pick<Limits, 'watchMs' | 'sleepMs' | 'changeRestMs'>
   /** The addresses of this machine that lead out of it. */
@@ -28,47 +27,47 @@ export interface NetworkOutside {
 }
 
 export class NetworkWatch {
-  readonly #outside: NetworkOutside
+  readonly #deps: NetworkWatchDeps
   readonly #onchange: (changes: ReadonlySet<NetworkChange>) => void
   #changes = new Set<NetworkChange>()
   #addresses: ReadonlySet<string>
   #time: number
-  #look: Timer | null = null
+  #poll: Timer | null = null
   #rest: Timer | null = null
-  /** No address is left: nobody needs to hear of a change before there is one again. */
+  /** No address is left: changes are not reported before there is one again. */
   #unplugged = false
 
-  /** @param onchange hears of all changes since the last time, at most once in `changeRestMs` */
-  constructor(outside: NetworkOutside, onchange: (changes: ReadonlySet<NetworkChange>) => void) {
-    this.#outside = outside
+  /** @param onchange called with all changes since the last call, at most once in `changeRestMs` */
+  constructor(deps: NetworkWatchDeps, onchange: (changes: ReadonlySet<NetworkChange>) => void) {
+    this.#deps = deps
     this.#onchange = onchange
-    this.#addresses = new Set(outside.addresses())
-    this.#time = outside.timeOfDay()
+    this.#addresses = new Set(deps.addresses())
+    this.#time = deps.timeOfDay()
   }
 
-  /** Looks again and again, until {@link stop}. */
+  /** Polls until {@link stop}. */
   start(): void {
-    const { clock, limits } = this.#outside
-    this.#look = clock.after(limits.watchMs, () => {
+    const { clock, limits } = this.#deps
+    this.#poll = clock.after(limits.watchMs, () => {
       this.#compare()
       this.start()
     })
   }
 
   stop(): void {
-    this.#look?.cancel()
+    this.#poll?.cancel()
     this.#rest?.cancel()
     this.#changes.clear()
   }
 
-  /** Tells of a change that somebody else noticed. */
+  /** Reports a change that was detected elsewhere. */
   report(...changes: NetworkChange[]): void {
     for (const change of changes) this.#changes.add(change)
-    this.#tell()
+    this.#flush()
   }
 
   #compare(): void {
-    const { limits, addresses, timeOfDay } = this.#outside
+    const { limits, addresses, timeOfDay } = this.#deps
     const changes: NetworkChange[] = []
     const time = timeOfDay()
     if (time - this.#time > limits.watchMs + limits.sleepMs) changes.push('woken')
@@ -82,13 +81,13 @@ export class NetworkWatch {
     if (changes.length > 0) this.report(...changes)
   }
 
-  #tell(): void {
+  #flush(): void {
     if (this.#unplugged || this.#rest || this.#changes.size === 0) return
     const changes = this.#changes
     this.#changes = new Set()
-    this.#rest = this.#outside.clock.after(this.#outside.limits.changeRestMs, () => {
+    this.#rest = this.#deps.clock.after(this.#deps.limits.changeRestMs, () => {
       this.#rest = null
-      this.#tell()
+      this.#flush()
     })
     this.#onchange(changes)
   }

@@ -10,8 +10,8 @@
  *     any state           v   |           useless                     searching
  *                     none, refused
  *
- * A router's word is not enough: behind a second NAT its mapping leads nowhere, and clients who were sent there would be worse
- * off than without it. So others are asked to send to the port first.
+ * A router's answer is not enough: behind a second NAT its mapping leads nowhere, and clients that are sent there fare worse than
+ * without it. So other nodes are asked to send to the port first.
  */
 
 import type { Limits } from '../limits.js'
@@ -19,9 +19,9 @@ import type { Log } from '../log/log.js'
 import type { Clock, Timer } from '../util/clock.js'
 import type { MappedPort, MappingFailure, MappingProtocol, OpenRouter, Router } from './router.js'
 
-/** How it stands with port mapping. */
+/** The state of the port mapping. */
 export type PortMappingState =
-  /** Nobody asked for it: there is no server, or `portMapping` is false. */
+  /** Not wanted: there is no server, or `portMapping` is false. */
   | { readonly state: 'off' }
   /** No router is between this machine and others. */
   | { readonly state: 'unneeded' }
@@ -29,7 +29,7 @@ export type PortMappingState =
   /** No router here answers that it maps ports. */
   | { readonly state: 'none'; readonly reason: string }
   | { readonly state: 'refused'; readonly reason: string }
-  /** The router maps the port, and yet nothing comes in there: there is another NAT or firewall in front of it. */
+  /** The router maps the port, but no packet arrives there: another NAT or firewall is in front of the router. */
   | {
       readonly state: 'useless'
       readonly protocol: MappingProtocol
@@ -46,7 +46,7 @@ export type PortMappingState =
       readonly externalPort: number
     }
 
-/** What others can tell: the network, or a test's twin of it. */
+/** Other nodes: those of the network, or a test's twin of them. */
 export interface Others {
   /**
    * Asks some to send to a port of our public address.
@@ -57,22 +57,22 @@ export interface Others {
   readonly host: string | null
 }
 
-export interface PortMappingParts {
+export interface PortMappingDeps {
   readonly openRouter: OpenRouter
   readonly others: Others
   readonly clock: Clock
   readonly limits: Pick<Limits, 'portRetryMs' | 'portChecks' | 'portCheckMs'>
   readonly log: Log
-  /** Hears every new state. */
+  /** Called with every new state. */
   readonly onchange: (state: PortMappingState) => void
 }
 
 export class PortMapping {
-  readonly #parts: PortMappingParts
+  readonly #deps: PortMappingDeps
   #state: PortMappingState = { state: 'off' }
   #port = 0
   #router: Router | null = null
-  /** What the router said last. */
+  /** The router's last answer. */
   #mapped: MappedPort | null = null
   #releasing: Promise<void> = Promise.resolve()
   #timer: Timer | null = null
@@ -81,8 +81,8 @@ export class PortMapping {
   #checking = false
   #told: string | null = null
 
-  constructor(parts: PortMappingParts) {
-    this.#parts = parts
+  constructor(deps: PortMappingDeps) {
+    this.#deps = deps
   }
 
   get state(): PortMappingState {
@@ -96,17 +96,17 @@ export class PortMapping {
     this.#search()
   }
 
-  /** There is nothing to do. */
+  /** No mapping is needed. */
   skip(): void {
     if (this.#state.state === 'off') this.#become({ state: 'unneeded' })
   }
 
-  /** The network has changed: asks anew whatever router there is now. */
+  /** The network has changed: asks the router that is there now. */
   restart(): void {
     if (this.#router || this.#timer) this.#search()
   }
 
-  /** Looks whether the mapping still leads here, and under which address, unless that is being done. */
+  /** Checks whether the mapping still leads here, and under which address, unless a check is in progress. */
   recheck(): void {
     if (this.#mapped && !this.#checking) this.#onMapped(this.#mapped)
   }
@@ -122,10 +122,10 @@ export class PortMapping {
     this.#release()
     this.#become({ state: 'searching' })
     const round = this.#round
-    // Two that talk to the router at once would take each other's mapping away.
+    // Two clients of the router at once would remove each other's mapping.
     this.#releasing.then(() => {
       if (round !== this.#round) return
-      const router = this.#parts.openRouter(this.#port, {
+      const router = this.#deps.openRouter(this.#port, {
         mapped: port => router === this.#router && this.#onMapped(port),
         failed: failure => router === this.#router && this.#onFailed(failure)
       })
@@ -148,14 +148,14 @@ export class PortMapping {
   #onMapped(port: MappedPort): void {
     const now = this.#state
     this.#mapped = port
-    // The port that clients are being sent to is no more.
+    // The port that clients are sent to no longer exists.
     if (now.state === 'mapped' && now.externalPort !== port.externalPort) this.#become({ state: 'searching' })
     this.#checking = true
-    this.#check(port, ++this.#round, this.#parts.limits.portChecks)
+    this.#check(port, ++this.#round, this.#deps.limits.portChecks)
   }
 
   async #check(port: MappedPort, round: number, times: number): Promise<void> {
-    const { others, clock, limits, log } = this.#parts
+    const { others, clock, limits, log } = this.#deps
     const { protocol, externalAddress: routerAddress, externalPort } = port
     const externalAddress = await others.reach(externalPort).catch(err => {
       log.debug({ err }, 'nobody could be asked to send to the mapped port')
@@ -174,8 +174,8 @@ export class PortMapping {
   }
 
   #onFailed({ kind, reason }: MappingFailure): void {
-    this.#parts.log.debug({ kind, reason }, 'no port mapping')
-    const { clock, limits } = this.#parts
+    this.#deps.log.debug({ kind, reason }, 'no port mapping')
+    const { clock, limits } = this.#deps
     this.#release()
     // A router that has been restarted knows nothing of what was mapped.
     const lost = kind === 'lost'
@@ -183,15 +183,15 @@ export class PortMapping {
     this.#timer = clock.after(lost ? limits.portCheckMs : limits.portRetryMs, () => this.#search())
   }
 
-  /** The one place where the state changes, and is told: one line each time it is another. */
+  /** The one place where the state changes. Logs each change in one line. */
   #become(next: PortMappingState): void {
     this.#state = next
-    this.#parts.onchange(next)
+    this.#deps.onchange(next)
     const line = lineOf(next)
-    // What comes back every quarter of an hour is not told every time.
+    // A state that returns every quarter of an hour is logged once.
     if (line === null || line === this.#told) return
     this.#told = line
-    const { log } = this.#parts
+    const { log } = this.#deps
     if (next.state === 'unneeded') log.debug(line)
     // The router's own words are a value, which the log makes harmless.
     else if (next.state === 'refused') log.info({ reason: next.reason }, line)

@@ -1,17 +1,17 @@
-/** Which relay to use next: the first of the list, unless it failed of late. */
+/** Chooses the relay to use next: the first of the list that has not failed recently. */
 export class RelayChoice {
   readonly #failed = new Map<Uint8Array, number>()
 
   /**
    * @param keys in the order in which they are preferred
-   * @param restMs how long one that failed is passed over while there are others
+   * @param restMs how long a relay that failed is avoided while there are others
    */
   constructor(
     readonly keys: readonly Uint8Array[],
     readonly restMs: number
   ) {}
 
-  /** The relay to use, of several that failed the one that has rested longest; null when there is none at all. */
+  /** The relay to use; if all have failed recently, the one whose failure is oldest; null if there are none. */
   pick(now: number): Uint8Array | null {
     let best: Uint8Array | null = null
     let bestSince = Number.POSITIVE_INFINITY

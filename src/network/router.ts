@@ -20,9 +20,9 @@ export interface MappedPort {
 }
 
 /**
- * Why there is no mapping, for good.
+ * Why there is no mapping; nothing more is tried.
  *
- * - none: nobody in the LAN answers that it maps ports
+ * - none: no router in the LAN answers that it maps ports
  * - refused: the router does, but not this one
  * - lost: there was a mapping, and it could not be renewed
  */
@@ -39,7 +39,7 @@ export interface RouterEvents {
 }
 
 export interface Router {
-  /** Removes the mapping. Resolves in bounded time, whether the router answers or not; no event comes any more. */
+  /** Removes the mapping. Resolves in bounded time, whether the router answers or not; no more events follow. */
   close(): Promise<void>
 }
 
@@ -142,7 +142,7 @@ class HomeRouter implements Router {
       const via = mapper.getProtocol()
       this.#log.debug({ via, err }, 'port mapping refused')
       mapper.stop()
-      // What a router refuses by one protocol it may grant by another: PCP says no to one who was killed and has come back.
+      // A router may refuse by one protocol and grant by another: PCP refuses a process that was killed and started again.
       const others = protocols.filter(other => other !== via)
       if (others.length === 0 || via === null) return this.#fail('refused', reasonOf(err))
       this.#tryProtocols(others, reasonOf(err))
@@ -162,7 +162,7 @@ class HomeRouter implements Router {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    // What is not known of cannot be removed.
+    // A mapping is removed once it is known.
     await within(this.#asked, this.#limits.portReleaseMs)
     const mapper = this.#mapper
     if (mapper) await new Promise<void>(resolve => mapper.close(() => resolve()))

@@ -1,7 +1,7 @@
 import type { NatKind } from './nat.js'
 import type { PortMappingState } from './port-mapping.js'
 
-/** How this machine is in the network. */
+/** This machine's place in the network. */
 export interface NetworkStatus {
   /** DHT nodes that are known now; 0: there is no way out. */
   nodes: number
@@ -9,9 +9,9 @@ export interface NetworkStatus {
   bootstrapped: boolean
   /** The UDP port that this node listens on. */
   port: number
-  /** Where DHT nodes see this machine; null while they do not agree. */
+  /** This machine's address as DHT nodes observe it; null while they do not agree. */
   publicAddress: string | null
-  /** The port there; null where it is another one for each partner, or not known. */
+  /** The port there; null where each peer observes another one, or where it is not known. */
   publicPort: number | null
   /** As far as it shows without asking: `cone` may be `full-cone`. `hyper-nat doctor` asks. */
   nat: NatKind

@@ -28,6 +28,14 @@ const MARK_SHARE = 1 / 4
 const CAPPED_SHARE = 1 / 32
 const PACKET_BYTES = 1400
 
+/**
+ * Bytes that arrived behind a gap are neither in flight nor acknowledged. While packets are sent again they are allowed for, with so
+ * many congestion windows: otherwise the stream runs dry after each loss, and UDX takes that for the rate of the program. So long
+ * after the last one it is over, ms.
+ */
+const GAP_WINDOWS = 2
+const GAP_MS = 2000
+
 /** One datagram in so many tells when the kernel has taken it, and so all before it: a promise for each would cost too much. */
 const PROBE_EVERY = 16
 
@@ -52,6 +60,8 @@ export class StreamLink implements Link {
   #unmarked = 0
   #marks = 0
   #choked = false
+  #retransmits = 0
+  #gapsUntil = 0
   #unsent = 0
   #sinceProbe = 0
   #gone = false
@@ -157,9 +167,21 @@ export class StreamLink implements Link {
 
   room(): number {
     if (this.#gone) return 0
-    const room = Math.min(this.#unsentLimit() + this.#raw.inflight, this.#cwndCap) - this.#unacked
+    const room =
+      Math.min(this.#unsentLimit() + this.#raw.inflight + this.#behindGaps(), this.#cwndCap) - this.#unacked
     if (room <= 0) this.#choke()
     return room
+  }
+
+  /** Bytes that may have arrived behind gaps. */
+  #behindGaps(): number {
+    const { retransmits, cwnd, mtu } = this.#raw
+    const now = performance.now()
+    if (retransmits !== this.#retransmits) {
+      this.#retransmits = retransmits
+      this.#gapsUntil = now + GAP_MS
+    }
+    return now < this.#gapsUntil ? GAP_WINDOWS * cwnd * mtu : 0
   }
 
   get atCwndCap(): boolean {

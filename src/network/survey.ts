@@ -1,6 +1,6 @@
 /**
- * Looks at the network from here: how many DHT nodes answer, as whom they see this machine, what its router lets in. Asks DHT
- * nodes only, any of which can tell.
+ * A survey of the network from this machine: how many DHT nodes answer, the address that they observe, and what its router accepts.
+ * Asks DHT nodes only; each of them can answer.
  */
 import type HyperDHT from 'hyperdht'
 import type { DoctorLimits } from '../limits.js'
@@ -8,10 +8,10 @@ import { ownAddresses, sourceAddress } from './addresses.js'
 import { type Contact, contactOf } from './contact.js'
 import type { Dht } from './dht.js'
 import { type Beyond, beyondOf, type Hops, routersTo } from './hops.js'
-import { type NatFinding, natOf, type Sighting } from './nat.js'
+import { type NatFinding, natOf, type Observation } from './nat.js'
 import { isHomeAddress } from './path.js'
 
-/** What was found out about the network that this machine is in. */
+/** The result of a survey. */
 export interface Survey {
   /** DHT nodes that were asked, and that answered. */
   readonly asked: number
@@ -19,7 +19,7 @@ export interface Survey {
   /** The median round trip to them, ms; null if none answered. */
   readonly rtt: number | null
   readonly nat: NatFinding
-  /** What lies beyond the first router; null when there is none, or when it is not known. */
+  /** The kind of network beyond the first router; null when there is none, or when it is not known. */
   readonly beyond: Beyond | null
   /** If no node answered: whether their machines are there at all. */
   readonly contact: Contact | null
@@ -27,17 +27,17 @@ export interface Survey {
 
 /** A node's answer. */
 interface Answer {
-  readonly sighting: Sighting
+  readonly observation: Observation
   readonly rtt: number
 }
 
 type Address = HyperDHT.Address
 
 /**
- * @param open whether others are known to reach this machine unasked
+ * @param open whether others reach this machine without being asked to
  */
 export async function survey(dht: Dht, open: Promise<boolean>, limits: DoctorLimits): Promise<Survey> {
-  // It goes on asking for longer when nobody answers; then who has answered is enough.
+  // Without answers it goes on for longer; the nodes that have answered by then are enough.
   await within(limits.bootstrapMs, dht.fullyBootstrapped()).catch(() => {})
   const own = ownAddresses()
   const nodes = spread(dht.toArray({ limit: 8 * limits.nodes }), limits.nodes)
@@ -51,10 +51,10 @@ export async function survey(dht: Dht, open: Promise<boolean>, limits: DoctorLim
     const answers = await Promise.all(nodes.map(node => ask(dht, first, node, limits.nodeMs)))
     const came = answers.filter(answer => answer !== null)
     if (came.length === 0) return unanswered(dht, nodes.length, own, limits)
-    const sightings = came.map(({ sighting }) => sighting)
+    const observations = came.map(({ observation }) => observation)
     const answering = nodes.filter((_, i) => answers[i] !== null)
-    const strangersPass = await strangersReach(dht, first, second, answering, sightings, limits)
-    const nat = natOf({ sightings, own, open: await open, strangersPass })
+    const acceptsUnsolicited = await findUnsolicited(dht, first, second, answering, observations, limits)
+    const nat = natOf({ observations, own, open: await open, acceptsUnsolicited })
     const way = nat.translated ? await hops : null
     return {
       asked: nodes.length,
@@ -78,7 +78,7 @@ async function unanswered(
   limits: DoctorLimits
 ): Promise<Survey> {
   const contact = await contactOf(dht.bootstrapAddresses, limits.contactMs)
-  const nat = natOf({ sightings: [], own, open: false, strangersPass: null })
+  const nat = natOf({ observations: [], own, open: false, acceptsUnsolicited: null })
   return {
     asked,
     answered: 0,
@@ -100,7 +100,7 @@ async function ask(dht: Dht, from: HyperDHT.PooledSocket, node: Address, ms: num
   const start = performance.now()
   try {
     const { to } = await within(ms, dht.ping(node, { socket: from.socket }))
-    return { sighting: { by: node.host, host: to.host, port: to.port }, rtt: performance.now() - start }
+    return { observation: { by: node.host, host: to.host, port: to.port }, rtt: performance.now() - start }
   } catch {
     return null
   }
@@ -111,12 +111,12 @@ async function ask(dht: Dht, from: HyperDHT.PooledSocket, node: Address, ms: num
  * addresses are asked, from another socket, to answer to it.
  * @returns null when there are no two nodes to try it with, or when the ports of the router cannot be known
  */
-async function strangersReach(
+async function findUnsolicited(
   dht: Dht,
   asking: HyperDHT.PooledSocket,
   used: HyperDHT.PooledSocket,
   nodes: readonly Address[],
-  sightings: readonly Sighting[],
+  observations: readonly Observation[],
   { nodeMs, knockMs }: DoctorLimits
 ): Promise<boolean | null> {
   const [known] = nodes
@@ -125,20 +125,20 @@ async function strangersReach(
   if (strangers.length === 0) return null
   const seen = await ask(dht, used, known, nodeMs)
   // They answer to the address that they see.
-  if (!seen || sightings.some(({ host }) => host !== seen.sighting.host)) return null
+  if (!seen || observations.some(({ host }) => host !== seen.observation.host)) return null
   const expected = new Set(strangers.map(({ host }) => host))
-  let onstranger = (): void => {}
+  let onunsolicited = (): void => {}
   const came = new Promise<boolean>(resolve => {
-    onstranger = () => resolve(true)
+    onunsolicited = () => resolve(true)
   })
   const listener = (_packet: Uint8Array, { host }: Address): void => {
-    if (expected.has(host)) onstranger()
+    if (expected.has(host)) onunsolicited()
   }
   used.socket.on('message', listener)
   try {
     // Twice: a lost packet must not look like a closed door.
     for (const to of [...strangers, ...strangers]) {
-      dht.askFromToAnswerAt(asking.socket, seen.sighting.port, to)
+      dht.askFromToAnswerAt(asking.socket, seen.observation.port, to)
     }
     return await within(knockMs, came)
   } catch {

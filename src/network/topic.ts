@@ -1,7 +1,7 @@
 /**
- * Hosts of one secret find their place, and are found, under a Hyperswarm topic. Hyperswarm announces, renews, looks up; it
- * never connects. Connections are ours: Hyperswarm drops a second one from a key that has one already, which is how sessions
- * move to a new path, and rests for up to 10 minutes after some that failed.
+ * The hosts of one secret announce themselves under a Hyperswarm topic, where clients look them up. Hyperswarm announces, renews and looks
+ * up; it never connects. It would drop a second connection from a key that has one, which is how sessions move to a new path, and would
+ * wait for up to 10 minutes after failures.
  */
 import { EventEmitter } from 'node:events'
 import type HyperDHT from 'hyperdht'
@@ -72,7 +72,7 @@ class Findings extends EventEmitter implements Hyperswarm.Dht {
   }
 }
 
-/** Announces `topic` with the key and the whereabouts of a server that listens on `keyPair`. */
+/** Announces `topic` with the key and the DHT nodes of a server that listens on `keyPair`. */
 export function announceTopic(
   dht: Dht,
   topic: Uint8Array,
@@ -82,15 +82,15 @@ export function announceTopic(
   const swarm = new Hyperswarm({ dht: new Findings(dht, server), keyPair, maxPeers: NO_PEERS })
   const discovery = swarm.join(topic, { server: true, client: false })
   return {
-    // What fails is tried again by and by; when it is closed, it says so.
+    // Hyperswarm tries again what failed; it rejects when it is closed.
     refresh: () => void discovery.refresh().catch(noop),
     close: () => swarm.destroy()
   }
 }
 
 /**
- * Who announces `topic` now, in no order. A swarm for each look-up: one that lives on remembers all that it ever found.
- * Nobody, if the network does not answer.
+ * Looks up who announces `topic` now, in no order; nobody if the network does not answer. Each lookup has its own swarm, as a swarm
+ * remembers all that it ever found.
  */
 export async function lookUpTopic(dht: Dht, topic: Uint8Array): Promise<Found[]> {
   const swarm = new Hyperswarm({ dht: new Findings(dht, null), maxPeers: NO_PEERS })

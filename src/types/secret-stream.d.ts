@@ -10,6 +10,10 @@ declare module '@hyperswarm/secret-stream' {
       readonly rtt: number
       /** Bytes sent and not acknowledged, with headers. */
       readonly inflight: number
+      /** Congestion window, packets. */
+      readonly cwnd: number
+      /** Packets sent again, modulo 65,536. */
+      readonly retransmits: number
       /** A udx-native socket. */
       readonly socket: import('hyperdht').default.Socket
       readonly remoteHost: string | null

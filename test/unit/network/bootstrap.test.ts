@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import dgram from 'node:dgram'
+import { once } from 'node:events'
 import { test } from 'node:test'
-import { bestAddress } from '../../../src/network/bootstrap.js'
+import type { ServiceEvent } from '../../../src/events.js'
+import { ownAddresses } from '../../../src/network/addresses.js'
+import { BootstrapNodes, bestAddress, othersOf } from '../../../src/network/bootstrap.js'
 
 test('the address that most others reach', () => {
   assert.equal(bestAddress(['127.0.0.1', '192.168.1.5', '203.0.113.9']), '203.0.113.9')
@@ -8,3 +12,49 @@ test('the address that most others reach', () => {
   assert.equal(bestAddress(['127.0.0.1']), '127.0.0.1')
   assert.equal(bestAddress([]), '127.0.0.1')
 })
+
+test('nodes that are to run here are no nodes to start from', () => {
+  const names = ['203.0.113.9:49737', '127.0.0.1:5003', 'localhost:5000', '127.0.0.1:5004', '127.0.0.1:4999']
+  assert.deepEqual(othersOf(names, ['127.0.0.1'], 5000, 4), [
+    '203.0.113.9:49737',
+    '127.0.0.1:5004',
+    '127.0.0.1:4999'
+  ])
+})
+
+test('a node that is told to start from itself begins a DHT', async t => {
+  const port = await freeUdpPort()
+  const nodes = new BootstrapNodes({
+    port,
+    nodes: 1,
+    hosts: ['127.0.0.1'],
+    bootstrap: [`127.0.0.1:${port}`]
+  })
+  t.after(() => nodes.close())
+  const events: ServiceEvent[] = []
+  nodes.on('event', event => events.push(event))
+  await nodes.start()
+  assert.deepEqual(
+    events.map(({ event }) => event),
+    ['warning', 'ready']
+  )
+})
+
+test('without an address to use it says that the nodes answer at one alone', async t => {
+  if (ownAddresses().length < 2) return t.skip('this machine has one address')
+  const nodes = new BootstrapNodes({ port: await freeUdpPort(), nodes: 1 })
+  t.after(() => nodes.close())
+  const codes: string[] = []
+  nodes.on('event', event => event.event === 'warning' && codes.push(event.code))
+  await nodes.start()
+  assert.deepEqual(codes, ['FEW_NODES', 'ONE_ADDRESS'])
+})
+
+async function freeUdpPort(): Promise<number> {
+  const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const { port } = socket.address()
+  socket.close()
+  await once(socket, 'close')
+  return port
+}

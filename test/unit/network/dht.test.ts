@@ -36,6 +36,32 @@ test('a node whose answer was to come to a port that a NAT shuts is kept', t => 
   assert.equal(dht.nodes.length, 8)
 })
 
+test('that others reach this machine is noted in bounded time though dials never cease', async t => {
+  let updated = false
+  class Reached extends Dht {
+    protected override isReached() {
+      return Promise.resolve(true)
+    }
+    protected override async updateReach() {
+      updated = true
+    }
+  }
+  const dht = new Reached({ bootstrap: [] }, systemClock, { ...LIMITS, dialMs: 50 }, silentLog)
+  t.after(() => dht.destroy({ force: true }))
+  // Nobody answers there, which hyperdht takes seconds to notice.
+  const relayAddresses = [{ host: '127.0.0.1', port: 9 }]
+  const stream = dht.connect(Buffer.alloc(32, 1), { relayAddresses })
+  stream.on('error', () => {})
+  let closed = false
+  stream.once('close', () => {
+    closed = true
+  })
+  await dht.findReach()
+  assert.ok(updated)
+  assert.ok(!closed, 'the dial is still in progress')
+  stream.destroy()
+})
+
 test('while more handshakes come than are looked at, that of a guest waits with the others, or is dropped', async t => {
   assert.equal(LIMITS.handshakeLooksPerSecond, 200, 'as docs/security.md says')
   const clock = new VirtualClock()

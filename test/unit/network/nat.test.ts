@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { mappingOf, type NatFacts, natOf, type Sighting } from '../../../src/network/nat.js'
+import { mappingOf, type NatFacts, natOf, type Observation } from '../../../src/network/nat.js'
 
 const WAN = '203.0.113.9'
 const LAN = '192.168.1.20'
 
-/** One sighting for each `node address = address:port as it saw us`. */
-function seen(...pairs: string[]): Sighting[] {
+/** One observation for each `node address = address:port as it saw us`. */
+function seen(...pairs: string[]): Observation[] {
   return pairs.map(pair => {
     const [by = '', what = ''] = pair.split('=')
     const [host = '', port = ''] = what.split(':')
@@ -14,14 +14,14 @@ function seen(...pairs: string[]): Sighting[] {
   })
 }
 
-function facts(sightings: Sighting[], more: Partial<NatFacts> = {}): NatFacts {
-  return { sightings, own: ['127.0.0.1', LAN], open: false, strangersPass: false, ...more }
+function facts(observations: Observation[], more: Partial<NatFacts> = {}): NatFacts {
+  return { observations, own: ['127.0.0.1', LAN], open: false, acceptsUnsolicited: false, ...more }
 }
 
 const SAME = seen(`a=${WAN}:4000`, `b=${WAN}:4000`, `c=${WAN}:4000`, `d=${WAN}:4000`)
 const OTHERS = seen(`a=${WAN}:4000`, `b=${WAN}:4001`, `c=${WAN}:4002`, `d=${WAN}:4003`)
 
-const MAPPINGS: readonly (readonly [string, Sighting[], ReturnType<typeof mappingOf>])[] = [
+const MAPPINGS: readonly (readonly [string, Observation[], ReturnType<typeof mappingOf>])[] = [
   ['the same for all', SAME, 'constant'],
   ['another for each', OTHERS, 'changing'],
   [
@@ -44,14 +44,14 @@ const MAPPINGS: readonly (readonly [string, Sighting[], ReturnType<typeof mappin
   ['another address for each', seen('a=203.0.113.1:7', 'b=203.0.113.2:7', 'c=203.0.113.3:7'), 'changing']
 ]
 
-for (const [what, sightings, expected] of MAPPINGS) {
-  test(`ports: ${what}`, () => assert.equal(mappingOf(sightings), expected))
+for (const [what, observations, expected] of MAPPINGS) {
+  test(`ports: ${what}`, () => assert.equal(mappingOf(observations), expected))
 }
 
 test('kinds of NAT', () => {
   assert.equal(natOf(facts(SAME)).kind, 'cone')
-  assert.equal(natOf(facts(SAME, { strangersPass: null })).kind, 'cone')
-  assert.equal(natOf(facts(SAME, { strangersPass: true })).kind, 'full-cone')
+  assert.equal(natOf(facts(SAME, { acceptsUnsolicited: null })).kind, 'cone')
+  assert.equal(natOf(facts(SAME, { acceptsUnsolicited: true })).kind, 'full-cone')
   assert.equal(natOf(facts(OTHERS)).kind, 'symmetric')
   assert.equal(natOf(facts(OTHERS, { open: true })).kind, 'open')
   assert.equal(natOf(facts(SAME, { own: [WAN], open: true })).kind, 'open')

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
+import { test } from 'node:test'
+import type SecretStream from '@hyperswarm/secret-stream'
+import { LIMITS } from '../../../src/limits.js'
+import { StreamLink } from '../../../src/network/stream-link.js'
+
+/** A stream on which nothing is acknowledged. */
+class Stuck extends EventEmitter {
+  readonly rawStream = Object.assign(new EventEmitter(), {
+    mtu: 1200,
+    rtt: 20,
+    inflight: 0,
+    cwnd: 500,
+    retransmits: 0,
+    bbrBandwidth: 12_500_000,
+    remoteHost: '11.0.0.1',
+    remoteFamily: 4
+  })
+
+  write(): void {}
+  flush(): Promise<boolean> {
+    return new Promise(() => {})
+  }
+}
+
+function full(stuck: Stuck): StreamLink {
+  const link = new StreamLink(stuck as unknown as SecretStream, LIMITS)
+  for (let room = link.room(); room > 0; room = link.room()) link.write(new Uint8Array(room))
+  return link
+}
+
+test('a stream takes no more than what is in flight and a few milliseconds more', () => {
+  const stuck = new Stuck()
+  const link = full(stuck)
+  assert.ok(link.room() <= 0)
+  stuck.rawStream.inflight = 100_000
+  assert.equal(link.room(), 100_000)
+})
+
+test('a stream that sends packets again takes as much as may have arrived behind a gap, and does not run dry', () => {
+  const stuck = new Stuck()
+  const link = full(stuck)
+  stuck.rawStream.retransmits++
+  assert.equal(link.room(), 2 * 500 * 1200)
+  link.setCwndCap(10_000)
+  assert.ok(link.room() <= 0, 'beside a game the cap holds')
+})
