@@ -25,6 +25,8 @@ export interface TextExtras {
   readonly gameOf?: GameOf | undefined
   /** What people call a port map of this name. */
   readonly titleOf?: ((name: string) => string) | undefined
+  /** Whether somebody sits at a terminal. */
+  readonly interactive?: boolean
   /** Draws the ticket of a server, or that of the client. */
   readonly qr?: (ticket: string) => string
 }
@@ -86,12 +88,12 @@ export class EventText {
   }
 
   #sharing(publicKey: string, maps: readonly ServerMapInfo[], ticket: string | undefined): string {
-    const shared = sharing(publicKey, maps)
     const line = clientLine(publicKey, maps, this.#bootstrap)
-    if (ticket === undefined) return `${shared}On the other computer run\n  ${line}\n`
+    if (ticket === undefined) return `${toPaste(line)}${sharing(publicKey, maps)}`
     return (
-      `${shared}On the other computer run\n  hyper-nat join ${ticket}\n` +
-      `or, to choose ports there\n  ${line}\n${this.#extras.qr?.(ticket) ?? ''}`
+      toPaste(`hyper-nat join ${ticket}`) +
+      (this.#extras.qr?.(ticket) ?? '') +
+      `${sharing(publicKey, maps)}To choose the ports there:\n  ${line}\n`
     )
   }
 
@@ -99,13 +101,14 @@ export class EventText {
   #privately(publicKey: string, maps: readonly ServerMapInfo[], ticket: string | undefined): string {
     const shared = sharing(publicKey, maps)
     if (!this.#extras.byFlags) {
-      return `${shared}with invited guests only. A ticket for one is made with\n  hyper-nat invite NAME\n`
+      return `${shared}Only invited guests can join. Make a ticket for one:\n  hyper-nat invite NAME\n`
     }
     const line =
       ticket === undefined ? clientLine(publicKey, maps, this.#bootstrap) : `hyper-nat join ${ticket}`
     return (
-      `${shared}with those only whose keys you allow. On their computers they run\n  ${line} --identity FILE\n` +
-      `with the file that hyper-nat id tells there\n${this.#extras.qr?.(ticket ?? '') ?? ''}`
+      toPaste(`${line} --identity FILE`) +
+      (this.#extras.qr?.(ticket ?? '') ?? '') +
+      `${shared}Only the keys that you allow can join; FILE is the one that hyper-nat id shows there.\n`
     )
   }
 
@@ -161,9 +164,14 @@ function whyChanged(was: PathKind): string {
   return was === 'relayed' ? 'a direct path opened' : 'its address changed'
 }
 
+/** First and alone, so that it is easy to copy. */
+function toPaste(line: string): string {
+  return `On the other computer, run:\n\n  ${line}\n\n`
+}
+
 function sharing(publicKey: string, maps: readonly ServerMapInfo[]): string {
   const lines = maps.map(({ proto, port, host }) => `  ${proto} port ${port} of ${host}\n`)
-  return `Sharing\n${lines.join('')}under the public key\n  ${publicKey}\n`
+  return `Sharing\n${lines.join('')}Public key\n  ${publicKey}\n`
 }
 
 function bootstrapNodes(nodes: readonly string[]): string {

@@ -62,9 +62,10 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { decodeTicket, encodeTicket } = await import('../identity/ticket.js')
   const { joinEntries, joinOptions } = await import('../options/join.js')
   const { OptionsError } = await import('../errors.js')
+  const { ticketIn } = await import('../options/pasted-ticket.js')
   const [only, strays] = apart(words(args, 'only'))
   const [localPorts, others] = apart(words(args, 'local-port'))
-  const given = [...words(args, 'ticket'), ...strays, ...others].join('')
+  const given = ticketIn([...words(args, 'ticket'), ...strays, ...others].join(' '))
   const file = text(args, 'config')
   if (file !== undefined && !args.save) {
     throw new OptionsError(

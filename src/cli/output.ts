@@ -14,7 +14,7 @@ export interface Output {
   answer(answer: Answer): void
   /** Something that was done beside the events, for people. */
   note(text: string): void
-  /** A secret that we made: shown this once. */
+  /** A secret that was generated: printed once, with the first `ready`. */
   generatedSecret(secret: string): void
   /**
    * Why the command ends.
@@ -79,12 +79,17 @@ export class TextOutput implements Output {
   readonly #streams: Streams
   readonly #quiet: boolean
   readonly #text: EventText
+  readonly #interactive: boolean
+  /** Generated, and not printed yet: the ticket comes first. */
+  #secret: string | undefined
+  #started = false
 
   /**
-   * @param quiet say only what went wrong
+   * @param quiet print only tickets, and what goes wrong
    * @param bootstrap DHT nodes that the other side needs too
    */
   constructor(streams: Streams, quiet: boolean, bootstrap: readonly string[] = [], extras: TextExtras = {}) {
+    this.#interactive = extras.interactive ?? false
     this.#streams = streams
     this.#quiet = quiet
     this.#text = new EventText(bootstrap, extras)
@@ -101,9 +106,28 @@ export class TextOutput implements Output {
 
   event(event: DaemonEvent | ServiceEvent): void {
     if (event.event === 'error') this.#streams.stderr(`error ${event.code}: ${event.message}\n`)
+    else if (event.event === 'ready') this.#ready(event)
     else if (this.#quiet) return
     else if (event.event === 'warning') this.#streams.stderr(`warning ${event.code}: ${event.message}\n`)
     else this.#streams.stdout(this.#text.of(event))
+  }
+
+  #ready(event: Extract<DaemonEvent | ServiceEvent, { event: 'ready' }>): void {
+    if (!this.#quiet) this.#streams.stdout(this.#text.of(event))
+    else if (event.mode === 'server' && event.ticket) this.#streams.stdout(`${event.ticket}\n`)
+    if (this.#secret !== undefined) this.#printSecret(this.#secret)
+    this.#secret = undefined
+    if (!this.#quiet && this.#interactive && !this.#started) this.#streams.stdout('Press Ctrl-C to stop.\n')
+    this.#started = true
+  }
+
+  #printSecret(secret: string): void {
+    // Even when quiet, though not among the tickets: this is the only chance to learn it.
+    if (this.#quiet) return this.#streams.stderr(`secret: ${secret}\n`)
+    this.#streams.stdout(
+      `Secret, generated for this run and shown only now\n  ${secret}\n` +
+        'With --secret-file or HYPER_NAT_SECRET it gives the same ticket next time. Keep it to yourself.\n'
+    )
   }
 
   warning({ path, message }: Warning): void {
@@ -111,12 +135,7 @@ export class TextOutput implements Output {
   }
 
   generatedSecret(secret: string): void {
-    // Even when quiet: this is the only chance to learn it.
-    this.#streams.stdout(
-      `No secret was given, so one was made; it is shown only now:\n\n  ${secret}\n\n` +
-        'Keep it, and give it with --secret-file or HYPER_NAT_SECRET next time: the same secret gives the same\n' +
-        'public key. Whoever knows it can pose as this server.\n\n'
-    )
+    this.#secret = secret
   }
 
   failure(err: unknown, subject: string): void {

@@ -66,10 +66,11 @@ async function textExtrasOf(
   // Loaded already: the options name games.
   const { knownGames } = await import('../games/games.js')
   const titleOf = (name: string): string => knownGames().titleOf(name)
-  if (qr === undefined) return { joined, hosted, byFlags, gameOf, titleOf }
+  const extras = { joined, hosted, byFlags, gameOf, titleOf, interactive: context.columns !== undefined }
+  if (qr === undefined) return extras
   const { qrCode } = await import('./qr.js')
   const draw = (ticket: string): string => qrCode(ticket, context.columns)
-  return { joined, hosted, byFlags, gameOf, titleOf, qr: ticket => draw(qr === true ? ticket : qr) }
+  return { ...extras, qr: ticket => draw(qr === true ? ticket : qr) }
 }
 
 /** Opens the log file. One that cannot be written gives a warning, and the daemon runs without it. */

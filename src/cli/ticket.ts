@@ -16,9 +16,10 @@ export const ticket: Command = {
 
 async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { decodeTicket, encodeTicket } = await import('../identity/ticket.js')
+  const { ticketIn } = await import('../options/pasted-ticket.js')
   const { encodeKey } = await import('../identity/encoding.js')
   const { quoteName } = await import('../text/quote.js')
-  const ticket = decodeTicket(words(args, 'ticket').join(''))
+  const ticket = decodeTicket(ticketIn(words(args, 'ticket').join(' ')))
   const { publicKey, maps, relays = [], bootstrap = [], invite } = ticket
   const lines = [
     `public key\n  ${encodeKey(publicKey)}`,

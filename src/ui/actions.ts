@@ -18,6 +18,7 @@ import { removeClient, removeServer, setPrivate } from '../options/entries.js'
 import type { ClientEntry, Options } from '../options/entry.js'
 import { addInvite, removeGuest, renameGuest, serversIn } from '../options/guests.js'
 import { joinEntries, joinOptions } from '../options/join.js'
+import { ticketIn } from '../options/pasted-ticket.js'
 import type { Places } from '../options/places.js'
 import { DEVICES_MAX } from '../options/schema-access.js'
 import { freePorts } from '../sockets/free-ports.js'
@@ -245,7 +246,7 @@ export class Actions {
 
   /** @throws OptionsError for one of a server that is hosted here: its ports would lead to themselves */
   #friendsTicket(text: string): Ticket {
-    const ticket = decodeTicket(text)
+    const ticket = decodeTicket(ticketIn(text))
     const key = encodeKey(ticket.publicKey)
     if (serversIn(this.#parts.daemon.current).some(one => one.publicKey === key)) {
       throw new OptionsError([{ path: 'ticket', message: 'is your own: send it to your friends' }])

@@ -21,7 +21,7 @@ staged('one line for each that joins, is lost, comes back and leaves', async sta
   })
   stage.defer(() => written.remove())
   const server = stage.start(['-c', written.file, '--log-file', inFolder(written.folder, 'flag.log')])
-  const [, publicKey = ''] = await server.says(/under the public key\n {2}(\w+)\n/)
+  const [, publicKey = ''] = await server.says(/Public key\n {2}(\w+)\n/)
   await server.says(/ -k \w+.*\n$/)
   const greeting = server.stdout.length
   const lines = (): string[] => server.stdout.slice(greeting).split('\n').slice(0, -1)

@@ -20,11 +20,11 @@ export function Home({ view, history }: { view: View; history: History }) {
         <div class="choices">
           <a class="choice" href="#host">
             <strong>Host</strong>
-            <span>The game runs on this computer, and friends shall come in.</span>
+            <span>Let friends join a game on this computer.</span>
           </a>
           <a class="choice" href="#join">
             <strong>Join</strong>
-            <span>A friend has sent me a ticket.</span>
+            <span>A friend sent me a ticket.</span>
           </a>
         </div>
       </section>

@@ -64,13 +64,13 @@ export function ServerCard({ server, history, at }: { server: ServerView; histor
         {portsText(maps)}
         {hosts.length > 0 && ` of ${hosts.join(', ')}`}
       </p>
+      {ticket !== undefined && <TicketBox ticket={ticket} label="Ticket for your friends" />}
       {server.waiting.map(sentence => (
         <p key={sentence} class="notice" role="status">
           {sentence}. Start it: friends can join as soon as it answers.
         </p>
       ))}
       <Games games={games} whose="your friends' games" />
-      {ticket !== undefined && <TicketBox ticket={ticket} label="Ticket for your friends" />}
       {server.private && (
         <p class="lead">Only people whom you invite come in, each with a ticket of their own.</p>
       )}
@@ -116,7 +116,7 @@ export function ServerCard({ server, history, at }: { server: ServerView; histor
           onStay={() => setQuestion(null)}
           onEnd={stop}
         >
-          Everybody who is here is disconnected, and all of its tickets are worth nothing from now on.
+          Everybody who is here is disconnected, and its tickets stop working.
         </Question>
       )}
     </article>

@@ -61,7 +61,7 @@ test('host makes a secret when there is none, and says what to do in the game', 
     memory.stop()
   }
   assert.equal(await done, 0)
-  assert.match(memory.out, /so one was made/)
+  assert.match(memory.out, /Secret, generated for this run/)
   assert.match(memory.out, /hyper-nat join hnat1xyz/)
   assert.match(memory.out, /^In OpenTTD: .*port 3979\. /m)
 })

@@ -74,25 +74,25 @@ test('hosts of one server are told apart as soon as there are several', () => {
 test('a server shows its key, its ports and the line to paste', () => {
   assert.equal(
     text([serverReady]).out,
-    'Sharing\n' +
+    'On the other computer, run:\n\n' +
+      `  hyper-nat client -l "3000,3001" -r "3000,3001" --protocol "udp,tcp" -k ${KEY}\n\n` +
+      'Sharing\n' +
       '  udp port 3000 of 127.0.0.1\n' +
       '  tcp port 3001 of nas\n' +
-      'under the public key\n' +
-      `  ${KEY}\n` +
-      'On the other computer run\n' +
-      `  hyper-nat client -l "3000,3001" -r "3000,3001" --protocol "udp,tcp" -k ${KEY}\n`
+      'Public key\n' +
+      `  ${KEY}\n`
   )
 })
 
 test('a private server says how guests come: by invites, or by keys where there is no file', () => {
   const ready: DaemonEvent = { ...serverReady, private: true, ticket: 'hnat1x' }
-  assert.match(text([ready]).out, /with invited guests only\. .*\n {2}hyper-nat invite NAME\n$/)
+  assert.match(text([ready]).out, /Only invited guests can join\. .*\n {2}hyper-nat invite NAME\n$/)
   const said = { out: '', err: '' }
   const streams = { stdout: (s: string) => void (said.out += s), stderr: (s: string) => void (said.err += s) }
   new TextOutput(streams, false, [], { byFlags: true }).event(ready)
   assert.match(
     said.out,
-    /\n {2}hyper-nat join hnat1x --identity FILE\nwith the file that hyper-nat id tells there\n$/
+    /^On the other computer, run:\n\n {2}hyper-nat join hnat1x --identity FILE\n\n(.*\n)*Only the keys that you allow can join; .*\n$/
   )
   assert.doesNotMatch(said.out, /invite/)
 })
@@ -264,4 +264,31 @@ test('a program that is waited for is called by its name, or by its protocol and
       'Anna is running on port 25565.\n' +
       'Waiting for a program on tcp port 25565 of nas: start it, then guests can use it.\n'
   )
+})
+
+test('quiet: the ticket alone on stdout, and a generated secret on stderr', () => {
+  const said = { out: '', err: '' }
+  const streams = { stdout: (s: string) => void (said.out += s), stderr: (s: string) => void (said.err += s) }
+  const output = new TextOutput(streams, true)
+  output.generatedSecret('qm4jzr8t')
+  const ready = { ...serverReady, ticket: 'hnat1x' }
+  for (const event of [ready, connected, ready]) output.event(event)
+  assert.deepEqual(said, { out: 'hnat1x\nhnat1x\n', err: 'secret: qm4jzr8t\n' })
+})
+
+test('a generated secret is printed once, after the ticket; Ctrl-C is named at a terminal only', () => {
+  for (const interactive of [true, false]) {
+    let out = ''
+    const streams = { stdout: (s: string) => void (out += s), stderr: () => assert.fail() }
+    const output = new TextOutput(streams, false, [], { interactive })
+    output.generatedSecret('qm4jzr8t')
+    assert.equal(out, '')
+    for (let times = 0; times < 2; times++) output.event({ ...serverReady, ticket: 'hnat1x' })
+    assert.match(
+      out,
+      /^On the other computer, run:\n\n {2}hyper-nat join hnat1x\n\n(.*\n)*Secret, .*\n {2}qm4jzr8t\n/
+    )
+    assert.equal(out.split('qm4jzr8t').length, 2)
+    assert.equal(out.split('Press Ctrl-C to stop.\n').length, interactive ? 2 : 1)
+  }
 })

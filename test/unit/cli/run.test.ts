@@ -69,11 +69,15 @@ test('a secret file of several lines is probably another file', async () => {
 })
 
 test('without a secret one is made, and shown once', async () => {
-  const { code, options, out, err } = await runOnce(['server', '-p', '1/udp'])
-  assert.equal(code, 0)
-  assert.equal(out.split(secretOf(options)!).length, 2)
-  assert.match(out, /Keep it/)
-  assert.equal(err, '')
+  const memory = new Memory()
+  memory.fake.onStart = async () => {
+    memory.fake.tell({ event: 'ready', mode: 'server', publicKey: 'KEY', maps: [] })
+    memory.stop()
+  }
+  assert.equal(await run(['server', '-p', '1/udp'], memory), 0)
+  assert.equal(memory.out.split(secretOf(memory.options)!).length, 2)
+  assert.match(memory.out, /Keep it/)
+  assert.equal(memory.err, '')
   const json = await runOnce(['server', '-p', '1/udp', '--json'])
   assert.deepEqual(
     json.events.map(({ event, code, secret }) => ({ event, code, secret })),

@@ -128,7 +128,8 @@ test('join says what to type', async () => {
       '127.0.0.1:27015 (udp) -> port 27015 of EPkmaN7v..\n' +
       '127.0.0.1:27015 (tcp) -> port 27015 of EPkmaN7v..\n' +
       'In "Minecraft", type 127.0.0.1:25566 (or localhost:25566)\n' +
-      'In the game or program, type 127.0.0.1:27015\n'
+      'In the game or program, type 127.0.0.1:27015\n' +
+      'Press Ctrl-C to stop.\n'
   )
 })
 
@@ -243,9 +244,9 @@ test('a server shows its ticket, and the longer line for those who want to choos
   new TextOutput(streams, false).event(SHARED)
   assert.equal(
     out,
-    `Sharing\n  tcp port 25565 of 127.0.0.1\nunder the public key\n  ${KEY}\n` +
-      `On the other computer run\n  hyper-nat join ${TICKET}\n` +
-      `or, to choose ports there\n  hyper-nat client -l 25565 -r 25565 --protocol tcp -k ${KEY}\n`
+    `On the other computer, run:\n\n  hyper-nat join ${TICKET}\n\n` +
+      `Sharing\n  tcp port 25565 of 127.0.0.1\nPublic key\n  ${KEY}\n` +
+      `To choose the ports there:\n  hyper-nat client -l 25565 -r 25565 --protocol tcp -k ${KEY}\n`
   )
 })
 
