@@ -31,6 +31,7 @@ export type ErrorCode =
   // Local machine (exit code 1)
   | 'PORT_IN_USE'
   | 'LISTEN_FAILED'
+  | 'CERTIFICATE_UNUSABLE'
   | 'ADDRESS_NOT_HERE'
   | 'DHT_UNREACHABLE'
   | 'CLOSED'
