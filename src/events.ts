@@ -22,7 +22,7 @@ export type MapChange =
   | ({ mode: 'client'; publicKey: string } & ClientMapInfo)
 
 /** How a session's packets travel. */
-export type PathKind = 'lan' | 'direct' | 'relayed'
+export type PathKind = 'lan' | 'direct' | 'relayed' | 'relayed (tcp)'
 
 /** A port map that a server says it shares. */
 export interface SharedMapInfo {
@@ -94,7 +94,10 @@ export type DaemonEvent =
 
 /** What `hyper-nat relay` and `hyper-nat bootstrap` tell. */
 export type ServiceEvent =
-  | { event: 'ready'; mode: 'relay'; publicKey: string }
+  /** `address`: where it is reached by TCP. */
+  | { event: 'ready'; mode: 'relay'; publicKey: string; address?: string }
+  /** How many clients are connected by TCP now. */
+  | { event: 'clients'; clients: number }
   /** A session began, or ended: how many there are now. */
   | { event: 'relaying'; sessions: number }
   | { event: 'relayed'; sessions: number; bytes: number }

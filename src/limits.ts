@@ -239,6 +239,8 @@ export interface Limits {
   udpSilentMs: number
   /** While one is used, UDP is tried again after so long. */
   udpRetryMs: number
+  /** How long dials wait, once a relay by TCP is used, until it is known whether others reach us through it. */
+  tcpReachMs: number
   /** Between two attempts to connect to a relay by TCP; how many may hang at a time, and how long one may. */
   tcpAttemptMs: number
   tcpAttempts: number
@@ -404,6 +406,7 @@ export const LIMITS: Limits = {
 
   udpSilentMs: 2500,
   udpRetryMs: 60_000,
+  tcpReachMs: 1500,
   tcpAttemptMs: 1000,
   tcpAttempts: 6,
   tcpAttemptTimeoutMs: 10_000,
@@ -680,6 +683,18 @@ export const SERVICE_COMMAND_MS = 120_000
 
 /** How long systemd-notify may take: systemd reads it at once, or hangs. */
 export const NOTIFY_MS = 2000
+
+/** What a server that is its own relay by TCP gives to all its guests together: what its line and its own limits let through. */
+export const OWN_RELAY_RATES: Pick<
+  RelayLimits,
+  'sessionBits' | 'totalBits' | 'burstMs' | 'queueMs' | 'queuedBytes'
+> = {
+  sessionBits: 1000 * MBIT,
+  totalBits: 1000 * MBIT,
+  burstMs: 100,
+  queueMs: 50,
+  queuedBytes: 16 * MB
+}
 
 /** What a relay by TCP gives to those who use it (network/tcp-relay); its rates and queue are those of {@link RelayLimits}. */
 export interface TcpRelayLimits {

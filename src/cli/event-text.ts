@@ -3,6 +3,7 @@
 import { hostPort } from '../address-text.js'
 import type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from '../events.js'
 import { shortKey } from '../identity/encoding.js'
+import { isRelayed } from '../network/path.js'
 import type { Entry } from '../options/entry.js'
 import { quoteName } from '../options/quote.js'
 import { clientLine } from './client-line.js'
@@ -47,7 +48,7 @@ export class EventText {
     switch (event.event) {
       case 'ready':
         if (event.mode === 'bootstrap') return bootstrapNodes(event.nodes)
-        if (event.mode === 'relay') return relay(event.publicKey)
+        if (event.mode === 'relay') return relay(event.publicKey, event.address)
         if (event.mode === 'client') return this.#open(event.publicKey, event.maps)
         return (
           (event.private
@@ -71,6 +72,8 @@ export class EventText {
         return `Metrics at ${event.url}\n`
       case 'relaying':
         return `A session began; there are ${event.sessions}\n`
+      case 'clients':
+        return `Clients by TCP: ${event.clients}\n`
       case 'relayed':
         return `A session ended after ${event.bytes} bytes; there are ${event.sessions}\n`
     }
@@ -149,7 +152,7 @@ function whyGone(code: string): string {
 }
 
 function whyChanged(was: PathKind): string {
-  return was === 'relayed' ? 'a direct path opened' : 'its address changed'
+  return isRelayed(was) ? 'a direct path opened' : 'its address changed'
 }
 
 function sharing(publicKey: string, maps: readonly ServerMapInfo[]): string {
@@ -166,11 +169,13 @@ function bootstrapNodes(nodes: readonly string[]): string {
   )
 }
 
-function relay(publicKey: string): string {
+function relay(publicKey: string, address: string | undefined): string {
+  const names = [publicKey, ...(address === undefined ? [] : [address])]
   return (
     `A relay runs under the public key\n  ${publicKey}\n` +
-    `Servers, or clients, use it with\n  --relay ${publicKey}\nor, in options.json, with\n` +
-    `  "network": { "relay": ["${publicKey}"] }\n`
+    (address === undefined ? '' : `and is reached by TCP, where UDP is blocked, at\n  ${address}\n`) +
+    `Servers, or clients, use it with\n  --relay ${names.join(',')}\nor, in options.json, with\n` +
+    `  "network": { "relay": [${names.map(name => `"${name}"`).join(', ')}] }\n`
   )
 }
 

@@ -16,7 +16,9 @@ import {
   protocolFlag,
   qrFlag,
   relayFlag,
-  secretFlags
+  secretFlags,
+  tcpFlags,
+  tcpOf
 } from './shared-flags.js'
 
 export const server: Command = {
@@ -45,6 +47,7 @@ export const server: Command = {
     ...duplicateFlag,
     ...qrFlag,
     ...relayFlag,
+    ...tcpFlags,
     ...runFlags,
     ...portMappingFlag
   },
@@ -75,7 +78,8 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     secret,
     ...accessOf(args),
     ...networkOf(args, around),
-    ...portMappingOf(args)
+    ...portMappingOf(args),
+    ...tcpOf(args)
   })
   const warnings: Warning[] = warning ? [...options.warnings, warning] : [...options.warnings]
   return {

@@ -3,6 +3,7 @@
  *
  *     survey the network -> judge NAT and router -> look for the server -> connect as a guest would -> measure
  */
+
 import { systemClock, wallClock } from '../clock.js'
 import { HyperNatError } from '../errors.js'
 import type { ConnectionInfo, DaemonEvent, PathKind } from '../events.js'
@@ -12,6 +13,7 @@ import type { GuestKey } from '../identity/guest.js'
 import { DOCTOR_LIMITS, type DoctorLimits } from '../limits.js'
 import { type Beyond, beyondRouter } from '../network/hops.js'
 import type { NatFinding, NatKind } from '../network/nat.js'
+import { isRelayed } from '../network/path.js'
 import type { PortMappingState } from '../network/port-mapping.js'
 import type { Survey } from '../network/survey.js'
 import type { Opened } from '../opened.js'
@@ -199,7 +201,7 @@ async function examineServer(
       code: null,
       reason: null,
       path,
-      direct: path !== 'relayed',
+      direct: !isRelayed(path),
       serverIsRandom: opened.serverIsRandom,
       rtt: used?.rtt ?? null,
       jitter: used?.jitter ?? null,
@@ -276,7 +278,7 @@ function nextDirect(node: HyperNat, publicKey: string): (ms: number) => Promise<
     found = resolve
   })
   node.on('event', event => {
-    if (event.event === 'connected' && event.publicKey === publicKey && event.path !== 'relayed') found()
+    if (event.event === 'connected' && event.publicKey === publicKey && !isRelayed(event.path)) found()
   })
   return ms => {
     const timer = systemClock.after(ms, found)

@@ -114,6 +114,8 @@ export class Dht extends HyperDHT {
   }
 
   override _onresponse(answer: HyperDHT.Answer, external: boolean): void {
+    // A server that is its own relay is no node of the DHT, and sees us where nobody else does.
+    if (this.isOutside(answer.from.host)) return
     super._onresponse(answer, external)
     const now = this.#clock.now()
     const timeouts = this.#timeouts
@@ -140,6 +142,24 @@ export class Dht extends HyperDHT {
 
   /** Not taken for offline, hyperdht announces on; it would wait for answers to requests that nobody makes meanwhile. */
   override _offline(): void {}
+
+  /** The addresses of the DHT's first nodes. */
+  async bootstrapHosts(): Promise<ReadonlySet<string>> {
+    const nodes: HyperDHT.Address[] = []
+    await this._addBootstrapNodes(nodes)
+    return new Set(nodes.map(({ host }) => host))
+  }
+
+  /** Whether an address stands for something that is not in this network. */
+  isOutside: (host: string) => boolean = () => false
+
+  /** Packets take another way now: sends again what nobody has answered. */
+  resend(): void {
+    for (const request of [...this.io.inflight]) {
+      request.sent = 0
+      request.send(true)
+    }
+  }
 
   /** Asks a few nodes where they see us, unless that was just done. What they say is told by `moved`. */
   ask(): void {

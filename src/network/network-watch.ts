@@ -13,8 +13,9 @@ import type { Limits } from '../limits.js'
  * - woken: it has slept
  * - moved: others see it at another address, though its own is the same
  * - back: others answer again, after a while when they did not
+ * - udp: UDP works again, after packets have gone through a relay by TCP
  */
-export type NetworkChange = 'lost' | 'new' | 'woken' | 'moved' | 'back'
+export type NetworkChange = 'lost' | 'new' | 'woken' | 'moved' | 'back' | 'udp'
 
 /** The outside, as arguments. */
 export interface NetworkOutside {

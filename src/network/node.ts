@@ -4,9 +4,9 @@ import b4a from 'b4a'
 import type HyperDHT from 'hyperdht'
 import { systemClock } from '../clock.js'
 import { codeOf, type HyperNatError } from '../errors.js'
-import type { DoctorLimits, Limits } from '../limits.js'
+import { type DoctorLimits, type Limits, OWN_RELAY_RATES, TCP_RELAY_LIMITS } from '../limits.js'
 import { type Log, silentLog } from '../log.js'
-import type { NetworkOptions } from '../options/entry.js'
+import type { NetworkOptions, TcpOptions } from '../options/entry.js'
 import type { NetworkStatus } from '../status.js'
 import { outsideAddresses, ownAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
@@ -18,8 +18,13 @@ import { type NetworkChange, NetworkWatch } from './network-watch.js'
 import { isHomeAddress, pathOf } from './path.js'
 import { PortMapping, type PortMappingState } from './port-mapping.js'
 import { routerOpener } from './router.js'
+import { Shaper } from './shaper.js'
 import { StreamLink } from './stream-link.js'
 import { type Survey, survey } from './survey.js'
+import { Endpoint } from './tcp-relay/endpoint.js'
+import { Fallback, type FallbackChange } from './tcp-relay/fallback.js'
+import { relayAddress } from './tcp-relay/relay-address.js'
+import { RelayedUdx } from './tcp-relay/relayed-udx.js'
 import { announceTopic, type Found, lookUpTopic, type TopicAnnouncement } from './topic.js'
 import { within } from './within.js'
 
@@ -37,6 +42,11 @@ const FIREWALL_RANDOM = 3
 /** hyperdht tries ports at random for up to 35 s, and rests 20 s before it does so again. */
 const RANDOM_PUNCH_REST_MS = 60_000
 
+const LOOPBACK = '127.0.0.1'
+
+/** Nodes, besides those of the options, with which it is tried whether UDP works. */
+const PROBED_NODES = 3
+
 /** What a mapping that is not up leads to. */
 const NOWHERE = { externalAddress: null, externalPort: 0 }
 
@@ -44,12 +54,19 @@ export class Node {
   readonly #dht: Dht
   /** True once it is known that others reach us unasked; begun anew when our address has changed. */
   #reach: Promise<boolean>
-  readonly #starting: Promise<void>
+  #starting: Promise<void>
   #started = false
   /** Whether the NATs of servers that were dialled are random, as they said, by the key that was dialled in hex. */
   readonly #randomNats = new Map<string, boolean>()
   #lastRandomPunch = Number.NEGATIVE_INFINITY
+  /** Keys of relays. */
   readonly #relays: readonly Uint8Array[]
+  readonly #udx = new RelayedUdx()
+  /** Takes a relay by TCP where UDP is blocked. */
+  readonly #fallback: Fallback
+  /** Where this process is itself one, for its own servers. */
+  readonly #endpoint: Endpoint | null
+  #listening: Promise<void> | null = null
   readonly #dialRelay: (() => Uint8Array | null) | undefined
   readonly #limits: Limits
   readonly #createSecretStream: HyperDHT.CreateSecretStream
@@ -73,14 +90,25 @@ export class Node {
     const options = {
       ...(network.bootstrap && { bootstrap: network.bootstrap }),
       // The session's own pings keep the path open, and notice silence sooner.
-      connectionKeepAlive: false as const
+      connectionKeepAlive: false as const,
+      udx: this.#udx
     }
     this.#dht = new Dht(options, systemClock, limits, log)
-    this.#relays = network.relay ?? []
-    this.#reach = this.#dht.findReach()
-    this.#starting = within(this.#reach, limits.reachMs).then(() => {
-      this.#started = true
+    this.#relays = (network.relay ?? []).filter(relay => typeof relay !== 'string')
+    this.#endpoint = network.tcp ? this.#createEndpoint(network.tcp) : null
+    this.#dht.isOutside = host => this.#udx.isServer(host)
+    this.#udx.isLocal = (host, port) => this.#isOwnRelay(host, port)
+    this.#fallback = new Fallback({
+      udx: this.#udx,
+      relays: (network.relay ?? []).filter(relay => typeof relay === 'string'),
+      nodes: () => [...this.#dht.bootstrapNodes, ...this.#dht.toArray({ limit: PROBED_NODES })],
+      clock: systemClock,
+      limits,
+      log,
+      onchange: change => this.#onFallback(change)
     })
+    this.#reach = this.#dht.findReach()
+    this.#starting = this.#start(limits.reachMs)
     this.#dialRelay = this.#dht.relayThrough(this.#relays, limits.relayRestMs)
     this.#mapping = network.portMapping === false ? null : this.#createMapping()
     this.#watch = new NetworkWatch(
@@ -90,6 +118,59 @@ export class Node {
     this.#dht.on('moved', () => this.#watch.report('moved'))
     this.#dht.on('back', () => this.#watch.report('back'))
     this.#watch.start()
+    this.#fallback.start()
+  }
+
+  /** Dials wait until it is known whether others reach us, which tells servers how to reach us, but not for long. */
+  #start(ms: number): Promise<void> {
+    this.#started = false
+    const starting = within(this.#reach, ms).then(() => {
+      if (this.#starting === starting) this.#started = true
+    })
+    return starting
+  }
+
+  #createEndpoint({ port, host, address, tls }: TcpOptions): Endpoint {
+    const token = address === undefined ? '' : relayAddress(address).token
+    return new Endpoint({
+      port,
+      host,
+      tls,
+      tokens: token === '' ? [] : [token],
+      uplink: {
+        bindHost: LOOPBACK,
+        to: { server: () => ({ host: LOOPBACK, port: this.#udx.localPortOf(this.#dht.io.serverSocket) }) }
+      },
+      shaper: new Shaper(systemClock, OWN_RELAY_RATES),
+      clock: systemClock,
+      limits: TCP_RELAY_LIMITS,
+      log: this.#log
+    })
+  }
+
+  /**
+   * Listens for guests who come by TCP, if that was asked for.
+   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, CERTIFICATE_UNUSABLE
+   */
+  listenTcp(): Promise<void> {
+    this.#listening ??= this.#endpoint?.start() ?? Promise.resolve()
+    return this.#listening
+  }
+
+  /** Whether an address is that of a guest who comes through the relay in this process. */
+  #isOwnRelay(host: string, port: number): boolean {
+    return host === LOOPBACK && this.#endpoint !== null && this.#endpoint.clientOf(port) !== null
+  }
+
+  #onFallback(change: FallbackChange): void {
+    if (change === 'server') return this.#tell(new Set(['moved']))
+    // What the router maps, UDP does not reach.
+    if (change === 'tcp') this.#dht.mapped = null
+    this.#dht.resend()
+    this.#relearn()
+    this.#starting = this.#start(this.#limits.tcpReachMs)
+    this.#announce()
+    this.#tell(new Set(change === 'udp' ? ['moved', 'udp'] : ['moved']))
   }
 
   /** Calls `listener` when the network has changed, at most once every few seconds. @returns a function that ends that */
@@ -101,22 +182,32 @@ export class Node {
   /** Nothing comes any more on a connection: is it our own address that has changed? */
   ask(): void {
     this.#dht.ask()
+    this.#fallback.check()
   }
 
   #onChange(changes: ReadonlySet<NetworkChange>): void {
     this.#log.info({ changes: [...changes] }, 'the network has changed')
-    const announce = (): void => {
-      for (const refresh of this.#announced) refresh()
-    }
-    const announceIf = (open: boolean): void => {
-      if (open) announce()
-    }
+    this.#fallback.check()
     // No answer has come since the last time that our address changed, if we do not know it.
-    if (changes.has('lost') || changes.has('moved') || this.#dht.host === null) {
-      this.#reach = this.#dht.relearn().catch(() => false)
-      this.#reach.then(announceIf)
-    } else this.#dht.ask()
-    announce()
+    if (changes.has('lost') || changes.has('moved') || this.#dht.host === null) this.#relearn()
+    else this.#dht.ask()
+    this.#announce()
+    this.#tell(changes)
+  }
+
+  /** Finds out whether others reach us, and announces again if so. */
+  #relearn(): void {
+    this.#reach = this.#dht.relearn().catch(() => false)
+    this.#reach.then(open => {
+      if (open) this.#announce()
+    })
+  }
+
+  #announce(): void {
+    for (const refresh of this.#announced) refresh()
+  }
+
+  #tell(changes: ReadonlySet<NetworkChange>): void {
     for (const listener of this.#listeners) listener(changes)
   }
 
@@ -135,7 +226,8 @@ export class Node {
       publicAddress: host,
       publicPort: port || null,
       nat: this.#nat(),
-      portMapping: this.portMapping
+      portMapping: this.portMapping,
+      tcpRelay: this.#fallback.relay?.address.url ?? null
     }
   }
 
@@ -216,8 +308,11 @@ export class Node {
     const options = {
       createSecretStream: this.#createSecretStream,
       // True leaves a client without an answer: for who it is, or because none is better than one that leads nowhere.
-      firewall: async (clientKey: Uint8Array, _: unknown, { host }: HyperDHT.Address) =>
-        hides(clientKey, host) || (this.#dht.firewalled && !(await announcement.held())),
+      firewall: async (clientKey: Uint8Array, _: unknown, { host, port }: HyperDHT.Address) => {
+        const byTcp = host === LOOPBACK ? this.#endpoint?.clientOf(port) : null
+        if (byTcp) return hides(clientKey, byTcp)
+        return hides(clientKey, host) || (this.#dht.firewalled && !(await announcement.held()))
+      },
       ...(relayThrough && { relayThrough })
     }
     const server = this.#dht.createServer(options, stream => {
@@ -260,7 +355,9 @@ export class Node {
   #whenOpen(stream: SecretStream, onlink: (link: StreamLink) => void): void {
     stream.once('open', () => {
       const relay = this.#dht.relayOf(stream.rawStream)
-      const link = new StreamLink(stream, this.#limits, relay !== null)
+      const { remoteHost, remotePort } = stream.rawStream
+      const byTcp = this.#isOwnRelay(remoteHost ?? '', remotePort)
+      const link = new StreamLink(stream, this.#limits, relay !== null, byTcp)
       this.#links.add(link)
       link.onsuspect = () => relay?.failed()
       link.closed.then(code => {
@@ -311,7 +408,7 @@ export class Node {
     const stream = this.#dht.connect(key, {
       keyPair,
       createSecretStream: this.#createSecretStream,
-      relayAddresses,
+      relayAddresses: [...this.#fallback.servers, ...relayAddresses],
       holepunch: theirs => {
         this.#learnNat(b4a.toString(key, 'hex'), theirs >= FIREWALL_RANDOM)
         return true
@@ -436,8 +533,10 @@ export class Node {
     const ends: Promise<unknown>[] = [...this.#links].map(link => link.closed)
     for (const mapping of [this.#mapping, this.#trial]) if (mapping) ends.push(mapping.close())
     await within(Promise.all(ends), this.#limits.closeMs)
+    await this.#endpoint?.close()
     // The servers are closed; what is left of them could not unannounce.
     await this.#dht.destroy({ force: true })
+    this.#fallback.close()
   }
 }
 

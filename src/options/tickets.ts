@@ -3,7 +3,7 @@
 import b4a from 'b4a'
 import type { Fault } from '../errors.js'
 import type { Ticket } from '../identity/ticket.js'
-import type { NetworkOptions, Proto, Warning } from './entry.js'
+import type { NetworkOptions, Proto, RelayName, Warning } from './entry.js'
 import type { Places } from './places.js'
 import { formatPorts } from './ports.js'
 
@@ -75,13 +75,20 @@ export function networkOf(
   warnings: Warning[]
 ): NetworkOptions {
   const relay = [...(options.relay ?? [])]
-  for (const key of tickets.flatMap(({ ticket }) => ticket.relays ?? [])) {
-    if (!relay.some(known => b4a.equals(known, key))) relay.push(key)
+  for (const name of tickets.flatMap(({ ticket }) => [
+    ...(ticket.relays ?? []),
+    ...(ticket.addresses ?? [])
+  ])) {
+    if (!relay.some(known => isSameRelay(known, name))) relay.push(name)
   }
   const bootstrap = options.bootstrap
     ? checkAgainst(options.bootstrap, tickets, places, warnings)
     : fromTickets(tickets, others, places, faults)
   return { ...options, ...(bootstrap && { bootstrap }), ...(relay.length > 0 && { relay }) }
+}
+
+function isSameRelay(a: RelayName, b: RelayName): boolean {
+  return typeof a === 'string' || typeof b === 'string' ? a === b : b4a.equals(a, b)
 }
 
 /** What the options name holds for all; a ticket that names something else is probably for another DHT. */

@@ -41,6 +41,8 @@ declare module 'hyperdht' {
     }
 
     interface Options {
+      /** In place of udx-native. */
+      udx?: import('udx-native').default
       bootstrap?: readonly (string | Address)[]
       host?: string
       port?: number
@@ -141,6 +143,9 @@ declare module 'hyperdht' {
       readonly to: Address & { readonly id: Uint8Array | null }
       readonly internal: boolean
       readonly command: number
+      /** How often it was sent; with {@link send}, internal to dht-rpc. */
+      sent: number
+      send(force: boolean): void
     }
 
     /** An answer: from whom, and the address that they see us at. */
@@ -177,6 +182,8 @@ declare module 'hyperdht' {
     _nonePersistentSamples: string[]
     readonly io: {
       firewalled: boolean
+      /** Requests without an answer. */
+      readonly inflight: readonly HyperDHT.Request[]
       /** The socket on which others reach us, not the one that asks them. */
       readonly serverSocket: HyperDHT.OwnSocket
       readonly clientSocket: HyperDHT.OwnSocket

@@ -50,6 +50,7 @@ const DHT_HOSTS = ['11.0.1.1', '11.0.1.2', '11.0.1.3', '11.0.1.4']
 const RELAY_HOST = '11.0.2.1'
 export const DHT_PORT = 49737
 export const RELAY_PORT = 49737
+export const TCP_RELAY_PORT = 443
 
 /** hyperdht's own port and those that it tries next: it sends nothing from there before it knows that others reach it. */
 const DHT_OWN_PORTS = '49737:49742'

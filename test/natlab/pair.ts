@@ -5,7 +5,7 @@ import type { DaemonEvent, PathKind } from '../../src/events.js'
 import { HyperNat } from '../support/hyper-nat.js'
 import { Process, runProgram } from '../support/process.js'
 import { newSecret } from '../support/stage.js'
-import { DHT_PORT, type Home, type Lab, RELAY_PORT } from './lab.js'
+import { DHT_PORT, type Home, type Lab, RELAY_PORT, TCP_RELAY_PORT } from './lab.js'
 
 export const PEER = join(dirname(fileURLToPath(import.meta.url)), 'peer.js')
 
@@ -60,6 +60,17 @@ export class PublicSide {
       return { key: key!, relay, again: run }
     }
     return run()
+  }
+
+  #tcp: Promise<string> | null = null
+
+  /** The address of a relay that is reached by TCP. */
+  tcpAddress(): Promise<string> {
+    this.#tcp ??= this.anotherRelay(['--tcp', `${TCP_RELAY_PORT}`]).then(async ({ relay }) => {
+      const [, address] = await relay.says(/"address":"([^"]+)"/)
+      return address!
+    })
+    return this.#tcp
   }
 
   #run(home: Pick<Home, 'prefix'>, args: string[], env: Record<string, string> = {}): HyperNat {

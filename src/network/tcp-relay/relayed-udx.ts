@@ -53,21 +53,21 @@ export class RelayedUdx extends UDX {
   }
 
   /**
-   * Has the packets of a connection.
-   * @param onports the relay has given ports anew, at which nobody knows us
+   * Takes the packets of a connection.
+   * @param onchange called with `ports` in place of `up` when the relay has given other ports, at which nobody knows us
    */
   use(connection: RelayConnection, onchange: (what: 'up' | 'ports' | 'down') => void): void {
     this.#connections.set(connection, null)
     connection.events = {
       up: resumed => {
         if (connection.kind === 'server' && !this.#connections.get(connection)) this.#addServer(connection)
-        for (const socket of this.#sockets.values()) socket.reopen(connection, resumed)
+        let moved = false
+        for (const socket of this.#sockets.values()) if (socket.reopen(connection, resumed)) moved = true
         onchange('up')
+        if (moved) onchange('ports')
       },
       down: () => onchange('down'),
-      bound: (socket, port) => {
-        if (this.#sockets.get(socket)?.boundAt(connection, port)) onchange('ports')
-      },
+      bound: (socket, port) => this.#sockets.get(socket)?.boundAt(connection, port),
       packet: (socket, host, port, payload) => {
         const server = this.#connections.get(connection)
         this.#sockets
@@ -113,6 +113,11 @@ export class RelayedUdx extends UDX {
     const server = this.#servers.get(host)
     if (server) return server
     return this.#route && !this.isLocal(host, port) ? this.#route : null
+  }
+
+  /** Where a socket of this UDX receives on this machine. */
+  localPortOf(socket: unknown): number {
+    return (socket as RelayedSocket).localPort
   }
 
   add(socket: RelayedSocket): number {
@@ -227,22 +232,23 @@ class RelayedSocket extends UDXSocket {
     connection.openSocket(this.id)
   }
 
-  /** The connection is open again. */
-  reopen(connection: RelayConnection, resumed: boolean): void {
+  /**
+   * The connection is open again.
+   * @returns whether the port is lost at which others knew this socket
+   */
+  reopen(connection: RelayConnection, resumed: boolean): boolean {
     const port = this.#ports.get(connection)
-    if (port === undefined && this.relayed.route !== connection) return
-    if (port === undefined || !resumed) this.#ports.delete(connection)
-    if (port === undefined || !resumed) this.openAt(connection)
-    else if (port === 0) connection.openSocket(this.id)
+    if (resumed && port !== undefined && port > 0) return false
+    const wanted = port !== undefined || this.relayed.route === connection
+    this.#ports.delete(connection)
+    if (wanted) this.openAt(connection)
+    return port !== undefined && port > 0
   }
 
-  /** @returns whether it is another port than before */
-  boundAt(connection: RelayConnection, port: number): boolean {
-    const before = this.#ports.get(connection)
-    // The next packet opens it again.
-    if (port === 0) this.#ports.delete(connection)
-    else this.#ports.set(connection, port)
-    return before !== port
+  /** The relay's port; 0: it has none, and the next packet asks for one. */
+  boundAt(connection: RelayConnection, port: number): void {
+    if (port > 0) this.#ports.set(connection, port)
+    else this.#ports.delete(connection)
   }
 
   forget(connection: RelayConnection): void {

@@ -21,7 +21,7 @@ function knowing8(t: TestContext): Dht {
 }
 
 function silence(dht: Dht, command: number, to = dht.nodes.latest!): void {
-  dht._ontimeout({ to: to as typeof to & { id: Uint8Array }, internal: true, command })
+  dht._ontimeout({ to: to as typeof to & { id: Uint8Array }, internal: true, command, sent: 1, send() {} })
 }
 
 test('a node that does not answer a question is dropped', t => {

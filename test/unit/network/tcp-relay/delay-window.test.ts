@@ -62,7 +62,7 @@ test('a path that becomes longer or slower is found out', () => {
   const longer = run(second => ({ rate: 2500, trip: second < 5 ? 20 : 120 }), 40)
   for (const { rate } of longer.slice(12)) assert.ok(rate > 1800, `${rate}`)
   const slower = run(second => ({ rate: second < 10 ? 12_500 : 1250, trip: 20 }), 20)
-  for (const { queueMs } of slower.slice(15)) assert.ok(queueMs < 90, `${queueMs}`)
+  for (const { queueMs } of slower.slice(15)) assert.ok(queueMs < 150, `${queueMs}`)
 })
 
 test('a window that is not used to the full does not grow', () => {
