@@ -126,12 +126,12 @@ async function examine(node: HyperNat, { key, guest, limits, oncheck }: Order): 
 
   const server = key ? await examineServer(node, key, guest, survey, limits) : null
   if (server) tell(...serverChecks(server, { kind: nat.kind, beyond }, limits))
-  const { asked, answered, rtt, contact } = survey
+  const { asked, answered, rtt, contact, tcp } = survey
   return {
     ok: checks.every(({ verdict }) => verdict !== 'problem'),
     version: versions,
     clock: clockFound,
-    network: { asked, answered, rtt, contact },
+    network: { asked, answered, rtt, contact, tcp },
     nat: { ...nat, name: natName(nat), beyond },
     portMapping,
     server,
@@ -174,7 +174,7 @@ async function examineServer(
   limits: DoctorLimits
 ): Promise<ServerFinding> {
   const publicKey = encodeKey(key)
-  if (survey.answered === 0) {
+  if (survey.answered === 0 && !survey.tcp?.server) {
     const err = { code: 'DHT_UNREACHABLE', reason: 'No node of the network answers.' }
     return unconnected(publicKey, 0, err, survey.nat.kind, null)
   }

@@ -13,14 +13,14 @@ import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
 import { MessageBlocks, secretStreams } from './message-stream.js'
-import type { NatKind } from './nat.js'
+import type { NatFinding, NatKind } from './nat.js'
 import { type NetworkChange, NetworkWatch } from './network-watch.js'
 import { isHomeAddress, pathOf } from './path.js'
 import { PortMapping, type PortMappingState } from './port-mapping.js'
 import { routerOpener } from './router.js'
 import { Shaper } from './shaper.js'
 import { StreamLink } from './stream-link.js'
-import { type Survey, survey } from './survey.js'
+import { type Survey, survey, type TcpFinding } from './survey.js'
 import { Endpoint } from './tcp-relay/endpoint.js'
 import { Fallback, type FallbackChange } from './tcp-relay/fallback.js'
 import { relayAddress } from './tcp-relay/relay-address.js'
@@ -460,8 +460,22 @@ export class Node {
   }
 
   /** Looks at the network from here; takes 1 to 10 s. */
-  survey(limits: DoctorLimits): Promise<Survey> {
-    return survey(this.#dht, this.#reach, limits)
+  async survey(limits: DoctorLimits): Promise<Survey> {
+    await this.#fallback.decided(limits.bootstrapMs)
+    const found = await survey(this.#dht, this.#reach, limits)
+    const { state, relay, relays } = this.#fallback
+    if (state === 'udp' || relays.length === 0) return { ...found, tcp: null }
+    const tcp: TcpFinding = {
+      used: relay?.address.url ?? null,
+      server: this.#fallback.servers.length > 0,
+      failed: relays.flatMap(({ isUp, refusal, address }) =>
+        isUp ? [] : [{ address: address.url, why: refusal ?? 'unreachable' }]
+      )
+    }
+    if (!relay) return { ...found, tcp }
+    // What nodes see is the relay.
+    const nat: NatFinding = { kind: 'blocked', unknown: null, publicAddresses: [], translated: null }
+    return { ...found, nat, beyond: null, contact: 'blocked', tcp }
   }
 
   #learnNat(name: string, random: boolean): void {
@@ -479,7 +493,7 @@ export class Node {
    * @returns how it went; `off` when the router is to be left alone, or when there is nobody who could try the port
    */
   async tryPortMapping(limits: DoctorLimits): Promise<PortMappingState> {
-    if (!this.#mapping || this.#trial) return { state: 'off' }
+    if (!this.#mapping || this.#trial || this.#fallback.relay) return { state: 'off' }
     // A server here has one.
     if (this.#servers > 0) return this.#mapping.state
     // With a port mapped others would seem to reach us unasked.

@@ -175,6 +175,24 @@ export class Lab {
     return homes
   }
 
+  /** Lets the UDP of a blocked home through, or no more. */
+  async letUdp({ router }: Home, through: boolean): Promise<void> {
+    await this.#run(`ip netns exec ${router} iptables -w -${through ? 'D' : 'I'} FORWARD -p udp -j DROP`)
+  }
+
+  /** Of a blocked home, lets only TCP to these ports out, as a company's firewall does. */
+  async letOnlyTcp({ router }: Home, to: readonly string[]): Promise<void> {
+    const rules = to.map(place => {
+      const [host, port] = place.split(':')
+      return `ip netns exec ${router} iptables -w -A ONLY -p tcp -d ${host} --dport ${port} -j RETURN`
+    })
+    await this.#run(`
+      ip netns exec ${router} iptables -w -N ONLY
+      ${rules.join('\n')}
+      ip netns exec ${router} iptables -w -A ONLY -j DROP
+      ip netns exec ${router} iptables -w -I FORWARD -i lan -j ONLY`)
+  }
+
   async unplug({ namespace, link }: Cable): Promise<void> {
     await this.#run(`ip -n ${namespace} link set ${link} down`)
   }

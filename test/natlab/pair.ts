@@ -90,6 +90,8 @@ export interface Meeting {
   readonly path: PathKind | string
   /** From the client's start to its `connected`, or to saying why not, ms. */
   readonly ms: number
+  /** From the client's start to its `ready`, which a busy machine delays, ms. */
+  readonly readyMs: number
 }
 
 /** The longest time without an answer. */
@@ -178,19 +180,26 @@ export class Pair {
       ['client', ...flags, '-k', publicKey, ...this.#common, ...(this.options.client ?? [])],
       { name: 'client', prefix: this.clientHome.prefix }
     )
+    let readyMs = 0
+    this.#client.event('ready', { ms }).then(
+      () => {
+        readyMs = this.elapsed
+      },
+      () => {}
+    )
     const up = this.#client.event('connected', { ms })
     // Whichever comes first; the other one's deadline must not end the process.
     const waiting = this.#client.event('waiting', { ms })
     const event: DaemonEvent = await Promise.any([up, waiting])
     const path = event.event === 'connected' ? event.path : event.event === 'waiting' ? event.code : ''
-    return { path, ms: this.elapsed }
+    return { path, ms: this.elapsed, readyMs }
   }
 
   /** Waits for a connection though there was none at first. */
   async meetLater(ms: number): Promise<Meeting | null> {
     try {
       const { path } = await this.client.event('connected', { ms })
-      return { path, ms: this.elapsed }
+      return { path, ms: this.elapsed, readyMs: 0 }
     } catch {
       return null
     }

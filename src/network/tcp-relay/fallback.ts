@@ -41,6 +41,9 @@ export interface FallbackParts {
 /** Of the time for an answer, what passes before a relay is connected to, in case that none comes. */
 const EARLY_SHARE = 0.4
 
+/** Between two looks whether it has been decided, ms. */
+const DECIDED_LOOK_MS = 50
+
 /** After a check, trouble is no reason for another one for so long, ms. */
 const CHECK_REST_MS = 1000
 
@@ -75,9 +78,22 @@ export class Fallback {
     return this.#state === 'udp' ? [] : this.#parts.udx.serverAddresses
   }
 
-  /** Relays, and why each lets nobody in; null for those that do. */
+  /** Relays that are connected to, or are tried. */
   get relays(): readonly RelayConnection[] {
     return this.#connections
+  }
+
+  /** Resolves when it is known whether UDP works and, where it does not, whether a relay does; in bounded time. */
+  async decided(ms: number): Promise<void> {
+    const { clock } = this.#parts
+    const end = clock.now() + ms
+    const open = (): boolean =>
+      this.#state === 'checking' ||
+      (this.#state === 'blocked' &&
+        this.#connections.some(({ isUp, refusal }) => !isUp && refusal === null))
+    while (this.#parts.relays.length > 0 && open() && !this.#closed && clock.now() < end) {
+      await new Promise<void>(resolve => clock.after(DECIDED_LOOK_MS, resolve))
+    }
   }
 
   start(): void {
@@ -120,7 +136,7 @@ export class Fallback {
     if (this.#closed) return
     if (answered) {
       this.#become('udp')
-      return this.#leaveSoon()
+      return this.#leaveSoon(clock.now())
     }
     if (this.#state !== 'tcp') this.#become('blocked')
     // Refusals come at once.
@@ -182,9 +198,9 @@ export class Fallback {
     onchange('tcp')
   }
 
-  /** Ends connections to relays once no stream goes through them. */
-  #leaveSoon(): void {
-    const { udx, clock } = this.#parts
+  /** Ends connections to relays once no stream goes through them, and asks for that every minute. */
+  #leaveSoon(asked: number): void {
+    const { udx, clock, limits, onchange } = this.#parts
     if (this.#closed || this.#state !== 'udp') return
     for (const connection of [...this.#connections]) {
       if (udx.uses(connection)) continue
@@ -193,7 +209,9 @@ export class Fallback {
       connection.close()
     }
     if (this.#connections.length === 0) return
+    const late = clock.now() - asked > limits.udpRetryMs
+    if (late) onchange('udp')
     this.#timer?.cancel()
-    this.#timer = clock.after(UNUSED_LOOK_MS, () => this.#leaveSoon())
+    this.#timer = clock.after(UNUSED_LOOK_MS, () => this.#leaveSoon(late ? clock.now() : asked))
   }
 }
