@@ -3,7 +3,7 @@
  * one; whether a relay answers; and as whom we speak to it. What it knows of whether others reach us, with or without a port
  * mapping. And what it does not notice: that we are elsewhere now.
  *
- * Emits `moved` when other nodes see us elsewhere than before, `back` when they answer again after they did not.
+ * Emits `moved` when other nodes see us elsewhere than before, `outage` when none answers for a while, `back` when they answer again.
  */
 import { once } from 'node:events'
 import type SecretStream from '@hyperswarm/secret-stream'
@@ -138,6 +138,7 @@ export class Dht extends HyperDHT {
     const now = this.#clock.now()
     if (this.#timeouts) this.#timeouts.last = now
     else this.#timeouts = { first: now, last: now }
+    if (now - this.#timeouts.first >= this.#limits.outageMs) this.emit('outage')
   }
 
   /** Not taken for offline, hyperdht announces on; it would wait for answers to requests that nobody makes meanwhile. */

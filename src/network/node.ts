@@ -117,6 +117,7 @@ export class Node {
     )
     this.#dht.on('moved', () => this.#watch.report('moved'))
     this.#dht.on('back', () => this.#watch.report('back'))
+    this.#dht.on('outage', () => this.#fallback.check())
     this.#watch.start()
     this.#fallback.start()
   }
@@ -359,7 +360,10 @@ export class Node {
       const byTcp = this.#isOwnRelay(remoteHost ?? '', remotePort)
       const link = new StreamLink(stream, this.#limits, relay !== null, byTcp)
       this.#links.add(link)
-      link.onsuspect = () => relay?.failed()
+      link.onsuspect = () => {
+        if (link.path === 'relayed') relay?.failed()
+        this.#fallback.check()
+      }
       link.closed.then(code => {
         this.#links.delete(link)
         // Perhaps it was the other side that went away; then another relay does no harm.
@@ -417,6 +421,7 @@ export class Node {
     })
     const punches = this.#dht.stats.punches.random
     const fail = (code: string): void => {
+      this.#fallback.check()
       if (this.#dht.nodes.length === 0) return settle(OFFLINE)
       settle(dialError(this.#bothRandom(code, punches) ? BOTH_RANDOM : code))
     }

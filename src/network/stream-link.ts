@@ -113,9 +113,9 @@ export class StreamLink implements Link {
     return this.#relayed ? 'relayed' : pathOf(this.#raw.remoteHost)
   }
 
-  /** Nothing comes any more: a relay that carries it may be dead, and should not be the next one too. */
+  /** Nothing comes any more: a relay that carries it may be dead, and should not be the next one too; or UDP is blocked. */
   suspect(): void {
-    if (this.#relayed) this.onsuspect()
+    this.onsuspect()
   }
 
   alloc(size: number): Uint8Array {

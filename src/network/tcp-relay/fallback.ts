@@ -89,8 +89,7 @@ export class Fallback {
     const end = clock.now() + ms
     const open = (): boolean =>
       this.#state === 'checking' ||
-      (this.#state === 'blocked' &&
-        this.#connections.some(({ isUp, refusal }) => !isUp && refusal === null))
+      (this.#state === 'blocked' && this.#connections.some(({ isUp, refusal }) => !isUp && refusal === null))
     while (this.#parts.relays.length > 0 && open() && !this.#closed && clock.now() < end) {
       await new Promise<void>(resolve => clock.after(DECIDED_LOOK_MS, resolve))
     }
