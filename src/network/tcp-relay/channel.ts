@@ -24,8 +24,12 @@ const WAIT_BYTES = 256 * 1024
 /** What Node may hold of a connection, bytes: beyond it the other side has stopped reading, and makes us answer all the same. */
 const UNREAD_BYTES = 4 * 1024 * 1024
 
-/** A message is made of frames up to about so many bytes. */
+/**
+ * A message is made of frames up to about so many bytes, and to this share of the window: what is in it arrives when all of it has,
+ * which on a slow path takes a while.
+ */
 const MESSAGE_BYTES = 16 * 1024
+const MESSAGE_SHARE = 1 / 32
 
 /** What a PACKET frame adds to its packet, bytes. */
 const PACKET_OVERHEAD = FRAME_HEAD + PACKET_HEAD
@@ -223,7 +227,8 @@ export class Channel {
       const frames = this.#control
       this.#control = []
       let bytes = 0
-      while (this.#first < this.#packets.length && bytes < MESSAGE_BYTES && this.#window.open) {
+      const most = Math.min(MESSAGE_BYTES, this.#window.bytes * MESSAGE_SHARE)
+      while (this.#first < this.#packets.length && bytes < most && this.#window.open) {
         const { frame } = this.#packets[this.#first++]!
         frames.push(frame)
         bytes += frame.byteLength

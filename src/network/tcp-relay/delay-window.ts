@@ -20,7 +20,7 @@ const LEAST_BYTES = 8 * 1024
 const MOST_BYTES = 2 * 1024 * 1024
 
 /** From here on a queue is seen, ms. */
-const QUEUE_MS = 10
+const QUEUE_MS = 20
 
 /** How long a least round trip holds, ms. */
 const BASE_MS = 5000
@@ -46,6 +46,8 @@ export class DelayWindow {
   /** Since the last change of the window: where it ends, the least round trip, whether the window held anything back. */
   #round = { end: 0, least: Number.POSITIVE_INFINITY, limited: false }
   #phase: 'starting' | 'steady' | 'draining' | 'measuring' | 'settling' = 'starting'
+  /** Round trips with a queue, one after the other, while starting. */
+  #late = 0
   /** The window to go back to after measuring. */
   #before = FIRST_BYTES
 
@@ -120,8 +122,10 @@ export class DelayWindow {
         this.#phase = 'steady'
         return
       case 'starting':
-        if (queued > QUEUE_MS) this.#phase = 'steady'
-        else if (limited) this.#window = clamp(2 * this.#window)
+        // One late round trip may be anything.
+        if (queued <= QUEUE_MS) this.#late = 0
+        else if (++this.#late === 2) this.#phase = 'steady'
+        if (limited && this.#late === 0) this.#window = clamp(2 * this.#window)
         return
       case 'steady':
         if (old && limited) {
@@ -129,7 +133,8 @@ export class DelayWindow {
           this.#before = this.#window
           this.#window = clamp(this.#window * DRAIN_SHARE * ((this.#base + 1) / (trip + 1)))
         } else if (old) this.#setBase(trip, now)
-        else if (limited || queued > TARGET_MS) {
+        // What was not used to the full tells nothing of the queue: that is somebody else's.
+        else if (limited) {
           const fitting = this.#window * ((this.#base + TARGET_MS) / Math.max(trip, 0.1))
           this.#window = clamp((this.#window + Math.min(fitting, 2 * this.#window)) / 2)
         }

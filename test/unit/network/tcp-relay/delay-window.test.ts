@@ -51,7 +51,7 @@ for (const { rate, trip } of [
     for (const { rate: got, queueMs } of seconds.slice(5)) {
       assert.ok(got > 0.75 * rate, `${got} of ${rate}`)
       // The least window is half a dozen packets, which take 65 ms at 1 Mbit/s.
-      assert.ok(queueMs < Math.max(90, (8 * 1024) / rate + 60), `${queueMs} ms`)
+      assert.ok(queueMs < Math.max(90, (8 * 1024) / rate + 60, 0.75 * trip), `${queueMs} ms`)
     }
     const mean = seconds.slice(5).reduce((sum, { rate }) => sum + rate, 0) / 25
     assert.ok(mean > 0.9 * rate, `${mean} of ${rate}`)
@@ -62,7 +62,7 @@ test('a path that becomes longer or slower is found out', () => {
   const longer = run(second => ({ rate: 2500, trip: second < 5 ? 20 : 120 }), 40)
   for (const { rate } of longer.slice(12)) assert.ok(rate > 1800, `${rate}`)
   const slower = run(second => ({ rate: second < 10 ? 12_500 : 1250, trip: 20 }), 20)
-  for (const { queueMs } of slower.slice(15)) assert.ok(queueMs < 150, `${queueMs}`)
+  for (const { queueMs } of slower.slice(15)) assert.ok(queueMs < 250, `${queueMs}`)
 })
 
 test('a window that is not used to the full does not grow', () => {
