@@ -63,7 +63,8 @@ export function isRelayUrl(text: string): boolean {
 
 /** What is wrong with the address of a relay by TCP, `wss://host/path`, as the rest of a sentence; undefined if nothing is. */
 export function relayUrlFault(text: string): string | undefined {
-  const shown = quote(text)
+  // A password or token is nobody's business who sees the message.
+  const shown = quote(text.replace(/#.*/s, '#..').replace(/\/\/[^/@]*@/, '//..@'))
   if (!/^[\x21-\x7e]+$/.test(text) || text.length > RELAY_URL_MAX)
     return `is ${shown}; give an address of up to ${RELAY_URL_MAX} characters without blanks`
   let url: URL
