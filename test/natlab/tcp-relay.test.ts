@@ -82,31 +82,3 @@ test('UDP that is blocked in the middle, and that works again, is noticed, flows
     await pair.close()
   }
 })
-
-test('an outage, and a relay that is restarted, end no session', { skip, timeout: 120_000 }, async t => {
-  const port = 8443
-  const { relay, again } = await side.anotherRelay(['--tcp', `${port}`])
-  const [, told] = await relay.says(/"address":"([^"]+)"/)
-  const homes = [await lab.home('open'), await lab.home('blocked')] as const
-  const pair = new Pair(lab, ...homes, { client: ['--relay', told!] })
-  try {
-    assert.equal((await pair.meet()).path, 'relayed (tcp)')
-    const steady = await pair.steadily(async () => {
-      await lab.unplug(homes[1].cable)
-      await new Promise(resolve => setTimeout(resolve, 4000))
-      await lab.plugIn(homes[1].cable)
-      // Some more over the connection that is resumed.
-      await new Promise(resolve => setTimeout(resolve, 4000))
-      const from = pair.client.mark
-      await relay.stop()
-      await again()
-      // Its ports are others: the session goes on over a new connection.
-      await pair.client.event('connected', { from, ms: 30_000 })
-      await new Promise(resolve => setTimeout(resolve, 500))
-    })
-    t.diagnostic(JSON.stringify(steady))
-    await pair.check()
-  } finally {
-    await pair.close()
-  }
-})
