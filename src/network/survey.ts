@@ -10,6 +10,7 @@ import type { Dht } from './dht.js'
 import { type Beyond, beyondOf, type Hops, routersTo } from './hops.js'
 import { type NatFinding, natOf, type Observation } from './nat.js'
 import { isHomeAddress } from './path.js'
+import type { Refusal } from './tcp-relay/connection.js'
 
 /** The result of a survey. */
 export interface Survey {
@@ -23,6 +24,18 @@ export interface Survey {
   readonly beyond: Beyond | null
   /** If no node answered: whether their machines are there at all. */
   readonly contact: Contact | null
+  /** What is known of relays by TCP; null where UDP works, or none is named. */
+  readonly tcp: TcpFinding | null
+}
+
+/** Relays by TCP, where UDP gets no answer. */
+export interface TcpFinding {
+  /** The one through which DHT nodes are asked; null if none leads to the network. */
+  readonly used: string | null
+  /** Whether a server that is its own relay lets us in. */
+  readonly server: boolean
+  /** Those that let nobody in, and why. */
+  readonly failed: readonly { readonly address: string; readonly why: Refusal }[]
 }
 
 /** A node's answer. */
@@ -36,7 +49,11 @@ type Address = HyperDHT.Address
 /**
  * @param open whether others reach this machine without being asked to
  */
-export async function survey(dht: Dht, open: Promise<boolean>, limits: DoctorLimits): Promise<Survey> {
+export async function survey(
+  dht: Dht,
+  open: Promise<boolean>,
+  limits: DoctorLimits
+): Promise<Omit<Survey, 'tcp'>> {
   // Without answers it goes on for longer; the nodes that have answered by then are enough.
   await within(limits.bootstrapMs, dht.fullyBootstrapped()).catch(() => {})
   const own = ownAddresses()
@@ -76,7 +93,7 @@ async function unanswered(
   asked: number,
   own: readonly string[],
   limits: DoctorLimits
-): Promise<Survey> {
+): Promise<Omit<Survey, 'tcp'>> {
   const contact = await contactOf(dht.bootstrapAddresses, limits.contactMs)
   const nat = natOf({ observations: [], own, open: false, acceptsUnsolicited: null })
   return {

@@ -82,7 +82,10 @@ export interface Shared {
 export interface SharedServerParts extends Deps {
   readonly players: Players
   /** How guests find it, for its tickets: `host:port` of DHT nodes, keys of relays. */
-  readonly reached: { readonly bootstrap: readonly string[]; readonly relays: readonly Uint8Array[] }
+  readonly reached: {
+    readonly bootstrap: readonly string[]
+    readonly relays: readonly (Uint8Array | string)[]
+  }
   /** Hears that it is being closed. */
   readonly onclose: () => void
 }

@@ -49,6 +49,8 @@ export class Hosts {
   readonly #absence: Absence
   readonly #search: Search
   #anySince = 0
+  /** A connection is being opened beside one that works, which goes through a relay by TCP. */
+  #leavingTcp = false
   #dialTimer: Timer | null = null
   #judgeTimer: Timer | null = null
   #unwatch: (() => void) | null = null
@@ -79,15 +81,21 @@ export class Hosts {
     this.key = childPublicKey(parts.publicKey)
     this.#any = new Dialler(parts, this.key, {
       opened: () => {
-        if (this.#someAnswer()) return false
+        if (this.#someAnswer() && !this.#leavingTcp) return false
         if (!this.live.some(host => host.dialler.greeting)) return true
         // It may be the one that was reached by its own key meanwhile.
         this.#any.later(limits.redialMs, () => this.#dialAny())
         return false
       },
       resume: () => this.#lone()?.session ?? null,
-      greeted: greeted => this.#onGreeted(null, greeted),
-      failed: err => this.#onAnyFailed(err)
+      greeted: greeted => {
+        this.#leavingTcp = false
+        this.#onGreeted(null, greeted)
+      },
+      failed: err => {
+        this.#leavingTcp = false
+        this.#onAnyFailed(err)
+      }
     })
   }
 
@@ -229,6 +237,7 @@ export class Hosts {
   /** Dials at once where a connection is gone or cannot live, beside it; what may live on is asked. */
   #onNetworkChange(changes: ReadonlySet<NetworkChange>): void {
     const severed = changes.has('lost') || changes.has('woken')
+    if (changes.has('udp') && this.#leaveTcp()) return
     this.#backoff.reset()
     const live = this.live
     for (const host of live) {
@@ -244,6 +253,15 @@ export class Hosts {
     }
     if (!this.#someConnected()) this.#search.soon()
     this.#pump()
+  }
+
+  /** UDP works again: dials the one host beside the connection that it has by TCP. */
+  #leaveTcp(): boolean {
+    const lone = this.#lone()
+    if (!lone?.connected || lone.path !== 'relayed (tcp)') return false
+    this.#leavingTcp = true
+    this.#any.dialAnew()
+    return true
   }
 
   // --- each host ---
