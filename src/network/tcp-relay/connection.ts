@@ -17,6 +17,7 @@ import type { Clock, Timer } from '../../util/clock.js'
 import { Channel } from './channel.js'
 import * as frames from './frames.js'
 import { CLOSE, MESSAGE_MAX, type RelayKind, VERSION } from './frames.js'
+import type { Refusal } from './refusal.js'
 import { type RelayAddress, relayAddress } from './relay-address.js'
 
 export type ConnectionLimits = Pick<
@@ -33,9 +34,6 @@ export interface ConnectionEvents {
   bound(socket: number, port: number): void
   packet(socket: number, host: number, port: number, payload: Buffer): void
 }
-
-/** Why a relay does not let us in. */
-export type Refusal = 'token' | 'version' | 'full' | 'unreachable'
 
 export class RelayConnection {
   readonly address: RelayAddress
