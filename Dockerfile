@@ -1,6 +1,9 @@
 # hyper-nat as a container: docker build -t hyper-nat . (config/docker/compose.yaml shows how to run it).
 
-FROM node:22-bookworm-slim AS build
+# By digest, a build is the same tomorrow: --build-arg NODE_IMAGE=node:22-bookworm-slim@sha256:..
+ARG NODE_IMAGE=node:22-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 # Before the sources, so that a change of those installs nothing anew; `prepare` would build what is not there yet.
 COPY package.json package-lock.json ./
@@ -15,9 +18,10 @@ RUN node scripts/run.mjs build \
   # Native modules of systems and processors that this image is not for.
   && find node_modules -type d -path '*/prebuilds/*' ! -name 'linux-*' -prune -exec rm -r {} +
 
-FROM node:22-bookworm-slim
+FROM ${NODE_IMAGE}
 ENV NODE_ENV=production HYPER_NAT_CONTROL=/run/hyper-nat
 WORKDIR /app
+COPY LICENSE /app/
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/config config

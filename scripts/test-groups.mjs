@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
  * `atOnce`: so many files at a time; as many as there are cores if left out. More than cores where tests mostly wait. `alone`: files
  * whose tests measure rates, times or memory, or meddle with all packets on loopback: they run after the others, one at a time.
  * `timeout`: milliseconds for one test file, so that a hang ends as a failure with a name. `optional`: the folder may be missing
- * (but not be empty).
+ * (but not be empty). `before`: a program of the folder that must succeed first. `only`: the systems that have the group.
  */
 const groups = [
   { name: 'unit', timeout: 120_000 },
@@ -28,7 +28,8 @@ const groups = [
     alone: ['pairs', 'players', 'mtu', 'shared-line'],
     optional: true
   },
-  { name: 'games', timeout: 120_000, atOnce: 2, optional: true }
+  { name: 'games', timeout: 120_000, atOnce: 2, optional: true },
+  { name: 'packages', timeout: 400_000, atOnce: 2, alone: ['sizes'], before: 'build', only: ['linux x64'] }
 ]
 
 /** Runs the groups named in `only`, or all; resolves with 0 when everything passed. */
@@ -43,6 +44,7 @@ export async function runGroups(root, only = []) {
   const results = []
   for (const group of groups) {
     if (only.length > 0 && !only.includes(group.name)) continue
+    if (group.only && !group.only.includes(`${process.platform} ${process.arch}`)) continue
     if (group.optional && !existsSync(join(root, 'test', group.name))) continue
     console.log(`\n== ${group.name} ==`)
     results.push(await runGroup(root, group))
@@ -57,6 +59,10 @@ async function runGroup(root, group) {
   const started = performance.now()
   const result = { group, seconds: 0, failures: [], counts: {} }
   if (files.length === 0) result.failures.push(`test/${group.name} holds no tests`)
+  if (group.before && (await node(root, [join('dist', 'test', group.name, `${group.before}.js`)])) !== 0) {
+    result.failures.push(`test/${group.name}/${group.before} failed`)
+    return result
+  }
   if (rest.length > 0) addTo(result, await runFiles(root, group, rest, group.atOnce))
   if (alone.length > 0) addTo(result, await runFiles(root, group, alone, 1))
   result.seconds = (performance.now() - started) / 1000

@@ -2,13 +2,11 @@
 /** The process around the command line: argv, streams, signals, exit code. The only place that ends the process. */
 
 import { spawn } from 'node:child_process'
-import type { CliContext, StopReason } from './cli/context.js'
+import { type CliContext, EXIT, type StopReason } from './cli/context.js'
+import { ownName } from './cli/own-name.js'
 import { cacheCompiledCode, tuneEngine } from './engine.js'
 import { codeOf } from './errors.js'
-
-// Before the rest of the program is loaded.
-cacheCompiledCode()
-const [{ EXIT }, { run }] = await Promise.all([import('./cli/context.js'), import('./cli/run.js')])
+import { isSingleFile } from './shipped.js'
 
 /** Whoever stops it waits 3 s at the most; closing must leave some of that for the output. In milliseconds. */
 const CLOSE_MS = 2700
@@ -58,6 +56,14 @@ process.on('uncaughtException', err => void crash(err))
 process.on('unhandledRejection', err => void crash(err))
 
 const context: CliContext = {
+  name: ownName({
+    platform: process.platform,
+    isSingleFile,
+    execPath: process.execPath,
+    script: process.argv[1] ?? '',
+    cwd: process.cwd(),
+    env: process.env
+  }),
   env: process.env,
   columns: process.stdout.columns || undefined,
   stdout: text => void (mute || process.stdout.write(text)),
@@ -77,10 +83,14 @@ const context: CliContext = {
   }
 }
 
-try {
-  await exit(await run(process.argv.slice(2), context))
-} catch (err) {
-  await crash(err)
+start().then(exit).catch(crash)
+
+/** Runs the command line; resolves with the exit code. */
+async function start(): Promise<number> {
+  // Before the rest of the program is loaded.
+  cacheCompiledCode()
+  const { run } = await import('./cli/run.js')
+  return run(process.argv.slice(2), context)
 }
 
 async function crash(err: unknown): Promise<void> {

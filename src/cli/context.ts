@@ -9,6 +9,8 @@ import type { Options } from '../options/entry.js'
 export type StopReason = 'signal' | 'reader gone'
 
 export interface CliContext {
+  /** The words by which the program is started again here. */
+  readonly name: string
   readonly env: Readonly<Record<string, string | undefined>>
   /** Columns of the terminal; undefined if stdout is not a terminal. */
   readonly columns: number | undefined

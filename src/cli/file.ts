@@ -43,15 +43,15 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
 }
 
 /** What somebody is told who starts hyper-nat with no command and no options.json. */
-export const FIRST_STEPS = `
+export const firstSteps = (name: string): string => `
 In the browser, to host or to join a game:
 
-  hyper-nat ui
+  ${name} ui
 
 Or here. Share a game by its name, or any port of this computer:
 
-  hyper-nat host minecraft
-  hyper-nat server -p 3000 --protocol tcp
+  ${name} host minecraft
+  ${name} server -p 3000 --protocol tcp
 
 and have your friends run the line that it shows. Or write an ${DEFAULT_FILE} here, with one entry for each:
 
@@ -73,5 +73,5 @@ and have your friends run the line that it shows. Or write an ${DEFAULT_FILE} he
     ]
   }
 
-"server" entries share ports, "client" entries open them. hyper-nat --help tells the rest.
+"server" entries share ports, "client" entries open them. ${name} --help tells the rest.
 `

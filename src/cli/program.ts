@@ -80,11 +80,16 @@ export type Invocation =
  * Reads a command line.
  * @param argv without the program's own name
  * @param columns width of the terminal
+ * @param name the words by which the program is started here
  */
-export async function parseArguments(argv: readonly string[], columns = 80): Promise<Invocation> {
+export async function parseArguments(
+  argv: readonly string[],
+  columns = 80,
+  name = NAME
+): Promise<Invocation> {
   let chosen: Command = file
   let text = ''
-  const parser = build(columns, command => {
+  const parser = build(columns, name, command => {
     chosen = command
   })
   let refused: Error | undefined
@@ -115,12 +120,12 @@ function joinDash(argv: readonly string[]): string[] {
   return joined
 }
 
-function build(columns: number, choose: (command: Command) => void): Argv {
+function build(columns: number, name: string, choose: (command: Command) => void): Argv {
   // The texts say what a flag takes. The types do not know of this setting.
   const plain = yargs() as Argv & { usageConfiguration(how: { 'hide-types': boolean }): Argv }
   const parser = plain
     .usageConfiguration({ 'hide-types': true })
-    .scriptName(NAME)
+    .scriptName(name)
     .usage('$0 [command] [flags]\n\nReach a port of another computer, directly and encrypted, through NATs.')
     // Messages are in English only, so the language of the system must not translate half of them.
     .locale('en')
@@ -147,7 +152,7 @@ function build(columns: number, choose: (command: Command) => void): Argv {
         // Here, not above: groups are shown in the order in which they are made.
         builder.group(Object.keys(command.flags), 'Flags:')
         builder.group([...Object.keys(everyFlag), 'help', 'version'], 'Flags of every command:')
-        for (const [line, what] of command.examples) builder.example(line, what)
+        for (const [line, what] of command.examples) builder.example(line.replace(NAME, name), what)
       },
       () => choose(command)
     )

@@ -3,7 +3,7 @@
 import { codeOf, exitCodeOf, HyperNatError, OptionsError } from '../errors.js'
 import { type Arguments, commandLine, type Job } from './command.js'
 import { type CliContext, EXIT } from './context.js'
-import { DEFAULT_FILE, FIRST_STEPS, file } from './file.js'
+import { DEFAULT_FILE, file, firstSteps } from './file.js'
 import { makeLog } from './log.js'
 import type { Output } from './output.js'
 import { type Invocation, parseArguments } from './program.js'
@@ -12,7 +12,7 @@ import { isUnknownCommand } from './unknown.js'
 
 /** @param argv without the name of the program */
 export async function run(argv: readonly string[], context: CliContext): Promise<number> {
-  const invocation = await parseArguments(argv, context.columns)
+  const invocation = await parseArguments(argv, context.columns, context.name)
   if (invocation.kind === 'text') {
     context.stdout(`${invocation.text}\n`)
     return EXIT.done
@@ -47,7 +47,7 @@ async function runJob(job: Job, args: Arguments, output: Output, context: CliCon
 }
 
 /** Advice for commands that need an options file which does not exist. */
-const ANOTHER_FILE = `-c FILE names another one, and hyper-nat ui makes one\n`
+const anotherFile = (name: string): string => `-c FILE names another one, and ${name} ui makes one\n`
 
 /** What the command runs, or undefined after printing why it cannot. */
 async function collect(
@@ -69,14 +69,14 @@ async function collect(
       const subject = command.subject(args)
       output.failure(err, subject)
       if (codeOf(err) === 'OPTIONS_NOT_FOUND') {
-        if (command !== file) output.advice(ANOTHER_FILE)
-        else if (subject === DEFAULT_FILE) output.advice(FIRST_STEPS)
+        if (command !== file) output.advice(anotherFile(context.name))
+        else if (subject === DEFAULT_FILE) output.advice(firstSteps(context.name))
       }
       return undefined
     }
     if (err instanceof OptionsError) found = [...faults, ...err.faults]
   }
   output.failure(new OptionsError(found, 'BAD_USAGE'), name)
-  output.advice(`${name} --help tells more\n`)
+  output.advice(`${name.replace('hyper-nat', context.name)} --help tells more\n`)
   return undefined
 }

@@ -1,18 +1,16 @@
 /** `hyper-nat service`: have the system start hyper-nat by itself. */
 
-import { fileURLToPath } from 'node:url'
 import type { Fault } from '../errors.js'
 import type { Step } from '../service/plan.js'
+import { programWords } from '../shipped.js'
 import { oneOf, quote } from '../text/quote.js'
 import { type Arguments, type Command, type Job, text, words } from './command.js'
 import { type CliContext, EXIT } from './context.js'
 import { DEFAULT_FILE } from './file.js'
+import { NPX_CACHE } from './own-name.js'
 
 const ACTIONS = ['install', 'uninstall', 'status'] as const
 type Action = (typeof ACTIONS)[number]
-
-/** Where npx keeps what it runs once. */
-const NPX_CACHE = /[\\/]_npx[\\/]/
 
 export const service: Command = {
   name: 'service',
@@ -42,11 +40,11 @@ async function job(args: Arguments): Promise<Job> {
   // Faults in there would only be found by whoever looks for the reason why nothing runs.
   const options =
     action === 'install' ? await (await import('../options/file.js')).readOptionsFile(file) : undefined
-  const main = fileURLToPath(new URL('../main.js', import.meta.url))
-  const parts = await partsHere(args.system ? 'system' : 'user', main, file, options)
+  const program = programWords()
+  const parts = await partsHere(args.system ? 'system' : 'user', program, file, options)
   const plan = planFor(parts)
   if (action === 'status') return { warnings: [], task: context => showStatus(plan.status, args, context) }
-  const notes = action === 'install' ? [...npxNote(main), ...plan.notes] : []
+  const notes = action === 'install' ? [...npxNote(program), ...plan.notes] : []
   return {
     warnings: options?.warnings ?? [],
     task: context => carryOut(action, plan[action], notes, args, context)
@@ -63,10 +61,10 @@ async function actionOf(args: Arguments): Promise<Action> {
   throw new OptionsError([fault], 'BAD_USAGE')
 }
 
-function npxNote(main: string): string[] {
-  if (!NPX_CACHE.test(main)) return []
+function npxNote(program: readonly string[]): string[] {
+  if (!program.some(word => NPX_CACHE.test(word))) return []
   return [
-    'hyper-nat was started by npx, from a folder that may be emptied: npm install -g hyper-nat, and install from there'
+    'hyper-nat was started by npx, from a folder that may be emptied: npm install -g hyper-nat@2, and install from there'
   ]
 }
 

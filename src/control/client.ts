@@ -1,5 +1,4 @@
 /** The other end of the control socket: asks a daemon, and finds those that run. */
-import { unlink } from 'node:fs/promises'
 import net from 'node:net'
 import { codeOf, type ErrorCode, HyperNatError, OptionsError } from '../errors.js'
 import { CONTROL_LIMITS, type ControlLimits } from '../limits.js'
@@ -7,6 +6,8 @@ import { LineReader } from './lines.js'
 import {
   addressesIn,
   type ControlSetting,
+  clear,
+  type Folder,
   foldersOf,
   type Machine,
   pidOf,
@@ -186,9 +187,14 @@ export async function findDaemons(
 ): Promise<FoundDaemon[]> {
   if (control === false) return []
   const folders = foldersOf(control, machine)
-  const addresses = (await Promise.all(folders.map(folder => addressesIn(folder, machine)))).flat()
+  const addresses = new Map<string, Folder>()
+  for (const folder of folders) {
+    for (const address of await addressesIn(folder, machine)) addresses.set(address, folder)
+  }
   const wanted = file === undefined ? undefined : realFile(file)
-  const found = await Promise.all([...new Set(addresses)].map(address => reach(address, machine, limits)))
+  const found = await Promise.all(
+    [...addresses].map(([address, folder]) => reach(address, folder, machine, limits))
+  )
   const chosen: FoundDaemon[] = []
   const silent: number[] = []
   for (const one of found) {
@@ -226,6 +232,7 @@ function doesNotAnswer(pids: readonly number[]): HyperNatError {
 
 async function reach(
   address: string,
+  folder: Folder,
   machine: Machine,
   limits: ControlLimits
 ): Promise<FoundDaemon | SilentDaemon | null> {
@@ -233,7 +240,8 @@ async function reach(
   try {
     control = await ControlClient.connect(address, limits)
   } catch (err) {
-    if (codeOf(err) === 'ECONNREFUSED' && machine.platform !== 'win32') await unlink(address).catch(() => {})
+    const gone = machine.platform === 'win32' ? 'ENOENT' : 'ECONNREFUSED'
+    if (codeOf(err) === gone) await clear(address, folder, machine).catch(() => {})
     return null
   }
   try {

@@ -1,7 +1,7 @@
 /** Where the control sockets of a user's daemons are. See CONTROL.md. */
 import { createHash } from 'node:crypto'
-import { realpathSync } from 'node:fs'
-import { chmod, lstat, readdir } from 'node:fs/promises'
+import { realpathSync, rmSync } from 'node:fs'
+import { chmod, lstat, readdir, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { codeOf, HyperNatError } from '../errors.js'
@@ -28,6 +28,9 @@ const LONGEST_NAME = '4294967295.sock'
 
 const PIPES = '\\\\.\\pipe\\'
 
+/** Ends the name of a file that tells of a daemon on Windows, where not every system lets pipes be listed. */
+const NOTE = '.pid'
+
 /** Permission bits of users other than the owner. */
 const OTHERS = 0o077
 
@@ -50,7 +53,7 @@ function userName(): string {
   }
 }
 
-/** A folder of sockets; on Windows it only has a part in the names of pipes. */
+/** A folder of sockets; on Windows, of notes on which daemons run, and a part of the names of their pipes. */
 export interface Folder {
   readonly path: string
   /** Whether it is ours to judge: somebody who names a folder knows why. */
@@ -61,7 +64,9 @@ export interface Folder {
 export function foldersOf(setting: string | undefined, machine: Machine): Folder[] {
   const { platform, env, uid, tmpdir } = machine
   if (setting !== undefined) return [fitting({ path: resolve(setting), ours: false }, machine)]
-  if (platform === 'win32') return [{ path: '', ours: true }]
+  if (platform === 'win32') {
+    return [{ path: join(env.LOCALAPPDATA ?? tmpdir, 'hyper-nat', 'Daemons'), ours: true }]
+  }
   const runtime = env.XDG_RUNTIME_DIR
   const paths =
     uid === 0
@@ -101,9 +106,8 @@ function pipePrefix(path: string, { user }: Machine): string {
 export async function addressesIn({ path, ours }: Folder, machine: Machine): Promise<string[]> {
   try {
     if (machine.platform === 'win32') {
-      const prefix = pipePrefix(path, machine)
-      const names = (await readdir(PIPES)).map(name => PIPES + name)
-      return names.filter(name => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)))
+      const notes = (await readdir(path)).filter(name => /^\d+\.pid$/.test(name))
+      return notes.map(name => pipePrefix(path, machine) + name.slice(0, -NOTE.length))
     }
     // Who asks tells a daemon what to do: nobody else may pose as one.
     if (ours && !(await isPrivate(path, machine))) return []
@@ -121,9 +125,9 @@ export async function addressesIn({ path, ours }: Folder, machine: Machine): Pro
  * @throws HyperNatError CONTROL_FAILED when it cannot be made, or others could put something in its place
  */
 export async function prepare({ path, ours }: Folder, machine: Machine): Promise<void> {
-  if (machine.platform === 'win32') return
   try {
     const made = await makeFolder(path, 0o700)
+    if (machine.platform === 'win32') return
     // The mask of this process may have taken bits away.
     if (made) await chmod(path, 0o700)
     if (!ours || (await isPrivate(path, machine))) return
@@ -132,6 +136,22 @@ export async function prepare({ path, ours }: Folder, machine: Machine): Promise
     throw failed(path, code === 'ENOENT' ? 'no folder can be made there' : code, err)
   }
   throw failed(path, 'other users own it, or can enter it')
+}
+
+/** Has others find the daemon that listens at {@link addressOf}. A socket is found by itself. */
+export async function announce({ path }: Folder, pid: number, { platform }: Machine): Promise<void> {
+  if (platform === 'win32') await writeFile(join(path, `${pid}${NOTE}`), '')
+}
+
+/** Removes what {@link announce} has made; at once, as the process may be about to end. */
+export function withdraw({ path }: Folder, pid: number, { platform }: Machine): void {
+  if (platform === 'win32') rmSync(join(path, `${pid}${NOTE}`), { force: true })
+}
+
+/** Removes what a daemon has left that did not end by itself. */
+export async function clear(address: string, folder: Folder, machine: Machine): Promise<void> {
+  if (machine.platform === 'win32') withdraw(folder, pidOf(address), machine)
+  else await unlink(address)
 }
 
 /** Whether only this user owns the folder, and can enter it. */

@@ -6,7 +6,7 @@ import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import type { ControlLimits } from '../limits.js'
 import type { Journal } from '../log/journal.js'
 import { LineReader } from './lines.js'
-import { addressOf, type Folder, type Machine, prepare } from './place.js'
+import { addressOf, announce, type Folder, type Machine, prepare, withdraw } from './place.js'
 import type { Answer, CommandName, ControlError, DaemonStatus, Reloaded, Request, Who } from './wire.js'
 
 /** Whom it speaks for. */
@@ -36,6 +36,8 @@ export class ControlServer {
   readonly #limits: ControlLimits
   readonly #connections = new Set<Connection>()
   readonly #server: net.Server
+  /** Has nobody look for it any more. */
+  #withdraw = (): void => {}
 
   constructor(daemon: Controlled, limits: ControlLimits) {
     this.#daemon = daemon
@@ -61,6 +63,8 @@ export class ControlServer {
         return this.#listen(address)
       })
       if (machine.platform !== 'win32') await chmod(address, 0o600)
+      await announce(folder, pid, machine)
+      this.#withdraw = () => withdraw(folder, pid, machine)
     } catch (err) {
       this.#server.close()
       throw new HyperNatError(
@@ -97,6 +101,7 @@ export class ControlServer {
   /** Hears nobody any more; those who wait for the end of the daemon see it when the process ends, or by {@link hangUp}. */
   close(): void {
     this.#server.close()
+    this.#withdraw()
   }
 
   hangUp(): void {

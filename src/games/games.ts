@@ -1,17 +1,16 @@
 /** All recipes: those that come with hyper-nat, and the user's own in the folder for settings, which go before. */
 
-import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import envPaths from 'env-paths'
 import { codeOf, type Fault, HyperNatError } from '../errors.js'
+import { listAny, readAny, shippedPath } from '../shipped.js'
 import { guess } from '../text/guess.js'
 import { quote } from '../text/quote.js'
 import { partsOf } from './map-name.js'
 import { type Recipe, recipeShape } from './recipe.js'
 
 /** Recipes that come with the program. */
-export const SHIPPED = fileURLToPath(new URL('../../../config/games', import.meta.url))
+export const SHIPPED = shippedPath('config/games')
 
 /** Where `hyper-nat learn --save` puts recipes. */
 export function ownFolder(): string {
@@ -102,7 +101,7 @@ export function readGames(folders: readonly string[]): Games {
     for (const file of filesOf(folder)) {
       const path = join(folder, file)
       try {
-        recipes.push(parseRecipe(readFileSync(path, 'utf8'), file.replace(/\.json$/, '')))
+        recipes.push(parseRecipe(readAny(path).toString(), file.replace(/\.json$/, '')))
       } catch (err) {
         faults.push({ path, message: err instanceof Error ? err.message : String(err) })
       }
@@ -113,7 +112,7 @@ export function readGames(folders: readonly string[]): Games {
 
 function filesOf(folder: string): string[] {
   try {
-    return readdirSync(folder)
+    return listAny(folder)
       .filter(name => name.endsWith('.json'))
       .sort()
   } catch (err) {

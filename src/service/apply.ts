@@ -26,7 +26,7 @@ export interface Ran {
 /** What is to be installed here. */
 export async function partsHere(
   scope: ServiceParts['scope'],
-  main: string,
+  program: readonly string[],
   file: string,
   options?: Options
 ): Promise<ServiceParts> {
@@ -37,8 +37,7 @@ export async function partsHere(
   )
   return {
     scope,
-    node: process.execPath,
-    main,
+    program,
     options: path,
     identity: options?.identity,
     logFile: options?.log?.file,

@@ -43,7 +43,7 @@ function logOf({ scope, home }: ServiceParts): string {
 
 /** The text of the property list. */
 export function launchdPlist(parts: ServiceParts): string {
-  const { scope, node, main, options, owner } = parts
+  const { scope, program, options, owner } = parts
   const string = (text: string): string => `<string>${escapeXml(text)}</string>`
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
@@ -53,7 +53,7 @@ export function launchdPlist(parts: ServiceParts): string {
     `  <key>Label</key>${string(LABEL)}`,
     '  <key>ProgramArguments</key>',
     '  <array>',
-    ...[node, main, '-c', options].map(word => `    ${string(word)}`),
+    ...[...program, '-c', options].map(word => `    ${string(word)}`),
     '  </array>',
     ...(scope === 'system' && owner !== null ? [`  <key>UserName</key>${string(owner)}`] : []),
     '  <key>RunAtLoad</key><true/>',

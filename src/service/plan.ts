@@ -32,10 +32,8 @@ export interface ServicePlan {
 export interface ServiceParts {
   /** `user`: while this user is logged in. `system`: from the start of the machine on. */
   readonly scope: 'user' | 'system'
-  /** Node's own program, absolute. */
-  readonly node: string
-  /** The file of hyper-nat that Node runs, absolute. */
-  readonly main: string
+  /** What starts hyper-nat, absolute: Node and the file that it runs, or a single-file program. */
+  readonly program: readonly string[]
   /** The options file, absolute. */
   readonly options: string
   /** Files beside the options that the daemon writes: an identity, a log; absolute. */

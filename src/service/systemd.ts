@@ -68,7 +68,7 @@ export function systemdPlan(parts: ServiceParts): ServicePlan {
   }
 }
 
-function notesOf({ scope, owner, node, main }: ServiceParts): string[] {
+function notesOf({ scope, owner, program }: ServiceParts): string[] {
   if (scope === 'user') {
     return ['It ends when you log out. For it to go on: loginctl enable-linger']
   }
@@ -78,7 +78,7 @@ function notesOf({ scope, owner, node, main }: ServiceParts): string[] {
     where,
     'The service has a user of its own, which gets a copy of the options when it starts: after a change, run systemctl restart hyper-nat'
   ]
-  const closed = [node, main].find(path => /^\/(root|home)\//.test(path))
+  const closed = program.find(path => /^\/(root|home)\//.test(path))
   if (closed !== undefined) {
     notes.push(
       `${closed} is in a home folder, which that user may not be able to read: install Node and hyper-nat for all users`
@@ -161,8 +161,8 @@ function ownExec(parts: ServiceParts): string[] {
   return [execStart(parts, argument(parts.options)), 'ExecReload=/bin/kill -HUP $MAINPID']
 }
 
-function execStart({ node, main }: ServiceParts, options: string): string {
-  return `ExecStart=${quoted(node)} ${argument(main)} -c ${options}`
+function execStart({ program: [first = '', ...words] }: ServiceParts, options: string): string {
+  return `ExecStart=${[quoted(first), ...words.map(argument)].join(' ')} -c ${options}`
 }
 
 /** One word, whatever is in it. */

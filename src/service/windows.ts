@@ -34,11 +34,11 @@ export function windowsPlan(parts: ServiceParts): ServicePlan {
 }
 
 /** The text of the task. */
-export function windowsTask({ scope, node, main, options, account }: ServiceParts): string {
+export function windowsTask({ scope, program, options, account }: ServiceParts): string {
   const system = scope === 'system'
   const user = `<UserId>${escapeXml(account)}</UserId>`
   // Without a window that is closed by mistake.
-  const argumentsOf = ['--headless', node, main, '-c', options].map(quoted).join(' ')
+  const argumentsOf = ['--headless', ...program, '-c', options].map(quoted).join(' ')
   return [
     '<?xml version="1.0" encoding="UTF-16"?>',
     '<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">',

@@ -6,7 +6,6 @@
  *
  * Nothing runs while nobody looks.
  */
-import { readFile } from 'node:fs/promises'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
@@ -17,6 +16,7 @@ import { HttpServer } from '../http/server.js'
 import type { UiLimits } from '../limits.js'
 import type { Journal } from '../log/journal.js'
 import type { Log } from '../log/log.js'
+import { readAny, shippedPath } from '../shipped.js'
 import type { Status } from '../status.js'
 import { type Clock, wallClock } from '../util/clock.js'
 import { Actions, type Changeable } from './actions.js'
@@ -89,7 +89,7 @@ export class Ui {
   async start(): Promise<{ url: string; once: string }> {
     const { port } = this.#parts
     for (const [path, [file, type]] of Object.entries(FILES)) {
-      const bytes = await readFile(new URL(`./page/${file}`, import.meta.url))
+      const bytes = readAny(shippedPath(`dist/src/ui/page/${file}`))
       this.#files.set(path, { bytes: new Uint8Array(bytes), type })
     }
     try {

@@ -29,8 +29,7 @@ function partsIn(folder: string, more: Partial<ServiceParts>): ServiceParts {
   if (!existsSync(node)) symlinkSync(process.execPath, node)
   return {
     scope: 'system',
-    node,
-    main: mainFile,
+    program: [node, mainFile],
     options: join(folder, 'options.json'),
     owner: 'daemon',
     home: folder,

@@ -13,15 +13,16 @@ type EventName = DaemonEvent['event']
 type EventOf<E extends EventName> = Extract<DaemonEvent, { event: E }>
 
 /**
- * How to start it: `name` is for messages, `nodeArgs` come before the program's file, `env` is added, `prefix` is a program
+ * How to start it: `program` is in place of the build under test, `name` is for messages, `nodeArgs` come before the program's file, `env` is added, `prefix` is a program
  * to start it with (taskset, ip netns exec).
  */
 export interface HyperNatStart {
+  program?: readonly string[] | undefined
   name?: string
   cwd?: string
   nodeArgs?: string[]
   prefix?: readonly string[]
-  env?: Record<string, string>
+  env?: Record<string, string | undefined>
 }
 
 /**
@@ -38,7 +39,8 @@ export class HyperNat extends Process {
 
   constructor(args: readonly string[], options: HyperNatStart = {}) {
     const { name = 'hyper-nat', cwd, nodeArgs = [], prefix = [], env } = options
-    const [command = '', ...rest] = [...prefix, process.execPath, ...nodeArgs, mainFile, ...args]
+    const { program = [process.execPath, ...nodeArgs, mainFile] } = options
+    const [command = '', ...rest] = [...prefix, ...program, ...args]
     super(command, rest, {
       name: `${name} ${args.join(' ')}`,
       cwd,

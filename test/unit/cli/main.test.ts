@@ -25,7 +25,7 @@ test('no command and no options.json: what to write, exit code 2', async () => {
   assert.equal(code, 2)
   assert.equal(stdout, '')
   assert.match(stderr, /there is no file options.json/)
-  assert.match(stderr, /hyper-nat server -p 3000/)
+  assert.match(stderr, /node \S*main\.js server -p 3000/)
   assert.match(stderr, /"mode": "server"(.|\n)*"mode": "client"/)
   assert.match(stderr, /^[\x20-\x7e\n]+$/)
 })

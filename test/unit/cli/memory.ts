@@ -30,6 +30,7 @@ export class FakeDaemon extends EventEmitter implements RunningDaemon {
 
 /** A process around the command line, in memory. */
 export class Memory implements CliContext {
+  name = 'hyper-nat'
   env: Record<string, string> = {}
   columns = 100
   closeMs = 60_000

@@ -6,10 +6,13 @@ import { test } from 'node:test'
 import {
   addressesIn,
   addressOf,
+  announce,
+  clear,
   foldersOf,
   type Machine,
   prepare,
-  thisMachine
+  thisMachine,
+  withdraw
 } from '../../../src/control/place.js'
 import { codeOf } from '../../../src/errors.js'
 
@@ -48,6 +51,24 @@ test('pipes of Windows differ by user and folder', () => {
   assert.match(of(undefined, windows), /^\\\\\.\\pipe\\hyper-nat-[0-9a-f]{16}-7$/)
   const all = [of(undefined, windows), of('x', windows), of(undefined, { ...windows, user: 'ben' })]
   assert.equal(new Set(all).size, 3)
+})
+
+test('daemons of Windows are found by a file for each, as pipes cannot be listed everywhere', async t => {
+  const base = mkdtempSync(join(tmpdir(), 'hn-place-'))
+  t.after(() => rmSync(base, { recursive: true }))
+  const machine: Machine = { ...LINUX, platform: 'win32', uid: -1, env: { LOCALAPPDATA: base } }
+  const folder = foldersOf(undefined, machine)[0]!
+  assert.deepEqual(await addressesIn(folder, machine), [])
+  await prepare(folder, machine)
+  writeFileSync(join(folder.path, 'something.else'), '')
+  await announce(folder, 7, machine)
+  await announce(folder, 8, machine)
+  const addresses = [7, 8].map(pid => addressOf(folder, pid, machine))
+  assert.deepEqual((await addressesIn(folder, machine)).sort(), addresses)
+  withdraw(folder, 7, machine)
+  assert.deepEqual(await addressesIn(folder, machine), [addresses[1]])
+  await clear(addresses[1]!, folder, machine)
+  assert.deepEqual(await addressesIn(folder, machine), [])
 })
 
 test('a folder of ours is for its owner only, or not used', { skip: isWindows }, async t => {

@@ -6,8 +6,7 @@ import { type ServiceParts, type Step, stepsText } from '../../../src/service/pl
 
 const PARTS: ServiceParts = {
   scope: 'user',
-  node: '/usr/bin/node',
-  main: '/usr/lib/hyper-nat/main.js',
+  program: ['/usr/bin/node', '/usr/lib/hyper-nat/main.js'],
   options: '/home/anna/options.json',
   owner: 'anna',
   home: '/home/anna',
@@ -103,7 +102,7 @@ test('systemd, for the machine, with options that only root reads', () => {
   assert.match(plan.notes.join('\n'), /systemctl restart hyper-nat/)
   assert.doesNotMatch(plan.notes.join('\n'), /home folder/)
   assert.match(
-    planFor({ ...ROOTS, node: '/root/.nvm/node' }, 'linux').notes.join('\n'),
+    planFor({ ...ROOTS, program: ['/root/.nvm/node', '/usr/lib/main.js'] }, 'linux').notes.join('\n'),
     /\/root\/\.nvm\/node is in a home folder/
   )
   const plain = settings(written(planFor(ROOTS, 'linux').install).text)
@@ -137,8 +136,7 @@ test('launchd, for a user and for the machine', () => {
 
 const WINDOWS = {
   ...PARTS,
-  node: 'C:\\Program Files\\nodejs\\node.exe',
-  main: 'C:\\hyper-nat\\main.js',
+  program: ['C:\\Program Files\\nodejs\\node.exe', 'C:\\hyper-nat\\main.js'],
   options: 'C:\\Users\\anna\\R&D.json',
   config: 'C:\\Users\\anna\\AppData\\Roaming'
 }
@@ -165,6 +163,15 @@ test('the task scheduler of Windows', () => {
   assert.match(system, /<BootTrigger>/)
   assert.match(system, /<UserId>S-1-5-19<\/UserId>/)
   assert.doesNotMatch(system, /anna<\/UserId>/)
+})
+
+test('a single-file program is started as itself by every system', () => {
+  const alone = { ...PARTS, program: ['/opt/hyper nat'] }
+  assert.match(written(planFor(alone, 'linux').install).text, /^ExecStart="\/opt\/hyper nat" -c "\/home/m)
+  const plist = written(planFor(alone, 'darwin').install).text
+  assert.match(plist, /<array>\s*<string>\/opt\/hyper nat<\/string>\s*<string>-c</)
+  const task = written(planFor({ ...WINDOWS, program: ['C:\\h n\\hyper-nat.exe'] }, 'win32').install).text
+  assert.match(task, /--headless &quot;C:\\h n\\hyper-nat\.exe&quot; -c /)
 })
 
 test('another system is told that there is nothing for it', () => {

@@ -1,0 +1,3 @@
+/** Where a single-file program starts. */
+import './own-window.js'
+import '../../../src/main.js'

@@ -1,0 +1,44 @@
+// What the products weigh, and how soon the program starts.
+
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { mainFile } from '../support/hyper-nat.js'
+import { checkSize, notHere, product, version } from './products.js'
+
+const program = product(`-${version}-linux-x64`)
+
+test('its size, and how soon it starts beside the build under test', {
+  skip: notHere,
+  timeout: 120_000
+}, async t => {
+  const home = mkdtempSync(join(tmpdir(), 'hyper-nat-home-'))
+  t.after(() => rmSync(home, { recursive: true, force: true }))
+  const env = { PATH: process.env.PATH, HOME: home }
+  const say = (text: string): void => t.diagnostic(text)
+  checkSize(program, 114, say)
+  checkSize(product(`-${version}-linux-x64.tar.gz`), 42.5, say)
+  checkSize(product(`-${version}-linux-arm64.tar.gz`), 42.2, say)
+  checkSize(product(`_${version}_amd64.deb`), 42.5, say)
+  checkSize(product(`-${version}-win-x64.exe`), 91.6, say)
+  checkSize(product(`-${version}-win-x64.zip`), 35.9, say)
+  checkSize(product(`-${version}.tgz`), 0.6, say)
+  const best = (words: readonly string[]): number => {
+    const [command = '', ...args] = words
+    const runs = Array.from({ length: 7 }, () => {
+      const started = performance.now()
+      execFileSync(command, [...args, 'keygen', '--json'], { env })
+      return performance.now() - started
+    })
+    return Math.min(...runs.slice(1))
+  }
+  const first = performance.now()
+  execFileSync(program, ['keygen', '--json'], { env })
+  say(`first start: ${(performance.now() - first).toFixed()} ms`)
+  const [alone, node] = [best([program]), best([process.execPath, mainFile])]
+  say(`start: ${alone.toFixed()} ms; with Node: ${node.toFixed()} ms`)
+  assert.ok(alone < node * 1.1, `it starts in ${alone.toFixed()} ms, Node in ${node.toFixed()} ms`)
+})
