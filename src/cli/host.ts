@@ -15,7 +15,9 @@ import {
   portMappingOf,
   qrFlag,
   relayFlag,
-  secretFlags
+  secretFlags,
+  tcpFlags,
+  tcpOf
 } from './shared-flags.js'
 
 export const host: Command = {
@@ -42,6 +44,7 @@ export const host: Command = {
     force: { type: 'boolean', describe: 'Share it even if it cannot be played so' },
     ...qrFlag,
     ...relayFlag,
+    ...tcpFlags,
     ...runFlags,
     ...portMappingFlag
   },
@@ -88,7 +91,8 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     secret,
     ...accessOf(args),
     ...networkOf(args, context),
-    ...portMappingOf(args)
+    ...portMappingOf(args),
+    ...tcpOf(args)
   })
   const [first] = options.entries
   return {
