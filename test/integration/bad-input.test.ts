@@ -122,7 +122,7 @@ staged('no options.json and no command: what to write, exit code 2', async stage
   const { code, stderr, stdout } = await daemon.end(10_000)
   assert.equal(code, 2)
   assert.match(stderr + stdout, /options\.json/)
-  assert.match(stderr + stdout, /hyper-nat server/)
+  assert.match(stderr + stdout, /main\.js server/)
   assert.match(stderr + stdout, /"mode": "client"|hyper-nat client/)
 })
 

@@ -139,7 +139,7 @@ staged('a mistyped, a cut and a foreign ticket start nothing', async stage => {
 
 staged('ports that are too many for one ticket are shared without one', async stage => {
   const ports = Array.from({ length: 300 }, (_, i) => 10_000 + 2 * i).join(',')
-  const server = await stage.run(['server', '-p', ports, '-s', newSecret()])
+  const server = await stage.run(['server', '-p', ports, '--protocol', 'udp', '-s', newSecret()])
   const ready = await server.event('ready')
   assert.ok(ready.mode === 'server')
   assert.equal(ready.ticket, undefined)
