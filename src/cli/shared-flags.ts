@@ -130,7 +130,7 @@ export function portMappingOf(args: Arguments): Pick<NetworkFlags, 'portMapping'
 /** Tells what runs in the library that the program shall end. */
 export function stopSignal(stopped: Promise<unknown>): AbortSignal {
   const controller = new AbortController()
-  stopped.then(() => controller.abort())
+  void stopped.then(() => controller.abort())
   return controller.signal
 }
 

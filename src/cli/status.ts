@@ -67,7 +67,7 @@ async function look({ control }: FoundDaemon): Promise<DaemonStatus> {
 /** Until one of both sides ends. */
 async function watch({ control }: FoundDaemon, show: (status: DaemonStatus) => void): Promise<void> {
   let over = false
-  control.closed.then(() => {
+  void control.closed.then(() => {
     over = true
   })
   let before: DaemonStatus | null = null

@@ -144,7 +144,7 @@ class Connection {
       reader.push(bytes)
       // What has been asked so far is answered before more is asked.
       this.#socket.pause()
-      this.#busy.then(() => this.#socket.resume())
+      void this.#busy.then(() => this.#socket.resume())
     })
   }
 

@@ -303,7 +303,7 @@ export class Node {
         if (link.path === 'relayed') relay?.failed()
         this.#fallback?.check()
       }
-      link.closed.then(code => {
+      void link.closed.then(code => {
         this.#links.delete(link)
         // Perhaps it was the other side that went away; then another relay does no harm.
         if (link.path === 'relayed' && code !== 'CONNECTION_LOST') relay?.failed()
@@ -325,7 +325,7 @@ export class Node {
   ): () => void {
     if (this.#started) return this.#dialNow(key, keyPair, done, relayAddresses)
     let giveUp: (() => void) | null = () => {}
-    this.#starting.then(() => {
+    void this.#starting.then(() => {
       if (giveUp) giveUp = this.#dialNow(key, keyPair, done, relayAddresses)
     })
     return () => {

@@ -123,7 +123,7 @@ export class PortMapping {
     this.#become({ state: 'searching' })
     const round = this.#round
     // Two clients of the router at once would remove each other's mapping.
-    this.#releasing.then(() => {
+    void this.#releasing.then(() => {
       if (round !== this.#round) return
       const router = this.#deps.openRouter(this.#port, {
         mapped: port => router === this.#router && this.#onMapped(port),
@@ -151,7 +151,7 @@ export class PortMapping {
     // The port that clients are sent to no longer exists.
     if (now.state === 'mapped' && now.externalPort !== port.externalPort) this.#become({ state: 'searching' })
     this.#checking = true
-    this.#check(port, ++this.#round, this.#deps.limits.portChecks)
+    void this.#check(port, ++this.#round, this.#deps.limits.portChecks)
   }
 
   async #check(port: MappedPort, round: number, times: number): Promise<void> {

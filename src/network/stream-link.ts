@@ -237,7 +237,7 @@ export class StreamLink implements Link {
     if (this.#gone) return
     this.#leave('CLOSED')
     const linger = setTimeout(() => this.#stream.destroy(), LINGER_MS)
-    this.closed.then(() => clearTimeout(linger))
+    void this.closed.then(() => clearTimeout(linger))
     this.#stream.end()
   }
 

@@ -36,7 +36,7 @@ export class FileWatch {
   #later(): void {
     if (this.#closed) return
     this.#timer = this.#clock.after(this.#everyMs, () => {
-      this.#look().finally(() => this.#later())
+      void this.#look().finally(() => this.#later())
     })
   }
 

@@ -172,7 +172,7 @@ staged(
     const target = await stage.use(
       listenTcp(socket => {
         ports.push(socket.remotePort!)
-        readAll(socket).then(bytes => socket.end(bytes))
+        void readAll(socket).then(bytes => socket.end(bytes))
       })
     )
     const { port } = target

@@ -138,7 +138,7 @@ export class Endpoint {
   #watchCertificate(): void {
     const { clock, limits } = this.#options
     this.#certificate = clock.after(limits.certificateMs, () => {
-      this.#readCertificate(false).finally(() => {
+      void this.#readCertificate(false).finally(() => {
         if (!this.#closed) this.#watchCertificate()
       })
     })

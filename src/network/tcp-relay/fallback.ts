@@ -97,7 +97,7 @@ export class Fallback {
   }
 
   start(): void {
-    if (this.#parts.relays.length > 0) this.#check()
+    if (this.#parts.relays.length > 0) void this.#check()
   }
 
   /** Something is wrong with the network: finds out whether it is UDP. */
@@ -105,7 +105,7 @@ export class Fallback {
     if (this.#parts.relays.length === 0 || this.#closed) return
     for (const connection of this.#connections) connection.restart()
     const rested = this.#parts.clock.now() - this.#checkedAt > CHECK_REST_MS
-    if (rested && (this.#state === 'udp' || this.#state === 'tcp')) this.#check()
+    if (rested && (this.#state === 'udp' || this.#state === 'tcp')) void this.#check()
   }
 
   close(): void {

@@ -55,7 +55,7 @@ export function App() {
       view: show,
       lines: (more: readonly Line[]) => setLines(known => [...known, ...more].slice(-LINES))
     }
-    follow(listener, ended.signal)
+    void follow(listener, ended.signal)
     return () => ended.abort()
   }, [show])
 

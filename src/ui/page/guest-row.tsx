@@ -105,7 +105,7 @@ function Rename({ name, server, onClose }: QuestionProps) {
   const [to, setTo] = useState(name)
   const rename = (event: Event): void => {
     event.preventDefault()
-    run(async () => {
+    void run(async () => {
       const { view } = await ask('rename', { publicKey: server.publicKey, name, to })
       onClose()
       show(view)

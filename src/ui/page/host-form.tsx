@@ -45,7 +45,7 @@ function Details({ game, onBack }: { game: Choice; onBack: () => void }) {
   const [isPrivate, setPrivate] = useState(false)
   const submit = (event: Event): void => {
     event.preventDefault()
-    run(async () => {
+    void run(async () => {
       const how = { name, host, private: isPrivate }
       const { view } = game
         ? await ask('hostGame', { ...how, game: game.id, ports: ports.trim() === game.ports ? '' : ports })

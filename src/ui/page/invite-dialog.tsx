@@ -30,7 +30,7 @@ export function InviteDialog({
   const [ticket, setTicket] = useState<string | null>(null)
   const invite = (event: Event): void => {
     event.preventDefault()
-    run(async () => {
+    void run(async () => {
       const limits = days > 0 ? { days } : {}
       const answer = await ask('invite', { publicKey: server.publicKey, name, ...limits })
       show(answer.view)

@@ -38,7 +38,7 @@ export function JoinForm() {
 
   const submit = (event: Event): void => {
     event.preventDefault()
-    run(async () => {
+    void run(async () => {
       const { view } = await ask('join', { ticket })
       show(view)
       say('Joined')

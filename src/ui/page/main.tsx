@@ -3,4 +3,4 @@ import { render } from 'preact'
 import { App } from './app.js'
 import { enter } from './door.js'
 
-enter().finally(() => render(<App />, document.getElementById('app')!))
+void enter().finally(() => render(<App />, document.getElementById('app')!))

@@ -86,10 +86,10 @@ test('while more handshakes come than are looked at, that of a guest waits with 
     clock.run(clock.now() + ms)
     await turn()
   }
-  for (let i = 0; i < 20; i++) come(`stranger ${i}`)
+  for (let i = 0; i < 20; i++) void come(`stranger ${i}`)
   const guest = come('a guest')
   let late: unknown = 'waits'
-  come('a guest who comes too late').then(answer => {
+  void come('a guest who comes too late').then(answer => {
     late = answer
   })
   await pass(0)

@@ -258,7 +258,7 @@ test('a router is asked again only when it has removed what it was asked for bef
   home.removal = new Promise(resolve => {
     removed = resolve
   })
-  home.mapping.close()
+  void home.mapping.close()
   home.mapping.start(PORT)
   await turn()
   assert.equal(home.opened.length, 1)
