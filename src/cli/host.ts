@@ -27,7 +27,8 @@ export const host: Command = {
       alias: 'p',
       type: 'string',
       array: true,
-      describe: "Other port(s) than the game's own, in the order in which hyper-nat games shows them"
+      describe:
+        "Other port(s) than the game's own, in the order of hyper-nat games; those that depend on the first move with it"
     },
     optional: { type: 'boolean', describe: 'Share also the ports that the game can do without' },
     ...secretFlags,

@@ -79,9 +79,9 @@ export interface Warning {
   /**
    * `WEAK_SECRET`: guesses would find it; `FILE_READABLE`: other users of this machine can read a secret on disk;
    * `OTHER_DHT`: a ticket's server is in another DHT than the options name; `BAD_RECIPE`: a game's recipe cannot be used;
-   * `OWN_SERVER`: a ticket's server runs on this computer.
+   * `OWN_SERVER`: a ticket's server runs on this computer; `PORTS_STAY`: the port of a game was moved, others of it were not.
    */
-  readonly code: 'WEAK_SECRET' | 'FILE_READABLE' | 'OTHER_DHT' | 'BAD_RECIPE' | 'OWN_SERVER'
+  readonly code: 'WEAK_SECRET' | 'FILE_READABLE' | 'OTHER_DHT' | 'BAD_RECIPE' | 'OWN_SERVER' | 'PORTS_STAY'
   /** Place in the options, as a person writes it: `schema[2].secret`, or a flag: `-s`. */
   readonly path: string
   /** Why it is unwise and what to do. */

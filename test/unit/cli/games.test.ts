@@ -47,6 +47,20 @@ test('host shares the ports of a game, whatever it is called', async () => {
   )
 })
 
+test('host moves the ports of a game together, and says which stay', async () => {
+  const moved = await runOnce(['host', 'valheim', '-p', '2466', ...SECRET])
+  assert.deepEqual(
+    moved.options!.entries.map(({ port }) => port),
+    [2466, 2467]
+  )
+  assert.ok(!moved.options!.warnings.some(({ code }) => code === 'PORTS_STAY'))
+  const { options } = await runOnce(['host', 'satisfactory', '-p', '7787', ...SECRET])
+  assert.deepEqual(
+    options!.warnings.filter(({ code }) => code === 'PORTS_STAY').map(({ path }) => path),
+    ['-p']
+  )
+})
+
 test('host makes a secret when there is none, and says what to do in the game', async () => {
   const memory = new Memory()
   const done = run(['host', 'openttd'], memory)
