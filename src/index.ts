@@ -33,6 +33,7 @@ export type {
 export type { Discovery } from './games/discovery.js'
 export { Games, knownGames } from './games/games.js'
 export { mapName } from './games/map-name.js'
+export { type PortSet, portSetOf } from './games/port-set.js'
 export { type GamePort, portsOfGame, type Recipe } from './games/recipe.js'
 export { HyperNat, type HyperNatOptions } from './hyper-nat.js'
 export { decodeKey, encodeKey } from './identity/encoding.js'
@@ -40,7 +41,14 @@ export { GuestKey } from './identity/guest.js'
 export { type KeyPair, keyPairOf, randomSecret } from './identity/keys.js'
 export { Secret } from './identity/secret.js'
 export { inviteTicket, serverTicket } from './identity/server-ticket.js'
-export { decodeTicket, encodeTicket, type Ticket, type TicketMap, ticketName } from './identity/ticket.js'
+export {
+  decodeTicket,
+  encodeTicket,
+  type GuestPorts,
+  type Ticket,
+  type TicketMap,
+  ticketName
+} from './identity/ticket.js'
 export { type Lobby, lobbyOf } from './lan/lobby.js'
 export {
   CONTROL_LIMITS,

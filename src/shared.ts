@@ -9,6 +9,7 @@ import { NONCE_BYTES } from './identity/guest.js'
 import { type KeyPair, keyPairOf } from './identity/keys.js'
 import { Secret } from './identity/secret.js'
 import { inviteTicket, serverTicket } from './identity/server-ticket.js'
+import type { GuestPorts } from './identity/ticket.js'
 import type { Lobby } from './lan/lobby.js'
 import type { Proto } from './options/entry.js'
 import { featureFaults } from './options/features.js'
@@ -27,6 +28,8 @@ export interface MapToShare {
   name?: string
   /** How the guests' games find it (`lobbyOf` makes it of a recipe); left out: not in their LAN lists. */
   lobby?: Lobby
+  /** What the program needs of the ports at guests, the same for all maps of one name: the ticket tells it. */
+  guestPorts?: GuestPorts
   /**
    * Whether the target, which must be this machine's IPv4 loopback, sees each guest come from an address 127.x.y.z of its own,
    * the same each time for a guest with a lasting key. Left out: all come from 127.0.0.1.

@@ -154,10 +154,10 @@ function handOver(
         ({ proto, port }) => !before.some(map => map.proto === proto && map.port === port)
       )
       const wanted = missing.map(entry => ({ ...entry, nextFree: entry.nextFree ?? false }))
-      const ports = await freePorts(wanted, LIMITS.nextFreePorts)
+      const { places } = await freePorts(wanted, LIMITS.nextFreePorts)
       let said = ''
       if (missing.length > 0) {
-        const maps = missing.map((entry, i) => ({ ...entry, localPort: ports[i]! }))
+        const maps = missing.map((entry, i) => ({ ...entry, ...places[i]! }))
         // What the daemon could not open must not stand in its file.
         await tryMaps(maps)
         await save(maps)

@@ -67,6 +67,13 @@ export const recipeShape = z
     name: line('What the game calls itself.'),
     aliases: z.array(id).meta({ description: 'Other words for it.' }).optional(),
     ports: z.array(port).min(1).meta({ description: "The server's ports, that of the game itself first." }),
+    guestPorts: z
+      .enum(['same', 'together'])
+      .meta({
+        description:
+          'What its ports must be at a guest. "same": the numbers that the host has; "together": those plus one offset for all; left out: any.'
+      })
+      .optional(),
     discovery: discoveryShape,
     host: line('What the host does in the game; {port} is the port of the game.'),
     guest: line('What a guest does in the game; {address}, {host} and {port} are where the game is.'),

@@ -10,6 +10,7 @@ import type { z } from 'zod'
 import { codeOf, type ErrorCode, type Fault, OptionsError } from '../errors.js'
 import { knownGames } from '../games/games.js'
 import { mapName } from '../games/map-name.js'
+import { portSetOf } from '../games/port-set.js'
 import { type GamePort, portsOfGame, type Recipe } from '../games/recipe.js'
 import { encodeKey } from '../identity/encoding.js'
 import { GuestKey } from '../identity/guest.js'
@@ -209,7 +210,8 @@ function expandServer(
           ...(proxyProtocol && proto !== 'udp' && { proxyProtocol }),
           ...(duplicate && proto === 'udp' && { duplicate }),
           secret,
-          ...(lobby && { lobby })
+          ...(lobby && { lobby }),
+          ...(game?.guestPorts && { guestPorts: game.guestPorts })
         }
       }
     })
@@ -326,13 +328,14 @@ function expandClient(
     return []
   }
   const path = places.entry(index)
-  return open.ports.flatMap(({ port, protos, name: known }, i) =>
+  return open.ports.flatMap(({ port, protos, name: known, guestPorts }, i) =>
     protos.map((proto): Placed<ClientEntry> => {
       const name = entry.name ?? known
       const played = game ?? (known === undefined ? undefined : knownGames().ofMap(known))
       const lobby =
         played && entry.discovery !== false ? lobbyOf(played, proto, known ?? entry.name) : undefined
       // Both listen for TCP; nobody asked for both but the ticket.
+      const set = portSetOf(known ?? entry.name, guestPorts, played)
       const second = ticket && !entry.localPort && proto === 'tcpudp' && protos.includes('tcp')
       return {
         index,
@@ -348,7 +351,8 @@ function expandClient(
           ...(duplicate && proto === 'udp' && { duplicate }),
           publicKey: ticket?.publicKey ?? entry.publicKey!,
           ...(lobby && { lobby }),
-          ...(guest && { guest })
+          ...(guest && { guest }),
+          ...(set && { set })
         }
       }
     })

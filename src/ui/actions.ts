@@ -182,8 +182,8 @@ export class Actions {
       }
       const joined = clientEntries(ticket)
       const wanted = joined.map(entry => ({ ...entry, nextFree: true }))
-      const ports = await freePorts(wanted, LIMITS.nextFreePorts)
-      const maps = joined.map(({ proto, port }, index) => ({ proto, port, localPort: ports[index]! }))
+      const { places } = await freePorts(wanted, LIMITS.nextFreePorts)
+      const maps = joined.map(({ proto, port }, index) => ({ proto, port, ...places[index]! }))
       await saveEntries(this.#parts.file, joinEntries(encodeTicket(ticket), ticket, maps))
       return { ...(await this.#changed()), publicKey: key }
     },

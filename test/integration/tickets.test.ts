@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectTcp, readAll } from '../support/clients.js'
+import { shippedRecipe, userRecipes } from '../support/games.js'
 import { freePort, listenTcp, listenTcpEcho } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 
@@ -11,6 +12,19 @@ function folderOf(stage: Stage): string {
   const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-'))
   stage.defer(() => rmSync(folder, { recursive: true, force: true }))
   return folder
+}
+
+/** Two free ports, one behind the other. */
+async function twoPorts(): Promise<[number, number]> {
+  for (;;) {
+    const port = await freePort()
+    try {
+      await (await listenTcp(() => {}, { port: port + 1 })).close()
+      return [port, port + 1]
+    } catch {
+      // Somebody has the next one.
+    }
+  }
 }
 
 /** A server that shares an echo, and its ticket. */
@@ -134,6 +148,54 @@ staged('a mistyped, a cut and a foreign ticket start nothing', async stage => {
       guest.events.map(event => event.event === 'error' && event.code),
       [wanted]
     )
+  }
+})
+
+staged('ports of a game that belong together move together, or keep their numbers elsewhere', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const env = { HYPER_NAT_BOOTSTRAP: bootstrap.join(',') }
+  const [together, same] = [await twoPorts(), await twoPorts()]
+  const recipes = userRecipes(
+    [
+      { id: 'together', ports: together },
+      { id: 'same', ports: same }
+    ].map(({ id, ports }) => ({
+      ...shippedRecipe('luanti'),
+      id,
+      name: id,
+      aliases: [],
+      guestPorts: id as 'together' | 'same',
+      ports: ports.map(port => ({ proto: 'tcp' as const, port, purpose: 'game' }))
+    }))
+  )
+  await stage.use(recipes)
+  for (const [game, ports] of [
+    ['together', together],
+    ['same', same]
+  ] as const) {
+    const server = stage.start(['host', game, '-s', newSecret(), '--json'], {
+      name: `${game} host`,
+      env: { ...env, ...recipes.env, HYPER_NAT_CONTROL: folderOf(stage) }
+    })
+    const ready = await server.event('ready')
+    assert.ok(ready.mode === 'server' && ready.ticket)
+    // The second is the guest's own; the first stays free.
+    await stage.use(listenTcp(() => {}, { port: ports[1] }))
+    // Without the recipe: the ticket tells it.
+    const guest = stage.start(['join', ready.ticket, '--json', '--control', 'off'], { name: `${game} guest` })
+    const warning = await guest.event('warning')
+    assert.equal(warning.code, 'PORT_MOVED')
+    assert.match(warning.message, new RegExp(`^Port ${ports[1]} \\(tcp\\) of 127\\.0\\.0\\.1 is in use by `))
+    const opened = await guest.event('ready')
+    assert.ok(opened.mode === 'client')
+    const [first, second] = opened.maps
+    assert.equal(second!.localPort - first!.localPort, 1)
+    if (game === 'same') {
+      assert.deepEqual(
+        opened.maps.map(({ localHost, localPort }) => `${localHost}:${localPort}`),
+        ports.map(port => `127.0.0.2:${port}`)
+      )
+    } else assert.ok(first!.localPort > ports[0]! && first!.localHost === '127.0.0.1')
   }
 })
 
