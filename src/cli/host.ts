@@ -91,10 +91,9 @@ async function job(args: Arguments, around: Surroundings): Promise<Job> {
     ...networkOf(args, around),
     ...portMappingOf(args)
   })
-  const [first] = options.entries
   return {
     options: { ...options, warnings: warning ? [...options.warnings, warning] : options.warnings },
-    hosted: `In ${recipe!.name}: ${hostHelp(recipe!, target ?? LOCALHOST, first!.port)}\n`,
+    hosted: `In ${recipe!.name}: ${hostHelp(recipe!, target ?? LOCALHOST, options.entries)}\n`,
     byFlags: true,
     ...(args.qr ? { qr: true } : {}),
     ...(generated && { generatedSecret: secret.text })

@@ -75,8 +75,12 @@ export const recipeShape = z
       })
       .optional(),
     discovery: discoveryShape,
-    host: line('What the host does in the game; {port} is the port of the game.'),
-    guest: line('What a guest does in the game; {address}, {host} and {port} are where the game is.'),
+    host: line(
+      'What the host does in the game; {port} is the port of the game, {port:27016} where that port of the recipe is now.'
+    ),
+    guest: line(
+      'What a guest does in the game; {address}, {host} and {port} are where the game is, {address:27016} where that port of the recipe is.'
+    ),
     works: z.enum(['yes', 'by address', 'no']).meta({
       description:
         'Whether it shows up in the LAN list by itself, is joined by its address, or cannot be played so.'
@@ -96,6 +100,11 @@ export const recipeShape = z
     }
     if (recipe.ports[0]?.optional)
       fault('ports', 'begins with an optional one; the first is that of the game')
+    if (recipe.works !== 'no' && !/\{(address|port)\b/.test(recipe.guest))
+      fault('guest', 'does not say which port; put {address}, or {port}, in it')
+    const named = [recipe.host, recipe.guest].flatMap(portsNamedIn)
+    const foreign = named.find(port => !recipe.ports.some(one => numbersOf(one).includes(port)))
+    if (foreign !== undefined) fault('guest', `names port ${foreign}, which is none of its ports`)
     const maps = recipe.ports.flatMap(one => numbersOf(one).map(number => ({ ...one, number })))
     if (new Set(maps.map(({ proto, number }) => `${proto} ${number}`)).size < maps.length)
       fault('ports', 'names a port twice')
@@ -118,9 +127,12 @@ function numbersOf({ port }: Pick<RecipePort, 'port'>): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => first + i)
 }
 
-/** The port of the game itself. */
-export function portOf({ ports }: Recipe): number {
-  return numbersOf(ports[0]!)[0]!
+/** `{host}`, `{port}` and `{address}` of the game; `{port:27016}` and `{address:27016}` of another port of its recipe. */
+export const PLACE = /\{(host|port|address)(?::(\d+))?\}/g
+
+/** The ports of its recipe that a line names beside that of the game. */
+function portsNamedIn(line: string): number[] {
+  return [...line.matchAll(PLACE)].flatMap(([, , own]) => (own === undefined ? [] : [Number(own)]))
 }
 
 /** A port of a game's server, in all of its protocols. */
@@ -134,6 +146,8 @@ interface OwnPort extends GamePort {
   readonly moves: RecipePort['moves']
   /** What it is for, of the first protocol that names it. */
   readonly purpose: string
+  /** Whether the game can do without it in that protocol. */
+  readonly optional: boolean
 }
 
 /** The ports of a recipe under their own numbers, each once, in its order. */
@@ -144,7 +158,7 @@ export function ownPorts(recipe: Recipe, optional: boolean): OwnPort[] {
     for (const port of numbersOf(one)) {
       const known = ports.get(port)
       if (known) known.protos.push(proto)
-      else ports.set(port, { port, protos: [proto], moves, purpose })
+      else ports.set(port, { port, protos: [proto], moves, purpose, optional: one.optional ?? false })
     }
   }
   return [...ports.values()]

@@ -8,7 +8,7 @@ import type { Clock } from '../clock.js'
 import { OptionsError } from '../errors.js'
 import { knownGames } from '../games/games.js'
 import { guestHelp, hostHelp } from '../games/help.js'
-import { portOf as portOfGame, portsOfGame, type Recipe } from '../games/recipe.js'
+import { portsOfGame, type Recipe } from '../games/recipe.js'
 import { encodeKey } from '../identity/encoding.js'
 import { keyPairOf, randomSecret } from '../identity/keys.js'
 import { inviteTicket } from '../identity/server-ticket.js'
@@ -306,7 +306,7 @@ function choiceOf(recipe: Recipe): GameChoice {
     aliases,
     ports: formatPorts(ports.map(({ port }) => port)),
     maps: ports.flatMap(({ port, protos }) => protos.map(proto => ({ proto, port }))),
-    help: hostHelp(recipe, LOCALHOST, portOfGame(recipe)),
+    help: hostHelp(recipe, LOCALHOST),
     playable: works !== 'no'
   }
 }

@@ -41,10 +41,10 @@ for (const recipe of recipes) {
       const made = announcementOf(discovery.template, 'A name', 54_321)
       assert.equal(announcedPort(discovery, made, 1), 54_321)
     }
-    for (const line of [recipe.host, recipe.guest]) {
-      const places = line.match(/\{\w+\}/g) ?? []
+    for (const line of [recipe.host, recipe.guest, recipe.why ?? '']) {
+      const places = line.match(/\{.*?\}/g) ?? []
       assert.ok(
-        places.every(place => ['{address}', '{host}', '{port}'].includes(place)),
+        places.every(place => /^\{(address|host|port)(:\d+)?\}$/.test(place)),
         line
       )
     }
@@ -95,6 +95,12 @@ const REFUSED: [string, Record<string, unknown>, RegExp][] = [
   ['no source', { source: [] }, /^source: /],
   ['"by address" without a reason', { works: 'by address', why: undefined }, /^why: is missing/],
   ['"yes" without discovery', { discovery: { how: 'none' } }, /^works: is "yes", but/],
+  ['a line that tells no port', { guest: 'Join {host}' }, /^guest: does not say which port/],
+  [
+    'a line that tells a foreign port',
+    { guest: 'Join {address:80}' },
+    /^guest: names port 80, which is none/
+  ],
   ['a help line of two lines', { guest: 'one\ntwo' }, /^guest: /],
   [
     'a group that is no multicast group',
