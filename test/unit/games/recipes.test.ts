@@ -49,7 +49,7 @@ for (const recipe of recipes) {
       )
     }
     if (recipe.works !== 'no' && recipe.discovery.how === 'none')
-      assert.match(recipe.guest, /\{(address|host)\}/)
+      assert.match(recipe.guest, /\{(address|host)\b/)
   })
 }
 
