@@ -88,6 +88,10 @@ export const recipeShape = z
     why: line('Why it is not "yes", or what else to know.').optional(),
     tried: line('What was run to see that it works; left out: nothing yet.').optional(),
     source: z.array(z.string().regex(/^(https?:\/\/|said: |tried: )\S/)).min(1),
+    checked: z.iso
+      .date()
+      .meta({ description: 'The day on which its sources were last looked at.' })
+      .optional(),
     confidence: z.enum(['high', 'medium', 'low'])
   })
   .superRefine((recipe, ctx) => {
