@@ -82,9 +82,14 @@ export function hostHelp(recipe: Recipe, host: string, shared: readonly SharedPo
 /**
  * What a guest does.
  * @param maps those of the game that are open here
+ * @param platform the system of this computer
  * @returns undefined where they lack a port that the guest has to be told
  */
-export function guestHelp(recipe: Recipe, maps: readonly ClientMapInfo[]): string | undefined {
+export function guestHelp(
+  recipe: Recipe,
+  maps: readonly ClientMapInfo[],
+  platform: NodeJS.Platform = process.platform
+): string | undefined {
   const ports = new Map(ownPorts(recipe, true).map(one => [one.port, one]))
   const places = new Map(
     [...portsOn(recipe, maps)].flatMap(([own, port]) => {
@@ -95,5 +100,9 @@ export function guestHelp(recipe: Recipe, maps: readonly ClientMapInfo[]): strin
       return map ? [[own, { host: typedHost(map.localHost), port: map.localPort }] as const] : []
     })
   )
-  return fillIn(recipe.guest, recipe, places)
+  const line = fillIn(recipe.guest, recipe, places)
+  const { windowsApp } = recipe
+  if (line === undefined || windowsApp === undefined || platform !== 'win32') return line
+  // Windows keeps programs in app containers from 127.0.0.1 until it is told otherwise.
+  return `${line}. If the version of the Microsoft Store finds nothing, allow it to, once, in a console of an administrator: CheckNetIsolation LoopbackExempt -a -n="${windowsApp}"`
 }

@@ -81,6 +81,14 @@ export const recipeShape = z
     guest: line(
       'What a guest does in the game; {address}, {host} and {port} are where the game is, {address:27016} where that port of the recipe is.'
     ),
+    windowsApp: z
+      .string()
+      .regex(/^[A-Za-z0-9.]+_[a-z0-9]{13}$/)
+      .meta({
+        description:
+          'The family name of its package in the Microsoft Store, if it runs in an app container there, which keeps it from 127.0.0.1.'
+      })
+      .optional(),
     works: z.enum(['yes', 'by address', 'no']).meta({
       description:
         'Whether it shows up in the LAN list by itself, is joined by its address, or cannot be played so.'

@@ -112,3 +112,13 @@ test('an address of IPv6 stands in brackets', () => {
   )
   assert.match(recipeHelp(shippedRecipe('openarena'), '127.0.0.1').guest, /127\.0\.0\.1:27960/)
 })
+
+test('on Windows, a game that is kept from 127.0.0.1 comes with the command that allows it', () => {
+  const bedrock = shippedRecipe('minecraft-bedrock')
+  const maps = opened([{ proto: 'udp', port: 19_132 }], 0)
+  const command = 'CheckNetIsolation LoopbackExempt -a -n="Microsoft.MinecraftUWP_8wekyb3d8bbwe"'
+  assert.ok(guestHelp(bedrock, maps, 'win32')!.endsWith(command))
+  assert.ok(!guestHelp(bedrock, maps, 'linux')!.includes('CheckNetIsolation'))
+  const java = opened([{ proto: 'tcp', port: 25_565 }], 0)
+  assert.ok(!guestHelp(shippedRecipe('minecraft-java'), java, 'win32')!.includes('CheckNetIsolation'))
+})
