@@ -4,7 +4,7 @@
  */
 import type net from 'node:net'
 import type { Players } from '../access/players.js'
-import { hostPort } from '../address-text.js'
+import { hostPort, isIPv4Loopback } from '../address-text.js'
 import type { Clock } from '../clock.js'
 import { codeOf, type ErrorCode } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
@@ -14,6 +14,7 @@ import { type Limits, REFUSED_REST_MS } from '../limits.js'
 import type { Log } from '../log.js'
 import { Seldom } from '../seldom.js'
 import { ANNOUNCEMENTS } from '../session/wire.js'
+import { otherAddress } from '../sockets/other-address.js'
 import { proxyHeader } from '../sockets/proxy-header.js'
 import { isNotOurs, isOurs } from '../sockets/source-address.js'
 import { dialTcp, joinTcp, targetCode } from '../sockets/tcp.js'
@@ -131,14 +132,30 @@ export class Targets {
     const code = targetCode(err)
     const cause = codeOf(err)
     const target = hostPort(map.host, map.port)
-    const level = this.#unreached.admits(`${cause} ${map.proto} ${target}`) ? 'warn' : 'debug'
-    this.#parts.log[level](
-      { peer: guest.label, proto: map.proto, target, code, cause },
-      NO_FILES.has(cause)
-        ? 'the system lets hyper-nat open no more connections: raise the limit of open files (ulimit -n)'
-        : UNREACHED[code]
-    )
+    const isTold = this.#unreached.admits(`${cause} ${map.proto} ${target}`)
+    const told = { peer: guest.label, proto: map.proto, target, code, cause }
+    const message = NO_FILES.has(cause)
+      ? 'the system lets hyper-nat open no more connections: raise the limit of open files (ulimit -n)'
+      : UNREACHED[code]
+    if (!isTold) this.#parts.log.debug(told, message)
+    else if (code === 'TARGET_REFUSED' && isIPv4Loopback(map.host)) this.#tellClosed(map, told, message)
+    else this.#parts.log.warn(told, message)
     return code
+  }
+
+  /** A port that is closed on loopback: some games listen at the address of the LAN alone. */
+  #tellClosed({ proto, port }: SharedMap, told: object, message: string): void {
+    const { log } = this.#parts
+    otherAddress(proto === 'udp' ? 'udp' : 'tcp', port).then(
+      address => {
+        if (address === undefined) return log.warn(told, message)
+        log.warn(
+          { ...told, found: hostPort(address, port) },
+          `the shared port is closed at 127.0.0.1, but a program has it at ${address}: share it from there, with --host ${address} (in options.json: "host": "${address}")`
+        )
+      },
+      err => log.warn({ ...told, err }, message)
+    )
   }
 
   /** The address to connect to a target from; undefined for the machine's own. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isLoopback, ownAddresses } from '../../src/lan/own-addresses.js'
 import { connectTcp, readAll } from '../support/clients.js'
 import { shippedRecipe, userRecipes } from '../support/games.js'
 import { freePort, listenTcp, listenTcpEcho } from '../support/servers.js'
@@ -227,3 +228,23 @@ staged('the library opens a ticket by itself', async stage => {
   })
   await assert.rejects(node.open({ ticket: 'hello' }), { code: 'BAD_TICKET' })
 })
+
+/** An address of this computer that is not loopback. */
+const lanAddress = [...ownAddresses().keys()].find(address => !isLoopback(address))
+
+staged(
+  'a program that listens at the address of the LAN alone is found there, and the owner is told how to share it',
+  async stage => {
+    const target = await stage.use(listenTcpEcho({ host: lanAddress! }))
+    const args = ['server', '-p', `${target.port}`, '--protocol', 'tcp', '-s', newSecret()]
+    const server = await stage.run(args, 'server')
+    const ready = await server.event('ready')
+    assert.ok(ready.mode === 'server' && ready.ticket)
+    const guest = stage.start(['join', ready.ticket, '-l', '0', '--json'], { name: 'guest' })
+    await guest.event('connected')
+    const socket = await connectTcp(await guest.localPort('tcp', target.port))
+    await server.says(new RegExp(`has it at (${lanAddress}): .*--host \\1 `), 20_000)
+    socket.destroy()
+  },
+  { skip: lanAddress === undefined && 'no network but loopback' }
+)
