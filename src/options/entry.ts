@@ -86,7 +86,8 @@ export interface Warning {
    * `WEAK_SECRET`: guesses would find it; `FILE_READABLE`: other users of this machine can read a secret on disk;
    * `OTHER_DHT`: a ticket's server is in another DHT than the options name; `BAD_RECIPE`: a game's recipe cannot be used;
    * `OWN_SERVER`: a ticket's server runs on this computer; `PORTS_STAY`: the port of a game was moved, others of it were not;
-   * `PORTS_APART`: local ports are not as a game needs them.
+   * `PORTS_APART`: local ports are not as a game needs them; `IDENTITY_NOT_KEPT`: the key of
+   * this computer for a server cannot be kept.
    */
   readonly code:
     | 'WEAK_SECRET'
@@ -96,6 +97,7 @@ export interface Warning {
     | 'OWN_SERVER'
     | 'PORTS_STAY'
     | 'PORTS_APART'
+    | 'IDENTITY_NOT_KEPT'
   /** Place in the options, as a person writes it: `schema[2].secret`, or a flag: `-s`. */
   readonly path: string
   /** Why it is unwise and what to do. */

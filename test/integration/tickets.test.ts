@@ -118,6 +118,25 @@ staged('a server knows a guest by its identity, each time', async stage => {
 })
 
 staged(
+  'who joins again is the same guest, and somebody else with --anonymous',
+  async stage => {
+    const { server, ticket } = await shared(stage)
+    const settings = folderOf(stage)
+    const env = { HOME: settings, XDG_CONFIG_HOME: settings, APPDATA: settings }
+    const peers: string[] = []
+    for (const flags of [[], [], ['--anonymous']]) {
+      const from = server.mark
+      const guest = stage.start(['join', ticket, '-l', '0', ...flags], { env })
+      peers.push((await server.event('connected', { from })).peer)
+      await guest.stop()
+    }
+    assert.equal(peers[0], peers[1])
+    assert.notEqual(peers[1], peers[2])
+  },
+  { timeout: 120_000 }
+)
+
+staged(
   'an identity that others can read is refused before anything is opened',
   async stage => {
     const { ticket } = await shared(stage)
