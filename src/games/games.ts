@@ -73,13 +73,15 @@ export class Games {
     return `is ${quote(word)}, which is no game known here; ${hint}hyper-nat games lists them all`
   }
 
-  /** Those whose id, name or aliases hold every word of a text; all for an empty one. */
+  /** Those whose id, name or one alias holds every word of a text, a number as a word of its own; all for an empty text. */
   search(text: string): Recipe[] {
     const words = bare(text).split('-').filter(Boolean)
-    return this.all.filter(({ id, name, aliases = [] }) => {
-      const where = [id, bare(name), ...aliases].join(' ')
-      return words.every(word => where.includes(word))
-    })
+    return this.all.filter(({ id, name, aliases = [] }) =>
+      [id, bare(name), ...aliases].some(title => {
+        const parts = title.split('-')
+        return words.every(word => (/^\d+$/.test(word) ? parts.includes(word) : title.includes(word)))
+      })
+    )
   }
 
   /** What people call a port map: in its owner's words, or else as the game does. */

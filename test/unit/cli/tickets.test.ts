@@ -63,7 +63,7 @@ test('join comes with a key that is kept for the server, of its own for each', a
   assert.equal(await identity(TICKET, '--only', '25565'), first)
   const second = await identity(other)
   assert.ok(second && second !== first)
-  const keys = await Promise.all([first, second!].map(file => loadIdentity(file)))
+  const keys = await Promise.all([first!, second!].map(file => loadIdentity(file)))
   assert.notDeepEqual(keys[0]!.publicKey, keys[1]!.publicKey)
   assert.equal(await identity(TICKET, '--anonymous'), undefined)
   assert.equal(await identity(TICKET, '--identity', 'my.key'), 'my.key')

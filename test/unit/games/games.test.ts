@@ -37,6 +37,10 @@ test('words find all that hold them', () => {
     ['age-of-empires-2', 'age-of-empires-2-de']
   )
   assert.deepEqual(shipped.search(''), shipped.all)
+  const found = (text: string): string[] => shipped.search(text).map(({ id }) => id)
+  assert.deepEqual(found('quake 3'), ['quake-3'])
+  assert.deepEqual(found('red alert'), ['openra'])
+  assert.deepEqual(found('red alert 2'), [])
 })
 
 test('a list of words may name several games', () => {
