@@ -14,6 +14,14 @@ export interface BoundSocket {
   readonly program: string
 }
 
+/** A process, as its system tells of it. */
+export interface RunningProcess {
+  /** The number of the process that started it. */
+  readonly parent: number
+  /** What its program is called. */
+  readonly name: string
+}
+
 /**
  * Lists them, as far as this user may see whose they are.
  * @throws Error of the system's own tool, where it is missing or fails

@@ -1,5 +1,6 @@
 /** Sockets and processes as lsof and ps of macOS show them. */
-import type { BoundSocket } from './bound-sockets.js'
+import { basename } from 'node:path'
+import type { BoundSocket, RunningProcess } from './bound-sockets.js'
 import { toolOutput } from './tool.js'
 
 /** Numbers in place of names, only sockets of the internet, fields on lines of their own. */
@@ -35,13 +36,19 @@ export function lsofSockets(text: string): BoundSocket[] {
   return [...found.values()]
 }
 
-/** The parent of each process. */
-export async function macosParents(): Promise<Map<number, number>> {
-  const text = await toolOutput('/bin/ps', ['-axo', 'pid=,ppid='])
-  return new Map(
-    text
-      .trim()
-      .split('\n')
-      .map(line => line.trim().split(/\s+/).map(Number) as [number, number])
-  )
+/** All processes, by their numbers. */
+export async function macosProcesses(): Promise<Map<number, RunningProcess>> {
+  return psProcesses(await toolOutput('/bin/ps', ['-axo', 'pid=,ppid=,comm=']))
+}
+
+/** Reads `ps -axo pid=,ppid=,comm=`: the last column is the path of the program. */
+export function psProcesses(text: string): Map<number, RunningProcess> {
+  const found = new Map<number, RunningProcess>()
+  for (const line of text.split('\n')) {
+    const process = /^\s*(\d+)\s+(\d+)\s+(.+?)\s*$/.exec(line)
+    if (!process) continue
+    const [, pid, parent, path] = process
+    found.set(Number(pid), { parent: Number(parent), name: basename(path!) })
+  }
+  return found
 }

@@ -1,5 +1,5 @@
 /** Sockets and processes as netstat and tasklist of Windows show them. */
-import type { BoundSocket } from './bound-sockets.js'
+import type { BoundSocket, RunningProcess } from './bound-sockets.js'
 import { toolOutput } from './tool.js'
 
 export async function windowsSockets(): Promise<BoundSocket[]> {
@@ -48,4 +48,26 @@ export function taskNames(text: string): Map<number, string> {
     if (task) names.set(Number(task[2]), task[1]!)
   }
   return names
+}
+
+/** Numbers of the process and of its parent, and the name of its program. */
+const PROCESSES =
+  'Get-CimInstance Win32_Process | ForEach-Object { "$($_.ProcessId) $($_.ParentProcessId) $($_.Name)" }'
+
+/** All processes, by their numbers. */
+export async function windowsProcesses(): Promise<Map<number, RunningProcess>> {
+  const text = await toolOutput('powershell.exe', ['-NoProfile', '-NonInteractive', '-Command', PROCESSES])
+  return cimProcesses(text)
+}
+
+/** Reads lines of two numbers and a name. */
+export function cimProcesses(text: string): Map<number, RunningProcess> {
+  const found = new Map<number, RunningProcess>()
+  for (const line of text.split(/\r?\n/)) {
+    const process = /^(\d+) (\d+) (.+?)\s*$/.exec(line)
+    if (!process) continue
+    const [, pid, parent, name] = process
+    found.set(Number(pid), { parent: Number(parent), name: name!.replace(/\.exe$/i, '') })
+  }
+  return found
 }

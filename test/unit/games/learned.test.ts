@@ -91,9 +91,3 @@ test('the ports of a running program are found, those of its children too', {
   assert.ok(ports.find(({ proto }) => proto === 'udp')!.ephemeral)
   await assert.rejects(openPorts(2 ** 31 - 1), { code: 'NO_SUCH_PROGRAM' })
 })
-
-test('elsewhere it is said that it cannot be done', {
-  skip: process.platform === 'linux' && 'this is Linux'
-}, async () => {
-  await assert.rejects(openPorts(process.pid), { code: 'UNSUPPORTED' })
-})

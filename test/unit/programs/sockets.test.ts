@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { boundSockets } from '../../../src/programs/bound-sockets.js'
 import { numberedSockets } from '../../../src/programs/linux.js'
-import { lsofSockets } from '../../../src/programs/macos.js'
+import { lsofSockets, psProcesses } from '../../../src/programs/macos.js'
+import { portsAmong } from '../../../src/programs/open-ports.js'
 import { portHolder } from '../../../src/programs/port-holder.js'
-import { netstatSockets, taskNames } from '../../../src/programs/windows.js'
+import { cimProcesses, netstatSockets, taskNames } from '../../../src/programs/windows.js'
 import { bindUdp, listenTcp } from '../../support/servers.js'
 
 // Lines of a real /proc/net/tcp and udp: addresses little endian, as on x86 and ARM.
@@ -93,6 +94,37 @@ test('Windows: what netstat and tasklist tell, in whatever language', () => {
     { proto: 'udp', address: 'fe80::1', port: 1900, pid: 4711, program: 'nginx.exe' }
   ])
   assert.deepEqual(netstatSockets('', new Map()), [])
+})
+
+const PS = `    1     0 /sbin/launchd
+  412     1 /Applications/My Game.app/Contents/MacOS/launcher
+  413   412 java
+`
+
+const CIM = '4 0 System\r\n4700 4 launcher.exe\r\n4711 4700 nginx.exe\r\n4713 4711 My Game.exe\r\n'
+
+test('macOS and Windows: processes, and who started whom', () => {
+  assert.deepEqual([...psProcesses(PS)].slice(1), [
+    [412, { parent: 1, name: 'launcher' }],
+    [413, { parent: 412, name: 'java' }]
+  ])
+  assert.deepEqual(cimProcesses(CIM).get(4713), { parent: 4711, name: 'My Game' })
+  assert.equal(cimProcesses('').size, 0)
+})
+
+test('macOS and Windows: the ports of a program are those of its children, too', () => {
+  const mac = portsAmong(412, lsofSockets(LSOF), psProcesses(PS))
+  assert.equal(mac.name, 'launcher')
+  assert.deepEqual(
+    mac.ports.map(({ proto, port, ephemeral }) => `${proto} ${port} ${ephemeral}`),
+    ['tcp 8080 false', 'tcp 25565 false']
+  )
+  const sockets = netstatSockets(NETSTAT, taskNames(TASKS))
+  assert.deepEqual(
+    portsAmong(4700, sockets, cimProcesses(CIM)).ports.map(({ proto, port }) => `${proto} ${port}`),
+    ['udp 7777', 'tcp 8888']
+  )
+  assert.throws(() => portsAmong(99, sockets, cimProcesses(CIM)), { code: 'NO_SUCH_PROGRAM' })
 })
 
 test('the program that has a port of this computer is found', async t => {
