@@ -3,10 +3,12 @@
 import { codeOf } from '../errors.js'
 import type { ClientMapInfo, ConnectionInfo } from '../events.js'
 import type { Lobby } from '../games/lobby.js'
+import type { PortSet } from '../games/port-set.js'
 import type { Proto } from '../proto.js'
-import { freePorts, type WantedPort } from '../sockets/free-ports.js'
+import { freePorts, type LocalPlace, type MovedPorts, type WantedPort } from '../sockets/free-ports.js'
 import type { ClientStatus } from '../status.js'
 import { LOCALHOST } from '../text/address.js'
+import { formatPorts } from '../text/ports.js'
 import { Client, type ClientParts } from './client.js'
 import type { MapEntry } from './open-map.js'
 
@@ -26,6 +28,8 @@ export interface MapToOpen {
    * `PORT_MOVED`. Maps of one local port stay together. Left out: opening fails.
    */
   nextFree?: boolean
+  /** The maps that it depends on (`portSetOf` makes it of a recipe or a ticket), all with `nextFree`; left out: none. */
+  set?: PortSet | undefined
   /** Whether small payloads to the server are sent twice, for lines that lose packets; `udp` only. */
   duplicate?: boolean | undefined
   /** Where it was written, for error messages; and where `localHost` was. */
@@ -57,7 +61,7 @@ export interface Opened {
    * others are reset. To be called again when it has settled.
    * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE, LISTEN_FAILED; none of the new ones is open then
    */
-  setMaps(maps: readonly Omit<MapToOpen, 'nextFree'>[]): Promise<void>
+  setMaps(maps: readonly Omit<MapToOpen, 'nextFree' | 'set'>[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -84,7 +88,7 @@ export class OpenedMaps implements Opened {
    * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE, LISTEN_FAILED, CLOSED; it is closed then
    */
   async open(maps: readonly MapToOpen[]): Promise<void> {
-    const wanted = maps.map(map => ({ ...mapEntry(map), nextFree: map.nextFree ?? false }))
+    const wanted = maps.map(map => ({ ...mapEntry(map), nextFree: map.nextFree ?? false, set: map.set }))
     try {
       await this.#listen(wanted)
     } catch (err) {
@@ -118,7 +122,7 @@ export class OpenedMaps implements Opened {
     return this.#client.status()
   }
 
-  setMaps(maps: readonly Omit<MapToOpen, 'nextFree'>[]): Promise<void> {
+  setMaps(maps: readonly Omit<MapToOpen, 'nextFree' | 'set'>[]): Promise<void> {
     return this.#client.setMaps(maps.map(mapEntry))
   }
 
@@ -130,8 +134,8 @@ export class OpenedMaps implements Opened {
   async #listen(wanted: readonly WantedMap[]): Promise<void> {
     const { limits } = this.#parts
     for (let tries = limits.nextFreeTries; ; tries--) {
-      const ports = await freePorts(wanted, limits.nextFreePorts)
-      const entries = wanted.map((map, i) => ({ ...map, localPort: ports[i]! }))
+      const { places, moved } = await freePorts(wanted, limits.nextFreePorts)
+      const entries = wanted.map((map, i) => ({ ...map, ...places[i]! }))
       try {
         await this.#client.listen(entries)
       } catch (err) {
@@ -139,25 +143,32 @@ export class OpenedMaps implements Opened {
         if (codeOf(err) === 'PORT_IN_USE' && tries > 1 && wanted.some(({ nextFree }) => nextFree)) continue
         throw err
       }
-      for (const [i, map] of wanted.entries()) {
-        if (ports[i] !== map.localPort) this.#tellMoved(map, ports[i]!)
-      }
+      for (const group of moved) this.#tellMoved(group, wanted, places)
       return
     }
   }
 
-  #tellMoved({ proto, port, localHost, localPort, lobby }: WantedMap, now: number): void {
+  #tellMoved(
+    { members, set, cause }: MovedPorts,
+    wanted: readonly WantedMap[],
+    places: readonly LocalPlace[]
+  ): void {
+    const maps = members.map(index => ({ ...wanted[index]!, now: places[index]! }))
     // Games of this kind take their server's port for themselves, and go on to the next one when it is taken.
-    const advice =
-      lobby?.discovery.how === 'client-queries'
-        ? ' Start hyper-nat before the game, and it stays the same.'
-        : ''
-    const where = now === 0 ? 'any free port' : `port ${now}`
-    this.#parts.emit({
-      event: 'warning',
-      code: 'PORT_MOVED',
-      message: `Port ${localPort} (${proto}) of ${localHost} is in use by another program, or closed to this user, so port ${port} of the server is at ${where} here.${advice}`
-    })
+    const advice = maps.some(({ lobby }) => lobby?.discovery.how === 'client-queries')
+      ? ' Start hyper-nat before the game, and it stays the same.'
+      : ''
+    const { localHost, localPort } = maps[0]!.now
+    const there = formatPorts([...new Set(maps.map(({ port }) => port))])
+    const here = formatPorts([...new Set(maps.map(({ now }) => now.localPort))])
+    const several = there.includes(',') || there.includes('-')
+    const where =
+      localHost !== maps[0]!.localHost
+        ? `all of ${set?.title ?? 'it'} is at ${localHost} here, with the same port numbers, which it needs`
+        : several
+          ? `ports ${there} of the server are at ${here} here: ${set?.title ?? 'they'} moved together`
+          : `port ${there} of the server is at ${localPort === 0 ? 'any free port' : `port ${here}`} here`
+    this.#parts.emit({ event: 'warning', code: 'PORT_MOVED', message: `${cause}, so ${where}.${advice}` })
   }
 }
 
@@ -170,7 +181,7 @@ function mapEntry({
   localHost = LOCALHOST,
   lobby,
   duplicate = false
-}: Omit<MapToOpen, 'nextFree'>): MapEntry {
+}: Omit<MapToOpen, 'nextFree' | 'set'>): MapEntry {
   const place = { path: path ?? `${proto} ${port}`, proto, port, localPort, localHost }
   return { ...place, ...(localHostPath && { localHostPath }), duplicate, ...(lobby && { lobby }) }
 }

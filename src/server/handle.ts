@@ -8,6 +8,7 @@ import { NONCE_BYTES } from '../identity/guest.js'
 import { type KeyPair, keyPairOf } from '../identity/keys.js'
 import { Secret } from '../identity/secret.js'
 import { inviteTicket, serverTicket } from '../identity/server-ticket.js'
+import type { GuestPorts } from '../identity/ticket.js'
 import type { Deps } from '../network/deps.js'
 import { featureFaults, perFeature, type ServerFeatures } from '../options/features.js'
 import type { Proto } from '../proto.js'
@@ -27,6 +28,8 @@ export interface MapToShare extends ServerFeatures {
   name?: string
   /** How the guests' games find it (`lobbyOf` makes it of a recipe); left out: not in their LAN lists. */
   lobby?: Lobby
+  /** What the program needs of the ports at guests, the same for all maps of one name: the ticket tells it. */
+  guestPorts?: GuestPorts
 }
 
 /** Who may come in to a server; what is left out is as in {@link OPEN}. */
