@@ -21,7 +21,13 @@ const groups = [
     atOnce: 2,
     alone: ['flood', 'hostile-host', 'later-secret', 'programs', 'sealed', 'tcp-load']
   },
-  { name: 'natlab', timeout: 240_000, atOnce: 3, alone: ['pairs', 'players'], optional: true },
+  {
+    name: 'natlab',
+    timeout: 240_000,
+    atOnce: 3,
+    alone: ['pairs', 'players', 'mtu', 'shared-line'],
+    optional: true
+  },
   { name: 'games', timeout: 120_000, atOnce: 2, optional: true },
   { name: 'packages', timeout: 400_000, atOnce: 2, alone: ['sizes'], before: 'build', only: ['linux x64'] }
 ]

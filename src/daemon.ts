@@ -3,7 +3,7 @@
  * again when that has changed, and touches only what is different then.
  */
 import { EventEmitter } from 'node:events'
-import type { Opened } from './client/handle.js'
+import type { ClientHandle } from './client/handle.js'
 import { tryMaps } from './client/open-map.js'
 import { foldersOf, realFile, thisMachine } from './control/place.js'
 import { type Controlled, ControlServer } from './control/server.js'
@@ -28,7 +28,7 @@ import {
 import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.js'
 import { GuestBook } from './options/guest-book.js'
 import { FileWatch } from './options/watch.js'
-import type { Shared } from './server/handle.js'
+import type { ServerHandle } from './server/handle.js'
 import type { Ui } from './ui/ui.js'
 import { systemClock, wallClock } from './util/clock.js'
 import { version } from './version.js'
@@ -50,8 +50,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   #control: ControlServer | null = null
   #node: HyperNat | null = null
   /** By the keys of their groups. */
-  readonly #servers = new Map<string, Running<ServerEntry, Shared>>()
-  readonly #clients = new Map<string, Running<ClientEntry, Opened>>()
+  readonly #servers = new Map<string, Running<ServerEntry, ServerHandle>>()
+  readonly #clients = new Map<string, Running<ClientEntry, ClientHandle>>()
   /** One thing at a time: starting, then reloads in the order in which they were asked for. */
   #busy: Promise<unknown> = Promise.resolve()
   /** The settings of which was told that they wait for the next start. */

@@ -3,10 +3,12 @@
  * are made of this.
  */
 import { EventEmitter } from 'node:events'
+import os from 'node:os'
 import b4a from 'b4a'
 import sodium from 'sodium-native'
 import { Players } from './access/players.js'
-import { type MapToOpen, type Opened, OpenedMaps } from './client/handle.js'
+import type { ClientHandle, MapToOpen } from './client/handle.js'
+import { OpenClient } from './client/open-client.js'
 import { type PingOptions, type PingSummary, ping } from './client/ping.js'
 import { HyperNatError } from './errors.js'
 import type { DaemonEvent } from './events.js'
@@ -22,9 +24,13 @@ import type { MetricsPage } from './metrics/server.js'
 import type { Deps } from './network/deps.js'
 import { Node } from './network/node.js'
 import type { PortMappingState } from './network/port-mapping.js'
-import type { Survey } from './network/survey.js'
+import type { Survey } from './network/survey-finding.js'
+import { checkOpen } from './options/arguments.js'
 import type { NetworkOptions } from './options/entry.js'
-import { type Shared, SharedServer, type WhatToShare } from './server/handle.js'
+import type { ServerHandle, WhatToShare } from './server/handle.js'
+import { SharedServer } from './server/shared-server.js'
+import { descriptorLimit, openDescriptors } from './sockets/descriptors.js'
+import { Resources } from './sockets/resources.js'
 import type { Status } from './status.js'
 import { Activity } from './util/activity.js'
 import { systemClock, wallClock } from './util/clock.js'
@@ -54,6 +60,9 @@ export interface HyperNatOptions {
   log?: Log
 }
 
+/** Sockets of flows that may be open in any case. */
+const LEAST_SOCKETS = 8
+
 export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #limits: Limits
   readonly #log: Log
@@ -61,9 +70,10 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #node: Node
   readonly #keyPair: KeyPair
   readonly #players: Players
+  readonly #resources: Resources
   readonly #games = new Activity()
   readonly #servers = new Set<SharedServer>()
-  readonly #clients = new Set<OpenedMaps>()
+  readonly #clients = new Set<OpenClient>()
   readonly #since = wallClock()
   #closing: Promise<void> | null = null
 
@@ -73,6 +83,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#limits = { ...LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
     this.#players = new Players(this.#limits.players)
+    this.#resources = newResources(this.#limits, this.#log)
     this.#keyPair = options.identity ?? freshKeyPair()
     const { bootstrap, relays, portMapping = true } = options
     this.#network = {
@@ -84,46 +95,55 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   }
 
   /**
-   * Shares port maps under a secret. Resolves when the server is announced.
-   * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS for a map that asks for what it cannot
-   * have, or for too many of them, CLOSED
+   * Shares port maps under a secret. Resolves when the server is announced. When no DHT node answers, it resolves all the same, a
+   * `warning` event of code `DHT_UNREACHABLE` says so, and the server goes on trying to announce itself until it can.
+   * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS for wrong or missing arguments, with every
+   * fault, for a map that asks for what it cannot have, or for too many of them, CLOSED
    */
-  async share(what: WhatToShare): Promise<Shared> {
+  async share(what: WhatToShare): Promise<ServerHandle> {
     this.#check()
     const { bootstrap = [], relay: relays = [] } = this.#network
     const server = new SharedServer(what, {
-      ...this.#outside(),
+      ...this.#deps(),
       players: this.#players,
+      resources: this.#resources,
       reached: { bootstrap, relays },
       onclose: () => this.#servers.delete(server)
     })
     this.#servers.add(server)
-    await server.start()
+    try {
+      await server.start()
+    } catch (err) {
+      await server.close()
+      throw err
+    }
     return server
   }
 
   /**
    * Opens local ports that lead to a server's. Resolves when they are bound: the server may come later. Without any maps there
-   * is a session all the same, to {@link Opened.ping} through.
+   * is a session all the same, to {@link ClientHandle.ping} through.
    * @param what.publicKey as text (base58, hex, z-base-32) or 32 bytes
    * @param what.guest the key of an invite; left out: this node's own identity
    * @param what.ticket in place of the public key; without `maps` all of the ticket's are opened, each on the same local
    * port or the next free one. The DHT nodes and relays that it names are for this node's options: {@link decodeTicket}
    * tells them.
-   * @throws HyperNatError BAD_PUBLIC_KEY, a code of {@link decodeTicket}, UNSUPPORTED for an invite of a newer kind, PORT_IN_USE,
+   * @throws HyperNatError BAD_OPTIONS for wrong or missing arguments, BAD_PUBLIC_KEY, a code of {@link decodeTicket}, UNSUPPORTED for an invite of a newer kind, PORT_IN_USE,
    * ADDRESS_NOT_HERE, LISTEN_FAILED, CLOSED
    */
   async open(
     what:
       | { publicKey: string | Uint8Array; maps: readonly MapToOpen[]; guest?: GuestKey | undefined }
       | { ticket: string | Ticket; maps?: readonly MapToOpen[] | undefined }
-  ): Promise<Opened> {
+  ): Promise<ClientHandle> {
     this.#check()
+    checkOpen(what)
     const { publicKey, maps, guest } = 'ticket' in what ? fromTicket(what.ticket, what.maps) : what
-    const client = new OpenedMaps({
-      ...this.#outside(),
+    const client = new OpenClient({
+      ...this.#deps(),
       publicKey: keyOf(publicKey),
       keyPair: guest?.keyPair ?? this.#keyPair,
+      resources: this.#resources,
       onclose: () => this.#clients.delete(client)
     })
     this.#clients.add(client)
@@ -210,11 +230,16 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     return this.#closing
   }
 
+  /** The same as {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   #check(): void {
     if (this.#closing) throw new HyperNatError('CLOSED', 'This node is closed.')
   }
 
-  #outside(): Deps {
+  #deps(): Deps {
     return {
       node: this.#node,
       clock: systemClock,
@@ -241,6 +266,15 @@ function fromTicket(given: string | Ticket, maps?: readonly MapToOpen[]) {
     })
   )
   return { publicKey: ticket.publicKey, maps: maps ?? all, guest }
+}
+
+/** Memory and descriptors of this process that peers may use. */
+function newResources(limits: Limits, log: Log): Resources {
+  // Where nothing constrains the process, Node.js says 0 or more than any machine has.
+  const memory = Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, os.totalmem())
+  const processBytes = Math.min(limits.processBytes, memory / 4)
+  const sockets = Math.max(LEAST_SOCKETS, descriptorLimit() - openDescriptors() - limits.reservedDescriptors)
+  return new Resources({ clock: systemClock, limits: { ...limits, processBytes }, log, sockets })
 }
 
 function randomBytes(size: number): Uint8Array {

@@ -1,6 +1,6 @@
 /** hyper-nat as a library: share ports under a secret, open ports to a public key. */
 
-export type { MapToOpen, Opened } from './client/handle.js'
+export type { ClientHandle, MapToOpen } from './client/handle.js'
 export type { PingAnswer, PingOptions, PingSummary } from './client/ping.js'
 export { ControlClient, type DaemonChoice, type FoundDaemon, findDaemons } from './control/client.js'
 export type { ControlSetting } from './control/place.js'
@@ -74,7 +74,7 @@ export type { NatFinding, NatKind } from './network/nat.js'
 export type { PortMappingState } from './network/port-mapping.js'
 export { Relay, type RelayOptions } from './network/relay.js'
 export type { NetworkStatus } from './network/status.js'
-export type { Survey } from './network/survey.js'
+export type { Survey } from './network/survey-finding.js'
 export { addEntries, type RawEntry, saveEntries } from './options/edit.js'
 export { removeClient, removeServer, setPrivate } from './options/entries.js'
 export type {
@@ -89,11 +89,11 @@ export { addInvite, type InviteRequest, removeGuest, renameGuest } from './optio
 export { defaultIdentityFile, loadIdentity } from './options/identity-file.js'
 export { type JoinFlags, joinEntries, joinOptions } from './options/join.js'
 export type { Proto } from './proto.js'
-export type { AccessOptions, MapToShare, Shared, WhatToShare } from './server/handle.js'
+export type { AccessOptions, MapToShare, ServerHandle, WhatToShare } from './server/handle.js'
 export type { MapTally, Tally } from './session/traffic.js'
 export {
-  type AbsenceStatus,
   type ClientStatus,
+  type DisconnectedStatus,
   type MapStatus,
   type Overall,
   type Rates,

@@ -42,6 +42,28 @@ export interface Limits {
   lingeringFlows: number
   /** Numbers of tcpudp flows remembered, so that a late copy opens none twice. */
   usedFlows: number
+  /** Bytes that may wait in this process for all peers together, unless the system has less: then a quarter of what it has. */
+  processBytes: number
+  /** Bytes that may wait for one guest, over all of its sessions: for programs, and for the guest. */
+  keyBytes: number
+  /** Bytes that all flows of one guest may be lent for windows beyond the first. */
+  keyWindow: number
+  /** Bytes that the system may keep for programs that do not read what one guest sends. */
+  keyKernelBytes: number
+  /** A program that takes nothing for so long does not read. */
+  stalledMs: number
+  /** Descriptors that are left for files, the control socket and the page. */
+  reservedDescriptors: number
+  /** New UDP flows of one guest per second, and at once; and of all guests together. What is beyond is dropped. */
+  udpFlowsPerSecond: number
+  udpFlowBurst: number
+  processUdpFlowsPerSecond: number
+  /** Bytes of datagrams that wait for the address of one port map's target. */
+  resolveBytes: number
+  /** How long the addresses of a target's name hold. */
+  resolveMs: number
+  /** A UDP target that has answered before and answers nothing for so long may have another address. */
+  targetSilentMs: number
   /** Sessions per server key; beyond it a new client is turned away. */
   sessions: number
   /** Between two looks at whether the time of an invite is over, at the most. */
@@ -311,6 +333,18 @@ export const LIMITS: Limits = {
   tcpFlows: 2048,
   lingeringFlows: 2048,
   usedFlows: 4096,
+  processBytes: 256 * MB,
+  keyBytes: 64 * MB,
+  keyWindow: 32 * MB,
+  keyKernelBytes: 256 * MB,
+  stalledMs: 5000,
+  reservedDescriptors: 64,
+  udpFlowsPerSecond: 250,
+  udpFlowBurst: 128,
+  processUdpFlowsPerSecond: 2000,
+  resolveBytes: 256 * KB,
+  resolveMs: 30_000,
+  targetSilentMs: 5000,
   sessions: 256,
   expiryLookMs: 60_000,
   guestSessions: 32,

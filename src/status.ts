@@ -87,7 +87,7 @@ export interface ServerStatus {
 }
 
 /** That no host of a server is connected. */
-export interface AbsenceStatus {
+export interface DisconnectedStatus {
   /** Since when, milliseconds since 1970. */
   since: number
   /** Why, as `waiting` events tell it; null while that is not known yet. */
@@ -105,7 +105,7 @@ export interface ClientStatus {
   /** One for each host. */
   sessions: SessionStatus[]
   /** Null while a host is connected. */
-  absence: AbsenceStatus | null
+  disconnected: DisconnectedStatus | null
   /** Of all sessions, those that are over too. */
   overall: Overall
   /** Dials so far, of all hosts; and how many of them led to no connection. */
@@ -170,7 +170,7 @@ export function sessionStatus(session: Session, owner: SessionOwner): SessionSta
 }
 
 /** What sessions that are over have counted. */
-export class Past {
+export class ClosedSessions {
   readonly #traffic = new Traffic()
   readonly #overall: Overall = { datagrams: noDatagrams(), resumptions: 0 }
 

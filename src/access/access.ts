@@ -8,7 +8,7 @@ import type { KeyPair } from '../identity/keys.js'
 import type { Proto } from '../proto.js'
 
 /** Somebody who may come in. */
-export interface Visitor {
+export interface Grant {
   /** What the server's owner calls them; undefined for whoever else knows the public key. */
   readonly name: string | undefined
   /** The port maps to use, as {@link mapKey} names them; null: all. */
@@ -19,7 +19,7 @@ export interface Visitor {
   readonly maxDevices: number | undefined
 }
 
-const ANYBODY: Visitor = {
+const ANYBODY: Grant = {
   name: undefined,
   maps: null,
   expires: Number.POSITIVE_INFINITY,
@@ -45,16 +45,16 @@ export class Access {
   /** Whether only those come in who are named in the rules. */
   readonly isPrivate: boolean
   /** By public key in hex. */
-  readonly #visitors = new Map<string, Visitor>()
+  readonly #grants = new Map<string, Grant>()
 
   /** @param server the server's own key pair, from which the keys of its guests come */
   constructor(rules: AccessRules, server: KeyPair) {
     this.isPrivate = rules.private
     for (const { name, publicKey } of rules.allow) {
-      this.#visitors.set(hex(publicKey), { ...ANYBODY, name })
+      this.#grants.set(hex(publicKey), { ...ANYBODY, name })
     }
     for (const { name, madeFor, nonce, maps, expires, maxDevices } of rules.invites) {
-      this.#visitors.set(hex(GuestKey.of(server, madeFor ?? name, nonce).publicKey), {
+      this.#grants.set(hex(GuestKey.of(server, madeFor ?? name, nonce).publicKey), {
         name,
         maps: maps ? new Set(maps.map(mapKey)) : null,
         expires: expires ?? ANYBODY.expires,
@@ -67,15 +67,15 @@ export class Access {
    * Who holds this key, or why they may not come in.
    * @param now milliseconds since 1970
    */
-  judge(key: Uint8Array, now: number): Visitor | HyperNatError {
-    const visitor = this.#visitors.get(hex(key))
-    if (!visitor) return this.isPrivate ? NOT_INVITED : ANYBODY
-    return visitor.expires <= now ? INVITE_EXPIRED : visitor
+  judge(key: Uint8Array, now: number): Grant | HyperNatError {
+    const grant = this.#grants.get(hex(key))
+    if (!grant) return this.isPrivate ? NOT_INVITED : ANYBODY
+    return grant.expires <= now ? INVITE_EXPIRED : grant
   }
 
   /** Whether this key stands in the rules, for better or worse. */
   knows(key: Uint8Array): boolean {
-    return this.#visitors.has(hex(key))
+    return this.#grants.has(hex(key))
   }
 
   /** Whether the holder of this key is to learn nothing at all, neither an answer nor an address. */
@@ -88,16 +88,16 @@ export class Access {
  * Why one device more is too many; null when it is not.
  * @param most sessions at a time under a key of which the rules say nothing else
  */
-export function refuseDevice({ maxDevices }: Visitor, devices: number, most: number): HyperNatError | null {
+export function refuseDevice({ maxDevices }: Grant, devices: number, most: number): HyperNatError | null {
   return devices < (maxDevices ?? most) ? null : TOO_MANY_DEVICES
 }
 
-export function mayUse({ maps }: Visitor, map: { readonly proto: Proto; readonly port: number }): boolean {
+export function mayUse({ maps }: Grant, map: { readonly proto: Proto; readonly port: number }): boolean {
   return maps === null || maps.has(mapKey(map))
 }
 
 /** Whether both may use the same port maps. */
-export function sameMaps(a: Visitor, b: Visitor): boolean {
+export function sameMaps(a: Grant, b: Grant): boolean {
   if (a.maps === null || b.maps === null) return a.maps === b.maps
   const other = b.maps
   return a.maps.size === other.size && [...a.maps].every(map => other.has(map))

@@ -13,7 +13,7 @@ export type HandshakeLimits = Pick<
 
 const MINUTE = 60_000
 
-export class Handshakes {
+export class HandshakeLimiter {
   readonly #limits: HandshakeLimits
   readonly #strangers: TokenBucket
   /** By address or key, in the order in which they came last, the latest at the end. */

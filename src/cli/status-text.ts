@@ -5,7 +5,7 @@ import type { TargetState } from '../events.js'
 import { shortKey } from '../identity/encoding.js'
 import type { PortMappingState } from '../network/port-mapping.js'
 import type { NetworkStatus } from '../network/status.js'
-import type { AbsenceStatus, ClientStatus, MapStatus, ServerStatus, SessionStatus } from '../status.js'
+import type { ClientStatus, DisconnectedStatus, MapStatus, ServerStatus, SessionStatus } from '../status.js'
 import { hostPort } from '../text/address.js'
 import { bytesText } from '../text/bytes.js'
 import { quoteName } from '../text/quote.js'
@@ -70,7 +70,7 @@ function serverText(server: ServerStatus, at: number): string {
   )
 }
 
-function clientText({ publicKey, maps, sessions, absence, waiting }: ClientStatus, at: number): string {
+function clientText({ publicKey, maps, sessions, disconnected, waiting }: ClientStatus, at: number): string {
   const where = maps.map(map =>
     mapRow(map, hostPort(map.localHost, map.localPort), `${map.proto} ${map.port}`)
   )
@@ -79,11 +79,11 @@ function clientText({ publicKey, maps, sessions, absence, waiting }: ClientStatu
     `Ports of ${publicKey}\n` +
     table(['  HERE', 'THERE', ...MAP_COLUMNS], where) +
     (sessions.length === 0 ? '' : sessionsText(sessions, 'HOST', at)) +
-    (absence ? absenceText(absence, at) + held : '')
+    (disconnected ? absenceText(disconnected, at) + held : '')
   )
 }
 
-function absenceText({ since, cause, nextDial }: AbsenceStatus, at: number): string {
+function absenceText({ since, cause, nextDial }: DisconnectedStatus, at: number): string {
   const next = nextDial === null ? 'dials now' : `dials again in ${timeText(nextDial - at)}`
   const why = cause ? `  ${cause.code}: ${cause.message}\n` : ''
   return `  not connected for ${timeText(at - since)}, ${next}\n${why}`

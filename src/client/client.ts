@@ -10,22 +10,25 @@ import { LoopbackSender, Repeater } from '../lan/repeater.js'
 import { REFUSED_REST_MS } from '../limits.js'
 import { LogThrottle } from '../log/throttle.js'
 import type { Deps } from '../network/deps.js'
+import type { Resources, SocketUsage } from '../sockets/resources.js'
 import { joinTcp, listenTcp, reset } from '../sockets/tcp.js'
 import { listenUdp } from '../sockets/udp.js'
-import { type ClientStatus, mapStatus, Past, sessionStatus } from '../status.js'
+import { type ClientStatus, ClosedSessions, mapStatus, sessionStatus } from '../status.js'
 import type { Timer } from '../util/clock.js'
 import { ANNOUNCEMENTS, MAX_ANNOUNCEMENT } from '../wire/constants.js'
 import type { DialCounts } from './hosts/dialler.js'
 import type { Host } from './hosts/host.js'
 import { Hosts } from './hosts/hosts.js'
 import { isSameMap, type MapEntry, mapInfo, type OpenMap, placeOf } from './open-map.js'
-import { Conversations } from './udp-flows.js'
+import { UdpFlowTable } from './udp-flows.js'
 
 /** What a client is made of. */
-export interface ClientParts extends Deps {
+export interface ClientDeps extends Deps {
   readonly publicKey: Uint8Array
   /** The key by which servers know this machine. */
   readonly keyPair: KeyPair
+  /** Memory and descriptors of this process. */
+  readonly resources: Resources
 }
 
 /** Why the server closed a connection, where its user can do something about it. */
@@ -43,19 +46,20 @@ const WHY_CLOSED: Partial<Record<ErrorCode, string>> = {
 interface Waiting {
   readonly socket: net.Socket
   readonly map: OpenMap
+  readonly usage: SocketUsage
   readonly timer: Timer
 }
 
 export class Client {
   readonly publicKey: string
-  readonly #parts: ClientParts
+  readonly #deps: ClientDeps
   readonly #hosts: Hosts
   /** By {@link OpenMap.index}; the places of those that are gone are used again. */
   readonly #places: (OpenMap | null)[] = []
   readonly #waiting = new Set<Waiting>()
-  readonly #conversations: Conversations
+  readonly #udpFlows: UdpFlowTable
   /** What sessions that are over have carried. */
-  readonly #past = new Past()
+  readonly #closedSessions = new ClosedSessions()
   readonly #refused: LogThrottle
   readonly #dials: DialCounts = { made: 0, failed: 0 }
   readonly #repeater: Repeater
@@ -63,31 +67,32 @@ export class Client {
   #sweep: Timer | null = null
   #closed = false
 
-  constructor(parts: ClientParts) {
-    this.#parts = parts
-    this.#refused = new LogThrottle(parts.clock, REFUSED_REST_MS)
-    this.publicKey = encodeKey(parts.publicKey)
+  constructor(deps: ClientDeps) {
+    this.#deps = deps
+    this.#refused = new LogThrottle(deps.clock, REFUSED_REST_MS)
+    this.publicKey = encodeKey(deps.publicKey)
     this.#hosts = new Hosts(
       {
-        ...parts,
-        maps: this.#places,
-        dials: this.#dials,
-        tally: session => this.#past.add(session)
+        ...deps,
+        counted: what => {
+          this.#dials[what]++
+        },
+        tally: session => this.#closedSessions.add(session)
       },
       {
         up: () => this.#release(),
         udp: (host, flow, payload, map) => {
           if (flow === ANNOUNCEMENTS) this.#onAnnouncement(host, map, payload)
-          else this.#conversations.answer(host, flow, payload)
+          else this.#udpFlows.answer(host, flow, payload)
         }
       }
     )
-    this.#loopback = new LoopbackSender(parts.log)
+    this.#loopback = new LoopbackSender(deps.log)
     this.#repeater = new Repeater({
-      ...parts,
+      ...deps,
       send: (payload, port) => this.#loopback.send(payload, port)
     })
-    this.#conversations = new Conversations(parts, this.#hosts)
+    this.#udpFlows = new UdpFlowTable(deps, this.#hosts)
   }
 
   /**
@@ -96,15 +101,12 @@ export class Client {
    */
   async listen(entries: readonly MapEntry[]): Promise<void> {
     if (this.#closed) throw new HyperNatError('CLOSED', 'hyper-nat is being stopped.')
-    const bound: OpenMap[] = []
+    const added = entries.map(entry => ({ entry, map: this.#place(entry) }))
+    this.#hosts.setMaps([...this.#places])
     try {
-      for (const entry of entries) {
-        const map = this.#place(entry)
-        bound.push(map)
-        await this.#open(map, entry)
-      }
+      for (const { entry, map } of added) await this.#open(map, entry)
     } catch (err) {
-      await Promise.all(bound.map(map => this.#shut(map)))
+      await this.#remove(added.map(({ map }) => map))
       throw err
     }
   }
@@ -121,7 +123,7 @@ export class Client {
       wantedPort: localPort,
       lobby,
       duplicate,
-      ear: null,
+      queryListener: null,
       listener: null,
       udp: null
     }
@@ -137,11 +139,11 @@ export class Client {
         map.udp = await listenUdp(
           localHost,
           wantedPort,
-          (payload, from) => this.#conversations.payload(map, payload, from),
+          (payload, from) => this.#udpFlows.payload(map, payload, from),
           asked
         )
         map.localPort = map.udp.port
-        if (asked) await this.#openEar(map, map.lobby!)
+        if (asked) await this.#listenForQueries(map, map.lobby!)
       } else {
         map.listener = await listenTcp(localHost, wantedPort, socket => this.#onSocket(map, socket))
         map.localPort = map.listener.port
@@ -154,42 +156,46 @@ export class Client {
     if (this.#closed) throw new HyperNatError('CLOSED', `${entry.path}: hyper-nat is being stopped.`)
   }
 
-  /** Closes a local port, and ends what goes through it. */
-  async #shut(map: OpenMap): Promise<void> {
-    const { listener, udp, ear } = map
-    map.listener = null
-    map.udp = null
-    map.ear = null
-    if (this.#places[map.index] === map) this.#places[map.index] = null
-    this.#conversations.drop(map)
-    await Promise.all([ear?.close(), listener?.close(), udp?.close()])
+  /** Closes local ports, and ends what goes through them. */
+  async #remove(maps: readonly OpenMap[]): Promise<void> {
+    const closing = maps.map(map => {
+      const { listener, udp, queryListener } = map
+      map.listener = null
+      map.udp = null
+      map.queryListener = null
+      if (this.#places[map.index] === map) this.#places[map.index] = null
+      this.#udpFlows.drop(map)
+      return Promise.all([queryListener?.close(), listener?.close(), udp?.close()])
+    })
+    this.#hosts.setMaps([...this.#places])
+    await Promise.all(closing)
   }
 
-  async #openEar(map: OpenMap, lobby: NonNullable<OpenMap['lobby']>): Promise<void> {
-    const ear = queryEar({
-      ...this.#parts,
+  async #listenForQueries(map: OpenMap, lobby: NonNullable<OpenMap['lobby']>): Promise<void> {
+    const queryListener = queryEar({
+      ...this.#deps,
       lobby,
       port: map.localPort,
-      onquery: (payload, from) => this.#conversations.question(map, payload, from)
+      onquery: (payload, from) => this.#udpFlows.question(map, payload, from)
     })
-    map.ear = ear
-    await ear.open()
+    map.queryListener = queryListener
+    await queryListener.open()
   }
 
   /** Begins to dial. */
   start(): void {
-    const { clock, limits } = this.#parts
-    this.#tellReady()
+    const { clock, limits } = this.#deps
+    this.#emitReady()
     const sweep = (): void => {
-      this.#conversations.sweep()
+      this.#udpFlows.sweep()
       this.#sweep = clock.after(udpSweepMs(limits), sweep)
     }
     sweep()
     this.#hosts.start()
   }
 
-  #tellReady(): void {
-    this.#parts.emit({ event: 'ready', mode: 'client', publicKey: this.publicKey, maps: this.maps })
+  #emitReady(): void {
+    this.#deps.emit({ event: 'ready', mode: 'client', publicKey: this.publicKey, maps: this.maps })
   }
 
   get #maps(): OpenMap[] {
@@ -213,12 +219,11 @@ export class Client {
       return same < 0
     })
     if (gone.length === 0 && fresh.length === 0) return
-    await Promise.all(gone.map(map => this.#shut(map)))
+    await this.#remove(gone)
     try {
       await this.listen(fresh)
     } finally {
-      this.#hosts.rewant()
-      if (!this.#closed) this.#tellReady()
+      if (!this.#closed) this.#emitReady()
     }
   }
 
@@ -234,7 +239,7 @@ export class Client {
 
   /** Whether the NAT of the host in use is random, as it said itself; null while that is not known. */
   get serverIsRandom(): boolean | null {
-    return this.#parts.node.isRandom(this.#hosts.chosen?.dialled ?? this.#hosts.key)
+    return this.#deps.node.isRandom(this.#hosts.chosen?.dialled ?? this.#hosts.key)
   }
 
   /**
@@ -249,21 +254,21 @@ export class Client {
 
   status(): ClientStatus {
     const sessions = this.#hosts.live.map(host => {
-      const conversations = this.#conversations.of(host)
+      const conversations = this.#udpFlows.of(host)
       const { name, path, since } = host
       return sessionStatus(host.session!, { peer: this.publicKey, host: name, path, since, conversations })
     })
-    const past = this.#past.maps
+    const past = this.#closedSessions.maps
     return {
       publicKey: this.publicKey,
       maps: this.#maps.map(map => ({ ...mapInfo(map), ...mapStatus(map, past, sessions) })),
       sessions,
-      absence: this.#hosts.absence,
-      overall: this.#past.overall(sessions),
+      disconnected: this.#hosts.disconnected,
+      overall: this.#closedSessions.overall(sessions),
       dials: this.#dials.made,
       failedDials: this.#dials.failed,
       waiting: this.#waiting.size,
-      droppedWaiting: this.#conversations.dropped
+      droppedWaiting: this.#udpFlows.dropped
     }
   }
 
@@ -277,21 +282,26 @@ export class Client {
       reset(socket)
     }
     this.#waiting.clear()
-    this.#conversations.close()
-    await Promise.all([this.#loopback.close(), ...this.#maps.map(map => this.#shut(map))])
+    this.#udpFlows.close()
+    await Promise.all([this.#loopback.close(), this.#remove(this.#maps)])
   }
 
   #onSocket(map: OpenMap, socket: net.Socket): void {
+    const usage = this.#deps.resources.local.openSocket(() => reset(socket))
+    // A reset, since the end that the system would send for want of descriptors looks like a clean one.
+    if (!usage) return reset(socket)
+    socket.once('close', () => usage.close())
     const host = this.#hosts.pick(map.index)
-    if (host) return this.#connect(host, map, socket)
-    // No host is there yet: hold the connection for a while, as a program that dials a slow host would wait.
-    const { clock, limits } = this.#parts
+    if (host) return this.#connect(host, map, socket, usage)
+    // No host is there yet: the connection waits as long as flows wait for a session that is lost, which may come back.
+    const { clock, limits } = this.#deps
     if (this.#hosts.refuse(map.index)) return reset(socket)
     if (this.#waiting.size >= limits.tcpFlows) return reset(socket)
     const waiting: Waiting = {
       socket,
       map,
-      timer: clock.after(limits.targetMs, () => {
+      usage,
+      timer: clock.after(Math.max(limits.targetMs, limits.resumeSeconds * 1000), () => {
         this.#waiting.delete(waiting)
         reset(socket)
       })
@@ -303,8 +313,8 @@ export class Client {
     })
   }
 
-  #connect(host: Host, map: OpenMap, socket: net.Socket): void {
-    const { log } = this.#parts
+  #connect(host: Host, map: OpenMap, socket: net.Socket, usage: SocketUsage): void {
+    const { log } = this.#deps
     const session = host.session
     const id = host.mapId(map.index)
     if (!session || id === null) return reset(socket)
@@ -319,7 +329,9 @@ export class Client {
           const { proto, port } = map
           const level = this.#refused.admits(`${code} ${proto} ${port}`) ? 'warn' : 'debug'
           log[level]({ code, proto, port }, `connection closed: ${WHY_CLOSED[code] ?? 'the code says why'}`)
-        }
+        },
+        undefined,
+        usage
       )
     } catch (err) {
       if (!(err instanceof HyperNatError)) throw err
@@ -332,15 +344,15 @@ export class Client {
   /** A session is up: what waited for one goes on. */
   #release(): void {
     for (const waiting of [...this.#waiting]) {
-      const { socket, map, timer } = waiting
+      const { socket, map, timer, usage } = waiting
       const host = this.#hosts.pick(map.index)
       if (!host && !this.#hosts.refuse(map.index)) continue
       timer.cancel()
       this.#waiting.delete(waiting)
-      if (host) this.#connect(host, map, socket)
+      if (host) this.#connect(host, map, socket, usage)
       else reset(socket)
     }
-    this.#conversations.release()
+    this.#udpFlows.release()
   }
 
   /** A host's daemon has heard its game tell the LAN of itself. */

@@ -1,16 +1,8 @@
-/** A server's port maps as the library opens them here, on the local ports that were asked for or the next free ones. */
-
-import { codeOf } from '../errors.js'
+/** What `HyperNat.open` takes and gives. */
 import type { ClientMapInfo, ConnectionInfo } from '../events.js'
 import type { Lobby } from '../games/lobby.js'
 import type { PortSet } from '../games/port-set.js'
 import type { Proto } from '../proto.js'
-import { freePorts, type LocalPlace, type MovedPorts, type WantedPort } from '../sockets/free-ports.js'
-import type { ClientStatus } from '../status.js'
-import { LOCALHOST } from '../text/address.js'
-import { formatPorts } from '../text/ports.js'
-import { Client, type ClientParts } from './client.js'
-import type { MapEntry } from './open-map.js'
 
 /** A port map to open. */
 export interface MapToOpen {
@@ -38,7 +30,7 @@ export interface MapToOpen {
 }
 
 /** What `HyperNat.open` gives. */
-export interface Opened {
+export interface ClientHandle {
   /** The maps with the local ports that were bound. */
   readonly maps: readonly ClientMapInfo[]
   /** The connection to the host that new flows go to, of perhaps several under the server's secret; null while there is none. */
@@ -62,126 +54,8 @@ export interface Opened {
    * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE, LISTEN_FAILED; none of the new ones is open then
    */
   setMaps(maps: readonly Omit<MapToOpen, 'nextFree' | 'set'>[]): Promise<void>
+  /** Ends the session and closes the local ports. */
   close(): Promise<void>
-}
-
-/** What opened maps need besides the maps. */
-export interface OpenedMapsParts extends ClientParts {
-  /** Hears that they are being closed. */
-  readonly onclose: () => void
-}
-
-/** A map with its port here, which may make way. */
-type WantedMap = MapEntry & WantedPort
-
-export class OpenedMaps implements Opened {
-  readonly #parts: OpenedMapsParts
-  readonly #client: Client
-
-  constructor(parts: OpenedMapsParts) {
-    this.#parts = parts
-    this.#client = new Client(parts)
-  }
-
-  /**
-   * Binds the local ports, those in use exchanged for the next free ones where that will do, and begins to dial.
-   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE, LISTEN_FAILED, CLOSED; it is closed then
-   */
-  async open(maps: readonly MapToOpen[]): Promise<void> {
-    const wanted = maps.map(map => ({ ...mapEntry(map), nextFree: map.nextFree ?? false, set: map.set }))
-    try {
-      await this.#listen(wanted)
-    } catch (err) {
-      await this.close()
-      throw err
-    }
-    this.#client.start()
-  }
-
-  get maps(): readonly ClientMapInfo[] {
-    return this.#client.maps
-  }
-
-  get connection(): ConnectionInfo | null {
-    return this.#client.connection
-  }
-
-  get connections(): readonly ConnectionInfo[] {
-    return this.#client.connections
-  }
-
-  get serverIsRandom(): boolean | null {
-    return this.#client.serverIsRandom
-  }
-
-  ping(host?: string): Promise<number | null> {
-    return this.#client.ping(host)
-  }
-
-  status(): ClientStatus {
-    return this.#client.status()
-  }
-
-  setMaps(maps: readonly Omit<MapToOpen, 'nextFree' | 'set'>[]): Promise<void> {
-    return this.#client.setMaps(maps.map(mapEntry))
-  }
-
-  close(): Promise<void> {
-    this.#parts.onclose()
-    return this.#client.close()
-  }
-
-  async #listen(wanted: readonly WantedMap[]): Promise<void> {
-    const { limits } = this.#parts
-    for (let tries = limits.nextFreeTries; ; tries--) {
-      const { places, moved } = await freePorts(wanted, limits.nextFreePorts)
-      const entries = wanted.map((map, i) => ({ ...map, ...places[i]! }))
-      try {
-        await this.#client.listen(entries)
-      } catch (err) {
-        // Taken since it was found free.
-        if (codeOf(err) === 'PORT_IN_USE' && tries > 1 && wanted.some(({ nextFree }) => nextFree)) continue
-        throw err
-      }
-      for (const group of moved) this.#tellMoved(group, wanted, places)
-      return
-    }
-  }
-
-  #tellMoved(
-    { members, set, cause }: MovedPorts,
-    wanted: readonly WantedMap[],
-    places: readonly LocalPlace[]
-  ): void {
-    const maps = members.map(index => ({ ...wanted[index]!, now: places[index]! }))
-    // Games of this kind take their server's port for themselves, and go on to the next one when it is taken.
-    const advice = maps.some(({ lobby }) => lobby?.discovery.how === 'client-queries')
-      ? ' Start hyper-nat before the game, and it stays the same.'
-      : ''
-    const { localHost, localPort } = maps[0]!.now
-    const there = formatPorts([...new Set(maps.map(({ port }) => port))])
-    const here = formatPorts([...new Set(maps.map(({ now }) => now.localPort))])
-    const several = there.includes(',') || there.includes('-')
-    const where =
-      localHost !== maps[0]!.localHost
-        ? `all of ${set?.title ?? 'it'} is at ${localHost} here, with the same port numbers, which it needs`
-        : several
-          ? `ports ${there} of the server are at ${here} here: ${set?.title ?? 'they'} moved together`
-          : `port ${there} of the server is at ${localPort === 0 ? 'any free port' : `port ${here}`} here`
-    this.#parts.emit({ event: 'warning', code: 'PORT_MOVED', message: `${cause}, so ${where}.${advice}` })
-  }
-}
-
-function mapEntry({
-  path,
-  localHostPath,
-  proto,
-  port,
-  localPort = port,
-  localHost = LOCALHOST,
-  lobby,
-  duplicate = false
-}: Omit<MapToOpen, 'nextFree' | 'set'>): MapEntry {
-  const place = { path: path ?? `${proto} ${port}`, proto, port, localPort, localHost }
-  return { ...place, ...(localHostPath && { localHostPath }), duplicate, ...(lobby && { lobby }) }
+  /** The same as {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
 }

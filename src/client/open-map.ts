@@ -40,7 +40,7 @@ export interface OpenMap extends ClientMapInfo {
   /** What its game's LAN discovery wants of it. */
   readonly lobby: ClientEntry['lobby']
   /** Hears what games ask the LAN. */
-  ear: { close(): Promise<void> } | null
+  queryListener: { close(): Promise<void> } | null
   /** Its place among those that the hosts are asked for. */
   readonly index: number
   /** The local port that was asked for: 0 for any free one. */

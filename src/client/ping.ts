@@ -5,7 +5,7 @@ import { encodeKey, keyOf } from '../identity/encoding.js'
 import type { GuestKey } from '../identity/guest.js'
 import { systemClock } from '../util/clock.js'
 import { jitterOf, lossOf } from '../util/samples.js'
-import type { Opened } from './handle.js'
+import type { ClientHandle } from './handle.js'
 
 /** What became of one ping. */
 export interface PingAnswer {
@@ -57,7 +57,7 @@ const INTERVAL_MS = 1000
 
 /** What measuring needs of a node. */
 export interface PingNode {
-  open(options: { publicKey: Uint8Array; maps: []; guest?: GuestKey | undefined }): Promise<Opened>
+  open(options: { publicKey: Uint8Array; maps: []; guest?: GuestKey | undefined }): Promise<ClientHandle>
   on(name: 'event', listener: (event: DaemonEvent) => void): unknown
   off(name: 'event', listener: (event: DaemonEvent) => void): unknown
 }

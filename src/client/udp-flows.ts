@@ -35,8 +35,8 @@ interface Source {
   readonly address: string
 }
 
-export class Conversations {
-  readonly #parts: Pick<Deps, 'clock' | 'limits' | 'log'>
+export class UdpFlowTable {
+  readonly #deps: Pick<Deps, 'clock' | 'limits' | 'log'>
   readonly #hosts: Pick<Hosts, 'pick' | 'refuse'>
   readonly #pending: PendingDatagrams
   readonly #flows: UdpFlows<string, UdpFlow>
@@ -46,12 +46,12 @@ export class Conversations {
   #nextFlow = 1
   #closed = false
 
-  constructor(parts: Pick<Deps, 'clock' | 'limits' | 'log'>, hosts: Pick<Hosts, 'pick' | 'refuse'>) {
-    const { limits, log } = parts
-    this.#parts = parts
+  constructor(deps: Pick<Deps, 'clock' | 'limits' | 'log'>, hosts: Pick<Hosts, 'pick' | 'refuse'>) {
+    const { limits, log } = deps
+    this.#deps = deps
     this.#hosts = hosts
     this.#pending = new PendingDatagrams(limits)
-    const full = new LogThrottle(parts.clock, FULL_REST_MS)
+    const full = new LogThrottle(deps.clock, FULL_REST_MS)
     this.#flows = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, (_key, flow, cause) => {
       this.#flowsById.delete(flow.id)
       this.#lastFlows[flow.map.index] = undefined
@@ -76,7 +76,7 @@ export class Conversations {
 
   /** Forgets those that have been idle for long enough. */
   sweep(): void {
-    this.#flows.sweep(this.#parts.clock.now())
+    this.#flows.sweep(this.#deps.clock.now())
   }
 
   /** Forgets those of a map that is being closed. */
@@ -91,7 +91,7 @@ export class Conversations {
 
   /** A session is up: what waited for one goes on. */
   release(): void {
-    const now = this.#parts.clock.now()
+    const now = this.#deps.clock.now()
     for (const { flow: id, payload } of this.#pending.take(now)) {
       const flow = this.#flowsById.get(id)
       if (flow) this.#send(flow, payload, now)
@@ -100,13 +100,13 @@ export class Conversations {
 
   /** A game asks the whole LAN who plays it. */
   question(map: OpenMap, payload: Uint8Array, { port, address }: Source): void {
-    const now = this.#parts.clock.now()
+    const now = this.#deps.clock.now()
     this.#send(this.#flowOf(map, port, address, now, true), payload, now)
   }
 
   /** A local program has sent something to a map's port. */
   payload(map: OpenMap, payload: Uint8Array, from: Source): void {
-    const now = this.#parts.clock.now()
+    const now = this.#deps.clock.now()
     const { port, address } = from
     let flow = this.#lastFlows[map.index]
     if (flow?.port === port && flow.address === address) this.#touch(flow, now)
@@ -144,7 +144,7 @@ export class Conversations {
   }
 
   #touch(flow: UdpFlow, now: number): void {
-    if (now - flow.toldAt < this.#parts.limits.udpTouchMs) return
+    if (now - flow.toldAt < this.#deps.limits.udpTouchMs) return
     flow.toldAt = now
     this.#flows.touch(flow.key, now)
   }
@@ -154,7 +154,7 @@ export class Conversations {
     const flow = this.#flowsById.get(id)
     // What a host says whose flow has moved on belongs to a conversation that is over.
     if (!flow || flow.host !== host) return
-    this.#touch(flow, this.#parts.clock.now())
+    this.#touch(flow, this.#deps.clock.now())
     if (flow.lan) this.#answerLan(flow, payload)
     else flow.map.udp?.send(payload, flow.port, flow.address)
   }

@@ -4,7 +4,7 @@
  *     survey the network -> judge NAT and router -> look for the server -> connect as a guest would -> measure
  */
 
-import type { Opened } from '../client/handle.js'
+import type { ClientHandle } from '../client/handle.js'
 import { HyperNatError } from '../errors.js'
 import type { ConnectionInfo, DaemonEvent, PathKind } from '../events.js'
 import { knownGames } from '../games/games.js'
@@ -15,7 +15,7 @@ import { DOCTOR_LIMITS, type DoctorLimits } from '../limits.js'
 import { type Beyond, beyondRouter } from '../network/hops.js'
 import type { NatFinding, NatKind } from '../network/nat.js'
 import type { PortMappingState } from '../network/port-mapping.js'
-import type { Survey } from '../network/survey.js'
+import type { Survey } from '../network/survey-finding.js'
 import { systemClock, wallClock } from '../util/clock.js'
 import { jitterOf, lossOf, medianOf } from '../util/samples.js'
 import { version } from '../version.js'
@@ -294,7 +294,7 @@ function nextDirect(node: HyperNat, publicKey: string): (ms: number) => Promise<
 }
 
 /** Pings all hosts at a steady pace, as a game sends; those, too, that are found meanwhile. */
-async function measure(opened: Opened, { pings, pingEveryMs }: DoctorLimits): Promise<HostFinding[]> {
+async function measure(opened: ClientHandle, { pings, pingEveryMs }: DoctorLimits): Promise<HostFinding[]> {
   const hosts = new Map<string, { last: ConnectionInfo; trips: Promise<number | null>[] }>()
   let used = ''
   for (let i = 0; i < pings; i++) {

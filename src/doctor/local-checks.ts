@@ -5,7 +5,7 @@ import type { Contact } from '../network/contact.js'
 import type { Beyond } from '../network/hops.js'
 import type { NatFinding, NatKind, Unknown } from '../network/nat.js'
 import type { MappingProtocol } from '../network/router.js'
-import type { Survey } from '../network/survey.js'
+import type { Survey } from '../network/survey-finding.js'
 import type { Check, CheckName, ClockFinding, PortMappingFinding, VersionFinding } from './report.js'
 
 /** The oldest Node.js that hyper-nat runs on. */

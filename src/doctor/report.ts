@@ -3,7 +3,7 @@ import type { PathKind, SharedMapInfo } from '../events.js'
 import type { Beyond } from '../network/hops.js'
 import type { NatKind } from '../network/nat.js'
 import type { PortMappingState } from '../network/port-mapping.js'
-import type { Survey } from '../network/survey.js'
+import type { Survey } from '../network/survey-finding.js'
 
 /** `note`: it works, but something is worth knowing; `problem`: something does not work. */
 export type Verdict = 'ok' | 'note' | 'problem'

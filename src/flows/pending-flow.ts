@@ -1,8 +1,9 @@
 /**
  * A flow that the client has opened and the rate limiter delays. Received bytes are buffered; they cannot exceed the flow's
- * initial window, because nothing is reported as consumed.
+ * initial window, because nothing is reported as consumed. What is buffered is borrowed from a budget; a flow that gets none is reset.
  */
 import type { ErrorCode } from '../errors.js'
+import type { Budget } from '../util/budget.js'
 import { QueueNode } from '../util/queue.js'
 import type { ByteFlow } from './byte-flow.js'
 
@@ -20,11 +21,13 @@ export class PendingFlow {
   /**
    * @param accept sets the flow's events; returns a code to refuse it
    * @param ongone called when the flow ends before it is accepted
+   * @param budget what the guest may have buffered
    */
   constructor(
     readonly flow: ByteFlow,
     readonly accept: () => ErrorCode | null,
-    ongone: (pending: PendingFlow) => void
+    readonly ongone: (pending: PendingFlow) => void,
+    readonly budget?: Budget
   ) {
     flow.events = {
       data: bytes => this.#keep(bytes),
@@ -32,28 +35,46 @@ export class PendingFlow {
         this.#ended = true
       },
       drain() {},
-      reset: () => ongone(this),
-      close: () => ongone(this)
+      reset: () => this.#drop(),
+      close: () => this.#drop()
     }
   }
 
   /** Accepts the flow and delivers what was buffered. */
   release(): void {
     const refused = this.accept()
+    const kept = this.#kept.subarray(0, this.#size)
+    this.#giveBack()
     if (refused) return this.flow.reset(refused)
     const { events } = this.flow
-    if (this.#size > 0) events.data(this.#kept.subarray(0, this.#size))
+    if (kept.byteLength > 0) events.data(kept)
     if (this.#ended) events.end()
   }
 
   #keep(bytes: Uint8Array): void {
     const size = this.#size + bytes.byteLength
     if (size > this.#kept.byteLength) {
-      const more = new Uint8Array(Math.max(size, 2 * this.#kept.byteLength, FIRST_ROOM))
+      const room = Math.max(size, 2 * this.#kept.byteLength, FIRST_ROOM)
+      if (this.budget && !this.budget.borrow(room - this.#kept.byteLength)) {
+        this.flow.reset('TOO_MANY_FLOWS')
+        return this.#drop()
+      }
+      const more = new Uint8Array(room)
       more.set(this.#kept.subarray(0, this.#size))
       this.#kept = more
     }
     this.#kept.set(bytes, this.#size)
     this.#size = size
+  }
+
+  #drop(): void {
+    this.#giveBack()
+    this.ongone(this)
+  }
+
+  #giveBack(): void {
+    this.budget?.giveBack(this.#kept.byteLength)
+    this.#kept = new Uint8Array(0)
+    this.#size = 0
   }
 }

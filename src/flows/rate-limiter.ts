@@ -73,12 +73,14 @@ export class RateLimiter {
   /**
    * @param onexceed called the first time that each limit is reached
    * @param isAlone whether the server has no other guest
+   * @param pending what flows that wait may buffer
    */
   constructor(
     clock: Clock,
     limits: RateLimits,
     onexceed: (limit: RateLimit) => void,
-    isAlone: () => boolean = () => false
+    isAlone: () => boolean = () => false,
+    readonly pending?: Budget
   ) {
     const { flowsPerSecond, flowBurst, datagramsPerSecond, udpPerSecond, guestBytesPerSecond } = limits
     const rate = (perSecond: number, least: number): TokenBucket | null =>
@@ -129,7 +131,8 @@ export class RateLimiter {
     const pending = new PendingFlow(
       throttled,
       () => accept(throttled),
-      ({ place }) => this.#flows?.leave(place)
+      ({ place }) => this.#flows?.leave(place),
+      this.pending
     )
     this.#flows.wait(pending.place)
     return null

@@ -2,7 +2,7 @@
 
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
-import { Budget } from '../util/budget.js'
+import { Budget, type PeerBudgets } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
 import { Queue } from '../util/queue.js'
 import { protocolError } from '../wire/bytes.js'
@@ -16,6 +16,8 @@ export interface TcpFlowsDeps {
   readonly limits: TcpLimits & Pick<Limits, 'tcpFlows' | 'sessionWindow' | 'ackDelayMs'>
   /** The session's budget for receive windows. */
   readonly windows: Budget
+  /** Budgets that the session shares with others of its peer. */
+  readonly budgets?: PeerBudgets
   /** Decides what the stream carries next. */
   readonly scheduler: SendScheduler
   /** Whether there is a connection. */
@@ -34,6 +36,8 @@ export interface TcpFlowsDeps {
 
 export class TcpFlows {
   readonly flows = new Map<number, TcpFlow>()
+  /** Bytes that wait to be sent or acknowledged. */
+  readonly kept: Budget
   readonly #carrier: TcpCarrier
   /** Flows whose window update may be delayed until the timer fires. */
   readonly #soon = new Queue<TcpFlow>()
@@ -46,9 +50,11 @@ export class TcpFlows {
     readonly outside: TcpFlowsDeps
   ) {
     const { clock, limits, scheduler, windows } = outside
+    // The other side lends its flows no more than this either, beyond what each has at first.
+    this.kept = new Budget(limits.sessionWindow, outside.budgets?.kept)
     this.#carrier = {
       // The peer's windows are bounded by the same budget.
-      kept: new Budget(limits.sessionWindow),
+      kept: this.kept,
       ready: flow => {
         scheduler.ready(flow)
         outside.flush()

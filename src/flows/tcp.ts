@@ -51,6 +51,9 @@ export type Tail = 'none' | 'fin' | ErrorCode
 /** Stands where a chunk was that has been acknowledged. */
 const RELEASED = new Uint8Array(0)
 
+/** Bytes that a flow keeps in any case while its peer's budget is used up. */
+const SHORT_KEPT = 4096
+
 /** Released chunks are cut off when there are so many, and more than those that are left. */
 const RELEASED_MAX = 256
 
@@ -132,7 +135,10 @@ export class TcpFlow implements ByteFlow {
    * it acknowledges of this flow is what lets it go on.
    */
   get #crowded(): boolean {
-    return this.retained > this.limits.flowKept && this.carrier.kept.free === 0
+    const { kept } = this.carrier
+    if (kept.free > 0) return false
+    // Where the peer's sessions together keep all that they may, a flow waits for what it has sent.
+    return this.retained > (kept.parent?.free === 0 ? SHORT_KEPT : this.limits.flowKept)
   }
 
   end(): void {

@@ -3,7 +3,7 @@
 import type { Datagrams } from '../datagrams/datagrams.js'
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { Limits } from '../limits.js'
-import { Budget } from '../util/budget.js'
+import { Budget, type PeerBudgets } from '../util/budget.js'
 import type { Clock } from '../util/clock.js'
 import { Queue } from '../util/queue.js'
 import { Reader, varintSize, writeVarint } from '../wire/bytes.js'
@@ -14,6 +14,8 @@ import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
 export interface TcpudpFlowsDeps {
   readonly clock: Clock
   readonly limits: Limits
+  /** Budgets that the session shares with others of its peer. */
+  readonly budgets?: PeerBudgets
   /** Numbers from 0 to below 1; need not be secret. */
   readonly chance: () => number
   /** What all flows of the session share for windows. */
@@ -48,7 +50,7 @@ export class TcpudpFlows {
     readonly role: 'client' | 'server',
     readonly outside: TcpudpFlowsDeps
   ) {
-    this.queue = new Budget(outside.limits.sessionQueue)
+    this.queue = new Budget(outside.limits.sessionQueue, outside.budgets?.kept)
     this.#carrier = {
       clock: outside.clock,
       limits: outside.limits,

@@ -100,14 +100,14 @@ export class TcpudpFlow implements ByteFlow {
     return this.#arq.unacknowledged
   }
 
-  /** Whether more would be in flight if it were not for the bound. */
+  /** Whether more would be in flight if it were not for the cap. */
   get atCwndCap(): boolean {
-    return this.#arq.atBound
+    return this.#arq.limitedByCap
   }
 
   /** Bounds what is in flight, beside the congestion control; Infinity: that alone counts. */
   setCwndCap(bytes: number): void {
-    this.#arq.restrain(bytes)
+    this.#arq.capWindow(bytes)
   }
 
   // --- the local socket's side ---

@@ -55,7 +55,11 @@ export function decodeKey(text: string): Uint8Array {
 
 /** A public key that the library was given: as bytes, or as text for {@link decodeKey}. */
 export function keyOf(key: string | Uint8Array): Uint8Array {
-  return typeof key === 'string' ? decodeKey(key) : key
+  if (typeof key === 'string') return decodeKey(key)
+  if (key instanceof Uint8Array && key.byteLength === KEY_BYTES) return key
+  throw bad(
+    `is neither a text nor ${KEY_BYTES} bytes; give the public key that the server shows when it starts`
+  )
 }
 
 function decodeByLength(key: string): Uint8Array {

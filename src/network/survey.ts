@@ -5,25 +5,12 @@
 import type HyperDHT from 'hyperdht'
 import type { DoctorLimits } from '../limits.js'
 import { ownAddresses, sourceAddress } from './addresses.js'
-import { type Contact, contactOf } from './contact.js'
+import { contactOf } from './contact.js'
 import type { Dht } from './dht.js'
-import { type Beyond, beyondOf, type Hops, routersTo } from './hops.js'
-import { type NatFinding, natOf, type Observation } from './nat.js'
+import { beyondOf, type Hops, routersTo } from './hops.js'
+import { natOf, type Observation } from './nat.js'
 import { isHomeAddress } from './path.js'
-
-/** The result of a survey. */
-export interface Survey {
-  /** DHT nodes that were asked, and that answered. */
-  readonly asked: number
-  readonly answered: number
-  /** The median round trip to them, ms; null if none answered. */
-  readonly rtt: number | null
-  readonly nat: NatFinding
-  /** The kind of network beyond the first router; null when there is none, or when it is not known. */
-  readonly beyond: Beyond | null
-  /** If no node answered: whether their machines are there at all. */
-  readonly contact: Contact | null
-}
+import type { Survey } from './survey-finding.js'
 
 /** A node's answer. */
 interface Answer {

@@ -1,5 +1,5 @@
 /** One guest's session with its UDP conversations. A client that runs on two devices is here twice. */
-import type { Visitor } from '../access/access.js'
+import type { Grant } from '../access/access.js'
 import { UdpFlows } from '../flows/udp.js'
 import { shortKey } from '../identity/encoding.js'
 import { FULL_REST_MS, type Limits } from '../limits.js'
@@ -7,18 +7,21 @@ import type { Log } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
 import type { StreamLink } from '../network/stream-link.js'
 import type { ServerSession } from '../session/server-session.js'
-import type { UdpTarget } from '../sockets/udp.js'
+import type { KeyUsage } from '../sockets/resources.js'
+import type { UdpTarget } from '../sockets/udp-target.js'
 import type { Clock } from '../util/clock.js'
 
 /** One UDP flow, and the number of its map. */
-export interface Conversation {
+export interface UdpConversation {
   readonly map: number
   readonly target: UdpTarget
 }
 
 export class Guest {
-  readonly udp: UdpFlows<number, Conversation>
+  readonly udp: UdpFlows<number, UdpConversation>
   link: StreamLink | null = null
+  /** Kept, since it costs more to make than a datagram to drop. */
+  readonly #shortKey: string
 
   constructor(
     readonly session: ServerSession,
@@ -26,13 +29,16 @@ export class Guest {
     /** The loopback address that stands for it. */
     readonly address: string,
     /** Who it is. */
-    public visitor: Visitor,
+    public grant: Grant,
     /** When the session began, milliseconds since 1970. */
     readonly since: number,
+    /** What its key uses of this process. */
+    readonly usage: KeyUsage,
     limits: Pick<Limits, 'udpFlows' | 'udpIdleSeconds'>,
     log: Log,
     clock: Pick<Clock, 'now'>
   ) {
+    this.#shortKey = shortKey(key)
     const full = new LogThrottle(clock, FULL_REST_MS)
     this.udp = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, (flow, { target }, cause) => {
       target.close()
@@ -45,6 +51,6 @@ export class Guest {
 
   /** What logs call it. */
   get label(): string {
-    return this.visitor.name ?? shortKey(this.key)
+    return this.grant.name ?? this.#shortKey
   }
 }

@@ -1,29 +1,30 @@
 /** All sessions that one server has with its guests, and how they share it: places, and the rate limiter of each key. */
 import b4a from 'b4a'
-import { refuseDevice, type Visitor } from '../access/access.js'
+import { type Grant, refuseDevice } from '../access/access.js'
 import type { HyperNatError } from '../errors.js'
 import { RateLimiter } from '../flows/rate-limiter.js'
 import { shortKey } from '../identity/encoding.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
+import type { Budget } from '../util/budget.js'
 import type { Clock } from '../util/clock.js'
 import type { Guest } from './guest.js'
 
-export interface GuestsOutside {
+export interface GuestsDeps {
   readonly clock: Clock
   readonly limits: Limits
   readonly log: Log
 }
 
-export class Guests {
-  readonly #outside: GuestsOutside
+export class GuestTable {
+  readonly #deps: GuestsDeps
   /** By the session's name, in hex. */
   readonly #bySession = new Map<string, Guest>()
   /** Whether all sessions, if there are any, are of one key. */
   #isOneKey = true
 
-  constructor(outside: GuestsOutside) {
-    this.#outside = outside
+  constructor(deps: GuestsDeps) {
+    this.#deps = deps
   }
 
   /** A copy: guests may go while it is walked. */
@@ -56,29 +57,62 @@ export class Guests {
     return this.all.filter(guest => b4a.equals(guest.key, key))
   }
 
-  /** Whether there is a place for one session more, if need be that of a guest who is lost. */
-  hasRoom(): boolean {
-    return this.size < this.#outside.limits.sessions || endLost(this.#bySession.values())
+  /**
+   * Makes room for one session more. When all places are taken, one that is lost gives up its place; for a guest with a name, a
+   * session that is up without one does, too. A stranger never takes the place of a guest with a name.
+   * @returns false if there is no room
+   */
+  makeRoom({ name }: Pick<Grant, 'name'>): boolean {
+    if (this.size < this.#deps.limits.sessions) return true
+    const all = this.all
+    const strangers = all.filter(({ grant }) => grant.name === undefined)
+    if (endLost(strangers)) return true
+    if (name === undefined) return false
+    const out = this.#greediest(strangers)
+    if (!out) return endLost(all)
+    this.#deps.log.info(
+      { peer: out.label },
+      'all places are taken: a stranger makes room for a guest with a name'
+    )
+    out.session.close(
+      'TOO_MANY_SESSIONS',
+      'A guest whom the owner of the server has invited needed the place: try again later.'
+    )
+    return true
+  }
+
+  /** The latest session of the key that has the most of these. */
+  #greediest(guests: readonly Guest[]): Guest | undefined {
+    const byKey = new Map<string, Guest[]>()
+    for (const guest of guests) {
+      const own = byKey.get(hex(guest.key))
+      if (own) own.push(guest)
+      else byKey.set(hex(guest.key), [guest])
+    }
+    let most: Guest[] = []
+    for (const own of byKey.values()) if (own.length >= most.length) most = own
+    return most.at(-1)
   }
 
   /** Why the holder of this key may not come with one device more; null when it may. */
-  refuseDevice(key: Uint8Array, visitor: Visitor): HyperNatError | null {
+  refuseDevice(key: Uint8Array, grant: Grant): HyperNatError | null {
     const own = this.of(key)
-    const refusal = refuseDevice(visitor, own.length, this.#outside.limits.guestSessions)
+    const refusal = refuseDevice(grant, own.length, this.#deps.limits.guestSessions)
     return refusal && endLost(own) ? null : refusal
   }
 
   /** The rate limiter of this key, shared by all of its sessions. */
-  rateLimiterOf(key: Uint8Array, visitor: Visitor): RateLimiter {
-    const { clock, limits, log } = this.#outside
-    const peer = visitor.name ?? shortKey(key)
+  rateLimiterOf(key: Uint8Array, grant: Grant, pending?: Budget): RateLimiter {
+    const { clock, limits, log } = this.#deps
+    const peer = grant.name ?? shortKey(key)
     return (
       this.of(key)[0]?.session.deps.rateLimiter ??
       new RateLimiter(
         clock,
         limits,
         limit => log.warn({ peer, limit, perSecond: limits[limit] }, 'a guest is held to a limit'),
-        () => this.#isOneKey
+        () => this.#isOneKey,
+        pending
       )
     )
   }

@@ -1,5 +1,5 @@
 /** The port maps of one server, each with the number that stands for it on the wire as long as it is shared. */
-import { mayUse, type Visitor } from '../access/access.js'
+import { type Grant, mayUse } from '../access/access.js'
 import { HyperNatError } from '../errors.js'
 import type { ServerMapInfo } from '../events.js'
 import type { Carrier } from '../flows/byte-flow.js'
@@ -17,8 +17,8 @@ export interface ServerMap extends ServerMapInfo, Readonly<Record<ServerFeature,
   readonly lobby?: Lobby | undefined
 }
 
-/** A port map with its number. */
-export type SharedMap = ServerMap & WireMap
+/** A port map with its number. Never changed: when its features change, another object with the same number takes its place. */
+export type SharedMap = Readonly<ServerMap & WireMap>
 
 export class SharedMaps {
   #list: readonly SharedMap[] = []
@@ -33,8 +33,7 @@ export class SharedMaps {
   }
 
   /**
-   * Other maps from now on. Those that lead where one led before are that one still, with its number: what flows hold of it
-   * stays true, and what has changed of it holds for them, too.
+   * Replaces the maps. One that has the same protocol, port and host as before keeps its number, so its flows go on.
    * @throws HyperNatError `BAD_OPTIONS` when they are more than a session can name
    */
   change(maps: readonly ServerMap[]): void {
@@ -43,31 +42,31 @@ export class SharedMaps {
       throw new HyperNatError('BAD_OPTIONS', message)
     }
     const before = this.#list
-    this.#list = maps.map(map => {
-      const old = before.find(old => isSameMap(old, map))
-      return old ? Object.assign(old, map) : { ...map, id: this.#nextId++ }
-    })
+    this.#list = maps.map(map => ({
+      ...map,
+      id: before.find(old => isSameMap(old, map))?.id ?? this.#nextId++
+    }))
   }
 
   find(id: number): SharedMap | undefined {
     return this.#list.find(map => map.id === id)
   }
 
-  /** The map of this number, if it is of this protocol and the visitor may use it. */
-  open(id: number, proto: Proto, visitor: Visitor): SharedMap | undefined {
+  /** The map of this number, if it is of this protocol and the grant may use it. */
+  open(id: number, proto: Proto, grant: Grant): SharedMap | undefined {
     const map = this.find(id)
-    return map?.proto === proto && mayUse(visitor, map) ? map : undefined
+    return map?.proto === proto && mayUse(grant, map) ? map : undefined
   }
 
-  /** The map of this number, if its TCP connections may use this carrier and the visitor may use it. */
-  connect(id: number, carrier: Carrier, visitor: Visitor): SharedMap | undefined {
-    const tcp = this.open(id, 'tcp', visitor)
-    return tcp ?? (carrier === 'arq' ? this.open(id, 'tcpudp', visitor) : undefined)
+  /** The map of this number, if its TCP connections may use this carrier and the grant may use it. */
+  connect(id: number, carrier: Carrier, grant: Grant): SharedMap | undefined {
+    const tcp = this.open(id, 'tcp', grant)
+    return tcp ?? (carrier === 'arq' ? this.open(id, 'tcpudp', grant) : undefined)
   }
 
-  /** What the visitor may use. */
-  of(visitor: Visitor): SharedMap[] {
-    return this.#list.filter(map => mayUse(visitor, map))
+  /** What the grant may use. */
+  of(grant: Grant): SharedMap[] {
+    return this.#list.filter(map => mayUse(grant, map))
   }
 
   /** Whether any of them has it. */

@@ -11,12 +11,14 @@ import { playerAddress } from '../identity/player-address.js'
 import { type Limits, REFUSED_REST_MS } from '../limits.js'
 import type { Log } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
+import { HostResolver } from '../sockets/host-resolver.js'
 import { otherAddress } from '../sockets/other-address.js'
 import { proxyHeader } from '../sockets/proxy-header.js'
-import { isNotOurs, isOurs } from '../sockets/source-address.js'
-import { dialTcp, joinTcp, targetCode } from '../sockets/tcp.js'
-import { dialUdp } from '../sockets/udp.js'
+import { isAddressMissing, isLocalAddress } from '../sockets/source-address.js'
+import { dialTcp, joinTcp, reset, targetCode } from '../sockets/tcp.js'
+import { UdpTarget } from '../sockets/udp-target.js'
 import { hostPort, isIPv4Loopback } from '../text/address.js'
+import { Budget } from '../util/budget.js'
 import type { Clock } from '../util/clock.js'
 import { ANNOUNCEMENTS } from '../wire/constants.js'
 import type { Guest } from './guest.js'
@@ -35,12 +37,12 @@ const UNREACHED: Record<ReturnType<typeof targetCode>, string> = {
 /** The system's limits for open files, which connections count as. */
 const NO_FILES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE'])
 
-export interface TargetsParts {
+export interface TargetsDeps {
   readonly maps: SharedMaps
   /** The addresses of this node's guests. */
   readonly players: Players
   readonly clock: Clock
-  readonly limits: Pick<Limits, 'targetMs'>
+  readonly limits: Pick<Limits, 'targetMs' | 'targetSilentMs' | 'resolveMs' | 'resolveBytes'>
   readonly log: Log
   readonly emit: (event: DaemonEvent) => void
   /** Called with what a guest's connection shows about a target. */
@@ -48,22 +50,53 @@ export interface TargetsParts {
 }
 
 export class Targets {
-  readonly #parts: TargetsParts
+  readonly #deps: TargetsDeps
   readonly #unreached: LogThrottle
+  /** By host, of the maps that are shared. */
+  #resolvers = new Map<string, HostResolver>()
+  /** What waits for the address of a target, by the number of the map. */
+  #waiting = new Map<number, Budget>()
 
-  constructor(parts: TargetsParts) {
-    this.#parts = parts
-    this.#unreached = new LogThrottle(parts.clock, REFUSED_REST_MS)
+  constructor(deps: TargetsDeps) {
+    this.#deps = deps
+    this.#unreached = new LogThrottle(deps.clock, REFUSED_REST_MS)
   }
 
   /** Finds out whether the system has the addresses of guests, if any map needs them. */
-  async tryAddresses(): Promise<void> {
-    if (this.#parts.maps.have('playerAddresses') && !(await isOurs(playerAddress(0)))) this.#loseAddresses()
+  async checkAddresses(): Promise<void> {
+    if (this.#deps.maps.have('playerAddresses') && !(await isLocalAddress(playerAddress(0))))
+      this.#disableAddresses()
+  }
+
+  /** The maps have changed: what is known of hosts that no map leads to any more is forgotten. */
+  mapsChanged(): void {
+    const { list } = this.#deps.maps
+    const [hosts, ids] = [new Set(list.map(({ host }) => host)), new Set(list.map(({ id }) => id))]
+    this.#resolvers = new Map([...this.#resolvers].filter(([host]) => hosts.has(host)))
+    this.#waiting = new Map([...this.#waiting].filter(([id]) => ids.has(id)))
+  }
+
+  #resolverOf({ host }: SharedMap): HostResolver {
+    let resolver = this.#resolvers.get(host)
+    if (!resolver) {
+      resolver = new HostResolver(host, this.#deps.limits)
+      this.#resolvers.set(host, resolver)
+    }
+    return resolver
+  }
+
+  #waitingFor({ id }: SharedMap): Budget {
+    let budget = this.#waiting.get(id)
+    if (!budget) {
+      budget = new Budget(this.#deps.limits.resolveBytes)
+      this.#waiting.set(id, budget)
+    }
+    return budget
   }
 
   /** The address of a guest that targets see, or are told of; null where they see the machine's own. */
   shownAddress({ address }: Guest): string | null {
-    const { maps, players } = this.#parts
+    const { maps, players } = this.#deps
     const isSeen = maps.have('playerAddresses') && players.usable
     return isSeen || maps.have('proxyProtocol') ? address : null
   }
@@ -73,29 +106,38 @@ export class Targets {
    * @returns why not: the guest may not use such a map
    */
   connect(guest: Guest, flow: ByteFlow, carrier: Carrier): ErrorCode | null {
-    const { clock, limits, maps } = this.#parts
-    const map = maps.connect(flow.map, carrier, guest.visitor)
+    const { clock, limits, maps } = this.#deps
+    const map = maps.connect(flow.map, carrier, guest.grant)
     if (!map) return 'MAP_NOT_SHARED'
-    const socket = dialTcp(map.host, map.port, this.#sourceOf(map, guest))
+    let socket: net.Socket | null = null
+    const usage = guest.usage.openSocket(() => {
+      flow.reset('TOO_MANY_FLOWS')
+      if (socket) reset(socket)
+    })
+    if (!usage) return 'TOO_MANY_FLOWS'
+    const target = dialTcp(map.host, map.port, this.#sourceOf(map, guest), this.#resolverOf(map))
+    socket = target
+    target.once('close', () => usage.close())
     let reached = false
-    socket.once('connect', () => {
+    target.once('connect', () => {
       reached = true
-      this.#parts.onreach(map, 'answers')
+      this.#deps.onreach(map, 'answers')
     })
     const late = clock.after(limits.targetMs, () => {
-      socket.destroy(Object.assign(new Error('The target does not answer.'), { code: 'ETIMEDOUT' }))
+      target.destroy(Object.assign(new Error('The target does not answer.'), { code: 'ETIMEDOUT' }))
     })
-    socket.once('connect', () => late.cancel())
-    socket.once('close', () => late.cancel())
+    target.once('connect', () => late.cancel())
+    target.once('close', () => late.cancel())
     joinTcp(
-      socket,
+      target,
       flow,
       err => {
-        if (isNotOurs(err)) this.#loseAddresses()
+        if (isAddressMissing(err)) this.#disableAddresses()
         return reached ? 'FLOW_RESET' : this.#unreachable(guest, map, err)
       },
       () => {},
-      map.proxyProtocol ? () => prefaceOf(guest, map, socket) : undefined
+      map.proxyProtocol ? () => prefaceOf(guest, map, target) : undefined,
+      usage
     )
     return null
   }
@@ -104,25 +146,30 @@ export class Targets {
   send(guest: Guest, mapId: number, flow: number, payload: Uint8Array): void {
     // That one goes the other way only.
     if (flow === ANNOUNCEMENTS) return
-    const { clock, maps } = this.#parts
+    const { clock, maps } = this.#deps
     const now = clock.now()
     let conversation = guest.udp.touch(flow, now)
     if (!conversation) {
-      const map = maps.open(mapId, 'udp', guest.visitor)
+      const map = maps.open(mapId, 'udp', guest.grant)
       if (!map) return
-      const target = dialUdp(
-        map.host,
-        map.port,
-        answer => {
+      if (!guest.usage.takeUdpFlow()) return this.#tooFast(guest)
+      const target = new UdpTarget({
+        resolver: this.#resolverOf(map),
+        port: map.port,
+        waiting: this.#waitingFor(map),
+        limits: this.#deps.limits,
+        from: this.#sourceOf(map, guest),
+        openSocket: end => guest.usage.openSocket(end),
+        onmessage: answer => {
           guest.udp.touch(flow, clock.now())
-          guest.session.sendUdp(mapId, flow, answer, map.duplicate)
+          guest.session.sendUdp(mapId, flow, answer, maps.find(mapId)?.duplicate)
         },
-        err => {
-          if (isNotOurs(err)) this.#loseAddresses()
+        onerror: err => {
+          if (isAddressMissing(err)) this.#disableAddresses()
           else this.#unreachable(guest, map, err)
         },
-        this.#sourceOf(map, guest)
-      )
+        onended: () => guest.udp.delete(flow)
+      })
       conversation = { map: mapId, target }
       guest.udp.add(flow, conversation, now)
       guest.session.converse(mapId)
@@ -130,26 +177,31 @@ export class Targets {
     conversation.target.send(payload)
   }
 
+  #tooFast({ label }: Guest): void {
+    if (!this.#unreached.admits(`flows ${label}`)) return
+    this.#deps.log.warn({ peer: label }, 'a guest begins too many UDP flows a second: some are dropped')
+  }
+
   /** Logs now and then why a target cannot be reached, and gives the code for it. */
   #unreachable(guest: Guest, map: SharedMap, err: unknown): ErrorCode {
     const code = targetCode(err)
     const cause = codeOf(err)
     const target = hostPort(map.host, map.port)
-    if (!NO_FILES.has(cause)) this.#parts.onreach(map, 'closed')
+    if (!NO_FILES.has(cause)) this.#deps.onreach(map, 'closed')
     const isTold = this.#unreached.admits(`${cause} ${map.proto} ${target}`)
     const told = { peer: guest.label, proto: map.proto, target, code, cause }
     const message = NO_FILES.has(cause)
       ? 'the system lets hyper-nat open no more connections: raise the limit of open files (ulimit -n)'
       : UNREACHED[code]
-    if (!isTold) this.#parts.log.debug(told, message)
-    else if (code === 'TARGET_REFUSED' && isIPv4Loopback(map.host)) this.#tellClosed(map, told, message)
-    else this.#parts.log.warn(told, message)
+    if (!isTold) this.#deps.log.debug(told, message)
+    else if (code === 'TARGET_REFUSED' && isIPv4Loopback(map.host)) this.#warnClosed(map, told, message)
+    else this.#deps.log.warn(told, message)
     return code
   }
 
   /** A port that is closed on loopback: some games listen at the address of the LAN alone. */
-  #tellClosed({ proto, port }: SharedMap, told: object, message: string): void {
-    const { log } = this.#parts
+  #warnClosed({ proto, port }: SharedMap, told: object, message: string): void {
+    const { log } = this.#deps
     otherAddress(proto === 'udp' ? 'udp' : 'tcp', port).then(
       address => {
         if (address === undefined) return log.warn(told, message)
@@ -164,12 +216,12 @@ export class Targets {
 
   /** The address to connect to a target from; undefined for the machine's own. */
   #sourceOf(map: SharedMap, { address }: Guest): string | undefined {
-    return map.playerAddresses && this.#parts.players.usable ? address : undefined
+    return map.playerAddresses && this.#deps.players.usable ? address : undefined
   }
 
   /** The system has no such addresses: this is told once. */
-  #loseAddresses(): void {
-    const { players, emit } = this.#parts
+  #disableAddresses(): void {
+    const { players, emit } = this.#deps
     if (!players.usable) return
     players.usable = false
     emit({

@@ -23,7 +23,7 @@ import { TcpFlows } from '../flows/tcp-flows.js'
 import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
 import { Activity } from '../util/activity.js'
-import { Budget } from '../util/budget.js'
+import { Budget, type PeerBudgets } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
 import { protocolError } from '../wire/bytes.js'
 import { FEATURE, FEATURES, MAX_PING_PADDING } from '../wire/constants.js'
@@ -62,6 +62,8 @@ export interface SessionDeps {
   readonly chance: () => number
   /** Holds the peer to its rates; left out: it has none. */
   readonly rateLimiter?: RateLimiter
+  /** Budgets that all sessions of the peer share; left out: it has none. */
+  readonly budgets?: PeerBudgets
   /** Whether somebody plays in any session of the node; left out: this session alone counts. */
   readonly games?: Activity
 }
@@ -115,7 +117,7 @@ export abstract class Session {
   ) {
     this.#games = deps.games ?? new Activity()
     this.#scheduler = new SendScheduler(deps.limits)
-    this.windows = new Budget(deps.limits.sessionWindow)
+    this.windows = new Budget(deps.limits.sessionWindow, deps.budgets?.windows)
     this.#tcp = new TcpFlows(role, {
       ...deps,
       windows: this.windows,
@@ -167,6 +169,11 @@ export abstract class Session {
   /** The open flows of the ordered stream. */
   get flows(): ReadonlyMap<number, TcpFlow> {
     return this.#tcp.flows
+  }
+
+  /** Bytes that wait to be sent or acknowledged. */
+  get keptBytes(): number {
+    return this.#tcp.kept.used + this.tcpudp.queue.used
   }
 
   get state(): SessionState {

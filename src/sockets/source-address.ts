@@ -6,12 +6,12 @@ import { codeOf } from '../errors.js'
 const NOT_OURS: ReadonlySet<string> = new Set(['EADDRNOTAVAIL', 'EINVAL'])
 
 /** Whether this is why a socket could not be bound to its own address; a connection fails with the same codes for other reasons. */
-export function isNotOurs(err: unknown): boolean {
+export function isAddressMissing(err: unknown): boolean {
   return NOT_OURS.has(codeOf(err)) && (err as { syscall?: unknown }).syscall === 'bind'
 }
 
 /** Tries an IPv4 address. Linux and Windows have all of 127.0.0.0/8; macOS and the BSDs have 127.0.0.1 alone. */
-export function isOurs(address: string): Promise<boolean> {
+export function isLocalAddress(address: string): Promise<boolean> {
   return new Promise(resolve => {
     const socket = dgram.createSocket('udp4')
     const done = (ours: boolean): void => {

@@ -2,9 +2,11 @@
 import net from 'node:net'
 import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
-import { reset, Spill } from './spill.js'
+import type { HostResolver } from './host-resolver.js'
+import type { SocketUsage } from './resources.js'
+import { reset, SocketWriter } from './socket-writer.js'
 
-export { reset } from './spill.js'
+export { reset } from './socket-writer.js'
 
 const NOTHING = new Uint8Array(0)
 
@@ -80,10 +82,30 @@ export function listenError(err: unknown, host: string, port: number, kind: stri
 /**
  * A connection to a map's target, which may still be under way: what is written meanwhile waits.
  * @param from an IPv4 address of this machine to connect from; the system chooses one if left out
+ * @param resolver knows the addresses of the host; left out: the system is asked each time
  */
-export function dialTcp(host: string, port: number, from?: string): net.Socket {
+export function dialTcp(host: string, port: number, from?: string, resolver?: HostResolver): net.Socket {
   const source = from === undefined ? {} : { localAddress: from, family: 4 }
-  return net.connect({ host, port, ...source, allowHalfOpen: true, noDelay: true })
+  const lookup = resolver && { lookup: lookupOf(resolver) }
+  return net.connect({ host, port, ...source, ...lookup, allowHalfOpen: true, noDelay: true })
+}
+
+/** Looks a name up for `net.connect`, which tries all addresses unless it wants one family. */
+function lookupOf(resolver: HostResolver): net.LookupFunction {
+  return (_host, options, done) => {
+    resolver.addresses().then(
+      found => {
+        const family = Number(options.family) || 0
+        const all = found.map(address => ({ address, family: net.isIPv6(address) ? 6 : 4 }))
+        const fit = family === 0 ? all : all.filter(one => one.family === family)
+        const [first] = fit
+        if (!first) done(Object.assign(new Error('The name has no such address.'), { code: 'ENOTFOUND' }), '')
+        else if (options.all) done(null, fit)
+        else done(null, first.address, first.family)
+      },
+      err => done(err, '')
+    )
+  }
 }
 
 /** Whether something accepts connections there within `ms`; it is hung up on at once. */
@@ -118,6 +140,7 @@ export function targetCode(
  * Joins a socket and a flow: bytes both ways under backpressure, half-close as half-close, reset as reset.
  * @param onerror hears why the socket failed; gives the code for the other side
  * @param onreset hears why the flow was reset
+ * @param usage counts what waits for the socket
  * @param preface made once the socket is connected; goes before all that the flow brings
  */
 export function joinTcp(
@@ -125,18 +148,29 @@ export function joinTcp(
   flow: ByteFlow,
   onerror: (err: Error) => ErrorCode,
   onreset: (code: ErrorCode) => void,
-  preface?: () => Uint8Array
+  preface?: () => Uint8Array,
+  usage?: SocketUsage
 ): void {
-  const spill = new Spill(socket, size => flow.consumed(size), preface)
+  const writer = new SocketWriter(
+    socket,
+    size => {
+      usage?.remove(size)
+      flow.consumed(size)
+    },
+    preface
+  )
   flow.events = {
-    data: bytes => spill.write(bytes),
-    end: () => spill.end(),
+    data: bytes => {
+      usage?.add(bytes.byteLength)
+      writer.write(bytes)
+    },
+    end: () => writer.end(),
     drain: () => socket.resume(),
     reset(code) {
       onreset(code)
-      spill.reset()
+      writer.reset()
     },
-    close: () => spill.end()
+    close: () => writer.end()
   }
   socket.on('data', bytes => {
     if (!flow.write(bytes)) socket.pause()

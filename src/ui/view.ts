@@ -101,7 +101,9 @@ function clientViews(options: Options, clients: readonly ClientStatus[]): Client
   }
   return [...views].map(([publicKey, { maps, now }]) => {
     const sessions = now.flatMap(one => one.sessions.map(sessionView))
-    const why = now.map(({ absence }) => absence?.cause?.message).find(message => message !== undefined)
+    const why = now
+      .map(({ disconnected }) => disconnected?.cause?.message)
+      .find(message => message !== undefined)
     return {
       publicKey,
       addresses: maps.map(addressView),

@@ -1,36 +1,51 @@
 /**
- * Memory shared by many users, such as the flows of a session or the queues of a relay. Each user has a small reserve of its own
- * and borrows the rest here, so that hundreds together stay within one limit while a few can use all of it.
+ * Memory that many share, the flows of a session or the queues of a relay: each has a little that is always its own, and what it
+ * has beyond that is taken from here, so that hundreds together stay within one bound while a few get all that they can use.
+ * Budgets nest: what is taken from one is taken from its parents, too.
  */
 export class Budget {
   #used = 0
 
-  /** @param size bytes in total; Infinity for no limit */
-  constructor(readonly size: number) {}
+  /** @param size bytes in all; Infinity for no bound */
+  constructor(
+    readonly size: number,
+    readonly parent?: Budget
+  ) {}
 
   get used(): number {
     return this.#used
   }
 
-  /** Unused bytes, never below 0. */
+  /** Bytes that nobody uses, here and in every parent; never below 0. */
   get free(): number {
-    return Math.max(0, this.size - this.#used)
+    const free = Math.max(0, this.size - this.#used)
+    return this.parent ? Math.min(free, this.parent.free) : free
   }
 
-  /** Reserves `bytes`; false if fewer are free. */
+  /** Lends `bytes`; false if there are not so many. */
   borrow(bytes: number): boolean {
     if (bytes > this.free) return false
-    this.#used += bytes
+    this.charge(bytes)
     return true
   }
 
-  /** Counts bytes that are in use already, even beyond the limit. */
+  /** Counts `bytes` that are there already, within the bound or not. */
   charge(bytes: number): void {
     this.#used += bytes
+    this.parent?.charge(bytes)
   }
 
-  /** Releases bytes that were borrowed or charged. */
+  /** Takes back what was lent or charged. */
   giveBack(bytes: number): void {
     this.#used -= bytes
+    this.parent?.giveBack(bytes)
   }
+}
+
+/** Budgets that all sessions of one peer share. */
+export interface PeerBudgets {
+  /** What its flows keep until it is acknowledged. */
+  readonly kept: Budget
+  /** What its flows are lent of window beyond the first. */
+  readonly windows: Budget
 }

@@ -5,12 +5,12 @@ import { once } from 'node:events'
 import type { PingAnswer, PingSummary } from '../../src/client/ping.js'
 import {
   type Check,
+  type ClientHandle,
   type ConnectionInfo,
   type Diagnosis,
   diagnose,
   HyperNat,
-  HyperNatError,
-  type Opened
+  HyperNatError
 } from '../../src/index.js'
 import type { HyperNat as Program } from '../support/hyper-nat.js'
 import { newSecret, type Stage, serverEntries, staged } from '../support/stage.js'
@@ -262,7 +262,7 @@ staged('ping goes on until it is told to stop, over a server that is started aga
   assert.match(stdout, /\n--- \w{8}\.\. ---\n\d+ sent, \d+ answered, [\d.]+ % lost, path lan\nround trip min/)
 })
 
-async function connectionOf(node: HyperNat, opened: Opened): Promise<ConnectionInfo> {
+async function connectionOf(node: HyperNat, opened: ClientHandle): Promise<ConnectionInfo> {
   for (;;) {
     const { connection } = opened
     if (connection) return connection

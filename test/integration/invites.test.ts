@@ -10,7 +10,7 @@ import { childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
 import { GuestKey } from '../../src/identity/guest.js'
 import { decodeTicket } from '../../src/identity/ticket.js'
-import { HyperNat as Library, type Shared } from '../../src/index.js'
+import { HyperNat as Library, type ServerHandle } from '../../src/index.js'
 import { LIMITS } from '../../src/limits.js'
 import { ClientSession } from '../../src/session/client-session.js'
 import { systemClock } from '../../src/util/clock.js'
@@ -73,7 +73,7 @@ async function sharing(stage: Stage, what: Omit<Parameters<Library['share']>[0],
   const node = await stage.use(new Library({ bootstrap }))
   const events: DaemonEvent[] = []
   node.on('event', event => events.push(event))
-  const shared: Shared = await node.share({ secret: newSecret(), ...what })
+  const shared: ServerHandle = await node.share({ secret: newSecret(), ...what })
   return { shared, events, bootstrap }
 }
 

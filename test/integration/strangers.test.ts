@@ -73,6 +73,19 @@ staged(
   }
 )
 
+staged(
+  'an invited guest takes the place of a stranger, and the strangers then find no place',
+  async stage => {
+    const { bootstrap, shared, publicKey, events } = await sharing(stage, false, { sessions: 2 })
+    const { keyPair } = new GuestKey(decodeTicket(shared.invite({ name: 'Anna' }).ticket).invite!)
+    for (let i = 0; i < 2; i++) await stage.use(intrude(publicKey, bootstrap, freshKeys()))
+    await stage.use(intrude(publicKey, bootstrap, keyPair))
+    const codes = () => events.flatMap(one => (one.event === 'disconnected' ? [one.code] : []))
+    assert.deepEqual(codes(), ['TOO_MANY_SESSIONS'])
+    await assert.rejects(intrude(publicKey, bootstrap, freshKeys()), { code: 'TOO_MANY_SESSIONS' })
+  }
+)
+
 staged('a client without an identity is somebody else after each start', async stage => {
   const { bootstrap, shared, events } = await sharing(stage)
   const peers = () => events.flatMap(one => (one.event === 'connected' ? [one.peer] : []))

@@ -42,7 +42,7 @@ async function through(
   }
 }
 
-describe('the MTU of a path', { skip, concurrency: 2 }, () => {
+describe('the MTU of a path', { skip, concurrency: 3 }, () => {
   for (const way of Object.keys(WAYS) as Way[]) {
     for (const end of ['client', 'server'] as const) {
       test(`shrinks at the ${end}'s router ${way}: all flows go on`, { timeout: 120_000 }, async t => {

@@ -1,5 +1,7 @@
 /** When a client dials: while its server is away, when its connection is gone, when the network changes. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net from 'node:net'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import b4a from 'b4a'
@@ -13,8 +15,10 @@ import { silentLog } from '../../src/log/log.js'
 import { type NetworkChange, NetworkWatch } from '../../src/network/network-watch.js'
 import type { Node } from '../../src/network/node.js'
 import type { StreamLink } from '../../src/network/stream-link.js'
+import { Resources } from '../../src/sockets/resources.js'
 import { Activity } from '../../src/util/activity.js'
 import { FRAME } from '../../src/wire/constants.js'
+import { until } from '../support/deadline.js'
 import { MemoryConnection } from '../support/memory-link.js'
 import { TestServer, World } from '../support/session-peers.js'
 
@@ -89,7 +93,7 @@ class TestNode {
   }
 }
 
-function start() {
+function start(sockets = 1000) {
   const world = new World(1)
   const server = new TestServer(world, KEYS.publicKey, LIMITS)
   const node = new TestNode(world, server)
@@ -98,6 +102,7 @@ function start() {
     node: node as unknown as Node,
     publicKey: KEYS.publicKey,
     keyPair: keyPairOf(new Secret('a guest')),
+    resources: new Resources({ clock: world.clock, limits: LIMITS, log: silentLog, sockets }),
     clock: world.clock,
     timeOfDay: () => world.clock.now(),
     limits: LIMITS,
@@ -169,7 +174,7 @@ test('each cause of waiting is told once, however often they change', () => {
 
 test('a status tells why it waits, since when and until when', async () => {
   const { node, client, pass, connect, world } = start()
-  const absence = () => client.status().absence
+  const absence = () => client.status().disconnected
   assert.deepEqual(absence(), { since: 0, cause: null, nextDial: null })
   await pass(DIAL_MS + 10)
   // Others may be found yet.
@@ -348,4 +353,50 @@ test('a storm of changes is no storm of dials', () => {
   const told = 60_000 / LIMITS.changeRestMs
   assert.ok(node.dials.length - dials >= told, `${node.dials.length - dials}`)
   assert.ok(node.dials.length - dials <= 6 * told, `${node.dials.length - dials}`)
+})
+
+const MAP = {
+  path: 'schema[0]',
+  proto: 'tcp',
+  port: 80,
+  localHost: '127.0.0.1',
+  localPort: 0,
+  duplicate: false
+} as const
+
+/** A program's connection to the client's port, with how it ended. */
+async function program(port: number) {
+  const socket = net.connect(port, '127.0.0.1')
+  let code: string | null = null
+  socket.on('error', (err: NodeJS.ErrnoException) => {
+    code = err.code ?? ''
+  })
+  await once(socket, 'connect').catch(() => {})
+  return { socket, code: () => code }
+}
+
+test('a connection that is opened during an outage waits as long as a session may come back, then is reset', async () => {
+  const { client, world, pass } = start()
+  await client.listen([MAP])
+  const { socket, code } = await program(client.maps[0]!.localPort)
+  await until(5000, 'it to wait', () => client.status().waiting === 1)
+  await pass(LIMITS.resumeSeconds * 1000 - 1000)
+  assert.deepEqual([client.status().waiting, code()], [1, null])
+  world.pass(2000)
+  await until(5000, 'a reset', () => code() === 'ECONNRESET')
+  assert.equal(client.status().waiting, 0)
+  socket.destroy()
+  await client.close()
+})
+
+test('without a descriptor left a connection is reset, which no program takes for a clean end', async () => {
+  const { client } = start(1)
+  await client.listen([MAP])
+  const first = await program(client.maps[0]!.localPort)
+  await until(5000, 'it to wait', () => client.status().waiting === 1)
+  const second = await program(client.maps[0]!.localPort)
+  await until(5000, 'a reset', () => second.code() === 'ECONNRESET')
+  assert.equal(first.code(), null)
+  first.socket.destroy()
+  await client.close()
 })

@@ -116,17 +116,17 @@ test('a tcpudp flow has no more in flight than its bound, and goes on when that 
   scene.run(3000)
   const arq = bulk.sender.arq!
   const bound = 50_000
-  arq.restrain(bound)
+  arq.capWindow(bound)
   scene.run(1000)
   bulk.mark()
   for (let i = 0; i < 100; i++) {
     scene.run(20)
     assert.ok(arq.stats.inFlight <= bound + 1500, `${arq.stats.inFlight}`)
   }
-  assert.equal(arq.atBound, true)
+  assert.equal(arq.limitedByCap, true)
   // 50 kB in 40 ms are 10 Mbit/s.
   assert.ok(bulk.rate > 8 && bulk.rate < 10.5, `${bulk.rate} Mbit/s`)
-  arq.restrain(Number.POSITIVE_INFINITY)
+  arq.capWindow(Number.POSITIVE_INFINITY)
   scene.run(5000)
   bulk.mark()
   scene.run(3000)

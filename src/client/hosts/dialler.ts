@@ -39,7 +39,7 @@ export interface HostNetwork {
 }
 
 /** What it dials with. */
-export interface DiallerParts {
+export interface DiallerDeps {
   readonly node: HostNetwork
   /** The key that people share. */
   readonly publicKey: Uint8Array
@@ -48,8 +48,8 @@ export interface DiallerParts {
   readonly clock: Clock
   readonly limits: Limits
   readonly random: (size: number) => Uint8Array
-  /** Added to. */
-  readonly dials: DialCounts
+  /** A dial was made, or has failed. */
+  readonly counted: (what: keyof DialCounts) => void
 }
 
 /** Dials of one server's hosts, whichever they are. */
@@ -60,7 +60,7 @@ export interface DialCounts {
 }
 
 /** Somebody who knows what only a server of this key, or one who was told of it, can know. */
-export interface Greeted {
+export interface Welcomed {
   /** The key that was dialled. */
   readonly key: Uint8Array
   readonly link: PathLink
@@ -76,7 +76,7 @@ export interface DiallerEvents {
   opened(): boolean
   /** The session to ask for, now that the connection is open; null for a new one. */
   resume(): ClientSession | null
-  greeted(greeted: Greeted): void
+  welcomed(welcomed: Welcomed): void
   /** There is no connection, or no welcome. */
   failed(err: HyperNatError): void
 }
@@ -84,7 +84,7 @@ export interface DiallerEvents {
 export class Dialler {
   /** DHT nodes that know the key, if any are known. */
   relayAddresses: Found['relayAddresses'] = []
-  readonly #parts: DiallerParts
+  readonly #deps: DiallerDeps
   readonly #key: Uint8Array
   readonly #events: DiallerEvents
   #giveUp: (() => void) | null = null
@@ -92,8 +92,8 @@ export class Dialler {
   #greeting = false
   #closed = false
 
-  constructor(parts: DiallerParts, key: Uint8Array, events: DiallerEvents) {
-    this.#parts = parts
+  constructor(deps: DiallerDeps, key: Uint8Array, events: DiallerEvents) {
+    this.#deps = deps
     this.#key = key
     this.#events = events
   }
@@ -117,15 +117,15 @@ export class Dialler {
   dial(): void {
     if (this.#closed || this.#giveUp) return
     this.#forgetPlan()
-    const { node, keyPair, dials } = this.#parts
-    dials.made++
+    const { node, keyPair, counted } = this.#deps
+    counted('made')
     const giveUp = node.dial(
       this.#key,
       keyPair,
       result => {
         if (this.#giveUp === giveUp) this.#giveUp = null
         if (result instanceof HyperNatError) {
-          dials.failed++
+          counted('failed')
           this.#fail(result)
         } else if (!this.#closed && this.#events.opened()) this.#greet(result)
         else result.destroy()
@@ -136,7 +136,7 @@ export class Dialler {
   }
 
   /** Dials at once: what is under way may wait for answers that cannot come. */
-  dialAnew(): void {
+  redial(): void {
     this.stop()
     this.dial()
   }
@@ -145,7 +145,7 @@ export class Dialler {
   later(ms: number, dial: () => void = () => this.dial()): void {
     this.#forgetPlan()
     if (this.#closed) return
-    const { clock } = this.#parts
+    const { clock } = this.#deps
     const timer = clock.after(ms, () => {
       this.#again = null
       dial()
@@ -172,7 +172,7 @@ export class Dialler {
   }
 
   #greet(link: PathLink): void {
-    const { clock, limits, random, publicKey } = this.#parts
+    const { clock, limits, random, publicKey } = this.#deps
     const sendKey = random(KEY_BYTES)
     const asked = this.#events.resume()
     const resume = asked ? { session: asked.id, highest: asked.highest, flows: asked.positions() } : null
@@ -186,7 +186,7 @@ export class Dialler {
         this.#greeting = false
         if (!stopped) this.#giveUp = null
         if (!(result instanceof HyperNatError)) {
-          this.#events.greeted({ key: this.#key, link, welcome: result, sendKey, asked })
+          this.#events.welcomed({ key: this.#key, link, welcome: result, sendKey, asked })
         } else if (stopped) return
         // A server says why it ends a connection; a relay that turns one away cannot.
         else if (result.code === 'CONNECTION_LOST' && link.path === 'relayed') this.#fail(RELAY_FAILED)

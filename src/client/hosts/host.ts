@@ -19,15 +19,16 @@ import { ClientSession } from '../../session/client-session.js'
 import type { LastReceived } from '../../session/path-monitor.js'
 import type { Activity } from '../../util/activity.js'
 import type { WireMap } from '../../wire/handshake.js'
-import { Dialler, type DiallerEvents, type DiallerParts, type Greeted, type PathLink } from './dialler.js'
-import { answers, type Standing } from './standing.js'
+import { Dialler, type DiallerDeps, type DiallerEvents, type PathLink, type Welcomed } from './dialler.js'
+import { answers, type HostHealth } from './host-health.js'
 
-/** What hosts are made of. */
-export interface HostParts extends DiallerParts {
+/** The port maps that a client wants, each at its index; null where a map was removed. */
+export type WantedMaps = readonly (SharedMapInfo | null)[]
+
+/** What a host needs. */
+export interface HostDeps extends DiallerDeps {
   /** Whether somebody plays, in any session of the node. */
   readonly games: Activity
-  /** The port maps that the client wants, each at its place; null where there is none any more. See {@link Host.rewant}. */
-  readonly maps: readonly (SharedMapInfo | null)[]
   /** Milliseconds since 1970, which a user may set back. */
   readonly timeOfDay: () => number
   /** Hears what a session has carried, at its end. */
@@ -53,7 +54,7 @@ export interface HostEvents {
   udp(host: Host, flow: number, payload: Uint8Array, map: number): void
 }
 
-export class Host implements Standing {
+export class Host implements HostHealth {
   /** The key that it listens on, and nobody else can. */
   readonly key: Uint8Array
   readonly dialler: Dialler
@@ -65,11 +66,12 @@ export class Host implements Standing {
   /** When it was up last, ms; while it never was, when the topic named it last. */
   seenAt: number
   /** When it was welcomed for the first time, ms. */
-  metAt = Number.POSITIVE_INFINITY
+  firstWelcomeAt = Number.POSITIVE_INFINITY
   /** The key by which it was reached last: its own, or the one that all hosts share. */
   dialled: Uint8Array
-  readonly #parts: HostParts
+  readonly #deps: HostDeps
   readonly #events: HostEvents
+  #wanted: WantedMaps
   /** The host's numbers for the port maps that are wanted, in their order. */
   #mapIds: (number | null)[]
   #name = ''
@@ -81,19 +83,21 @@ export class Host implements Standing {
   #wait = 0
 
   constructor(
-    parts: HostParts,
+    deps: HostDeps,
     key: Uint8Array,
+    wanted: WantedMaps,
     events: HostEvents,
     diallerEvents: (host: Host) => DiallerEvents
   ) {
-    this.#parts = parts
+    this.#deps = deps
     this.key = b4a.from(key)
     this.dialled = this.key
     this.#events = events
-    this.#mapIds = parts.maps.map(() => null)
-    this.seenAt = parts.clock.now()
+    this.#wanted = wanted
+    this.#mapIds = wanted.map(() => null)
+    this.seenAt = deps.clock.now()
     this.dialAt = this.seenAt
-    this.dialler = new Dialler(parts, this.key, diallerEvents(this))
+    this.dialler = new Dialler(deps, this.key, diallerEvents(this))
   }
 
   /** Whether it has proved to be a host. */
@@ -137,7 +141,7 @@ export class Host implements Standing {
   }
 
   get answers(): boolean {
-    return answers(this, this.#parts.clock.now(), this.#parts.limits)
+    return answers(this, this.#deps.clock.now(), this.#deps.limits)
   }
 
   /** The host's number on this session for one of the port maps that are wanted; null when it does not share it. */
@@ -152,16 +156,16 @@ export class Host implements Standing {
 
   /** How long to wait before the next dial, ms: longer each time. */
   nextWait(): number {
-    const { hostRetryMs, hostRetryMaxMs, redialMaxMs, redialSlowMs } = this.#parts.limits
+    const { hostRetryMs, hostRetryMaxMs, redialMaxMs, redialSlowMs } = this.#deps.limits
     const max = this.session ? redialMaxMs : this.proven ? redialSlowMs : hostRetryMaxMs
     this.#wait = Math.min(this.#wait * 2 || hostRetryMs, max)
     return this.#wait
   }
 
   /** A welcome to this host: its session goes on, or a new one begins. */
-  take({ key, link, welcome, sendKey }: Greeted): void {
-    const now = this.#parts.clock.now()
-    if (!this.proven) this.metAt = now
+  take({ key, link, welcome, sendKey }: Welcomed): void {
+    const now = this.#deps.clock.now()
+    if (!this.proven) this.firstWelcomeAt = now
     this.#name = nameOfHost(welcome.host)
     this.dialled = key
     this.#wait = 0
@@ -169,7 +173,7 @@ export class Host implements Standing {
     if (!welcome.resumed) {
       this.giveUp('SESSION_EXPIRED')
       this.session = this.#newSession(b4a.from(welcome.session))
-      this.since = this.#parts.timeOfDay()
+      this.since = this.#deps.timeOfDay()
     }
     const session = this.session!
     if (!welcome.resumed) this.#missed.clear()
@@ -184,10 +188,10 @@ export class Host implements Standing {
     })
     if (this.session !== session || session.state !== 'up') return
     link.onpath = was => {
-      if (this.session?.link === link) this.#tellConnected(link, was)
+      if (this.session?.link === link) this.#emitConnected(link, was)
     }
     this.#events.taken(this)
-    this.#tellConnected(link)
+    this.#emitConnected(link)
     this.#events.up(this)
   }
 
@@ -202,7 +206,7 @@ export class Host implements Standing {
     if (!session) return
     this.session = null
     // Its connection may not have been missed yet.
-    if (session.state === 'up') this.#tellDisconnected(code)
+    if (session.state === 'up') this.#emitDisconnected(code)
     session.close('SESSION_EXPIRED')
   }
 
@@ -215,7 +219,7 @@ export class Host implements Standing {
   }
 
   #newSession(id: Uint8Array): ClientSession {
-    const { clock, limits, games } = this.#parts
+    const { clock, limits, games } = this.#deps
     const session: ClientSession = new ClientSession(
       id,
       { clock, limits, games, defer: fn => setImmediate(fn), chance: Math.random },
@@ -223,16 +227,16 @@ export class Host implements Standing {
         up: () => {},
         lost: code => {
           this.seenAt = clock.now()
-          this.#tellDisconnected(code)
+          this.#emitDisconnected(code)
           this.#events.lost(this)
         },
         ended: (code, reason) => {
-          this.#parts.tally(session)
+          this.#deps.tally(session)
           if (this.session !== session) return
           this.session = null
           this.seenAt = clock.now()
           const { wasUp } = session
-          if (wasUp) this.#tellDisconnected(code)
+          if (wasUp) this.#emitDisconnected(code)
           this.#events.ended(this, code, reason, wasUp)
         },
         silent: ms => this.#events.silent(this, ms),
@@ -247,45 +251,46 @@ export class Host implements Standing {
   }
 
   /** The client wants other port maps now. */
-  rewant(): void {
+  setMaps(wanted: WantedMaps): void {
+    this.#wanted = wanted
     if (this.session) this.#learnMaps(this.#shared)
   }
 
   /** Learns the host's numbers for the maps that are wanted, and says which it does not share. */
   #learnMaps(shared: readonly WireMap[]): void {
     this.#shared = shared
-    this.#mapIds = this.#parts.maps.map(wanted => {
+    this.#mapIds = this.#wanted.map(wanted => {
       const found = wanted && shared.find(({ proto, port }) => proto === wanted.proto && port === wanted.port)
       if (found) this.#missed.delete(mapKey(found))
-      else if (wanted) this.#tellMissed(wanted)
+      else if (wanted) this.#warnMissing(wanted)
       return found?.id ?? null
     })
     const ids = new Set(this.#mapIds)
     this.session?.learnMaps(shared.filter(({ id }) => ids.has(id)))
   }
 
-  #tellMissed(map: SharedMapInfo): void {
+  #warnMissing(map: SharedMapInfo): void {
     if (this.#missed.has(mapKey(map))) return
     this.#missed.add(mapKey(map))
     const { proto, port } = map
     const shared = this.#shared.map(mapKey).join(', ') || 'nothing'
-    this.#parts.emit({
+    this.#deps.emit({
       event: 'warning',
       code: 'MAP_NOT_SHARED',
       message: `The server does not share ${proto} ${port}; it shares ${shared}. Ask its owner, or correct the port.`
     })
   }
 
-  #tellConnected({ path }: PathLink, was?: PathKind): void {
-    this.#parts.emit({ event: 'connected', ...this.#who, path, ...(was && { was }) })
+  #emitConnected({ path }: PathLink, was?: PathKind): void {
+    this.#deps.emit({ event: 'connected', ...this.#who, path, ...(was && { was }) })
   }
 
-  #tellDisconnected(code: string): void {
-    this.#parts.emit({ event: 'disconnected', ...this.#who, code })
+  #emitDisconnected(code: string): void {
+    this.#deps.emit({ event: 'disconnected', ...this.#who, code })
   }
 
   get #who() {
-    const publicKey = encodeKey(this.#parts.publicKey)
+    const publicKey = encodeKey(this.#deps.publicKey)
     return { publicKey, peer: publicKey, host: this.#name }
   }
 }

@@ -12,16 +12,16 @@ import { Backoff } from '../../network/backoff.js'
 import type { NetworkChange } from '../../network/network-watch.js'
 import type { Found } from '../../network/topic.js'
 import { reject } from '../../session/handshake.js'
-import type { AbsenceStatus } from '../../status.js'
+import type { DisconnectedStatus } from '../../status.js'
 import type { Timer } from '../../util/clock.js'
-import { TokenBucket } from '../../util/token-bucket.js'
-import { Absence } from './absence.js'
-import { Dialler, type Greeted } from './dialler.js'
-import { Host, type HostEvents, type HostParts } from './host.js'
-import { Search } from './search.js'
-import { HostChoice, isDead } from './standing.js'
+import { ConnectionStatus } from './connection-status.js'
+import { DialSchedule } from './dial-schedule.js'
+import { Dialler, type Welcomed } from './dialler.js'
+import { Host, type HostDeps, type HostEvents, type WantedMaps } from './host.js'
+import { HostSelector, isDead } from './host-health.js'
+import { TopicLookup } from './topic-lookup.js'
 
-export interface HostsParts extends HostParts {
+export interface HostsDeps extends HostDeps {
   readonly log: Log
 }
 
@@ -35,49 +35,57 @@ export interface HostsEvents {
 export class Hosts {
   /** The key that all hosts listen on. */
   readonly key: Uint8Array
-  readonly #parts: HostsParts
+  readonly #deps: HostsDeps
   readonly #events: HostsEvents
   /** By key in hex. */
   readonly #hosts = new Map<string, Host>()
   /** Keys that are not dialled for a while, strangers' and of hosts that said goodbye, until when, ms; the oldest first. */
-  readonly #resting = new Map<string, number>()
-  readonly #choice: HostChoice<Host>
+  readonly #ignored = new Map<string, number>()
+  readonly #choice: HostSelector<Host>
   /** Dials {@link key}. */
   readonly #any: Dialler
   readonly #backoff: Backoff
-  readonly #strangers: TokenBucket
-  readonly #absence: Absence
-  readonly #search: Search
+  readonly #status: ConnectionStatus
+  readonly #topicLookup: TopicLookup
+  readonly #schedule: DialSchedule
+  #wanted: WantedMaps = []
   #anySince = 0
-  #dialTimer: Timer | null = null
-  #judgeTimer: Timer | null = null
+  #dropDeadTimer: Timer | null = null
   #unwatch: (() => void) | null = null
   #closed = false
 
-  constructor(parts: HostsParts, events: HostsEvents) {
-    const { limits, clock, timeOfDay, emit, log, node } = parts
-    const publicKey = encodeKey(parts.publicKey)
-    this.#parts = parts
+  constructor(deps: HostsDeps, events: HostsEvents) {
+    const { limits, clock, timeOfDay, emit, log, node } = deps
+    const publicKey = encodeKey(deps.publicKey)
+    this.#deps = deps
     this.#events = events
-    this.#choice = new HostChoice(limits)
+    this.#choice = new HostSelector(limits)
     this.#backoff = new Backoff(limits)
-    this.#strangers = new TokenBucket(limits.hostDialsPerMinute / 60_000, limits.hostDialsPerMinute)
-    this.#absence = new Absence({
+    this.#status = new ConnectionStatus({
       clock,
       timeOfDay,
       holdMs: limits.hostHoldMs,
       tell: ({ code, message }) => emit({ event: 'waiting', publicKey, code, message })
     })
-    const topic = topicOf(parts.publicKey)
-    this.#search = new Search({
+    const topic = topicOf(deps.publicKey)
+    this.#topicLookup = new TopicLookup({
       clock,
       limits,
       log,
       lookUp: () => node.lookUp(topic),
       found: found => this.#onFound(found)
     })
-    this.key = childPublicKey(parts.publicKey)
-    this.#any = new Dialler(parts, this.key, {
+    this.#schedule = new DialSchedule({
+      clock,
+      limits,
+      hosts: () => [...this.#hosts.values()],
+      // Any host may answer the dial of the shared key: others wait for that a little.
+      held: () => this.#any.busy && this.#now - this.#anySince < limits.hostHoldMs,
+      full: () => this.live.length >= limits.hosts,
+      forget: host => this.#forget(host)
+    })
+    this.key = childPublicKey(deps.publicKey)
+    this.#any = new Dialler(deps, this.key, {
       opened: () => {
         if (this.#someAnswer()) return false
         if (!this.live.some(host => host.dialler.greeting)) return true
@@ -86,24 +94,24 @@ export class Hosts {
         return false
       },
       resume: () => this.#lone()?.session ?? null,
-      greeted: greeted => this.#onGreeted(null, greeted),
+      welcomed: welcomed => this.#onWelcomed(null, welcomed),
       failed: err => this.#onAnyFailed(err)
     })
   }
 
   start(): void {
-    this.#unwatch = this.#parts.node.onChange(changes => this.#onNetworkChange(changes))
+    this.#unwatch = this.#deps.node.onChange(changes => this.#onNetworkChange(changes))
     this.#dialAny()
-    this.#search.start()
+    this.#topicLookup.start()
   }
 
   close(): void {
     this.#closed = true
     this.#unwatch?.()
-    this.#dialTimer?.cancel()
-    this.#judgeTimer?.cancel()
-    this.#search.close()
-    this.#absence.stop()
+    this.#schedule.close()
+    this.#dropDeadTimer?.cancel()
+    this.#topicLookup.close()
+    this.#status.stop()
     this.#any.close()
     for (const host of this.#hosts.values()) host.close()
   }
@@ -138,21 +146,22 @@ export class Hosts {
   }
 
   /** That there is no connection, and why; null while there is one. */
-  get absence(): AbsenceStatus | null {
-    const { since, cause } = this.#absence
+  get disconnected(): DisconnectedStatus | null {
+    const { since, cause } = this.#status
     if (since === null) return null
     const next = Math.min(this.#any.againAt, ...[...this.#hosts.values()].map(host => host.dialAt))
     const dials = this.#any.busy || this.#someDialled() || next === Number.POSITIVE_INFINITY
     return {
       since,
       cause: cause && { code: cause.code, message: cause.message },
-      nextDial: dials ? null : this.#parts.timeOfDay() + Math.max(0, next - this.#now)
+      nextDial: dials ? null : this.#deps.timeOfDay() + Math.max(0, next - this.#now)
     }
   }
 
   /** Other port maps are wanted now. */
-  rewant(): void {
-    for (const host of this.#hosts.values()) host.rewant()
+  setMaps(wanted: WantedMaps): void {
+    this.#wanted = wanted
+    for (const host of this.#hosts.values()) host.setMaps(wanted)
   }
 
   /** Whether there are hosts, and none shares this port map. */
@@ -162,7 +171,7 @@ export class Hosts {
   }
 
   get #now(): number {
-    return this.#parts.clock.now()
+    return this.#deps.clock.now()
   }
 
   /** Those that a session leads to, or led to a moment ago. */
@@ -179,7 +188,7 @@ export class Hosts {
   /** Whether there are as many sessions as there may be, with those that others are about to give. */
   #full(): boolean {
     const taken = [...this.#hosts.values()].filter(host => host.session || host.dialler.greeting)
-    return taken.length >= this.#parts.limits.hosts
+    return taken.length >= this.#deps.limits.hosts
   }
 
   #someConnected(): boolean {
@@ -207,9 +216,9 @@ export class Hosts {
     const lone = this.#lone()
     // Others may have left the place that it announced itself at.
     if (lone && !lone.answers) lone.dialAt = this.#now
-    this.#pump()
+    this.#schedule.run()
     this.#dialAnyLater()
-    this.#search.hurry()
+    this.#topicLookup.hurry()
     this.#onFailure(err)
   }
 
@@ -223,7 +232,7 @@ export class Hosts {
   #onFailure(err: HyperNatError): void {
     if (this.#closed || this.#someConnected()) return
     // There is still hope in the others that the topic names.
-    this.#absence.failed(err, this.#search.busy || this.#someDialled())
+    this.#status.failed(err, this.#topicLookup.busy || this.#someDialled())
   }
 
   /** Dials at once where a connection is gone or cannot live, beside it; what may live on is asked. */
@@ -240,21 +249,21 @@ export class Hosts {
     const lone = live.length > 1 ? null : live[0]
     if (live.length === 0 || (lone && (severed || !lone.connected))) {
       this.#anySince = this.#now
-      this.#any.dialAnew()
+      this.#any.redial()
     }
-    if (!this.#someConnected()) this.#search.soon()
-    this.#pump()
+    if (!this.#someConnected()) this.#topicLookup.soon()
+    this.#schedule.run()
   }
 
   // --- each host ---
 
   readonly #hostEvents: HostEvents = {
     // The one whose place it takes goes first: so events tell of it in the order in which people think of it.
-    taken: () => this.#judge(),
+    taken: () => this.#dropDead(),
     up: host => this.#onUp(host),
     lost: host => this.#onTrouble(host),
     silent: (host, ms) => {
-      if (ms < this.#parts.limits.silentMs) return
+      if (ms < this.#deps.limits.silentMs) return
       host.suspect()
       this.#onTrouble(host)
     },
@@ -264,19 +273,19 @@ export class Hosts {
   }
 
   #add(key: Uint8Array): Host {
-    const host = new Host(this.#parts, key, this.#hostEvents, host => ({
+    const host = new Host(this.#deps, key, this.#wanted, this.#hostEvents, host => ({
       // While any host is being greeted, that may be this one: a second greeting would begin a second session.
       opened: () => {
         if (host.answers) host.dialAt = Number.POSITIVE_INFINITY
-        else if (this.#any.greeting) this.#dialLater(host, this.#parts.limits.redialMs)
-        else if (!host.session && this.#full()) this.#dialLater(host, host.nextWait())
+        else if (this.#any.greeting) this.#schedule.later(host, this.#deps.limits.redialMs)
+        else if (!host.session && this.#full()) this.#schedule.later(host, host.nextWait())
         else return true
         return false
       },
       resume: () => host.session,
-      greeted: greeted => this.#onGreeted(host, greeted),
+      welcomed: welcomed => this.#onWelcomed(host, welcomed),
       failed: err => {
-        this.#dialLater(host, host.nextWait())
+        this.#schedule.later(host, host.nextWait())
         // Of a lone one the dial of any host tells.
         if (host.session && this.live.length > 1) this.#onFailure(err)
       }
@@ -287,7 +296,7 @@ export class Hosts {
 
   /** Makes room in the table for a key that was found: one that was found before has had its turn. */
   #makeRoom(): boolean {
-    if (this.#hosts.size < this.#parts.limits.knownHosts) return true
+    if (this.#hosts.size < this.#deps.limits.knownHosts) return true
     const out = this.#idle().find(host => host.tried && !host.proven)
     if (out) this.#forget(out)
     return out !== undefined
@@ -305,17 +314,17 @@ export class Hosts {
 
   /** Forgets a host, and that it was found, for a while. */
   #rest(host: Host): void {
-    const { strangers, strangerRestMs } = this.#parts.limits
+    const { strangers, strangerRestMs } = this.#deps.limits
     this.#forget(host)
-    if (this.#resting.size >= strangers) this.#resting.delete(this.#resting.keys().next().value!)
-    this.#resting.set(hex(host.key), this.#now + strangerRestMs)
-    this.#pump()
+    if (this.#ignored.size >= strangers) this.#ignored.delete(this.#ignored.keys().next().value!)
+    this.#ignored.set(hex(host.key), this.#now + strangerRestMs)
+    this.#schedule.run()
   }
 
   /** @param from whose key was dialled; null for the key that all share */
-  #onGreeted(from: Host | null, greeted: Greeted): void {
-    const { publicKey, limits, log } = this.#parts
-    const { link, welcome, asked } = greeted
+  #onWelcomed(from: Host | null, welcomed: Welcomed): void {
+    const { publicKey, limits, log } = this.#deps
+    const { link, welcome, asked } = welcomed
     const key = childPublicKey(publicKey, hostName(welcome.host))
     if (from && !b4a.equals(key, from.key)) {
       // It holds the key that was dialled, but that is no host's.
@@ -327,134 +336,93 @@ export class Hosts {
     if (welcome.resumed && (!known?.session || known.session !== asked)) {
       // Its time ran out while the server was answering.
       link.destroy()
-      if (from) this.#dialLater(from, from.nextWait())
+      if (from) this.#schedule.later(from, from.nextWait())
       this.#dialAnyLater()
       return this.#onFailure(new HyperNatError('SESSION_EXPIRED', 'The session ended before it came back.'))
     }
     if (known?.session && known.session !== asked) {
       // Reached twice; what it has of ours must not be lost.
       reject(link, 'GOODBYE', '')
-      if (!known.answers) this.#dialLater(known, 0)
+      if (!known.answers) this.#schedule.later(known, 0)
       return
     }
     if (!known?.session && this.live.length >= limits.hosts) {
       reject(link, 'GOODBYE', '')
-      if (from) this.#dialLater(from, from.nextWait())
+      if (from) this.#schedule.later(from, from.nextWait())
       return
     }
     // One that has proved to be a host may take the place of those that have not.
     const out = known || this.#hosts.size < limits.knownHosts ? undefined : this.#idle()[0]
     if (out) this.#forget(out)
-    this.#resting.delete(hex(key))
+    this.#ignored.delete(hex(key))
     const host = known ?? this.#add(key)
-    host.take(greeted)
+    host.take(welcomed)
   }
 
   #onUp(host: Host): void {
     this.#backoff.reset()
-    this.#absence.over()
+    this.#status.over()
     // One that is being greeted may be another host.
     if (!this.#any.greeting) this.#any.stop()
     host.seenAt = this.#now
     this.#events.up()
-    this.#pump()
+    this.#schedule.run()
   }
 
   /** A host is silent, or its connection is gone. */
   #onTrouble(host: Host): void {
     if (this.#closed || host.session === null) return
-    if (!this.#someConnected()) this.#absence.begin()
-    this.#judge()
+    if (!this.#someConnected()) this.#status.begin()
+    this.#dropDead()
     if (host.session === null) return
     if (this.#lone() === host) this.#dialAny()
-    else this.#dialLater(host, 0)
-    this.#search.soon()
+    else this.#schedule.later(host, 0)
+    this.#topicLookup.soon()
   }
 
   #onEnded(host: Host, code: ErrorCode, reason: string, wasUp: boolean): void {
     if (this.#closed) return
-    if (!this.#someConnected()) this.#absence.begin()
+    if (!this.#someConnected()) this.#status.begin()
     if (code === 'GOODBYE') this.#rest(host)
-    else this.#dialLater(host, host.nextWait())
-    this.#search.soon()
+    else this.#schedule.later(host, host.nextWait())
+    this.#topicLookup.soon()
     this.#dialAnyLater()
     // Why there is no connection was told when it was lost.
     if (wasUp) this.#onFailure(new HyperNatError(code, reason || `The session ended (${code}).`))
   }
 
   /** Gives up the hosts that are dead: while others answer, nobody has to wait for them. */
-  #judge(): void {
-    this.#judgeTimer?.cancel()
-    const { clock, limits, log } = this.#parts
+  #dropDead(): void {
+    this.#dropDeadTimer?.cancel()
+    const { clock, limits, log } = this.#deps
     for (const host of this.live) {
       const others = this.live.filter(other => other !== host)
       if (!isDead(host, others, this.#now, limits)) continue
       log.info({ host: host.name }, 'a host is silent while others answer: it is given up')
       host.giveUp('CONNECTION_LOST')
       host.seenAt = this.#now
-      this.#dialLater(host, host.nextWait())
-      this.#search.soon()
+      this.#schedule.later(host, host.nextWait())
+      this.#topicLookup.soon()
     }
     const live = this.live
     if (live.length < 2 || live.every(host => host.answers)) return
-    this.#judgeTimer = clock.after(limits.pingUrgentMs, () => this.#judge())
-  }
-
-  // --- dialling hosts ---
-
-  #dialLater(host: Host, ms: number): void {
-    host.dialAt = this.#now + ms
-    this.#pump()
-  }
-
-  /** Dials those whose time has come, and sees to it that this is done again when the next one's has. */
-  #pump(): void {
-    this.#dialTimer?.cancel()
-    if (this.#closed) return
-    const { clock, limits } = this.#parts
-    const now = this.#now
-    // What any host may answer is as good as these, and nobody else can.
-    const hold = this.#any.busy && now - this.#anySince < limits.hostHoldMs
-    let next = Number.POSITIVE_INFINITY
-    for (const host of [...this.#hosts.values()]) {
-      if (host.dialler.busy || host.answers) continue
-      if (!host.session && now - host.seenAt >= limits.hostForgetMs) {
-        this.#forget(host)
-      } else if (host.dialAt <= now && this.#mayDial(host, hold)) {
-        if (!host.proven) this.#strangers.take(1)
-        host.dialler.dial()
-      } else {
-        const refused = now + (hold ? limits.redialMs : limits.lookUpMs)
-        next = Math.min(next, host.dialAt > now ? host.dialAt : refused)
-      }
-    }
-    if (next < Number.POSITIVE_INFINITY) this.#dialTimer = clock.after(next - now, () => this.#pump())
-  }
-
-  #mayDial(host: Host, hold: boolean): boolean {
-    const { limits } = this.#parts
-    const now = this.#now
-    if (host.session) return true
-    if (hold || this.live.length >= limits.hosts) return false
-    if (host.proven) return true
-    const dialling = [...this.#hosts.values()].filter(other => !other.proven && other.dialler.busy)
-    return dialling.length < limits.hostDials && this.#strangers.has(1, now)
+    this.#dropDeadTimer = clock.after(limits.pingUrgentMs, () => this.#dropDead())
   }
 
   /** What the topic names. */
   #onFound(found: readonly Found[]): void {
     const now = this.#now
-    for (const [name, until] of this.#resting) if (until <= now) this.#resting.delete(name)
+    for (const [name, until] of this.#ignored) if (until <= now) this.#ignored.delete(name)
     for (const { key, relayAddresses } of found) {
       const name = hex(key)
-      if (this.#resting.has(name)) continue
+      if (this.#ignored.has(name)) continue
       let host = this.#hosts.get(name)
       if (!host && !this.#makeRoom()) break
       host ??= this.#add(key)
       if (!host.proven) host.seenAt = now
       host.dialler.relayAddresses = relayAddresses
     }
-    this.#pump()
+    this.#schedule.run()
   }
 }
 

@@ -186,13 +186,13 @@ export class Arq {
   }
 
   /** Bytes that may be in flight from now on, whatever the congestion control says; Infinity: that alone counts. */
-  restrain(bytes: number): void {
-    this.sender.bound = bytes
+  capWindow(bytes: number): void {
+    this.sender.windowCap = bytes
   }
 
-  /** Whether more would be in flight if it were not for that bound. */
-  get atBound(): boolean {
-    return this.sender.atBound
+  /** Whether more would be in flight if it were not for that cap. */
+  get limitedByCap(): boolean {
+    return this.sender.limitedByCap
   }
 
   /**

@@ -42,12 +42,12 @@ export const WINDOW_SHARE = 1 / 8
 export const WINDOW_START_SHARE = 1 / 256
 /** First allocation for received bytes, and what an idle flow keeps at most. */
 export const INBOX_START = 16 * 1024
-/** Islands of bytes kept beyond a gap; a segment that would make one more is dropped, and comes again. */
-export const ISLANDS_MAX = 2048
-/** Within that, one island for so many bytes of the window: small windows must not cost more for their gaps than for bytes. */
-export const ISLAND_BYTES = 512
+/** Ranges of bytes kept beyond gaps; a segment that would make one more is dropped, and is sent again. */
+export const RANGES_KEPT_MAX = 2048
+/** Within that, one range for so many bytes of the window: small windows must not cost more for their gaps than for bytes. */
+export const RANGE_BYTES = 512
 /** But so many at least, for small messages of which every other one is missing. */
-export const ISLANDS_MIN = 128
+export const RANGES_KEPT_MIN = 128
 /** Most bytes kept unacknowledged by the sender: the peer's largest window, for as long as acks take. */
 export const SEND_BUFFER_MAX = 8 * 1024 * 1024
 /** Bytes that write() takes ahead at least; above, two congestion windows, so that memory follows need. What has come does not count. */

@@ -1,9 +1,9 @@
 /** Received bytes: put in order, and kept until the reader has consumed them. Decoder -> inbox -> local socket. */
-import { INBOX_START, ISLANDS_MAX } from './constants.js'
+import { INBOX_START, RANGES_KEPT_MAX } from './constants.js'
 
 /**
  * One ring of bytes, addressed by stream offset, that grows with what lies in it and never beyond the window. Bytes
- * beyond a gap are "islands": sorted, disjoint, not touching.
+ * beyond a gap are kept as ranges: sorted, disjoint, not touching.
  */
 export class Inbox {
   /** Offset before which everything has been received. */
@@ -12,13 +12,13 @@ export class Inbox {
   handed = 0
   /** Offset before which everything was consumed; ring space before it is free. */
   consumed = 0
-  /** Islands that are kept at most. */
-  islandsMax = ISLANDS_MAX
+  /** Ranges that are kept at most. */
+  rangesMax = RANGES_KEPT_MAX
   private ring: Uint8Array = new Uint8Array(0)
   private mask = -1
-  private islandLow = new Float64Array(16)
-  private islandHigh = new Float64Array(16)
-  private islandCount = 0
+  private rangeLow = new Float64Array(16)
+  private rangeHigh = new Float64Array(16)
+  private rangeCount = 0
 
   /** Bytes held in memory for this flow. */
   get capacity(): number {
@@ -26,35 +26,35 @@ export class Inbox {
   }
 
   get hasGap(): boolean {
-    return this.islandCount > 0
+    return this.rangeCount > 0
   }
 
   /** Offset after the last byte received, gaps or not. */
   get highest(): number {
-    return this.islandCount > 0 ? this.islandHigh[this.islandCount - 1]! : this.next
+    return this.rangeCount > 0 ? this.rangeHigh[this.rangeCount - 1]! : this.next
   }
 
   /**
    * Takes `length` bytes at `start` of `source` as the stream's bytes from `offset` on. Bytes known already are
    * skipped. The caller has checked that all of them lie within the window.
-   * @returns false if there was no room to note one more island: the segment must then not be acknowledged
+   * @returns false if there was no room to note one more range: the segment must then not be acknowledged
    */
   insert(offset: number, source: Uint8Array, start: number, length: number): boolean {
     const end = offset + length
     if (end <= this.next) return true
     const from = offset < this.next ? this.next : offset
-    if (this.islandCount === 0 && from === this.next) {
+    if (this.rangeCount === 0 && from === this.next) {
       this.copyIn(from, source, start + (from - offset), end - from)
       this.next = end
       return true
     }
-    if (!this.noteIsland(from, end)) return false
+    if (!this.noteRange(from, end)) return false
     this.copyIn(from, source, start + (from - offset), end - from)
-    if (this.islandLow[0]! <= this.next) {
-      this.next = this.islandHigh[0]!
-      this.islandLow.copyWithin(0, 1, this.islandCount)
-      this.islandHigh.copyWithin(0, 1, this.islandCount)
-      this.islandCount--
+    if (this.rangeLow[0]! <= this.next) {
+      this.next = this.rangeHigh[0]!
+      this.rangeLow.copyWithin(0, 1, this.rangeCount)
+      this.rangeHigh.copyWithin(0, 1, this.rangeCount)
+      this.rangeCount--
     }
     return true
   }
@@ -75,23 +75,23 @@ export class Inbox {
 
   /** Frees the memory of an empty inbox. */
   release(): void {
-    if (this.consumed !== this.next || this.islandCount > 0) return
+    if (this.consumed !== this.next || this.rangeCount > 0) return
     this.ring = new Uint8Array(0)
     this.mask = -1
   }
 
   /** Frees everything, read or not. */
   clear(): void {
-    this.islandCount = 0
+    this.rangeCount = 0
     this.handed = this.consumed = this.next
     this.release()
   }
 
-  private noteIsland(low: number, high: number): boolean {
-    const lows = this.islandLow
-    const highs = this.islandHigh
-    let count = this.islandCount
-    // New data mostly touches the last island or lies behind it; a retransmission mostly touches the first.
+  private noteRange(low: number, high: number): boolean {
+    const lows = this.rangeLow
+    const highs = this.rangeHigh
+    let count = this.rangeCount
+    // New data mostly touches the last range or lies behind it; a retransmission mostly touches the first.
     let i = count
     if (count > 0 && low <= highs[count - 1]!) {
       let a = 0
@@ -103,15 +103,15 @@ export class Inbox {
       }
       i = a
     }
-    // i: the first island that ends at or after low.
+    // i: the first range that ends at or after low.
     if (i === count || lows[i]! > high) {
-      if (count >= this.islandsMax) return false
-      if (count === lows.length) this.growIslands()
-      this.islandLow.copyWithin(i + 1, i, count)
-      this.islandHigh.copyWithin(i + 1, i, count)
-      this.islandLow[i] = low
-      this.islandHigh[i] = high
-      this.islandCount = count + 1
+      if (count >= this.rangesMax) return false
+      if (count === lows.length) this.growRanges()
+      this.rangeLow.copyWithin(i + 1, i, count)
+      this.rangeHigh.copyWithin(i + 1, i, count)
+      this.rangeLow[i] = low
+      this.rangeHigh[i] = high
+      this.rangeCount = count + 1
       return true
     }
     if (low < lows[i]!) lows[i] = low
@@ -123,18 +123,18 @@ export class Inbox {
       lows.copyWithin(i + 1, last + 1, count)
       highs.copyWithin(i + 1, last + 1, count)
       count -= last - i
-      this.islandCount = count
+      this.rangeCount = count
     }
     return true
   }
 
-  private growIslands(): void {
-    const low = new Float64Array(this.islandLow.length * 2)
+  private growRanges(): void {
+    const low = new Float64Array(this.rangeLow.length * 2)
     const high = new Float64Array(low.length)
-    low.set(this.islandLow)
-    high.set(this.islandHigh)
-    this.islandLow = low
-    this.islandHigh = high
+    low.set(this.rangeLow)
+    high.set(this.rangeHigh)
+    this.rangeLow = low
+    this.rangeHigh = high
   }
 
   private copyIn(offset: number, source: Uint8Array, start: number, length: number): void {

@@ -4,9 +4,9 @@ import { HyperNatError } from '../../errors.js'
 import type { Budget } from '../../util/budget.js'
 import {
   INITIAL_WINDOW,
-  ISLAND_BYTES,
-  ISLANDS_MAX,
-  ISLANDS_MIN,
+  RANGE_BYTES,
+  RANGES_KEPT_MAX,
+  RANGES_KEPT_MIN,
   RECEIVE_WINDOW_START,
   WINDOW_SHARE,
   WINDOW_START_SHARE
@@ -151,6 +151,6 @@ export class Receiver {
 
   private setWindow(window: number): void {
     this.window = window
-    this.inbox.islandsMax = Math.min(ISLANDS_MAX, Math.max(ISLANDS_MIN, window / ISLAND_BYTES))
+    this.inbox.rangesMax = Math.min(RANGES_KEPT_MAX, Math.max(RANGES_KEPT_MIN, window / RANGE_BYTES))
   }
 }

@@ -58,14 +58,14 @@ export class Sender {
   /** Offset up to which the peer takes bytes. */
   limit = INITIAL_WINDOW
   /** Bytes that may be in flight whatever the congestion control says. */
-  bound = Number.POSITIVE_INFINITY
+  windowCap = Number.POSITIVE_INFINITY
   /** Packets and bytes of stream sent again because they were lost. */
   retransmits = 0
   segmentsSent = 0
   private lastSentAt = Number.NEGATIVE_INFINITY
   private heldByPacer = false
-  /** Whether more would have been sent if it were not for the bound. */
-  atBound = false
+  /** Whether more would have been sent if it were not for the cap. */
+  limitedByCap = false
   private buf: Uint8Array
 
   constructor(
@@ -174,7 +174,7 @@ export class Sender {
       recovery.lostFlags = 0
     }
     this.heldByPacer = false
-    this.atBound = false
+    this.limitedByCap = false
     for (;;) {
       const lost = recovery.peek()
       if (lost < 0 && !this.hasNew()) {
@@ -187,8 +187,8 @@ export class Sender {
         break
       }
       if (sent.bytesInFlight >= congestion.window || !recovery.hasRoom) break
-      if (sent.bytesInFlight >= this.bound) {
-        this.atBound = true
+      if (sent.bytesInFlight >= this.windowCap) {
+        this.limitedByCap = true
         break
       }
       if (!pacer.mayLeave(now)) {

@@ -20,7 +20,7 @@ export function Home({ view, history }: { view: View; history: History }) {
         <div class="choices">
           <a class="choice" href="#host">
             <strong>Host</strong>
-            <span>Let friends join a game on this computer.</span>
+            <span>Share a game on this computer with your friends.</span>
           </a>
           <a class="choice" href="#join">
             <strong>Join</strong>

@@ -96,14 +96,14 @@ export class Town {
         games: new Activity(),
         log: silentLog,
         random: size => this.world.bytes(size),
-        maps: MAPS,
         timeOfDay: () => this.world.clock.now(),
-        dials: { made: 0, failed: 0 },
+        counted: () => {},
         tally: () => {},
         emit: event => this.events.push(event)
       },
       { up: () => {}, udp: () => {} }
     )
+    this.hosts.setMaps(MAPS)
   }
 
   /** A host that starts now; what is announced last under the shared key is what is found there. */

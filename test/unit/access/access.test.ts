@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Access, mayUse, refuseDevice, sameMaps, type Visitor } from '../../../src/access/access.js'
+import { Access, type Grant, mayUse, refuseDevice, sameMaps } from '../../../src/access/access.js'
 import { HyperNatError } from '../../../src/errors.js'
 import { type AccessRules, OPEN } from '../../../src/identity/access-rules.js'
 import { GuestKey } from '../../../src/identity/guest.js'
@@ -37,7 +37,7 @@ function verdict(rules: AccessRules, key: Uint8Array, now = NOW): string | undef
   return result instanceof HyperNatError ? result.code : result.name
 }
 
-function visitor(rules: AccessRules, key: Uint8Array): Visitor {
+function grant(rules: AccessRules, key: Uint8Array): Grant {
   const result = new Access(rules, SERVER).judge(key, NOW)
   assert.ok(!(result instanceof HyperNatError))
   return result
@@ -78,29 +78,29 @@ test('the server of another secret knows none of these guests', () => {
 test('without rules everybody comes in, to every port map', () => {
   assert.equal(verdict(OPEN, STRANGER), undefined)
   for (const proto of ['tcp', 'udp', 'tcpudp'] as const) {
-    for (const port of [1, 80, 65_535]) assert.ok(mayUse(visitor(OPEN, STRANGER), { proto, port }))
+    for (const port of [1, 80, 65_535]) assert.ok(mayUse(grant(OPEN, STRANGER), { proto, port }))
   }
 })
 
 test('a guest may use its maps, in their protocol, and devices up to the limit', () => {
-  const ben = visitor(RULES, BEN)
+  const ben = grant(RULES, BEN)
   assert.ok(mayUse(ben, { proto: 'tcp', port: 80 }))
   assert.ok(!mayUse(ben, { proto: 'udp', port: 80 }))
   assert.ok(!mayUse(ben, { proto: 'tcp', port: 81 }))
-  assert.ok(mayUse(visitor(RULES, ANNA), { proto: 'tcp', port: 81 }))
+  assert.ok(mayUse(grant(RULES, ANNA), { proto: 'tcp', port: 81 }))
   assert.equal(refuseDevice(ben, 1, 1), null)
   const { guestSessions: most } = LIMITS
   assert.equal(most, 32, 'as docs/security.md says')
   assert.equal(refuseDevice(ben, 2, most)?.code, 'TOO_MANY_DEVICES')
-  for (const anybody of [visitor(RULES, ANNA), visitor(OPEN, STRANGER)]) {
+  for (const anybody of [grant(RULES, ANNA), grant(OPEN, STRANGER)]) {
     assert.equal(refuseDevice(anybody, most - 1, most), null)
     assert.equal(refuseDevice(anybody, most, most)?.code, 'TOO_MANY_DEVICES')
   }
 })
 
 test('maps are compared whatever their order', () => {
-  const withMaps = (maps: AccessRules['invites'][number]['maps']): Visitor =>
-    visitor({ ...RULES, invites: [{ name: 'Anna', nonce: NONCE, ...(maps && { maps }) }] }, ANNA)
+  const withMaps = (maps: AccessRules['invites'][number]['maps']): Grant =>
+    grant({ ...RULES, invites: [{ name: 'Anna', nonce: NONCE, ...(maps && { maps }) }] }, ANNA)
   const a = { proto: 'tcp', port: 80 } as const
   const b = { proto: 'udp', port: 80 } as const
   assert.ok(sameMaps(withMaps([a, b]), withMaps([b, a])))

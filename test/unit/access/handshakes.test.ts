@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Handshakes } from '../../../src/access/handshakes.js'
+import { HandshakeLimiter } from '../../../src/access/handshakes.js'
 
 const LIMITS = {
   handshakeBurst: 20,
@@ -11,8 +11,8 @@ const LIMITS = {
 
 /** How many of `count` handshakes are answered that come every `everyMs`. */
 function answered(
-  handshakes: Handshakes,
-  source: (i: number) => Parameters<Handshakes['admits']>[0],
+  handshakes: HandshakeLimiter,
+  source: (i: number) => Parameters<HandshakeLimiter['admits']>[0],
   count: number,
   everyMs: number,
   from = 0
@@ -23,7 +23,7 @@ function answered(
 }
 
 test('a flood from one address is held to its rate, and others do not notice', () => {
-  const handshakes = new Handshakes(LIMITS)
+  const handshakes = new HandshakeLimiter(LIMITS)
   assert.equal(
     answered(handshakes, () => ({ address: '192.0.2.1' }), 1000, 0),
     6
@@ -37,14 +37,14 @@ test('a flood from one address is held to its rate, and others do not notice', (
 })
 
 test('a flood from many addresses is held to the rate of all strangers', () => {
-  const handshakes = new Handshakes(LIMITS)
+  const handshakes = new HandshakeLimiter(LIMITS)
   const everybody = (i: number) => ({ address: `192.0.2.${i}` })
   assert.equal(answered(handshakes, everybody, 1000, 0), 20, 'as many as there may be at once')
   assert.equal(answered(handshakes, everybody, 1001, 30, 1), 30, 'then one a second')
 })
 
 test('whom the server knows comes in beside any flood of strangers, at a rate of its own', () => {
-  const handshakes = new Handshakes(LIMITS)
+  const handshakes = new HandshakeLimiter(LIMITS)
   answered(handshakes, i => ({ address: `192.0.2.${i}` }), 1000, 0)
   assert.equal(handshakes.admits({ address: '198.51.100.1' }, 0), false)
   assert.equal(
@@ -61,7 +61,7 @@ test('whom the server knows comes in beside any flood of strangers, at a rate of
 })
 
 test('no more sources are remembered than there may be', () => {
-  const handshakes = new Handshakes({
+  const handshakes = new HandshakeLimiter({
     ...LIMITS,
     handshakesPerMinute: 1e9,
     handshakeBurst: 1e9,

@@ -6,7 +6,7 @@ import type { DaemonStatus } from '../../../src/control/wire.js'
 import { noDatagrams } from '../../../src/datagrams/datagrams.js'
 import { plainLine } from '../../../src/log/log.js'
 import { emptyTally } from '../../../src/session/traffic.js'
-import { type AbsenceStatus, type SessionStatus, withRates } from '../../../src/status.js'
+import { type DisconnectedStatus, type SessionStatus, withRates } from '../../../src/status.js'
 import { bytesText } from '../../../src/text/bytes.js'
 
 const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
@@ -61,7 +61,7 @@ const status: DaemonStatus = {
       maps: [{ proto: 'udp', port: 53, localHost: '::1', localPort: 5353, flows: 0, ...emptyTally() }],
       sessions: [],
       overall: { datagrams: noDatagrams(), resumptions: 0 },
-      absence: {
+      disconnected: {
         since: 3_600_000,
         cause: { code: 'SERVER_NOT_RUNNING', message: 'Nobody answers there.' },
         nextDial: 3_722_500
@@ -136,8 +136,11 @@ Ports of ${PEER}
 
 test('a server that was there: its session waits, too', () => {
   const [client] = status.clients
-  const text = (absence: AbsenceStatus | null) =>
-    statusText({ ...status, clients: [{ ...client!, sessions: [{ ...session, state: 'lost' }], absence }] })
+  const text = (disconnected: DisconnectedStatus | null) =>
+    statusText({
+      ...status,
+      clients: [{ ...client!, sessions: [{ ...session, state: 'lost' }], disconnected }]
+    })
   const dialling = { since: 3_719_000, cause: null, nextDial: null }
   assert.match(
     text(dialling),

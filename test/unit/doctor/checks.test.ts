@@ -14,7 +14,7 @@ import type { Check, HostFinding, PortMappingFinding, ServerFinding } from '../.
 import { serverChecks, sideInTheWay } from '../../../src/doctor/server-checks.js'
 import { DOCTOR_LIMITS } from '../../../src/limits.js'
 import type { NatFinding, NatKind } from '../../../src/network/nat.js'
-import type { Survey } from '../../../src/network/survey.js'
+import type { Survey } from '../../../src/network/survey-finding.js'
 
 const KINDS: readonly NatKind[] = ['open', 'full-cone', 'cone', 'firewall', 'symmetric', 'blocked', 'unknown']
 

@@ -72,7 +72,7 @@ function client(bytesIn: number): ClientStatus {
     ],
     sessions: [],
     overall: { datagrams: noDatagrams(), resumptions: 0 },
-    absence: null,
+    disconnected: null,
     dials: 3,
     failedDials: 1,
     waiting: 2,

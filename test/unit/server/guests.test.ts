@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
-import type { Visitor } from '../../../src/access/access.js'
+import type { Grant } from '../../../src/access/access.js'
 import { LIMITS } from '../../../src/limits.js'
 import { silentLog } from '../../../src/log/log.js'
 import { Guest } from '../../../src/server/guest.js'
-import { Guests } from '../../../src/server/guests.js'
+import { GuestTable } from '../../../src/server/guests.js'
 import { ServerSession } from '../../../src/session/server-session.js'
+import { Resources } from '../../../src/sockets/resources.js'
 import { KEY_BYTES, SESSION_ID_BYTES } from '../../../src/wire/constants.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
 import { MemoryConnection } from '../../support/memory-link.js'
 
-const ANYBODY: Visitor = {
+const ANYBODY: Grant = {
   name: undefined,
   maps: null,
   expires: Number.POSITIVE_INFINITY,
@@ -22,10 +23,11 @@ const ANYBODY: Visitor = {
 class Place {
   readonly clock = new VirtualClock()
   readonly limits = { ...LIMITS, sessions: 2, guestSessions: 2 }
-  readonly guests = new Guests({ clock: this.clock, limits: this.limits, log: silentLog })
+  readonly guests = new GuestTable({ clock: this.clock, limits: this.limits, log: silentLog })
+  readonly #resources = new Resources({ clock: this.clock, limits: LIMITS, log: silentLog, sockets: 100 })
   #next = 1
 
-  enter(key: Uint8Array): Guest {
+  enter(key: Uint8Array, grant = ANYBODY): Guest {
     const { clock, limits, guests } = this
     const session: ServerSession = new ServerSession(
       b4a.alloc(SESSION_ID_BYTES, this.#next++),
@@ -34,7 +36,7 @@ class Place {
         limits,
         defer: fn => fn(),
         chance: () => 0,
-        rateLimiter: guests.rateLimiterOf(key, ANYBODY)
+        rateLimiter: guests.rateLimiterOf(key, grant)
       },
       {
         up() {},
@@ -45,7 +47,8 @@ class Place {
         udp() {}
       }
     )
-    const guest = new Guest(session, key, '127.1.0.1', ANYBODY, 0, limits, silentLog, clock)
+    const usage = this.#resources.enter(String(key[0]), 'guest')
+    const guest = new Guest(session, key, '127.1.0.1', grant, 0, usage, limits, silentLog, clock)
     guests.add(guest)
     return guest
   }
@@ -103,10 +106,39 @@ test('sessions of one key share a rate limiter, and a lone guest gets a multiple
 test('a full server makes room at the cost of who is lost, and of nobody else', () => {
   const place = new Place()
   const [anna] = [place.enter(ANNA), place.enter(BEN)]
-  assert.equal(place.guests.hasRoom(), false)
+  assert.equal(place.guests.makeRoom(ANYBODY), false)
   place.lose(anna)
-  assert.equal(place.guests.hasRoom(), true)
+  assert.equal(place.guests.makeRoom(ANYBODY), true)
   assert.deepEqual([anna.session.state, place.guests.size], ['ended', 1])
+})
+
+test('a guest with a name takes the place of a stranger: of the one with most sessions, and the latest of them', () => {
+  const named = { ...ANYBODY, name: 'Ben' }
+  const place = new Place()
+  place.limits.sessions = 4
+  const [first, eva, second, ben] = [
+    place.enter(ANNA),
+    place.enter(EVA),
+    place.enter(ANNA),
+    place.enter(BEN, named)
+  ]
+  assert.equal(place.guests.makeRoom(ANYBODY), false)
+  assert.equal(place.guests.makeRoom(named), true)
+  assert.deepEqual(
+    [first, eva, second, ben].map(({ session }) => session.state),
+    ['new', 'new', 'ended', 'new']
+  )
+})
+
+test('a stranger does not take the place of a named guest who is lost; another named guest does', () => {
+  const named = { ...ANYBODY, name: 'Ben' }
+  const place = new Place()
+  const [ben] = [place.enter(BEN, named), place.enter(BEN, named)]
+  place.lose(ben)
+  assert.equal(place.guests.makeRoom(ANYBODY), false)
+  assert.equal(ben.session.state, 'lost')
+  assert.equal(place.guests.makeRoom(named), true)
+  assert.equal(ben.session.state, 'ended')
 })
 
 test('one device more than a key may have takes the place of one of its own that is lost', () => {

@@ -3,24 +3,24 @@ import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
 import { test } from 'node:test'
-import { isNotOurs, isOurs } from '../../../src/sockets/source-address.js'
+import { isAddressMissing, isLocalAddress } from '../../../src/sockets/source-address.js'
 
 // RFC 5737: nobody's.
 const FOREIGN = '203.0.113.1'
 
 test('an address of this machine is told from one of another', async () => {
-  assert.equal(await isOurs('127.0.0.1'), true)
-  assert.equal(await isOurs(FOREIGN), false)
+  assert.equal(await isLocalAddress('127.0.0.1'), true)
+  assert.equal(await isLocalAddress(FOREIGN), false)
 })
 
 test('sockets fail with the error that is known when they are bound to it', async () => {
   const tcp = net.connect({ port: 1, host: '127.0.0.1', localAddress: FOREIGN })
   const [fromTcp] = await once(tcp, 'error')
-  assert.equal(isNotOurs(fromTcp), true)
+  assert.equal(isAddressMissing(fromTcp), true)
   const udp = dgram.createSocket('udp4')
   const failed = once(udp, 'error')
   udp.bind({ address: FOREIGN, port: 0 })
-  assert.equal(isNotOurs((await failed)[0]), true)
+  assert.equal(isAddressMissing((await failed)[0]), true)
   udp.close()
 })
 
@@ -31,5 +31,5 @@ test('a target that refuses says nothing about our address', async () => {
   server.close()
   await once(server, 'close')
   const [refused] = await once(net.connect({ port, host: '127.0.0.1' }), 'error')
-  assert.equal(isNotOurs(refused), false)
+  assert.equal(isAddressMissing(refused), false)
 })

@@ -8,7 +8,7 @@ import { Secret } from '../../../src/identity/secret.js'
 import { checkOptions } from '../../../src/options/check.js'
 import { filePlaces } from '../../../src/options/places.js'
 import { emptyTally } from '../../../src/session/traffic.js'
-import type { AbsenceStatus, ServerStatus } from '../../../src/status.js'
+import type { DisconnectedStatus, ServerStatus } from '../../../src/status.js'
 import { viewOf } from '../../../src/ui/view.js'
 import { idleStatus } from '../../support/idle-status.js'
 
@@ -16,12 +16,12 @@ const publicKey = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
 
 test('the page tells why a host is not reached, while it is not', () => {
   const options = checkOptions({ schema: [{ mode: 'client', port: 80, publicKey }] }, filePlaces)
-  const waiting = (absence: AbsenceStatus | null) => {
+  const waiting = (disconnected: DisconnectedStatus | null) => {
     const client = {
       publicKey,
       maps: [],
       sessions: [],
-      absence,
+      disconnected,
       overall: { datagrams: noDatagrams(), resumptions: 0 },
       dials: 1,
       failedDials: 1,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { ISLANDS_MAX } from '../../../../src/flows/arq/constants.js'
+import { RANGES_KEPT_MAX } from '../../../../src/flows/arq/constants.js'
 import { Inbox } from '../../../../src/flows/arq/inbox.js'
 import { Outbox } from '../../../../src/flows/arq/outbox.js'
 import { Received } from '../../../../src/flows/arq/received.js'
@@ -48,10 +48,10 @@ test('an inbox hands out what was sent, however the pieces overlap', () => {
   )
 })
 
-test('an inbox keeps no more than ISLANDS_MAX islands', () => {
+test('an inbox keeps no more than RANGES_KEPT_MAX ranges', () => {
   const inbox = new Inbox()
-  for (let i = 0; i < ISLANDS_MAX; i++) assert.ok(inbox.insert(2 + 2 * i, stream, 0, 1))
-  assert.equal(inbox.insert(2 + 2 * ISLANDS_MAX, stream, 0, 1), false)
+  for (let i = 0; i < RANGES_KEPT_MAX; i++) assert.ok(inbox.insert(2 + 2 * i, stream, 0, 1))
+  assert.equal(inbox.insert(2 + 2 * RANGES_KEPT_MAX, stream, 0, 1), false)
   assert.ok(inbox.insert(0, stream, 0, 2), 'what closes a gap is always taken')
   assert.equal(inbox.next, 3)
 })

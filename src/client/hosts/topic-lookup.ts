@@ -5,7 +5,7 @@ import type { Log } from '../../log/log.js'
 import type { Found } from '../../network/topic.js'
 import type { Clock, Timer } from '../../util/clock.js'
 
-export interface SearchParts {
+export interface TopicLookupDeps {
   readonly clock: Clock
   readonly limits: Pick<Limits, 'firstLookUpMs' | 'hostHoldMs' | 'lookUpMs' | 'lookUpMaxMs'>
   readonly log: Log
@@ -14,8 +14,8 @@ export interface SearchParts {
   readonly found: (found: readonly Found[]) => void
 }
 
-export class Search {
-  readonly #parts: SearchParts
+export class TopicLookup {
+  readonly #deps: TopicLookupDeps
   #timer: Timer | null = null
   /** Between the last look-up and the next, ms; 0 while a host is missed and nobody has been asked since. */
   #wait = 0
@@ -23,8 +23,8 @@ export class Search {
   #busy = false
   #closed = false
 
-  constructor(parts: SearchParts) {
-    this.#parts = parts
+  constructor(deps: TopicLookupDeps) {
+    this.#deps = deps
   }
 
   /** Whether a look-up is under way. */
@@ -34,7 +34,7 @@ export class Search {
 
   /** The first connection goes first, unless there is none: {@link hurry}. */
   start(): void {
-    const { clock, limits } = this.#parts
+    const { clock, limits } = this.#deps
     this.#timer = clock.after(limits.firstLookUpMs, () => this.#look())
   }
 
@@ -45,7 +45,7 @@ export class Search {
 
   /** A host is missed: others are asked for, again and again for a while. */
   soon(): void {
-    const { clock, limits } = this.#parts
+    const { clock, limits } = this.#deps
     this.#wait = 0
     this.#timer?.cancel()
     const now = clock.now()
@@ -62,7 +62,7 @@ export class Search {
   #look(): void {
     this.#timer?.cancel()
     if (this.#closed) return
-    const { clock, limits, log, lookUp, found } = this.#parts
+    const { clock, limits, log, lookUp, found } = this.#deps
     this.#wait = Math.min(this.#wait * 2 || limits.lookUpMs, limits.lookUpMaxMs)
     this.#timer = clock.after(this.#wait, () => this.#look())
     if (this.#busy) return

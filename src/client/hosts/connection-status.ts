@@ -3,7 +3,7 @@
 import type { ErrorCode, HyperNatError } from '../../errors.js'
 import type { Clock, Timer } from '../../util/clock.js'
 
-export interface AbsenceParts {
+export interface ConnectionStatusDeps {
   readonly clock: Clock
   /** Milliseconds since 1970, which a user may set back. */
   readonly timeOfDay: () => number
@@ -22,17 +22,17 @@ const SILENCE: ReadonlySet<ErrorCode> = new Set([
   'SERVER_UNREACHABLE'
 ])
 
-export class Absence {
-  readonly #parts: AbsenceParts
+export class ConnectionStatus {
+  readonly #deps: ConnectionStatusDeps
   /** The causes that were told since a session was up last. */
   readonly #told = new Set<ErrorCode>()
   #timer: Timer | null = null
   #since: number | null
   #cause: HyperNatError | null = null
 
-  constructor(parts: AbsenceParts) {
-    this.#parts = parts
-    this.#since = parts.timeOfDay()
+  constructor(deps: ConnectionStatusDeps) {
+    this.#deps = deps
+    this.#since = deps.timeOfDay()
   }
 
   /** Since when, milliseconds since 1970; null while there is somebody. */
@@ -47,7 +47,7 @@ export class Absence {
 
   /** Nobody is there, from now on or still. */
   begin(): void {
-    this.#since ??= this.#parts.timeOfDay()
+    this.#since ??= this.#deps.timeOfDay()
   }
 
   /**
@@ -58,7 +58,7 @@ export class Absence {
     if (this.#isSilence(cause)) return
     if (this.#told.has(cause.code)) this.#cause = cause
     else if (!hope) this.#tell(cause)
-    else this.#timer ??= this.#parts.clock.after(this.#parts.holdMs, () => this.#tell(cause))
+    else this.#timer ??= this.#deps.clock.after(this.#deps.holdMs, () => this.#tell(cause))
   }
 
   /** Somebody is there. */
@@ -80,7 +80,7 @@ export class Absence {
     if (this.#told.has(cause.code) || this.#isSilence(cause)) return
     this.#told.add(cause.code)
     this.#cause = cause
-    this.#parts.tell(cause)
+    this.#deps.tell(cause)
   }
 
   /** Whether this says nothing new: a private server is silent to those whom it has turned away. */

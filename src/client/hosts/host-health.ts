@@ -6,23 +6,23 @@ import type { Limits } from '../../limits.js'
 import type { LastReceived } from '../../session/path-monitor.js'
 
 /** What is known of a host that a session leads to. */
-export interface Standing {
+export interface HostHealth {
   /** Whether a connection carries the session now. */
   readonly connected: boolean
   readonly heard: LastReceived
   /** Smoothed round trip, or null before the first answer. */
   readonly rtt: number | null
   /** When it was welcomed for the first time. */
-  readonly metAt: number
+  readonly firstWelcomeAt: number
 }
 
-type StandingLimits = Pick<
+type HostHealthLimits = Pick<
   Limits,
   'silentMs' | 'deadMs' | 'unsteadyMs' | 'hostBetterMs' | 'hostBetterShare' | 'hostDwellMs'
 >
 
 /** Whether a host was heard a moment ago. */
-export function answers(host: Standing, now: number, limits: Pick<Limits, 'unsteadyMs'>): boolean {
+export function answers(host: HostHealth, now: number, limits: Pick<Limits, 'unsteadyMs'>): boolean {
   return host.connected && now - host.heard.at < limits.unsteadyMs
 }
 
@@ -32,26 +32,26 @@ export function answers(host: Standing, now: number, limits: Pick<Limits, 'unste
  * those that are back first wait for the others, which may need longer for a new path.
  */
 export function isDead(
-  host: Standing,
-  others: readonly Standing[],
+  host: HostHealth,
+  others: readonly HostHealth[],
   now: number,
-  limits: StandingLimits
+  limits: HostHealthLimits
 ): boolean {
   if (now - host.heard.at < limits.silentMs) return false
   return others.some(other => {
     if (!answers(other, now, limits)) return false
     const { steadySince } = other.heard
-    if (other.metAt > host.heard.at || now - steadySince >= limits.deadMs) return true
+    if (other.firstWelcomeAt > host.heard.at || now - steadySince >= limits.deadMs) return true
     return steadySince < host.heard.at + limits.unsteadyMs
   })
 }
 
 /** Chooses the host for new flows: the one with the shortest round trip, but not another one every few seconds. */
-export class HostChoice<H extends Standing> {
+export class HostSelector<H extends HostHealth> {
   #chosen: H | null = null
   #changedAt = Number.NEGATIVE_INFINITY
 
-  constructor(readonly limits: StandingLimits) {}
+  constructor(readonly limits: HostHealthLimits) {}
 
   /** @returns one of `hosts`, or null if there are none */
   pick(hosts: readonly H[], now: number): H | null {

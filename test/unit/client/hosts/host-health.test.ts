@@ -1,31 +1,31 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { answers, HostChoice, isDead, type Standing } from '../../../../src/client/hosts/standing.js'
+import { answers, type HostHealth, HostSelector, isDead } from '../../../../src/client/hosts/host-health.js'
 import { LIMITS } from '../../../../src/limits.js'
 import { PathMonitor } from '../../../../src/session/path-monitor.js'
 import { World } from '../../../support/session-peers.js'
 
-interface TestHost extends Standing {
+interface TestHost extends HostHealth {
   name: string
   rtt: number | null
   connected: boolean
 }
 
 function host(name: string, rtt: number | null, at = 0, steadySince = 0): TestHost {
-  return { name, rtt, connected: true, heard: { at, steadySince }, metAt: 0 }
+  return { name, rtt, connected: true, heard: { at, steadySince }, firstWelcomeAt: 0 }
 }
 
 // --- the choice ---
 
 test('new flows go to the host with the shortest round trip', () => {
-  const choice = new HostChoice<TestHost>(LIMITS)
+  const choice = new HostSelector<TestHost>(LIMITS)
   const hosts = [host('a', 80), host('b', 20), host('c', 50)]
   assert.equal(choice.pick(hosts, 0)?.name, 'b')
   assert.equal(choice.pick([], 0), null)
 })
 
 test('who answered first gives way at once to a better one, which then stays for a while', () => {
-  const choice = new HostChoice<TestHost>(LIMITS)
+  const choice = new HostSelector<TestHost>(LIMITS)
   const [a, b] = [host('a', 80), host('b', 20)]
   const at = (now: number) => {
     for (const one of [a, b]) Object.assign(one.heard, { at: now })
@@ -47,7 +47,7 @@ test('a little better is not better', () => {
     [200, 150, 'b'],
     [20, null, 'a'] // nothing is known yet
   ] as const) {
-    const choice = new HostChoice<TestHost>(LIMITS)
+    const choice = new HostSelector<TestHost>(LIMITS)
     const [a, b] = [host('a', chosen), host('b', other)]
     choice.pick([a], 0)
     assert.equal(choice.pick([a, b], 0)?.name, expected, `${chosen} ms, ${other} ms`)
@@ -55,7 +55,7 @@ test('a little better is not better', () => {
 })
 
 test('a host that does not answer gives way whatever its round trip, and gets back only after a while', () => {
-  const choice = new HostChoice<TestHost>(LIMITS)
+  const choice = new HostSelector<TestHost>(LIMITS)
   const [a, b] = [host('a', 10), host('b', 90)]
   assert.equal(choice.pick([a, b], 0)?.name, 'a')
   Object.assign(b.heard, { at: LIMITS.unsteadyMs })
@@ -66,7 +66,7 @@ test('a host that does not answer gives way whatever its round trip, and gets ba
 })
 
 test('of hosts that are all silent, one with a connection is preferred', () => {
-  const choice = new HostChoice<TestHost>(LIMITS)
+  const choice = new HostSelector<TestHost>(LIMITS)
   const [a, b] = [host('a', 10), host('b', 90)]
   a.connected = false
   assert.equal(choice.pick([a, b], 60_000)?.name, 'b')
@@ -78,7 +78,7 @@ test('of hosts that are all silent, one with a connection is preferred', () => {
 class Scene {
   readonly world = new World(1)
   readonly cut = new Set<string>()
-  readonly #hosts = new Map<string, { monitor: PathMonitor; connected: boolean; metAt: number }>()
+  readonly #hosts = new Map<string, { monitor: PathMonitor; connected: boolean; firstWelcomeAt: number }>()
   away = false
 
   /** @param phase when its pings begin, ms: pulses of several sessions do not beat together */
@@ -97,13 +97,13 @@ class Scene {
       },
       silent: () => {}
     })
-    this.#hosts.set(name, { monitor, connected: true, metAt: clock.now() })
+    this.#hosts.set(name, { monitor, connected: true, firstWelcomeAt: clock.now() })
     monitor.start()
   }
 
-  standing(name: string): Standing {
-    const { monitor, connected, metAt } = this.#hosts.get(name)!
-    return { connected, heard: monitor.lastReceived, rtt: 40, metAt }
+  standing(name: string): HostHealth {
+    const { monitor, connected, firstWelcomeAt } = this.#hosts.get(name)!
+    return { connected, heard: monitor.lastReceived, rtt: 40, firstWelcomeAt }
   }
 
   /** Those that are dead now. */

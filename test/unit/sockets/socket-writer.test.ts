@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { reset, Spill } from '../../../src/sockets/spill.js'
+import { reset, SocketWriter } from '../../../src/sockets/socket-writer.js'
 import { within } from '../../support/deadline.js'
 
 /** A connection over loopback: ours, and the program's. */
@@ -47,26 +47,26 @@ const closed = (socket: net.Socket) => within(10_000, once(socket, 'close'), () 
 
 test('an end arrives behind all bytes', async t => {
   const { ours, program } = await connection(t)
-  const spill = new Spill(ours, () => {})
+  const writer = new SocketWriter(ours, () => {})
   // More than the system takes at once.
-  for (let i = 0; i < 100; i++) spill.write(Buffer.alloc(100_000))
-  spill.end()
+  for (let i = 0; i < 100; i++) writer.write(Buffer.alloc(100_000))
+  writer.end()
   assert.deepEqual(await heardBy(program), { bytes: 10_000_000, last: 'end' })
 })
 
 for (const [name, act] of [
-  ['at once', (spill: Spill) => spill.reset()],
-  ['by the owner of the socket', (_spill: Spill, ours: net.Socket) => reset(ours)]
+  ['at once', (writer: SocketWriter) => writer.reset()],
+  ['by the owner of the socket', (_spill: SocketWriter, ours: net.Socket) => reset(ours)]
 ] as const) {
   test(`a socket that is reset while its end is being said is closed: ${name}`, async t => {
     const { ours, program } = await connection(t)
-    const spill = new Spill(ours, () => {})
-    spill.write(Buffer.from('last words'))
+    const writer = new SocketWriter(ours, () => {})
+    writer.write(Buffer.from('last words'))
     await new Promise(setImmediate)
-    spill.end()
+    writer.end()
     assert.ok(ours.writableEnded && !ours.writableFinished, 'the end is being said')
     const released = closed(ours)
-    act(spill, ours)
+    act(writer, ours)
     await released
     assert.equal((await heardBy(program)).bytes, 10)
     // The program, which has said no end itself, learns that nobody listens.
@@ -79,9 +79,9 @@ for (const [name, act] of [
 test('what was said right before a reset is read', async t => {
   for (let i = 0; i < 10; i++) {
     const { ours, program } = await connection(t)
-    const spill = new Spill(ours, () => {})
-    spill.write(Buffer.alloc(300_000))
-    spill.reset()
+    const writer = new SocketWriter(ours, () => {})
+    writer.write(Buffer.alloc(300_000))
+    writer.reset()
     assert.equal((await heardBy(program)).bytes, 300_000)
   }
 })
@@ -89,11 +89,11 @@ test('what was said right before a reset is read', async t => {
 test('a program that reads nothing is reset after a while, though an end waits behind its bytes', async t => {
   const { ours, program } = await connection(t)
   program.pause()
-  const spill = new Spill(ours, () => {})
-  for (let i = 0; i < 200; i++) spill.write(Buffer.alloc(100_000))
-  spill.end()
+  const writer = new SocketWriter(ours, () => {})
+  for (let i = 0; i < 200; i++) writer.write(Buffer.alloc(100_000))
+  writer.end()
   const gone = closed(ours)
-  spill.reset()
+  writer.reset()
   await gone
   // How a program hears of it depends on the program: those on libuv take it for an end.
   const { bytes } = await heardBy(program.resume())

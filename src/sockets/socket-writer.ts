@@ -15,7 +15,7 @@ const LAST_WORDS_MS = 50
  * buffer many times its size, and each write waiting in the socket has a cost of its own, so that a flow's window of single
  * bytes would take a hundred times its size.
  */
-export class Spill {
+export class SocketWriter {
   #block: Uint8Array | null = null
   #filled = 0
   #ending = false

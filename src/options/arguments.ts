@@ -1,0 +1,167 @@
+/** Checks what programs pass to the library, which TypeScript alone does not: all faults at once, each with its path. */
+import { type Fault, OptionsError } from '../errors.js'
+import { guess } from '../text/guess.js'
+import { PORT_MAX } from '../text/ports.js'
+import { oneOf, quote } from '../text/quote.js'
+
+/** What is wrong with a value, as the rest of a sentence; null for nothing. */
+type Check = (value: unknown) => string | null
+
+interface Field {
+  readonly check: Check
+  readonly required?: true
+}
+
+const PROTOS = ['tcp', 'udp', 'tcpudp']
+
+function typed(type: 'string' | 'boolean', what: string): Check {
+  return value => (typeof value === type ? null : `is ${quote(value)}; give ${what}`)
+}
+
+function port(least: 0 | 1): Check {
+  return value => {
+    if (Number.isInteger(value) && (value as number) >= least && (value as number) <= PORT_MAX) return null
+    return `is ${quote(value)}; give a whole number from ${least} to ${PORT_MAX}`
+  }
+}
+
+function among(words: readonly string[]): Check {
+  return value => {
+    if (typeof value === 'string' && words.includes(value)) return null
+    const meant = typeof value === 'string' ? guess(value, words) : undefined
+    return `is ${quote(value)}; ${meant ? `did you mean ${quote(meant)}?` : `give ${oneOf(words)}`}`
+  }
+}
+
+const proto = among(PROTOS)
+
+const text: Check = value =>
+  typeof value === 'string' && value !== '' ? null : `is ${quote(value)}; give a text that is not empty`
+const flag = typed('boolean', 'true or false')
+const list: Check = value => (Array.isArray(value) ? null : `is ${quote(value)}; give a list`)
+const object: Check = value =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? null
+    : `is ${quote(value)}; give an object`
+
+/** A port map of `share`. */
+const SHARED_MAP: Readonly<Record<string, Field>> = {
+  proto: { check: proto, required: true },
+  port: { check: port(1), required: true },
+  host: { check: text },
+  name: { check: text },
+  lobby: { check: object },
+  guestPorts: { check: among(['together', 'same']) },
+  playerAddresses: { check: flag },
+  proxyProtocol: { check: flag },
+  duplicate: { check: flag }
+}
+
+/** A port map of `open`. */
+const OPENED_MAP: Readonly<Record<string, Field>> = {
+  proto: { check: proto, required: true },
+  port: { check: port(1), required: true },
+  localPort: { check: port(0) },
+  localHost: { check: text },
+  lobby: { check: object },
+  nextFree: { check: flag },
+  set: { check: object },
+  duplicate: { check: flag }
+}
+
+/**
+ * Checks what `share` is given; the key of each `allow` is checked where it is read.
+ * @throws OptionsError BAD_OPTIONS
+ */
+export function checkShare(what: unknown): void {
+  const fault = object(what)
+  if (fault) throw new OptionsError([{ path: 'share', message: `the argument ${fault}` }])
+  const { secret, maps, ...access } = what as Record<string, unknown>
+  // A wrong secret is not quoted: it may be one all the same.
+  const isSecret = typeof secret === 'string' || object(secret) === null
+  throwAny([
+    ...(isSecret
+      ? []
+      : [{ path: 'secret', message: 'is missing or no text; give the text that the keys are derived from' }]),
+    ...mapFaults(maps, SHARED_MAP, true),
+    ...accessFaults(access)
+  ])
+}
+
+/** @throws OptionsError BAD_OPTIONS */
+export function checkAccess(access: unknown): void {
+  const fault = object(access)
+  if (fault) throw new OptionsError([{ path: 'access', message: `the argument ${fault}` }])
+  throwAny(accessFaults(access as Record<string, unknown>))
+}
+
+/** @throws OptionsError BAD_OPTIONS */
+export function checkSharedMaps(maps: unknown): void {
+  throwAny(mapFaults(maps, SHARED_MAP, true))
+}
+
+/**
+ * Checks what `open` is given; keys and tickets are checked where they are read.
+ * @throws OptionsError BAD_OPTIONS
+ */
+export function checkOpen(what: unknown): void {
+  const fault = object(what)
+  if (fault) throw new OptionsError([{ path: 'open', message: `the argument ${fault}` }])
+  const { publicKey, ticket, maps } = what as Record<string, unknown>
+  const faults: Fault[] = []
+  if (ticket !== undefined) {
+    if (typeof ticket !== 'string' && object(ticket))
+      faults.push({ path: 'ticket', message: `is ${quote(ticket)}; give a ticket` })
+  } else if (typeof publicKey !== 'string' && !(publicKey instanceof Uint8Array)) {
+    faults.push({
+      path: 'publicKey',
+      message: `is ${quote(publicKey)}; give the server's public key as text or 32 bytes, or a ticket`
+    })
+  }
+  if (ticket === undefined || maps !== undefined) faults.push(...mapFaults(maps, OPENED_MAP, false))
+  throwAny(faults)
+}
+
+/** @throws OptionsError BAD_OPTIONS */
+export function checkOpenedMaps(maps: unknown): void {
+  throwAny(mapFaults(maps, OPENED_MAP, false))
+}
+
+function accessFaults({ private: isPrivate, allow, invites }: Record<string, unknown>): Fault[] {
+  const checks: [string, unknown, Check][] = [
+    ['private', isPrivate, flag],
+    ['allow', allow, list],
+    ['invites', invites, list]
+  ]
+  return checks.flatMap(([path, value, check]) => {
+    const message = value === undefined ? null : check(value)
+    return message ? [{ path, message }] : []
+  })
+}
+
+/** @param unique whether a protocol and port may be named only once */
+function mapFaults(maps: unknown, fields: Readonly<Record<string, Field>>, unique: boolean): Fault[] {
+  const fault = list(maps)
+  if (fault) return [{ path: 'maps', message: `${fault} of port maps` }]
+  const seen = new Set<string>()
+  return (maps as unknown[]).flatMap((map, i): Fault[] => {
+    const path = `maps[${i}]`
+    const wrong = object(map)
+    if (wrong) return [{ path, message: wrong }]
+    const values = map as Record<string, unknown>
+    const faults = Object.entries(fields).flatMap(([name, { check, required }]): Fault[] => {
+      const value = values[name]
+      const message = value === undefined && !required ? null : check(value)
+      return message ? [{ path: `${path}.${name}`, message }] : []
+    })
+    const name = `${values.proto} ${values.port}`
+    if (faults.length === 0 && unique && seen.has(name))
+      faults.push({ path, message: `shares ${name} a second time; leave it out` })
+    seen.add(name)
+    return faults
+  })
+}
+
+function throwAny(faults: readonly Fault[]): void {
+  if (faults.length > 0) throw new OptionsError(faults)
+}

@@ -1,0 +1,169 @@
+/** A server as the library shares it: its port maps, its access rules, and the tickets that lead to it. */
+import type { Players } from '../access/players.js'
+import { HyperNatError, OptionsError } from '../errors.js'
+import { type AccessRules, type AllowedKey, type Invite, OPEN } from '../identity/access-rules.js'
+import { keyOf } from '../identity/encoding.js'
+import { NONCE_BYTES } from '../identity/guest.js'
+import { type KeyPair, keyPairOf } from '../identity/keys.js'
+import { Secret } from '../identity/secret.js'
+import { inviteTicket, serverTicket } from '../identity/server-ticket.js'
+import type { Deps } from '../network/deps.js'
+import { checkAccess, checkShare, checkSharedMaps } from '../options/arguments.js'
+import { featureFaults, perFeature } from '../options/features.js'
+import type { Resources } from '../sockets/resources.js'
+import type { ServerStatus } from '../status.js'
+import { LOCALHOST, typedHost } from '../text/address.js'
+import type { AccessOptions, MapToShare, ServerHandle, WhatToShare } from './handle.js'
+import { Server } from './server.js'
+import type { ServerMap } from './shared-maps.js'
+
+/** What a shared server needs besides what it shares. */
+export interface SharedServerDeps extends Deps {
+  readonly players: Players
+  /** What peers may use of this process. */
+  readonly resources: Resources
+  /** How guests find it, for its tickets: `host:port` of DHT nodes, keys of relays. */
+  readonly reached: { readonly bootstrap: readonly string[]; readonly relays: readonly Uint8Array[] }
+  /** Hears that it is being closed. */
+  readonly onclose: () => void
+}
+
+export class SharedServer implements ServerHandle {
+  readonly #deps: SharedServerDeps
+  readonly #keyPair: KeyPair
+  readonly #server: Server
+  #maps: readonly MapToShare[]
+  #rules: AccessRules
+  #ticket: string | undefined
+
+  /** @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY, BAD_OPTIONS */
+  constructor(what: WhatToShare, deps: SharedServerDeps) {
+    checkShare(what)
+    const { secret, maps, ...access } = what
+    this.#deps = deps
+    this.#rules = rulesOf(access)
+    this.#keyPair = keyPairOf(secret instanceof Secret ? secret : new Secret(secret))
+    this.#maps = maps
+    this.#ticket = this.#newTicket(maps)
+    this.#server = new Server({
+      ...deps,
+      keyPair: this.#keyPair,
+      ticket: this.#ticket,
+      access: this.#rules,
+      maps: maps.map(serverMap)
+    })
+  }
+
+  get publicKey(): string {
+    return this.#server.publicKey
+  }
+
+  get ticket(): string | undefined {
+    return this.#ticket
+  }
+
+  /** Resolves when it is announced. */
+  start(): Promise<void> {
+    return this.#server.start()
+  }
+
+  status(): ServerStatus {
+    return this.#server.status()
+  }
+
+  setMaps(maps: readonly MapToShare[]): void {
+    checkSharedMaps(maps)
+    const ticket = this.#newTicket(maps)
+    this.#server.setMaps(maps.map(serverMap), ticket)
+    this.#maps = maps
+    this.#ticket = ticket
+  }
+
+  update(access: AccessOptions): void {
+    checkAccess(access)
+    this.#apply(rulesOf(access))
+  }
+
+  invite(guest: Omit<Invite, 'nonce'>): { readonly invite: Invite; readonly ticket: string } {
+    if (isNamed(this.#rules, guest.name)) {
+      throw new HyperNatError('NAME_TAKEN', 'Somebody else has this name already: choose another one.')
+    }
+    const invite = { ...guest, nonce: this.#deps.random(NONCE_BYTES) }
+    const ticket = inviteTicket(this.#keyPair, invite, { maps: this.#maps, ...this.#deps.reached })
+    this.#apply({ ...this.#rules, invites: [...this.#rules.invites, invite] })
+    return { invite, ticket }
+  }
+
+  revoke(name: string): boolean {
+    const { allow, invites } = this.#rules
+    if (!isNamed(this.#rules, name)) return false
+    this.#apply({
+      ...this.#rules,
+      allow: allow.filter(one => one.name !== name),
+      invites: invites.filter(one => one.name !== name)
+    })
+    return true
+  }
+
+  close(): Promise<void> {
+    this.#deps.onclose()
+    return this.#server.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #apply(rules: AccessRules): void {
+    this.#rules = rules
+    this.#server.update(rules)
+  }
+
+  /** What friends need to reach it. */
+  #newTicket(maps: readonly MapToShare[]): string | undefined {
+    const { publicKey } = this.#keyPair
+    try {
+      return serverTicket({ publicKey, maps, ...this.#deps.reached })
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      const message = `There is no ticket for this server, share its public key instead. ${err.message}`
+      this.#deps.emit({ event: 'warning', code: err.code, message })
+      return undefined
+    }
+  }
+}
+
+/** @throws OptionsError for what this protocol or target cannot have */
+function serverMap(map: MapToShare): ServerMap {
+  const { proto, port, name, lobby } = map
+  // All addresses of this computer can be listened on; not every system can connect there.
+  const host = typedHost(map.host ?? LOCALHOST)
+  const faults = featureFaults({ ...map, host }, [proto], feature => `${proto} ${port}: ${feature}`)
+  if (faults.length > 0) throw new OptionsError(faults)
+  return {
+    proto,
+    port,
+    host,
+    name,
+    lobby,
+    ...perFeature((_, name) => map[name] ?? false)
+  }
+}
+
+function rulesOf({ private: isPrivate, allow, invites }: AccessOptions): AccessRules {
+  return {
+    private: isPrivate ?? OPEN.private,
+    allow: allow?.map(allowed) ?? OPEN.allow,
+    invites: invites ?? OPEN.invites
+  }
+}
+
+function allowed(one: NonNullable<AccessOptions['allow']>[number]): AllowedKey {
+  if (typeof one === 'string' || one instanceof Uint8Array) return { publicKey: keyOf(one) }
+  const { name, publicKey } = one
+  return { ...(name !== undefined && { name }), publicKey: keyOf(publicKey) }
+}
+
+function isNamed({ allow, invites }: AccessRules, name: string): boolean {
+  return [...allow, ...invites].some(one => one.name === name)
+}

@@ -1,0 +1,84 @@
+/**
+ * The addresses of one host. Whoever asks, there is one look-up at a time, so that a resolver that does not answer holds up nothing
+ * else, and what it said holds for a while. An address that has failed comes last.
+ */
+import dns from 'node:dns/promises'
+import net from 'node:net'
+import type { Limits } from '../limits.js'
+
+export type LookUp = (host: string) => Promise<readonly string[]>
+
+/** IPv4 first: most programs listen there. */
+const systemLookUp: LookUp = async host =>
+  (await dns.lookup(host, { all: true, order: 'ipv4first' })).map(({ address }) => address)
+
+export class HostResolver {
+  /** Whether the host is a name, whose addresses may change. */
+  readonly isName: boolean
+  readonly #limits: Pick<Limits, 'resolveMs'>
+  readonly #lookUp: LookUp
+  #addresses: readonly string[] = []
+  /** Addresses that have failed since they were last looked up. */
+  readonly #failed = new Set<string>()
+  #pending: Promise<readonly string[]> | null = null
+  #at = Number.NEGATIVE_INFINITY
+
+  constructor(
+    readonly host: string,
+    limits: Pick<Limits, 'resolveMs'>,
+    lookUp: LookUp = systemLookUp
+  ) {
+    this.#limits = limits
+    this.#lookUp = lookUp
+    this.isName = net.isIP(host) === 0
+    if (!this.isName) this.#addresses = [host]
+  }
+
+  /** The addresses that are known and hold; null when they have to be looked up. */
+  get known(): readonly string[] | null {
+    if (!this.isName) return this.#addresses
+    return performance.now() - this.#at < this.#limits.resolveMs ? this.#ordered : null
+  }
+
+  /**
+   * The addresses, the one to try first in front; at least one.
+   * @param again whether they are looked up even if they still hold
+   * @throws the system's error when the name is not known
+   */
+  async addresses(again = false): Promise<readonly string[]> {
+    const known = again && this.isName ? null : this.known
+    if (known) return known
+    this.#pending ??= this.#refresh().finally(() => {
+      this.#pending = null
+    })
+    return this.#pending
+  }
+
+  /** An address does not answer, or refuses: others are tried first. */
+  failed(address: string): void {
+    if (this.isName) this.#failed.add(address)
+  }
+
+  /** An address answers. */
+  answered(address: string): void {
+    this.#failed.delete(address)
+  }
+
+  get #ordered(): readonly string[] {
+    if (this.#failed.size === 0) return this.#addresses
+    const hasFailed = (address: string): number => (this.#failed.has(address) ? 1 : 0)
+    return [...this.#addresses].sort((a, b) => hasFailed(a) - hasFailed(b))
+  }
+
+  async #refresh(): Promise<readonly string[]> {
+    const found = [...new Set(await this.#lookUp(this.host))]
+    if (found.length === 0) throw Object.assign(new Error('The name has no address.'), { code: 'ENOTFOUND' })
+    const before = this.#addresses
+    // Another answer is another beginning; the same one says nothing new of those that failed.
+    if (found.length !== before.length || found.some(address => !before.includes(address)))
+      this.#failed.clear()
+    this.#addresses = found
+    this.#at = performance.now()
+    return this.#ordered
+  }
+}

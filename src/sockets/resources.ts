@@ -1,0 +1,361 @@
+/**
+ * What the peers of this process may use of its memory and descriptors. Limits nest:
+ *
+ *     process: processBytes, descriptors -> key: keyBytes, keyKernelBytes -> session: its own budgets -> flow: its window
+ *
+ * A key is what a guest is known by, on all of its sessions and all servers of the node; the programs of this computer are one, too.
+ * A key that exceeds its own limit loses its largest flows. When the process is short, the greediest key loses them first.
+ */
+import type { Limits } from '../limits.js'
+import type { Log } from '../log/log.js'
+import { LogThrottle } from '../log/throttle.js'
+import { Budget } from '../util/budget.js'
+import type { Clock, Timer } from '../util/clock.js'
+import { TokenBucket } from '../util/token-bucket.js'
+
+export type ResourceLimits = Pick<
+  Limits,
+  | 'processBytes'
+  | 'keyBytes'
+  | 'keyWindow'
+  | 'keyKernelBytes'
+  | 'stalledMs'
+  | 'udpFlowsPerSecond'
+  | 'udpFlowBurst'
+  | 'processUdpFlowsPerSecond'
+>
+
+export interface ResourcesDeps {
+  readonly clock: Clock
+  readonly limits: ResourceLimits
+  readonly log: Log
+  /** Sockets of flows that may be open at a time, of all keys. */
+  readonly sockets: number
+}
+
+/** What a socket of a flow takes of this process, with its objects, beside what waits in it, bytes. */
+const SOCKET_BYTES = 8 * 1024
+
+/** What the system keeps of a stalled connection at the most, bytes: both ends' buffers, as it sizes them itself. */
+const KERNEL_MOST = 4 * 1024 * 1024
+
+/** Between two looks at stalled sockets, ms. */
+const LOOK_MS = 500
+
+/** Between two warnings of one kind, ms. */
+const WARN_REST_MS = 60_000
+
+export class Resources {
+  readonly memory: Budget
+  readonly deps: ResourcesDeps
+  /** The programs of this computer. */
+  readonly local: KeyUsage
+  readonly #keys = new Map<string, KeyUsage>()
+  readonly #warned: LogThrottle
+  readonly #udpFlows: TokenBucket
+  /** Armed while flows have sockets. */
+  #timer: Timer | null = null
+  #enforcing = false
+
+  constructor(deps: ResourcesDeps) {
+    const { clock, limits } = deps
+    this.deps = deps
+    this.memory = new Budget(limits.processBytes)
+    this.#warned = new LogThrottle(clock, WARN_REST_MS)
+    this.#udpFlows = new TokenBucket(
+      limits.processUdpFlowsPerSecond / 1000,
+      limits.processUdpFlowsPerSecond / 4
+    )
+    this.local = this.enter('', 'this computer', Number.POSITIVE_INFINITY)
+  }
+
+  /** Sockets of flows that are open, or are being closed. */
+  get sockets(): number {
+    let count = 0
+    for (const key of this.#keys.values()) count += key.sockets.size
+    return count
+  }
+
+  /**
+   * A session of a key begins; {@link KeyUsage.leave} says that it is over.
+   * @param bytes what the key may keep
+   */
+  enter(name: string, label: string, bytes = this.deps.limits.keyBytes): KeyUsage {
+    let key = this.#keys.get(name)
+    if (!key) {
+      key = new KeyUsage(this, label, bytes, () => this.#keys.delete(name))
+      this.#keys.set(name, key)
+    }
+    key.sessions++
+    return key
+  }
+
+  /** Whether one UDP flow more may begin now, of whatever key. */
+  takeUdpFlow(now: number): boolean {
+    if (!this.#udpFlows.has(1, now)) return false
+    this.#udpFlows.take(1)
+    return true
+  }
+
+  /**
+   * Makes room for a socket of a key: when all are taken, one of the key that has most of them is closed.
+   * @returns false when the key itself has most
+   */
+  makeRoom(key: KeyUsage): boolean {
+    if (this.sockets < this.deps.sockets) return true
+    const greediest = this.#greediest(one => one.open)
+    this.warn(
+      'sockets',
+      greediest,
+      'there are no more descriptors: flows of the one that has most are closed'
+    )
+    if (greediest === key || greediest.open <= key.open + 1) return false
+    greediest.endOldest()
+    return true
+  }
+
+  /** Something was charged: limits are enforced at the end of this turn of the event loop. */
+  charged(key: KeyUsage): void {
+    this.#timer ??= this.deps.clock.after(LOOK_MS, this.#look)
+    if (this.#enforcing || !(key.isOver || this.memory.used > this.memory.size)) return
+    this.#enforcing = true
+    setImmediate(() => this.enforce())
+  }
+
+  /** Ends flows until every limit holds. */
+  enforce(): void {
+    this.#enforcing = false
+    for (const key of [...this.#keys.values()]) {
+      if (!key.isOver) continue
+      this.warn('key', key, 'more waits for a guest than one may have: its largest flows are closed')
+      while (key.isOver && key.endLargest());
+    }
+    while (this.memory.used > this.memory.size) {
+      const greediest = this.#greediest(one => one.memory.used)
+      this.warn('process', greediest, 'memory is short: flows of the one that uses most are closed')
+      if (!greediest.endLargest()) return
+    }
+  }
+
+  warn(what: string, { label }: KeyUsage, message: string): void {
+    const level = this.#warned.admits(`${what} ${label}`) ? 'warn' : 'debug'
+    this.deps.log[level]({ peer: label }, message)
+  }
+
+  readonly #look = (): void => {
+    this.#timer = null
+    let any = false
+    for (const key of [...this.#keys.values()]) {
+      key.endStalled()
+      any ||= key.sockets.size > 0
+    }
+    if (any) this.#timer = this.deps.clock.after(LOOK_MS, this.#look)
+  }
+
+  #greediest(use: (key: KeyUsage) => number): KeyUsage {
+    let most = this.local
+    for (const key of this.#keys.values()) if (use(key) > use(most)) most = key
+    return most
+  }
+}
+
+/** What one key uses, over all of its sessions. */
+export class KeyUsage {
+  /** All that is kept for the key. */
+  readonly memory: Budget
+  /** Of that, what its flows keep until the guest has acknowledged it: half at the most, then sockets are paused. */
+  readonly kept: Budget
+  /** Windows that its flows are lent beyond the first. */
+  readonly windows: Budget
+  /** In the order in which they were opened. */
+  readonly sockets = new Set<SocketUsage>()
+  /** Ends the session that uses most, of those that are there. */
+  readonly #sessions = new Set<SessionUsage>()
+  sessions = 0
+  /** Sockets that are not being closed. */
+  open = 0
+  readonly #udpFlows: TokenBucket
+
+  constructor(
+    readonly resources: Resources,
+    readonly label: string,
+    bytes: number,
+    readonly forget: () => void
+  ) {
+    const { keyWindow, udpFlowsPerSecond, udpFlowBurst } = resources.deps.limits
+    this.memory = new Budget(bytes, resources.memory)
+    this.kept = new Budget(bytes / 2, this.memory)
+    this.windows = new Budget(keyWindow)
+    this.#udpFlows = new TokenBucket(udpFlowsPerSecond / 1000, udpFlowBurst)
+  }
+
+  get isOver(): boolean {
+    return this.memory.used > this.memory.size
+  }
+
+  /** A session that can be ended when ending flows is not enough. */
+  addSession(session: SessionUsage): void {
+    this.#sessions.add(session)
+  }
+
+  /** A session is over. */
+  leave(session?: SessionUsage): void {
+    if (session) this.#sessions.delete(session)
+    this.sessions--
+    this.#forgetIfGone()
+  }
+
+  /** Whether one UDP flow more may begin now. */
+  takeUdpFlow(): boolean {
+    const now = this.resources.deps.clock.now()
+    if (!this.#udpFlows.has(1, now) || !this.resources.takeUdpFlow(now)) return false
+    this.#udpFlows.take(1)
+    return true
+  }
+
+  /**
+   * Counts a socket that is about to be opened.
+   * @param end closes the socket and its flow at once
+   * @returns null when there is no room for it
+   */
+  openSocket(end: () => void): SocketUsage | null {
+    if (!this.resources.makeRoom(this)) return null
+    const socket = new SocketUsage(this, end)
+    this.sockets.add(socket)
+    this.open++
+    this.memory.charge(SOCKET_BYTES)
+    this.resources.charged(this)
+    return socket
+  }
+
+  closed(socket: SocketUsage): void {
+    if (!this.sockets.delete(socket)) return
+    this.memory.giveBack(SOCKET_BYTES)
+    this.#forgetIfGone()
+  }
+
+  /** Ends the socket that was opened first. */
+  endOldest(): void {
+    for (const socket of this.sockets) {
+      if (socket.isEnding) continue
+      return socket.finish()
+    }
+  }
+
+  /** Ends the flow that keeps most, or else the session that does. @returns false when there is none */
+  endLargest(): boolean {
+    let largest: SocketUsage | null = null
+    for (const socket of this.sockets) {
+      if (!socket.isEnding && socket.bytes > (largest?.bytes ?? 0)) largest = socket
+    }
+    if (largest) {
+      largest.finish()
+      return true
+    }
+    let most: SessionUsage | null = null
+    for (const session of this.#sessions) if (!most || session.bytes() > most.bytes()) most = session
+    if (!most) return false
+    this.#sessions.delete(most)
+    most.end()
+    return true
+  }
+
+  /** Ends flows whose programs do not read, those first that have stood still longest, while the system keeps too much for them. */
+  endStalled(): void {
+    const { clock, limits } = this.resources.deps
+    // The programs of this computer may read when they like.
+    if (this === this.resources.local) return
+    const now = clock.now()
+    const stalled = [...this.sockets].filter(
+      one => !one.isEnding && one.bytes > 0 && now - one.movedAt >= limits.stalledMs
+    )
+    let kernel = stalled.reduce((sum, one) => sum + one.kernelBytes, 0)
+    if (kernel <= limits.keyKernelBytes) return
+    this.resources.warn(
+      'stalled',
+      this,
+      'programs do not read what a guest sends: the connections that have waited longest are closed'
+    )
+    stalled.sort((a, b) => a.movedAt - b.movedAt)
+    for (const one of stalled) {
+      if (kernel <= limits.keyKernelBytes) return
+      kernel -= one.kernelBytes
+      one.finish()
+    }
+  }
+
+  #forgetIfGone(): void {
+    if (this.sessions <= 0 && this.sockets.size === 0) this.forget()
+  }
+}
+
+/** A session, as far as its memory goes. */
+export interface SessionUsage {
+  /** What it keeps, bytes. */
+  bytes(): number
+  end(): void
+}
+
+/** What one socket of a flow uses. */
+export class SocketUsage {
+  /** Bytes that wait for the socket to take them. */
+  bytes = 0
+  /** When the socket last took something, or began. */
+  movedAt: number
+  isEnding = false
+  #taken = 0
+
+  constructor(
+    readonly key: KeyUsage,
+    readonly end: () => void
+  ) {
+    this.movedAt = key.resources.deps.clock.now()
+  }
+
+  /** What the system may keep of what it took. */
+  get kernelBytes(): number {
+    return Math.min(this.#taken, KERNEL_MOST)
+  }
+
+  /** Bytes wait for the socket. */
+  add(bytes: number): void {
+    if (this.bytes === 0) this.movedAt = this.key.resources.deps.clock.now()
+    this.bytes += bytes
+    this.key.memory.charge(bytes)
+    this.key.resources.charged(this.key)
+  }
+
+  /** The system has taken bytes. */
+  remove(bytes: number): void {
+    this.#taken += bytes
+    this.movedAt = this.key.resources.deps.clock.now()
+    this.#giveBack(bytes)
+  }
+
+  /** The flow is ended for want of room. */
+  finish(): void {
+    this.#ending()
+    this.end()
+    // Its buffers go with the socket; the descriptor is closed a moment later.
+    this.#giveBack(this.bytes)
+  }
+
+  /** The descriptor is closed. */
+  close(): void {
+    this.#ending()
+    this.#giveBack(this.bytes)
+    this.key.closed(this)
+  }
+
+  #giveBack(bytes: number): void {
+    const part = Math.min(bytes, this.bytes)
+    this.bytes -= part
+    this.key.memory.giveBack(part)
+  }
+
+  #ending(): void {
+    if (this.isEnding) return
+    this.isEnding = true
+    this.key.open--
+  }
+}

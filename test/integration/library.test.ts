@@ -1,0 +1,108 @@
+// The library as another program uses it: its types, wrong arguments, and what is left behind.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { HyperNat, type MapToShare } from '../../src/index.js'
+import { runProgram } from '../support/process.js'
+import { newSecret, staged } from '../support/stage.js'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
+
+const PROGRAM = `
+import { HyperNat, HyperNatError, OptionsError, type ClientHandle, type ServerHandle, type Status } from 'hyper-nat'
+
+await using node = new HyperNat({ bootstrap: ['127.0.0.1:1'] })
+await using shared: ServerHandle = await node.share({ secret: 's', maps: [{ proto: 'tcp', port: 1 }], private: true })
+await using opened: ClientHandle = await node.open({ publicKey: shared.publicKey, maps: [] })
+const { ticket } = shared.invite({ name: 'Anna' })
+const rtt: number | null = await opened.ping()
+const status: Status = node.status()
+try {
+  // @ts-expect-error a protocol that there is not
+  shared.setMaps([{ proto: 'tpc', port: 1 }])
+} catch (err) {
+  if (err instanceof OptionsError) console.log(err.faults[0]?.path)
+  else if (err instanceof HyperNatError) console.log(err.code)
+}
+console.log(ticket, rtt, status.servers.length)
+`
+
+staged('a strict program type-checks against the package as it is published', async stage => {
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-types-'))
+  stage.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const packed = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
+      cwd: root,
+      encoding: 'utf8'
+    })
+  ) as [{ filename: string }]
+  const modules = join(folder, 'node_modules')
+  const installed = join(modules, 'hyper-nat')
+  mkdirSync(installed, { recursive: true })
+  execFileSync('tar', ['-xzf', join(folder, packed[0].filename), '-C', installed, '--strip-components=1'])
+  // What npm would install beside it: the package's own dependencies, and the types of Node.js.
+  const require = createRequire(import.meta.url)
+  const { dependencies } = require(join(root, 'package.json')) as { dependencies: Record<string, string> }
+  for (const name of [...Object.keys(dependencies), '@types/node', 'undici-types']) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true })
+    symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction')
+  }
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+  writeFileSync(join(folder, 'program.ts'), PROGRAM)
+  const options = [
+    '--strict',
+    '--exactOptionalPropertyTypes',
+    '--noEmit',
+    '--skipLibCheck',
+    'false',
+    '--target',
+    'ES2022',
+    '--module',
+    'NodeNext',
+    '--types',
+    'node'
+  ]
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  const { code, stdout } = await runProgram(process.execPath, [tsc, ...options, 'program.ts'], {
+    cwd: folder
+  })
+  assert.equal(code, 0, stdout)
+})
+
+staged(
+  'wrong arguments are refused with a code, and a share that fails leaves nothing behind',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const node = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+    const maps: MapToShare[] = [{ proto: 'tcp', port: 3000 }]
+    const wrong = [
+      { secret: newSecret() },
+      { maps },
+      undefined,
+      { secret: newSecret(), maps: [{ proto: 'tpc', port: 1 }] }
+    ]
+    for (const what of wrong) {
+      await assert.rejects(node.share(what as never), { code: 'BAD_OPTIONS' })
+      await assert.rejects(node.open(what as never), { code: 'BAD_OPTIONS' })
+    }
+    await assert.rejects(node.share({ secret: '', maps }), { code: 'BAD_SECRET' })
+    await assert.rejects(node.open({ publicKey: new Uint8Array(5), maps: [] }), { code: 'BAD_PUBLIC_KEY' })
+    const secret = newSecret()
+    const shared = await node.share({ secret, maps })
+    // One node listens once under a secret.
+    await assert.rejects(node.share({ secret, maps }))
+    assert.deepEqual(
+      node.status().servers.map(({ publicKey }) => publicKey),
+      [shared.publicKey]
+    )
+    await shared[Symbol.asyncDispose]()
+    assert.deepEqual(node.status().servers, [])
+    const opened = await node.open({ publicKey: shared.publicKey, maps: [{ ...maps[0]!, localPort: 0 }] })
+    await opened[Symbol.asyncDispose]()
+    assert.deepEqual(node.status().clients, [])
+  }
+)

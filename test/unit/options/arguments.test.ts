@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { OptionsError } from '../../../src/errors.js'
+import { checkAccess, checkOpen, checkShare } from '../../../src/options/arguments.js'
+
+/** The paths of all faults; none if nothing is wrong. */
+function faults(check: () => void): string[] {
+  try {
+    check()
+  } catch (err) {
+    assert.ok(err instanceof OptionsError && err.code === 'BAD_OPTIONS', String(err))
+    return err.faults.map(({ path }) => path)
+  }
+  return []
+}
+
+const MAP = { proto: 'tcp', port: 3000 }
+
+for (const [what, given, paths] of [
+  ['nothing', undefined, ['share']],
+  ['a text', 'secret', ['share']],
+  ['an empty object', {}, ['secret', 'maps']],
+  ['a secret that is a number', { secret: 5, maps: [] }, ['secret']],
+  ['maps that are one map', { secret: 's', maps: MAP }, ['maps']],
+  ['a map that is null', { secret: 's', maps: [MAP, null] }, ['maps[1]']],
+  [
+    'a wrong protocol and port',
+    { secret: 's', maps: [{ proto: 'tpc', port: '3000' }] },
+    ['maps[0].proto', 'maps[0].port']
+  ],
+  [
+    'a port out of range',
+    {
+      secret: 's',
+      maps: [
+        { proto: 'udp', port: 65_536 },
+        { proto: 'udp', port: 0 },
+        { proto: 'udp', port: 1.5 }
+      ]
+    },
+    ['maps[0].port', 'maps[1].port', 'maps[2].port']
+  ],
+  [
+    'an empty host and a flag that is a text',
+    { secret: 's', maps: [{ ...MAP, host: '', duplicate: 'yes' }] },
+    ['maps[0].host', 'maps[0].duplicate']
+  ],
+  [
+    'a need of ports that is none',
+    { secret: 's', maps: [{ ...MAP, guestPorts: 'apart' }] },
+    ['maps[0].guestPorts']
+  ],
+  ['one map twice', { secret: 's', maps: [MAP, { ...MAP, host: '10.0.0.1' }] }, ['maps[1]']],
+  [
+    'wrong access',
+    { secret: 's', maps: [], private: 1, allow: 'key', invites: {} },
+    ['private', 'allow', 'invites']
+  ],
+  [
+    'what is right',
+    { secret: 's', maps: [MAP, { ...MAP, proto: 'udp', host: undefined }], private: true, allow: [] },
+    []
+  ]
+] as const) {
+  test(`share with ${what}`, () => {
+    assert.deepEqual(
+      faults(() => checkShare(given)),
+      paths
+    )
+  })
+}
+
+test('a wrong secret is not quoted, and a mistyped protocol is corrected', () => {
+  assert.throws(
+    () => checkShare({ secret: 12_345, maps: [{ proto: 'tpc', port: 1 }] }),
+    (err: Error) => !err.message.includes('12345') && err.message.includes('did you mean "tcp"?')
+  )
+})
+
+for (const [what, given, paths] of [
+  ['nothing', undefined, ['open']],
+  ['an empty object', {}, ['publicKey', 'maps']],
+  ['a key that is a number', { publicKey: 5, maps: [] }, ['publicKey']],
+  ['a ticket that is a number', { ticket: 5 }, ['ticket']],
+  [
+    'a local port that is a text',
+    { ticket: 'hnat1', maps: [{ ...MAP, localPort: '80' }] },
+    ['maps[0].localPort']
+  ],
+  ['a local host that is none', { publicKey: 'k', maps: [{ ...MAP, localHost: 1 }] }, ['maps[0].localHost']],
+  [
+    'what is right',
+    {
+      publicKey: 'k',
+      maps: [
+        { ...MAP, localPort: 0, nextFree: true },
+        { ...MAP, localPort: 0 }
+      ]
+    },
+    []
+  ]
+] as const) {
+  test(`open with ${what}`, () => {
+    assert.deepEqual(
+      faults(() => checkOpen(given)),
+      paths
+    )
+  })
+}
+
+test('access rules are checked alone, too', () => {
+  assert.deepEqual(
+    faults(() => checkAccess({ allow: 'key' })),
+    ['allow']
+  )
+  assert.deepEqual(
+    faults(() => checkAccess(null)),
+    ['access']
+  )
+})

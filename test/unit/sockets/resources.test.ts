@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { LIMITS } from '../../../src/limits.js'
+import { silentLog } from '../../../src/log/log.js'
+import { type KeyUsage, Resources, type SocketUsage } from '../../../src/sockets/resources.js'
+import { VirtualClock } from '../../sim/support/virtual-clock.js'
+
+const MB = 1024 * 1024
+
+class Bench {
+  readonly clock = new VirtualClock()
+  readonly warnings: string[] = []
+  readonly ended: SocketUsage[] = []
+  readonly resources: Resources
+
+  constructor(sockets = 1000, limits: Partial<typeof LIMITS> = {}) {
+    const log = { ...silentLog, warn: (_: object, message: string) => this.warnings.push(message) }
+    this.resources = new Resources({
+      clock: this.clock,
+      limits: { ...LIMITS, ...limits },
+      log: log as unknown as typeof silentLog,
+      sockets
+    })
+  }
+
+  open(key: KeyUsage): SocketUsage | null {
+    const socket = key.openSocket(() => this.ended.push(socket!))
+    return socket
+  }
+}
+
+test('a key over its limit loses its largest flows, others keep theirs, and memory is given back', async () => {
+  const bench = new Bench()
+  const [anna, ben] = [bench.resources.enter('a', 'anna'), bench.resources.enter('b', 'ben')]
+  const [small, large, other] = [bench.open(anna)!, bench.open(anna)!, bench.open(ben)!]
+  small.add(20 * MB)
+  large.add(40 * MB)
+  other.add(30 * MB)
+  await setImmediate()
+  assert.deepEqual(bench.ended, [])
+  small.add(10 * MB)
+  await setImmediate()
+  assert.deepEqual(bench.ended, [large])
+  assert.ok(anna.memory.used < 31 * MB)
+  for (const socket of [small, large, other]) socket.close()
+  assert.equal(bench.resources.memory.used, 0)
+})
+
+test('when the process is short, the greediest key loses flows first, and the log says so once', async () => {
+  const bench = new Bench(1000, { processBytes: 100 * MB })
+  const keys = ['a', 'b', 'c'].map(name => bench.resources.enter(name, name))
+  const sockets = keys.map(key => Array.from({ length: 4 }, () => bench.open(key)!))
+  for (const socket of sockets[0]!) socket.add(5 * MB)
+  for (const socket of sockets[1]!) socket.add(15 * MB)
+  for (const socket of sockets[2]!) socket.add(6 * MB)
+  await setImmediate()
+  assert.deepEqual(bench.ended, [sockets[1]![0]])
+  sockets[1]![1]!.add(15 * MB)
+  await setImmediate()
+  assert.deepEqual(bench.ended.length, 2)
+  assert.ok(bench.ended.every(socket => socket.key === keys[1]))
+  assert.equal(bench.warnings.length, 1)
+})
+
+test('when flows keep nothing, the session that does is ended', async () => {
+  const bench = new Bench()
+  const key = bench.resources.enter('a', 'anna')
+  let ended = ''
+  for (const [name, bytes] of [
+    ['first', 10],
+    ['second', 60]
+  ] as const) {
+    key.addSession({
+      bytes: () => bytes,
+      end: () => {
+        ended += name
+        key.kept.giveBack(bytes * MB)
+      }
+    })
+    key.kept.charge(bytes * MB)
+  }
+  bench.open(key)
+  await setImmediate()
+  assert.equal(ended, 'second')
+})
+
+test('out of descriptors, the key that has most makes room for others, and gets none itself', () => {
+  const bench = new Bench(10)
+  const [greedy, modest] = [bench.resources.enter('a', 'greedy'), bench.resources.enter('b', 'modest')]
+  const first = bench.open(greedy)!
+  for (let i = 1; i < 10; i++) bench.open(greedy)
+  assert.equal(bench.open(greedy), null)
+  assert.deepEqual(bench.ended, [])
+  assert.ok(bench.open(modest))
+  assert.deepEqual(bench.ended, [first])
+  // It is closed a moment later, and counts until then.
+  assert.equal(bench.resources.sockets, 11)
+  first.close()
+  assert.equal(bench.resources.sockets, 10)
+})
+
+test('new UDP flows are metered per key, and for all keys together', () => {
+  const bench = new Bench()
+  const take = (key: KeyUsage): number => {
+    let count = 0
+    while (count < 10_000 && key.takeUdpFlow()) count++
+    return count
+  }
+  assert.equal(take(bench.resources.enter('0', '0')), LIMITS.udpFlowBurst)
+  let all = LIMITS.udpFlowBurst
+  for (let i = 1; i < 100; i++) all += take(bench.resources.enter(`${i}`, `${i}`))
+  assert.equal(all, LIMITS.processUdpFlowsPerSecond / 4)
+})
+
+test('flows to programs that do not read are ended, those that have waited longest first, down to what the system may keep', () => {
+  const bench = new Bench(1000, { keyBytes: 1000 * MB })
+  const key = bench.resources.enter('a', 'anna')
+  const stalled = Array.from({ length: 100 }, () => {
+    const socket = bench.open(key)!
+    socket.add(4 * MB)
+    socket.remove(3 * MB)
+    return socket
+  })
+  const reads = bench.open(key)!
+  const read = (): void => {
+    reads.add(MB)
+    reads.remove(MB)
+    bench.clock.after(100, read)
+  }
+  read()
+  bench.clock.run(LIMITS.stalledMs - 1)
+  assert.deepEqual(bench.ended, [])
+  bench.clock.run(LIMITS.stalledMs + 1000)
+  const most = Math.floor(LIMITS.keyKernelBytes / (3 * MB))
+  assert.deepEqual(bench.ended, stalled.slice(0, stalled.length - most))
+})
