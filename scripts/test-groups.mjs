@@ -10,6 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
  * whose tests measure rates, times or memory, or meddle with all packets on loopback: they run after the others, one at a time.
  * `timeout`: milliseconds for one test file, so that a hang ends as a failure with a name. `optional`: the folder may be missing
  * (but not be empty). `before`: a program of the folder that must succeed first. `only`: the systems that have the group.
+ * `asked`: it runs only when it is named, because it needs programs or time that few have.
  */
 const groups = [
   { name: 'unit', timeout: 120_000 },
@@ -29,7 +30,15 @@ const groups = [
     optional: true
   },
   { name: 'games', timeout: 120_000, atOnce: 2, optional: true },
-  { name: 'packages', timeout: 400_000, atOnce: 2, alone: ['sizes'], before: 'build', only: ['linux x64'] }
+  {
+    name: 'packages',
+    timeout: 400_000,
+    atOnce: 2,
+    alone: ['sizes'],
+    before: 'build',
+    only: ['linux x64'],
+    asked: true
+  }
 ]
 
 /** Runs the groups named in `only`, or all; resolves with 0 when everything passed. */
@@ -43,7 +52,7 @@ export async function runGroups(root, only = []) {
   }
   const results = []
   for (const group of groups) {
-    if (only.length > 0 && !only.includes(group.name)) continue
+    if (only.length > 0 ? !only.includes(group.name) : group.asked) continue
     if (group.only && !group.only.includes(`${process.platform} ${process.arch}`)) continue
     if (group.optional && !existsSync(join(root, 'test', group.name))) continue
     console.log(`\n== ${group.name} ==`)

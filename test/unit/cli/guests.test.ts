@@ -228,7 +228,7 @@ test('events name guests, and a private server shows no ticket', () => {
   output.event({ event: 'disconnected', publicKey, peer, name: 'J\u00f6rg', code: 'NOT_INVITED', host })
   output.event({ event: 'connected', publicKey, peer, path: 'lan', host })
   assert.doesNotMatch(out, /hnat1/)
-  assert.match(out, /with invited guests only\. A ticket for one is made with\n {2}hyper-nat invite NAME\n/)
+  assert.match(out, /Only invited guests can join\. Make a ticket for one:\n {2}hyper-nat invite NAME\n/)
   assert.match(
     out,
     /Client "Jörg" connected \(lan\)\nClient "Jörg" disconnected \(NOT_INVITED\): the invite was taken back\nClient DHUJWe9K\.\. connected/
