@@ -1,12 +1,20 @@
 /**
- * `npm run nat-matrix`: every pair of homes of the NAT lab, without and with a relay; prints the table, and writes it to
+ * `npm run nat-matrix`: every pair of homes of the NAT lab, without a relay, with one, and where UDP is blocked with one by TCP; prints the table, and writes it to
  * docs/nat-matrix.md. Linux, root; takes some ten minutes. With arguments (`cone,symmetric`) only those pairs, and nothing is
  * written.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { KINDS, type Kind, Lab, noLab } from '../test/natlab/lab.js'
-import { COMBINATIONS, line, nameOf, outcome, type Result, tryPair } from '../test/natlab/matrix.js'
+import {
+  COMBINATIONS,
+  type Combination,
+  line,
+  nameOf,
+  outcome,
+  type Result,
+  tryPair
+} from '../test/natlab/matrix.js'
 import { PublicSide } from '../test/natlab/pair.js'
 import { readFlags, tellNoRun, wrongFlags } from './flags.js'
 
@@ -14,6 +22,16 @@ const FILE = 'docs/nat-matrix.md'
 
 /** How long to look for a direct path behind a relayed one. */
 const LOOK_MS = 20_000
+
+const WAYS = [
+  { withRelay: false, byTcp: false },
+  { withRelay: true, byTcp: false },
+  { withRelay: false, byTcp: true }
+] as const
+
+function isBlocked(combination: Combination): boolean {
+  return combination !== 'lan' && (combination.server === 'blocked' || combination.client === 'blocked')
+}
 
 const KIND_TEXT: Record<Kind, string> = {
   open: 'a public address, no router in between',
@@ -49,8 +67,9 @@ try {
   await side.start()
   for (const combination of COMBINATIONS) {
     if (only.length > 0 && !only.includes(nameOf(combination))) continue
-    for (const withRelay of [false, true]) {
-      const result = await tryPair(side, combination, { withRelay, lookMs: LOOK_MS })
+    for (const way of WAYS) {
+      if (way.byTcp && !isBlocked(combination)) continue
+      const result = await tryPair(side, combination, { ...way, lookMs: LOOK_MS })
       results.push(result)
       console.log(line(result))
     }
@@ -67,12 +86,14 @@ if (only.length === 0) {
 
 function page(results: readonly Result[]): string {
   const rows = COMBINATIONS.map(combination => {
-    const [alone, relayed] = [false, true].map(withRelay => {
-      const found = results.find(one => one.combination === combination && one.withRelay === withRelay)
+    const [alone, relayed, byTcp] = WAYS.map(way => {
+      const found = results.find(
+        one => one.combination === combination && one.withRelay === way.withRelay && one.byTcp === way.byTcp
+      )
       return found ? outcome(found.first, found.directMs) : ''
     })
     const [server, client] = nameOf(combination).split(', ')
-    return `| ${server} | ${client} | ${alone} | ${relayed} |`
+    return `| ${server} | ${client} | ${alone} | ${relayed} | ${byTcp} |`
   })
   return `# Which homes reach which
 
@@ -84,8 +105,10 @@ it; the lab's lines have no delay, so a real connection takes some round trips m
 ${KINDS.map(kind => `- **${kind}**: ${KIND_TEXT[kind]}`).join('\n')}
 - **lan**: two computers behind one router, which sends nothing back into the LAN (no hairpin)
 
-| server | client | without a relay | with a relay |
-| --- | --- | --- | --- |
+Where UDP is blocked, a relay by TCP is tried as well. The client says \`direct\` where only the server goes through it.
+
+| server | client | without a relay | with a relay | with a relay by TCP |
+| --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 `
 }

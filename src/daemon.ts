@@ -137,6 +137,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
       relays: network.relay,
       identity,
       portMapping: network.portMapping,
+      tcp: network.tcp,
       limits,
       log: this.log
     })

@@ -31,7 +31,7 @@ export interface Quality {
 }
 
 /** How a session's packets travel. */
-export type PathKind = 'lan' | 'direct' | 'relayed'
+export type PathKind = 'lan' | 'direct' | 'relayed' | 'relayed (tcp)'
 
 /**
  * Whether a program listens behind a server's port map. `unknown`: hyper-nat cannot tell, as with UDP programs that it knows no
@@ -114,7 +114,10 @@ export type DaemonEvent =
 
 /** What `hyper-nat relay` and `hyper-nat bootstrap` tell. */
 export type ServiceEvent =
-  | { event: 'ready'; mode: 'relay'; publicKey: string }
+  /** `address`: where it is reached by TCP. */
+  | { event: 'ready'; mode: 'relay'; publicKey: string; address?: string }
+  /** How many clients are connected by TCP now. */
+  | { event: 'clients'; clients: number }
   /** A session began, or ended: how many there are now. */
   | { event: 'relaying'; sessions: number }
   | { event: 'relayed'; sessions: number; bytes: number }

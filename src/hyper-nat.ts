@@ -26,12 +26,14 @@ import { Node } from './network/node.js'
 import type { PortMappingState } from './network/port-mapping.js'
 import type { Survey } from './network/survey-finding.js'
 import { checkOpen } from './options/arguments.js'
-import type { NetworkOptions } from './options/entry.js'
+import type { NetworkOptions, RelayName, TcpOptions } from './options/entry.js'
+import { relaysToTell } from './options/network-flags.js'
 import type { ServerHandle, WhatToShare } from './server/handle.js'
 import { SharedServer } from './server/shared-server.js'
 import { descriptorLimit, openDescriptors } from './sockets/descriptors.js'
 import { Resources } from './sockets/resources.js'
 import type { Status } from './status.js'
+import { isRelayUrl, relayUrlFault } from './text/hosts.js'
 import { Activity } from './util/activity.js'
 import { systemClock, wallClock } from './util/clock.js'
 import { version } from './version.js'
@@ -40,8 +42,8 @@ export interface HyperNatOptions {
   /** `host:port` of the DHT's bootstrap nodes; left out: the public DHT's. */
   bootstrap?: readonly string[] | undefined
   /**
-   * Public keys of relays, as text or 32 bytes, for when there is no direct path; the preferred first. One side that names
-   * them is enough.
+   * Relays, the preferred first: public keys, as text or 32 bytes, for when there is no direct path (one side that names them is
+   * enough), and addresses `wss://host/path` for when UDP is blocked.
    */
   relays?: readonly (string | Uint8Array)[] | undefined
   /**
@@ -54,6 +56,8 @@ export interface HyperNatOptions {
    * directly; true unless set.
    */
   portMapping?: boolean | undefined
+  /** Where servers here are reached by TCP, by guests whose network blocks UDP; left out: nowhere. */
+  tcp?: TcpOptions | undefined
   /** Those of our numbers to change. */
   limits?: Partial<Limits>
   /** Where diagnostics go; left out: nowhere. */
@@ -85,10 +89,11 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#players = new Players(this.#limits.players)
     this.#resources = newResources(this.#limits, this.#log)
     this.#keyPair = options.identity ?? freshKeyPair()
-    const { bootstrap, relays, portMapping = true } = options
+    const { bootstrap, relays, portMapping = true, tcp } = options
     this.#network = {
       ...(bootstrap && { bootstrap }),
-      ...(relays && { relay: relays.map(keyOf) }),
+      ...(relays && { relay: relays.map(relayName) }),
+      ...(tcp && { tcp }),
       portMapping
     }
     this.#node = new Node(this.#network, this.#limits, this.#log)
@@ -98,11 +103,14 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    * Shares port maps under a secret. Resolves when the server is announced. When no DHT node answers, it resolves all the same, a
    * `warning` event of code `DHT_UNREACHABLE` says so, and the server goes on trying to announce itself until it can.
    * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS for wrong or missing arguments, with every
-   * fault, for a map that asks for what it cannot have, or for too many of them, CLOSED
+   * fault, for a map that asks for what it cannot have, or for too many of them, CLOSED; PORT_IN_USE, LISTEN_FAILED,
+   * CERTIFICATE_UNUSABLE for the TCP port
    */
   async share(what: WhatToShare): Promise<ServerHandle> {
     this.#check()
-    const { bootstrap = [], relay: relays = [] } = this.#network
+    const { bootstrap = [] } = this.#network
+    const relays = relaysToTell(this.#network)
+    await this.#node.listenTcp()
     const server = new SharedServer(what, {
       ...this.#deps(),
       players: this.#players,
@@ -266,6 +274,14 @@ function fromTicket(given: string | Ticket, maps?: readonly MapToOpen[]) {
     })
   )
   return { publicKey: ticket.publicKey, maps: maps ?? all, guest }
+}
+
+/** @throws HyperNatError BAD_PUBLIC_KEY, BAD_OPTIONS */
+function relayName(given: string | Uint8Array): RelayName {
+  if (typeof given !== 'string' || !isRelayUrl(given)) return keyOf(given)
+  const fault = relayUrlFault(given)
+  if (fault) throw new HyperNatError('BAD_OPTIONS', `The address of a relay ${fault}.`)
+  return given
 }
 
 /** Memory and descriptors of this process that peers may use. */

@@ -283,6 +283,22 @@ export interface Limits {
   /** How long each of two steps of closing may take before it is forced: saying goodbye, and unannouncing. */
   closeMs: number
 
+  /** UDP that nobody answers for so long is taken to be blocked, and a relay by TCP is used. */
+  udpSilentMs: number
+  /** While one is used, UDP is tried again after so long. */
+  udpRetryMs: number
+  /** How long dials wait, once a relay by TCP is used, until it is known whether others reach us through it. */
+  tcpReachMs: number
+  /** Between two attempts to connect to a relay by TCP; how many may hang at a time, and how long one may. */
+  tcpAttemptMs: number
+  tcpAttempts: number
+  tcpAttemptTimeoutMs: number
+  /** How long a relay is left alone that wants another token or version. */
+  tcpRefusedMs: number
+  /** Between two pings to a relay by TCP, and how long it may be silent before the connection is given up. */
+  tcpPingMs: number
+  tcpSilentMs: number
+
   /** Seconds that a router is asked to keep a port mapping; it is renewed at half of it, and gone after it if we crash. */
   portLeaseSeconds: number
   /** How long the router may take to answer that it maps ports: the window of a UPnP search is 3 s. */
@@ -458,6 +474,16 @@ export const LIMITS: Limits = {
   sightingMs: 20_000,
   askMs: 1000,
   closeMs: 1200,
+
+  udpSilentMs: 2500,
+  udpRetryMs: 60_000,
+  tcpReachMs: 1500,
+  tcpAttemptMs: 1000,
+  tcpAttempts: 6,
+  tcpAttemptTimeoutMs: 10_000,
+  tcpRefusedMs: 60_000,
+  tcpPingMs: 1000,
+  tcpSilentMs: 3000,
 
   portLeaseSeconds: 1800,
   portSearchMs: 6000,
@@ -718,3 +744,62 @@ export const NOTIFY_MS = 2000
 
 /** Nodes of a DHT of one's own. A look-up asks several nodes, and detecting the kind of a NAT takes 4: with fewer, connections sometimes fail. */
 export const ENOUGH_NODES = 4
+
+/** What a server that is its own relay by TCP gives to all its guests together: what its line and its own limits let through. */
+export const OWN_RELAY_RATES: Pick<
+  RelayLimits,
+  'sessionBits' | 'totalBits' | 'burstMs' | 'queueMs' | 'queuedBytes'
+> = {
+  sessionBits: 1000 * MBIT,
+  totalBits: 1000 * MBIT,
+  burstMs: 100,
+  queueMs: 50,
+  queuedBytes: 16 * MB
+}
+
+/** What a relay by TCP gives to those who use it (network/tcp-relay); its rates and queue are those of {@link RelayLimits}. */
+export interface TcpRelayLimits {
+  /** Connections at a time: in all, and of one client address (of IPv6, its /64). */
+  connections: number
+  addressConnections: number
+  /** Sessions at a time, those that wait for their client included. */
+  sessions: number
+  /** How long the headers of a request and HELLO may take. */
+  helloMs: number
+  /** A connection that was silent for so long is given up; clients ping every second. */
+  silentMs: number
+  /** How long a session waits for its client to come back. */
+  resumeMs: number
+  /** UDP ports of one session, and of all. */
+  sessionSockets: number
+  sockets: number
+  /** A UDP port without a packet for so long is closed. */
+  socketIdleMs: number
+  /** New destinations of one session per second in the long run, and at once after a rest. */
+  destinationsPerSecond: number
+  destinationBurst: number
+  /** Destinations of one session that are remembered, and how long without a packet. */
+  destinations: number
+  destinationMs: number
+  /** Between two looks at what is idle, and at whether the certificate has changed. */
+  sweepMs: number
+  certificateMs: number
+}
+
+export const TCP_RELAY_LIMITS: TcpRelayLimits = {
+  connections: 256,
+  addressConnections: 16,
+  sessions: 256,
+  helloMs: 5000,
+  silentMs: 15_000,
+  resumeMs: 30_000,
+  sessionSockets: 64,
+  sockets: 2048,
+  socketIdleMs: 10 * 60_000,
+  destinationsPerSecond: 60,
+  destinationBurst: 300,
+  destinations: 4096,
+  destinationMs: 60_000,
+  sweepMs: 5000,
+  certificateMs: 10_000
+}

@@ -3,6 +3,7 @@
 import type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from '../events.js'
 import { runningText, waitingText } from '../games/help.js'
 import { shortKey } from '../identity/encoding.js'
+import { isRelayed } from '../network/path.js'
 import type { Entry } from '../options/entry.js'
 import { hostPort } from '../text/address.js'
 import { quoteName } from '../text/quote.js'
@@ -54,7 +55,7 @@ export class EventText {
     switch (event.event) {
       case 'ready':
         if (event.mode === 'bootstrap') return bootstrapNodes(event.nodes)
-        if (event.mode === 'relay') return relay(event.publicKey)
+        if (event.mode === 'relay') return relay(event.publicKey, event.address)
         if (event.mode === 'client') return this.#open(event.publicKey, event.maps)
         return (
           (event.private
@@ -82,6 +83,8 @@ export class EventText {
         return `Metrics at ${event.url}\n`
       case 'relaying':
         return `A session began; there are ${event.sessions}\n`
+      case 'clients':
+        return `Clients by TCP: ${event.clients}\n`
       case 'relayed':
         return `A session ended after ${event.bytes} bytes; there are ${event.sessions}\n`
     }
@@ -161,7 +164,7 @@ function whyGone(code: string): string {
 }
 
 function whyChanged(was: PathKind): string {
-  return was === 'relayed' ? 'a direct path opened' : 'its address changed'
+  return isRelayed(was) ? 'a direct path opened' : 'its address changed'
 }
 
 /** First and alone, so that it is easy to copy. */
@@ -183,11 +186,13 @@ function bootstrapNodes(nodes: readonly string[]): string {
   )
 }
 
-function relay(publicKey: string): string {
+function relay(publicKey: string, address: string | undefined): string {
+  const names = [publicKey, ...(address === undefined ? [] : [address])]
   return (
     `A relay runs under the public key\n  ${publicKey}\n` +
-    `Servers, or clients, use it with\n  --relay ${publicKey}\nor, in options.json, with\n` +
-    `  "network": { "relay": ["${publicKey}"] }\n`
+    (address === undefined ? '' : `and is reached by TCP, where UDP is blocked, at\n  ${address}\n`) +
+    `Servers, or clients, use it with\n  --relay ${names.join(',')}\nor, in options.json, with\n` +
+    `  "network": { "relay": [${names.map(name => `"${name}"`).join(', ')}] }\n`
   )
 }
 

@@ -15,7 +15,9 @@ import {
   portMappingOf,
   qrFlag,
   relayFlag,
-  secretFlags
+  secretFlags,
+  tcpFlags,
+  tcpOf
 } from './shared-flags.js'
 
 export const host: Command = {
@@ -43,6 +45,7 @@ export const host: Command = {
     force: { type: 'boolean', describe: 'Share it even if it cannot be played so' },
     ...qrFlag,
     ...relayFlag,
+    ...tcpFlags,
     ...runFlags,
     ...portMappingFlag
   },
@@ -96,7 +99,8 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     secret,
     ...accessOf(args),
     ...networkOf(args, context),
-    ...portMappingOf(args)
+    ...portMappingOf(args),
+    ...tcpOf(args)
   })
   return {
     options: { ...options, warnings: warning ? [...options.warnings, warning] : options.warnings },

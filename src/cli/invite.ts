@@ -38,6 +38,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { parseDuration } = await import('../access/duration.js')
   const { inviteTicket } = await import('../identity/server-ticket.js')
   const { readOptionsFile } = await import('../options/file.js')
+  const { relaysToTell } = await import('../options/network-flags.js')
   const { addInvite, timeText } = await import('../options/guests.js')
   const { quote, quoteName } = await import('../text/quote.js')
   const { DEVICES_MAX } = await import('../options/schema-access.js')
@@ -75,7 +76,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { expires, maps } = invited.invite
   const ticket = inviteTicket(server.keyPair, invited.invite, {
     maps: server.maps,
-    relays: network.relay ?? [],
+    relays: relaysToTell(network),
     bootstrap: network.bootstrap ?? []
   })
   const limits = [

@@ -4,14 +4,16 @@ import { type Fault, InputError, OptionsError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
 import { weaknessOf } from '../identity/strength.js'
 import type { RelayLimits } from '../limits.js'
-import type { Warning } from '../options/entry.js'
+import { checkNetwork } from '../options/check.js'
+import type { TcpOptions, Warning } from '../options/entry.js'
+import { networkPlaces, withNetwork } from '../options/network-flags.js'
 import { bootstrapFault } from '../text/hosts.js'
 import { PORT_MAX } from '../text/ports.js'
 import { type Arguments, type Command, type Job, list } from './command.js'
 import type { CliContext } from './context.js'
 import { number } from './numbers.js'
 import { secretOf } from './secret-source.js'
-import { networkOf } from './shared-flags.js'
+import { networkOf, tcpFlags, tcpOf } from './shared-flags.js'
 
 const MBIT = 1_000_000
 
@@ -31,6 +33,7 @@ export const relay: Command = {
       array: true,
       describe: 'Public key(s) of the servers that may use it (anybody)'
     },
+    ...tcpFlags,
     sessions: { type: 'string', describe: 'Sessions at a time (64)' },
     'session-rate': { type: 'string', describe: 'Mbit/s for each session, both ways together (20)' },
     'total-rate': { type: 'string', describe: 'Mbit/s for all sessions together (100)' },
@@ -38,7 +41,11 @@ export const relay: Command = {
   },
   examples: [
     ['hyper-nat relay --secret-file key.txt', 'on a machine that others can reach'],
-    ['hyper-nat relay --secret-file key.txt --allow <publickey>', "for one server's guests only"]
+    ['hyper-nat relay --secret-file key.txt --allow <publickey>', "for one server's guests only"],
+    [
+      'hyper-nat relay --secret-file key.txt --tcp 443 --tls-cert cert.pem --tls-key key.pem --tcp-address wss://relay.example',
+      'also for those whose network blocks UDP'
+    ]
   ],
   subject: () => 'hyper-nat relay',
   job
@@ -55,6 +62,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     const message = bootstrapFault(node)
     if (message) faults.push({ path: flag!.place, message })
   }
+  const tcp = tcpOptions(args, allow !== undefined, faults)
   const { secret, generated, warning } = await secretOf(args, context)
   if (secret.text === '')
     faults.push({ path: secret.place, message: 'is empty; give a long one that nobody guesses' })
@@ -71,9 +79,28 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       warnings,
       async make(log) {
         const { Relay } = await import('../network/relay.js')
-        return new Relay({ secret: secret.text, port, bootstrap, allow, limits, log })
+        return new Relay({ secret: secret.text, port, bootstrap, allow, tcp, limits, log })
       }
     }
+  }
+}
+
+function tcpOptions(args: Arguments, isLimited: boolean, faults: Fault[]): TcpOptions | undefined {
+  const flags = tcpOf(args)
+  if (!flags.tcp) return undefined
+  try {
+    const places = networkPlaces({ field: String, entry: String }, flags)
+    const { tcp } = checkNetwork(withNetwork({}, flags), places)
+    if (isLimited && !new URL(tcp?.address ?? 'ws://none').hash) {
+      const message =
+        'lets in everybody by TCP, whose keys do not show there; with --allow, give a token behind a # in --tcp-address'
+      faults.push({ path: '--tcp', message })
+    }
+    return tcp
+  } catch (err) {
+    if (!(err instanceof OptionsError)) throw err
+    faults.push(...err.faults)
+    return undefined
   }
 }
 

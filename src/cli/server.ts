@@ -16,7 +16,9 @@ import {
   protocolFlag,
   qrFlag,
   relayFlag,
-  secretFlags
+  secretFlags,
+  tcpFlags,
+  tcpOf
 } from './shared-flags.js'
 
 export const server: Command = {
@@ -37,6 +39,7 @@ export const server: Command = {
     ...featureFlags,
     ...qrFlag,
     ...relayFlag,
+    ...tcpFlags,
     ...runFlags,
     ...portMappingFlag
   },
@@ -62,7 +65,8 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     secret,
     ...accessOf(args),
     ...networkOf(args, context),
-    ...portMappingOf(args)
+    ...portMappingOf(args),
+    ...tcpOf(args)
   })
   const warnings: Warning[] = warning ? [...options.warnings, warning] : [...options.warnings]
   return {

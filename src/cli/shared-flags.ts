@@ -37,8 +37,37 @@ export const relayFlag: Readonly<Record<string, Flag>> = {
   relay: {
     type: 'string',
     array: true,
-    describe: 'Public key(s) of relays for when there is no direct path (or HYPER_NAT_RELAY)'
+    describe:
+      'Relays, for when there is no direct path: public keys; for when UDP is blocked: wss://host/path (or HYPER_NAT_RELAY)'
   }
+}
+
+/** Where a relay, or a server that is its own, is reached by TCP. */
+export const tcpFlags: Readonly<Record<string, Flag>> = {
+  tcp: { type: 'string', describe: 'Be reached by TCP, too, at this port, where UDP is blocked' },
+  'tcp-address': {
+    type: 'string',
+    describe: 'How others reach that port: wss://host/path; behind a # a token that they need'
+  },
+  'tcp-host': {
+    type: 'string',
+    describe: 'The address to listen on: 127.0.0.1 behind a reverse proxy (all)'
+  },
+  'tls-cert': { type: 'string', describe: 'Its certificate, a PEM file (without one: ws://)' },
+  'tls-key': { type: 'string', describe: 'The private key of the certificate, a PEM file' }
+}
+
+/** What those flags say, for {@link NetworkFlags}. */
+export function tcpOf(args: Arguments): Pick<NetworkFlags, 'tcp'> {
+  const port = text(args, 'tcp')
+  const flags = {
+    port: port !== undefined && /^\d+$/.test(port) ? Number(port) : port,
+    host: text(args, 'tcp-host'),
+    address: text(args, 'tcp-address'),
+    cert: text(args, 'tls-cert'),
+    key: text(args, 'tls-key')
+  }
+  return Object.values(flags).some(value => value !== undefined) ? { tcp: flags } : {}
 }
 
 export const keyFlag: Readonly<Record<string, Flag>> = {

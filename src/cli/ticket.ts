@@ -20,14 +20,14 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { encodeKey } = await import('../identity/encoding.js')
   const { quoteName } = await import('../text/quote.js')
   const ticket = decodeTicket(ticketIn(words(args, 'ticket').join(' ')))
-  const { publicKey, maps, relays = [], bootstrap = [], invite } = ticket
+  const { publicKey, maps, relays = [], bootstrap = [], addresses = [], invite } = ticket
   const lines = [
     `public key\n  ${encodeKey(publicKey)}`,
     'ports',
     ...maps.map(
       ({ proto, port, name }) => `  ${proto} ${port}${name === undefined ? '' : ` ${quoteName(name)}`}`
     ),
-    ...section('relays', relays.map(encodeKey)),
+    ...section('relays', [...relays.map(encodeKey), ...addresses]),
     ...section('DHT nodes', bootstrap),
     ...(invite ? ['an invite: this ticket is for one guest, and a secret'] : [])
   ]
@@ -41,6 +41,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
         maps,
         relays: relays.map(encodeKey),
         bootstrap,
+        addresses,
         invite: invite !== undefined
       }
     }

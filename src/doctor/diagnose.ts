@@ -14,6 +14,7 @@ import type { GuestKey } from '../identity/guest.js'
 import { DOCTOR_LIMITS, type DoctorLimits } from '../limits.js'
 import { type Beyond, beyondRouter } from '../network/hops.js'
 import type { NatFinding, NatKind } from '../network/nat.js'
+import { isRelayed } from '../network/path.js'
 import type { PortMappingState } from '../network/port-mapping.js'
 import type { Survey } from '../network/survey-finding.js'
 import { systemClock, wallClock } from '../util/clock.js'
@@ -133,12 +134,12 @@ async function examine(node: HyperNat, { key, guest, shared, limits, oncheck }: 
 
   const server = key ? await examineServer(node, key, guest, survey, limits) : null
   if (server) tell(...serverChecks(server, { kind: nat.kind, beyond }, limits))
-  const { asked, answered, rtt, contact } = survey
+  const { asked, answered, rtt, contact, tcp } = survey
   return {
     ok: checks.every(({ verdict }) => verdict !== 'problem'),
     version: versions,
     clock: clockFound,
-    network: { asked, answered, rtt, contact },
+    network: { asked, answered, rtt, contact, tcp },
     nat: { ...nat, name: natName(nat), beyond },
     portMapping,
     server,
@@ -181,7 +182,7 @@ async function examineServer(
   limits: DoctorLimits
 ): Promise<ServerFinding> {
   const publicKey = encodeKey(key)
-  if (survey.answered === 0) {
+  if (survey.answered === 0 && !survey.tcp?.server) {
     const err = { code: 'DHT_UNREACHABLE', reason: 'No node of the network answers.' }
     return unconnected(publicKey, 0, err, survey.nat.kind, null)
   }
@@ -208,7 +209,7 @@ async function examineServer(
       code: null,
       reason: null,
       path,
-      direct: path !== 'relayed',
+      direct: !isRelayed(path),
       serverIsRandom: opened.serverIsRandom,
       rtt: used?.rtt ?? null,
       jitter: used?.jitter ?? null,
@@ -285,7 +286,7 @@ function nextDirect(node: HyperNat, publicKey: string): (ms: number) => Promise<
     found = resolve
   })
   node.on('event', event => {
-    if (event.event === 'connected' && event.publicKey === publicKey && event.path !== 'relayed') found()
+    if (event.event === 'connected' && event.publicKey === publicKey && !isRelayed(event.path)) found()
   })
   return ms => {
     const timer = systemClock.after(ms, found)

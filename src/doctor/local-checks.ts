@@ -6,6 +6,7 @@ import type { Beyond } from '../network/hops.js'
 import type { NatFinding, NatKind, Unknown } from '../network/nat.js'
 import type { MappingProtocol } from '../network/router.js'
 import type { Survey } from '../network/survey-finding.js'
+import type { Refusal } from '../network/tcp-relay/refusal.js'
 import type { Check, CheckName, ClockFinding, PortMappingFinding, VersionFinding } from './report.js'
 
 /** The oldest Node.js that hyper-nat runs on. */
@@ -91,8 +92,39 @@ const UNREACHED: Readonly<Record<Contact, readonly [message: string, advice: str
   ]
 }
 
-export function networkCheck({ asked, answered, rtt, contact }: Survey): Check {
-  if (answered === 0) return problem('network', ...UNREACHED[contact ?? 'silent'])
+const REFUSED: Readonly<Record<Refusal, string>> = {
+  token: 'wants another token',
+  version: 'speaks another version',
+  full: 'is full',
+  unreachable: 'is not reached'
+}
+
+/** What to do where UDP is blocked and no relay by TCP is known. */
+const NO_TCP_RELAY =
+  'Or have packets go by TCP: the host makes itself reachable (hyper-nat host --tcp) or runs a relay (hyper-nat relay --tcp), and its ticket, or --relay wss://.., tells where.'
+
+export function networkCheck(survey: Survey): Check {
+  const { asked, answered, rtt, contact, tcp } = survey
+  if (tcp && (tcp.used !== null || tcp.server)) {
+    const what =
+      tcp.used === null
+        ? 'that of a server itself, which leads to that server only'
+        : `${answered} of ${asked} DHT nodes answer through ${tcp.used}, round trip ${Math.round(rtt ?? 0)} ms`
+    return note(
+      'network',
+      `UDP is blocked here; a relay by TCP works: ${what}.`,
+      'Everything works so, with a detour. For direct paths, let UDP out in the firewall of this computer and of the router.'
+    )
+  }
+  if (answered === 0) {
+    const [message, advice] = UNREACHED[contact ?? 'silent']
+    if (contact !== 'blocked' && contact !== 'silent') return problem('network', message, advice)
+    if (!tcp) {
+      return problem('network', `${message} No relay by TCP is known.`, `${advice} ${NO_TCP_RELAY}`)
+    }
+    const failed = tcp.failed.map(({ address, why }) => `${address} ${REFUSED[why]}`).join(', ')
+    return problem('network', `${message} No relay by TCP works, either: ${failed}.`, advice)
+  }
   const message = `${answered} of ${asked} DHT nodes answer, round trip ${Math.round(rtt ?? 0)} ms.`
   if (answered * 2 > asked) return ok('network', message)
   return note('network', message, 'Many packets get lost: check the Wi-Fi or the cable, and stop downloads.')

@@ -105,7 +105,7 @@ export interface Diagnosis {
   readonly ok: boolean
   readonly version: VersionFinding
   readonly clock: ClockFinding
-  readonly network: Pick<Survey, 'asked' | 'answered' | 'rtt' | 'contact'>
+  readonly network: Pick<Survey, 'asked' | 'answered' | 'rtt' | 'contact' | 'tcp'>
   readonly nat: Survey['nat'] & {
     /** As people know it: open, moderate, strict. */
     readonly name: string

@@ -194,7 +194,8 @@ const AT_THE_HOST = 'Run hyper-nat doctor on that machine. While others answer, 
 const PATHS: Readonly<Record<PathKind, string>> = {
   lan: 'within the LAN',
   direct: 'directly',
-  relayed: 'through a relay'
+  relayed: 'through a relay',
+  'relayed (tcp)': 'through a relay by TCP'
 }
 
 function namesOf(shared: readonly SharedMapInfo[]): string {

@@ -6,6 +6,7 @@ import { GuestKey } from './guest.js'
 import type { KeyPair } from './keys.js'
 import {
   encodeTicket,
+  TICKET_ADDRESSES,
   TICKET_BOOTSTRAP,
   TICKET_RELAYS,
   type Ticket,
@@ -13,11 +14,16 @@ import {
   ticketName
 } from './ticket.js'
 
+/** What a ticket is written from: relays of both kinds in one list, as options name them. */
+export interface TicketContents extends Omit<Ticket, 'relays' | 'addresses'> {
+  readonly relays?: readonly (Uint8Array | string)[]
+}
+
 /**
  * Writes a ticket, with names shortened and only the first relays and DHT nodes where there are more than fit.
  * @throws HyperNatError `TICKET_TOO_LONG` when the ports alone are too many, `BAD_TICKET` when a part cannot be in a ticket
  */
-export function serverTicket({ maps, relays = [], bootstrap = [], ...rest }: Ticket): string {
+export function serverTicket({ maps, relays = [], bootstrap = [], ...rest }: TicketContents): string {
   const named = alike(
     maps.map(({ proto, port, name, guestPorts }) => {
       const fitting = name === undefined ? undefined : ticketName(name)
@@ -32,7 +38,8 @@ export function serverTicket({ maps, relays = [], bootstrap = [], ...rest }: Tic
   const ticket: Ticket = {
     ...rest,
     maps: named,
-    relays: relays.slice(0, TICKET_RELAYS),
+    relays: relays.filter(relay => typeof relay !== 'string').slice(0, TICKET_RELAYS),
+    addresses: relays.filter(relay => typeof relay === 'string').slice(0, TICKET_ADDRESSES),
     bootstrap: bootstrap.slice(0, TICKET_BOOTSTRAP)
   }
   try {
@@ -65,7 +72,7 @@ function alike(maps: readonly TicketMap[]): TicketMap[] {
 export function inviteTicket(
   server: KeyPair,
   { name, madeFor, nonce, maps: own }: Pick<Invite, 'name' | 'madeFor' | 'nonce' | 'maps'>,
-  what: Pick<Ticket, 'maps' | 'relays' | 'bootstrap'>
+  what: Pick<TicketContents, 'maps' | 'relays' | 'bootstrap'>
 ): string {
   const maps = own
     ? what.maps.filter(map => own.some(({ proto, port }) => proto === map.proto && port === map.port))

@@ -8,7 +8,7 @@
 import sodium from 'sodium-native'
 import { HyperNatError } from '../errors.js'
 import type { Proto } from '../proto.js'
-import { bootstrapFault } from '../text/hosts.js'
+import { bootstrapFault, relayUrlFault } from '../text/hosts.js'
 import { Reader, writeVarint } from '../wire/bytes.js'
 import { KEY_BYTES } from './keys.js'
 import { bad, newer } from './ticket-faults.js'
@@ -39,6 +39,8 @@ export interface Ticket {
   readonly maps: readonly TicketMap[]
   /** Public keys of relays, 32 bytes each, the preferred first. */
   readonly relays?: readonly Uint8Array[]
+  /** Addresses of relays by TCP (`wss://..`), the preferred first: for guests whose network blocks UDP. */
+  readonly addresses?: readonly string[]
   /** `host:port` of the DHT that the server is in; left out: the public one. */
   readonly bootstrap?: readonly string[]
   /**
@@ -57,6 +59,9 @@ export const INVITE_BYTES = 64
 /** Relays in one ticket: further ones are asked only when all before them fail. */
 export const TICKET_RELAYS = 4
 
+/** Addresses of relays by TCP in one ticket. */
+export const TICKET_ADDRESSES = 4
+
 /** DHT nodes in one ticket: one that answers is enough to find the others. */
 export const TICKET_BOOTSTRAP = 4
 
@@ -64,7 +69,7 @@ export const TICKET_BOOTSTRAP = 4
 const MAPS_MAX = 12_288
 
 /** Fields of a body. One with an odd number may be passed over by who does not know it. */
-const FIELD = { maps: 0, relays: 1, bootstrap: 2, guestPorts: 3, invite: 4 } as const
+const FIELD = { maps: 0, relays: 1, bootstrap: 2, addresses: 3, invite: 4, guestPorts: 5 } as const
 
 /** The bytes of {@link GuestPorts}; 0 is for none. */
 const GUEST_PORTS: readonly (GuestPorts | undefined)[] = [undefined, 'together', 'same']
@@ -94,7 +99,7 @@ interface Run {
  */
 export function encodeTicket(ticket: Ticket): string {
   refuseParts(ticket)
-  const { publicKey, maps, relays = [], bootstrap = [], invite } = ticket
+  const { publicKey, maps, relays = [], bootstrap = [], addresses = [], invite } = ticket
   const body: number[] = [...publicKey]
   field(body, FIELD.maps, toRuns(maps).flatMap(runBytes))
   if (relays.length > 0)
@@ -104,9 +109,10 @@ export function encodeTicket(ticket: Ticket): string {
       relays.flatMap(key => [...key])
     )
   if (bootstrap.length > 0) field(body, FIELD.bootstrap, bootstrap.flatMap(nodeBytes))
+  if (addresses.length > 0) field(body, FIELD.addresses, addresses.flatMap(addressBytes))
+  if (invite) field(body, FIELD.invite, [...invite])
   const needs = guestPortBytes(maps)
   if (needs.length > 0) field(body, FIELD.guestPorts, needs)
-  if (invite) field(body, FIELD.invite, [...invite])
   return ticketText(Uint8Array.from(body))
 }
 
@@ -158,6 +164,7 @@ function readFields(reader: Reader): Ticket {
   let maps: TicketMap[] | undefined
   let relays: Uint8Array[] | undefined
   let bootstrap: string[] | undefined
+  let addresses: string[] | undefined
   let needs: readonly (GuestPorts | undefined)[] = []
   let invite: Uint8Array | undefined
   let previous = -1
@@ -169,6 +176,7 @@ function readFields(reader: Reader): Ticket {
     if (type === FIELD.maps) maps = readMaps(value)
     else if (type === FIELD.relays) relays = several(value, TICKET_RELAYS, readKey)
     else if (type === FIELD.bootstrap) bootstrap = several(value, TICKET_BOOTSTRAP, readNode)
+    else if (type === FIELD.addresses) addresses = several(value, TICKET_ADDRESSES, readAddress)
     else if (type === FIELD.guestPorts) needs = readGuestPorts(value)
     else if (type === FIELD.invite) invite = readInvite(value)
     else if (type % 2 === 0) throw newer(`holds a part of kind ${type}`)
@@ -179,6 +187,7 @@ function readFields(reader: Reader): Ticket {
     maps: withGuestPorts(maps, needs),
     ...(relays && { relays }),
     ...(bootstrap && { bootstrap }),
+    ...(addresses && { addresses }),
     ...(invite && { invite })
   }
 }
@@ -318,6 +327,18 @@ function isNode(node: string): boolean {
   return /^[\x21-\x7e]{1,255}$/.test(node) && bootstrapFault(node) === undefined
 }
 
+// --- addresses of relays by TCP: a length and text ---
+
+function addressBytes(address: string): number[] {
+  return [Buffer.byteLength(address), ...Buffer.from(address)]
+}
+
+function readAddress(reader: Reader): string {
+  const address = readText(reader)
+  if (relayUrlFault(address) !== undefined) throw bad('holds what is no address of a relay')
+  return address
+}
+
 /** A length of one byte, then UTF-8. */
 function readText(reader: Reader): string {
   try {
@@ -330,7 +351,7 @@ function readText(reader: Reader): string {
 
 // --- what is no part of a ticket ---
 
-function refuseParts({ publicKey, maps, relays = [], bootstrap = [], invite }: Ticket): void {
+function refuseParts({ publicKey, maps, relays = [], bootstrap = [], addresses = [], invite }: Ticket): void {
   for (const key of [publicKey, ...relays]) {
     if (key.byteLength !== KEY_BYTES || !sodium.crypto_core_ed25519_is_valid_point(Buffer.from(key))) {
       throw bad('would hold what is no public key')
@@ -355,6 +376,10 @@ function refuseParts({ publicKey, maps, relays = [], bootstrap = [], invite }: T
   }
   if (relays.length > TICKET_RELAYS) throw bad(`would hold more than ${TICKET_RELAYS} relays`)
   if (bootstrap.length > TICKET_BOOTSTRAP) throw bad(`would hold more than ${TICKET_BOOTSTRAP} DHT nodes`)
+  if (addresses.length > TICKET_ADDRESSES)
+    throw bad(`would hold more than ${TICKET_ADDRESSES} addresses of relays`)
+  if (addresses.some(address => relayUrlFault(address) !== undefined))
+    throw bad('would hold what is no address of a relay')
   if (!bootstrap.every(isNode)) throw bad('would hold what is no DHT node')
   if (invite && (invite.byteLength === 0 || invite.byteLength > INVITE_BYTES)) {
     throw bad('would hold an invite of a wrong length')

@@ -10,7 +10,7 @@ import { type Add, CONTENT_TYPE, Exposition, type Labels } from './exposition.js
 /** Characters of a public key that tell servers apart and let nobody in. */
 const KEY_CHARACTERS = 8
 
-const PATHS = ['lan', 'direct', 'relayed', 'lost'] as const
+const PATHS = ['lan', 'direct', 'relayed', 'relayed (tcp)', 'lost'] as const
 
 /** What the process itself has used, in seconds and bytes. */
 export interface ProcessUse {

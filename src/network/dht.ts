@@ -2,8 +2,8 @@
  * hyperdht's node with what it lacks: which streams go through which relay, and under which key this machine is known to it; whether
  * others reach this machine, with and without a port mapping; and that its address has changed.
  *
- * Emits `moved` when other nodes see this machine at another address than before, `back` when they answer again after an outage,
- * and `missed` when a client did not arrive at the mapped port.
+ * Emits `moved` when other nodes see this machine at another address than before, `outage` when none answers for a while, `back` when
+ * they answer again, and `missed` when a client did not arrive at the mapped port.
  */
 import { once } from 'node:events'
 import type SecretStream from '@hyperswarm/secret-stream'
@@ -76,13 +76,23 @@ export class Dht extends InternalDht {
   #observedSocket: HyperDHT.Socket | null = null
   /** When the first and the last request timed out since the last answer, ms. */
   #timeouts: { readonly first: number; last: number } | null = null
+  /** Relays of servers, which are no nodes of the DHT: they see this machine at an address that nobody else does. */
+  readonly #outside: (host: string) => boolean
   #askedAt = Number.NEGATIVE_INFINITY
   readonly #movable: boolean
   /** Spreads the decryption of handshakes, so that everything else gets its turn in between. */
   readonly #handshakes: FairQueue<() => void>
 
-  constructor(options: HyperDHT.Options, clock: Clock, limits: DhtLimits, log: Log) {
+  /** @param outside whether an address belongs to something that is no node of the DHT */
+  constructor(
+    options: HyperDHT.Options,
+    clock: Clock,
+    limits: DhtLimits,
+    log: Log,
+    outside: (host: string) => boolean = () => false
+  ) {
     super(options)
+    this.#outside = outside
     this.#openPort = new OpenPort(clock, limits)
     this.#openPort.onmissed = () => this.emit('missed')
     this.#clock = clock
@@ -111,6 +121,10 @@ export class Dht extends InternalDht {
     }
   }
 
+  protected override isOutside(host: string): boolean {
+    return this.#outside(host)
+  }
+
   protected override onAnswer(answer: HyperDHT.Answer, external: boolean): void {
     const now = this.#clock.now()
     const timeouts = this.#timeouts
@@ -127,6 +141,7 @@ export class Dht extends InternalDht {
     const now = this.#clock.now()
     if (this.#timeouts) this.#timeouts.last = now
     else this.#timeouts = { first: now, last: now }
+    if (now - this.#timeouts.first >= this.#limits.outageMs) this.emit('outage')
   }
 
   /** Asks a few nodes for the address that they see, unless that was just done. A change is reported by `moved`. */

@@ -6,6 +6,7 @@
 import { createRequire } from 'node:module'
 import SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
+import UdxSocket from 'udx-native/lib/socket.js'
 import UdxStream from 'udx-native/lib/stream.js'
 import { HyperNatError } from '../errors.js'
 
@@ -35,6 +36,13 @@ interface Request {
   readonly command: number
 }
 
+/** A request that waits for its answer. */
+interface InflightRequest {
+  /** How often it was sent. */
+  sent: number
+  send(force: boolean): void
+}
+
 /** A node of the list of known nodes. */
 interface KnownNode extends Address {
   readonly prev: KnownNode | null
@@ -50,6 +58,8 @@ interface PrivateDht {
     firewalled: boolean
     readonly serverSocket: HyperDHT.OwnSocket
     readonly clientSocket: HyperDHT.OwnSocket
+    /** Requests without an answer. */
+    readonly inflight: readonly InflightRequest[]
     /** Polls this machine's addresses every 5 s, and at once when it starts to watch. */
     readonly networkInterfaces: { unwatch(): void; watch(): void }
     createRequest(
@@ -154,7 +164,13 @@ export class InternalDht extends Base {
   /** A node that was asked something does not answer. */
   protected onNoAnswer(): void {}
 
+  /** Whether an answer from this address is not taken for that of a node. */
+  protected isOutside(_host: string): boolean {
+    return false
+  }
+
   override _onresponse(answer: HyperDHT.Answer, external: boolean): void {
+    if (this.isOutside(answer.from.host)) return
     super._onresponse(answer, external)
     this.onAnswer(answer, external)
   }
@@ -222,6 +238,21 @@ export class InternalDht extends Base {
   /** The nodes that the DHT is entered through. hyperdht writes a suggested address before a name: `address@name`. */
   get bootstrapAddresses(): Address[] {
     return this.bootstrapNodes.map(({ host, port }) => ({ host: host.split('@')[0]!, port }))
+  }
+
+  /** IP addresses of the nodes that the DHT is entered through. */
+  async bootstrapHosts(): Promise<ReadonlySet<string>> {
+    const nodes: Address[] = []
+    await this._addBootstrapNodes(nodes)
+    return new Set(nodes.map(({ host }) => host))
+  }
+
+  /** Sends every request without an answer again, at once. */
+  resend(): void {
+    for (const request of [...this.io.inflight]) {
+      request.sent = 0
+      request.send(true)
+    }
   }
 
   /** Up to `count` nodes: known ones, and the bootstrap nodes if there are too few. */
@@ -364,6 +395,36 @@ export class InPlaceStream extends BaseStream {
   }
 }
 
+/** A UDX socket that gives some packets another sender than the one that libudx sees. */
+export class InternalUdxSocket extends UdxSocket {
+  /** The sender of the packets from an address, if it is not that address. */
+  protected senderBehind(_host: string, _port: number): Address | null {
+    return null
+  }
+
+  /** Called by libudx for a packet of no known stream. */
+  override _onmessage(length: number, port: number, host: string, family: number): Buffer {
+    const sender = this.senderBehind(host, port)
+    if (!sender) return super._onmessage(length, port, host, family)
+    return super._onmessage(length, sender.port, sender.host, 4)
+  }
+}
+
+/** A UDX stream that gives its first packet another sender than the one that libudx sees. */
+export class InternalUdxStream extends UdxStream {
+  /** The first packet has come, over this socket. @returns its sender, if it is not that address */
+  protected onArrival(_socket: UdxSocket, _host: string, _port: number): Address | null {
+    return null
+  }
+
+  /** Called by libudx for the first packet of a stream that is not connected; not 0 refuses it. */
+  override _onfirewall(socket: UdxSocket, port: number, host: string, family: number): number {
+    const sender = this.onArrival(socket, host, port)
+    if (!sender) return super._onfirewall(socket, port, host, family)
+    return super._onfirewall(socket, sender.port, sender.host, 4)
+  }
+}
+
 /** UDX's estimate of the path's rate, bytes per second. */
 export function rateOf(raw: SecretStream.RawStream): number {
   return (raw as SecretStream.RawStream & { readonly bbrBandwidth: number }).bbrBandwidth
@@ -391,6 +452,7 @@ const METHODS_OF_DHT_RPC: Readonly<Record<string, Shape>> = {
 const NODE_OF_DHT_RPC: Readonly<Record<string, Shape>> = {
   io: 'object',
   'io.firewalled': 'boolean',
+  'io.inflight': 'object',
   'io.networkInterfaces.unwatch': 0,
   'io.networkInterfaces.watch': 0,
   'io.createRequest': 8,
@@ -428,7 +490,10 @@ const METHODS_OF_SECRET_STREAM: Readonly<Record<string, Shape>> = { alloc: 1, fl
 
 const SECRET_STREAM: Readonly<Record<string, Shape>> = { _outgoingPlain: 'null', _outgoingWrapped: 'null' }
 
+const METHODS_OF_UDX_SOCKET: Readonly<Record<string, Shape>> = { _onmessage: 4 }
+
 const METHODS_OF_UDX_STREAM: Readonly<Record<string, Shape>> = {
+  _onfirewall: 4,
   bbrBandwidth: 'accessor',
   inflight: 'accessor',
   mtu: 'accessor',
@@ -441,6 +506,7 @@ const METHODS_OF_UDX_STREAM: Readonly<Record<string, Shape>> = {
 export interface Classes {
   readonly HyperDHT: { readonly prototype: object }
   readonly SecretStream: new (isInitiator: boolean, rawStream: null, options: object) => object
+  readonly UdxSocket: { readonly prototype: object }
   readonly UdxStream: { readonly prototype: object }
 }
 
@@ -452,7 +518,7 @@ let checked = false
  */
 export function checkInternals(classes?: Classes): void {
   if (checked && !classes) return
-  const { HyperDHT: Dht, SecretStream: Stream, UdxStream: Raw } = classes ?? installed()
+  const { HyperDHT: Dht, SecretStream: Stream, UdxSocket: Socket, UdxStream: Raw } = classes ?? installed()
   checkMembers('dht-rpc', 'class', Dht.prototype, METHODS_OF_DHT_RPC)
   checkMembers('hyperdht', 'class', Dht.prototype, METHODS_OF_HYPERDHT)
   checkMembers('@hyperswarm/secret-stream', 'class', Stream.prototype, METHODS_OF_SECRET_STREAM)
@@ -462,6 +528,7 @@ export function checkInternals(classes?: Classes): void {
     new Stream(true, null, { autoStart: false }),
     SECRET_STREAM
   )
+  checkMembers('udx-native', 'socket', Socket.prototype, METHODS_OF_UDX_SOCKET)
   checkMembers('udx-native', 'stream', Raw.prototype, METHODS_OF_UDX_STREAM)
   if (!classes) checked = true
 }
@@ -470,6 +537,7 @@ function installed(): Classes {
   return {
     HyperDHT,
     SecretStream: SecretStream as unknown as Classes['SecretStream'],
+    UdxSocket,
     UdxStream
   }
 }

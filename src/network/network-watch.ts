@@ -14,8 +14,9 @@ import type { Clock, Timer } from '../util/clock.js'
  * - woken: the machine has slept
  * - moved: others observe another address, though the machine's own is the same
  * - back: others answer again after an outage
+ * - udp: UDP works again, after packets have gone through a relay by TCP
  */
-export type NetworkChange = 'lost' | 'new' | 'woken' | 'moved' | 'back'
+export type NetworkChange = 'lost' | 'new' | 'woken' | 'moved' | 'back' | 'udp'
 
 export interface NetworkWatchDeps {
   readonly clock: Clock

@@ -2,23 +2,29 @@
 import type SecretStream from '@hyperswarm/secret-stream'
 import type HyperDHT from 'hyperdht'
 import { codeOf, type HyperNatError } from '../errors.js'
-import type { DoctorLimits, Limits } from '../limits.js'
+import { type DoctorLimits, type Limits, OWN_RELAY_RATES, TCP_RELAY_LIMITS } from '../limits.js'
 import type { Log } from '../log/log.js'
-import type { NetworkOptions } from '../options/entry.js'
+import type { NetworkOptions, TcpOptions } from '../options/entry.js'
 import { systemClock } from '../util/clock.js'
 import { outsideAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
 import { MessageBlocks, secretStreams } from './message-stream.js'
+import type { NatFinding } from './nat.js'
 import { type NetworkChange, NetworkWatch } from './network-watch.js'
 import type { PortMappingState } from './port-mapping.js'
 import { BOTH_RANDOM, RandomNats } from './random-nats.js'
 import { Reachability } from './reachability.js'
+import { Shaper } from './shaper.js'
 import type { NetworkStatus } from './status.js'
 import { StreamLink } from './stream-link.js'
 import { survey } from './survey.js'
-import type { Survey } from './survey-finding.js'
+import type { Survey, TcpFinding } from './survey-finding.js'
+import type { Endpoint } from './tcp-relay/endpoint.js'
+import { Fallback, type FallbackChange } from './tcp-relay/fallback.js'
+import { relayAddress } from './tcp-relay/relay-address.js'
+import { RelayedUdx } from './tcp-relay/relayed-udx.js'
 import { announceTopic, type Found, lookUpTopic, type TopicAnnouncement } from './topic.js'
 import { within } from './within.js'
 
@@ -27,13 +33,28 @@ export interface Announced {
   close(): Promise<void>
 }
 
+const LOOPBACK = '127.0.0.1'
+
+/** Number of nodes, besides the bootstrap nodes, that are asked to find out whether UDP works. */
+const PROBED_NODES = 3
+
 export class Node {
   readonly #dht: Dht
   readonly #reachability: Reachability
-  readonly #starting: Promise<void>
+  #starting: Promise<void>
   #started = false
   readonly #randomNats: RandomNats
+  /** Keys of relays by UDP. */
   readonly #relays: readonly Uint8Array[]
+  /** Null without relays by TCP, as most nodes are; then hyperdht uses udx-native itself. */
+  readonly #udx: RelayedUdx | null
+  /** Takes a relay by TCP where UDP is blocked; null if none is named. */
+  readonly #fallback: Fallback | null
+  readonly #tcp: TcpOptions | undefined
+  /** The relay by TCP in this process, for its own servers. */
+  #endpoint: Endpoint | null = null
+  #listening: Promise<void> | null = null
+  #closed = false
   readonly #dialRelay: (() => Uint8Array | null) | undefined
   readonly #limits: Limits
   readonly #createSecretStream: HyperDHT.CreateSecretStream
@@ -48,18 +69,22 @@ export class Node {
     this.#limits = limits
     this.#createSecretStream = secretStreams(new MessageBlocks(limits))
     this.#log = log
+    const addresses = (network.relay ?? []).filter(relay => typeof relay === 'string')
+    this.#tcp = network.tcp
+    this.#udx = addresses.length > 0 || network.tcp ? new RelayedUdx() : null
     const options = {
+      ...(this.#udx && { udx: this.#udx }),
       ...(network.bootstrap && { bootstrap: network.bootstrap }),
       // The session's own pings keep the path open, and notice silence sooner.
       connectionKeepAlive: false as const
     }
-    this.#dht = new Dht(options, systemClock, limits, log)
-    this.#relays = network.relay ?? []
+    this.#dht = new Dht(options, systemClock, limits, log, host => this.#udx?.isServer(host) ?? false)
+    this.#relays = (network.relay ?? []).filter(relay => typeof relay !== 'string')
+    this.#fallback = this.#udx && addresses.length > 0 ? this.#createFallback(this.#udx, addresses) : null
+    if (this.#udx) this.#udx.isLocal = (host, port) => this.#isOwnRelay(host, port)
     this.#reachability = new Reachability(this.#dht, network.portMapping !== false, limits, log)
     this.#randomNats = new RandomNats(this.#dht, limits.knownHosts)
-    this.#starting = within(this.#reachability.open, limits.reachMs).then(() => {
-      this.#started = true
-    })
+    this.#starting = this.#start(limits.reachMs)
     this.#dialRelay = this.#dht.relayThrough(this.#relays, limits.relayRestMs)
     this.#watch = new NetworkWatch(
       { clock: systemClock, limits, addresses: outsideAddresses, timeOfDay: Date.now },
@@ -67,7 +92,77 @@ export class Node {
     )
     this.#dht.on('moved', () => this.#watch.report('moved'))
     this.#dht.on('back', () => this.#watch.report('back'))
+    this.#dht.on('outage', () => this.#fallback?.check())
     this.#watch.start()
+    this.#fallback?.start()
+  }
+
+  /** Dials wait until it is known whether others reach us, which tells servers how to reach us, but not for long. */
+  #start(ms: number): Promise<void> {
+    this.#started = false
+    const starting = within(this.#reachability.open, ms).then(() => {
+      if (this.#starting === starting) this.#started = true
+    })
+    return starting
+  }
+
+  #createFallback(udx: RelayedUdx, relays: readonly string[]): Fallback {
+    return new Fallback({
+      udx,
+      relays,
+      nodes: () => [...this.#dht.bootstrapAddresses, ...this.#dht.toArray({ limit: PROBED_NODES })],
+      clock: systemClock,
+      limits: this.#limits,
+      log: this.#log,
+      onchange: change => this.#onFallback(change)
+    })
+  }
+
+  /**
+   * Listens for guests that come by TCP, if the options say so.
+   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, CERTIFICATE_UNUSABLE
+   */
+  listenTcp(): Promise<void> {
+    this.#listening ??= this.#tcp && this.#udx ? this.#listen(this.#tcp, this.#udx) : Promise.resolve()
+    return this.#listening
+  }
+
+  async #listen({ port, host, address, tls }: TcpOptions, udx: RelayedUdx): Promise<void> {
+    // Other processes load no HTTP server and no WebSockets.
+    const { Endpoint } = await import('./tcp-relay/endpoint.js')
+    if (this.#closed) return
+    const token = address === undefined ? '' : relayAddress(address).token
+    this.#endpoint = new Endpoint({
+      port,
+      host,
+      tls,
+      tokens: token === '' ? [] : [token],
+      uplink: {
+        bindHost: LOOPBACK,
+        to: { server: () => ({ host: LOOPBACK, port: udx.localPortOf(this.#dht.serverSocket) }) }
+      },
+      shaper: new Shaper(systemClock, OWN_RELAY_RATES),
+      clock: systemClock,
+      limits: TCP_RELAY_LIMITS,
+      log: this.#log
+    })
+    await this.#endpoint.start()
+  }
+
+  /** Whether an address is that of a guest that comes through the relay in this process. */
+  #isOwnRelay(host: string, port: number): boolean {
+    return host === LOOPBACK && this.#endpoint !== null && this.#endpoint.clientOf(port) !== null
+  }
+
+  #onFallback(change: FallbackChange): void {
+    if (change === 'server') return this.#tell(new Set(['moved']))
+    // UDP does not reach the port that the router maps.
+    if (change === 'tcp') this.#dht.mapped = null
+    this.#dht.resend()
+    this.#relearn()
+    this.#starting = this.#start(this.#limits.tcpReachMs)
+    this.#announce()
+    this.#tell(new Set(change === 'udp' ? ['moved', 'udp'] : ['moved']))
   }
 
   /** Calls `listener` when the network has changed, at most once every few seconds. @returns a function that ends that */
@@ -79,21 +174,31 @@ export class Node {
   /** Nothing comes any more on a connection: is it our own address that has changed? */
   ask(): void {
     this.#dht.checkAddress()
+    this.#fallback?.check()
   }
 
   #onChange(changes: ReadonlySet<NetworkChange>): void {
     this.#log.info({ changes: [...changes] }, 'the network has changed')
-    const announce = (): void => {
-      for (const refresh of this.#announced) refresh()
-    }
-    const announceIf = (open: boolean): void => {
-      if (open) announce()
-    }
+    this.#fallback?.check()
     // No answer has come since the last time that our address changed, if we do not know it.
-    if (changes.has('lost') || changes.has('moved') || this.#dht.host === null) {
-      void this.#reachability.relearn().then(announceIf)
-    } else this.#dht.checkAddress()
-    announce()
+    if (changes.has('lost') || changes.has('moved') || this.#dht.host === null) this.#relearn()
+    else this.#dht.checkAddress()
+    this.#announce()
+    this.#tell(changes)
+  }
+
+  /** Finds out whether others reach us, and announces again if so. */
+  #relearn(): void {
+    void this.#reachability.relearn().then(open => {
+      if (open) this.#announce()
+    })
+  }
+
+  #announce(): void {
+    for (const refresh of this.#announced) refresh()
+  }
+
+  #tell(changes: ReadonlySet<NetworkChange>): void {
     for (const listener of this.#listeners) listener(changes)
   }
 
@@ -112,7 +217,8 @@ export class Node {
       publicAddress: host,
       publicPort: port || null,
       nat: this.#reachability.nat,
-      portMapping: this.portMapping
+      portMapping: this.portMapping,
+      tcpRelay: this.#fallback?.relay?.address.url ?? null
     }
   }
 
@@ -142,8 +248,11 @@ export class Node {
     const options = {
       createSecretStream: this.#createSecretStream,
       // True leaves a client without an answer: for who it is, or because none is better than one that leads nowhere.
-      firewall: async (clientKey: Uint8Array, _: unknown, { host }: HyperDHT.Address) =>
-        hides(clientKey, host) || (this.#dht.firewalled && !(await announcement.held())),
+      firewall: async (clientKey: Uint8Array, _: unknown, { host, port }: HyperDHT.Address) => {
+        const byTcp = host === LOOPBACK ? this.#endpoint?.clientOf(port) : null
+        if (byTcp) return hides(clientKey, byTcp)
+        return hides(clientKey, host) || (this.#dht.firewalled && !(await announcement.held()))
+      },
       ...(relayThrough && { relayThrough })
     }
     const server = this.#dht.createServer(options, stream => {
@@ -186,9 +295,14 @@ export class Node {
   #whenOpen(stream: SecretStream, onlink: (link: StreamLink) => void): void {
     stream.once('open', () => {
       const relay = this.#dht.relayOf(stream.rawStream)
-      const link = new StreamLink(stream, this.#limits, relay !== null)
+      const { remoteHost, remotePort } = stream.rawStream
+      const byTcp = this.#isOwnRelay(remoteHost ?? '', remotePort)
+      const link = new StreamLink(stream, this.#limits, relay !== null, byTcp)
       this.#links.add(link)
-      link.onsuspect = () => relay?.failed()
+      link.onsuspect = () => {
+        if (link.path === 'relayed') relay?.failed()
+        this.#fallback?.check()
+      }
       link.closed.then(code => {
         this.#links.delete(link)
         // Perhaps it was the other side that went away; then another relay does no harm.
@@ -237,7 +351,7 @@ export class Node {
     const stream = this.#dht.connect(key, {
       keyPair,
       createSecretStream: this.#createSecretStream,
-      relayAddresses,
+      relayAddresses: [...(this.#fallback?.servers ?? []), ...relayAddresses],
       holepunch: theirs => {
         this.#randomNats.learn(key, theirs)
         return true
@@ -246,6 +360,7 @@ export class Node {
     })
     const punches = this.#dht.randomPunches
     const fail = (code: string): void => {
+      this.#fallback?.check()
       if (this.#dht.nodeCount === 0) return settle(OFFLINE)
       const bothRandom = this.#randomNats.areBothRandom(code, punches, performance.now())
       settle(dialError(bothRandom ? BOTH_RANDOM : code))
@@ -290,8 +405,24 @@ export class Node {
   }
 
   /** Looks at the network from here; takes 1 to 10 s. */
-  survey(limits: DoctorLimits): Promise<Survey> {
-    return survey(this.#dht, this.#reachability.open, limits)
+  async survey(limits: DoctorLimits): Promise<Survey> {
+    await this.#fallback?.decided(limits.bootstrapMs)
+    const found = await survey(this.#dht, this.#reachability.open, limits)
+    if (!this.#fallback || this.#fallback.state === 'udp' || this.#fallback.relays.length === 0) {
+      return { ...found, tcp: null }
+    }
+    const { relay, relays, servers } = this.#fallback
+    const tcp: TcpFinding = {
+      used: relay?.address.url ?? null,
+      server: servers.length > 0,
+      failed: relays.flatMap(({ isUp, refusal, address }) =>
+        isUp ? [] : [{ address: address.url, why: refusal ?? 'unreachable' }]
+      )
+    }
+    if (!relay) return { ...found, tcp }
+    // The address that nodes observe is the relay's.
+    const nat: NatFinding = { kind: 'blocked', unknown: null, publicAddresses: [], translated: null }
+    return { ...found, nat, beyond: null, contact: 'blocked', tcp }
   }
 
   /**
@@ -299,7 +430,8 @@ export class Node {
    * to 20 s where the router says nothing, or something wrong.
    * @returns how it went; `off` when the router is to be left alone, or when there is nobody who could try the port
    */
-  tryPortMapping(limits: DoctorLimits): Promise<PortMappingState> {
+  async tryPortMapping(limits: DoctorLimits): Promise<PortMappingState> {
+    if (this.#fallback?.relay) return { state: 'off' }
     return this.#reachability.tryPortMapping(limits)
   }
 
@@ -310,12 +442,15 @@ export class Node {
 
   /** Ends every connection and leaves the DHT. */
   async close(): Promise<void> {
+    this.#closed = true
     this.#watch.stop()
     const ends: Promise<unknown>[] = [...this.#links].map(link => link.closed)
     ends.push(this.#reachability.close())
     await within(Promise.all(ends), this.#limits.closeMs)
+    await this.#endpoint?.close()
     // The servers are closed; what is left of them could not unannounce.
     await this.#dht.destroy({ force: true })
+    this.#fallback?.close()
   }
 }
 

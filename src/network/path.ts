@@ -27,6 +27,11 @@ export function isLoopback(host: string): boolean {
   return LOOPBACK.check(host, net.isIPv6(host) ? 'ipv6' : 'ipv4')
 }
 
+/** Whether packets go through somebody else's machine. */
+export function isRelayed(path: PathKind): boolean {
+  return path === 'relayed' || path === 'relayed (tcp)'
+}
+
 /** Whether an address does not leave the house. */
 export function isHomeAddress(host: string): boolean {
   return HOME.check(host, net.isIPv6(host) ? 'ipv6' : 'ipv4')

@@ -3,6 +3,7 @@
  * addresses and ciphertext. Anybody with a reachable machine can run one.
  */
 import { EventEmitter } from 'node:events'
+import net from 'node:net'
 import type SecretStream from '@hyperswarm/secret-stream'
 import { Server as BlindRelay } from 'blind-relay'
 import sodium from 'sodium-native'
@@ -12,13 +13,19 @@ import { childKeyPair, childPublicKey, RELAY, RELAYED } from '../identity/child.
 import { decodeKey, encodeKey, shortKey } from '../identity/encoding.js'
 import { keyPairOf } from '../identity/keys.js'
 import { Secret } from '../identity/secret.js'
-import { LIMITS, RELAY_LIMITS, type RelayLimits } from '../limits.js'
+import { LIMITS, RELAY_LIMITS, type RelayLimits, TCP_RELAY_LIMITS, type TcpRelayLimits } from '../limits.js'
 import { type Log, silentLog } from '../log/log.js'
+import type { TcpOptions } from '../options/entry.js'
 import { type Clock, systemClock } from '../util/clock.js'
+import { ownAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
+import { bestAddress } from './bootstrap.js'
 import { Dht } from './dht.js'
 import { listenError } from './listen-error.js'
 import { type RelayedStream, RelayedStreams } from './relayed-streams.js'
+import type { Endpoint } from './tcp-relay/endpoint.js'
+import { ipv4Text, isPublicIpv4 } from './tcp-relay/ipv4.js'
+import { relayAddress } from './tcp-relay/relay-address.js'
 
 export interface RelayOptions {
   /** What the relay's public key comes from. */
@@ -29,7 +36,13 @@ export interface RelayOptions {
   bootstrap?: readonly string[] | undefined
   /** Public keys of the servers that may use it, as they show them; left out: anybody's. */
   allow?: readonly (string | Uint8Array)[] | undefined
+  /**
+   * Where it is reached by TCP, too: by those whose network blocks UDP. A token in the address, behind a `#`, is wanted of them; with
+   * `allow` there must be one.
+   */
+  tcp?: TcpOptions | undefined
   limits?: Partial<RelayLimits>
+  tcpLimits?: Partial<TcpRelayLimits>
   log?: Log
 }
 
@@ -47,6 +60,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   readonly #connections = new Map<SecretStream, number | null>()
   #sessions = 0
   #dht: Dht | null = null
+  #endpoint: Endpoint | null = null
   #announcement: Announcement | null = null
   #sweep: { cancel(): void } | null = null
   #closing: Promise<void> | null = null
@@ -72,6 +86,11 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     this.#blind = new BlindRelay({ createStream: what => this.#streams.create(what) })
   }
 
+  /** Where it is reached by TCP; null where it is not. */
+  get endpoint(): Endpoint | null {
+    return this.#endpoint
+  }
+
   /** Sessions that are relayed now. */
   get sessions(): number {
     return this.#sessions
@@ -79,7 +98,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
 
   /**
    * Announces the relay; resolves when it can be found.
-   * @throws HyperNatError PORT_IN_USE
+   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, CERTIFICATE_UNUSABLE, DHT_UNREACHABLE
    */
   async start(): Promise<void> {
     const { port, bootstrap } = this.#options
@@ -124,12 +143,61 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
           'this machine is behind a NAT or firewall: those whom it should help may not reach it; open its UDP port there'
       })
     }
+    const { tcp } = this.#options
+    if (tcp) await this.#listen(tcp)
+    if (this.#closing) return
     const sweep = (): void => {
       this.#clear()
       this.#sweep = this.#clock.after(this.#limits.sweepMs, sweep)
     }
     sweep()
-    this.emit('event', { event: 'ready', mode: 'relay', publicKey: this.publicKey })
+    const { publicKey } = this
+    const address = tcp && this.#addressOf(tcp)
+    this.emit('event', {
+      event: 'ready',
+      mode: 'relay',
+      publicKey,
+      ...(address !== undefined && { address })
+    })
+  }
+
+  async #listen({ port, host, address, tls }: NonNullable<RelayOptions['tcp']>): Promise<void> {
+    const token = address === undefined ? '' : relayAddress(address).token
+    const ownDht = await this.#dht!.bootstrapHosts()
+    // Only relays by TCP load an HTTP server and WebSockets.
+    const { Endpoint } = await import('./tcp-relay/endpoint.js')
+    if (this.#closing) return
+    const endpoint = new Endpoint({
+      port,
+      host,
+      tls,
+      tokens: token === '' ? [] : [token],
+      uplink: {
+        bindHost: '0.0.0.0',
+        to: { admits: to => isPublicIpv4(ipv4Text(to)) || ownDht.has(ipv4Text(to)) }
+      },
+      shaper: this.#streams.shaper,
+      clock: this.#clock,
+      limits: { ...TCP_RELAY_LIMITS, ...this.#options.tcpLimits },
+      log: this.#log,
+      onclients: clients => this.#onClients(clients)
+    })
+    this.#endpoint = endpoint
+    await endpoint.start()
+  }
+
+  #clients = 0
+
+  #onClients(clients: number): void {
+    if (clients === this.#clients || this.#closing) return
+    this.#clients = clients
+    this.emit('event', { event: 'clients', clients })
+  }
+
+  #addressOf({ port, host, address, tls }: NonNullable<RelayOptions['tcp']>): string {
+    if (address !== undefined) return address
+    const seen = host ?? this.#dht!.host ?? bestAddress(ownAddresses())
+    return `${tls ? 'wss' : 'ws'}://${net.isIPv6(seen) ? `[${seen}]` : seen}:${port}`
   }
 
   get #full(): boolean {
@@ -202,7 +270,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
       for (const half of [...this.#streams]) half.refuse()
       for (const stream of this.#connections.keys()) stream.destroy()
       // A node whose port was taken fails at closing, too.
-      await Promise.allSettled([this.#announcement?.close()])
+      await Promise.allSettled([this.#endpoint?.close(), this.#announcement?.close()])
       await Promise.allSettled([this.#dht?.destroy()])
     })()
     return this.#closing

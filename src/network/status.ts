@@ -16,4 +16,6 @@ export interface NetworkStatus {
   /** As far as it shows without asking: `cone` may be `full-cone`. `hyper-nat doctor` asks. */
   nat: NatKind
   portMapping: PortMappingState
+  /** The address of the relay that all packets go through by TCP, as UDP is blocked here; null while they go by UDP. */
+  tcpRelay: string | null
 }

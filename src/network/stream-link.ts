@@ -66,6 +66,7 @@ export class StreamLink implements Link {
   #sinceProbe = 0
   #gone = false
   #relayed: boolean
+  readonly #byTcp: boolean
   readonly #onsent = () => {
     this.#unsent -= PROBE_EVERY
   }
@@ -73,12 +74,14 @@ export class StreamLink implements Link {
   /**
    * @param stream a stream that has opened
    * @param relayed whether it goes through a relay now
+   * @param byTcp whether it comes from this machine's own relay by TCP
    */
-  constructor(stream: SecretStream, limits: StreamLimits, relayed = false) {
+  constructor(stream: SecretStream, limits: StreamLimits, relayed = false, byTcp = false) {
     this.#stream = stream
     this.#raw = stream.rawStream
     this.#limits = limits
     this.#relayed = relayed
+    this.#byTcp = byTcp
     let code = 'CONNECTION_LOST'
     stream.on('data', (message: Uint8Array) => this.events.message(message))
     stream.on('end', () => {
@@ -118,18 +121,19 @@ export class StreamLink implements Link {
 
   /** How packets travel now; it changes when a relayed connection becomes direct. */
   get path(): PathKind {
+    if (this.#byTcp || this.#raw.relay) return 'relayed (tcp)'
     return this.#relayed ? 'relayed' : pathOf(this.#raw.remoteHost)
   }
 
   get reach(): 'machine' | 'private' | 'public' {
     const { remoteHost } = this.#raw
-    if (this.#relayed || remoteHost === null) return 'public'
+    if (this.#relayed || this.#byTcp || this.#raw.relay || remoteHost === null) return 'public'
     return isLoopback(remoteHost) ? 'machine' : isHomeAddress(remoteHost) ? 'private' : 'public'
   }
 
-  /** Nothing comes any more: a relay that carries it may be dead, and should not be the next one too. */
+  /** Nothing comes any more: a relay that carries it may be dead, and should not be the next one too; or UDP is blocked. */
   suspect(): void {
-    if (this.#relayed) this.onsuspect()
+    this.onsuspect()
   }
 
   alloc(size: number): Uint8Array {

@@ -23,7 +23,11 @@ type Address = HyperDHT.Address
 /**
  * @param open whether others reach this machine without being asked to
  */
-export async function survey(dht: Dht, open: Promise<boolean>, limits: DoctorLimits): Promise<Survey> {
+export async function survey(
+  dht: Dht,
+  open: Promise<boolean>,
+  limits: DoctorLimits
+): Promise<Omit<Survey, 'tcp'>> {
   // Without answers it goes on for longer; the nodes that have answered by then are enough.
   await within(limits.bootstrapMs, dht.fullyBootstrapped()).catch(() => {})
   const own = ownAddresses()
@@ -63,7 +67,7 @@ async function unanswered(
   asked: number,
   own: readonly string[],
   limits: DoctorLimits
-): Promise<Survey> {
+): Promise<Omit<Survey, 'tcp'>> {
   const contact = await contactOf(dht.bootstrapAddresses, limits.contactMs)
   const nat = natOf({ observations: [], own, open: false, acceptsUnsolicited: null })
   return {

@@ -83,8 +83,14 @@ function networkGiven({ network }: z.output<typeof networkOnly>): NetworkOptions
   return {
     ...(network?.bootstrap && { bootstrap: network.bootstrap }),
     ...(network?.relay && { relay: network.relay }),
+    ...(network?.tcp && { tcp: withoutUndefined(network.tcp) }),
     ...(network?.portMapping !== undefined && { portMapping: network.portMapping })
   }
+}
+
+/** Keys that are left out are not there. */
+function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as never
 }
 
 /**

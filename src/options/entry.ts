@@ -62,12 +62,32 @@ export interface ClientEntry {
 
 export type Entry = ServerEntry | ClientEntry
 
+/** The public key of a relay, or the address of one that is reached by TCP. */
+export type RelayName = Uint8Array | string
+
+/** Where this process is reached by TCP. */
+export interface TcpOptions {
+  /** The TCP port, 1 to 65535. */
+  readonly port: number
+  /** The address to listen on; all if left out. */
+  readonly host?: string
+  /** How others reach it, which tickets tell: `wss://host/path`; left out: tickets do not tell. */
+  readonly address?: string
+  /** Files in PEM form; left out: plain `ws`. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+}
+
 /** How this machine reaches the DHT. */
 export interface NetworkOptions {
   /** `host:port` of DHT bootstrap nodes; undefined means the public DHT's. */
   readonly bootstrap?: readonly string[]
-  /** Public keys of relays for when there is no direct path, 32 bytes each, the preferred first. */
-  readonly relay?: readonly Uint8Array[]
+  /**
+   * Relays, the preferred first: public keys, 32 bytes each, for when there is no direct path; addresses `wss://..` for when UDP is
+   * blocked.
+   */
+  readonly relay?: readonly RelayName[]
+  /** A relay by TCP in this process, which leads to the servers here. */
+  readonly tcp?: TcpOptions
   /** False: servers here ask no router for a port. */
   readonly portMapping?: boolean
 }

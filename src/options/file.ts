@@ -40,13 +40,25 @@ export async function readOptionsFile(
   // A guest's ticket is one, too.
   const holdsSecret = options.entries.some(entry => entry.mode === 'server' || entry.guest)
   const warning = holdsSecret ? await readableByOthers(path) : undefined
-  const { identity, control, log } = options
+  const { identity, control, log, network } = options
   return {
     ...options,
     // As the file's owner sees it, wherever hyper-nat is started.
     ...(identity !== undefined && { identity: resolve(dirname(path), identity) }),
     ...(log && { log: { ...log, file: resolve(dirname(path), log.file) } }),
     ...(typeof control === 'string' && { control: resolve(dirname(path), control) }),
+    ...(network.tcp?.tls && {
+      network: {
+        ...network,
+        tcp: {
+          ...network.tcp,
+          tls: {
+            cert: resolve(dirname(path), network.tcp.tls.cert),
+            key: resolve(dirname(path), network.tcp.tls.key)
+          }
+        }
+      }
+    }),
     source: { path, read: () => readOptionsFile(path, bootstrap, relay) },
     warnings: warning ? [...options.warnings, warning] : options.warnings
   }

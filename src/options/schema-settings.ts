@@ -1,11 +1,11 @@
 /** What options.json says beside its entries, in zod: the network, the log, limits, what others can look at. */
 import * as z from 'zod'
 import { LIMITS } from '../limits.js'
-import { bootstrapFault } from '../text/hosts.js'
+import { bootstrapFault, hostFault, isRelayUrl, relayUrlFault } from '../text/hosts.js'
 import { PORT_MAX } from '../text/ports.js'
 import { oneOf, quote } from '../text/quote.js'
 import { DEVICES_MAX } from './schema-access.js'
-import { host, key, notText, says, yesOrNo } from './schema-fields.js'
+import { host, keyOf, notText, says, yesOrNo } from './schema-fields.js'
 
 /** Seconds in a day: an idle UDP flow that is kept longer is a leak. */
 const UDP_IDLE_MAX = 86_400
@@ -13,6 +13,66 @@ const RESUME_MAX = 3600
 
 /** Of anything in a second or a minute: beyond it a limit is none. */
 const RATE_MAX = 10_000_000
+
+const portFault = says(
+  value => `is ${value === undefined ? 'missing' : quote(value)}; give a whole number from 1 to ${PORT_MAX}`
+)
+
+function fileName(description: string) {
+  return z
+    .string(notText('it is the name of a file'))
+    .min(1, { error: 'is empty; it is the name of a file' })
+    .meta({ description })
+}
+
+const tcp = z
+  .strictObject(
+    {
+      port: z
+        .int(portFault)
+        .min(1, portFault)
+        .max(PORT_MAX, portFault)
+        .meta({ description: 'The TCP port to listen on.' }),
+      host: z
+        .string(notText('an address of this machine'))
+        .superRefine((value, ctx) => {
+          const message = hostFault(value)
+          if (message) ctx.addIssue({ code: 'custom', message, input: value })
+        })
+        .meta({
+          description:
+            'The address on this machine to listen on, such as 127.0.0.1 behind a reverse proxy; all if left out.'
+        })
+        .optional(),
+      address: z
+        .string(notText('an address such as wss://my.example/hn'))
+        .superRefine((value, ctx) => {
+          const message = relayUrlFault(value)
+          if (message) ctx.addIssue({ code: 'custom', message, input: value })
+        })
+        .meta({
+          description:
+            'How others reach it, wss://host/path: tickets tell it. Behind a # there may be a token that guests need.'
+        })
+        .optional(),
+      tls: z
+        .strictObject(
+          {
+            cert: fileName('The certificate with its chain, in PEM form, relative to this file.'),
+            key: fileName('Its private key, in PEM form, relative to this file.')
+          },
+          says(value => `is ${quote(value)}; give { "cert": "fullchain.pem", "key": "privkey.pem" }`)
+        )
+        .meta({ description: 'For TLS without a reverse proxy; read again when the files change.' })
+        .optional()
+    },
+    says(
+      value => `is ${quote(value)}; give an object such as { "port": 443, "address": "wss://my.example/hn" }`
+    )
+  )
+  .meta({
+    description: 'Servers here can be reached by TCP, too, by guests whose network blocks UDP.'
+  })
 
 export const networkShape = {
   bootstrap: z
@@ -28,18 +88,31 @@ export const networkShape = {
     .optional(),
   relay: z
     .array(
-      key(
-        'a relay is the public key that hyper-nat relay shows',
-        'The public key that the relay shows when it starts.'
-      ),
-      says(value => `is ${quote(value)}; give a list of the public keys that hyper-nat relay shows`)
+      z
+        .string(notText('a relay is the public key, or the address, that hyper-nat relay shows'))
+        .meta({
+          description:
+            'What the relay shows when it starts: its public key, or its address, wss://host/path, for networks that block UDP.'
+        })
+        .transform((value, ctx): Uint8Array | string => {
+          if (!isRelayUrl(value)) return keyOf(value, ctx)
+          const message = relayUrlFault(value)
+          if (message === undefined) return value
+          ctx.addIssue({ code: 'custom', message, input: value })
+          return z.NEVER
+        }),
+      says(
+        value =>
+          `is ${quote(value)}; give a list of the public keys, or addresses, that hyper-nat relay shows`
+      )
     )
     .min(1, { error: 'is an empty list; leave it out to use no relay' })
     .meta({
       description:
-        'Relays for when no direct path can be opened, the preferred first. One side that names them is enough.'
+        'Relays for when no direct path can be opened, or UDP is blocked, the preferred first. For the former, one side that names them is enough.'
     })
     .optional(),
+  tcp: tcp.optional(),
   portMapping: yesOrNo(
     'Whether servers here ask the router for a port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
   )

@@ -189,5 +189,5 @@ export type OptionsInput = z.input<typeof wholeFile>
 /** What flags are turned into, before anything is judged: the shape of a file, whatever its values. */
 export interface RawOptions {
   schema: Record<string, unknown>[]
-  network?: { bootstrap?: unknown; relay?: unknown; portMapping?: unknown }
+  network?: { bootstrap?: unknown; relay?: unknown; portMapping?: unknown; tcp?: unknown }
 }

@@ -5,7 +5,7 @@ import type { Fault } from '../errors.js'
 import type { GuestPorts, Ticket } from '../identity/ticket.js'
 import type { Proto } from '../proto.js'
 import { formatPorts } from '../text/ports.js'
-import type { NetworkOptions, Warning } from './entry.js'
+import type { NetworkOptions, RelayName, Warning } from './entry.js'
 import type { Places } from './places.js'
 
 /** A port at the server with the protocols to open it in. */
@@ -77,13 +77,20 @@ export function networkOf(
   warnings: Warning[]
 ): NetworkOptions {
   const relay = [...(options.relay ?? [])]
-  for (const key of tickets.flatMap(({ ticket }) => ticket.relays ?? [])) {
-    if (!relay.some(known => b4a.equals(known, key))) relay.push(key)
+  for (const name of tickets.flatMap(({ ticket }) => [
+    ...(ticket.relays ?? []),
+    ...(ticket.addresses ?? [])
+  ])) {
+    if (!relay.some(known => isSameRelay(known, name))) relay.push(name)
   }
   const bootstrap = options.bootstrap
     ? checkAgainst(options.bootstrap, tickets, places, warnings)
     : fromTickets(tickets, others, places, faults)
   return { ...options, ...(bootstrap && { bootstrap }), ...(relay.length > 0 && { relay }) }
+}
+
+function isSameRelay(a: RelayName, b: RelayName): boolean {
+  return typeof a === 'string' || typeof b === 'string' ? a === b : b4a.equals(a, b)
 }
 
 /** What the options name holds for all; a ticket that names something else is probably for another DHT. */

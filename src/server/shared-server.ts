@@ -22,8 +22,11 @@ export interface SharedServerDeps extends Deps {
   readonly players: Players
   /** What peers may use of this process. */
   readonly resources: Resources
-  /** How guests find it, for its tickets: `host:port` of DHT nodes, keys of relays. */
-  readonly reached: { readonly bootstrap: readonly string[]; readonly relays: readonly Uint8Array[] }
+  /** How guests find it, for its tickets: `host:port` of DHT nodes, keys and addresses of relays. */
+  readonly reached: {
+    readonly bootstrap: readonly string[]
+    readonly relays: readonly (Uint8Array | string)[]
+  }
   /** Hears that it is being closed. */
   readonly onclose: () => void
 }

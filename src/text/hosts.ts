@@ -50,6 +50,41 @@ export function bootstrapFault(node: string): string | undefined {
   return undefined
 }
 
+/** Characters of a relay's address: a ticket has one byte for its length. */
+const RELAY_URL_MAX = 255
+
+/** Bytes of a relay's token. */
+const RELAY_TOKEN_MAX = 255
+
+/** Whether a text is meant as the address of a relay by TCP, and not as a public key. */
+export function isRelayUrl(text: string): boolean {
+  return text.includes('://')
+}
+
+/** What is wrong with the address of a relay by TCP, `wss://host/path`, as the rest of a sentence; undefined if nothing is. */
+export function relayUrlFault(text: string): string | undefined {
+  // A password or token is nobody's business who sees the message.
+  const shown = quote(text.replace(/#.*/s, '#..').replace(/\/\/[^/@]*@/, '//..@'))
+  if (!/^[\x21-\x7e]+$/.test(text) || text.length > RELAY_URL_MAX)
+    return `is ${shown}; give an address of up to ${RELAY_URL_MAX} characters without blanks`
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    return `is ${shown}, which is no address such as wss://relay.example/hn`
+  }
+  if (url.protocol !== 'wss:' && url.protocol !== 'ws:')
+    return `is ${shown}; a relay by TCP has an address that begins with wss:// or ws://`
+  if (url.username !== '' || url.password !== '')
+    return `is ${shown}; write its token behind a #, as in wss://relay.example/hn#TOKEN`
+  try {
+    if (Buffer.byteLength(decodeURIComponent(url.hash.slice(1))) <= RELAY_TOKEN_MAX) return undefined
+  } catch {
+    // Not what an URL may hold.
+  }
+  return `is ${shown}, whose token, behind the #, is too long or no text`
+}
+
 /** How two ways to write one address compare equal: IPv6 in its shortest form, names in lower case. */
 export function canonicalHost(host: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)

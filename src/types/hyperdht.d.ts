@@ -41,6 +41,8 @@ declare module 'hyperdht' {
     }
 
     interface Options {
+      /** In place of udx-native. */
+      udx?: import('udx-native').default
       bootstrap?: readonly (string | Address)[]
       host?: string
       port?: number

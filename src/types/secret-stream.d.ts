@@ -20,6 +20,8 @@ declare module '@hyperswarm/secret-stream' {
       readonly remotePort: number
       readonly remoteFamily: number
       readonly destroying: boolean
+      /** What it goes through where it does not go by UDP (network/tcp-relay). */
+      readonly relay?: unknown
       /** Sends one message; resolves when the kernel has it. */
       send(message: Uint8Array): Promise<boolean>
       trySend(message: Uint8Array): void

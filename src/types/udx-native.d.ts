@@ -1,7 +1,52 @@
-/** The class of udx-native 1 that is checked at start; the package has no types of its own. */
+/** The part of udx-native 1 that carries packets in other ways than its own, and what hyperdht calls of that. */
+declare module 'udx-native' {
+  import type UDXSocket from 'udx-native/lib/socket.js'
+  import type UDXStream from 'udx-native/lib/stream.js'
+
+  class UDX {
+    createSocket(options?: object): UDXSocket
+    createStream(id: number, options?: object): UDXStream
+    networkInterfaces(): unknown[]
+  }
+
+  export default UDX
+}
+
+declare module 'udx-native/lib/socket.js' {
+  import type { EventEmitter } from 'node:events'
+  import type UDX from 'udx-native'
+
+  class UDXSocket extends EventEmitter {
+    constructor(udx: UDX, options?: object)
+    readonly udx: UDX
+    readonly bound: boolean
+    readonly closing: boolean
+    address(): { host: string; family: number; port: number } | null
+    bind(port?: number, host?: string): void
+    send(packet: Uint8Array, port: number, host?: string, ttl?: number): Promise<boolean>
+    trySend(packet: Uint8Array, port: number, host?: string, ttl?: number): void
+    setRecvBufferSize(size: number): void
+    close(): Promise<void>
+    /** Called from C for what is no packet of a known stream. Internal. */
+    _onmessage(length: number, port: number, host: string, family: number): Buffer
+  }
+
+  export default UDXSocket
+}
+
 declare module 'udx-native/lib/stream.js' {
-  class UDXStream {
-    constructor(udx: unknown, id: number, options?: object)
+  import type { EventEmitter } from 'node:events'
+  import type UDX from 'udx-native'
+  import type UDXSocket from 'udx-native/lib/socket.js'
+
+  class UDXStream extends EventEmitter {
+    constructor(udx: UDX, id: number, options?: object)
+    remoteHost: string | null
+    remotePort: number
+    connect(socket: UDXSocket, remoteId: number, port: number, host: string, options?: object): void
+    changeRemote(socket: UDXSocket, remoteId: number, port: number, host: string): Promise<void>
+    /** Called from C for the first packet of a stream that is not connected; not 0 refuses it. Internal. */
+    _onfirewall(socket: UDXSocket, port: number, host: string, family: number): number
   }
 
   export default UDXStream

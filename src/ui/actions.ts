@@ -18,6 +18,7 @@ import { removeClient, removeServer, setPrivate } from '../options/entries.js'
 import type { ClientEntry, Options } from '../options/entry.js'
 import { addInvite, removeGuest, renameGuest, serversIn } from '../options/guests.js'
 import { joinEntries, joinOptions } from '../options/join.js'
+import { relaysToTell } from '../options/network-flags.js'
 import { ticketIn } from '../options/pasted-ticket.js'
 import type { Places } from '../options/places.js'
 import { DEVICES_MAX } from '../options/schema-access.js'
@@ -205,8 +206,8 @@ export class Actions {
       const expires = days === undefined ? undefined : now + days * DAY_MS
       const request = { name: name.trim(), expires, maxDevices, server: key }
       const { server: found, invite } = await addInvite(this.#parts.file, request, now)
-      const { relay = [], bootstrap = [] } = this.#parts.daemon.current.network
-      const what = { maps: found.maps, relays: relay, bootstrap }
+      const { network } = this.#parts.daemon.current
+      const what = { maps: found.maps, relays: relaysToTell(network), bootstrap: network.bootstrap ?? [] }
       const ticket = inviteTicket(found.keyPair, invite, what)
       return { ...(await this.#changed()), ticket }
     },

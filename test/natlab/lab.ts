@@ -50,6 +50,7 @@ const DHT_HOSTS = ['11.0.1.1', '11.0.1.2', '11.0.1.3', '11.0.1.4']
 const RELAY_HOST = '11.0.2.1'
 export const DHT_PORT = 49737
 export const RELAY_PORT = 49737
+export const TCP_RELAY_PORT = 443
 
 /** hyperdht's own port and those that it tries next: it sends nothing from there before it knows that others reach it. */
 const DHT_OWN_PORTS = '49737:49742'
@@ -172,6 +173,24 @@ export class Lab {
     }
     await this.#run(script.join('\n'))
     return homes
+  }
+
+  /** Lets the UDP of a blocked home through, or no more. */
+  async letUdp({ router }: Home, through: boolean): Promise<void> {
+    await this.#run(`ip netns exec ${router} iptables -w -${through ? 'D' : 'I'} FORWARD -p udp -j DROP`)
+  }
+
+  /** Of a blocked home, lets only TCP to these ports out, as a company's firewall does. */
+  async letOnlyTcp({ router }: Home, to: readonly string[]): Promise<void> {
+    const rules = to.map(place => {
+      const [host, port] = place.split(':')
+      return `ip netns exec ${router} iptables -w -A ONLY -p tcp -d ${host} --dport ${port} -j RETURN`
+    })
+    await this.#run(`
+      ip netns exec ${router} iptables -w -N ONLY
+      ${rules.join('\n')}
+      ip netns exec ${router} iptables -w -A ONLY -j DROP
+      ip netns exec ${router} iptables -w -I FORWARD -i lan -j ONLY`)
   }
 
   async unplug({ namespace, link }: Cable): Promise<void> {

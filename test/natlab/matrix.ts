@@ -11,12 +11,14 @@ export const COMBINATIONS: readonly Combination[] = [
   'lan'
 ]
 
-const PATHS: readonly string[] = ['lan', 'direct', 'relayed'] satisfies PathKind[]
+const PATHS: readonly string[] = ['lan', 'direct', 'relayed', 'relayed (tcp)'] satisfies PathKind[]
 
 /** What came of a pair. */
 export interface Result {
   readonly combination: Combination
   readonly withRelay: boolean
+  /** Whether there was a relay by TCP. */
+  readonly byTcp: boolean
   /** The first path, or the code of why there is none, and when. */
   readonly first: Meeting
   /** When a direct path took over from the relay, ms; null if none did while we looked. */
@@ -38,12 +40,14 @@ export function nameOf(combination: Combination): string {
 export async function tryPair(
   side: PublicSide,
   combination: Combination,
-  options: { withRelay: boolean; lookMs: number }
+  options: { withRelay: boolean; byTcp?: boolean; lookMs: number }
 ): Promise<Result> {
-  const { withRelay, lookMs } = options
+  const { withRelay, byTcp = false, lookMs } = options
   const [server, client] = await homesOf(side.lab, combination)
-  // The server's setting is enough.
-  const pair = new Pair(side.lab, server, client, withRelay ? { server: ['--relay', side.relayKey] } : {})
+  const relays = [...(withRelay ? [side.relayKey] : []), ...(byTcp ? [await side.tcpAddress()] : [])]
+  const flags = relays.length > 0 ? ['--relay', relays.join(',')] : []
+  // For a blind relay the server's setting is enough; of one by TCP its ticket would tell, which this client does not have.
+  const pair = new Pair(side.lab, server, client, { server: flags, client: byTcp ? flags : [] })
   try {
     let first = await pair.meet()
     // Ports that are tried at random are not always found the first time.
@@ -60,7 +64,7 @@ export async function tryPair(
       await pair.steadily(() => found)
       if (directMs !== null) await pair.check()
     }
-    return { combination, withRelay, first, directMs }
+    return { combination, withRelay, byTcp, first, directMs }
   } finally {
     await pair.close()
   }
@@ -73,9 +77,9 @@ async function homesOf(lab: Lab, combination: Combination): Promise<[Home, Home]
 }
 
 /** One line for a person: `cone, symmetric   relayed after 0.4 s, direct after 3.2 s`. */
-export function line({ combination, withRelay, first, directMs }: Result): string {
-  const name = `${nameOf(combination)}${withRelay ? ', relay' : ''}`
-  return `${name.padEnd(30)} ${outcome(first, directMs)}`
+export function line({ combination, withRelay, byTcp, first, directMs }: Result): string {
+  const name = `${nameOf(combination)}${withRelay ? ', relay' : ''}${byTcp ? ', relay by TCP' : ''}`
+  return `${name.padEnd(36)} ${outcome(first, directMs)}`
 }
 
 export function outcome({ path, ms }: Meeting, directMs: number | null): string {

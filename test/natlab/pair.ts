@@ -5,7 +5,7 @@ import type { DaemonEvent, PathKind } from '../../src/events.js'
 import { HyperNat } from '../support/hyper-nat.js'
 import { Process, runProgram } from '../support/process.js'
 import { newSecret } from '../support/stage.js'
-import { DHT_PORT, type Home, type Lab, RELAY_PORT } from './lab.js'
+import { DHT_PORT, type Home, type Lab, RELAY_PORT, TCP_RELAY_PORT } from './lab.js'
 
 export const PEER = join(dirname(fileURLToPath(import.meta.url)), 'peer.js')
 
@@ -62,6 +62,17 @@ export class PublicSide {
     return run()
   }
 
+  #tcp: Promise<string> | null = null
+
+  /** The address of a relay that is reached by TCP. */
+  tcpAddress(): Promise<string> {
+    this.#tcp ??= this.anotherRelay(['--tcp', `${TCP_RELAY_PORT}`]).then(async ({ relay }) => {
+      const [, address] = await relay.says(/"address":"([^"]+)"/)
+      return address!
+    })
+    return this.#tcp
+  }
+
   #run(home: Pick<Home, 'prefix'>, args: string[], env: Record<string, string> = {}): HyperNat {
     const daemon = new HyperNat(args, { prefix: home.prefix, env })
     this.#processes.push(daemon)
@@ -79,6 +90,8 @@ export interface Meeting {
   readonly path: PathKind | string
   /** From the client's start to its `connected`, or to saying why not, ms. */
   readonly ms: number
+  /** From the client's start to its `ready`, which a busy machine delays, ms. */
+  readonly readyMs: number
 }
 
 /** The longest time without an answer. */
@@ -174,19 +187,26 @@ export class Pair {
       ['client', ...flags, '-k', publicKey, ...this.#common, ...(this.options.client ?? [])],
       { name: 'client', prefix: this.clientHome.prefix }
     )
+    let readyMs = 0
+    this.#client.event('ready', { ms }).then(
+      () => {
+        readyMs = this.elapsed
+      },
+      () => {}
+    )
     const up = this.#client.event('connected', { ms })
     // Whichever comes first; the other one's deadline must not end the process.
     const waiting = this.#client.event('waiting', { ms })
     const event: DaemonEvent = await Promise.any([up, waiting])
     const path = event.event === 'connected' ? event.path : event.event === 'waiting' ? event.code : ''
-    return { path, ms: this.elapsed }
+    return { path, ms: this.elapsed, readyMs }
   }
 
   /** Waits for a connection though there was none at first. */
   async meetLater(ms: number): Promise<Meeting | null> {
     try {
       const { path } = await this.client.event('connected', { ms })
-      return { path, ms: this.elapsed }
+      return { path, ms: this.elapsed, readyMs: 0 }
     } catch {
       return null
     }

@@ -15,7 +15,8 @@ export function idleStatus(): Status {
       publicAddress: null,
       publicPort: null,
       nat: 'unknown',
-      portMapping: { state: 'off' }
+      portMapping: { state: 'off' },
+      tcpRelay: null
     }
   }
 }

@@ -50,6 +50,8 @@ export class Hosts {
   readonly #schedule: DialSchedule
   #wanted: WantedMaps = []
   #anySince = 0
+  /** A connection is being opened beside one that works, which goes through a relay by TCP. */
+  #leavingTcp = false
   #dropDeadTimer: Timer | null = null
   #unwatch: (() => void) | null = null
   #closed = false
@@ -87,15 +89,21 @@ export class Hosts {
     this.key = childPublicKey(deps.publicKey)
     this.#any = new Dialler(deps, this.key, {
       opened: () => {
-        if (this.#someAnswer()) return false
+        if (this.#someAnswer() && !this.#leavingTcp) return false
         if (!this.live.some(host => host.dialler.greeting)) return true
         // It may be the one that was reached by its own key meanwhile.
         this.#any.later(limits.redialMs, () => this.#dialAny())
         return false
       },
       resume: () => this.#lone()?.session ?? null,
-      welcomed: welcomed => this.#onWelcomed(null, welcomed),
-      failed: err => this.#onAnyFailed(err)
+      welcomed: welcomed => {
+        this.#leavingTcp = false
+        this.#onWelcomed(null, welcomed)
+      },
+      failed: err => {
+        this.#leavingTcp = false
+        this.#onAnyFailed(err)
+      }
     })
   }
 
@@ -238,6 +246,7 @@ export class Hosts {
   /** Dials at once where a connection is gone or cannot live, beside it; what may live on is asked. */
   #onNetworkChange(changes: ReadonlySet<NetworkChange>): void {
     const severed = changes.has('lost') || changes.has('woken')
+    if (changes.has('udp') && this.#leaveTcp()) return
     this.#backoff.reset()
     const live = this.live
     for (const host of live) {
@@ -253,6 +262,15 @@ export class Hosts {
     }
     if (!this.#someConnected()) this.#topicLookup.soon()
     this.#schedule.run()
+  }
+
+  /** UDP works again: dials the one host beside the connection that it has by TCP. */
+  #leaveTcp(): boolean {
+    const lone = this.#lone()
+    if (!lone?.connected || lone.path !== 'relayed (tcp)') return false
+    this.#leavingTcp = true
+    this.#any.redial()
+    return true
   }
 
   // --- each host ---

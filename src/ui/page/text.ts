@@ -6,7 +6,8 @@ import type { SessionView } from '../wire.js'
 export const PATHS: Readonly<Record<PathKind, string>> = {
   lan: 'Same network',
   direct: 'Direct',
-  relayed: 'Relayed'
+  relayed: 'Relayed',
+  'relayed (tcp)': 'Relayed (TCP)'
 }
 
 export const PROTOS: Readonly<Record<Proto, string>> = { tcp: 'TCP', udp: 'UDP', tcpudp: 'TCP over UDP' }

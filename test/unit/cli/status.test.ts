@@ -79,6 +79,7 @@ const status: DaemonStatus = {
     publicAddress: '203.0.113.7',
     publicPort: null,
     nat: 'symmetric',
+    tcpRelay: null,
     portMapping: { state: 'none', reason: 'no router' }
   }
 }

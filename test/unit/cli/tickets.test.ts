@@ -204,13 +204,14 @@ test('ticket tells what is in one', async () => {
     maps: [{ proto: 'tcp', port: 1, name: 'K\u00fcche' }],
     relays: [decodeKey(KEY)],
     bootstrap: ['127.0.0.1:1'],
+    addresses: ['wss://relay.example/hn'],
     invite: new Uint8Array(32)
   })
   const { out, code } = await runOnce(['ticket', full])
   assert.equal(code, 0)
   assert.equal(
     out,
-    `public key\n  ${KEY}\nports\n  tcp 1 "Küche"\nrelays\n  ${KEY}\nDHT nodes\n  127.0.0.1:1\n` +
+    `public key\n  ${KEY}\nports\n  tcp 1 "Küche"\nrelays\n  ${KEY}\n  wss://relay.example/hn\nDHT nodes\n  127.0.0.1:1\n` +
       'an invite: this ticket is for one guest, and a secret\n'
   )
   const { events } = await runOnce(['ticket', TICKET, '--json'])
@@ -225,6 +226,7 @@ test('ticket tells what is in one', async () => {
       ],
       relays: [],
       bootstrap: [],
+      addresses: [],
       invite: false
     }
   ])

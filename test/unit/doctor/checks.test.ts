@@ -38,7 +38,16 @@ function nat(kind: NatKind, more: Partial<NatFinding> = {}): NatFinding {
 }
 
 function survey(more: Partial<Survey> = {}): Survey {
-  return { asked: 8, answered: 8, rtt: 23.6, nat: nat('cone'), beyond: null, contact: null, ...more }
+  return {
+    asked: 8,
+    answered: 8,
+    rtt: 23.6,
+    nat: nat('cone'),
+    beyond: null,
+    contact: null,
+    tcp: null,
+    ...more
+  }
 }
 
 function server(more: Partial<ServerFinding> = {}): ServerFinding {

@@ -245,8 +245,8 @@ test('newer tickets are told from mistyped ones', () => {
 
 test('a part that may be passed over is', () => {
   for (const part of [
-    [5, 2, 9, 9],
-    [3, 1, 9]
+    [7, 2, 9, 9],
+    [5, 1, 9]
   ]) {
     assert.deepEqual(decodeTicket(sealed(Uint8Array.from([...KEY, ...MAP, ...part]))), {
       publicKey: Uint8Array.from(KEY),
@@ -255,7 +255,27 @@ test('a part that may be passed over is', () => {
   }
 })
 
+test('addresses of relays by TCP are held, in a part that older programs pass over', () => {
+  const addresses = ['wss://relay.example/hn#token', 'ws://203.0.113.7:8080']
+  const ticket = { publicKey: KEY, maps: [{ proto: 'tcp' as const, port: 25_565 }], addresses }
+  const text = encodeTicket(ticket)
+  assert.deepEqual(decodeTicket(text), ticket)
+  // The part has an odd number: see "a part that may be passed over is".
+  const body = z32.decode(text.slice('hnat1'.length + 3, -6))
+  assert.equal(body[32 + 2 + 3], 3)
+  for (const wrong of [
+    ['http://relay.example'],
+    ['wss://u:p@relay.example'],
+    ['relay.example'],
+    [...addresses, ...addresses, 'ws://a']
+  ]) {
+    assert.throws(() => encodeTicket({ ...ticket, addresses: wrong }), { code: 'BAD_TICKET' }, wrong.join())
+  }
+})
+
 const WRONG: [string, number[]][] = [
+  ['an address that is none', [...KEY, ...MAP, 3, 5, 4, 0x68, 0x74, 0x74, 0x70]],
+  ['an address that is cut short', [...KEY, ...MAP, 3, 3, 9, 0x77, 0x73]],
   ['no maps', [...KEY]],
   ['an empty list of maps', [...KEY, 0, 0]],
   ['half a key', [...KEY.slice(0, 16)]],

@@ -5,13 +5,14 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
+import UdxSocket from 'udx-native/lib/socket.js'
 import UdxStream from 'udx-native/lib/stream.js'
 import { HyperNatError } from '../../../src/errors.js'
 import { type Classes, checkInternals, InternalDht, TESTED } from '../../../src/network/internals.js'
 import { root } from '../root.js'
 
 const require = createRequire(import.meta.url)
-const installed = { HyperDHT, SecretStream, UdxStream } as unknown as Classes
+const installed = { HyperDHT, SecretStream, UdxSocket, UdxStream } as unknown as Classes
 
 const isMismatch = (library: keyof typeof TESTED, path: string) => (err: unknown) => {
   assert.ok(err instanceof HyperNatError)

@@ -1,0 +1,265 @@
+/**
+ * The client's side of SPEC.md: one relay, and a WebSocket to it that is opened again whenever it breaks.
+ *
+ *            start             WELCOME              silent, closed
+ *     idle --------> dialling ---------> connected ----------------> dialling
+ *                      |  ^
+ *                      |  | every second one more, beside those that hang
+ *                      +--+
+ *
+ * While a network is down, an attempt hangs in the kernel, which tries again after 1, 3, 7 s; a new one each second is connected soon
+ * after the network is back, and the first to be welcomed ends the others.
+ */
+import type WebSocket from 'ws'
+import type { Limits } from '../../limits.js'
+import type { Log } from '../../log/log.js'
+import type { Clock, Timer } from '../../util/clock.js'
+import { Channel } from './channel.js'
+import * as frames from './frames.js'
+import { CLOSE, MESSAGE_MAX, type RelayKind, VERSION } from './frames.js'
+import type { Refusal } from './refusal.js'
+import { type RelayAddress, relayAddress } from './relay-address.js'
+
+export type ConnectionLimits = Pick<
+  Limits,
+  'tcpAttemptMs' | 'tcpAttempts' | 'tcpAttemptTimeoutMs' | 'tcpPingMs' | 'tcpSilentMs' | 'tcpRefusedMs'
+>
+
+export interface ConnectionEvents {
+  /** The relay has welcomed us; `resumed` when our sockets are there as before. */
+  up(resumed: boolean): void
+  /** The connection is gone, and is being opened again. */
+  down(): void
+  /** The relay's port of a socket; 0 when it has none. */
+  bound(socket: number, port: number): void
+  packet(socket: number, host: number, port: number, payload: Buffer): void
+}
+
+export class RelayConnection {
+  readonly address: RelayAddress
+  /** What it leads to; null before it has welcomed us. */
+  kind: RelayKind | null = null
+  /** Why there is no connection; null while there is one, or none was tried. */
+  refusal: Refusal | null = null
+  events: ConnectionEvents = { up() {}, down() {}, bound() {}, packet() {} }
+  readonly #clock: Clock
+  readonly #limits: ConnectionLimits
+  readonly #log: Log
+  /** Attempts that have not ended, the oldest first. */
+  readonly #attempts: Attempt[] = []
+  #channel: Channel | null = null
+  #session: Buffer | null = null
+  #timer: Timer | null = null
+  #running = false
+  /** Null until it has been loaded. */
+  #open: OpenWebSocket | null = null
+
+  constructor(address: string, clock: Clock, limits: ConnectionLimits, log: Log) {
+    this.address = relayAddress(address)
+    this.#clock = clock
+    this.#limits = limits
+    this.#log = log
+  }
+
+  get isUp(): boolean {
+    return this.#channel !== null
+  }
+
+  /** The least round trip, ms; Infinity while it is not known. */
+  get roundTrip(): number {
+    return this.#channel?.roundTrip ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Connects, and stays connected until {@link close}. */
+  start(): void {
+    if (this.#running) return
+    this.#running = true
+    loadWebSockets().then(
+      open => {
+        this.#open = open
+        this.#attempt()
+      },
+      err => {
+        this.refusal = 'unreachable'
+        this.#log.warn({ err }, 'relays by TCP cannot be used: a library is missing')
+      }
+    )
+  }
+
+  /** The network has changed: what hangs may never end, and what is silent is dead. */
+  restart(): void {
+    if (this.#running && !this.#channel) this.#attempt()
+  }
+
+  openSocket(socket: number): void {
+    this.#channel?.send(frames.open(socket))
+  }
+
+  closeSocket(socket: number): void {
+    this.#channel?.send(frames.close(socket))
+  }
+
+  /** @param host an IPv4 address as a number */
+  sendPacket(socket: number, host: number, port: number, payload: Uint8Array): void {
+    this.#channel?.sendPacket(frames.packet(socket, host, port, payload))
+  }
+
+  close(): void {
+    this.#running = false
+    this.#timer?.cancel()
+    for (const attempt of this.#attempts.splice(0)) attempt.end()
+    const channel = this.#channel
+    this.#channel = null
+    channel?.close(CLOSE.ending)
+  }
+
+  /** One more attempt, beside those that hang; and the next one in a while. */
+  #attempt(): void {
+    if (!this.#running || this.#channel || !this.#open) return
+    this.#timer?.cancel()
+    const { tcpAttempts, tcpAttemptMs } = this.#limits
+    if (this.#attempts.length >= tcpAttempts) this.#attempts.shift()!.end()
+    const attempt: Attempt = new Attempt(this.#open, this.address, this.#session, this.#clock, this.#limits, {
+      welcome: (channel, welcome) => this.#onWelcome(attempt, channel, welcome),
+      failed: (code, err) => this.#onFailed(attempt, code, err)
+    })
+    this.#attempts.push(attempt)
+    this.#plan(tcpAttemptMs)
+  }
+
+  #plan(ms: number): void {
+    this.#timer?.cancel()
+    this.#timer = this.#clock.after(ms, () => this.#attempt())
+  }
+
+  #onFailed(attempt: Attempt, code: number, err: Error | null): void {
+    const at = this.#attempts.indexOf(attempt)
+    if (at >= 0) this.#attempts.splice(at, 1)
+    if (this.#channel || !this.#running) return
+    this.refusal = refusalOf(code)
+    this.#log.debug({ relay: this.address.url, code, err }, 'no connection to the relay by TCP')
+    if (this.refusal === 'token' || this.refusal === 'version') this.#plan(this.#limits.tcpRefusedMs)
+  }
+
+  #onWelcome(attempt: Attempt, channel: Channel, { kind, session, resumed }: frames.Welcome): void {
+    for (const other of this.#attempts.splice(0)) if (other !== attempt) other.end()
+    this.#timer?.cancel()
+    this.#channel = channel
+    this.#session = session
+    this.kind = kind
+    this.refusal = null
+    channel.events = {
+      bound: (socket, port) => this.events.bound(socket, port),
+      packet: (socket, host, port, payload) => this.events.packet(socket, host, port, payload),
+      closed: code => this.#onClosed(channel, code)
+    }
+    this.#beat(channel)
+    this.events.up(resumed)
+  }
+
+  /** Pings, and notices when nothing comes back. */
+  #beat(channel: Channel): void {
+    if (this.#channel !== channel) return
+    const silent = this.#clock.now() - channel.lastReceived
+    if (silent > this.#limits.tcpSilentMs) return channel.terminate()
+    channel.ping()
+    this.#timer = this.#clock.after(this.#limits.tcpPingMs, () => this.#beat(channel))
+  }
+
+  #onClosed(channel: Channel, code: number): void {
+    if (this.#channel !== channel) return
+    this.#channel = null
+    this.#log.debug({ relay: this.address.url, code }, 'the connection to the relay by TCP is gone')
+    this.events.down()
+    if (this.#running) this.#attempt()
+  }
+}
+
+interface AttemptEvents {
+  welcome(channel: Channel, welcome: frames.Welcome): void
+  /** Called once, unless it was welcomed or ended. */
+  failed(code: number, err: Error | null): void
+}
+
+/** One WebSocket up to WELCOME. */
+class Attempt {
+  readonly #ws: WebSocket
+  #events: AttemptEvents | null
+
+  constructor(
+    open: OpenWebSocket,
+    address: RelayAddress,
+    session: Buffer | null,
+    clock: Clock,
+    limits: ConnectionLimits,
+    events: AttemptEvents
+  ) {
+    this.#events = events
+    this.#ws = open(address.url, limits.tcpAttemptTimeoutMs)
+    let error: Error | null = null
+    this.#ws.on('error', err => {
+      error = err
+    })
+    this.#ws.on('close', code => this.#fail(code, error))
+    this.#ws.on('unexpected-response', (request, { statusCode }) => {
+      request.destroy()
+      this.#fail(statusCode === 429 ? CLOSE.tooMany : 0, new Error(`HTTP status ${statusCode}`))
+      this.#ws.terminate()
+    })
+    this.#ws.on('open', () => {
+      const late = clock.after(limits.tcpAttemptTimeoutMs, () => this.#ws.terminate())
+      const channel: Channel = new Channel(this.#ws, clock, {
+        welcome: welcome => {
+          late.cancel()
+          const events = this.#events
+          this.#events = null
+          if (!events || welcome.version !== VERSION) return channel.terminate()
+          events.welcome(channel, welcome)
+        },
+        closed: code => {
+          late.cancel()
+          this.#fail(code, null)
+        }
+      })
+      channel.send(frames.hello({ lowest: VERSION, highest: VERSION, session, token: address.token }))
+    })
+  }
+
+  #fail(code: number, err: Error | null): void {
+    const events = this.#events
+    this.#events = null
+    events?.failed(code, err)
+  }
+
+  end(): void {
+    this.#events = null
+    this.#ws.terminate()
+  }
+}
+
+function refusalOf(code: number): Refusal {
+  if (code === CLOSE.token) return 'token'
+  if (code === CLOSE.version) return 'version'
+  return code === CLOSE.tooMany ? 'full' : 'unreachable'
+}
+
+type OpenWebSocket = (url: string, timeoutMs: number) => WebSocket
+
+/** Loads what opens a WebSocket, when it is first needed: most processes never do. */
+async function loadWebSockets(): Promise<OpenWebSocket> {
+  const [{ default: WebSocket }, { HttpsProxyAgent }, { getProxyForUrl }] = await Promise.all([
+    import('ws'),
+    import('https-proxy-agent'),
+    import('proxy-from-env')
+  ])
+  return (url, timeoutMs) => {
+    // The HTTP proxy on the way, as `HTTPS_PROXY` and `NO_PROXY` say, for `ws` too: CONNECT leads anywhere.
+    const proxy = getProxyForUrl(url.replace(/^wss?:/, 'https:'))
+    return new WebSocket(url, {
+      perMessageDeflate: false,
+      handshakeTimeout: timeoutMs,
+      maxPayload: MESSAGE_MAX,
+      ...(proxy && { agent: new HttpsProxyAgent(proxy) })
+    })
+  }
+}

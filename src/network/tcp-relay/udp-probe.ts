@@ -1,0 +1,95 @@
+/** Whether UDP gets through: DHT nodes are pinged from a socket of its own, past any relay. */
+import dgram from 'node:dgram'
+import { lookup } from 'node:dns/promises'
+import net from 'node:net'
+import { ipv4Number } from './ipv4.js'
+
+interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** dht-rpc's request PING: u8 version and type, u8 flags (internal), u16 tid, address and port little-endian, u8 command. */
+const REQUEST = 0x03
+const ANSWER = 0x13
+const INTERNAL = 0b100
+const PING = 0
+
+/** Between two pings of one node, ms. */
+const REPEAT_MS = 400
+
+/**
+ * Pings nodes until one answers.
+ * @param nodes `address@name` stands for either
+ * @param ms how long to wait
+ * @returns false when none has answered in time, or when all were refused before
+ */
+export async function isUdpAnswered(
+  nodes: readonly Address[],
+  ms: number,
+  signal: AbortSignal
+): Promise<boolean> {
+  if (nodes.length === 0) return false
+  const end = AbortSignal.any([signal, AbortSignal.timeout(ms)])
+  const probes = nodes.map(node => probe(node, end))
+  const answered = Promise.any(
+    probes.map(async one => {
+      if (!(await one)) throw new Error('no answer')
+    })
+  )
+  return answered.then(
+    () => true,
+    () => false
+  )
+}
+
+async function probe({ host, port }: Address, signal: AbortSignal): Promise<boolean> {
+  const address = await addressOf(host)
+  if (address === null || signal.aborted) return false
+  const socket = dgram.createSocket('udp4')
+  const tid = Math.floor(Math.random() * 65_536)
+  const request = Buffer.alloc(11)
+  request[0] = REQUEST
+  request[1] = INTERNAL
+  request.writeUInt16LE(tid, 2)
+  request.writeUInt32BE(ipv4Number(address), 4)
+  request.writeUInt16LE(port, 8)
+  request[10] = PING
+  return new Promise(resolve => {
+    const send = (): void => socket.send(request, noop)
+    let timer: NodeJS.Timeout | undefined
+    let ended = false
+    const done = (answered: boolean): void => {
+      if (ended) return
+      ended = true
+      clearInterval(timer)
+      signal.removeEventListener('abort', onabort)
+      socket.close()
+      resolve(answered)
+    }
+    const onabort = (): void => done(false)
+    signal.addEventListener('abort', onabort)
+    // A firewall's refusal, or there is no way out of this machine.
+    socket.on('error', () => done(false))
+    socket.on('message', packet => {
+      if (packet.byteLength >= 4 && packet[0] === ANSWER && packet.readUInt16LE(2) === tid) done(true)
+    })
+    socket.connect(port, address, () => {
+      if (ended) return
+      send()
+      timer = setInterval(send, REPEAT_MS)
+    })
+  })
+}
+
+async function addressOf(node: string): Promise<string | null> {
+  const host = node.split('@')[0]!
+  if (net.isIPv4(host)) return host
+  try {
+    return (await lookup(host, 4)).address
+  } catch {
+    return null
+  }
+}
+
+function noop(): void {}

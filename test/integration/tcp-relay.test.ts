@@ -1,0 +1,598 @@
+/** Packets through a relay by TCP, over loopback: hyperdht on top, real sockets below. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import tls from 'node:tls'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type SecretStream from '@hyperswarm/secret-stream'
+import HyperDHT from 'hyperdht'
+import UDX from 'udx-native'
+import WebSocket from 'ws'
+import { LIMITS, RELAY_LIMITS, TCP_RELAY_LIMITS, type TcpRelayLimits } from '../../src/limits.js'
+import { silentLog } from '../../src/log/log.js'
+import { Shaper } from '../../src/network/shaper.js'
+import { RelayConnection } from '../../src/network/tcp-relay/connection.js'
+import { Endpoint, type EndpointOptions } from '../../src/network/tcp-relay/endpoint.js'
+import * as frames from '../../src/network/tcp-relay/frames.js'
+import { ipv4Number, ipv4Text } from '../../src/network/tcp-relay/ipv4.js'
+import { RelayedUdx } from '../../src/network/tcp-relay/relayed-udx.js'
+import { systemClock } from '../../src/util/clock.js'
+import * as deadline from '../support/deadline.js'
+import { missing, programPath } from '../support/programs.js'
+import { Random } from '../support/random.js'
+import { startTestnet } from '../support/testnet.js'
+
+const LOOPBACK = '127.0.0.1'
+
+const until = (holds: () => boolean, what: string) => deadline.until(10_000, what, holds)
+
+type Options = Partial<Omit<EndpointOptions, 'limits'>> & { limits?: Partial<TcpRelayLimits> }
+
+async function relay(t: TestContext, { limits, ...options }: Options = {}): Promise<Endpoint> {
+  const endpoint = new Endpoint({
+    port: 0,
+    host: LOOPBACK,
+    tokens: [],
+    uplink: { bindHost: LOOPBACK, to: { admits: host => ipv4Text(host) === LOOPBACK } },
+    shaper: new Shaper(systemClock, { ...RELAY_LIMITS, sessionBits: 1e9, totalBits: 1e9 }),
+    clock: systemClock,
+    limits: { ...TCP_RELAY_LIMITS, ...limits },
+    log: silentLog,
+    ...options
+  })
+  await endpoint.start()
+  t.after(() => endpoint.close())
+  return endpoint
+}
+
+/** Passes TCP on, so that it can be cut, stopped and looked at. */
+class Wire {
+  readonly #server = net.createServer(socket => this.#onConnection(socket))
+  readonly #pairs = new Set<[net.Socket, net.Socket]>()
+  readonly seen: Buffer[] = []
+  /** Accepts no connection. */
+  refuse = false
+  /** Swallows what comes, both ways, as when a cable is out. */
+  hold = false
+  /** Cuts the connection after so many bytes to the client. */
+  cutAfter = Number.POSITIVE_INFINITY
+  cuts = 0
+  to = 0
+
+  static async open(t: TestContext, to: number): Promise<Wire> {
+    const wire = new Wire()
+    wire.to = to
+    wire.#server.listen(0, LOOPBACK)
+    await once(wire.#server, 'listening')
+    t.after(() => wire.close())
+    return wire
+  }
+
+  get port(): number {
+    return (this.#server.address() as net.AddressInfo).port
+  }
+
+  #onConnection(client: net.Socket): void {
+    client.on('error', () => {})
+    if (this.refuse) return void client.destroy()
+    const server = net.connect(this.to, LOOPBACK)
+    server.on('error', () => client.destroy())
+    const pair: [net.Socket, net.Socket] = [client, server]
+    this.#pairs.add(pair)
+    client.on('data', data => {
+      this.seen.push(data)
+      if (!this.hold) server.write(data)
+    })
+    server.on('data', data => {
+      this.seen.push(data)
+      if (this.hold) return
+      this.cutAfter -= data.byteLength
+      if (this.cutAfter > 0) return void client.write(data)
+      this.cutAfter = Number.POSITIVE_INFINITY
+      this.cuts++
+      // Half of what there is, and so in the middle of a frame.
+      client.write(data.subarray(0, data.byteLength >> 1), () => this.cut())
+    })
+    const end = (): void => {
+      this.#pairs.delete(pair)
+      // Of a connection that is held, nobody hears.
+      if (!this.hold) for (const socket of pair) socket.destroy()
+    }
+    client.on('close', end)
+    server.on('close', end)
+  }
+
+  cut(): void {
+    for (const pair of this.#pairs) for (const socket of pair) socket.destroy()
+    this.#pairs.clear()
+  }
+
+  close(): void {
+    this.hold = false
+    this.cut()
+    this.#server.close()
+  }
+}
+
+interface Node {
+  readonly dht: HyperDHT
+  readonly udx: RelayedUdx
+  readonly connection: RelayConnection
+  /** What has become of the connection. */
+  readonly told: string[]
+}
+
+/** A DHT node all of whose packets go through a relay. */
+async function relayed(t: TestContext, address: string, bootstrap: readonly string[]): Promise<Node> {
+  const udx = new RelayedUdx()
+  const connection = new RelayConnection(address, systemClock, LIMITS, silentLog)
+  const told: string[] = []
+  udx.use(connection, what => told.push(what))
+  connection.start()
+  await until(() => connection.isUp, 'the relay welcomes us')
+  udx.route = connection
+  const dht = new HyperDHT({ bootstrap, udx, connectionKeepAlive: false })
+  t.after(async () => {
+    await dht.destroy({ force: true })
+    udx.drop(connection)
+    connection.close()
+  })
+  await dht.fullyBootstrapped()
+  // hyperdht does this by itself, but later.
+  await (dht as unknown as { _updateNetworkState(only: boolean): Promise<boolean> })._updateNetworkState(true)
+  return { dht, udx, connection, told }
+}
+
+/** A server that sends back what it gets. */
+async function echo(dht: HyperDHT): Promise<Uint8Array> {
+  const keyPair = HyperDHT.keyPair()
+  const server = dht.createServer({}, stream => {
+    stream.on('error', () => {})
+    stream.on('data', (data: Buffer) => stream.write(data))
+    stream.on('end', () => stream.end())
+    stream.rawStream.on('message', (message: Buffer) => stream.rawStream.trySend(message))
+  })
+  await server.listen(keyPair)
+  return keyPair.publicKey
+}
+
+async function dial(t: TestContext, dht: HyperDHT, key: Uint8Array): Promise<SecretStream> {
+  const stream = dht.connect(key, {})
+  stream.on('error', () => {})
+  t.after(() => stream.destroy())
+  await once(stream, 'open')
+  return stream
+}
+
+/** Sends bytes and expects the same back. */
+async function exchange(stream: SecretStream, bytes: Buffer): Promise<void> {
+  const parts: Buffer[] = []
+  let size = 0
+  const all = new Promise<void>((resolve, reject) => {
+    const ondata = (data: Buffer): void => {
+      parts.push(Buffer.from(data))
+      size += data.byteLength
+      if (size < bytes.byteLength) return
+      stream.off('data', ondata)
+      resolve()
+    }
+    stream.on('data', ondata)
+    stream.once('close', () => reject(new Error('the stream is closed')))
+  })
+  for (let at = 0; at < bytes.byteLength; at += 16_384) stream.write(bytes.subarray(at, at + 16_384))
+  await all
+  assert.ok(Buffer.concat(parts).equals(bytes), 'the same bytes')
+}
+
+async function plain(t: TestContext, bootstrap: readonly string[]): Promise<HyperDHT> {
+  const dht = new HyperDHT({ bootstrap, connectionKeepAlive: false })
+  t.after(() => dht.destroy({ force: true }))
+  await dht.fullyBootstrapped()
+  return dht
+}
+
+for (const [name, clientBlocked, serverBlocked] of [
+  ['the client', true, false],
+  ['the server', false, true],
+  ['both', true, true]
+] as const) {
+  test(`streams and datagrams go through the relay where ${name} has no UDP`, async t => {
+    const testnet = await startTestnet()
+    t.after(() => testnet.close())
+    const endpoint = await relay(t)
+    const address = `ws://${LOOPBACK}:${endpoint.port}/hn`
+    const serverDht = serverBlocked
+      ? (await relayed(t, address, testnet.bootstrap)).dht
+      : await plain(t, testnet.bootstrap)
+    const clientDht = clientBlocked
+      ? (await relayed(t, address, testnet.bootstrap)).dht
+      : await plain(t, testnet.bootstrap)
+    // The relay's port is open to all, and so the one whose it is.
+    if (clientBlocked) assert.ok(!clientDht.firewalled)
+    const stream = await dial(t, clientDht, await echo(serverDht))
+    assert.equal(Boolean(stream.rawStream.relay), clientBlocked)
+    await exchange(stream, new Random().bytes(300_000))
+    const datagram = new Random().bytes(900)
+    const back = once(stream.rawStream, 'message')
+    stream.rawStream.trySend(datagram)
+    assert.deepEqual((await back)[0], datagram)
+  })
+}
+
+test('what a relay has in its hands: addresses, sizes, times, looked-up keys, and no byte of what is sent', async t => {
+  const testnet = await startTestnet()
+  t.after(() => testnet.close())
+  const endpoint = await relay(t)
+  const wire = await Wire.open(t, endpoint.port)
+  const { dht } = await relayed(t, `ws://${LOOPBACK}:${wire.port}/hn`, testnet.bootstrap)
+  const key = await echo(await plain(t, testnet.bootstrap))
+  const stream = await dial(t, dht, key)
+  const secret = new Random().bytes(64 * 1024)
+  await exchange(stream, secret)
+  const messages = unmask(Buffer.concat(wire.seen))
+  const target = (HyperDHT as unknown as { hash(data: Uint8Array): Buffer }).hash(key)
+  assert.ok(messages.includes(target), 'the hash of the key that was looked up is there: the capture works')
+  for (let at = 0; at < secret.byteLength; at += 1024) {
+    assert.ok(!messages.includes(secret.subarray(at, at + 16)), `not what was sent, at ${at}`)
+  }
+})
+
+/** Takes the masks off a capture of WebSocket frames in either direction, as far as frames begin where one can be seen. */
+function unmask(capture: Buffer): Buffer {
+  const plain: Buffer[] = [capture]
+  for (let at = 0; at + 8 < capture.byteLength; at++) {
+    // A final binary frame with a mask.
+    if (capture[at] !== 0x82 || (capture[at + 1]! & 0x80) === 0) continue
+    const short = capture[at + 1]! & 0x7f
+    const head = short === 126 ? 4 : 2
+    const size = short === 126 ? capture.readUInt16BE(at + 2) : short
+    const body = at + head + 4
+    if (short === 127 || body + size > capture.byteLength) continue
+    const out = Buffer.from(capture.subarray(body, body + size))
+    for (let i = 0; i < size; i++) out[i]! ^= capture[at + head + (i & 3)]!
+    plain.push(out)
+  }
+  return Buffer.concat(plain)
+}
+
+test('a stream outlives a connection that is cut in the middle of a frame', async t => {
+  const testnet = await startTestnet()
+  t.after(() => testnet.close())
+  const endpoint = await relay(t)
+  const wire = await Wire.open(t, endpoint.port)
+  const { dht, told } = await relayed(t, `ws://${LOOPBACK}:${wire.port}/hn`, testnet.bootstrap)
+  const stream = await dial(t, dht, await echo(await plain(t, testnet.bootstrap)))
+  await exchange(stream, new Random().bytes(20_000))
+  told.length = 0
+  wire.cutAfter = 100_000
+  await exchange(stream, new Random().bytes(500_000))
+  assert.equal(wire.cuts, 1)
+  assert.deepEqual(told, ['down', 'up'], 'resumed, with its ports')
+  assert.equal([...endpoint.sessions].length, 1)
+})
+
+test('a half-open connection is given up, and the session goes on over a new one', async t => {
+  const testnet = await startTestnet()
+  t.after(() => testnet.close())
+  const endpoint = await relay(t)
+  const wire = await Wire.open(t, endpoint.port)
+  const { dht, told } = await relayed(t, `ws://${LOOPBACK}:${wire.port}/hn`, testnet.bootstrap)
+  const stream = await dial(t, dht, await echo(await plain(t, testnet.bootstrap)))
+  await exchange(stream, new Random().bytes(20_000))
+  told.length = 0
+  wire.hold = true
+  await until(() => told.includes('down'), 'silence is noticed')
+  wire.hold = false
+  const back = performance.now()
+  await until(() => told.includes('up'), 'it is up again')
+  assert.ok(performance.now() - back < 2000, `${performance.now() - back} ms`)
+  await exchange(stream, new Random().bytes(20_000))
+  assert.equal([...endpoint.sessions].length, 1, 'the relay has ended the half-open one')
+})
+
+test('after a restart of the relay its client has new ports, and dials again through them', async t => {
+  const testnet = await startTestnet()
+  t.after(() => testnet.close())
+  const first = await relay(t)
+  const wire = await Wire.open(t, first.port)
+  const { dht, told } = await relayed(t, `ws://${LOOPBACK}:${wire.port}/hn`, testnet.bootstrap)
+  const key = await echo(await plain(t, testnet.bootstrap))
+  await exchange(await dial(t, dht, key), new Random().bytes(20_000))
+  told.length = 0
+  await first.close()
+  wire.to = (await relay(t)).port
+  await until(() => told.includes('ports'), 'it has other ports')
+  assert.deepEqual(told, ['down', 'up', 'ports'])
+  await exchange(await dial(t, dht, key), new Random().bytes(20_000))
+})
+
+// --- what a relay refuses ---
+
+/** A client in our hands: what it says is up to the test. */
+class Hand {
+  readonly heard: string[] = []
+  closed: number | null = null
+  readonly ports = new Map<number, number>()
+  readonly packets: { host: string; port: number; packet: Buffer }[] = []
+
+  private constructor(readonly ws: WebSocket) {
+    ws.on('error', () => {})
+    ws.on('close', code => {
+      this.closed = code
+    })
+    ws.on('unexpected-response', (_, { statusCode }) => {
+      this.closed = statusCode ?? 0
+    })
+    ws.on('message', (data: Buffer) =>
+      frames.readMessage(data, {
+        welcome: ({ kind, resumed }) => this.heard.push(`welcome ${kind}${resumed ? ' resumed' : ''}`),
+        bound: (socket, port) => {
+          this.ports.set(socket, port)
+          this.heard.push(`bound ${socket} ${port > 0 ? 'yes' : 'no'}`)
+        },
+        packet: (_, host, port, packet) =>
+          this.packets.push({ host: ipv4Text(host), port, packet: Buffer.from(packet) }),
+        received: () => {}
+      })
+    )
+  }
+
+  static async open(
+    t: TestContext,
+    { port }: { port: number },
+    { token = '', headers = {}, greet = true } = {}
+  ): Promise<Hand> {
+    const hand = new Hand(new WebSocket(`ws://${LOOPBACK}:${port}/`, { headers }))
+    t.after(() => hand.ws.terminate())
+    await until(() => hand.ws.readyState === WebSocket.OPEN || hand.closed !== null, 'open or refused')
+    if (greet && hand.closed === null) {
+      hand.say(frames.hello({ lowest: 1, highest: 1, session: null, token }))
+      await until(() => hand.heard.length > 0 || hand.closed !== null, 'welcomed or closed')
+    }
+    return hand
+  }
+
+  say(...parts: Buffer[]): void {
+    this.ws.send(Buffer.concat(parts))
+  }
+}
+
+async function receiver(t: TestContext): Promise<{ port: number; packets: Buffer[] }> {
+  const socket = new UDX().createSocket()
+  const packets: Buffer[] = []
+  socket.on('message', (packet: Buffer) => packets.push(Buffer.from(packet)))
+  socket.bind(0, LOOPBACK)
+  t.after(() => socket.close())
+  return { port: socket.address()!.port, packets }
+}
+
+function udxPacket(size = 40): Buffer {
+  const packet = new Random().bytes(size)
+  packet.set([0xff, 1])
+  return packet
+}
+
+function dhtPacket(port: number): Buffer {
+  const packet = Buffer.alloc(12)
+  packet[0] = 0x03
+  packet.writeUInt32BE(ipv4Number(LOOPBACK), 4)
+  packet.writeUInt16LE(port, 8)
+  return packet
+}
+
+test('only packets of UDX and dht-rpc leave the relay, and only to addresses that it admits', async t => {
+  const admitted: string[] = []
+  const endpoint = await relay(t, {
+    uplink: {
+      bindHost: LOOPBACK,
+      to: {
+        admits: host => {
+          admitted.push(ipv4Text(host))
+          return ipv4Text(host) === LOOPBACK
+        }
+      }
+    }
+  })
+  const { port, packets } = await receiver(t)
+  const hand = await Hand.open(t, endpoint)
+  const to = (host: string, packet: Buffer, at = port) => frames.packet(1, ipv4Number(host), at, packet)
+  const good = [udxPacket(), dhtPacket(port), Buffer.of(0)]
+  hand.say(
+    frames.open(1),
+    to(LOOPBACK, Buffer.from('GET / HTTP/1.1\r\n\r\n')),
+    to(LOOPBACK, Buffer.alloc(48, 0x1b)),
+    to(LOOPBACK, dhtPacket(port + 1)),
+    to('10.0.0.1', udxPacket()),
+    to('169.254.169.254', udxPacket()),
+    to(LOOPBACK, udxPacket(), 0),
+    frames.packet(2, ipv4Number(LOOPBACK), port, udxPacket()),
+    ...good.map(packet => to(LOOPBACK, packet))
+  )
+  await until(() => packets.length >= good.length, 'the good ones arrive')
+  assert.deepEqual(packets, good)
+  const [session] = endpoint.sessions
+  assert.equal(session!.refused, 7)
+  assert.ok(admitted.includes('169.254.169.254'))
+})
+
+test('what comes to a port of the relay is passed on only if it is UDX or dht-rpc', async t => {
+  const endpoint = await relay(t)
+  const hand = await Hand.open(t, endpoint)
+  hand.say(frames.open(1))
+  await until(() => hand.ports.has(1), 'the port is known')
+  const socket = new UDX().createSocket()
+  t.after(() => socket.close())
+  const good = udxPacket()
+  for (const packet of [Buffer.from('hello'), Buffer.alloc(0), good]) {
+    if (packet.byteLength > 0) socket.trySend(packet, hand.ports.get(1)!, LOOPBACK)
+  }
+  await until(() => hand.packets.length > 0, 'the good one arrives')
+  assert.deepEqual(hand.packets, [{ host: LOOPBACK, port: socket.address()!.port, packet: good }])
+})
+
+test('sockets, sessions, connections and new destinations are limited', async t => {
+  const endpoint = await relay(t, {
+    limits: {
+      sessionSockets: 3,
+      sockets: 4,
+      addressConnections: 3,
+      destinationBurst: 5,
+      destinationsPerSecond: 0.001
+    }
+  })
+  const [one, two, three] = [
+    await Hand.open(t, endpoint),
+    await Hand.open(t, endpoint),
+    await Hand.open(t, endpoint)
+  ]
+  one.say(...[1, 2, 3, 4].map(frames.open))
+  await until(() => one.heard.length === 5, 'four answers')
+  assert.deepEqual(one.heard.slice(1), ['bound 1 yes', 'bound 2 yes', 'bound 3 yes', 'bound 4 no'])
+  two.say(...[1, 2].map(frames.open))
+  await until(() => two.heard.length === 3, 'two answers')
+  assert.deepEqual(two.heard.slice(1), ['bound 1 yes', 'bound 2 no'], 'four sockets in all')
+  const four = await Hand.open(t, endpoint)
+  assert.equal(four.closed, 429, 'a fourth connection of one address')
+  // Behind a reverse proxy each client has its own address.
+  const proxied = await Hand.open(t, endpoint, { headers: { 'x-forwarded-for': '1.2.3.4, 203.0.113.7' } })
+  assert.deepEqual(proxied.heard, ['welcome network'])
+  one.say(frames.close(1))
+  three.say(frames.open(1))
+  const { port, packets } = await receiver(t)
+  for (let i = 0; i < 8; i++) three.say(frames.packet(1, ipv4Number(LOOPBACK), port + i, udxPacket()))
+  for (let i = 0; i < 3; i++) three.say(frames.packet(1, ipv4Number(LOOPBACK), port, udxPacket()))
+  await until(() => packets.length === 4, 'what goes to a known destination arrives')
+  const session = [...endpoint.sessions].find(({ refused }) => refused > 0)
+  assert.equal(session!.refused, 3, 'the sixth, seventh and eighth destination')
+})
+
+test('a token is wanted where one is set, and HELLO in time', async t => {
+  const endpoint = await relay(t, { tokens: ['s3cret'], limits: { helloMs: 300 } })
+  for (const [token, outcome] of [
+    ['', 4401],
+    ['s3cres', 4401],
+    ['s3cret ', 4401],
+    ['s3cret', null]
+  ] as const) {
+    const hand = await Hand.open(t, endpoint, { token })
+    assert.equal(hand.closed, outcome, JSON.stringify(token))
+  }
+  const silent = await Hand.open(t, endpoint, { greet: false })
+  await until(() => silent.closed !== null, 'closed')
+  assert.equal(silent.closed, 4408)
+})
+
+test('a certificate that has changed is used, and a broken one is not', {
+  skip: missing('openssl')
+}, async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const files = (name: string) => ({ cert: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) })
+  for (const name of ['one', 'two']) {
+    const { cert, key } = files(name)
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+    const args = [
+      'req',
+      '-x509',
+      ...curve,
+      '-days',
+      '1',
+      '-subj',
+      `/CN=${name}`,
+      '-keyout',
+      key,
+      '-out',
+      cert
+    ]
+    execFileSync(programPath('openssl'), args, { stdio: 'ignore' })
+  }
+  const used = files('used')
+  const use = (name: string): void => {
+    copyFileSync(files(name).cert, used.cert)
+    copyFileSync(files(name).key, used.key)
+  }
+  use('one')
+  let warnings = 0
+  const log = Object.assign(Object.create(silentLog), { warn: () => warnings++ })
+  const endpoint = await relay(t, { tls: used, limits: { certificateMs: 50 }, log })
+  const shown = async (): Promise<unknown> => {
+    const socket = tls.connect({ host: LOOPBACK, port: endpoint.port, rejectUnauthorized: false })
+    await once(socket, 'secureConnect')
+    const { subject } = socket.getPeerCertificate()
+    socket.destroy()
+    return subject.CN
+  }
+  assert.equal(await shown(), 'one')
+  use('two')
+  await deadline.until(10_000, 'the new certificate is shown', async () => (await shown()) === 'two')
+  writeFileSync(used.cert, 'no certificate')
+  await until(() => warnings > 0, 'the broken one is reported')
+  assert.equal(await shown(), 'two', 'the last good one')
+  use('one')
+  await deadline.until(10_000, 'the first one is shown again', async () => (await shown()) === 'one')
+})
+
+test('what breaks the protocol ends the connection with 4400', async t => {
+  const endpoint = await relay(t)
+  const hello = frames.hello({ lowest: 1, highest: 1, session: null, token: '' })
+  for (const [name, bad] of [
+    ['an unknown frame', Buffer.of(0x42, 0, 0)],
+    ['a second HELLO', hello],
+    ['a frame of the relay', frames.bound(1, 1)],
+    ['a cut frame', frames.open(1).subarray(0, 4)],
+    ['more received than sent', frames.received(1)]
+  ] as const) {
+    const hand = await Hand.open(t, endpoint)
+    hand.say(bad)
+    await until(() => hand.closed !== null, name)
+    assert.equal(hand.closed, 4400, name)
+  }
+  const early = await Hand.open(t, endpoint, { greet: false })
+  early.say(frames.open(1))
+  await until(() => early.closed !== null, 'OPEN before HELLO')
+  assert.equal(early.closed, 4400)
+  const future = await Hand.open(t, endpoint, { greet: false })
+  future.say(frames.hello({ lowest: 2, highest: 9, session: null, token: '' }))
+  await until(() => future.closed !== null, 'a version that is not known')
+  assert.equal(future.closed, 4406)
+})
+
+test('a session that nobody resumes ends with its ports', async t => {
+  const endpoint = await relay(t, { limits: { resumeMs: 100 } })
+  const hand = await Hand.open(t, endpoint)
+  hand.say(frames.open(1))
+  await until(() => hand.ports.has(1), 'the port is known')
+  hand.ws.terminate()
+  await until(() => [...endpoint.sessions].length === 0, 'it ends')
+  assert.equal(endpoint.clientOf(hand.ports.get(1)!), null)
+})
+
+test('a client that stops reading costs the relay little, and its packets are dropped, not kept', async t => {
+  const endpoint = await relay(t)
+  const hand = await Hand.open(t, endpoint)
+  hand.say(frames.open(1))
+  await until(() => hand.ports.has(1), 'the port is known')
+  hand.ws.pause()
+  const socket = new UDX().createSocket()
+  t.after(() => socket.close())
+  // Garbage of this and earlier tests is not what the relay keeps.
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  const before = process.memoryUsage()
+  const packet = udxPacket(1400)
+  for (let i = 0; i < 20_000; i++) {
+    socket.trySend(packet, hand.ports.get(1)!, LOOPBACK)
+    if (i % 50 === 0) await new Promise(resolve => setImmediate(resolve))
+  }
+  collect()
+  const after = process.memoryUsage()
+  const grown = after.arrayBuffers + after.external - before.arrayBuffers - before.external
+  assert.ok(grown < 16e6, `${Math.round(grown / 1e6)} MB of 28`)
+})
