@@ -47,7 +47,7 @@ const VECTORS: [string, Ticket, string][] = [
         { proto: 'udp', port: 5, name: 'c' }
       ]
     },
-    'hnat1bn7a56dr7ngbboiti95srcfufe1p6wmokd8x8jhtb1ien83xeekw7uoyratyyyonae4yybynymnyryyereyywysgyadyybyno83bzf'
+    'hnat1bn7a56dr7ngbboiti95srcfufe1p6wmokd8x8jhtb1ien83xeekw7uoyratyyyonae4yybynymnyryyereyywysgbedyybyn5rm5em'
   ],
   [
     'everything',
