@@ -12,6 +12,7 @@ import { OpenClient } from './client/open-client.js'
 import { type PingOptions, type PingSummary, ping } from './client/ping.js'
 import { HyperNatError } from './errors.js'
 import type { DaemonEvent } from './events.js'
+import { portSetOf } from './games/port-set.js'
 import { childPublicKey } from './identity/child.js'
 import { keyOf } from './identity/encoding.js'
 import { GuestKey } from './identity/guest.js'
@@ -264,7 +265,14 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 function fromTicket(given: string | Ticket, maps?: readonly MapToOpen[]) {
   const ticket = typeof given === 'string' ? decodeTicket(given) : given
   const guest = ticket.invite && new GuestKey(ticket.invite)
-  const all = ticket.maps.map(({ proto, port }): MapToOpen => ({ proto, port, nextFree: true }))
+  const all = ticket.maps.map(
+    ({ proto, port, name, guestPorts }): MapToOpen => ({
+      proto,
+      port,
+      nextFree: true,
+      set: portSetOf(name, guestPorts, undefined)
+    })
+  )
   return { publicKey: ticket.publicKey, maps: maps ?? all, guest }
 }
 

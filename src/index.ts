@@ -36,6 +36,7 @@ export type { Discovery } from './games/discovery.js'
 export { Games, knownGames } from './games/games.js'
 export { type Lobby, lobbyOf } from './games/lobby.js'
 export { mapName } from './games/map-name.js'
+export { type PortSet, portSetOf } from './games/port-set.js'
 export { type GamePort, portsOfGame, type Recipe } from './games/recipe.js'
 export { HyperNat, type HyperNatOptions } from './hyper-nat.js'
 export type { AccessRules, AllowedKey, Invite } from './identity/access-rules.js'
@@ -44,7 +45,14 @@ export { GuestKey } from './identity/guest.js'
 export { type KeyPair, keyPairOf, randomSecret } from './identity/keys.js'
 export { Secret } from './identity/secret.js'
 export { inviteTicket, serverTicket } from './identity/server-ticket.js'
-export { decodeTicket, encodeTicket, type Ticket, type TicketMap, ticketName } from './identity/ticket.js'
+export {
+  decodeTicket,
+  encodeTicket,
+  type GuestPorts,
+  type Ticket,
+  type TicketMap,
+  ticketName
+} from './identity/ticket.js'
 export {
   CONTROL_LIMITS,
   type ControlLimits,

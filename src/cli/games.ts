@@ -1,6 +1,6 @@
 /** `hyper-nat games`: which games there are recipes for, and what one of them says. */
 
-import { fillIn } from '../games/help.js'
+import { recipeHelp } from '../games/help.js'
 import type { Recipe } from '../games/recipe.js'
 import { LOCALHOST } from '../text/address.js'
 import { type Arguments, type Command, type Job, words } from './command.js'
@@ -22,7 +22,6 @@ export const games: Command = {
 
 async function job(args: Arguments): Promise<Job> {
   const { knownGames } = await import('../games/games.js')
-  const { portOf } = await import('../games/recipe.js')
   const { OptionsError } = await import('../errors.js')
   const known = knownGames()
   const search = words(args, 'search').join(' ')
@@ -37,7 +36,7 @@ async function job(args: Arguments): Promise<Job> {
       if (args.json)
         for (const { $schema: _, ...recipe } of found)
           context.stdout(`${JSON.stringify({ event: 'game', ...recipe })}\n`)
-      else context.stdout(one ? describe(one, portOf(one)) : listOf(found))
+      else context.stdout(one ? describe(one) : listOf(found))
       return EXIT.done
     }
   }
@@ -55,8 +54,9 @@ function listOf(recipes: readonly Recipe[]): string {
   return table(['GAME', 'PORTS', 'JOINED BY', 'NAME'], rows)
 }
 
-function describe(recipe: Recipe, port: number): string {
-  const { id, name, aliases = [], ports, works, why, tried, host, guest } = recipe
+function describe(recipe: Recipe): string {
+  const { id, name, aliases = [], ports, works, why, tried } = recipe
+  const { host, guest } = recipeHelp(recipe, LOCALHOST)
   return [
     `${name} (${[id, ...aliases].join(', ')})`,
     ...ports.map(
@@ -65,8 +65,8 @@ function describe(recipe: Recipe, port: number): string {
     ),
     `LAN list: ${works}.${why === undefined ? '' : ` ${why}`}`,
     ...(tried === undefined ? [] : [`Tried: ${tried}`]),
-    `Host: ${fillIn(host, LOCALHOST, port)}`,
-    `Guest: ${fillIn(guest, LOCALHOST, port)}`,
+    `Host: ${host}`,
+    `Guest: ${guest}`,
     ''
   ].join('\n')
 }

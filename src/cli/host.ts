@@ -22,14 +22,15 @@ import {
 
 export const host: Command = {
   name: 'host',
-  describe: 'Share a game by its name',
-  positional: { name: 'game', describe: 'A game that hyper-nat games lists' },
+  describe: 'Share games by their names',
+  positional: { name: 'game', describe: 'One game or more that hyper-nat games lists' },
   flags: {
     port: {
       alias: 'p',
       type: 'string',
       array: true,
-      describe: "Other port(s) than the game's own, in the order in which hyper-nat games shows them"
+      describe:
+        "Other port(s) than the game's own, in the order of hyper-nat games; those that depend on the first move with it"
     },
     optional: { type: 'boolean', describe: 'Share also the ports that the game can do without' },
     ...secretFlags,
@@ -51,6 +52,7 @@ export const host: Command = {
   examples: [
     ['hyper-nat host minecraft', 'under a new secret'],
     ['hyper-nat host minecraft -p 54321 -s mysecret', 'a world that was opened on another port'],
+    ['hyper-nat host minecraft mumble', 'both under one ticket'],
     ['hyper-nat host openarena --name "Friday"', 'with a name for your friends'],
     [
       'hyper-nat host minecraft --private --allow Anna=KEY',
@@ -66,22 +68,28 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { knownGames } = await import('../games/games.js')
   const { HyperNatError, OptionsError } = await import('../errors.js')
   const { hostHelp } = await import('../games/help.js')
-  const game = words(args, 'game').join(' ')
-  if (game === '') {
+  const { partsOf } = await import('../games/map-name.js')
+  const named = words(args, 'game')
+  if (named.length === 0) {
     const message = 'is missing; hyper-nat games lists them, and hyper-nat server shares any port'
     throw new OptionsError([{ path: 'GAME', message }], 'BAD_USAGE')
   }
-  const recipe = knownGames().find(game)
-  if (recipe?.works === 'no' && args.force !== true) {
+  const known = knownGames()
+  const { found, unknown } = known.findAll(named)
+  // The check of the options says what is wrong with it.
+  const games = unknown === undefined ? found : [...found, unknown]
+  const recipes = found.map(game => known.find(game)!)
+  const unplayable = recipes.find(({ works }) => works === 'no')
+  if (unplayable && args.force !== true) {
     throw new HyperNatError(
       'GAME_UNPLAYABLE',
-      `${recipe.name} cannot be played so. ${recipe.why} Share it anyway with --force.`
+      `${unplayable.name} cannot be played so. ${unplayable.why} Share it anyway with --force.`
     )
   }
   const { secret, generated, warning } = await secretOf(args, context)
   const target = text(args, 'host')
   const options = hostOptions({
-    game,
+    games,
     ports: list(args, 'port'),
     optionalPorts: args.optional === true,
     discovery: discoveryOf(args),
@@ -94,10 +102,14 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     ...portMappingOf(args),
     ...tcpOf(args)
   })
-  const [first] = options.entries
   return {
     options: { ...options, warnings: warning ? [...options.warnings, warning] : options.warnings },
-    hosted: `In ${recipe!.name}: ${hostHelp(recipe!, target ?? LOCALHOST, first!.port)}\n`,
+    hosted: recipes
+      .map(recipe => {
+        const shared = options.entries.filter(({ name = '' }) => partsOf(name).id === recipe.id)
+        return `In ${recipe.name}: ${hostHelp(recipe, target ?? LOCALHOST, shared)}\n`
+      })
+      .join(''),
     byFlags: true,
     ...(args.qr ? { qr: true } : {}),
     ...(generated && { generatedSecret: secret.text })

@@ -46,14 +46,16 @@ export function joinHints(
   return places
     .map(place => {
       const game = gameOf(place.name)
-      return game ? gameLine(game, place) : line(place)
+      return (game && gameLine(game, place)) ?? line(place)
     })
     .join('')
 }
 
-function gameLine(game: Recipe, { name, maps }: Place): string {
+/** Nothing where a port that the game is told is not open here. */
+function gameLine(game: Recipe, { name, maps }: Place): string | undefined {
   const { own } = partsOf(name ?? '')
-  return `In ${game.name}${own ? ` (${quoteName(own)})` : ''}: ${guestHelp(game, maps)}\n`
+  const help = guestHelp(game, maps)
+  return help && `In ${game.name}${own ? ` (${quoteName(own)})` : ''}: ${help}\n`
 }
 
 function line({ name, host, ports, udp }: Place): string {

@@ -3,7 +3,7 @@
 import type { FoundDaemon } from '../control/client.js'
 import type { ClientMapInfo } from '../events.js'
 import { CONTROL_LIMITS, LIMITS } from '../limits.js'
-import type { ClientEntry } from '../options/entry.js'
+import type { ClientEntry, Warning } from '../options/entry.js'
 import { type Arguments, type Command, type Job, type Task, text, words } from './command.js'
 import { type CliContext, EXIT } from './context.js'
 import { DEFAULT_FILE } from './file.js'
@@ -15,7 +15,6 @@ import {
   discoveryFlag,
   discoveryOf,
   duplicateFlag,
-  identityFlag,
   isGiven,
   networkOf,
   qrFlag,
@@ -45,7 +44,11 @@ export const join: Command = {
     config: { alias: 'c', type: 'string', describe: `Another file than ./${DEFAULT_FILE}, with --save` },
     ...duplicateFlag,
     ...qrFlag,
-    ...identityFlag,
+    identity: {
+      type: 'string',
+      describe: 'A file with the key by which servers know this computer (one of its own for each server)'
+    },
+    anonymous: { type: 'boolean', describe: 'Come as somebody else each time, with a fresh key' },
     ...relayFlag,
     ...runFlags
   },
@@ -73,6 +76,10 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       'BAD_USAGE'
     )
   }
+  if (args.anonymous && args.identity !== undefined) {
+    const message = 'is given beside --identity, which is a key to be known by; give one of them'
+    throw new OptionsError([{ path: '--anonymous', message }], 'BAD_USAGE')
+  }
   const extra = {
     localHost: text(args, 'local-host'),
     discovery: discoveryOf(args),
@@ -99,12 +106,14 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     args,
     context
   )
-  const options = { ...asked, entries, warnings: [...asked.warnings, ...own] }
+  const warnings = [...asked.warnings, ...own]
   const running = args.save ? await runningFrom(path, args, context) : null
-  if (running) return { warnings: options.warnings, task: handOver(running, entries, save, path, args) }
+  if (running) return { warnings, task: handOver(running, entries, save, path, args) }
+  const used =
+    identity ?? (args.anonymous || ticket.invite ? undefined : await keptIdentity(ticket.publicKey, warnings))
   return {
-    options: { ...options, ...(identity !== undefined && { identity }) },
-    joined: options.entries,
+    options: { ...asked, entries, warnings, ...(used !== undefined && { identity: used }) },
+    joined: entries,
     gameOf: await gamesOf(),
     ...(args.qr ? { qr: encodeTicket(ticket) } : {}),
     ...(args.save
@@ -118,6 +127,21 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
           }
         }
       : {})
+  }
+}
+
+/** The file with this computer's key for a server, which games know a player by. Where it cannot be kept, one does without. */
+async function keptIdentity(publicKey: Uint8Array, warnings: Warning[]): Promise<string | undefined> {
+  const { identityFileFor, loadIdentity } = await import('../options/identity-file.js')
+  const file = identityFileFor(publicKey)
+  try {
+    await loadIdentity(file)
+    return file
+  } catch (err) {
+    const why = err instanceof Error ? err.message : String(err)
+    const message = `${why}. Until then the server takes you for somebody else each time`
+    warnings.push({ code: 'IDENTITY_NOT_KEPT', path: 'TICKET', message })
+    return undefined
   }
 }
 
@@ -155,10 +179,10 @@ function handOver(
         ({ proto, port }) => !before.some(map => map.proto === proto && map.port === port)
       )
       const wanted = missing.map(entry => ({ ...entry, nextFree: entry.nextFree ?? false }))
-      const ports = await freePorts(wanted, LIMITS.nextFreePorts)
+      const { places } = await freePorts(wanted, LIMITS.nextFreePorts)
       let said = ''
       if (missing.length > 0) {
-        const maps = missing.map((entry, i) => ({ ...entry, localPort: ports[i]! }))
+        const maps = missing.map((entry, i) => ({ ...entry, ...places[i]! }))
         // What the daemon could not open must not stand in its file.
         await tryMaps(maps)
         await save(maps)

@@ -35,7 +35,7 @@ async function job(args: Arguments): Promise<Job> {
   return {
     warnings: [],
     task: async context => {
-      const { openPorts } = await import('../games/open-ports.js')
+      const { openPorts } = await import('../programs/open-ports.js')
       const { learnedRecipe, saveRecipe } = await import('../games/learned.js')
       const recipe = learnedRecipe(await openPorts(Number(pid)), text(args, 'name'))
       const path = args.save ? await saveRecipe(recipe) : undefined

@@ -4,6 +4,7 @@
  */
 
 import { readlink } from 'node:fs/promises'
+import type { PortSet } from '../games/port-set.js'
 import { CONTROL_LIMITS, LIMITS } from '../limits.js'
 import type { ClientEntry, Warning } from '../options/entry.js'
 import { isIPv4Loopback } from '../text/address.js'
@@ -20,32 +21,46 @@ export async function besideOwnGame(
 ): Promise<{ readonly entries: ClientEntry[]; readonly warnings: Warning[] }> {
   const { encodeKey } = await import('../identity/encoding.js')
   const shared = await portsSharedHere(encodeKey(publicKey), args, context)
-  const moved = await whereFree(entries.filter(({ localPort }) => shared.has(localPort)))
-  if (moved.length === 0) return { entries: [...entries], warnings: [] }
+  const free = await whereFree(entries.filter(({ localPort }) => shared.has(localPort)))
+  if (free.length === 0) return { entries: [...entries], warnings: [] }
+  // What depends on each other moves together.
+  const sets = new Set(free.flatMap(({ set }) => set?.id ?? []))
+  const moved = entries.filter(entry => free.includes(entry) || (entry.set && sets.has(entry.set.id)))
   const { formatPorts, PORT_MAX } = await import('../text/ports.js')
   const ports = formatPorts([...new Set(moved.map(({ localPort }) => localPort))])
   const message = `is for a server on this computer: hyper-nat leaves ${ports} here to the game, and takes the next ones that are free`
   return {
     entries: entries.map(entry => {
-      if (!moved.includes(entry)) return entry
-      let { localPort } = entry
-      while (shared.has(localPort)) localPort++
+      if (!moved.includes(entry) || entry.localPort === 0) return entry
+      const own = entry.set ? moved.filter(({ set }) => set?.id === entry.set!.id) : [entry]
+      let shift = 1
+      while (own.some(({ localPort }) => shared.has(localPort + shift))) shift++
+      const localPort = entry.localPort + shift
       // Behind the last, any free one.
-      return { ...entry, localPort: localPort > PORT_MAX ? 0 : localPort }
+      return {
+        ...entry,
+        localPort: localPort > PORT_MAX ? 0 : localPort,
+        ...(entry.set && { set: alone(entry.set) })
+      }
     }),
     warnings: [{ code: 'OWN_SERVER', path: 'TICKET', message }]
   }
+}
+
+/** A set as far as it can be had beside the game's own server, which has the numbers. */
+function alone(set: PortSet): PortSet {
+  return { ...set, guestPorts: 'together' }
 }
 
 /** Those whose local ports nobody has: what is in use makes way, and is told, without us. */
 async function whereFree(entries: readonly ClientEntry[]): Promise<ClientEntry[]> {
   if (entries.length === 0) return []
   const { freePorts } = await import('../sockets/free-ports.js')
-  const ports = await freePorts(
-    entries.map(entry => ({ ...entry, nextFree: true })),
+  const { places } = await freePorts(
+    entries.map(entry => ({ ...entry, nextFree: true, set: undefined })),
     LIMITS.nextFreePorts
   )
-  return entries.filter(({ localPort }, i) => ports[i] === localPort)
+  return entries.filter(({ localPort }, i) => places[i]!.localPort === localPort)
 }
 
 /** Ports of this computer that daemons of this user share under the key. */

@@ -1,6 +1,7 @@
 /** What `HyperNat.open` takes and gives. */
 import type { ClientMapInfo, ConnectionInfo } from '../events.js'
 import type { Lobby } from '../games/lobby.js'
+import type { PortSet } from '../games/port-set.js'
 import type { Proto } from '../proto.js'
 
 /** A port map to open. */
@@ -19,6 +20,8 @@ export interface MapToOpen {
    * `PORT_MOVED`. Maps of one local port stay together. Left out: opening fails.
    */
   nextFree?: boolean
+  /** The maps that it depends on (`portSetOf` makes it of a recipe or a ticket), all with `nextFree`; left out: none. */
+  set?: PortSet | undefined
   /** Whether small payloads to the server are sent twice, for lines that lose packets; `udp` only. */
   duplicate?: boolean | undefined
   /** Where it was written, for error messages; and where `localHost` was. */
@@ -50,7 +53,7 @@ export interface ClientHandle {
    * others are reset. To be called again when it has settled.
    * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE, LISTEN_FAILED; none of the new ones is open then
    */
-  setMaps(maps: readonly Omit<MapToOpen, 'nextFree'>[]): Promise<void>
+  setMaps(maps: readonly Omit<MapToOpen, 'nextFree' | 'set'>[]): Promise<void>
   /** Ends the session and closes the local ports. */
   close(): Promise<void>
   /** The same as {@link close}, for `await using`. */

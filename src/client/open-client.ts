@@ -2,9 +2,10 @@
 import { codeOf } from '../errors.js'
 import type { ClientMapInfo, ConnectionInfo } from '../events.js'
 import { checkOpenedMaps } from '../options/arguments.js'
-import { freePorts, type WantedPort } from '../sockets/free-ports.js'
+import { freePorts, type LocalPlace, type MovedPorts, type WantedPort } from '../sockets/free-ports.js'
 import type { ClientStatus } from '../status.js'
 import { LOCALHOST } from '../text/address.js'
+import { formatPorts } from '../text/ports.js'
 import { Client, type ClientDeps } from './client.js'
 import type { ClientHandle, MapToOpen } from './handle.js'
 import type { MapEntry } from './open-map.js'
@@ -32,7 +33,7 @@ export class OpenClient implements ClientHandle {
    * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE, LISTEN_FAILED, CLOSED; it is closed then
    */
   async open(maps: readonly MapToOpen[]): Promise<void> {
-    const wanted = maps.map(map => ({ ...mapEntry(map), nextFree: map.nextFree ?? false }))
+    const wanted = maps.map(map => ({ ...mapEntry(map), nextFree: map.nextFree ?? false, set: map.set }))
     try {
       await this.#listen(wanted)
     } catch (err) {
@@ -66,7 +67,7 @@ export class OpenClient implements ClientHandle {
     return this.#client.status()
   }
 
-  async setMaps(maps: readonly Omit<MapToOpen, 'nextFree'>[]): Promise<void> {
+  async setMaps(maps: readonly Omit<MapToOpen, 'nextFree' | 'set'>[]): Promise<void> {
     checkOpenedMaps(maps)
     return this.#client.setMaps(maps.map(mapEntry))
   }
@@ -83,8 +84,8 @@ export class OpenClient implements ClientHandle {
   async #listen(wanted: readonly WantedMap[]): Promise<void> {
     const { limits } = this.#deps
     for (let tries = limits.nextFreeTries; ; tries--) {
-      const ports = await freePorts(wanted, limits.nextFreePorts)
-      const entries = wanted.map((map, i) => ({ ...map, localPort: ports[i]! }))
+      const { places, moved } = await freePorts(wanted, limits.nextFreePorts)
+      const entries = wanted.map((map, i) => ({ ...map, ...places[i]! }))
       try {
         await this.#client.listen(entries)
       } catch (err) {
@@ -92,25 +93,32 @@ export class OpenClient implements ClientHandle {
         if (codeOf(err) === 'PORT_IN_USE' && tries > 1 && wanted.some(({ nextFree }) => nextFree)) continue
         throw err
       }
-      for (const [i, map] of wanted.entries()) {
-        if (ports[i] !== map.localPort) this.#warnMoved(map, ports[i]!)
-      }
+      for (const group of moved) this.#warnMoved(group, wanted, places)
       return
     }
   }
 
-  #warnMoved({ proto, port, localHost, localPort, lobby }: WantedMap, now: number): void {
+  #warnMoved(
+    { members, set, cause }: MovedPorts,
+    wanted: readonly WantedMap[],
+    places: readonly LocalPlace[]
+  ): void {
+    const maps = members.map(index => ({ ...wanted[index]!, now: places[index]! }))
     // Games of this kind take their server's port for themselves, and go on to the next one when it is taken.
-    const advice =
-      lobby?.discovery.how === 'client-queries'
-        ? ' Start hyper-nat before the game, and it stays the same.'
-        : ''
-    const where = now === 0 ? 'any free port' : `port ${now}`
-    this.#deps.emit({
-      event: 'warning',
-      code: 'PORT_MOVED',
-      message: `Port ${localPort} (${proto}) of ${localHost} is in use by another program, or closed to this user, so port ${port} of the server is at ${where} here.${advice}`
-    })
+    const advice = maps.some(({ lobby }) => lobby?.discovery.how === 'client-queries')
+      ? ' Start hyper-nat before the game, and it stays the same.'
+      : ''
+    const { localHost, localPort } = maps[0]!.now
+    const there = formatPorts([...new Set(maps.map(({ port }) => port))])
+    const here = formatPorts([...new Set(maps.map(({ now }) => now.localPort))])
+    const several = there.includes(',') || there.includes('-')
+    const where =
+      localHost !== maps[0]!.localHost
+        ? `all of ${set?.title ?? 'it'} is at ${localHost} here, with the same port numbers, which it needs`
+        : several
+          ? `ports ${there} of the server are at ${here} here: ${set?.title ?? 'they'} moved together`
+          : `port ${there} of the server is at ${localPort === 0 ? 'any free port' : `port ${here}`} here`
+    this.#deps.emit({ event: 'warning', code: 'PORT_MOVED', message: `${cause}, so ${where}.${advice}` })
   }
 }
 
@@ -123,7 +131,7 @@ function mapEntry({
   localHost = LOCALHOST,
   lobby,
   duplicate = false
-}: Omit<MapToOpen, 'nextFree'>): MapEntry {
+}: Omit<MapToOpen, 'nextFree' | 'set'>): MapEntry {
   const place = { path: path ?? `${proto} ${port}`, proto, port, localPort, localHost }
   return { ...place, ...(localHostPath && { localHostPath }), duplicate, ...(lobby && { lobby }) }
 }

@@ -46,6 +46,22 @@ export class Games {
     return this.#byWord.get(word.toLowerCase()) ?? this.#byWord.get(bare(word))
   }
 
+  /**
+   * The games that a list of words names, such as `minecraft quake 3`: each is as many words as make a name.
+   * @returns those found, and the first word where no name begins, if there is one
+   */
+  findAll(words: readonly string[]): { readonly found: readonly string[]; readonly unknown?: string } {
+    const found: string[] = []
+    for (let at = 0; at < words.length; ) {
+      const rest = words.slice(at)
+      const size = rest.findLastIndex((_, last) => this.find(rest.slice(0, last + 1).join(' '))) + 1
+      if (size === 0) return { found, unknown: found.length === 0 ? words.join(' ') : rest[0]! }
+      found.push(rest.slice(0, size).join(' '))
+      at += size
+    }
+    return { found }
+  }
+
   /** What is wrong with a word that is no game, as the rest of a sentence. */
   unknown(word: string): string {
     const broken = this.faults.find(({ path }) => path.endsWith(`${word}.json`))
@@ -56,13 +72,15 @@ export class Games {
     return `is ${quote(word)}, which is no game known here; ${hint}hyper-nat games lists them all`
   }
 
-  /** Those whose id, name or aliases hold every word of a text; all for an empty one. */
+  /** Those whose id, name or one alias holds every word of a text, a number as a word of its own; all for an empty text. */
   search(text: string): Recipe[] {
     const words = bare(text).split('-').filter(Boolean)
-    return this.all.filter(({ id, name, aliases = [] }) => {
-      const where = [id, bare(name), ...aliases].join(' ')
-      return words.every(word => where.includes(word))
-    })
+    return this.all.filter(({ id, name, aliases = [] }) =>
+      [id, bare(name), ...aliases].some(title => {
+        const parts = title.split('-')
+        return words.every(word => (/^\d+$/.test(word) ? parts.includes(word) : title.includes(word)))
+      })
+    )
   }
 
   /** What people call a port map: in its owner's words, or else as the game does. */

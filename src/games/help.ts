@@ -1,31 +1,111 @@
 /** What people are told to do in a game: the lines of its recipe, with the places filled in. */
 
 import type { ClientMapInfo, ServerMapInfo } from '../events.js'
+import type { Proto } from '../proto.js'
 import { hostPort, LOCALHOST, typedHost } from '../text/address.js'
-import type { Recipe } from './recipe.js'
+import { ownPorts, PLACE, type Recipe } from './recipe.js'
 
-/** A line of a recipe with `{address}`, `{host}` and `{port}` filled in. */
-export function fillIn(line: string, host: string, port: number): string {
-  return line
-    .replaceAll('{address}', hostPort(host, port))
-    .replaceAll('{host}', host)
-    .replaceAll('{port}', `${port}`)
+/** A port that a server shares. */
+interface SharedPort {
+  readonly proto: Proto
+  readonly port: number
 }
 
-/** What the host does, and what else there is to know. */
-export function hostHelp({ host: line, why }: Recipe, host: string, port: number): string {
-  return fillIn(why === undefined ? line : `${line} ${why}`, host, port)
+/** An address for each port of a recipe, under the recipe's own number. */
+type Places = ReadonlyMap<number, { readonly host: string; readonly port: number }>
+
+/** Fills in a line; undefined if a place in it is not known. */
+function fillIn(line: string, recipe: Recipe, places: Places): string | undefined {
+  const game = ownPorts(recipe, true)[0]!.port
+  let known = true
+  const filled = line.replace(PLACE, (text, kind: string, own?: string) => {
+    const place = places.get(own === undefined ? game : Number(own))
+    if (!place) {
+      known = false
+      return text
+    }
+    if (kind === 'host') return place.host
+    return kind === 'port' ? `${place.port}` : hostPort(place.host, place.port)
+  })
+  return known ? filled : undefined
+}
+
+/**
+ * The ports of a recipe on a server that has perhaps moved them, by their own numbers; those that are not shared are left out.
+ * @param shared the ports that the server has for the game
+ */
+function portsOn(recipe: Recipe, shared: readonly SharedPort[]): Map<number, number> {
+  const own = ownPorts(recipe, true)
+  const game = own[0]!
+  const has = (port: number, protos: readonly string[]): boolean =>
+    shared.some(one => one.port === port && protos.includes(one.proto === 'tcpudp' ? 'tcp' : one.proto))
+  const follow = own.filter(({ moves, optional }) => moves === 'along' && !optional)
+  const base = [game.port, ...shared.map(({ port }) => port)].find(
+    base => has(base, game.protos) && follow.every(one => has(one.port - game.port + base, one.protos))
+  )
+  const found = new Map<number, number>()
+  if (base === undefined) return found
+  found.set(game.port, base)
+  const rest = own.slice(1)
+  for (const { port, protos, moves } of rest) {
+    const expected = moves === 'along' ? port - game.port + base : port
+    if (has(expected, protos) && ![...found.values()].includes(expected)) found.set(port, expected)
+  }
+  // What has a setting of its own is at the first of the other ports, in the order of the recipe.
+  for (const { port, protos, moves } of rest) {
+    if (found.has(port) || moves !== undefined) continue
+    const other = shared.find(one => has(one.port, protos) && ![...found.values()].includes(one.port))
+    if (other) found.set(port, other.port)
+  }
+  return found
+}
+
+/** The lines of a recipe with its own ports. */
+export function recipeHelp(recipe: Recipe, host: string): { readonly host: string; readonly guest: string } {
+  const places = new Map(ownPorts(recipe, true).map(({ port }) => [port, { host, port }]))
+  return { host: fillIn(recipe.host, recipe, places)!, guest: fillIn(recipe.guest, recipe, places)! }
+}
+
+/**
+ * What the host does, and what else there is to know.
+ * @param shared the ports that are shared for the game; left out: the recipe's own
+ */
+export function hostHelp(recipe: Recipe, host: string, shared: readonly SharedPort[] = []): string {
+  const moved = portsOn(recipe, shared)
+  // What is not shared is where the game has it, most likely.
+  const places = new Map(
+    ownPorts(recipe, true).map(({ port }) => [port, { host, port: moved.get(port) ?? port }])
+  )
+  const line = fillIn(recipe.host, recipe, places)!
+  return recipe.why === undefined ? line : `${line} ${recipe.why}`
 }
 
 /**
  * What a guest does.
- * @param maps those of the game that are open here, at least one
+ * @param maps those of the game that are open here
+ * @param platform the system of this computer
+ * @returns undefined where they lack a port that the guest has to be told
  */
-export function guestHelp({ guest, ports }: Recipe, maps: readonly ClientMapInfo[]): string {
-  const { proto, port } = ports[0]!
-  const own = maps.filter(map => map.proto === proto || (proto === 'tcp' && map.proto === 'tcpudp'))
-  const map = own.find(map => map.port === port) ?? own[0] ?? maps[0]!
-  return fillIn(guest, typedHost(map.localHost), map.localPort)
+export function guestHelp(
+  recipe: Recipe,
+  maps: readonly ClientMapInfo[],
+  platform: NodeJS.Platform = process.platform
+): string | undefined {
+  const ports = new Map(ownPorts(recipe, true).map(one => [one.port, one]))
+  const places = new Map(
+    [...portsOn(recipe, maps)].flatMap(([own, port]) => {
+      const { protos } = ports.get(own)!
+      const map = maps.find(
+        one => one.port === port && protos.includes(one.proto === 'tcpudp' ? 'tcp' : one.proto)
+      )
+      return map ? [[own, { host: typedHost(map.localHost), port: map.localPort }] as const] : []
+    })
+  )
+  const line = fillIn(recipe.guest, recipe, places)
+  const { windowsApp } = recipe
+  if (line === undefined || windowsApp === undefined || platform !== 'win32') return line
+  // Windows keeps programs in app containers from 127.0.0.1 until it is told otherwise.
+  return `${line}. If the version of the Microsoft Store finds nothing, allow it to, once, in a console of an administrator: CheckNetIsolation LoopbackExempt -a -n="${windowsApp}"`
 }
 
 /** A server's port map, as sentences about its target name it. */

@@ -3,9 +3,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, HyperNatError } from '../errors.js'
+import type { RunningProgram } from '../programs/open-ports.js'
 import { makeFolder } from '../util/folder.js'
 import { ownFolder } from './games.js'
-import type { RunningProgram } from './open-ports.js'
 import { ID_MAX, type Recipe, recipeShape } from './recipe.js'
 
 /** Ports of one program that are taken for those of a game; one with more is something else. */

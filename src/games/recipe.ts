@@ -44,6 +44,13 @@ const port = z.strictObject({
     .union([z.int().min(1).max(PORT_MAX), range])
     .meta({ description: 'A port, or a range such as "26901-26903".' }),
   purpose: line('What it is for.'),
+  moves: z
+    .enum(['along', 'never'])
+    .meta({
+      description:
+        'How it changes when the port of the game does. "along": it is the port of the game plus a constant; "never": the game always uses this number; left out: it has a setting of its own.'
+    })
+    .optional(),
   optional: z
     .literal(true)
     .meta({ description: 'Not needed to play: shared only when asked for.' })
@@ -60,9 +67,28 @@ export const recipeShape = z
     name: line('What the game calls itself.'),
     aliases: z.array(id).meta({ description: 'Other words for it.' }).optional(),
     ports: z.array(port).min(1).meta({ description: "The server's ports, that of the game itself first." }),
+    guestPorts: z
+      .enum(['same', 'together'])
+      .meta({
+        description:
+          'What its ports must be at a guest. "same": the numbers that the host has; "together": those plus one offset for all; left out: any.'
+      })
+      .optional(),
     discovery: discoveryShape,
-    host: line('What the host does in the game; {port} is the port of the game.'),
-    guest: line('What a guest does in the game; {address}, {host} and {port} are where the game is.'),
+    host: line(
+      'What the host does in the game; {port} is the port of the game, {port:27016} where that port of the recipe is now.'
+    ),
+    guest: line(
+      'What a guest does in the game; {address}, {host} and {port} are where the game is, {address:27016} where that port of the recipe is.'
+    ),
+    windowsApp: z
+      .string()
+      .regex(/^[A-Za-z0-9.]+_[a-z0-9]{13}$/)
+      .meta({
+        description:
+          'The family name of its package in the Microsoft Store, if it runs in an app container there, which keeps it from 127.0.0.1.'
+      })
+      .optional(),
     works: z.enum(['yes', 'by address', 'no']).meta({
       description:
         'Whether it shows up in the LAN list by itself, is joined by its address, or cannot be played so.'
@@ -70,6 +96,10 @@ export const recipeShape = z
     why: line('Why it is not "yes", or what else to know.').optional(),
     tried: line('What was run to see that it works; left out: nothing yet.').optional(),
     source: z.array(z.string().regex(/^(https?:\/\/|said: |tried: )\S/)).min(1),
+    checked: z.iso
+      .date()
+      .meta({ description: 'The day on which its sources were last looked at.' })
+      .optional(),
     confidence: z.enum(['high', 'medium', 'low'])
   })
   .superRefine((recipe, ctx) => {
@@ -82,8 +112,20 @@ export const recipeShape = z
     }
     if (recipe.ports[0]?.optional)
       fault('ports', 'begins with an optional one; the first is that of the game')
-    const maps = recipe.ports.flatMap(one => numbersOf(one).map(number => `${one.proto} ${number}`))
-    if (new Set(maps).size < maps.length) fault('ports', 'names a port twice')
+    if (recipe.works !== 'no' && !/\{(address|port)\b/.test(recipe.guest))
+      fault('guest', 'does not say which port; put {address}, or {port}, in it')
+    const named = [recipe.host, recipe.guest].flatMap(portsNamedIn)
+    const foreign = named.find(port => !recipe.ports.some(one => numbersOf(one).includes(port)))
+    if (foreign !== undefined) fault('guest', `names port ${foreign}, which is none of its ports`)
+    const maps = recipe.ports.flatMap(one => numbersOf(one).map(number => ({ ...one, number })))
+    if (new Set(maps.map(({ proto, number }) => `${proto} ${number}`)).size < maps.length)
+      fault('ports', 'names a port twice')
+    const differs = maps.find(one =>
+      maps.some(({ number, moves }) => number === one.number && moves !== one.moves)
+    )
+    if (differs) fault('ports', `moves ${differs.number} in two ways`)
+    if (recipe.ports[0]?.moves === 'along')
+      fault('ports', 'begins with one that moves along; the first is that of the game')
   })
   .readonly()
 
@@ -97,9 +139,12 @@ function numbersOf({ port }: Pick<RecipePort, 'port'>): number[] {
   return Array.from({ length: last - first + 1 }, (_, i) => first + i)
 }
 
-/** The port of the game itself. */
-export function portOf({ ports }: Recipe): number {
-  return numbersOf(ports[0]!)[0]!
+/** `{host}`, `{port}` and `{address}` of the game; `{port:27016}` and `{address:27016}` of another port of its recipe. */
+export const PLACE = /\{(host|port|address)(?::(\d+))?\}/g
+
+/** The ports of its recipe that a line names beside that of the game. */
+function portsNamedIn(line: string): number[] {
+  return [...line.matchAll(PLACE)].flatMap(([, , own]) => (own === undefined ? [] : [Number(own)]))
 }
 
 /** A port of a game's server, in all of its protocols. */
@@ -108,31 +153,79 @@ export interface GamePort {
   readonly protos: readonly ('tcp' | 'udp')[]
 }
 
+/** A port of a recipe, in all of its protocols. */
+interface OwnPort extends GamePort {
+  readonly moves: RecipePort['moves']
+  /** What it is for, of the first protocol that names it. */
+  readonly purpose: string
+  /** Whether the game can do without it in that protocol. */
+  readonly optional: boolean
+}
+
+/** The ports of a recipe under their own numbers, each once, in its order. */
+export function ownPorts(recipe: Recipe, optional: boolean): OwnPort[] {
+  const ports = new Map<number, OwnPort & { protos: ('tcp' | 'udp')[] }>()
+  for (const { proto, moves, purpose, ...one } of recipe.ports) {
+    if (one.optional && !optional) continue
+    for (const port of numbersOf(one)) {
+      const known = ports.get(port)
+      if (known) known.protos.push(proto)
+      else ports.set(port, { port, protos: [proto], moves, purpose, optional: one.optional ?? false })
+    }
+  }
+  return [...ports.values()]
+}
+
+/** The ports that a game's server has. */
+export interface GamePorts {
+  readonly ports: readonly GamePort[]
+  /** What to know about those that stayed while the port of the game moved, as the rest of a sentence; left out: nothing. */
+  readonly stay?: string
+}
+
 /**
  * The ports of a game, in the order of its recipe.
  * @param optional whether those are wanted, too, that the game can do without
- * @param moved other numbers for the first of them, in the same order
+ * @param moved other numbers for the first of them, in the same order; those that depend on the first move with it
  * @returns a fault as the rest of a sentence about `moved`, or the ports
  */
 export function portsOfGame(
   recipe: Recipe,
   optional = false,
   moved: readonly number[] = []
-): { readonly ports: readonly GamePort[] } | { readonly fault: string } {
-  const ports = new Map<number, ('tcp' | 'udp')[]>()
-  for (const one of recipe.ports) {
-    if (one.optional && !optional) continue
-    for (const number of numbersOf(one)) ports.set(number, [...(ports.get(number) ?? []), one.proto])
+): GamePorts | { readonly fault: string } {
+  const own = ownPorts(recipe, optional)
+  if (moved.length > own.length) {
+    const all = own.map(({ port }) => port).join(', ')
+    return { fault: `names ${moved.length} ports, but ${recipe.name} has ${own.length}: ${all}` }
   }
-  if (moved.length > ports.size) {
-    return {
-      fault: `names ${moved.length} ports, but ${recipe.name} has ${ports.size}: ${[...ports.keys()].join(', ')}`
-    }
+  const shift = (moved[0] ?? own[0]!.port) - own[0]!.port
+  const all = own.map((one, i) => {
+    const expected = one.moves === 'along' ? one.port + shift : one.port
+    return { ...one, was: one.port, expected, port: moved[i] ?? expected }
+  })
+  for (const { port, expected, moves, was, purpose } of all) {
+    if (port < 1 || port > PORT_MAX)
+      return { fault: `moves port ${was} (${purpose}) out of 1 to ${PORT_MAX}` }
+    if (moves === undefined || port === expected) continue
+    const why = moves === 'never' ? 'always has at' : 'derives from the first one:'
+    return { fault: `gives ${port} for "${purpose}", which ${recipe.name} ${why} ${expected}` }
   }
-  const all = [...ports].map(([port, protos], i) => ({ port: moved[i] ?? port, protos }))
   const twice = all.find(({ port }, i) => all.findIndex(other => other.port === port) < i)
   if (twice) return { fault: `gives port ${twice.port} to two purposes of ${recipe.name}` }
-  return { ports: all }
+  const still = all.slice(moved.length).filter(({ moves }) => moves !== 'along')
+  const ports = all.map(({ port, protos }) => ({ port, protos }))
+  return shift === 0 || still.length === 0 ? { ports } : { ports, stay: stayText(all, still) }
+}
+
+/** What is said of ports that stayed. */
+function stayText(all: readonly OwnPort[], still: readonly OwnPort[]): string {
+  const list = still.map(({ port, protos, purpose }) => `${protos.join('+')} ${port} (${purpose})`).join(', ')
+  const stays = `moves the port of the game; ${list} ${still.length === 1 ? 'stays' : 'stay'}`
+  const free = still.find(({ moves }) => moves === undefined)
+  if (!free) return `${stays}: the game has no setting for ${still.length === 1 ? 'it' : 'them'}`
+  const before = all.filter((_, i) => i < all.indexOf(free)).map(({ port }) => port)
+  return `${stays}. If your server has another number there, too, list it as well, such as ${[...before, free.port + 1].join(',')}`
 }
 
 /** The JSON Schema (draft 7) of a recipe, for editors. */

@@ -10,6 +10,7 @@ import {
   TICKET_BOOTSTRAP,
   TICKET_RELAYS,
   type Ticket,
+  type TicketMap,
   ticketName
 } from './ticket.js'
 
@@ -23,10 +24,17 @@ export interface TicketContents extends Omit<Ticket, 'relays' | 'addresses'> {
  * @throws HyperNatError `TICKET_TOO_LONG` when the ports alone are too many, `BAD_TICKET` when a part cannot be in a ticket
  */
 export function serverTicket({ maps, relays = [], bootstrap = [], ...rest }: TicketContents): string {
-  const named = maps.map(({ proto, port, name }) => {
-    const fitting = name === undefined ? undefined : ticketName(name)
-    return { proto, port, ...(fitting !== undefined && { name: fitting }) }
-  })
+  const named = alike(
+    maps.map(({ proto, port, name, guestPorts }) => {
+      const fitting = name === undefined ? undefined : ticketName(name)
+      return {
+        proto,
+        port,
+        ...(fitting !== undefined && { name: fitting }),
+        ...(guestPorts !== undefined && { guestPorts })
+      }
+    })
+  )
   const ticket: Ticket = {
     ...rest,
     maps: named,
@@ -41,6 +49,18 @@ export function serverTicket({ maps, relays = [], bootstrap = [], ...rest }: Tic
     // Names are for comfort.
     return encodeTicket({ ...ticket, maps: named.map(({ proto, port }) => ({ proto, port })) })
   }
+}
+
+/** Maps that have one name here need the strictest of what each of them needs. */
+function alike(maps: readonly TicketMap[]): TicketMap[] {
+  const needs = new Map<string | undefined, TicketMap['guestPorts']>()
+  for (const { name, guestPorts } of maps) {
+    if (guestPorts && needs.get(name) !== 'same') needs.set(name, guestPorts)
+  }
+  return maps.map(map => {
+    const guestPorts = needs.get(map.name)
+    return guestPorts ? { ...map, guestPorts } : map
+  })
 }
 
 /**

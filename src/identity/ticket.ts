@@ -21,7 +21,15 @@ export interface TicketMap {
   readonly port: number
   /** What its owner calls it: up to {@link NAME_BYTES} bytes of UTF-8, nothing that does not print. */
   readonly name?: string
+  /** What the maps of this name need of their ports at a guest; left out: nothing. Maps of one name have it alike. */
+  readonly guestPorts?: GuestPorts
 }
+
+/**
+ * What programs need of local ports that lead to several ports of one server. `same`: the numbers of the server; `together`: those
+ * plus one offset for all.
+ */
+export type GuestPorts = 'same' | 'together'
 
 /** What a ticket holds. */
 export interface Ticket {
@@ -61,7 +69,10 @@ export const TICKET_BOOTSTRAP = 4
 const MAPS_MAX = 12_288
 
 /** Fields of a body. One with an odd number may be passed over by who does not know it. */
-const FIELD = { maps: 0, relays: 1, bootstrap: 2, addresses: 3, invite: 4 } as const
+const FIELD = { maps: 0, relays: 1, bootstrap: 2, addresses: 3, invite: 4, guestPorts: 5 } as const
+
+/** The bytes of {@link GuestPorts}; 0 is for none. */
+const GUEST_PORTS: readonly (GuestPorts | undefined)[] = [undefined, 'together', 'same']
 
 /** Bits of a port map's first byte. */
 const MAP_RANGE = 8
@@ -100,6 +111,8 @@ export function encodeTicket(ticket: Ticket): string {
   if (bootstrap.length > 0) field(body, FIELD.bootstrap, bootstrap.flatMap(nodeBytes))
   if (addresses.length > 0) field(body, FIELD.addresses, addresses.flatMap(addressBytes))
   if (invite) field(body, FIELD.invite, [...invite])
+  const needs = guestPortBytes(maps)
+  if (needs.length > 0) field(body, FIELD.guestPorts, needs)
   return ticketText(Uint8Array.from(body))
 }
 
@@ -152,6 +165,7 @@ function readFields(reader: Reader): Ticket {
   let relays: Uint8Array[] | undefined
   let bootstrap: string[] | undefined
   let addresses: string[] | undefined
+  let needs: readonly (GuestPorts | undefined)[] = []
   let invite: Uint8Array | undefined
   let previous = -1
   while (reader.left > 0) {
@@ -163,13 +177,14 @@ function readFields(reader: Reader): Ticket {
     else if (type === FIELD.relays) relays = several(value, TICKET_RELAYS, readKey)
     else if (type === FIELD.bootstrap) bootstrap = several(value, TICKET_BOOTSTRAP, readNode)
     else if (type === FIELD.addresses) addresses = several(value, TICKET_ADDRESSES, readAddress)
+    else if (type === FIELD.guestPorts) needs = readGuestPorts(value)
     else if (type === FIELD.invite) invite = readInvite(value)
     else if (type % 2 === 0) throw newer(`holds a part of kind ${type}`)
   }
   if (!maps) throw bad('names no port')
   return {
     publicKey,
-    maps,
+    maps: withGuestPorts(maps, needs),
     ...(relays && { relays }),
     ...(bootstrap && { bootstrap }),
     ...(addresses && { addresses }),
@@ -254,6 +269,38 @@ function isName(name: string): boolean {
   return name !== '' && ticketName(name) === name
 }
 
+// --- what each name needs of its ports at a guest ---
+
+/** A byte for each name, in the order of {@link namesOf}; zeros at the end are left out. */
+function guestPortBytes(maps: readonly TicketMap[]): number[] {
+  const needs = new Map(maps.map(({ name, guestPorts }) => [name, guestPorts]))
+  const bytes = namesOf(maps).map(name => GUEST_PORTS.indexOf(needs.get(name)))
+  return bytes.slice(0, bytes.findLastIndex(byte => byte !== 0) + 1)
+}
+
+function readGuestPorts(reader: Reader): (GuestPorts | undefined)[] {
+  const needs: (GuestPorts | undefined)[] = []
+  // A need that is unknown here cannot be met: the ports may work without.
+  while (reader.left > 0) needs.push(GUEST_PORTS[reader.byte()])
+  return needs
+}
+
+function withGuestPorts(maps: TicketMap[], needs: readonly (GuestPorts | undefined)[]): TicketMap[] {
+  if (needs.length === 0) return maps
+  const names = namesOf(maps)
+  if (needs.length > names.length) throw bad('holds what belongs to none of its ports')
+  const byName = new Map(names.map((name, i) => [name, needs[i]]))
+  return maps.map(map => {
+    const guestPorts = byName.get(map.name)
+    return guestPorts ? { ...map, guestPorts } : map
+  })
+}
+
+/** The names of maps, each once, in the order in which they come; that of maps without a name is undefined. */
+function namesOf(maps: readonly TicketMap[]): (string | undefined)[] {
+  return [...new Set(maps.map(({ name }) => name))]
+}
+
 // --- DHT nodes: a byte 0 and an IPv4 address with its port, or a length and text ---
 
 function nodeBytes(node: string): number[] {
@@ -315,11 +362,17 @@ function refuseParts({ publicKey, maps, relays = [], bootstrap = [], addresses =
   if (keys.size < maps.length) throw bad('would name a port twice')
   if (keys.size > MAPS_MAX)
     throw new HyperNatError('TICKET_TOO_LONG', 'These are too many ports for one ticket.')
-  for (const { proto, port, name } of maps) {
+  const needs = new Map<string | undefined, GuestPorts | undefined>()
+  for (const { proto, port, name, guestPorts } of maps) {
     const known = PROTO_BITS.some(([one]) => one === proto)
     if (!known || !Number.isInteger(port) || port < 1 || port > 65_535)
       throw bad('would name a port that is none')
     if (name !== undefined && !isName(name)) throw bad('would hold a name that is too long or does not print')
+    if (guestPorts !== undefined && !GUEST_PORTS.includes(guestPorts))
+      throw bad('would hold a need of ports that is none')
+    if (needs.has(name) && needs.get(name) !== guestPorts)
+      throw bad('would hold two needs for the ports of one name')
+    needs.set(name, guestPorts)
   }
   if (relays.length > TICKET_RELAYS) throw bad(`would hold more than ${TICKET_RELAYS} relays`)
   if (bootstrap.length > TICKET_BOOTSTRAP) throw bad(`would hold more than ${TICKET_BOOTSTRAP} DHT nodes`)

@@ -25,11 +25,15 @@ function port(least: 0 | 1): Check {
   }
 }
 
-const proto: Check = value => {
-  if (typeof value === 'string' && PROTOS.includes(value)) return null
-  const meant = typeof value === 'string' ? guess(value, PROTOS) : undefined
-  return `is ${quote(value)}; ${meant ? `did you mean ${quote(meant)}?` : `give ${oneOf(PROTOS)}`}`
+function among(words: readonly string[]): Check {
+  return value => {
+    if (typeof value === 'string' && words.includes(value)) return null
+    const meant = typeof value === 'string' ? guess(value, words) : undefined
+    return `is ${quote(value)}; ${meant ? `did you mean ${quote(meant)}?` : `give ${oneOf(words)}`}`
+  }
 }
+
+const proto = among(PROTOS)
 
 const text: Check = value =>
   typeof value === 'string' && value !== '' ? null : `is ${quote(value)}; give a text that is not empty`
@@ -47,6 +51,7 @@ const SHARED_MAP: Readonly<Record<string, Field>> = {
   host: { check: text },
   name: { check: text },
   lobby: { check: object },
+  guestPorts: { check: among(['together', 'same']) },
   playerAddresses: { check: flag },
   proxyProtocol: { check: flag },
   duplicate: { check: flag }
@@ -60,6 +65,7 @@ const OPENED_MAP: Readonly<Record<string, Field>> = {
   localHost: { check: text },
   lobby: { check: object },
   nextFree: { check: flag },
+  set: { check: object },
   duplicate: { check: flag }
 }
 

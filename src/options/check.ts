@@ -11,6 +11,7 @@ import { codeOf, type ErrorCode, type Fault, OptionsError } from '../errors.js'
 import { knownGames } from '../games/games.js'
 import { lobbyOf } from '../games/lobby.js'
 import { mapName } from '../games/map-name.js'
+import { portSetOf } from '../games/port-set.js'
 import { type GamePort, portsOfGame, type Recipe } from '../games/recipe.js'
 import { encodeKey } from '../identity/encoding.js'
 import { GuestKey } from '../identity/guest.js'
@@ -44,12 +45,13 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
 
   const tickets: PlacedTicket[] = []
   const access: PlacedAccess[] = []
+  const warnings: Warning[] = []
   const judged = elementsOf(value).flatMap((raw, index) =>
-    checkEntry(raw, index, places, faults, tickets, access)
+    checkEntry(raw, index, places, { faults, warnings, tickets, access })
   )
   faults.push(...findConflicts(judged, places))
   const placed = withAccess(judged, access, places, faults)
-  const warnings = weakSecrets(placed, places)
+  warnings.push(...weakSecrets(placed, places))
   const others = placed.some(({ index }) => !tickets.some(ticket => ticket.index === index))
   const network = top.success
     ? networkOf(networkGiven(top.data), tickets, others, places, faults, warnings)
@@ -108,15 +110,17 @@ function elementsOf(value: unknown): unknown[] {
   return Array.isArray(schema) ? schema : []
 }
 
+/** What is found in entries beside their port maps. */
+interface Findings {
+  readonly faults: Fault[]
+  readonly warnings: Warning[]
+  readonly tickets: PlacedTicket[]
+  readonly access: PlacedAccess[]
+}
+
 /** One element of `schema`: its port maps, or none and its faults added. */
-function checkEntry(
-  raw: unknown,
-  index: number,
-  places: Places,
-  faults: Fault[],
-  tickets: PlacedTicket[],
-  access: PlacedAccess[]
-): Placed[] {
+function checkEntry(raw: unknown, index: number, places: Places, found: Findings): Placed[] {
+  const { faults, tickets, access } = found
   const path = ['schema', index]
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     faults.push({
@@ -133,7 +137,7 @@ function checkEntry(
     if (result.success) access.push({ index, secret: result.data.secret.reveal(), given: result.data })
     else faults.push(...faultsOf(result.error, path, serverEntry.shape, places, clientEntry.shape))
     const entry = faults.length === told ? result.data : mended(raw, serverEntry, { secret: `\0${index}` })
-    return entry ? expandServer(entry, index, places, faults) : []
+    return entry ? expandServer(entry, index, places, found) : []
   } else if (mode === 'client') {
     const result = clientEntry.safeParse(raw)
     const told = faults.length
@@ -143,7 +147,7 @@ function checkEntry(
       if (ticket) tickets.push({ index, ticket })
     } else faults.push(...faultsOf(result.error, path, clientEntry.shape, places, serverEntry.shape))
     const entry = faults.length === told ? result.data : mended(raw, clientEntry, { publicKey: noKey() })
-    return entry ? expandClient(entry, index, places, faults) : []
+    return entry ? expandClient(entry, index, places, found) : []
   } else {
     faults.push({ path: places.field([...path, 'mode']), message: modeFault(mode, raw) })
     const result = unknownEntry.safeParse(raw)
@@ -183,14 +187,15 @@ function expandServer(
   entry: z.output<typeof serverEntry>,
   index: number,
   places: Places,
-  faults: Fault[]
+  found: Findings
 ): Placed<ServerEntry>[] {
+  const { faults } = found
   const { mode, host, secret } = entry
   const game = entry.game === undefined ? undefined : gameOf(entry.game, index, places, faults)
   if (game === null) return []
   const name = game ? mapName(game, entry.name) : entry.name
   const ports = game
-    ? portsFrom(game, entry.optionalPorts, entry.port, index, places, faults)
+    ? portsFrom(game, entry.optionalPorts, entry.port, index, places, found)
     : entry.port!.map(port => ({ port, protos: entry.proto ?? DEFAULT_PROTOS }))
   const path = places.entry(index)
   const protosOfAll = ports.flatMap(({ protos }) => protos)
@@ -209,7 +214,8 @@ function expandServer(
           host,
           ...featuresOn(entry, proto),
           secret,
-          ...(lobby && { lobby })
+          ...(lobby && { lobby }),
+          ...(game?.guestPorts && { guestPorts: game.guestPorts })
         }
       }
     })
@@ -238,11 +244,15 @@ function portsFrom(
   moved: readonly number[] | undefined,
   index: number,
   places: Places,
-  faults: Fault[]
+  { faults, warnings }: Findings
 ): readonly GamePort[] {
   const result = portsOfGame(game, optional, moved)
-  if ('ports' in result) return result.ports
-  faults.push({ path: places.field(['schema', index, 'port']), message: result.fault })
+  const path = places.field(['schema', index, 'port'])
+  if ('ports' in result) {
+    if (result.stay !== undefined) warnings.push({ code: 'PORTS_STAY', path, message: result.stay })
+    return result.ports
+  }
+  faults.push({ path, message: result.fault })
   return []
 }
 
@@ -283,8 +293,9 @@ function expandClient(
   entry: z.output<typeof clientEntry>,
   index: number,
   places: Places,
-  faults: Fault[]
+  found: Findings
 ): Placed<ClientEntry>[] {
+  const { faults } = found
   const { mode, localHost, ticket } = entry
   const place = (key: string): string => places.field(['schema', index, key])
   let guest: GuestKey | undefined
@@ -300,7 +311,7 @@ function expandClient(
   const open: ReturnType<typeof portsOfTicket> = ticket
     ? portsOfTicket(ticket, entry.port, entry.proto)
     : game
-      ? { ports: portsFrom(game, false, entry.port, index, places, faults) }
+      ? { ports: portsFrom(game, false, entry.port, index, places, found) }
       : { ports: entry.port!.map(port => ({ port, protos: entry.proto ?? DEFAULT_PROTOS })) }
   if ('fault' in open) {
     faults.push({ path: place('port'), message: open.fault })
@@ -321,13 +332,14 @@ function expandClient(
     return []
   }
   const path = places.entry(index)
-  return open.ports.flatMap(({ port, protos, name: known }, i) =>
+  return open.ports.flatMap(({ port, protos, name: known, guestPorts }, i) =>
     protos.map((proto): Placed<ClientEntry> => {
       const name = entry.name ?? known
       const played = game ?? (known === undefined ? undefined : knownGames().ofMap(known))
       const lobby =
         played && entry.discovery !== false ? lobbyOf(played, proto, known ?? entry.name) : undefined
       // Both listen for TCP; nobody asked for both but the ticket.
+      const set = portSetOf(known ?? entry.name, guestPorts, played)
       const second = ticket && !entry.localPort && proto === 'tcpudp' && protos.includes('tcp')
       return {
         index,
@@ -343,7 +355,8 @@ function expandClient(
           ...(duplicate && proto === 'udp' && { duplicate }),
           publicKey: ticket?.publicKey ?? entry.publicKey!,
           ...(lobby && { lobby }),
-          ...(guest && { guest })
+          ...(guest && { guest }),
+          ...(set && { set })
         }
       }
     })

@@ -1,7 +1,9 @@
 import type { Lobby } from '../games/lobby.js'
+import type { PortSet } from '../games/port-set.js'
 import type { AccessRules } from '../identity/access-rules.js'
 import type { GuestKey } from '../identity/guest.js'
 import type { Secret } from '../identity/secret.js'
+import type { GuestPorts } from '../identity/ticket.js'
 import type { Limits } from '../limits.js'
 import type { LogLevel } from '../log/log.js'
 import type { Proto } from '../proto.js'
@@ -22,6 +24,8 @@ export interface ServerEntry extends ServerFeatures {
   readonly secret: Secret
   /** What its game's LAN discovery wants of it; left out: nothing. */
   readonly lobby?: Lobby
+  /** What the game needs of the ports at guests; left out: nothing. */
+  readonly guestPorts?: GuestPorts
   /** Who may come in, the same for all entries of one secret; left out: everybody who has the public key. */
   readonly access?: AccessRules
 }
@@ -52,6 +56,8 @@ export interface ClientEntry {
   readonly guest?: GuestKey
   /** When the local port is in use: the next free one. Only `hyper-nat join` asks for it. */
   readonly nextFree?: boolean
+  /** The local ports that it depends on; left out: none. */
+  readonly set?: PortSet
 }
 
 export type Entry = ServerEntry | ClientEntry
@@ -91,7 +97,9 @@ export interface Warning {
   /**
    * `WEAK_SECRET`: guesses would find it; `FILE_READABLE`: other users of this machine can read a secret on disk;
    * `OTHER_DHT`: a ticket's server is in another DHT than the options name; `BAD_RECIPE`: a game's recipe cannot be used;
-   * `OWN_SERVER`: a ticket's server runs on this computer; `DEFAULT_PROTOCOL`: flags share ports over UDP, as they name none.
+   * `OWN_SERVER`: a ticket's server runs on this computer; `DEFAULT_PROTOCOL`: flags share ports over UDP, as they name none;
+   * `PORTS_STAY`: the port of a game was moved, others of it were not; `PORTS_APART`: local ports are not as a game needs them;
+   * `IDENTITY_NOT_KEPT`: the key of this computer for a server cannot be kept.
    */
   readonly code:
     | 'WEAK_SECRET'
@@ -100,6 +108,9 @@ export interface Warning {
     | 'BAD_RECIPE'
     | 'OWN_SERVER'
     | 'DEFAULT_PROTOCOL'
+    | 'PORTS_STAY'
+    | 'PORTS_APART'
+    | 'IDENTITY_NOT_KEPT'
   /** Place in the options, as a person writes it: `schema[2].secret`, or a flag: `-s`. */
   readonly path: string
   /** Why it is unwise and what to do. */

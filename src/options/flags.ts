@@ -38,7 +38,8 @@ export interface ServerFlags extends NetworkFlags, AccessFlags, ServerFeatures {
 
 /** What the command line of `host` says, as text; undefined where a flag is not given. */
 export interface HostFlags extends Omit<ServerFlags, 'protocols'> {
-  readonly game: string
+  /** What games are called, at least one. */
+  readonly games: readonly string[]
   /** Whether also the ports that the game can do without. */
   readonly optionalPorts: boolean
   /** False: not in the LAN lists of guests. */
@@ -121,31 +122,36 @@ export function serverOptions(flags: ServerFlags): Options {
  * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag
  */
 export function hostOptions(flags: HostFlags): Options {
-  const { game, name, host, optionalPorts, discovery } = flags
+  const { games, name, host, optionalPorts, discovery } = flags
   const secret = flags.secret?.text
   // Games take whoever comes from loopback for a player; elsewhere there are no such addresses.
   const playerAddresses = flags.playerAddresses !== false && (host === undefined || isIPv4Loopback(host))
-  const entry = {
+  const faults = accessFaults(flags)
+  if (games.length > 1 && flags.ports !== undefined) {
+    const message = `is for one game, and these are ${games.length}; name their ports in options.json, or host them one by one`
+    faults.push({ path: '-p', message })
+  }
+  const schema = games.map((game, index) => ({
     mode: 'server',
     game,
     name,
-    port: flags.ports,
+    port: games.length > 1 ? undefined : flags.ports,
     host,
     secret,
     optionalPorts,
     discovery,
     playerAddresses: playerAddresses || undefined,
-    ...accessOf(flags)
-  }
+    ...(index === 0 ? accessOf(flags) : {})
+  }))
   const names = { game: 'GAME', port: '-p', host: '--host', secret: flags.secret?.place ?? '-s' }
   return check(
-    [present(entry)],
+    schema.map(present),
     accessPlaces(
-      flagPlaces(names, () => `hyper-nat host ${game}`),
+      flagPlaces(names, index => `hyper-nat host ${games[index]}`),
       flags
     ),
     flags,
-    accessFaults(flags)
+    faults
   )
 }
 

@@ -2,13 +2,15 @@
 
 import { type Fault, OptionsError } from '../errors.js'
 import { isCalled } from '../games/map-name.js'
+import type { PortSet } from '../games/port-set.js'
 import { decodeTicket, type Ticket } from '../identity/ticket.js'
 import type { Proto } from '../proto.js'
+import { LOCALHOST } from '../text/address.js'
 import { formatPorts, PORT_MAX, parsePorts } from '../text/ports.js'
 import { quote, quoteName } from '../text/quote.js'
 import { checkOptions } from './check.js'
 import type { RawEntry } from './edit.js'
-import type { Options } from './entry.js'
+import type { ClientEntry, Options, Warning } from './entry.js'
 import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
 import { portsOfTicket } from './tickets.js'
 
@@ -31,12 +33,15 @@ interface Opened {
   readonly proto: Proto
   readonly port: number
   readonly localPort: number
+  /** Left out: as all others. */
+  readonly localHost?: string | undefined
 }
 
 /** A port at the server with one local port. */
 interface Item {
   readonly port: number
   readonly localPort: number
+  readonly localHost: string | undefined
   readonly protos: Proto[]
 }
 
@@ -65,10 +70,32 @@ export function joinOptions(flags: JoinFlags): Options {
   const places = networkPlaces({ field, entry: () => 'TICKET' }, flags)
   if (faults.length > 0) throw new OptionsError(faults)
   const options = checkOptions(withNetwork(raw, flags), places)
-  const entries = options.entries.map(entry =>
-    entry.mode === 'client' ? { ...entry, nextFree: true } : entry
+  const clients = options.entries.filter(entry => entry.mode === 'client')
+  const wide = new Map<string, PortSet>()
+  for (const { set } of clients) if (set && !isKept(set, clients)) wide.set(set.id, set)
+  const entries = clients.map(({ set, ...entry }) => ({
+    ...entry,
+    nextFree: true,
+    ...(set && !wide.has(set.id) && { set })
+  }))
+  const warnings = [...wide.values()].map(({ title, guestPorts }): Warning => {
+    const needs = guestPorts === 'same' ? 'the port numbers that the server has' : 'its ports side by side'
+    return {
+      code: 'PORTS_APART',
+      path: flags.offset === undefined ? '-l' : '--offset',
+      message: `${title} needs ${needs} here, and may not work so`
+    }
+  })
+  return { ...options, entries, warnings: [...options.warnings, ...warnings] }
+}
+
+/** Whether the local ports of a set are as its game needs them. */
+function isKept({ id, guestPorts }: PortSet, entries: readonly ClientEntry[]): boolean {
+  const shifts = entries.flatMap(({ set, port, localPort, proto }) =>
+    // A second listener for TCP has any port.
+    set?.id === id && !(proto === 'tcpudp' && localPort === 0) ? [localPort - port] : []
   )
-  return { ...options, entries }
+  return shifts.every(shift => shift === (guestPorts === 'same' ? 0 : shifts[0]))
 }
 
 /**
@@ -80,7 +107,7 @@ export function joinOptions(flags: JoinFlags): Options {
 export function joinEntries(
   text: string,
   ticket: Ticket,
-  maps: readonly Opened[],
+  opened: readonly Opened[],
   { localHost, discovery = true, duplicate }: Pick<JoinFlags, 'localHost' | 'discovery' | 'duplicate'> = {}
 ): RawEntry[] {
   const common = {
@@ -90,6 +117,8 @@ export function joinEntries(
     ...(!discovery && { discovery })
   }
   const asIs = new Set(apart(ticket.maps.map(map => ({ ...map, localPort: map.port }))).map(keyOf))
+  const usual = localHost ?? LOCALHOST
+  const maps = opened.map(map => (map.localHost === usual ? { ...map, localHost: undefined } : map))
   const anyUdp = maps.some(({ proto }) => proto === 'udp')
   const doubled = (protos: readonly Proto[]) =>
     duplicate && (protos.includes('udp') || !anyUdp) ? { duplicate } : {}
@@ -99,7 +128,7 @@ export function joinEntries(
   const groups = new Map<string, Item[]>()
   for (const item of toItems(maps)) {
     // Any free port for one is any for all of a list.
-    const key = `${item.protos.join('+')} ${item.localPort === 0}`
+    const key = `${item.protos.join('+')} ${item.localPort === 0} ${item.localHost}`
     const group = groups.get(key)
     if (group) group.push(item)
     else groups.set(key, [item])
@@ -111,12 +140,13 @@ export function joinEntries(
     port: portText(items.map(({ port }) => port)),
     localPort: items[0]!.localPort === 0 ? 0 : portText(items.map(({ localPort }) => localPort)),
     ...rest,
+    ...(items[0]!.localHost !== undefined && { localHost: items[0]!.localHost }),
     ...doubled(items[0]!.protos)
   }))
 }
 
-function keyOf({ proto, port, localPort }: Opened): string {
-  return `${proto} ${port} ${localPort}`
+function keyOf({ proto, port, localPort, localHost }: Opened): string {
+  return `${proto} ${port} ${localPort} ${localHost}`
 }
 
 /** A port as a number, several as a list. */
@@ -126,10 +156,11 @@ function portText(ports: readonly number[]): number | string {
 
 function toItems(maps: readonly Opened[]): Item[] {
   const items = new Map<string, Item>()
-  for (const { proto, port, localPort } of maps) {
-    const item = items.get(`${port} ${localPort}`)
+  for (const { proto, port, localPort, localHost } of maps) {
+    const key = `${port} ${localPort} ${localHost}`
+    const item = items.get(key)
     if (item) item.protos.push(proto)
-    else items.set(`${port} ${localPort}`, { port, localPort, protos: [proto] })
+    else items.set(key, { port, localPort, localHost, protos: [proto] })
   }
   return [...items.values()]
 }

@@ -69,7 +69,7 @@ const serverShape = {
     .optional(),
   port: ports(
     1,
-    'The port or ports to share: those of the target, and those that clients ask for. With a game, others than its own, in the order of its recipe.'
+    'The port or ports to share: those of the target, and those that clients ask for. With a game, others than its own, in the order of its recipe; those that depend on the first move with it.'
   ).optional(),
   game: game.meta({ description: 'The game whose ports to share, in place of port and proto.' }).optional(),
   optionalPorts: yesOrNo('Whether to share also the ports that the game can do without; false if left out.'),

@@ -2,7 +2,7 @@
 
 import b4a from 'b4a'
 import type { Fault } from '../errors.js'
-import type { Ticket } from '../identity/ticket.js'
+import type { GuestPorts, Ticket } from '../identity/ticket.js'
 import type { Proto } from '../proto.js'
 import { formatPorts } from '../text/ports.js'
 import type { NetworkOptions, RelayName, Warning } from './entry.js'
@@ -14,6 +14,7 @@ export interface PortToOpen {
   readonly protos: readonly Proto[]
   /** The first of its names, unless the entry has one. */
   readonly name?: string | undefined
+  readonly guestPorts?: GuestPorts | undefined
 }
 
 /** A ticket and the element of `schema` that holds it. */
@@ -32,10 +33,10 @@ export function portsOfTicket(
   ports: readonly number[] | undefined,
   protos: readonly Proto[] | undefined
 ): { readonly ports: readonly PortToOpen[] } | { readonly fault: string } {
-  const known = new Map<number, { protos: Proto[]; name: string | undefined }>()
-  for (const { port, proto, name } of ticket.maps) {
+  const known = new Map<number, Omit<PortToOpen, 'port'> & { protos: Proto[]; name: string | undefined }>()
+  for (const { port, proto, name, guestPorts } of ticket.maps) {
     const one = known.get(port)
-    if (!one) known.set(port, { protos: [proto], name })
+    if (!one) known.set(port, { protos: [proto], name, guestPorts })
     else {
       one.protos.push(proto)
       one.name ??= name
@@ -54,7 +55,7 @@ export function portsOfTicket(
       const one = known.get(port)
       // Without named ports, a protocol only chooses among the ticket's.
       const own = protos && one && !ports ? one.protos.filter(proto => protos.includes(proto)) : protos
-      return { port, protos: own ?? one!.protos, name: one?.name }
+      return { port, protos: own ?? one!.protos, name: one?.name, guestPorts: one?.guestPorts }
     })
   }
 }

@@ -2,6 +2,7 @@
 import type { Lobby } from '../games/lobby.js'
 import type { Invite } from '../identity/access-rules.js'
 import type { Secret } from '../identity/secret.js'
+import type { GuestPorts } from '../identity/ticket.js'
 import type { ServerFeatures } from '../options/features.js'
 import type { Proto } from '../proto.js'
 
@@ -16,6 +17,8 @@ export interface MapToShare extends ServerFeatures {
   name?: string
   /** How the guests' games find it (`lobbyOf` makes it of a recipe); left out: not in their LAN lists. */
   lobby?: Lobby
+  /** What the program needs of the ports at guests, the same for all maps of one name: the ticket tells it. */
+  guestPorts?: GuestPorts
 }
 
 /** Who may come in to a server; what is left out is as in {@link OPEN}. */

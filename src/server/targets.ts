@@ -12,11 +12,12 @@ import { type Limits, REFUSED_REST_MS } from '../limits.js'
 import type { Log } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
 import { HostResolver } from '../sockets/host-resolver.js'
+import { otherAddress } from '../sockets/other-address.js'
 import { proxyHeader } from '../sockets/proxy-header.js'
 import { isAddressMissing, isLocalAddress } from '../sockets/source-address.js'
 import { dialTcp, joinTcp, reset, targetCode } from '../sockets/tcp.js'
 import { UdpTarget } from '../sockets/udp-target.js'
-import { hostPort } from '../text/address.js'
+import { hostPort, isIPv4Loopback } from '../text/address.js'
 import { Budget } from '../util/budget.js'
 import type { Clock } from '../util/clock.js'
 import { ANNOUNCEMENTS } from '../wire/constants.js'
@@ -187,14 +188,30 @@ export class Targets {
     const cause = codeOf(err)
     const target = hostPort(map.host, map.port)
     if (!NO_FILES.has(cause)) this.#deps.onreach(map, 'closed')
-    const level = this.#unreached.admits(`${cause} ${map.proto} ${target}`) ? 'warn' : 'debug'
-    this.#deps.log[level](
-      { peer: guest.label, proto: map.proto, target, code, cause },
-      NO_FILES.has(cause)
-        ? 'the system lets hyper-nat open no more connections: raise the limit of open files (ulimit -n)'
-        : UNREACHED[code]
-    )
+    const isTold = this.#unreached.admits(`${cause} ${map.proto} ${target}`)
+    const told = { peer: guest.label, proto: map.proto, target, code, cause }
+    const message = NO_FILES.has(cause)
+      ? 'the system lets hyper-nat open no more connections: raise the limit of open files (ulimit -n)'
+      : UNREACHED[code]
+    if (!isTold) this.#deps.log.debug(told, message)
+    else if (code === 'TARGET_REFUSED' && isIPv4Loopback(map.host)) this.#warnClosed(map, told, message)
+    else this.#deps.log.warn(told, message)
     return code
+  }
+
+  /** A port that is closed on loopback: some games listen at the address of the LAN alone. */
+  #warnClosed({ proto, port }: SharedMap, told: object, message: string): void {
+    const { log } = this.#deps
+    otherAddress(proto === 'udp' ? 'udp' : 'tcp', port).then(
+      address => {
+        if (address === undefined) return log.warn(told, message)
+        log.warn(
+          { ...told, found: hostPort(address, port) },
+          `the shared port is closed at 127.0.0.1, but a program has it at ${address}: share it from there, with --host ${address} (in options.json: "host": "${address}")`
+        )
+      },
+      err => log.warn({ ...told, err }, message)
+    )
   }
 
   /** The address to connect to a target from; undefined for the machine's own. */

@@ -6,7 +6,7 @@ import * as z from 'zod'
 import { OptionsError } from '../errors.js'
 import { knownGames } from '../games/games.js'
 import { guestHelp, hostHelp } from '../games/help.js'
-import { portOf as portOfGame, portsOfGame, type Recipe } from '../games/recipe.js'
+import { portsOfGame, type Recipe } from '../games/recipe.js'
 import { encodeKey } from '../identity/encoding.js'
 import { keyPairOf, randomSecret } from '../identity/keys.js'
 import { inviteTicket } from '../identity/server-ticket.js'
@@ -184,8 +184,8 @@ export class Actions {
       }
       const joined = clientEntries(ticket)
       const wanted = joined.map(entry => ({ ...entry, nextFree: true }))
-      const ports = await freePorts(wanted, LIMITS.nextFreePorts)
-      const maps = joined.map(({ proto, port }, index) => ({ proto, port, localPort: ports[index]! }))
+      const { places } = await freePorts(wanted, LIMITS.nextFreePorts)
+      const maps = joined.map(({ proto, port }, index) => ({ proto, port, ...places[index]! }))
       await saveEntries(this.#parts.file, joinEntries(encodeTicket(ticket), ticket, maps))
       return { ...(await this.#changed()), publicKey: key }
     },
@@ -308,7 +308,7 @@ function choiceOf(recipe: Recipe): GameChoice {
     aliases,
     ports: formatPorts(ports.map(({ port }) => port)),
     maps: ports.flatMap(({ port, protos }) => protos.map(proto => ({ proto, port }))),
-    help: hostHelp(recipe, LOCALHOST, portOfGame(recipe)),
+    help: hostHelp(recipe, LOCALHOST),
     playable: works !== 'no'
   }
 }

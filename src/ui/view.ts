@@ -73,7 +73,7 @@ function serverView({ publicKey, maps, access }: ServerInFile, now: ServerStatus
     maps: maps.map(({ proto, port, host }) => ({ proto, port, host })),
     ...(now?.ticket !== undefined && !access.private && { ticket: now.ticket }),
     private: access.private,
-    games: gamesIn(maps, (recipe, [first]) => hostHelp(recipe, first!.host, first!.port)),
+    games: gamesIn(maps, (recipe, own) => hostHelp(recipe, own[0]!.host, own)),
     waiting: closed.map(map => waitingText(map, title => knownGames().titleOf(title))),
     idle: closed.length > 0 && closed.length === now?.maps.length,
     announced: now?.announced ?? 'starting',
@@ -133,7 +133,7 @@ function titleOf(name: string | undefined): string | undefined {
  */
 export function gamesIn<M extends Pick<Entry, 'name' | 'lobby'>>(
   maps: readonly M[],
-  help: (recipe: Recipe, own: readonly M[]) => string
+  help: (recipe: Recipe, own: readonly M[]) => string | undefined
 ): GameView[] {
   const games = knownGames()
   return [...new Set(maps.map(({ name }) => name))].flatMap(name => {
@@ -141,7 +141,8 @@ export function gamesIn<M extends Pick<Entry, 'name' | 'lobby'>>(
     if (name === undefined || !recipe) return []
     const own = maps.filter(map => map.name === name)
     const listed = recipe.works === 'yes' && own.some(({ lobby }) => lobby !== undefined)
-    return [{ title: games.titleOf(name), help: help(recipe, own), listed }]
+    const told = help(recipe, own)
+    return told === undefined ? [] : [{ title: games.titleOf(name), help: told, listed }]
   })
 }
 

@@ -39,10 +39,19 @@ const maps: fc.Arbitrary<TicketMap[]> = fc.uniqueArray(
   ),
   { minLength: 1, maxLength: 12, selector: ({ proto, port }) => `${proto} ${port}` }
 )
+const mapsWithNeeds = fc
+  .tuple(maps, fc.array(fc.constantFrom(undefined, 'same' as const, 'together' as const), { maxLength: 12 }))
+  .map(([maps, needs]): TicketMap[] => {
+    const names = [...new Set(maps.map(({ name }) => name))]
+    return maps.map(map => {
+      const guestPorts = needs[names.indexOf(map.name)]
+      return guestPorts ? { ...map, guestPorts } : map
+    })
+  })
 const ticket: fc.Arbitrary<Ticket> = fc.record(
   {
     publicKey: fc.constantFrom(...KEYS),
-    maps,
+    maps: mapsWithNeeds,
     relays: fc.array(fc.constantFrom(...KEYS), { minLength: 1, maxLength: 4 }),
     bootstrap: fc.array(node, { minLength: 1, maxLength: 4 }),
     invite: fc.uint8Array({ minLength: 1, maxLength: 64 })
@@ -88,7 +97,8 @@ test('every ticket comes back', () => {
       const { maps: foundMaps, ...rest } = found
       const { maps: givenMaps, ...givenRest } = given
       assert.deepEqual(rest, givenRest)
-      const key = ({ proto, port, name = '' }: TicketMap) => `${proto} ${port} ${name}`
+      const key = ({ proto, port, name = '', guestPorts }: TicketMap) =>
+        `${proto} ${port} ${guestPorts} ${name}`
       assert.deepEqual(foundMaps.map(key).sort(), givenMaps.map(key).sort())
       assert.equal(encodeTicket(found), text, 'one ticket, one text')
     }),

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isLoopback, ownAddresses } from '../../src/lan/own-addresses.js'
 import { connectTcp, readAll } from '../support/clients.js'
+import { shippedRecipe, userRecipes } from '../support/games.js'
 import { freePort, listenTcp, listenTcpEcho } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 
@@ -11,6 +13,19 @@ function folderOf(stage: Stage): string {
   const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-'))
   stage.defer(() => rmSync(folder, { recursive: true, force: true }))
   return folder
+}
+
+/** Two free ports, one behind the other. */
+async function twoPorts(): Promise<[number, number]> {
+  for (;;) {
+    const port = await freePort()
+    try {
+      await (await listenTcp(() => {}, { port: port + 1 })).close()
+      return [port, port + 1]
+    } catch {
+      // Somebody has the next one.
+    }
+  }
 }
 
 /** A server that shares an echo, and its ticket. */
@@ -103,6 +118,25 @@ staged('a server knows a guest by its identity, each time', async stage => {
 })
 
 staged(
+  'who joins again is the same guest, and somebody else with --anonymous',
+  async stage => {
+    const { server, ticket } = await shared(stage)
+    const settings = folderOf(stage)
+    const env = { HOME: settings, XDG_CONFIG_HOME: settings, APPDATA: settings }
+    const peers: string[] = []
+    for (const flags of [[], [], ['--anonymous']]) {
+      const from = server.mark
+      const guest = stage.start(['join', ticket, '-l', '0', ...flags], { env })
+      peers.push((await server.event('connected', { from })).peer)
+      await guest.stop()
+    }
+    assert.equal(peers[0], peers[1])
+    assert.notEqual(peers[1], peers[2])
+  },
+  { timeout: 120_000 }
+)
+
+staged(
   'an identity that others can read is refused before anything is opened',
   async stage => {
     const { ticket } = await shared(stage)
@@ -137,6 +171,54 @@ staged('a mistyped, a cut and a foreign ticket start nothing', async stage => {
   }
 })
 
+staged('ports of a game that belong together move together, or keep their numbers elsewhere', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const env = { HYPER_NAT_BOOTSTRAP: bootstrap.join(',') }
+  const [together, same] = [await twoPorts(), await twoPorts()]
+  const recipes = userRecipes(
+    [
+      { id: 'together', ports: together },
+      { id: 'same', ports: same }
+    ].map(({ id, ports }) => ({
+      ...shippedRecipe('luanti'),
+      id,
+      name: id,
+      aliases: [],
+      guestPorts: id as 'together' | 'same',
+      ports: ports.map(port => ({ proto: 'tcp' as const, port, purpose: 'game' }))
+    }))
+  )
+  await stage.use(recipes)
+  for (const [game, ports] of [
+    ['together', together],
+    ['same', same]
+  ] as const) {
+    const server = stage.start(['host', game, '-s', newSecret(), '--json'], {
+      name: `${game} host`,
+      env: { ...env, ...recipes.env, HYPER_NAT_CONTROL: folderOf(stage) }
+    })
+    const ready = await server.event('ready')
+    assert.ok(ready.mode === 'server' && ready.ticket)
+    // The second is the guest's own; the first stays free.
+    await stage.use(listenTcp(() => {}, { port: ports[1] }))
+    // Without the recipe: the ticket tells it.
+    const guest = stage.start(['join', ready.ticket, '--json', '--control', 'off'], { name: `${game} guest` })
+    const warning = await guest.event('warning')
+    assert.equal(warning.code, 'PORT_MOVED')
+    assert.match(warning.message, new RegExp(`^Port ${ports[1]} \\(tcp\\) of 127\\.0\\.0\\.1 is in use by `))
+    const opened = await guest.event('ready')
+    assert.ok(opened.mode === 'client')
+    const [first, second] = opened.maps
+    assert.equal(second!.localPort - first!.localPort, 1)
+    if (game === 'same') {
+      assert.deepEqual(
+        opened.maps.map(({ localHost, localPort }) => `${localHost}:${localPort}`),
+        ports.map(port => `127.0.0.2:${port}`)
+      )
+    } else assert.ok(first!.localPort > ports[0]! && first!.localHost === '127.0.0.1')
+  }
+})
+
 staged('ports that are too many for one ticket are shared without one', async stage => {
   const ports = Array.from({ length: 300 }, (_, i) => 10_000 + 2 * i).join(',')
   const server = await stage.run(['server', '-p', ports, '--protocol', 'udp', '-s', newSecret()])
@@ -165,3 +247,23 @@ staged('the library opens a ticket by itself', async stage => {
   })
   await assert.rejects(node.open({ ticket: 'hello' }), { code: 'BAD_TICKET' })
 })
+
+/** An address of this computer that is not loopback. */
+const lanAddress = [...ownAddresses().keys()].find(address => !isLoopback(address))
+
+staged(
+  'a program that listens at the address of the LAN alone is found there, and the owner is told how to share it',
+  async stage => {
+    const target = await stage.use(listenTcpEcho({ host: lanAddress! }))
+    const args = ['server', '-p', `${target.port}`, '--protocol', 'tcp', '-s', newSecret()]
+    const server = await stage.run(args, 'server')
+    const ready = await server.event('ready')
+    assert.ok(ready.mode === 'server' && ready.ticket)
+    const guest = stage.start(['join', ready.ticket, '-l', '0', '--json'], { name: 'guest' })
+    await guest.event('connected')
+    const socket = await connectTcp(await guest.localPort('tcp', target.port))
+    await server.says(new RegExp(`has it at (${lanAddress}): .*--host \\1 `), 20_000)
+    socket.destroy()
+  },
+  { skip: lanAddress === undefined && 'no network but loopback' }
+)

@@ -40,12 +40,15 @@ export class HyperNat extends Process {
   constructor(args: readonly string[], options: HyperNatStart = {}) {
     const { name = 'hyper-nat', cwd, nodeArgs = [], prefix = [], env } = options
     const { program = [process.execPath, ...nodeArgs, mainFile] } = options
+    const settings = mkdtempSync(join(tmpdir(), 'hyper-nat-settings-'))
     const [command = '', ...rest] = [...prefix, ...program, ...args]
     super(command, rest, {
       name: `${name} ${args.join(' ')}`,
       cwd,
-      env: { ...cleanEnvironment(), ...env }
+      env: { ...cleanEnvironment(), XDG_CONFIG_HOME: settings, ...env }
     })
+    const remove = (): void => rmSync(settings, { recursive: true, force: true })
+    this.ended.then(remove, remove)
     this.json = args.includes('--json')
     this.ended.then(
       () => this.#tell(),

@@ -47,6 +47,42 @@ test('host shares the ports of a game, whatever it is called', async () => {
   )
 })
 
+test('host shares several games under one secret, each called by as many words as it has', async () => {
+  const words = ['quake', '3', 'mumble', 'Minecraft:', 'Java', 'Edition']
+  const { options, code } = await runOnce(['host', ...words, '--private', '--allow', KEY, ...SECRET])
+  assert.equal(code, 0)
+  assert.deepEqual(
+    options!.entries.map(({ proto, port, name }) => `${proto} ${port} ${name}`),
+    ['udp 27960 quake-3', 'tcp 64738 mumble', 'udp 64738 mumble', 'tcp 25565 minecraft-java']
+  )
+  assert.equal(
+    new Set(options!.entries.map(entry => entry.mode === 'server' && entry.secret.reveal())).size,
+    1
+  )
+  const memory = new Memory()
+  const done = run(['host', 'openttd', 'mumble', ...SECRET], memory)
+  memory.fake.onStart = async () => {
+    memory.fake.tell({ event: 'ready', mode: 'server', publicKey: KEY, ticket: 'hnat1xyz', maps: [] })
+    memory.stop()
+  }
+  assert.equal(await done, 0)
+  assert.match(memory.out, /^In OpenTTD: .*port 3979\. .*\nIn Mumble: .*port 64738\./m)
+})
+
+test('host moves the ports of a game together, and says which stay', async () => {
+  const moved = await runOnce(['host', 'valheim', '-p', '2466', ...SECRET])
+  assert.deepEqual(
+    moved.options!.entries.map(({ port }) => port),
+    [2466, 2467]
+  )
+  assert.ok(!moved.options!.warnings.some(({ code }) => code === 'PORTS_STAY'))
+  const { options } = await runOnce(['host', 'satisfactory', '-p', '7787', ...SECRET])
+  assert.deepEqual(
+    options!.warnings.filter(({ code }) => code === 'PORTS_STAY').map(({ path }) => path),
+    ['-p']
+  )
+})
+
 test('host makes a secret when there is none, and says what to do in the game', async () => {
   const memory = new Memory()
   const done = run(['host', 'openttd'], memory)
@@ -70,6 +106,13 @@ test('host makes a secret when there is none, and says what to do in the game', 
 const REFUSED: [string[], RegExp][] = [
   [['host'], /GAME: is missing; hyper-nat games lists them/],
   [['host', 'openarean'], /GAME: is "openarean", which is no game known here; did you mean "openarena"\?/],
+  [
+    ['host', 'mumble', 'openarean'],
+    /hyper-nat host openarean: |GAME: is "openarean".* did you mean "openarena"\?/
+  ],
+  [['host', 'mumble', 'quake', '3', '-p', '1'], /-p: is for one game, and these are 2/],
+  [['host', 'mumble', 'mumble'], /mumble/],
+  [['host', 'mumble', 'aoe2'], /GAME_UNPLAYABLE: Age of Empires II/],
   [['host', 'openarena', '-p', '1,2'], /-p: names 2 ports, but OpenArena has 1: 27960/],
   [['host', 'openarena', '-p', 'x'], /-p: has "x", which is not a port/],
   [['host', 'aoe2'], /GAME_UNPLAYABLE: Age of Empires II .* cannot be played so\. .* --force/],

@@ -1,9 +1,17 @@
 import { EventEmitter } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { CliContext, RunningDaemon, StopReason } from '../../../src/cli/context.js'
 import { run } from '../../../src/cli/run.js'
 import type { DaemonEvent } from '../../../src/events.js'
 import type { Log } from '../../../src/log/log.js'
 import type { Options } from '../../../src/options/entry.js'
+
+/** What commands keep for their user is not for the tester's own folders. */
+export const settings = mkdtempSync(join(tmpdir(), 'hyper-nat-settings-'))
+Object.assign(process.env, { HOME: settings, XDG_CONFIG_HOME: settings, APPDATA: settings })
+process.on('exit', () => rmSync(settings, { recursive: true, force: true }))
 
 /** A daemon that does as it is told by a test, in place of the one that reaches the network. */
 export class FakeDaemon extends EventEmitter implements RunningDaemon {

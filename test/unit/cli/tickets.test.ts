@@ -1,6 +1,6 @@
 // The commands around tickets: join, ticket, keygen, id, and what a server shows.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -12,8 +12,8 @@ import { keyPairOf } from '../../../src/identity/keys.js'
 import { Secret } from '../../../src/identity/secret.js'
 import { encodeTicket } from '../../../src/identity/ticket.js'
 import { parseOptions } from '../../../src/options/file.js'
-import { loadIdentity } from '../../../src/options/identity-file.js'
-import { Memory, runOnce } from './memory.js'
+import { identityFileFor, loadIdentity } from '../../../src/options/identity-file.js'
+import { Memory, runOnce, settings } from './memory.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-tickets-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -49,6 +49,44 @@ test('join takes a ticket in one piece, in several, and behind a list', async ()
     'udp 27015 6',
     'tcp 27015 6'
   ])
+})
+
+test('join comes with a key that is kept for the server, of its own for each', async () => {
+  const other = encodeTicket({
+    publicKey: keyPairOf(new Secret('another')).publicKey,
+    maps: [{ proto: 'tcp', port: 1 }]
+  })
+  const identity = async (...args: string[]): Promise<string | undefined> =>
+    (await runOnce(['join', ...args])).options!.identity
+  const first = await identity(TICKET)
+  assert.ok(first?.startsWith(settings))
+  assert.equal(await identity(TICKET, '--only', '25565'), first)
+  const second = await identity(other)
+  assert.ok(second && second !== first)
+  const keys = await Promise.all([first!, second!].map(file => loadIdentity(file)))
+  assert.notDeepEqual(keys[0]!.publicKey, keys[1]!.publicKey)
+  assert.equal(await identity(TICKET, '--anonymous'), undefined)
+  assert.equal(await identity(TICKET, '--identity', 'my.key'), 'my.key')
+  // An invite is a key already.
+  const invite = { publicKey: decodeKey(KEY), maps: [{ proto: 'tcp' as const, port: 1 }] }
+  assert.equal(await identity(encodeTicket({ ...invite, invite: new Uint8Array(32).fill(1) })), undefined)
+  const { code, err } = await runOnce(['join', TICKET, '--anonymous', '--identity', 'my.key'])
+  assert.equal(code, 2)
+  assert.match(err, /--anonymous: is given beside --identity/)
+})
+
+test('a key that cannot be kept keeps nobody from joining', async () => {
+  const publicKey = keyPairOf(new Secret('a third')).publicKey
+  const ticket = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 1 }] })
+  // A folder stands where the file should be.
+  mkdirSync(identityFileFor(publicKey), { recursive: true })
+  const { options, code } = await runOnce(['join', ticket])
+  assert.equal(code, 0)
+  assert.equal(options!.identity, undefined)
+  assert.match(
+    options!.warnings.find(one => one.code === 'IDENTITY_NOT_KEPT')?.message ?? '',
+    /cannot be used \(EISDIR\).* somebody else each time$/
+  )
 })
 
 // [what, arguments, the code, a part of the message]

@@ -37,6 +37,20 @@ test('words find all that hold them', () => {
     ['age-of-empires-2', 'age-of-empires-2-de']
   )
   assert.deepEqual(shipped.search(''), shipped.all)
+  const found = (text: string): string[] => shipped.search(text).map(({ id }) => id)
+  assert.deepEqual(found('quake 3'), ['quake-3'])
+  assert.deepEqual(found('red alert'), ['openra'])
+  assert.deepEqual(found('red alert 2'), [])
+})
+
+test('a list of words may name several games', () => {
+  const all = (...words: string[]) => shipped.findAll(words)
+  assert.deepEqual(all('minecraft', 'mumble'), { found: ['minecraft', 'mumble'] })
+  assert.deepEqual(all('quake', '3', 'quake', '2', 'mumble'), { found: ['quake 3', 'quake 2', 'mumble'] })
+  assert.deepEqual(all('Minecraft:', 'Java', 'Edition'), { found: ['Minecraft: Java Edition'] })
+  assert.deepEqual(all('mumble', 'quak', '3'), { found: ['mumble'], unknown: 'quak' })
+  // Nobody knows where a name ends that is none.
+  assert.deepEqual(all('quak', '3'), { found: [], unknown: 'quak 3' })
 })
 
 test('the name of a map tells the game, and what its owner calls it', () => {

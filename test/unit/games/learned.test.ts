@@ -8,29 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseRecipe } from '../../../src/games/games.js'
 import { learnedRecipe, saveRecipe } from '../../../src/games/learned.js'
-import { openPorts, openSockets } from '../../../src/games/open-ports.js'
-
-// Lines of a real /proc/net/tcp and udp: addresses little endian, as on x86 and ARM.
-const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 00000000:63DD 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 101 1 0000000000000000 100 0 0 10 0
-   1: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 102 1 0000000000000000 100 0 0 10 0
-   2: 0B07A8C0:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 103 1 0000000000000000 100 0 0 10 0
-   3: 0100007F:63DD 0100007F:B3A2 01 00000000:00000000 00:00000000 00000000     0        0 104 1 0000000000000000 20 4 30 10 -1
-`
-const UDP6 = `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
-  1: 00000000000000000000000000000000:6D38 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 201 2 0000000000000000 0
-  2: 00000000000000000000000001000000:6D39 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 202 2 0000000000000000 0
-  3: 00000000000000000000000000000000:B3A3 0000000000000000FFFF00000100007F:0035 01 00000000:00000000 00:00000000 00000000     0        0 203 2 0000000000000000 0
-`
-
-test('of all sockets, those count that wait for anybody and are reached over 127.0.0.1', () => {
-  assert.deepEqual(openSockets(TCP, 'tcp'), [
-    { port: 25_565, inode: '101' },
-    { port: 8080, inode: '102' }
-  ])
-  assert.deepEqual(openSockets(UDP6, 'udp'), [{ port: 27_960, inode: '201' }])
-  assert.deepEqual(openSockets('', 'udp'), [])
-})
+import { openPorts } from '../../../src/programs/open-ports.js'
 
 const tcp = (port: number, ephemeral = false) => ({ proto: 'tcp' as const, port, ephemeral })
 const udp = (port: number, ephemeral = false) => ({ proto: 'udp' as const, port, ephemeral })
@@ -112,10 +90,4 @@ test('the ports of a running program are found, those of its children too', {
   assert.deepEqual(ports.map(({ proto, port }) => `${proto} ${port}`).sort(), expected)
   assert.ok(ports.find(({ proto }) => proto === 'udp')!.ephemeral)
   await assert.rejects(openPorts(2 ** 31 - 1), { code: 'NO_SUCH_PROGRAM' })
-})
-
-test('elsewhere it is said that it cannot be done', {
-  skip: process.platform === 'linux' && 'this is Linux'
-}, async () => {
-  await assert.rejects(openPorts(process.pid), { code: 'UNSUPPORTED' })
 })

@@ -41,15 +41,16 @@ for (const recipe of recipes) {
       const made = announcementOf(discovery.template, 'A name', 54_321)
       assert.equal(announcedPort(discovery, made, 1), 54_321)
     }
-    for (const line of [recipe.host, recipe.guest]) {
-      const places = line.match(/\{\w+\}/g) ?? []
+    for (const line of [recipe.host, recipe.guest, recipe.why ?? '']) {
+      const places = line.match(/\{.*?\}/g) ?? []
       assert.ok(
-        places.every(place => ['{address}', '{host}', '{port}'].includes(place)),
+        places.every(place => /^\{(address|host|port)(:\d+)?\}$/.test(place)),
         line
       )
     }
-    if (recipe.works !== 'no' && recipe.discovery.how === 'none')
-      assert.match(recipe.guest, /\{(address|host)\}/)
+    // A program that finds its port by itself at the address of another game is told none.
+    if (recipe.works !== 'no' && recipe.discovery.how === 'none' && recipe.guestPorts !== 'same')
+      assert.match(recipe.guest, /\{(address|host)\b/)
   })
 }
 
@@ -81,10 +82,26 @@ const REFUSED: [string, Record<string, unknown>, RegExp][] = [
     { ports: [{ ...port, optional: true }] },
     /^ports: begins with an optional one/
   ],
+  [
+    'a first port that moves along with itself',
+    { ports: [{ ...port, moves: 'along' }] },
+    /^ports: begins with one that moves along/
+  ],
+  [
+    'a port that moves in two ways',
+    { ports: [port, { ...port, port: 2, moves: 'along' }, { ...port, proto: 'tcp', port: 2 }] },
+    /^ports: moves 2 in two ways/
+  ],
   ['a source that is none', { source: ['somewhere'] }, /^source\.0: /],
   ['no source', { source: [] }, /^source: /],
   ['"by address" without a reason', { works: 'by address', why: undefined }, /^why: is missing/],
   ['"yes" without discovery', { discovery: { how: 'none' } }, /^works: is "yes", but/],
+  ['a line that tells no port', { guest: 'Join {host}' }, /^guest: does not say which port/],
+  [
+    'a line that tells a foreign port',
+    { guest: 'Join {address:80}' },
+    /^guest: names port 80, which is none/
+  ],
   ['a help line of two lines', { guest: 'one\ntwo' }, /^guest: /],
   [
     'a group that is no multicast group',
@@ -153,3 +170,58 @@ test('the ports of a game, optional ones and others in their place', () => {
   assert.equal(list(several, false, [1, 2, 3, 4]), 'names 4 ports, but SuperTuxKart has 3: 100, 101, 102')
   assert.equal(list(several, false, [102]), 'gives port 102 to two purposes of SuperTuxKart')
 })
+
+const depending = parseRecipe(
+  JSON.stringify({
+    ...good,
+    ports: [
+      { proto: 'udp', port: 100, purpose: 'game' },
+      { proto: 'udp', port: '101-102', purpose: 'query', moves: 'along' },
+      { proto: 'tcp', port: 200, purpose: 'files' },
+      { proto: 'tcp', port: 99, purpose: 'console', moves: 'along', optional: true },
+      { proto: 'udp', port: 300, purpose: 'beacon', moves: 'never' }
+    ]
+  }),
+  'supertuxkart'
+)
+
+test('ports that depend on the port of the game move with it, and what stays is said', () => {
+  assert.equal(list(depending, false), '100 udp, 101 udp, 102 udp, 200 tcp, 300 udp')
+  assert.equal(list(depending, true, [150]), '150 udp, 151 udp, 152 udp, 200 tcp, 149 tcp, 300 udp')
+  assert.equal(list(depending, false, [150, 151]), '150 udp, 151 udp, 152 udp, 200 tcp, 300 udp')
+  const stay = (moved: number[]): string | undefined => {
+    const result = portsOfGame(depending, false, moved)
+    return 'ports' in result ? result.stay : result.fault
+  }
+  assert.equal(stay([]), undefined)
+  assert.equal(stay([100]), undefined)
+  assert.equal(
+    stay([150]),
+    'moves the port of the game; tcp 200 (files), udp 300 (beacon) stay. If your server has another number there, too, list it as well, such as 150,151,152,201'
+  )
+  assert.equal(
+    stay([150, 151, 152, 250]),
+    'moves the port of the game; udp 300 (beacon) stays: the game has no setting for it'
+  )
+  assert.equal(stay([150, 160]), 'gives 160 for "query", which SuperTuxKart derives from the first one: 151')
+  assert.equal(
+    stay([150, 151, 152, 250, 301]),
+    'gives 301 for "beacon", which SuperTuxKart always has at 300'
+  )
+  assert.equal(stay([65_535]), 'moves port 101 (query) out of 1 to 65535')
+})
+
+// [game, the port of the game there, what is shared]
+const MOVED: [string, number, string][] = [
+  ['valheim', 2466, '2466 udp, 2467 udp'],
+  ['7-days-to-die', 26_910, '26910 tcp+udp, 26911 udp, 26912 udp, 26913 udp'],
+  ['ark-survival-evolved', 7787, '7787 udp, 7788 udp, 27015 udp'],
+  ['unreal-tournament-99', 7787, '7787 udp, 7788 udp, 8777 udp'],
+  ['sunshine', 48_989, '48989 tcp, 48984 tcp, 49010 tcp, 48998 udp, 48999 udp, 49000 udp']
+]
+
+for (const [id, port, expected] of MOVED) {
+  test(`${id}: moved to ${port}, its other ports move as the game moves them`, () => {
+    assert.equal(list(parseRecipe(read(id), id), false, [port]), expected)
+  })
+}

@@ -36,6 +36,20 @@ const VECTORS: [string, Ticket, string][] = [
     'hnat1bnps4ngodyas96gjxw3xber34yn1horm3611o7w5fyfxyeacznektwyydompgdonfyynadrzo7hcpwgkukopwh'
   ],
   [
+    'what games need of their ports',
+    {
+      publicKey: KEY,
+      maps: [
+        { proto: 'udp', port: 1, name: 'a' },
+        { proto: 'tcp', port: 2, name: 'b', guestPorts: 'same' },
+        { proto: 'tcp', port: 3, name: 'b', guestPorts: 'same' },
+        { proto: 'udp', port: 4, guestPorts: 'together' },
+        { proto: 'udp', port: 5, name: 'c' }
+      ]
+    },
+    'hnat1bn7a56dr7ngbboiti95srcfufe1p6wmokd8x8jhtb1ien83xeekw7uoyratyyyonae4yybynymnyryyereyywysgbedyybyn5rm5em'
+  ],
+  [
     'everything',
     {
       publicKey: KEY,
@@ -64,7 +78,7 @@ function plain(ticket: Ticket): Ticket {
   }
 }
 
-const [ONE, , , ALL] = VECTORS.map(([, , text]) => text) as [string, string, string, string]
+const [ONE, , , , ALL] = VECTORS.map(([, , text]) => text) as [string, string, string, string, string]
 
 test('one port without a name fits on a line', () => assert.equal(ONE.length, 74))
 
@@ -230,10 +244,15 @@ test('newer tickets are told from mistyped ones', () => {
 })
 
 test('a part that may be passed over is', () => {
-  assert.deepEqual(decodeTicket(sealed(Uint8Array.from([...KEY, ...MAP, 5, 2, 9, 9]))), {
-    publicKey: Uint8Array.from(KEY),
-    maps: [{ proto: 'tcp', port: 80 }]
-  })
+  for (const part of [
+    [7, 2, 9, 9],
+    [5, 1, 9]
+  ]) {
+    assert.deepEqual(decodeTicket(sealed(Uint8Array.from([...KEY, ...MAP, ...part]))), {
+      publicKey: Uint8Array.from(KEY),
+      maps: [{ proto: 'tcp', port: 80 }]
+    })
+  }
 })
 
 test('addresses of relays by TCP are held, in a part that older programs pass over', () => {
@@ -275,6 +294,7 @@ const WRONG: [string, number[]][] = [
   ['a name that moves the cursor', [...KEY, 0, 6, 18, 0, 80, 2, 0x1b, 0x5b]],
   ['a name that is no UTF-8', [...KEY, 0, 5, 18, 0, 80, 1, 0xff]],
   ['a name that is too long', [...KEY, 0, 69, 18, 0, 80, 65, ...new Array(65).fill(0x61)]],
+  ['needs of more names than there are', [...KEY, ...MAP, 3, 2, 1, 2]],
   ['no relays in a list of them', [...KEY, ...MAP, 1, 0]],
   ['five relays', [...KEY, ...MAP, 1, 160, 1, ...[0, 0, 0, 0, 0].flatMap(() => [...KEY])]],
   ['a relay that is no point', [...KEY, ...MAP, 1, 32, ...new Array(32).fill(1)]],

@@ -45,6 +45,11 @@ for (const [what, given, paths] of [
     { secret: 's', maps: [{ ...MAP, host: '', duplicate: 'yes' }] },
     ['maps[0].host', 'maps[0].duplicate']
   ],
+  [
+    'a need of ports that is none',
+    { secret: 's', maps: [{ ...MAP, guestPorts: 'apart' }] },
+    ['maps[0].guestPorts']
+  ],
   ['one map twice', { secret: 's', maps: [MAP, { ...MAP, host: '10.0.0.1' }] }, ['maps[1]']],
   [
     'wrong access',

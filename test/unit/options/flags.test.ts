@@ -86,7 +86,7 @@ const OTHER = 'DHUJWe9KAAYTYrFLZxkRRJTV76699omiQLAKPTPTmu6w'
 test('server: private, with keys and what they are called, whichever entry it is', () => {
   const flags = { ports: '1,2', protocols: 'tcp,udp', private: true, allow: `${KEY}, Anna = ${OTHER}` }
   const options = serverOptions({ secret, ...flags })
-  const host = { game: 'teeworlds', optionalPorts: false, discovery: true }
+  const host = { games: ['teeworlds'], optionalPorts: false, discovery: true }
   const hosted = hostOptions({ secret, ...host, private: true, allow: `${KEY},Anna=${OTHER}` })
   for (const entry of [...options.entries, ...hosted.entries]) {
     assert.ok(entry.mode === 'server')

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net from 'node:net'
 import { test } from 'node:test'
-import { freePorts, type WantedPort } from '../../../src/sockets/free-ports.js'
+import type { PortSet } from '../../../src/games/port-set.js'
+import { freePorts as find, type WantedPort } from '../../../src/sockets/free-ports.js'
 import { listenUdp } from '../../../src/sockets/udp.js'
 import { until } from '../../support/deadline.js'
 import { bindUdp, listenTcp } from '../../support/servers.js'
@@ -10,6 +13,10 @@ const TRIES = 50
 
 function wanted(proto: WantedPort['proto'], localPort: number, nextFree = true): WantedPort {
   return { proto, localHost: HOST, localPort, nextFree }
+}
+
+async function freePorts(all: readonly WantedPort[], tries: number): Promise<number[]> {
+  return (await find(all, tries)).places.map(({ localPort }) => localPort)
 }
 
 /** A port that is taken, and those behind it that should not be. */
@@ -64,6 +71,80 @@ test('nobody moves into a place that another one wants', async t => {
   for (const [i, one] of all.entries()) {
     if (alone[i] === one.localPort) assert.equal(found[i], one.localPort)
   }
+})
+
+const set = (guestPorts: PortSet['guestPorts'], byAddress = true): PortSet => ({
+  id: 'game',
+  title: 'A game',
+  guestPorts,
+  byAddress
+})
+
+/** Three ports that depend on each other, the second of which is taken at 127.0.0.1, or everywhere. */
+async function takenSet(
+  t: { after(fn: () => unknown): void },
+  kind: PortSet,
+  host = HOST
+): Promise<{ port: number; all: WantedPort[] }> {
+  const taken = net.createServer().listen(0, host)
+  await once(taken, 'listening')
+  t.after(() => taken.close())
+  const port = (taken.address() as net.AddressInfo).port - 1
+  const one = (proto: 'tcp' | 'udp', localPort: number) => ({ ...wanted(proto, localPort), set: kind })
+  return { port, all: [one('udp', port), one('tcp', port + 1), one('udp', port + 2)] }
+}
+
+test('ports that need one offset all move when one of them is taken, and it is said who has that', async t => {
+  const { port, all } = await takenSet(t, set('together'))
+  const { places, moved } = await find(all, TRIES)
+  const [first, ...rest] = places.map(({ localPort }) => localPort)
+  assert.ok(first! > port)
+  assert.deepEqual(rest, [first! + 1, first! + 2])
+  assert.deepEqual(
+    moved.map(({ members }) => members),
+    [[0, 1, 2]]
+  )
+  const who = process.platform === 'win32' ? '.*' : `\\S+ \\(process ${process.pid}\\)`
+  assert.match(
+    moved[0]!.cause,
+    new RegExp(`^Port ${port + 1} \\(tcp\\) of 127\\.0\\.0\\.1 is in use by ${who}$`)
+  )
+})
+
+test('ports that need their numbers have them at another loopback address', {
+  skip: process.platform === 'darwin' && 'macOS has 127.0.0.1 alone'
+}, async t => {
+  const { port, all } = await takenSet(t, set('same'))
+  const { places, moved } = await find(all, TRIES)
+  assert.deepEqual(
+    places,
+    all.map(({ localPort }) => ({ localHost: '127.0.0.2', localPort }))
+  )
+  assert.match(moved[0]!.cause, new RegExp(`^Port ${port + 1} \\(tcp\\)`))
+})
+
+for (const [what, kind, host] of [
+  ['that are taken at every address', set('same'), '0.0.0.0'],
+  ['of a game that looks at 127.0.0.1 alone', set('same', false), HOST]
+] as const) {
+  test(`ports that need their numbers, ${what}, are refused`, async t => {
+    const { port, all } = await takenSet(t, kind, host)
+    await assert.rejects(
+      find(all, TRIES, async () => 'nginx (process 7)'),
+      {
+        code: 'PORT_IN_USE',
+        message: `Port ${port + 1} (tcp) of 127.0.0.1 is in use by nginx (process 7), and A game works only with the port numbers that the server has (${port}-${port + 2}). End that program and join again, leave the port out with --only, or join on another computer.`
+      }
+    )
+  })
+}
+
+test('only what is taken is said to be', async t => {
+  const port = await takenTcp(t)
+  const { moved } = await find([wanted('tcp', port), wanted('udp', port)], TRIES, async () => undefined)
+  assert.deepEqual(moved, [
+    { members: [0, 1], set: undefined, cause: `Port ${port} (tcp) of 127.0.0.1 is in use by another program` }
+  ])
 })
 
 test('after so many tries it is any free one', async t => {

@@ -1,0 +1,30 @@
+/** Ports that programs have at one address of this computer, and not at another. */
+import os from 'node:os'
+import { codeOf } from '../errors.js'
+import { tryPort } from './free-ports.js'
+
+/**
+ * Finds the address of this computer at which a program has a port, for one that is not at 127.0.0.1.
+ * @param addresses those to look at
+ * @returns the first; undefined where nobody has the port
+ */
+export async function otherAddress(
+  proto: 'tcp' | 'udp',
+  port: number,
+  addresses: readonly string[] = lanAddresses()
+): Promise<string | undefined> {
+  for (const address of addresses) {
+    try {
+      await tryPort(proto, address, port)
+    } catch (err) {
+      if (codeOf(err) === 'PORT_IN_USE') return address
+    }
+  }
+  return undefined
+}
+
+/** The IPv4 addresses of this computer that others can have. */
+function lanAddresses(): string[] {
+  const all = Object.values(os.networkInterfaces()).flatMap(addresses => addresses ?? [])
+  return all.flatMap(({ family, internal, address }) => (family === 'IPv4' && !internal ? [address] : []))
+}
