@@ -86,11 +86,6 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     this.#blind = new BlindRelay({ createStream: what => this.#streams.create(what) })
   }
 
-  /** Where it is reached by TCP; null where it is not. */
-  get endpoint(): Endpoint | null {
-    return this.#endpoint
-  }
-
   /** Sessions that are relayed now. */
   get sessions(): number {
     return this.#sessions

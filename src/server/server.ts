@@ -147,7 +147,8 @@ export class Server {
     ]
     for (const one of announcing)
       one.then(
-        announcement => this.#announcements.push(announcement),
+        // Closed meanwhile, perhaps because the other announcement failed.
+        announcement => (this.#closed ? announcement.close() : void this.#announcements.push(announcement)),
         () => {}
       )
     await Promise.all([...announcing, this.#announcer.start()])

@@ -194,10 +194,11 @@ staged(
     await button(page, 'Back').click()
     await which.fill('minecraft')
     const found = page.getByRole('list', { name: 'Games' }).getByRole('button')
-    await until(5_000, 'two games', async () => (await found.count()) === 2)
+    await until(5_000, 'three games', async () => (await found.count()) === 3)
     assert.deepEqual(await found.allTextContents(), [
       'Minecraft: Java Edition TCP 25565',
-      'Minecraft: Bedrock Edition UDP 19132'
+      'Minecraft: Bedrock Edition UDP 19132',
+      'Simple Voice Chat (mod of Minecraft) UDP 24454'
     ])
     await which.press('Enter')
     await page.getByText('Open the world to LAN with port 25565').waitFor()
