@@ -24,7 +24,7 @@ const groups = [
   },
   {
     name: 'natlab',
-    timeout: 240_000,
+    timeout: 400_000,
     atOnce: 3,
     alone: ['pairs', 'players', 'mtu', 'shared-line'],
     optional: true
