@@ -1,6 +1,6 @@
 /**
  * The guard against DNS rebinding: a web page whose name leads to this machine may be read by its browser, and shows in `Host`. A
- * request is let in under an IP address, or under the one name that nobody else can own.
+ * request is let in under an IP address, or under the one name that no one else can own.
  */
 import net from 'node:net'
 

@@ -68,7 +68,7 @@ export class GuestKey extends Masked {
     return { publicKey: this.publicKey, secretKey: this.#secretKey }
   }
 
-  /** The invite in the guest's ticket, 32 bytes: whoever has it is this guest. */
+  /** The invite in the guest's ticket, 32 bytes. Its holder is this guest. */
   get invite(): Uint8Array {
     return seedOfKeyPair(this.keyPair)
   }

@@ -49,7 +49,7 @@ export async function serveMetrics(
 function routes(host: string, read: () => Promise<MetricsPage>): Hono {
   const app = new Hono()
   app.use(async (c, next) => {
-    // Elsewhere than on this machine the names under which others know it are theirs to choose, and whoever gets there could ask
+    // Under which names other machines know this one is theirs to choose, and anyone who reaches the port could ask
     // without a browser.
     if (isLoopback(host) && !isOwnHost(c.req.header('host'))) c.res = text(c, 421, 'Misdirected Request')
     else if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {

@@ -76,7 +76,7 @@ export class Dht extends InternalDht {
   #observedSocket: HyperDHT.Socket | null = null
   /** When the first and the last request timed out since the last answer, ms. */
   #timeouts: { readonly first: number; last: number } | null = null
-  /** Relays of servers, which are no nodes of the DHT: they see this machine at an address that nobody else does. */
+  /** Relays of servers. They are not nodes of the DHT: they see this machine at an address that no DHT node sees. */
   readonly #outside: (host: string) => boolean
   #askedAt = Number.NEGATIVE_INFINITY
   readonly #movable: boolean

@@ -16,8 +16,6 @@ export const INITIAL_WINDOW = 16 * 1024
 export const RANGES_MAX = 64
 /** Ack delay travels in units of 1/8 ms: fine enough for a LAN, and one or two bytes long (RFC 9000 19.3 has 8 us). */
 export const ACK_DELAY_UNITS_PER_MS = 8
-/** Longest header: flags, number, open, ack block with its ranges, offset. Bounds the encoder's scratch buffer. */
-export const HEADER_MAX = 1 + 8 + 1 + OPEN_MAX + 8 + 8 + 2 + 8 * 2 * RANGES_MAX + 8 + 8 + 8
 /** Smallest `mtu` that may be set: header with open payload, a few ranges and some data still fit. */
 export const MTU_MIN = 200
 /** Reset code: the peer broke this protocol. */

@@ -49,7 +49,7 @@ export class Rtt {
     return PERSISTENT_THRESHOLD * (this.smoothed + Math.max(4 * this.variation, GRANULARITY) + PEER_ACK_DELAY)
   }
 
-  /** The least round trip may be outdated: the next sample sets it anew (RFC 9002 5.2). */
+  /** The least round trip may be outdated: the next sample replaces it (RFC 9002 5.2). */
   forgetLeast(): void {
     this.least = Number.POSITIVE_INFINITY
   }

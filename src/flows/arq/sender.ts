@@ -220,7 +220,7 @@ export class Sender {
     this.persistAt = NEVER
   }
 
-  /** After persistent congestion the path is learnt anew, from the least window on (RFC 9002 7.6.2 and 5.2). */
+  /** After persistent congestion: learns the path again, starting with the least window (RFC 9002 7.6.2 and 5.2). */
   private checkPersistentCongestion(now: number): void {
     const { recovery } = this
     if (!recovery.persistentCongestion) return
