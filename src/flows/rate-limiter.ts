@@ -73,14 +73,14 @@ export class RateLimiter {
   /**
    * @param onexceed called the first time that each limit is reached
    * @param isAlone whether the server has no other guest
-   * @param pending what flows that wait may buffer
+   * @param memory the guest's budget, for flows and frames that wait
    */
   constructor(
     clock: Clock,
     limits: RateLimits,
     onexceed: (limit: RateLimit) => void,
     isAlone: () => boolean = () => false,
-    readonly pending?: Budget
+    readonly memory?: Budget
   ) {
     const { flowsPerSecond, flowBurst, datagramsPerSecond, udpPerSecond, guestBytesPerSecond } = limits
     const rate = (perSecond: number, least: number): TokenBucket | null =>
@@ -99,7 +99,7 @@ export class RateLimiter {
         () => this.#price,
         pending => pending.release()
       )
-    this.unread = new Budget(limits.unreadBytes)
+    this.unread = new Budget(limits.unreadBytes, memory)
     this.#frames = rate(limits.framesPerSecond, 1)
     this.#openFrames = limits.openFrames
     this.#datagrams = rate(datagramsPerSecond, 1)
@@ -132,7 +132,7 @@ export class RateLimiter {
       throttled,
       () => accept(throttled),
       ({ place }) => this.#flows?.leave(place),
-      this.pending
+      this.memory
     )
     this.#flows.wait(pending.place)
     return null

@@ -102,7 +102,7 @@ export class GuestTable {
   }
 
   /** The rate limiter of this key, shared by all of its sessions. */
-  rateLimiterOf(key: Uint8Array, grant: Grant, pending?: Budget): RateLimiter {
+  rateLimiterOf(key: Uint8Array, grant: Grant, memory?: Budget): RateLimiter {
     const { clock, limits, log } = this.#deps
     const peer = grant.name ?? shortKey(key)
     return (
@@ -112,7 +112,7 @@ export class GuestTable {
         limits,
         limit => log.warn({ peer, limit, perSecond: limits[limit] }, 'a guest is held to a limit'),
         () => this.#isOneKey,
-        pending
+        memory
       )
     )
   }

@@ -6,6 +6,7 @@ import { RateLimiter } from '../../../src/flows/rate-limiter.js'
 import { LIMITS } from '../../../src/limits.js'
 import { FrameReader } from '../../../src/session/frame-reader.js'
 import { refuseHandshake } from '../../../src/session/handshake.js'
+import { Budget } from '../../../src/util/budget.js'
 import type { Clock } from '../../../src/util/clock.js'
 import { type FrameSink, pingFrame } from '../../../src/wire/frames.js'
 
@@ -29,7 +30,7 @@ function setUp(unreadBytes = LIMITS.unreadBytes) {
     new FrameReader({ ...refuseHandshake, ping } as unknown as FrameSink, { clock, rateLimiter }, run =>
       run()
     )
-  return { place, rateLimiter, reader }
+  return { place, clock, limits, rateLimiter, reader }
 }
 
 const pings = (count: number): Uint8Array => b4a.concat(Array.from({ length: count }, () => pingFrame(1)))
@@ -62,6 +63,27 @@ test('what waits is bounded over all connections of a guest, and given back as i
   for (const timer of place.timers.splice(0)) timer()
   assert.equal(place.read, 150 + 4 + 1 + 3)
   assert.equal(rateLimiter.unread.used, 0)
+})
+
+test('what waits counts among all that the guest keeps', () => {
+  const { place, clock, limits } = setUp()
+  const memory = new Budget(1000)
+  const rateLimiter = new RateLimiter(
+    clock,
+    limits,
+    () => {},
+    () => false,
+    memory
+  )
+  const sink = { ...refuseHandshake, ping: () => place.read++ } as unknown as FrameSink
+  const reader = new FrameReader(sink, { clock, rateLimiter }, run => run())
+  reader.add(pings(150))
+  assert.equal(reader.add(pings(10)), true)
+  assert.ok(memory.used > 256)
+  memory.charge(700)
+  assert.equal(reader.add(pings(10)), false)
+  reader.close()
+  assert.equal(memory.used, 700)
 })
 
 test('a reader that is closed gives back what waits, and reads no more', () => {
