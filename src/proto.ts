@@ -1,2 +1,9 @@
 /** How a port map's traffic is carried. */
 export type Proto = 'tcp' | 'udp' | 'tcpudp'
+
+/** Every protocol, in the order in which help lists them. */
+export const PROTOS: readonly Proto[] = ['udp', 'tcp', 'tcpudp']
+
+export function isProto(word: string): word is Proto {
+  return (PROTOS as readonly string[]).includes(word)
+}

@@ -16,7 +16,7 @@ const NODES_MAX = 64
 
 export const bootstrap: Command = {
   name: 'bootstrap',
-  describe: 'Run a DHT of your own, for a network without the public one',
+  describe: 'Run a DHT of your own, without the public one',
   flags: {
     port: {
       alias: 'p',

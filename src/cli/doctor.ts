@@ -23,7 +23,7 @@ const COLUMNS_MIN = 50
 
 export const doctor: Command = {
   name: 'doctor',
-  describe: 'Find out what this network lets through, and why a server is not reached',
+  describe: 'Check this network, and why a server is not reached',
   positional: ticketWords,
   flags: { ...keyFlag, ...relayFlag, ...portMappingFlag },
   examples: [

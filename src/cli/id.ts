@@ -4,7 +4,7 @@ import { type Arguments, type Command, type Job, text } from './command.js'
 
 export const id: Command = {
   name: 'id',
-  describe: 'Show the public key of an identity file; the file is made when there is none',
+  describe: 'Show the public key of an identity file; creates the file if missing',
   flags: {
     identity: { type: 'string', describe: "The file (one in this system's folder for settings)" }
   },

@@ -11,7 +11,7 @@ import { guestFlags, networkOf, qrFlag, relayFlag } from './shared-flags.js'
 
 export const invite: Command = {
   name: 'invite',
-  describe: 'Make a ticket for one guest of a server in options.json, which can be taken back',
+  describe: 'Make a ticket for one guest, which can be revoked',
   positional: { name: 'name', describe: 'What you call the guest' },
   flags: {
     maps: {

@@ -11,7 +11,7 @@ import { guestFlags } from './shared-flags.js'
 
 export const invites: Command = {
   name: 'invites',
-  describe: 'List the guests of the servers in options.json, with who is here and when the others were last',
+  describe: 'List guests: who is connected, and when others last were',
   flags: { config: guestFlags.config! },
   examples: [],
   subject: args => text(args, 'config') ?? DEFAULT_FILE,

@@ -12,7 +12,7 @@ import { choiceOf, runningFlags, runningOne } from './running.js'
 
 export const logs: Command = {
   name: 'logs',
-  describe: 'What the hyper-nat that is running has told of late: who came and went, and why',
+  describe: 'Show recent events: who came and went, and why',
   flags: {
     ...runningFlags,
     follow: { alias: 'f', type: 'boolean', describe: 'And what it tells from now on, until Ctrl-C' },

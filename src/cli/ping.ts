@@ -14,7 +14,7 @@ const INTERVAL_MAX = 3600
 
 export const ping: Command = {
   name: 'ping',
-  describe: 'Measure the path to a server: round trip and loss, once a second',
+  describe: 'Measure round trip and loss to a server, once a second',
   positional: ticketWords,
   flags: {
     ...keyFlag,

@@ -13,6 +13,7 @@ import { completion } from './completion.js'
 import { doctor } from './doctor.js'
 import { file } from './file.js'
 import { games } from './games.js'
+import { type CommandGroup, overview } from './help.js'
 import { host } from './host.js'
 import { id } from './id.js'
 import { invite } from './invite.js'
@@ -37,32 +38,15 @@ import { unknownArguments } from './unknown.js'
 const NAME = 'hyper-nat'
 const WIDEST = 110
 
-export const commands: readonly Command[] = [
-  file,
-  ui,
-  server,
-  host,
-  join,
-  client,
-  invite,
-  revoke,
-  invites,
-  ticket,
-  games,
-  learn,
-  status,
-  logs,
-  reload,
-  stop,
-  doctor,
-  ping,
-  keygen,
-  id,
-  service,
-  relay,
-  bootstrap,
-  completion
+export const groups: readonly CommandGroup[] = [
+  { title: 'Play', commands: [ui, host, join, games, learn] },
+  { title: 'Share', commands: [server, client, ticket, invite, revoke, invites] },
+  { title: 'Run', commands: [service, reload, stop] },
+  { title: 'Look', commands: [status, logs, doctor, ping] },
+  { title: 'Advanced', commands: [keygen, id, relay, bootstrap, completion] }
 ]
+
+export const commands: readonly Command[] = [file, ...groups.flatMap(group => group.commands)]
 
 /** What a command line asks for. */
 export type Invocation =
@@ -78,15 +62,19 @@ export type Invocation =
 
 /**
  * Reads a command line.
- * @param argv without the program's own name
+ * @param given argv without the program's own name
  * @param columns width of the terminal
  * @param name the words by which the program is started here
  */
 export async function parseArguments(
-  argv: readonly string[],
+  given: readonly string[],
   columns = 80,
   name = NAME
 ): Promise<Invocation> {
+  const argv = asFlags(given)
+  if (isHelpOnly(argv) && given.at(-1) !== ALL_FLAGS) {
+    return { kind: 'text', text: overview(groups, name, Math.min(columns, WIDEST)) }
+  }
   let chosen: Command = file
   let text = ''
   const parser = build(columns, name, command => {
@@ -105,9 +93,26 @@ export async function parseArguments(
   // yargs offers the command without a name by its placeholder.
   if ('get-yargs-completions' in args) return { kind: 'text', text: text.replace(/^\$0.*\n?/gm, '') }
   if (text !== '' && !refused) return { kind: 'text', text }
-  const faults = unknownArguments(args, chosen, commands)
+  const faults = await unknownArguments(args, chosen, commands)
   if (refused) faults.push({ path: '', message: refused.message })
   return { kind: 'run', command: chosen, args, faults }
+}
+
+/** What `help` shows the flags without a command for. */
+const ALL_FLAGS = 'flags'
+
+/** `help`, `help COMMAND`, `version` and `-V` as the flags that they stand for. */
+function asFlags(argv: readonly string[]): readonly string[] {
+  const [first, second] = argv
+  if (argv.length === 1 && (first === 'version' || first === '-V')) return ['--version']
+  if (first !== 'help') return argv
+  if (second === undefined || second === ALL_FLAGS) return ['--help']
+  // One that does not exist is reported as such.
+  return commands.some(({ name }) => name === second) ? [second, '--help'] : argv.slice(1)
+}
+
+function isHelpOnly(argv: readonly string[]): boolean {
+  return argv.length === 1 && (argv[0] === '--help' || argv[0] === '-h')
 }
 
 /** yargs takes a lone dash for a word of its own, not for the value of the flag before it. */

@@ -19,7 +19,7 @@ const MBIT = 1_000_000
 
 export const relay: Command = {
   name: 'relay',
-  describe: 'Run a relay, for friends whose routers let no direct path through',
+  describe: 'Run a relay for friends without a direct path',
   flags: {
     port: { alias: 'p', type: 'string', describe: 'UDP port (any from 49737 on)' },
     secret: {

@@ -8,7 +8,7 @@ import { choiceOf, reloadedText, runningFlags, runningOne } from './running.js'
 
 export const reload: Command = {
   name: 'reload',
-  describe: 'Have the hyper-nat that is running read its options file again, and tell what is wrong in there',
+  describe: 'Reload the options file of the running hyper-nat',
   flags: runningFlags,
   examples: [['hyper-nat reload', 'what is as it was goes on undisturbed']],
   subject: args => (args.config === undefined ? 'hyper-nat reload' : String(args.config)),

@@ -8,7 +8,7 @@ import { guestFlags } from './shared-flags.js'
 
 export const revoke: Command = {
   name: 'revoke',
-  describe: 'Take back the invite of a guest: a running server drops that guest at once',
+  describe: "Revoke a guest's invite, and disconnect the guest",
   positional: { name: 'name', describe: 'What you call the guest' },
   flags: guestFlags,
   examples: [['hyper-nat revoke Anna', "Anna's ticket is worth nothing from now on"]],

@@ -14,7 +14,7 @@ type Action = (typeof ACTIONS)[number]
 
 export const service: Command = {
   name: 'service',
-  describe: 'Have the system run ./options.json: install, uninstall or status',
+  describe: 'Start hyper-nat with the system: install, uninstall or status',
   positional: { name: 'action', describe: 'install, uninstall or status' },
   flags: {
     config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' },

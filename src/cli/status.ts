@@ -15,7 +15,7 @@ const CLEAR = '\u001b[H\u001b[J'
 
 export const status: Command = {
   name: 'status',
-  describe: 'Show what is running: ports, who is connected, by which path, how well, how much',
+  describe: 'Show what runs: ports, guests, paths and traffic',
   flags: {
     ...runningFlags,
     watch: { alias: 'w', type: 'boolean', describe: 'Again each second, until Ctrl-C' }

@@ -8,7 +8,7 @@ import { choiceOf, runningFlags, runningOne, whoText } from './running.js'
 
 export const stop: Command = {
   name: 'stop',
-  describe: 'End the hyper-nat that is running',
+  describe: 'Stop the running hyper-nat',
   flags: runningFlags,
   examples: [['hyper-nat stop -c options.json', 'the one that runs from this file']],
   subject: () => 'hyper-nat stop',

@@ -10,7 +10,7 @@ import { identityFlag, networkOf, relayFlag } from './shared-flags.js'
 
 export const ui: Command = {
   name: 'ui',
-  describe: `Open a page in the browser to host, to join and to watch; it runs ./${DEFAULT_FILE}, and writes it`,
+  describe: 'Open the control page in the browser: host, join and watch',
   flags: {
     'page-port': { type: 'string', describe: 'The port of the page on this computer (any free one)' },
     'no-open': { type: 'boolean', describe: 'Only show the link, do not open the browser' },

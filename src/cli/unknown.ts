@@ -1,6 +1,7 @@
 /** Words and flags that a command does not know, each with a guess at what was meant. */
 
 import type { Fault } from '../errors.js'
+import { isProto } from '../proto.js'
 import { guess } from '../text/guess.js'
 import { quote } from '../text/quote.js'
 import { type Arguments, type Command, commandLine } from './command.js'
@@ -30,7 +31,6 @@ const SYNONYMS: Record<string, string> = {
 const COMMAND_SYNONYMS: Record<string, string> = {
   share: 'server',
   recipes: 'games',
-  list: 'games',
   connect: 'join',
   open: 'join',
   check: 'doctor',
@@ -41,12 +41,19 @@ const COMMAND_SYNONYMS: Record<string, string> = {
   genkey: 'keygen'
 }
 
+/** Words of other programs for what two commands do. */
+const LISTS: ReadonlySet<string> = new Set(['list', 'ls', 'ps'])
+
 /** One fault for everything that `command` cannot use, and for flags that are given twice. */
-export function unknownArguments(args: Arguments, command: Command, commands: readonly Command[]): Fault[] {
+export async function unknownArguments(
+  args: Arguments,
+  command: Command,
+  commands: readonly Command[]
+): Promise<Fault[]> {
   const words = args._ as string[]
   if (isUnknownCommand(command, args)) {
     // The flags belong to the command that was meant; they would all be unknown here.
-    return [unknownCommand(words[0]!, commands)]
+    return [await unknownCommand(words[0]!, commands)]
   }
   const faults: Fault[] = []
   const own = flagNames(command)
@@ -74,26 +81,37 @@ export function isUnknownCommand(command: Command, args: Arguments): boolean {
   return command.name === '$0' && (args._ as string[]).length > 0
 }
 
-function unknownCommand(word: string, commands: readonly Command[]): Fault {
+async function unknownCommand(word: string, commands: readonly Command[]): Promise<Fault> {
+  return { path: shown(word), message: `is not a command; ${await commandHint(word, commands)}` }
+}
+
+/** What a word that is not a command may have been meant as. */
+async function commandHint(word: string, commands: readonly Command[]): Promise<string> {
+  if (/\.jsonc?$/i.test(word)) return `did you mean "-c ${word}"?`
+  if (/^hnat\d/i.test(word)) return 'it is a ticket: hyper-nat join, and then the ticket'
+  if (LISTS.has(word.toLowerCase())) return '"status" lists what runs, "games" lists the games'
   const names = commands.map(command => command.name).filter(name => name !== '$0')
   const meant = guess(word, names, COMMAND_SYNONYMS)
-  const hint = /\.jsonc?$/i.test(word)
-    ? `did you mean "-c ${word}"?`
-    : /^hnat\d/i.test(word)
-      ? 'it is a ticket: hyper-nat join, and then the ticket'
-      : meant
-        ? `did you mean "${meant}"?`
-        : `there are ${names
-            .slice(0, -1)
-            .map(name => `"${name}"`)
-            .join(', ')} and "${names.at(-1)}"`
-  return { path: shown(word), message: `is no command; ${hint}` }
+  if (meant !== undefined) return `did you mean "${meant}"?`
+  const { knownGames } = await import('../games/games.js')
+  const game = knownGames().find(word)
+  if (game) return `it is a game: hyper-nat host ${word}`
+  const synonym = guess(word, Object.keys(COMMAND_SYNONYMS), {})
+  if (synonym !== undefined) return `did you mean "${COMMAND_SYNONYMS[synonym]}"?`
+  return 'hyper-nat help lists the commands'
 }
 
 function unknownFlag(key: string, command: Command, commands: readonly Command[]): Fault {
   const path = key.length === 1 ? `-${key}` : `--${shown(key)}`
   const owner = commands.find(other => other !== command && flagNames(other).includes(key))
   const long = [...Object.keys(command.flags), ...Object.keys(everyFlag), 'help', 'version']
+  if (isProto(key) && long.includes('protocol')) {
+    return { path, message: `is unknown; did you mean --protocol ${key}?` }
+  }
+  const small = key.toLowerCase()
+  if (key.length === 1 && key !== small && flagNames(command).includes(small)) {
+    return { path, message: `is unknown; did you mean -${small}?` }
+  }
   const meant = guess(key, long, SYNONYMS)
   if (meant) return { path, message: `is unknown; did you mean --${meant}?` }
   if (owner) return { path, message: `is unknown here; it belongs to ${commandLine(owner)}` }

@@ -1,11 +1,8 @@
 /** Protocols as written: one, or several for the same port joined by `+`. */
 
-import type { Proto } from '../proto.js'
+import { isProto, PROTOS, type Proto } from '../proto.js'
 import { guess } from '../text/guess.js'
 import { oneOf, quote } from '../text/quote.js'
-
-/** Every protocol, in the order in which help lists them. */
-export const PROTOS: readonly Proto[] = ['udp', 'tcp', 'tcpudp']
 
 /** What a protocol looks like, for editors: it matches whatever {@link parseProtos}, the judge, accepts. */
 export const PROTOS_PATTERN = /^(udp|tcp|tcpudp)(\+(udp|tcp|tcpudp))*$/
@@ -35,8 +32,4 @@ export function parseProtos(
     protos.push(word)
   }
   return { protos }
-}
-
-function isProto(word: string): word is Proto {
-  return (PROTOS as readonly string[]).includes(word)
 }

@@ -12,7 +12,7 @@ const REFUSED: readonly (readonly [line: string, expected: readonly RegExp[]])[]
   ['doctor -k', [/^ {2}-k: is empty/m]],
   ['doctor --bootstrap nowhere', [/^ {2}--bootstrap: has "nowhere", which is not host:port/m]],
   ['doctor -k abc --relay def --bootstrap x', [/-k: /, /--relay: has 3/, /--bootstrap: /]],
-  ['doctor -p 80', [/-p: is unknown here; it belongs to hyper-nat server/]],
+  ['doctor -p 80', [/-p: is unknown here; it belongs to hyper-nat host/]],
   ['ping', [/^ {2}-k: is missing/m]],
   [`ping -k ${KEY} -c 0 -i 0`, [/--count: is "0"/, /--interval: is "0"; give a number from 0.1 to 3600/]],
   ['ping -c many', [/--count: is "many"/, /-k: is missing/]],
@@ -44,8 +44,8 @@ test('mistakes as JSON: one object for each', async () => {
 
 test('help and completion know both commands', async () => {
   const { out } = await runOnce(['--help'])
-  assert.match(out, /hyper-nat doctor /)
-  assert.match(out, /hyper-nat ping /)
+  assert.match(out, /^ {2}doctor /m)
+  assert.match(out, /^ {2}ping /m)
   for (const command of ['doctor', 'ping']) {
     const help = await runOnce([command, '--help'])
     assert.match(help.out, /-k, --public-key/)

@@ -50,7 +50,7 @@ test('bad options as JSON: exit code 2, only JSON on stdout, nothing on stderr',
 test('help and version: exit code 0', async () => {
   const help = await main(['--help'])
   assert.equal(help.code, 0)
-  assert.match(help.stdout, /Commands:/)
+  assert.match(help.stdout, /Advanced:/)
   assert.equal(help.stderr, '')
   assert.equal((await main(['--version'])).code, 0)
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { groups } from '../../../src/cli/program.js'
 import { describe } from '../options/describe.js'
 import { runOnce, words } from './memory.js'
 
@@ -78,18 +79,16 @@ test('a public key of digits stays text', async () => {
 
 // [line, place and part of the message of each fault]
 const REFUSED: [string, [string, RegExp][]][] = [
-  ['sever -p 1', [['sever', /^is no command; did you mean "server"\?/]]],
+  ['sever -p 1', [['sever', /^is not a command; did you mean "server"\?/]]],
+  ['conect', [['conect', /did you mean "join"/]]],
+  ['minecraft', [['minecraft', /it is a game: hyper-nat host minecraft$/]]],
+  ['list', [['list', /"status" lists what runs, "games" lists the games/]]],
+  ['server -p 80 -s x -P 81', [['-P', /^is unknown; did you mean -p\?/]]],
+  [`client -r 80 -k ${KEY} --tcp`, [['--tcp', /^is unknown; did you mean --protocol tcp\?/]]],
+  ['help frobnicate', [['frobnicate', /^is not a command/]]],
   ['connect', [['connect', /did you mean "join"/]]],
   ['hnat1bbha56dr', [['hnat..', /it is a ticket: hyper-nat join, and then the ticket/]]],
-  [
-    'frobnicate',
-    [
-      [
-        'frobnicate',
-        /there are "ui", "server", "host", "join", "client", .*"doctor", "ping", .*"bootstrap" and "completion"/
-      ]
-    ]
-  ],
+  ['frobnicate', [['frobnicate', /^is not a command; hyper-nat help lists the commands$/]]],
   ['server -p 1 -s x --only 1', [['--only', /^is unknown here; it belongs to hyper-nat join/]]],
   ['keygen foo', [['foo', /^belongs to no flag$/]]],
   [
@@ -122,7 +121,7 @@ const REFUSED: [string, [string, RegExp][]][] = [
   ['server -p 1 -s x --secret-file y', [['--secret-file', /^is given beside -s; give one/]]],
   ['server -p 1 --secret-file nowhere.txt', [['--secret-file', /^names nowhere.txt, which does not exist/]]],
   ['server -p -s x', [['-p', /^is empty/]]],
-  [`client -r 1 -k ${KEY} -p 1`, [['-p', /^is unknown here; it belongs to hyper-nat server/]]],
+  [`client -r 1 -k ${KEY} -p 1`, [['-p', /^is unknown here; it belongs to hyper-nat host/]]],
   [
     'client',
     [
@@ -164,7 +163,17 @@ for (const [line, expected] of REFUSED) {
 test('help, version and completion are text on stdout', async () => {
   const help = await runOnce(['--help'])
   assert.equal(help.code, 0)
-  assert.match(help.out, /hyper-nat server .*\n.*hyper-nat host .*\n.*hyper-nat join .*\n.*hyper-nat client/)
+  assert.match(help.out, /^ {2}hyper-nat host minecraft {2}/m)
+  for (const { title, commands } of groups) {
+    assert.match(help.out, new RegExp(`^${title}:$`, 'm'))
+    for (const { name } of commands) assert.match(help.out, new RegExp(`^  ${name} {2,}\\S`, 'm'))
+  }
+  assert.ok(help.out.split('\n').every(line => line.length <= 100))
+  for (const args of [['-h'], ['help']]) assert.equal((await runOnce(args)).out, help.out)
+  assert.equal((await runOnce(['help', 'join'])).out, (await runOnce(['join', '--help'])).out)
+  assert.match((await runOnce(['help', 'flags'])).out, /--config.*\n(.*\n)*.*--bootstrap/)
+  const version = (await runOnce(['--version'])).out
+  for (const args of [['version'], ['-V']]) assert.equal((await runOnce(args)).out, version)
   assert.match((await runOnce(['client', '-h'])).out, /--remote-port.*\n(.*\n)*.*--protocol, --proto/)
   assert.match((await runOnce(['server', '--help'])).out, /--secret-file/)
   assert.match((await runOnce(['--version'])).out, /^\d+\.\d+\.\d+\S*\n$/)
