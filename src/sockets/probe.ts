@@ -2,6 +2,7 @@
 import dgram from 'node:dgram'
 import dns from 'node:dns/promises'
 import net from 'node:net'
+import { codeOf } from '../errors.js'
 import type { TargetState } from '../events.js'
 import type { Proto } from '../proto.js'
 import { answersTcp } from './tcp.js'
@@ -34,8 +35,14 @@ async function probeUdp(host: string, port: number, query: Uint8Array, ms: numbe
       const silent = address === '::1' || address.startsWith('127.') ? 'answers' : 'unknown'
       timer = setTimeout(resolve, ms, silent)
       socket.once('message', () => resolve('answers'))
-      socket.once('error', () => resolve('closed'))
-      socket.connect(port, address, () => socket.send(query, err => err && resolve('closed')))
+      const fail = (err: unknown): void => resolve(codeOf(err) === 'ECONNREFUSED' ? 'closed' : 'unknown')
+      socket.once('error', fail)
+      const connected = (err?: Error): void => {
+        if (err) fail(err)
+        else socket.send(query, err => err && fail(err))
+      }
+      // The types leave out that a failure, such as for a broadcast address, is given to the callback.
+      socket.connect(port, address, connected as () => void)
     })
   } finally {
     clearTimeout(timer)

@@ -43,6 +43,11 @@ test('a UDP target without a query gets no datagram', async () => {
   assert.equal(await probeTarget({ proto: 'udp', host: '127.0.0.1', port }, MS), 'unknown')
 })
 
+test('an address that UDP cannot be connected to says nothing of its program', async () => {
+  const target = { proto: 'udp', host: '255.255.255.255', port: 9, query: QUERY } as const
+  assert.equal(await probeTarget(target, MS), 'unknown')
+})
+
 test('a name that does not exist is closed', async () => {
   const target = { host: 'nowhere.invalid', port: 9, query: QUERY }
   assert.equal(await probeTarget({ ...target, proto: 'tcp' }, MS), 'closed')
