@@ -15,3 +15,13 @@ test('a message is logged once per interval', () => {
     'counted from when it was logged'
   )
 })
+
+test('messages whose interval is over are forgotten, and many in one interval are bounded', () => {
+  let now = 0
+  const throttle = new LogThrottle({ now: () => now }, 100)
+  for (; now < 1000; now++) throttle.admits(`guest ${now}`)
+  assert.equal(throttle.size, 100)
+  for (let i = 0; i < 5000; i++) throttle.admits(`port ${i}`)
+  assert.ok(throttle.size <= 1000, `${throttle.size} messages`)
+  assert.equal(throttle.admits('port 4999'), false, 'the latest is still held back')
+})
