@@ -1,10 +1,10 @@
 /**
  * What the peers of this process may use of its memory and descriptors. Limits nest:
  *
- *     process: processBytes, descriptors -> key: keyBytes, keyKernelBytes -> session: its own budgets -> flow: its window
+ *     process: processBytes, descriptors -> key: keyBytes, keyWindow, keyKernelBytes -> session: its own budgets -> flow: its window
  *
- * A key is what a guest is known by, on all of its sessions and all servers of the node; the programs of this computer are one, too.
- * A key that exceeds its own limit loses its largest flows. When the process is short, the greediest key loses them first.
+ * A key is what a guest is known by, on all of its sessions and all servers of the node, or what a client knows a server by; the
+ * programs of this computer are one, too. A key that exceeds its own limit loses its largest flows. When the process is short, the greediest key loses them first.
  */
 import type { Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
@@ -47,6 +47,8 @@ const WARN_REST_MS = 60_000
 
 export class Resources {
   readonly memory: Budget
+  /** Windows that all flows are lent beyond the first. */
+  readonly windows: Budget
   readonly deps: ResourcesDeps
   /** The programs of this computer. */
   readonly local: KeyUsage
@@ -56,11 +58,15 @@ export class Resources {
   /** Armed while flows have sockets. */
   #timer: Timer | null = null
   #enforcing = false
+  /** Sockets of flows that are open, or are being closed; and of those, how many are being closed. */
+  #sockets = 0
+  #ending = 0
 
   constructor(deps: ResourcesDeps) {
     const { clock, limits } = deps
     this.deps = deps
     this.memory = new Budget(limits.processBytes)
+    this.windows = new Budget(limits.processBytes)
     this.#warned = new LogThrottle(clock, WARN_REST_MS)
     this.#udpFlows = new TokenBucket(
       limits.processUdpFlowsPerSecond / 1000,
@@ -71,9 +77,22 @@ export class Resources {
 
   /** Sockets of flows that are open, or are being closed. */
   get sockets(): number {
-    let count = 0
-    for (const key of this.#keys.values()) count += key.sockets.size
-    return count
+    return this.#sockets
+  }
+
+  /** What is used, but for the sockets that are being closed: that comes back by itself. */
+  get #memoryUsed(): number {
+    return this.memory.used - this.#ending * SOCKET_BYTES
+  }
+
+  get #isOver(): boolean {
+    return this.#memoryUsed > this.memory.size
+  }
+
+  /** A key counts its sockets here, too. */
+  count(sockets: number, ending: number): void {
+    this.#sockets += sockets
+    this.#ending += ending
   }
 
   /**
@@ -103,7 +122,7 @@ export class Resources {
    */
   makeRoom(key: KeyUsage): boolean {
     if (this.sockets < this.deps.sockets) return true
-    const greediest = this.#greediest(one => one.open)
+    const greediest = this.#greediest(one => one.open, this.#keys.values()) ?? this.local
     this.warn(
       'sockets',
       greediest,
@@ -117,23 +136,32 @@ export class Resources {
   /** Something was charged: limits are enforced at the end of this turn of the event loop. */
   charged(key: KeyUsage): void {
     this.#timer ??= this.deps.clock.after(LOOK_MS, this.#look)
-    if (this.#enforcing || !(key.isOver || this.memory.used > this.memory.size)) return
+    if (this.#enforcing || !(key.isOver || this.#isOver)) return
     this.#enforcing = true
     setImmediate(() => this.enforce())
   }
 
-  /** Ends flows until every limit holds. */
+  /**
+   * Ends flows until every limit holds. What a session keeps comes back when its flows are gone, so after one has been ended, it is
+   * seen at the next look whether that was enough.
+   */
   enforce(): void {
     this.#enforcing = false
     for (const key of [...this.#keys.values()]) {
       if (!key.isOver) continue
       this.warn('key', key, 'more waits for a guest than one may have: its largest flows are closed')
-      while (key.isOver && key.endLargest());
+      while (key.isOver && key.endLargest() === 'flow');
     }
-    while (this.memory.used > this.memory.size) {
-      const greediest = this.#greediest(one => one.memory.used)
-      this.warn('process', greediest, 'memory is short: flows of the one that uses most are closed')
-      if (!greediest.endLargest()) return
+    const keys = new Set(this.#keys.values())
+    while (this.#isOver) {
+      const greediest = this.#greediest(one => one.memory.used, keys)
+      if (!greediest) return
+      const ended = greediest.endLargest()
+      if (ended !== null)
+        this.warn('process', greediest, 'memory is short: flows of the one that uses most are closed')
+      if (ended === 'session') return
+      // It has nothing to end: the next one does, perhaps.
+      if (ended === null) keys.delete(greediest)
     }
   }
 
@@ -147,14 +175,16 @@ export class Resources {
     let any = false
     for (const key of [...this.#keys.values()]) {
       key.endStalled()
-      any ||= key.sockets.size > 0
+      any ||= key.sockets.size > 0 || key.isOver
     }
+    // What flows keep for their peers is counted without a call, and an ended session may not have been enough.
+    this.enforce()
     if (any) this.#timer = this.deps.clock.after(LOOK_MS, this.#look)
   }
 
-  #greediest(use: (key: KeyUsage) => number): KeyUsage {
-    let most = this.local
-    for (const key of this.#keys.values()) if (use(key) > use(most)) most = key
+  #greediest(use: (key: KeyUsage) => number, keys: Iterable<KeyUsage>): KeyUsage | undefined {
+    let most: KeyUsage | undefined
+    for (const key of keys) if (!most || use(key) > use(most)) most = key
     return most
   }
 }
@@ -169,8 +199,10 @@ export class KeyUsage {
   readonly windows: Budget
   /** In the order in which they were opened. */
   readonly sockets = new Set<SocketUsage>()
-  /** Ends the session that uses most, of those that are there. */
+  /** Those that can be ended. */
   readonly #sessions = new Set<SessionUsage>()
+  /** When a session was ended last for want of room, ms. */
+  #endedAt = Number.NEGATIVE_INFINITY
   sessions = 0
   /** Sockets that are not being closed. */
   open = 0
@@ -185,12 +217,13 @@ export class KeyUsage {
     const { keyWindow, udpFlowsPerSecond, udpFlowBurst } = resources.deps.limits
     this.memory = new Budget(bytes, resources.memory)
     this.kept = new Budget(bytes / 2, this.memory)
-    this.windows = new Budget(keyWindow)
+    this.windows = new Budget(keyWindow, resources.windows)
     this.#udpFlows = new TokenBucket(udpFlowsPerSecond / 1000, udpFlowBurst)
   }
 
+  /** Whether it uses more than it may, but for the sockets that are being closed. */
   get isOver(): boolean {
-    return this.memory.used > this.memory.size
+    return this.memory.used - (this.sockets.size - this.open) * SOCKET_BYTES > this.memory.size
   }
 
   /** A session that can be ended when ending flows is not enough. */
@@ -223,13 +256,21 @@ export class KeyUsage {
     const socket = new SocketUsage(this, end)
     this.sockets.add(socket)
     this.open++
+    this.resources.count(1, 0)
     this.memory.charge(SOCKET_BYTES)
     this.resources.charged(this)
     return socket
   }
 
+  /** A socket begins to close. */
+  ending(): void {
+    this.open--
+    this.resources.count(0, 1)
+  }
+
   closed(socket: SocketUsage): void {
     if (!this.sockets.delete(socket)) return
+    this.resources.count(-1, -1)
     this.memory.giveBack(SOCKET_BYTES)
     this.#forgetIfGone()
   }
@@ -242,22 +283,28 @@ export class KeyUsage {
     }
   }
 
-  /** Ends the flow that keeps most, or else the session that does. @returns false when there is none */
-  endLargest(): boolean {
+  /**
+   * Ends the flow that keeps most, or else the session that does, unless one was just ended.
+   * @returns what was ended; null when there was nothing to end
+   */
+  endLargest(): 'flow' | 'session' | null {
     let largest: SocketUsage | null = null
     for (const socket of this.sockets) {
       if (!socket.isEnding && socket.bytes > (largest?.bytes ?? 0)) largest = socket
     }
     if (largest) {
       largest.finish()
-      return true
+      return 'flow'
     }
+    const now = this.resources.deps.clock.now()
+    if (now - this.#endedAt < LOOK_MS) return null
     let most: SessionUsage | null = null
     for (const session of this.#sessions) if (!most || session.bytes() > most.bytes()) most = session
-    if (!most) return false
+    if (!most) return null
+    this.#endedAt = now
     this.#sessions.delete(most)
     most.end()
-    return true
+    return 'session'
   }
 
   /** Ends flows whose programs do not read, those first that have stood still longest, while the system keeps too much for them. */
@@ -356,6 +403,6 @@ export class SocketUsage {
   #ending(): void {
     if (this.isEnding) return
     this.isEnding = true
-    this.key.open--
+    this.key.ending()
   }
 }

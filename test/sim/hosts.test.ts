@@ -51,6 +51,20 @@ test('all hosts are found, each is greeted once, and the nearest is used', async
   town.hosts.close()
 })
 
+test("what a client lends the hosts of one server is within that server's bound, and the process's", async () => {
+  const town = new Town({ keyWindow: 1000, sessionWindow: 800 })
+  town.host(15)
+  town.host(20)
+  town.hosts.start()
+  await town.pass(20_000)
+  const [first, second] = town.hosts.connected.map(host => host.session!.windows)
+  assert.equal(first!.borrow(800), true)
+  assert.equal(second!.borrow(201), false)
+  assert.equal(second!.borrow(200), true)
+  assert.equal(town.resources.windows.used, 1000)
+  town.hosts.close()
+})
+
 for (const how of ['kill', 'cut'] as const) {
   test(`a host is lost (${how}): its flows are reset, another takes over, within 5 s`, async () => {
     const town = new Town()

@@ -13,10 +13,11 @@
 import b4a from 'b4a'
 import type { ErrorCode } from '../../errors.js'
 import type { ConnectionInfo, DaemonEvent, PathKind, SharedMapInfo } from '../../events.js'
-import { encodeKey } from '../../identity/encoding.js'
+import { encodeKey, shortKey } from '../../identity/encoding.js'
 import { nameOfHost } from '../../identity/host-name.js'
 import { ClientSession } from '../../session/client-session.js'
 import type { LastReceived } from '../../session/path-monitor.js'
+import type { Resources } from '../../sockets/resources.js'
 import type { Activity } from '../../util/activity.js'
 import type { WireMap } from '../../wire/handshake.js'
 import { Dialler, type DiallerDeps, type DiallerEvents, type PathLink, type Welcomed } from './dialler.js'
@@ -31,6 +32,8 @@ export interface HostDeps extends DiallerDeps {
   readonly games: Activity
   /** Milliseconds since 1970, which a user may set back. */
   readonly timeOfDay: () => number
+  /** Memory and descriptors of this process. */
+  readonly resources: Resources
   /** Hears what a session has carried, at its end. */
   readonly tally: (session: ClientSession) => void
   readonly emit: (event: DaemonEvent) => void
@@ -219,10 +222,12 @@ export class Host implements HostHealth {
   }
 
   #newSession(id: Uint8Array): ClientSession {
-    const { clock, limits, games } = this.#deps
+    const { clock, limits, games, publicKey, resources } = this.#deps
+    // All hosts of a secret are one peer. Its sessions are not ended for want of room: they are the user's own.
+    const usage = resources.enter(`server ${b4a.toString(publicKey, 'hex')}`, shortKey(publicKey))
     const session: ClientSession = new ClientSession(
       id,
-      { clock, limits, games, defer: fn => setImmediate(fn), chance: Math.random },
+      { clock, limits, games, defer: fn => setImmediate(fn), chance: Math.random, budgets: usage },
       {
         up: () => {},
         lost: code => {
@@ -232,6 +237,7 @@ export class Host implements HostHealth {
         },
         ended: (code, reason) => {
           this.#deps.tally(session)
+          usage.leave()
           if (this.session !== session) return
           this.session = null
           this.seenAt = clock.now()

@@ -15,6 +15,7 @@ import { LIMITS, type Limits } from '../../../src/limits.js'
 import { silentLog } from '../../../src/log/log.js'
 import type { NetworkChange } from '../../../src/network/network-watch.js'
 import type { Found } from '../../../src/network/topic.js'
+import { Resources } from '../../../src/sockets/resources.js'
 import { Activity } from '../../../src/util/activity.js'
 import { FEATURES, VERSIONS } from '../../../src/wire/constants.js'
 import { welcomeFrame } from '../../../src/wire/frames.js'
@@ -78,6 +79,7 @@ export class Town {
   readonly dials: string[] = []
   lookUps = 0
   readonly events: DaemonEvent[] = []
+  readonly resources: Resources
   readonly hosts: Hosts
   readonly #connections = new Map<MemoryConnection, Resident>()
   #away = false
@@ -86,6 +88,8 @@ export class Town {
   constructor(limits: Partial<Limits> = {}, seed = 1) {
     this.world = new World(seed)
     this.limits = { ...LIMITS, ...limits }
+    const { clock } = this.world
+    this.resources = new Resources({ clock, limits: this.limits, log: silentLog, sockets: 1000 })
     this.hosts = new Hosts(
       {
         node: this.#network,
@@ -94,6 +98,7 @@ export class Town {
         clock: this.world.clock,
         limits: this.limits,
         games: new Activity(),
+        resources: this.resources,
         log: silentLog,
         random: size => this.world.bytes(size),
         timeOfDay: () => this.world.clock.now(),

@@ -135,3 +135,70 @@ test('flows to programs that do not read are ended, those that have waited longe
   const most = Math.floor(LIMITS.keyKernelBytes / (3 * MB))
   assert.deepEqual(bench.ended, stalled.slice(0, stalled.length - most))
 })
+
+test("windows of all keys together stay within the process's bound", () => {
+  const bench = new Bench(1000, { processBytes: 40 * MB, keyWindow: 32 * MB })
+  const [anna, ben] = [bench.resources.enter('a', 'anna'), bench.resources.enter('b', 'ben')]
+  assert.equal(anna.windows.borrow(32 * MB), true)
+  assert.equal(ben.windows.borrow(9 * MB), false)
+  assert.equal(ben.windows.borrow(8 * MB), true)
+  anna.windows.giveBack(32 * MB)
+  assert.equal(ben.windows.borrow(24 * MB), true)
+})
+
+test('a session that is ended has time to give back what it keeps, before the next one is', async () => {
+  const bench = new Bench()
+  const key = bench.resources.enter('a', 'anna')
+  const ended: number[] = []
+  const sizes = [10, 50, 40]
+  for (const bytes of sizes) key.addSession({ bytes: () => bytes, end: () => void ended.push(bytes) })
+  key.kept.charge(100 * MB)
+  const socket = bench.open(key)!
+  await setImmediate()
+  socket.add(1)
+  await setImmediate()
+  assert.deepEqual([ended, bench.ended], [[50], [socket]])
+  key.kept.giveBack(50 * MB)
+  bench.clock.run(2000)
+  assert.deepEqual(ended, [50])
+  key.kept.charge(50 * MB)
+  bench.clock.run(3000)
+  assert.deepEqual(ended, [50, 40, 10])
+})
+
+test('sockets that are being closed count as gone', async () => {
+  const bench = new Bench(10_000, { keyBytes: MB })
+  const key = bench.resources.enter('a', 'anna')
+  key.addSession({ bytes: () => 1, end: () => assert.fail('the session was ended') })
+  const sockets = Array.from({ length: 127 }, () => bench.open(key)!)
+  for (const socket of sockets) socket.add(1000)
+  await setImmediate()
+  // They are closed a moment later, and with each its 8 kB.
+  const each = 8 * 1024 + 1000
+  assert.equal(bench.ended.length, Math.ceil((127 * each - MB) / each))
+  assert.ok(key.memory.used > MB)
+  assert.equal(bench.resources.sockets, 127)
+  for (const socket of bench.ended) socket.close()
+  assert.equal(bench.resources.sockets, 114)
+  assert.ok(key.memory.used <= MB)
+})
+
+test('a key that has nothing to end does not keep the others from making room', async () => {
+  const bench = new Bench(1000, { processBytes: 100 * MB })
+  const [first, second] = [bench.resources.enter('a', 'first'), bench.resources.enter('b', 'second')]
+  first.kept.charge(60 * MB)
+  const socket = bench.open(second)!
+  socket.add(50 * MB)
+  await setImmediate()
+  assert.deepEqual(bench.ended, [socket])
+})
+
+test('what flows keep for their peers is looked at, too, though nothing reports it', () => {
+  const bench = new Bench()
+  const key = bench.resources.enter('a', 'anna')
+  const socket = bench.open(key)!
+  socket.add(1000)
+  key.kept.charge(64 * MB)
+  bench.clock.run(1000)
+  assert.deepEqual(bench.ended, [socket])
+})
