@@ -58,7 +58,7 @@ export interface Limits {
   udpFlowsPerSecond: number
   udpFlowBurst: number
   processUdpFlowsPerSecond: number
-  /** Bytes of datagrams that wait for the address of one port map's target. */
+  /** Bytes of datagrams of one session that wait for the addresses of targets. */
   resolveBytes: number
   /** How long the addresses of a target's name hold. */
   resolveMs: number

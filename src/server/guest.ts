@@ -9,6 +9,7 @@ import type { StreamLink } from '../network/stream-link.js'
 import type { ServerSession } from '../session/server-session.js'
 import type { KeyUsage } from '../sockets/resources.js'
 import type { UdpTarget } from '../sockets/udp-target.js'
+import { Budget } from '../util/budget.js'
 import type { Clock } from '../util/clock.js'
 
 /** One UDP flow, and the number of its map. */
@@ -19,6 +20,8 @@ export interface UdpConversation {
 
 export class Guest {
   readonly udp: UdpFlows<number, UdpConversation>
+  /** Datagrams that wait for the addresses of targets. */
+  readonly waiting: Budget
   link: StreamLink | null = null
   /** Kept, since it costs more to make than a datagram to drop. */
   readonly #shortKey: string
@@ -34,11 +37,12 @@ export class Guest {
     readonly since: number,
     /** What its key uses of this process. */
     readonly usage: KeyUsage,
-    limits: Pick<Limits, 'udpFlows' | 'udpIdleSeconds'>,
+    limits: Pick<Limits, 'udpFlows' | 'udpIdleSeconds' | 'resolveBytes'>,
     log: Log,
     clock: Pick<Clock, 'now'>
   ) {
     this.#shortKey = shortKey(key)
+    this.waiting = new Budget(limits.resolveBytes, usage.memory)
     const full = new LogThrottle(clock, FULL_REST_MS)
     this.udp = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, (flow, { target }, cause) => {
       target.close()

@@ -18,7 +18,6 @@ import { isAddressMissing, isLocalAddress } from '../sockets/source-address.js'
 import { dialTcp, joinTcp, reset, targetCode } from '../sockets/tcp.js'
 import { UdpTarget } from '../sockets/udp-target.js'
 import { hostPort, isIPv4Loopback } from '../text/address.js'
-import { Budget } from '../util/budget.js'
 import type { Clock } from '../util/clock.js'
 import { ANNOUNCEMENTS } from '../wire/constants.js'
 import type { Guest } from './guest.js'
@@ -42,7 +41,7 @@ export interface TargetsDeps {
   /** The addresses of this node's guests. */
   readonly players: Players
   readonly clock: Clock
-  readonly limits: Pick<Limits, 'targetMs' | 'targetSilentMs' | 'resolveMs' | 'resolveBytes'>
+  readonly limits: Pick<Limits, 'targetMs' | 'targetSilentMs' | 'resolveMs'>
   readonly log: Log
   readonly emit: (event: DaemonEvent) => void
   /** Called with what a guest's connection shows about a target. */
@@ -54,8 +53,6 @@ export class Targets {
   readonly #unreached: LogThrottle
   /** By host, of the maps that are shared. */
   #resolvers = new Map<string, HostResolver>()
-  /** What waits for the address of a target, by the number of the map. */
-  #waiting = new Map<number, Budget>()
 
   constructor(deps: TargetsDeps) {
     this.#deps = deps
@@ -70,10 +67,8 @@ export class Targets {
 
   /** The maps have changed: what is known of hosts that no map leads to any more is forgotten. */
   mapsChanged(): void {
-    const { list } = this.#deps.maps
-    const [hosts, ids] = [new Set(list.map(({ host }) => host)), new Set(list.map(({ id }) => id))]
+    const hosts = new Set(this.#deps.maps.list.map(({ host }) => host))
     this.#resolvers = new Map([...this.#resolvers].filter(([host]) => hosts.has(host)))
-    this.#waiting = new Map([...this.#waiting].filter(([id]) => ids.has(id)))
   }
 
   #resolverOf({ host }: SharedMap): HostResolver {
@@ -83,15 +78,6 @@ export class Targets {
       this.#resolvers.set(host, resolver)
     }
     return resolver
-  }
-
-  #waitingFor({ id }: SharedMap): Budget {
-    let budget = this.#waiting.get(id)
-    if (!budget) {
-      budget = new Budget(this.#deps.limits.resolveBytes)
-      this.#waiting.set(id, budget)
-    }
-    return budget
   }
 
   /** The address of a guest that targets see, or are told of; null where they see the machine's own. */
@@ -156,7 +142,7 @@ export class Targets {
       const target = new UdpTarget({
         resolver: this.#resolverOf(map),
         port: map.port,
-        waiting: this.#waitingFor(map),
+        waiting: guest.waiting,
         limits: this.#deps.limits,
         from: this.#sourceOf(map, guest),
         openSocket: end => guest.usage.openSocket(end),

@@ -6,7 +6,7 @@
  *        ^                    |                        |
  *        +--------------------+------------------------+  no address, no route
  *
- * What is sent before it is open waits, within a budget that all flows of the map share. When an address refuses, the next one of the
+ * What is sent before it is open waits, within a budget that all flows of the guest's session share. When an address refuses, the next one of the
  * name is tried at once; when all have, or the target falls silent, the name is looked up again, at a limited rate.
  */
 import dgram from 'node:dgram'
@@ -43,7 +43,7 @@ const NOTHING = new Uint8Array(0)
 export interface UdpTargetDeps {
   readonly resolver: HostResolver
   readonly port: number
-  /** What waits for the address of the map's target, of all of its flows. */
+  /** What waits for the addresses of targets, of all flows of the guest's session. */
   readonly waiting: Budget
   readonly limits: Pick<Limits, 'targetSilentMs'>
   /** An IPv4 address of this machine to send from; where it is none, `onerror` is told, and the system chooses one. */

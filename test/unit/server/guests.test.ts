@@ -151,3 +151,10 @@ test('one device more than a key may have takes the place of one of its own that
   assert.equal(place.guests.refuseDevice(ANNA, ANYBODY), null)
   assert.deepEqual([first.session.state, ben.session.state], ['ended', 'lost'])
 })
+
+test("datagrams that wait for a target's address count as the guest's memory", () => {
+  const guest = new Place().enter(ANNA)
+  assert.equal(guest.waiting.borrow(LIMITS.resolveBytes), true)
+  assert.equal(guest.usage.memory.used, LIMITS.resolveBytes)
+  assert.equal(guest.waiting.borrow(1), false)
+})
