@@ -21,7 +21,7 @@ const tasks = {
   build: () => prepared(() => 0),
   lint: args => installed(() => lint(args)),
   format: () => installed(() => lint(['--write'])),
-  test: args => installed(() => test(args)),
+  test,
   canary: args => canary(root, args),
   // npm runs this after `npm ci`, where a task that started npm builds anyway, and for `npm install -g .`, which installs
   // nothing else.
@@ -92,8 +92,13 @@ function lint(args = []) {
 
 /** `--quick`: the groups that need no sockets, for a change that is under way. */
 async function test(args) {
-  const only = args.includes('--quick') ? ['unit', 'sim', 'fuzz'] : args.filter(arg => !arg.startsWith('-'))
-  return (await lint()) || (await build()) || runGroups(root, only)
+  const unknown = args.filter(arg => arg.startsWith('-') && arg !== '--quick')
+  if (unknown.length > 0) {
+    console.error(`Unknown flag: ${unknown.join(', ')}. npm test takes --quick and names of groups.`)
+    return 2
+  }
+  const only = args.includes('--quick') ? ['unit', 'sim', 'fuzz'] : args
+  return installed(async () => (await lint()) || (await build()) || runGroups(root, only))
 }
 
 function node(args) {
