@@ -48,6 +48,7 @@ for (const recipe of recipes) {
         line
       )
     }
+    if (/must be the same at the guests/.test(recipe.why ?? '')) assert.equal(recipe.guestPorts, 'same')
     // A program that finds its port by itself at the address of another game is told none.
     if (recipe.works !== 'no' && recipe.discovery.how === 'none' && recipe.guestPorts !== 'same')
       assert.match(recipe.guest, /\{(address|host)\b/)
