@@ -19,7 +19,7 @@ export interface FrameReaderDeps {
 
 export class FrameReader {
   /** Messages to read, and what each has borrowed of the budget. */
-  readonly #unread: { message: Uint8Array; readonly cost: number }[] = []
+  readonly #unread: { message: Uint8Array; cost: number }[] = []
   /** Armed while the peer is beyond its rate. */
   #timer: Timer | null = null
   #closed = false
@@ -77,6 +77,8 @@ export class FrameReader {
         break
       }
       this.deps.rateLimiter?.unread.giveBack(next.cost)
+      // A later message may close the reader, which gives back what the others have borrowed.
+      next.cost = 0
       read++
     }
     this.#unread.splice(0, read)

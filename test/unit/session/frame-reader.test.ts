@@ -8,7 +8,7 @@ import { FrameReader } from '../../../src/session/frame-reader.js'
 import { refuseHandshake } from '../../../src/session/handshake.js'
 import { Budget } from '../../../src/util/budget.js'
 import type { Clock } from '../../../src/util/clock.js'
-import { type FrameSink, pingFrame } from '../../../src/wire/frames.js'
+import { closeFrame, type FrameSink, pingFrame } from '../../../src/wire/frames.js'
 
 /** A reader at 100 frames per 100 ms, under a clock that tests move; `read` counts the frames. */
 function setUp(unreadBytes = LIMITS.unreadBytes) {
@@ -94,4 +94,18 @@ test('a reader that is closed gives back what waits, and reads no more', () => {
   assert.ok(rateLimiter.unread.used > 0)
   one.close()
   assert.deepEqual([rateLimiter.unread.used, place.timers.length, place.read], [0, 0, 100])
+})
+
+test('a frame that closes the reader: nothing is given back twice', () => {
+  const { place, clock, rateLimiter } = setUp()
+  const sink = { ...refuseHandshake, ping: () => place.read++, close: () => reader.close() }
+  const reader = new FrameReader(sink as unknown as FrameSink, { clock, rateLimiter }, run => run())
+  reader.add(pings(150))
+  reader.add(pings(10))
+  reader.add(closeFrame('GOODBYE', ''))
+  reader.add(pings(10))
+  place.now += 1000
+  for (const timer of place.timers.splice(0)) timer()
+  assert.equal(place.read, 100 + 50 + 10)
+  assert.equal(rateLimiter.unread.used, 0)
 })
