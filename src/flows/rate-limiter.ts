@@ -101,6 +101,8 @@ export class RateLimiter {
       )
     this.unread = new Budget(limits.unreadBytes, memory)
     this.#frames = rate(limits.framesPerSecond, 1)
+    // Flows over the ARQ spend its tokens, too, maybe long before the first frame: time counts from now on.
+    this.#frames?.has(0, clock.now())
     this.#openFrames = limits.openFrames
     this.#datagrams = rate(datagramsPerSecond, 1)
     this.#udpIn = rate(udpPerSecond, 1)

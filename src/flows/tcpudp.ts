@@ -217,6 +217,8 @@ export class TcpudpFlow implements ByteFlow {
     if (this.#done) return
     const { events } = this
     this.#forget()
+    // Gives back what it holds of the budgets that sessions share. Nothing is sent: there is no path.
+    this.#arq.reset(closeNumber(code), this.carrier.clock.now())
     events.reset(code)
   }
 

@@ -9,6 +9,8 @@ import { connected, type TestClient } from '../support/session-peers.js'
 
 const MB = 1024 * 1024
 const LIMITS = { flowWindow: 4 * MB, sessionWindow: 8 * MB, sessionQueue: 4 * MB, lingeringFlows: 100 }
+/** Silence and grace are over after this, ms. */
+const EXPIRED_MS = 120_000
 const CHUNK = 16 * 1024
 /** The least that a flow may always have: a window of the wire's, bytes to send, and what its socket gave last. */
 const WINDOW = 16 * 1024
@@ -124,3 +126,22 @@ test('a peer that stops to answer: what is kept for it is bounded', () => {
   const bound = LIMITS.sessionQueue + flows * QUEUE
   assert.ok(most.queue <= bound, `${most.queue} of ${bound} queued`)
 })
+
+for (const quiet of [false, true]) {
+  test(`a session that ${quiet ? 'expires' : 'is closed'} gives back what its flows held`, () => {
+    const { client, pass, held } = crowd(50, 2_000_000)
+    pass(300)
+    if (quiet) client.connection!.fallSilent()
+    assert.ok(
+      held().every(bytes => bytes > 0),
+      `${held()}: there are windows and queues`
+    )
+    if (quiet) pass(EXPIRED_MS)
+    else {
+      client.session!.close('GOODBYE')
+      pass(100)
+    }
+    assert.equal(client.session!.state, 'ended')
+    assert.deepEqual(held(), [0, 0, 0, 0])
+  })
+}

@@ -232,6 +232,16 @@ test('a frame that opens a flow costs as much as many others, a flow that waits 
   assert.equal(clock.now(), 0)
 })
 
+test('flows that came over the ARQ in the course of time hold up no frame', () => {
+  const limits = { framesPerSecond: 10_000, openFrames: 50, flowsPerSecond: 100, flowBurst: 5 }
+  const { clock, rateLimiter, pass } = stage(limits)
+  for (let id = 1; id <= 1000; id++) {
+    rateLimiter.open(new Wire(id), () => null)
+    pass(100)
+  }
+  assert.equal(rateLimiter.frame(clock.now()), 0)
+})
+
 test('datagrams and the records in them are counted together', () => {
   const { rateLimiter, clock, pass } = stage({ datagramsPerSecond: 1000 })
   let opened = 0
