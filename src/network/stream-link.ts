@@ -217,6 +217,10 @@ export class StreamLink implements Link {
     return this.#raw.mtu
   }
 
+  get isSending(): boolean {
+    return this.#raw.inflight > 0
+  }
+
   datagramSize(mtu: number): number {
     return mtu - (this.#raw.remoteFamily === 6 ? HEADERS_IPV6 : HEADERS_IPV4)
   }

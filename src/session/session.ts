@@ -474,7 +474,7 @@ export abstract class Session {
     try {
       const least = this.#delay.active ? CAPPED_MESSAGE : undefined
       if (this.#scheduler.flush(this.#link, least)) this.#delay.onLimited(this.#link.atCwndCap)
-      if (this.#link.streamMtu > BASE_MTU) this.#datagrams?.onLargeSent()
+      if (this.#link.streamMtu > BASE_MTU && this.#link.isSending) this.#datagrams?.onLargeSent()
     } finally {
       this.#flushing = false
     }

@@ -38,6 +38,8 @@ export interface Link {
   datagramSize(mtu: number): number
   /** Bytes of the largest IP packets that the ordered stream sends. */
   readonly streamMtu: number
+  /** Whether the ordered stream has sent something that is not acknowledged yet. */
+  readonly isSending: boolean
   /** Sends one datagram; false when it was dropped, because the socket is choked. */
   sendDatagram(packet: Uint8Array): boolean
   /** Sends what is written, then ends the connection. */

@@ -96,3 +96,55 @@ test('a link that moves to another path measures everything again', () => {
   )
   assert.deepEqual([client.told, server.told], [['up'], ['up']])
 })
+
+/** Datagrams of more than 1400 bytes that both ends send in `ms`: probes, since nothing else is so large. */
+function probes({ world, client }: ReturnType<typeof connected>, ms: number): number[] {
+  const ends = [client.connection!.client, client.connection!.server]
+  for (const end of ends) {
+    end.sent.length = 0
+    end.record = true
+  }
+  world.pass(ms)
+  return ends.map(({ sent }) => sent.filter(({ length }) => length > 1400).length)
+}
+
+test('a stream of large packets is watched while it sends, and left alone while it does not', () => {
+  const peers = connected(1, { delay: 20, datagramSize: 5000, mtu: 1500, streamMtu: 1500, bytesPerMs: 1000 })
+  const { world, server, client } = peers
+  world.pass(5000)
+  assert.deepEqual(probes(peers, 10_000), [0, 0], 'an idle session')
+  server.open = flow => {
+    new FlowEnd(flow, 2, 1, world.clock, { total: 0, fin: true, chunk: () => 1 }).go()
+    return null
+  }
+  const upload = { total: 20_000_000, fin: true, chunk: () => 20_000 }
+  new FlowEnd(client.session!.openFlow(1), 1, 2, world.clock, upload).go()
+  const [up] = probes(peers, 3000)
+  assert.ok(up! >= 5, `${up} probes in 3 s`)
+})
+
+test('a stream of large packets on a path that shrinks is given up, and the session resumed', () => {
+  const path = { delay: 20, datagramSize: 5000, mtu: 1500, streamMtu: 1500, bytesPerMs: 1000 }
+  const { world, server, client } = connected(1, path)
+  world.pass(5000)
+  const total = 5_000_000
+  server.open = flow => {
+    ends.push(new FlowEnd(flow, 2, 1, world.clock, { total: 0, fin: true, chunk: () => 1 }))
+    ends[1]!.go()
+    return null
+  }
+  const ends = [
+    new FlowEnd(client.session!.openFlow(1), 1, 2, world.clock, { total, fin: true, chunk: () => 20_000 })
+  ]
+  ends[0]!.go()
+  world.pass(500)
+  path.mtu = 1280
+  world.pass(2000)
+  assert.deepEqual(client.told, ['up', 'lost CONNECTION_LOST'])
+  client.dial({ delay: 20 })
+  world.pass(60_000, () => ends.every(end => end.closed))
+  assert.deepEqual(
+    ends.map(({ read }) => read),
+    [0, total]
+  )
+})

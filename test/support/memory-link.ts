@@ -16,6 +16,8 @@ export interface MemoryLinkOptions {
   room?: number
   /** Bytes that a datagram holds, sealed. */
   datagramSize?: number
+  /** Bytes of the largest IP packets that the ordered stream sends; {@link mtu} does not hold it up. */
+  streamMtu?: number
   /** Larger datagrams are lost. */
   mtu?: number
   /** Share of datagrams lost, 0 to 1. */
@@ -47,6 +49,7 @@ export class MemoryLink implements Link {
   #other!: MemoryLink
   #pending: Uint8Array | null = null
   #unsent = 0
+  #unacknowledged = 0
   #freeAt = 0
   #choked = false
   #gone = false
@@ -93,7 +96,11 @@ export class MemoryLink implements Link {
         this.events.drain()
       }
     })
-    connection.later(this.#freeAt - clock.now() + connection.delay, () => this.#other.#receive(copy))
+    this.#unacknowledged += copy.byteLength
+    connection.later(this.#freeAt - clock.now() + connection.delay, () => {
+      connection.later(connection.delay, () => (this.#unacknowledged -= copy.byteLength))
+      this.#other.#receive(copy)
+    })
   }
 
   #receive(message: Uint8Array): void {
@@ -123,7 +130,13 @@ export class MemoryLink implements Link {
 
   readonly atCwndCap = false
 
-  readonly streamMtu = 1200
+  get streamMtu(): number {
+    return this.connection.options.streamMtu ?? 1200
+  }
+
+  get isSending(): boolean {
+    return this.#unacknowledged > 0
+  }
 
   datagramSize(mtu: number): number {
     return Math.min(mtu, this.connection.options.datagramSize ?? 1200)
