@@ -177,7 +177,7 @@ export interface Limits {
   /** What control frames may take of memory while the connection has no room for them; beyond it the session ends. */
   controlBytes: number
 
-  /** Bytes of unfinished UDP payloads, per session. */
+  /** Bytes of unfinished UDP payloads, per session; they count among {@link keyBytes}, too. */
   reassemblyBytes: number
   /** How long the pieces of one UDP payload may take to come. */
   reassemblyMs: number

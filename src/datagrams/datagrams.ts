@@ -4,6 +4,7 @@
  */
 
 import type { Limits } from '../limits.js'
+import type { Budget } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
 import { SEAL_BYTES } from '../wire/constants.js'
 import type { Link } from '../wire/link.js'
@@ -86,6 +87,7 @@ export class Datagrams implements RecordSink {
    * @param receiveKey drawn by the other side
    * @param defer runs a function once, at the end of this turn of the event loop
    * @param counts added to
+   * @param memory what the peer's sessions share
    */
   constructor(
     readonly link: Link,
@@ -95,11 +97,12 @@ export class Datagrams implements RecordSink {
     readonly limits: Limits,
     readonly clock: Clock,
     readonly defer: (fn: () => void) => void,
-    readonly counts: DatagramCounts
+    readonly counts: DatagramCounts,
+    memory?: Budget
   ) {
     this.#sealer = new Sealer(sendKey)
     this.#opener = new Opener(receiveKey)
-    this.#reassembly = new Reassembly(limits, () => counts.dropped.incomplete++)
+    this.#reassembly = new Reassembly(limits, () => counts.dropped.incomplete++, memory)
     this.packer = new Packer(
       () => this.size,
       plain => {
@@ -164,6 +167,7 @@ export class Datagrams implements RecordSink {
   /** The connection no longer carries the session. */
   close(): void {
     this.#mtu.stop()
+    this.#reassembly.close()
     for (const timer of this.#copies) timer.cancel()
     this.#copies.clear()
   }

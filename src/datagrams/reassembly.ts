@@ -4,6 +4,7 @@
  */
 import b4a from 'b4a'
 import type { Limits } from '../limits.js'
+import { Budget } from '../util/budget.js'
 import { MAX_UDP_PAYLOAD } from '../wire/constants.js'
 import type { Fragment } from '../wire/records.js'
 
@@ -22,14 +23,20 @@ interface Partial {
 
 export class Reassembly {
   readonly #partials = new Map<string, Partial>()
+  readonly #budget: Budget
   #bytes = 0
-  #cost = 0
 
-  /** @param onlost hears of each payload that is given up unfinished */
+  /**
+   * @param onlost hears of each payload that is given up unfinished
+   * @param memory what the peer's sessions share
+   */
   constructor(
     readonly limits: Pick<Limits, 'reassemblyBytes' | 'reassemblyMs'>,
-    readonly onlost: () => void = () => {}
-  ) {}
+    readonly onlost: () => void = () => {},
+    memory?: Budget
+  ) {
+    this.#budget = new Budget(limits.reassemblyBytes, memory)
+  }
 
   /** Bytes held for unfinished payloads. */
   get bytes(): number {
@@ -45,18 +52,24 @@ export class Reassembly {
       this.#giveUp(key, partial)
       partial = undefined
     }
+    if (partial?.pieces[fragment.index]) return null
+    const size = fragment.bytes.byteLength
+    const cost = PIECE_COST + size + (partial ? 0 : PAYLOAD_COST + 8 * fragment.count)
+    if (!this.#borrow(cost, key)) {
+      if (partial) this.#giveUp(key, partial)
+      else this.onlost()
+      return null
+    }
     if (!partial) {
       partial = { since: now, pieces: new Array(fragment.count), missing: fragment.count, bytes: 0, cost: 0 }
       this.#partials.set(key, partial)
-      this.#pay(partial, PAYLOAD_COST + 8 * fragment.count)
     }
-    if (partial.pieces[fragment.index]) return null
+    partial.cost += cost
     // A copy: the piece is a view of a packet buffer much larger than itself.
     partial.pieces[fragment.index] = b4a.from(fragment.bytes)
     partial.missing--
-    partial.bytes += fragment.bytes.byteLength
-    this.#bytes += fragment.bytes.byteLength
-    this.#pay(partial, PIECE_COST + fragment.bytes.byteLength)
+    partial.bytes += size
+    this.#bytes += size
     if (partial.bytes > MAX_UDP_PAYLOAD) {
       this.#giveUp(key, partial)
       return null
@@ -65,8 +78,12 @@ export class Reassembly {
       this.#forget(key, partial)
       return b4a.concat(partial.pieces as Uint8Array[])
     }
-    this.#makeRoom(key)
     return null
+  }
+
+  /** Forgets all unfinished payloads. */
+  close(): void {
+    for (const [key, partial] of this.#partials) this.#giveUp(key, partial)
   }
 
   #expire(now: number): void {
@@ -76,11 +93,15 @@ export class Reassembly {
     }
   }
 
-  #makeRoom(newest: string): void {
+  /** Borrows `cost` bytes for the payload `newest`; the oldest others make room. */
+  #borrow(cost: number, newest: string): boolean {
+    if (this.#budget.borrow(cost)) return true
     for (const [key, partial] of this.#partials) {
-      if (this.#cost <= this.limits.reassemblyBytes) break
-      if (key !== newest) this.#giveUp(key, partial)
+      if (key === newest) continue
+      this.#giveUp(key, partial)
+      if (this.#budget.borrow(cost)) return true
     }
+    return false
   }
 
   #giveUp(key: string, partial: Partial): void {
@@ -91,11 +112,6 @@ export class Reassembly {
   #forget(key: string, partial: Partial): void {
     this.#partials.delete(key)
     this.#bytes -= partial.bytes
-    this.#cost -= partial.cost
-  }
-
-  #pay(partial: Partial, cost: number): void {
-    partial.cost += cost
-    this.#cost += cost
+    this.#budget.giveBack(partial.cost)
   }
 }

@@ -280,7 +280,8 @@ export abstract class Session {
       this.deps.limits,
       this.deps.clock,
       this.deps.defer,
-      this.datagramCounts
+      this.datagramCounts,
+      this.deps.rateLimiter?.memory
     )
     const reader = new FrameReader(this.#frames, this.deps, read => this.#guard(link, read))
     this.#reader = reader

@@ -145,3 +145,13 @@ for (const quiet of [false, true]) {
     assert.deepEqual(held(), [0, 0, 0, 0])
   })
 }
+
+test('unfinished UDP payloads count among what the guest keeps, and not beyond the connection', () => {
+  const { world, server, client } = connected(1, { delay: 10, loss: 0.1 })
+  for (let i = 0; i < 50; i++) client.session!.sendUdp(2, 1, new Uint8Array(60_000))
+  world.pass(100)
+  assert.ok(server.memory.used > 500_000, `${server.memory.used}`)
+  client.connection!.die()
+  world.pass(100)
+  assert.equal(server.memory.used, 0)
+})

@@ -12,6 +12,7 @@ import { clientHandshake, serverHandshake } from '../../src/session/handshake.js
 import { ServerSession, type ServerSessionEvents } from '../../src/session/server-session.js'
 import type { SessionEvents } from '../../src/session/session.js'
 import { Activity } from '../../src/util/activity.js'
+import { Budget } from '../../src/util/budget.js'
 import { FEATURES, VERSIONS } from '../../src/wire/constants.js'
 import { welcomeFrame } from '../../src/wire/frames.js'
 import type { Hello, Welcome, WireMap } from '../../src/wire/handshake.js'
@@ -70,6 +71,9 @@ export class TestServer {
     readonly host: Uint8Array = b4a.alloc(32, 4)
   ) {}
 
+  /** What waits for or from its guests. */
+  readonly memory = new Budget(Number.POSITIVE_INFINITY)
+
   /** The feature bits in its WELCOME. */
   features = FEATURES
 
@@ -127,7 +131,13 @@ export class TestServer {
       {
         ...this.world.outside(this.limits),
         games: this.world.games.server,
-        rateLimiter: new RateLimiter(this.world.clock, this.limits, () => {})
+        rateLimiter: new RateLimiter(
+          this.world.clock,
+          this.limits,
+          () => {},
+          () => false,
+          this.memory
+        )
       },
       {
         ...listen(this.told, this.udp, { ended: () => this.sessions.delete(name) }),

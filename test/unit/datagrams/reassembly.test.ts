@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
 import { Reassembly } from '../../../src/datagrams/reassembly.js'
+import { Budget } from '../../../src/util/budget.js'
 import type { Fragment } from '../../../src/wire/records.js'
 
 const LIMITS = { reassemblyBytes: 10_000, reassemblyMs: 2000 }
@@ -80,6 +81,25 @@ test('the oldest unfinished payloads make room', () => {
   }
   assert.equal(reassembly.add(piece(100, 1, 2, b4a.alloc(1)), 0), null)
   assert.equal(reassembly.add(piece(199, 1, 2, b4a.alloc(1)), 0)?.byteLength, 1001)
+})
+
+test('what the peer may have in all is shared by its sessions, and given back', () => {
+  const memory = new Budget(5000)
+  let lost = 0
+  const [one, other] = [0, 1].map(() => new Reassembly(LIMITS, () => lost++, memory))
+  for (let id = 0; id < 20; id++) {
+    one!.add(piece(id, 0, 2, b4a.alloc(500)), 0)
+    assert.ok(memory.used <= 5000)
+  }
+  assert.equal(lost, 20 - 5)
+  // One that has nothing to give up gets nothing that is not there.
+  assert.equal(other!.add(piece(1, 0, 2, b4a.alloc(1000)), 0), null)
+  assert.equal(lost, 20 - 5 + 1)
+  assert.equal(one!.add(piece(19, 1, 2, b4a.alloc(500)), 0)?.byteLength, 1000)
+  assert.equal(other!.add(piece(1, 0, 2, b4a.alloc(500)), 0), null)
+  assert.equal(other!.add(piece(1, 1, 2, b4a.alloc(500)), 0)?.byteLength, 1000)
+  one!.close()
+  assert.equal(memory.used, 0)
 })
 
 test('more bytes than a payload may have are forgotten', () => {
