@@ -167,7 +167,7 @@ export interface Limits {
   /** A transfer that was not limited for this long is over. */
   delayIdleMs: number
   /**
-   * So often all sessions halve their caps for a moment, at the same time: their queues run empty, and each measures the path
+   * So often all sessions halve their caps, or more, for a moment, at the same time: their queues run empty, and each measures the path
    * without the queue of the others.
    */
   delayDrainEveryMs: number
@@ -411,7 +411,7 @@ export const LIMITS: Limits = {
   delayMinBytes: 4 * KB,
   delayBaseMs: 15_000,
   delayIdleMs: 1000,
-  delayDrainEveryMs: 10_000,
+  delayDrainEveryMs: 5000,
 
   mapsMs: 100,
   controlBytes: 4 * MB,

@@ -11,7 +11,9 @@
  *      |                                   |                                 |
  *      +-------- no game any more, or no transfer limited for a while -------+
  *
- * HOLDING is the rule of FAST TCP (Wei, Jin, Low, Hegde, 2006), with the queue measured as time. Pure: time is an argument.
+ * HOLDING is the rule of FAST TCP (Wei, Jin, Low, Hegde, 2006), with the queue measured as time. What delay remains when all sessions
+ * have drained, and this one was at the least cap, is not of their making: others' traffic, a busy radio, a busy computer. The target
+ * counts from there. Pure: time is an argument.
  */
 import type { Limits } from '../limits.js'
 import { Activity } from '../util/activity.js'
@@ -43,6 +45,13 @@ const DRAIN_MS = 100
 const DRAIN_RTTS = 2
 const DRAIN_FACTOR = 0.5
 
+/** Decisions in a row at the least cap after which this session's own queue is gone, however long it was. */
+const FLOOR_DECISIONS = 10
+
+/** Weight of one drain in the round trip that is not of our making, where it tells of more, and where of less. */
+const MORE_WEIGHT = 0.5
+const LESS_WEIGHT = 0.9
+
 /** Samples per decision, which uses the lowest: any single one may have waited for a busy process. */
 const SAMPLES = 2
 
@@ -67,6 +76,13 @@ export class DelayController {
   #decidedAt = Number.NEGATIVE_INFINITY
   #samples = 0
   #least = Number.POSITIVE_INFINITY
+  /** Decisions in a row at the least cap. */
+  #floorDecisions = 0
+  /** Round trip of an empty queue of ours, ms, where it is more than the minimum; 0: nothing but our queue adds to that. */
+  #foreignRtt = 0
+  /** Round trips of the pings that were sent while the queue was drained: their number, and sum in ms. */
+  #drained = 0
+  #drainedSum = 0
 
   /** @param games whether somebody plays, in any session of the node */
   constructor(
@@ -81,8 +97,10 @@ export class DelayController {
 
   /** The cap to apply now: a lower one during a drain. */
   capAt(now: number): number {
+    const { delayMinBytes } = this.limits
     if (!this.#isDrain(now)) return this.#cwndCap
-    return Math.max(this.limits.delayMinBytes, this.#cwndCap * DRAIN_FACTOR)
+    // A delay that is taken for others' is measured without any of ours.
+    return this.#foreignRtt > 0 ? delayMinBytes : Math.max(delayMinBytes, this.#cwndCap * DRAIN_FACTOR)
   }
 
   /** Minimum round trip of the current and the previous `delayBaseMs`, ms; Infinity before the first sample. */
@@ -120,9 +138,22 @@ export class DelayController {
 
   /** Whether caps are lowered at this time: by the clock alone, so that all sessions of the node do it together. */
   #isDrain(at: number): boolean {
+    return this.#leftOfSpan(at) <= this.#drainMs
+  }
+
+  /** Whether the queue is drained by now. */
+  #isDrained(at: number): boolean {
+    return this.#leftOfSpan(at) <= this.#drainMs / 2
+  }
+
+  /** Each span of {@link Limits.delayDrainEveryMs} ends with a drain. */
+  #leftOfSpan(at: number): number {
     const { delayDrainEveryMs } = this.limits
-    const length = Math.min(Math.max(DRAIN_MS, DRAIN_RTTS * this.minRtt), delayDrainEveryMs / 10)
-    return at % delayDrainEveryMs >= delayDrainEveryMs - length
+    return delayDrainEveryMs - (at % delayDrainEveryMs)
+  }
+
+  get #drainMs(): number {
+    return Math.min(Math.max(DRAIN_MS, DRAIN_RTTS * this.minRtt), this.limits.delayDrainEveryMs / 10)
   }
 
   /**
@@ -154,19 +185,25 @@ export class DelayController {
     this.#base = Math.min(this.#base, rtt)
     // A ping sent before the cap changed measured the previous cap.
     if (this.#phase === 'off' || now - rtt < this.#decidedAt) return
+    if (this.#isDrained(now - rtt)) {
+      this.#drained++
+      this.#drainedSum += rtt
+    }
     if (this.#isDrain(now) || this.#isDrain(now - rtt)) return
+    this.#endDrain()
     this.#least = Math.min(this.#least, rtt)
     if (++this.#samples >= SAMPLES) this.#decide(now)
   }
 
   #decide(now: number): void {
     const { delayTargetMs: target, delayMinBytes } = this.limits
-    const queue = this.#least - this.minRtt
+    const base = Math.max(this.minRtt, this.#foreignRtt)
+    const queue = this.#least - base
     if (this.#phase === 'rising' && queue > target) this.#phase = 'holding'
     let step = STEP_MAX
     if (this.#phase === 'holding') {
       // Half of the correction: its effect shows one round trip later.
-      step = (1 + (this.minRtt + target) / this.#least) / 2
+      step = (1 + (base + target) / this.#least) / 2
       if (queue < target / 2) step = Math.max(step, STEP_CLEAR)
     }
     step = Math.min(Math.max(step, STEP_MIN), STEP_MAX)
@@ -174,7 +211,21 @@ export class DelayController {
     if (step < 1 || this.#reachedAt >= this.#decidedAt) {
       this.#cwndCap = Math.max(delayMinBytes, Math.round(this.#cwndCap * step))
     }
+    if (this.#cwndCap > delayMinBytes) this.#floorDecisions = 0
+    else this.#floorDecisions++
     this.#begin(now)
+  }
+
+  /** After a drain: learns what delay there is without a queue of ours. */
+  #endDrain(): void {
+    if (this.#drained === 0) return
+    const rtt = this.#drainedSum / this.#drained
+    this.#drained = 0
+    this.#drainedSum = 0
+    const known = this.#foreignRtt
+    if (known > 0) this.#foreignRtt += (rtt > known ? MORE_WEIGHT : LESS_WEIGHT) * (rtt - known)
+    else if (this.#floorDecisions >= FLOOR_DECISIONS) this.#foreignRtt = rtt
+    if (this.#foreignRtt <= this.minRtt + 1) this.#foreignRtt = 0
   }
 
   /** Changes the phase; only `rising` to `holding` happens elsewhere. */

@@ -124,6 +124,37 @@ for (const [name, rate] of Object.entries(RATES)) {
   }
 }
 
+for (const [where, rate, base, noise] of [
+  ['a busy radio', 2500, 20, 30],
+  ['a busy computer', 25_000, 1, 20],
+  ['a path that others fill', 1250, 30, 200]
+] as const) {
+  test(`delay that is not of our making does not hold a transfer at the least cap: ${where}`, t => {
+    const random = new Random(base)
+    const line = new Line(playing(), rate, base, () => noise * (0.2 + 0.8 * random.next()))
+    line.pass(6000)
+    line.pass(30_000)
+    const figures = `mean queue ${line.queueSum.toFixed(1)} ms, ${(line.carried * 100).toFixed()} % of the link`
+    t.diagnostic(figures)
+    assert.ok(line.carried >= 0.7, figures)
+    // What a transfer adds stays a part of what there is without it.
+    assert.ok(line.queueSum <= LIMITS.delayTargetMs + noise / 4, figures)
+  })
+}
+
+test('delay that has gone is not counted on: the queue is short again', () => {
+  const random = new Random(7)
+  let noise = 40
+  const line = new Line(playing(), 2500, 20, () => noise * random.next())
+  line.pass(20_000)
+  noise = 1
+  line.pass(5000)
+  line.pass(10_000)
+  const figures = `mean queue ${line.queueSum.toFixed(1)} ms, ${(line.carried * 100).toFixed()} % of the link`
+  assert.ok(line.queueSum <= 1.6 * LIMITS.delayTargetMs, figures)
+  assert.ok(line.carried >= 0.85, figures)
+})
+
 test('a path that has become slower, or longer, is found out within two spans', () => {
   const line = new Line(playing(), 2500, 40)
   line.pass(5000)
