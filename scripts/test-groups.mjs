@@ -24,8 +24,8 @@ const groups = [
   },
   {
     name: 'natlab',
-    timeout: 400_000,
-    atOnce: 3,
+    timeout: 500_000,
+    atOnce: 2,
     alone: ['pairs', 'players', 'mtu', 'shared-line'],
     optional: true
   },

@@ -16,7 +16,7 @@ import { lab, side, skip, useLab } from './side.js'
 const BACK_WITHIN_MS = 5000
 
 /** Outages at a time: they are mostly waiting. */
-const AT_A_TIME = 8
+const AT_A_TIME = 6
 
 useLab()
 
