@@ -762,16 +762,23 @@ export interface TcpRelayLimits {
   /** Connections at a time: in all, and of one client address (of IPv6, its /64). */
   connections: number
   addressConnections: number
-  /** Sessions at a time, those that wait for their client included. */
+  /** TCP connections at a time, those included that are no WebSocket yet; the second is not for a reverse proxy on the same machine. */
+  tcpConnections: number
+  addressTcpConnections: number
+  /** Sessions at a time, those that wait for their client included: in all, and of one address. */
   sessions: number
+  addressSessions: number
+  /** Bytes of packets that are kept for all clients until they have arrived. */
+  heldBytes: number
   /** How long the headers of a request and HELLO may take. */
   helloMs: number
   /** A connection that was silent for so long is given up; clients ping every second. */
   silentMs: number
   /** How long a session waits for its client to come back. */
   resumeMs: number
-  /** UDP ports of one session, and of all. */
+  /** UDP ports of one session, of one address, and of all. */
   sessionSockets: number
+  addressSockets: number
   sockets: number
   /** A UDP port without a packet for so long is closed. */
   socketIdleMs: number
@@ -789,11 +796,16 @@ export interface TcpRelayLimits {
 export const TCP_RELAY_LIMITS: TcpRelayLimits = {
   connections: 256,
   addressConnections: 16,
+  tcpConnections: 512,
+  addressTcpConnections: 48,
   sessions: 256,
+  addressSessions: 32,
+  heldBytes: 64 * MB,
   helloMs: 5000,
   silentMs: 15_000,
   resumeMs: 30_000,
   sessionSockets: 64,
+  addressSockets: 512,
   sockets: 2048,
   socketIdleMs: 10 * 60_000,
   destinationsPerSecond: 60,

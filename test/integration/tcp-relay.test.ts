@@ -16,6 +16,7 @@ import UDX from 'udx-native'
 import WebSocket from 'ws'
 import { LIMITS, RELAY_LIMITS, TCP_RELAY_LIMITS, type TcpRelayLimits } from '../../src/limits.js'
 import { silentLog } from '../../src/log/log.js'
+import { ownAddresses } from '../../src/network/addresses.js'
 import { Shaper } from '../../src/network/shaper.js'
 import { RelayConnection } from '../../src/network/tcp-relay/connection.js'
 import { Endpoint, type EndpointOptions } from '../../src/network/tcp-relay/endpoint.js'
@@ -26,6 +27,7 @@ import { systemClock } from '../../src/util/clock.js'
 import * as deadline from '../support/deadline.js'
 import { missing, programPath } from '../support/programs.js'
 import { Random } from '../support/random.js'
+import { freePort } from '../support/servers.js'
 import { startTestnet } from '../support/testnet.js'
 
 const LOOPBACK = '127.0.0.1'
@@ -34,8 +36,15 @@ const until = (holds: () => boolean, what: string) => deadline.until(10_000, wha
 
 type Options = Partial<Omit<EndpointOptions, 'limits'>> & { limits?: Partial<TcpRelayLimits> }
 
-async function relay(t: TestContext, { limits, ...options }: Options = {}): Promise<Endpoint> {
-  const endpoint = new Endpoint({
+async function relay(t: TestContext, options: Options = {}): Promise<Endpoint> {
+  const endpoint = newRelay(options)
+  await endpoint.start()
+  t.after(() => endpoint.close())
+  return endpoint
+}
+
+function newRelay({ limits, ...options }: Options = {}): Endpoint {
+  return new Endpoint({
     port: 0,
     host: LOOPBACK,
     tokens: [],
@@ -46,9 +55,6 @@ async function relay(t: TestContext, { limits, ...options }: Options = {}): Prom
     log: silentLog,
     ...options
   })
-  await endpoint.start()
-  t.after(() => endpoint.close())
-  return endpoint
 }
 
 /** Passes TCP on, so that it can be cut, stopped and looked at. */
@@ -318,6 +324,8 @@ test('after a restart of the relay its client has new ports, and dials again thr
 class Hand {
   readonly heard: string[] = []
   closed: number | null = null
+  /** The name of its session. */
+  session: Buffer | null = null
   readonly ports = new Map<number, number>()
   readonly packets: { host: string; port: number; packet: Buffer }[] = []
 
@@ -331,7 +339,10 @@ class Hand {
     })
     ws.on('message', (data: Buffer) =>
       frames.readMessage(data, {
-        welcome: ({ kind, resumed }) => this.heard.push(`welcome ${kind}${resumed ? ' resumed' : ''}`),
+        welcome: ({ kind, session, resumed }) => {
+          this.session = session
+          this.heard.push(`welcome ${kind}${resumed ? ' resumed' : ''}`)
+        },
         bound: (socket, port) => {
           this.ports.set(socket, port)
           this.heard.push(`bound ${socket} ${port > 0 ? 'yes' : 'no'}`)
@@ -346,13 +357,18 @@ class Hand {
   static async open(
     t: TestContext,
     { port }: { port: number },
-    { token = '', headers = {}, greet = true } = {}
+    {
+      token = '',
+      headers = {},
+      greet = true,
+      session = null
+    }: { token?: string; headers?: Record<string, string>; greet?: boolean; session?: Buffer | null } = {}
   ): Promise<Hand> {
     const hand = new Hand(new WebSocket(`ws://${LOOPBACK}:${port}/`, { headers }))
     t.after(() => hand.ws.terminate())
     await until(() => hand.ws.readyState === WebSocket.OPEN || hand.closed !== null, 'open or refused')
     if (greet && hand.closed === null) {
-      hand.say(frames.hello({ lowest: 1, highest: 1, session: null, token }))
+      hand.say(frames.hello({ lowest: 1, highest: 1, session, token }))
       await until(() => hand.heard.length > 0 || hand.closed !== null, 'welcomed or closed')
     }
     return hand
@@ -416,6 +432,10 @@ test('only packets of UDX and dht-rpc leave the relay, and only to addresses tha
   )
   await until(() => packets.length >= good.length, 'the good ones arrive')
   assert.deepEqual(packets, good)
+  const asked = admitted.length
+  hand.say(to(LOOPBACK, udxPacket()))
+  await until(() => packets.length > good.length, 'one more arrives')
+  assert.equal(admitted.length, asked, 'a destination that is in use is not looked up again')
   const [session] = endpoint.sessions
   assert.equal(session!.refused, 7)
   assert.ok(admitted.includes('169.254.169.254'))
@@ -472,6 +492,101 @@ test('sockets, sessions, connections and new destinations are limited', async t 
   assert.equal(session!.refused, 3, 'the sixth, seventh and eighth destination')
 })
 
+test('one address has its share of sessions and UDP ports', async t => {
+  const endpoint = await relay(t, { limits: { addressSessions: 2, addressSockets: 3 } })
+  const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
+  const one = await Hand.open(t, endpoint, from('203.0.113.7'))
+  one.say(...[1, 2].map(frames.open))
+  const two = await Hand.open(t, endpoint, from('203.0.113.7'))
+  await until(() => one.heard.length === 3, 'two answers')
+  two.say(...[1, 2].map(frames.open))
+  await until(() => two.heard.length === 3, 'two more')
+  assert.deepEqual(two.heard.slice(1), ['bound 1 yes', 'bound 2 no'])
+  // A session that waits for its client counts.
+  two.ws.terminate()
+  await until(() => endpoint.clients === 1, 'one is away')
+  assert.equal((await Hand.open(t, endpoint, from('203.0.113.7'))).closed, 4429)
+  const other = await Hand.open(t, endpoint, from('203.0.113.8'))
+  assert.deepEqual(other.heard, ['welcome network'])
+  // Who comes back from elsewhere counts there, with all ports.
+  const back = await Hand.open(t, endpoint, { ...from('203.0.113.8'), session: two.session })
+  await until(() => back.heard.length === 2, 'its port is told')
+  assert.deepEqual(back.heard, ['welcome network resumed', 'bound 1 yes'])
+  assert.equal(endpoint.clientOf(two.ports.get(1)!), '203.0.113.8')
+  assert.equal(endpoint.clientOf(one.ports.get(1)!), '203.0.113.7')
+  assert.deepEqual((await Hand.open(t, endpoint, from('203.0.113.7'))).heard, ['welcome network'])
+  assert.equal((await Hand.open(t, endpoint, from('203.0.113.8'))).closed, 4429)
+})
+
+const outside = ownAddresses().find(address => !address.startsWith('127.'))
+
+test('one address has its share of TCP connections that say nothing', {
+  skip: !outside && 'there is no address but the loopback'
+}, async t => {
+  const endpoint = await relay(t, { host: '0.0.0.0', limits: { addressTcpConnections: 3, helloMs: 60_000 } })
+  const host = outside!
+  const open = async (): Promise<net.Socket> => {
+    const socket = net.connect({ host, port: endpoint.port, localAddress: host })
+    t.after(() => socket.destroy())
+    socket.on('error', () => {}).resume()
+    await once(socket, 'connect')
+    return socket
+  }
+  const sockets = [await open(), await open(), await open()]
+  await once(await open(), 'close')
+  sockets[0]!.end()
+  await once(sockets[0]!, 'close')
+  const next = await open()
+  next.write('GET / HTTP/1.1\r\nHost: relay\r\n\r\n')
+  const [answer] = await once(next, 'data')
+  assert.match(String(answer), /^HTTP\/1.1 426 /)
+})
+
+test('a connection that is refused is closed, and does not keep the relay from closing', async t => {
+  const endpoint = await relay(t, { limits: { addressConnections: 0 } })
+  const socket = net.connect({ host: LOOPBACK, port: endpoint.port, allowHalfOpen: true })
+  t.after(() => socket.destroy())
+  socket.on('error', () => {})
+  const key = new Random().bytes(16).toString('base64')
+  const upgrade = [
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    `Sec-WebSocket-Key: ${key}`
+  ]
+  socket.write(['GET / HTTP/1.1', 'Host: relay', ...upgrade, '', ''].join('\r\n'))
+  const [answer] = await once(socket, 'data')
+  assert.match(String(answer), /^HTTP\/1.1 429 /)
+  await once(socket, 'end')
+  // A kernel answers with a reset for a socket that is gone; the write after that fails.
+  await until(() => {
+    if (!socket.destroyed) socket.write('more')
+    return socket.destroyed
+  }, 'the relay drops the socket')
+  await deadline.within(5000, endpoint.close(), () => 'it does not close')
+})
+
+test('a relay that is closed while it starts leaves no port open', async () => {
+  const port = await freePort()
+  const endpoint = newRelay({ port })
+  const starting = endpoint.start()
+  await endpoint.close()
+  await starting
+  const socket = net.connect(port, LOOPBACK)
+  const [err] = await once(socket, 'error')
+  assert.equal(err.code, 'ECONNREFUSED')
+})
+
+test('it is told how many clients there are, when one comes and when it goes', async t => {
+  const told: number[] = []
+  const endpoint = await relay(t, { onclients: clients => told.push(clients) })
+  const hand = await Hand.open(t, endpoint)
+  await until(() => told.length > 0, 'one is there')
+  hand.ws.terminate()
+  await until(() => told.length > 1, 'it is gone')
+  assert.deepEqual(told, [1, 0])
+})
+
 test('a token is wanted where one is set, and HELLO in time', async t => {
   const endpoint = await relay(t, { tokens: ['s3cret'], limits: { helloMs: 300 } })
   for (const [token, outcome] of [
@@ -520,7 +635,15 @@ test('a certificate that has changed is used, and a broken one is not', {
   use('one')
   let warnings = 0
   const log = Object.assign(Object.create(silentLog), { warn: () => warnings++ })
-  const endpoint = await relay(t, { tls: used, limits: { certificateMs: 50 }, log })
+  let looks = 0
+  const clock = {
+    now: systemClock.now,
+    after(ms: number, fn: () => void) {
+      if (ms === 50) looks++
+      return systemClock.after(ms, fn)
+    }
+  }
+  const endpoint = await relay(t, { tls: used, limits: { certificateMs: 50 }, log, clock })
   const shown = async (): Promise<unknown> => {
     const socket = tls.connect({ host: LOOPBACK, port: endpoint.port, rejectUnauthorized: false })
     await once(socket, 'secureConnect')
@@ -533,6 +656,9 @@ test('a certificate that has changed is used, and a broken one is not', {
   await deadline.until(10_000, 'the new certificate is shown', async () => (await shown()) === 'two')
   writeFileSync(used.cert, 'no certificate')
   await until(() => warnings > 0, 'the broken one is reported')
+  const seen = looks
+  await until(() => looks > seen + 3, 'it is looked at again')
+  assert.equal(warnings, 1, 'the same fault is reported once')
   assert.equal(await shown(), 'two', 'the last good one')
   use('one')
   await deadline.until(10_000, 'the first one is shown again', async () => (await shown()) === 'one')
@@ -595,4 +721,43 @@ test('a client that stops reading costs the relay little, and its packets are dr
   collect()
   const grown = process.memoryUsage().external - before
   assert.ok(grown < 16e6, `${Math.round(grown / 1e6)} MB of 28`)
+})
+
+test('what is kept for all clients is bounded, each has a little of it, and it is given back', async t => {
+  const endpoint = await relay(t, { limits: { heldBytes: 100_000 } })
+  const hands = [await Hand.open(t, endpoint), await Hand.open(t, endpoint), await Hand.open(t, endpoint)]
+  const socket = new UDX().createSocket()
+  t.after(() => socket.close())
+  const packet = udxPacket(1400)
+  let most = 0
+  for (const hand of hands) {
+    hand.say(frames.open(1))
+    await until(() => hand.ports.has(1), 'the port is known')
+    const before = endpoint.held
+    // None says that anything has arrived.
+    for (let i = 0; i < 400; i++) {
+      socket.trySend(packet, hand.ports.get(1)!, LOOPBACK)
+      if (i % 20 === 0) await new Promise(resolve => setImmediate(resolve))
+      most = Math.max(most, endpoint.held)
+    }
+    assert.ok(endpoint.held > before, 'this one has its part')
+  }
+  assert.ok(most > 100_000 && most < 100_000 + 3 * 70_000, `${most} bytes`)
+  for (const { ws } of hands) ws.terminate()
+  await until(() => endpoint.clients === 0, 'all are gone')
+  assert.equal(endpoint.held, 0)
+})
+
+test('a client that makes the relay answer and reads nothing is cut off', async t => {
+  const endpoint = await relay(t)
+  const hand = await Hand.open(t, endpoint)
+  hand.say(frames.open(1))
+  await until(() => hand.ports.has(1), 'the port is known')
+  hand.ws.pause()
+  const questions = Buffer.concat(Array.from({ length: 13_000 }, () => frames.open(1)))
+  await until(() => {
+    if (endpoint.clients === 0) return true
+    if (hand.ws.bufferedAmount < 1e6) hand.ws.send(questions)
+    return false
+  }, 'the relay gives it up')
 })

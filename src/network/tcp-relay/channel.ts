@@ -5,6 +5,7 @@
  *     packet -> queue (50 ms, 256 kB) -> window (what is under way) -> message -> WebSocket
  */
 import type WebSocket from 'ws'
+import type { Budget } from '../../util/budget.js'
 import type { Clock, Timer } from '../../util/clock.js'
 import { DelayWindow } from './delay-window.js'
 import {
@@ -21,8 +22,14 @@ import {
 const WAIT_MS = 50
 const WAIT_BYTES = 256 * 1024
 
-/** What Node may hold of a connection, bytes: beyond it the other side has stopped reading, and makes us answer all the same. */
-const UNREAD_BYTES = 4 * 1024 * 1024
+/** What one connection may always have of the budget of all, bytes. */
+const OWN_BYTES = 64 * 1024
+
+/**
+ * What Node may hold of a connection besides packets, bytes: beyond it the other side has stopped reading, and makes us answer all the
+ * same.
+ */
+const UNREAD_BYTES = 256 * 1024
 
 /**
  * A message is made of frames up to about so many bytes, and to this share of the window: what is in it arrives when all of it has,
@@ -58,6 +65,7 @@ export class Channel {
   readonly #ws: WebSocket
   readonly #clock: Clock
   readonly #window = new DelayWindow()
+  readonly #held: Budget | null
   #events: ChannelEvents | null
   readonly #handler: FrameHandler
   #control: Buffer[] = []
@@ -69,15 +77,19 @@ export class Channel {
   #reportedBytes = 0
   #reporting: Timer | null = null
 
-  constructor(ws: WebSocket, clock: Clock, events: ChannelEvents) {
+  /** @param held pays for each packet until it has arrived or is dropped; what it cannot pay for is dropped */
+  constructor(ws: WebSocket, clock: Clock, events: ChannelEvents, held: Budget | null = null) {
     this.#ws = ws
     this.#clock = clock
+    this.#held = held
     this.#events = events
     this.lastReceived = clock.now()
     this.#handler = {
       received: bytes => {
+        const before = this.#window.underWay
         if (!this.#window.arrived(bytes, this.#clock.now()))
           throw new FrameFault('RECEIVED beyond what was sent')
+        this.#held?.giveBack(before - this.#window.underWay)
         this.#flush()
       }
     }
@@ -123,7 +135,7 @@ export class Channel {
   /** Sends a frame that is never dropped. */
   send(frame: Buffer): void {
     if (!this.#events) return
-    if (this.#ws.bufferedAmount > UNREAD_BYTES) return this.terminate()
+    if (this.#ws.bufferedAmount > this.#window.underWay + UNREAD_BYTES) return this.terminate()
     this.#control.push(frame)
     this.#flushSoon()
   }
@@ -131,6 +143,12 @@ export class Channel {
   /** Sends a PACKET frame, or drops it, or one that has waited for longer. */
   sendPacket(frame: Buffer): void {
     if (!this.#events) return
+    const own = this.#packetBytes + this.#window.underWay
+    if (this.#held && own >= OWN_BYTES && this.#held.free < frame.byteLength) {
+      this.dropped++
+      return
+    }
+    this.#held?.charge(frame.byteLength)
     this.#packets.push({ frame, at: this.#clock.now() })
     this.#packetBytes += frame.byteLength
     this.#dropOld()
@@ -160,7 +178,9 @@ export class Channel {
     const events = this.#events
     this.#events = null
     this.#reporting?.cancel()
+    if (events) this.#held?.giveBack(this.#packetBytes + this.#window.underWay)
     this.#packets = []
+    this.#packetBytes = 0
     this.#control = []
     events?.closed(code)
   }
@@ -211,6 +231,7 @@ export class Channel {
       if (at >= oldest && this.#packetBytes <= WAIT_BYTES) break
       this.#first++
       this.#packetBytes -= frame.byteLength
+      this.#held?.giveBack(frame.byteLength)
       this.dropped++
     }
     // In an array of its own size every so often, as shifting each one would move all.

@@ -15,9 +15,12 @@ export class Destinations {
   readonly #used = new Map<number, number>()
   readonly #rate: TokenBucket
   readonly #limits: DestinationLimits
+  readonly #admits: (host: number) => boolean
 
-  constructor(limits: DestinationLimits) {
+  /** @param admits whether packets may go to an address at all; asked for new destinations only */
+  constructor(limits: DestinationLimits, admits: (host: number) => boolean = () => true) {
     this.#limits = limits
+    this.#admits = admits
     this.#rate = new TokenBucket(limits.destinationsPerSecond / 1000, limits.destinationBurst)
   }
 
@@ -31,7 +34,7 @@ export class Destinations {
     const at = this.#used.get(key)
     if (at !== undefined && now - at < RENEW_MS) return true
     if (at === undefined) {
-      if (!this.#rate.has(1, now)) return false
+      if (!this.#admits(host) || !this.#rate.has(1, now)) return false
       this.#rate.take(1)
       if (this.#used.size >= this.#limits.destinations) this.#used.delete(this.#used.keys().next().value!)
     } else this.#used.delete(key)

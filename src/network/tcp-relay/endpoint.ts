@@ -12,10 +12,11 @@ import https from 'node:https'
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import UDX from 'udx-native'
-import WebSocket, { WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import { HyperNatError } from '../../errors.js'
 import type { TcpRelayLimits } from '../../limits.js'
 import type { Log } from '../../log/log.js'
+import { Budget } from '../../util/budget.js'
 import type { Clock, Timer } from '../../util/clock.js'
 import type { Shaper } from '../shaper.js'
 import { Channel } from './channel.js'
@@ -41,6 +42,9 @@ export interface EndpointOptions {
 
 const HEADER_BYTES = 8192
 
+/** How long clients may take to close when the relay ends, ms. */
+const CLOSING_MS = 500
+
 export class Endpoint {
   readonly #options: EndpointOptions
   readonly #udx = new UDX()
@@ -51,20 +55,33 @@ export class Endpoint {
     perMessageDeflate: false,
     maxPayload: MESSAGE_MAX
   })
-  /** Connections that are open, with the addresses that they count for. */
-  readonly #connections = new Map<WebSocket, string>()
-  readonly #addresses = new Map<string, number>()
+  /** TCP connections, whatever has become of them: Node's server loses sight of those that are upgraded. */
+  readonly #sockets = new Set<net.Socket>()
+  readonly #connections = new Set<WebSocket>()
   readonly #sessions = new Map<string, RelaySession>()
   /** Which session has which UDP port. */
   readonly #ports = new Map<number, RelaySession>()
+  /** What each address uses. */
+  readonly #used = {
+    sockets: new Tally(),
+    connections: new Tally(),
+    sessions: new Tally(),
+    ports: new Tally()
+  }
+  /** What is kept for clients until it has arrived. */
+  readonly #held: Budget
+  #starting: Promise<void> = Promise.resolve()
   #sweep: Timer | null = null
   #certificate: Timer | null = null
   #certificateStamp = ''
+  /** Of a certificate that cannot be used, and was reported. */
+  #faultStamp = ''
   #closed = false
 
   constructor(options: EndpointOptions) {
     this.#options = options
     const { limits, tls } = options
+    this.#held = new Budget(limits.heldBytes)
     const serverOptions = {
       maxHeaderSize: HEADER_BYTES,
       headersTimeout: limits.helloMs,
@@ -75,8 +92,8 @@ export class Endpoint {
     this.#server = tls
       ? https.createServer({ ...serverOptions, handshakeTimeout: limits.helloMs })
       : http.createServer(serverOptions)
-    // Beside those that are upgraded there are always some that say nothing yet.
-    this.#server.maxConnections = limits.connections * 2
+    this.#server.maxConnections = limits.tcpConnections
+    this.#server.on('connection', (socket: net.Socket) => this.#onSocket(socket))
     this.#server.on('request', (_, response: http.ServerResponse) => {
       response.writeHead(426, { Upgrade: 'websocket', Connection: 'close', 'Content-Type': 'text/plain' })
       response.end('This is a relay of hyper-nat.\n')
@@ -99,6 +116,11 @@ export class Endpoint {
     return this.#sessions.values()
   }
 
+  /** Bytes of packets that are kept for clients. */
+  get held(): number {
+    return this.#held.used
+  }
+
   /** The TCP port. */
   get port(): number {
     return (this.#server.address() as net.AddressInfo).port
@@ -110,9 +132,15 @@ export class Endpoint {
   }
 
   /** @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, CERTIFICATE_UNUSABLE */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#starting = this.#start()
+    return this.#starting
+  }
+
+  async #start(): Promise<void> {
     const { port, host, clock, limits } = this.#options
     await this.#readCertificate(true)
+    if (this.#closed) return
     this.#server.listen({ port, ...(host !== undefined && { host }) })
     try {
       await once(this.#server, 'listening')
@@ -148,13 +176,15 @@ export class Endpoint {
   async #readCertificate(first: boolean): Promise<void> {
     const { tls, log } = this.#options
     if (!tls) return
+    let stamp = 'missing'
     try {
       const stats = await Promise.all([stat(tls.cert), stat(tls.key)])
-      const stamp = stats.map(({ mtimeMs, size, ino }) => `${mtimeMs} ${size} ${ino}`).join(', ')
+      stamp = stats.map(({ mtimeMs, size, ino }) => `${mtimeMs} ${size} ${ino}`).join(', ')
       if (stamp === this.#certificateStamp) return
       const [cert, key] = await Promise.all([readFile(tls.cert), readFile(tls.key)])
       ;(this.#server as https.Server).setSecureContext({ cert, key })
       this.#certificateStamp = stamp
+      this.#faultStamp = ''
       if (!first) log.info('the certificate has changed and is in use')
     } catch (err) {
       if (first) {
@@ -163,8 +193,27 @@ export class Endpoint {
           `The certificate ${tls.cert} with the key ${tls.key} cannot be used: ${(err as Error).message}`
         )
       }
+      if (stamp === this.#faultStamp) return
+      this.#faultStamp = stamp
       log.warn({ err }, 'the certificate has changed and cannot be used; the one before stays in use')
     }
+  }
+
+  #onSocket(socket: net.Socket): void {
+    const direct = directAddress(socket)
+    const place = placeOf(direct)
+    const { sockets } = this.#used
+    // All that come through a reverse proxy on this machine have its address.
+    if (!isLoopback(direct) && sockets.of(place) >= this.#options.limits.addressTcpConnections) {
+      socket.destroy()
+      return
+    }
+    this.#sockets.add(socket)
+    sockets.add(place)
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      sockets.remove(place)
+    })
   }
 
   #onUpgrade(request: http.IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -172,40 +221,45 @@ export class Endpoint {
     socket.on('error', noop)
     const address = addressOf(request)
     const place = placeOf(address)
-    const ofAddress = this.#addresses.get(place) ?? 0
+    const { connections } = this.#used
     if (
       this.#closed ||
       this.#connections.size >= limits.connections ||
-      ofAddress >= limits.addressConnections
+      connections.of(place) >= limits.addressConnections
     ) {
       // Told in the WebSocket, an HTTP status would not reach every client; but that costs more than who is refused should.
+      socket.once('finish', () => socket.destroy())
       socket.end('HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
       return
     }
     this.#websockets.handleUpgrade(request, socket, head, ws => {
-      this.#connections.set(ws, place)
-      this.#addresses.set(place, (this.#addresses.get(place) ?? 0) + 1)
+      this.#connections.add(ws)
+      connections.add(place)
+      this.#greet(ws, address)
+      // After the channel's own listener, by which its session has no connection any more.
       ws.once('close', () => {
         this.#connections.delete(ws)
-        const left = this.#addresses.get(place)! - 1
-        if (left > 0) this.#addresses.set(place, left)
-        else this.#addresses.delete(place)
+        connections.remove(place)
         this.#tellClients()
       })
-      this.#greet(ws, address)
     })
   }
 
   #greet(ws: WebSocket, address: string): void {
     const { clock, limits } = this.#options
     const late = clock.after(limits.helloMs, () => channel.close(CLOSE.silent))
-    const channel = new Channel(ws, clock, {
-      hello: hello => {
-        late.cancel()
-        this.#onHello(channel, hello, address)
+    const channel = new Channel(
+      ws,
+      clock,
+      {
+        hello: hello => {
+          late.cancel()
+          this.#onHello(channel, hello, address)
+        },
+        closed: () => late.cancel()
       },
-      closed: () => late.cancel()
-    })
+      this.#held
+    )
   }
 
   #onHello(channel: Channel, { lowest, highest, session: name, token }: Hello, address: string): void {
@@ -214,7 +268,12 @@ export class Endpoint {
     if (!this.#isWelcome(token)) return channel.close(CLOSE.token)
     const before = name && this.#sessions.get(name.toString('hex'))
     if (!before && this.#sessions.size >= limits.sessions) return channel.close(CLOSE.tooMany)
+    const place = placeOf(address)
+    const isElsewhere = !before || placeOf(before.address) !== place
+    if (isElsewhere && this.#used.sessions.of(place) >= limits.addressSessions)
+      return channel.close(CLOSE.tooMany)
     const session = before || this.#newSession(address)
+    if (before) this.#move(before, address)
     channel.send(
       welcome({
         version: VERSION,
@@ -237,8 +296,20 @@ export class Endpoint {
     })
   }
 
+  /** The client of a session has come back, perhaps from another address. */
+  #move(session: RelaySession, address: string): void {
+    const [from, to] = [placeOf(session.address), placeOf(address)]
+    const { sessions, ports } = this.#used
+    session.address = address
+    sessions.remove(from)
+    sessions.add(to)
+    ports.remove(from, session.sockets)
+    ports.add(to, session.sockets)
+  }
+
   #newSession(address: string): RelaySession {
     const { uplink, shaper, clock, limits } = this.#options
+    const { sessions, ports } = this.#used
     const name = randomBytes(SESSION_BYTES)
     const key = name.toString('hex')
     const parts: SessionParts = {
@@ -248,15 +319,24 @@ export class Endpoint {
       clock,
       limits,
       takeSocket: (session, port) => {
-        if (this.#ports.size >= limits.sockets) return false
+        const place = placeOf(session.address)
+        if (this.#ports.size >= limits.sockets || ports.of(place) >= limits.addressSockets) return false
         this.#ports.set(port, session)
+        ports.add(place)
         return true
       },
-      giveSocket: (_, port) => void this.#ports.delete(port),
-      onend: () => void this.#sessions.delete(key)
+      giveSocket: (session, port) => {
+        this.#ports.delete(port)
+        ports.remove(placeOf(session.address))
+      },
+      onend: session => {
+        this.#sessions.delete(key)
+        sessions.remove(placeOf(session.address))
+      }
     }
     const session = new RelaySession(name, address, parts)
     this.#sessions.set(key, session)
+    sessions.add(placeOf(address))
     return session
   }
 
@@ -267,6 +347,7 @@ export class Endpoint {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    await this.#starting.catch(noop)
     this.#sweep?.cancel()
     this.#certificate?.cancel()
     for (const session of [...this.#sessions.values()]) session.end(CLOSE.ending)
@@ -274,21 +355,45 @@ export class Endpoint {
     this.#server.close()
     this.#server.closeAllConnections()
     // Clients close when they are told to.
-    const { clock } = this.#options
-    const late = clock.after(500, () => {
-      for (const ws of this.#connections.keys()) ws.terminate()
+    const late = this.#options.clock.after(CLOSING_MS, () => {
+      for (const socket of this.#sockets) socket.destroy()
     })
     await closed
     late.cancel()
-    for (const ws of this.#connections.keys()) if (ws.readyState !== WebSocket.CLOSED) ws.terminate()
   }
+}
+
+/** How much of something each address uses. */
+class Tally {
+  readonly #counts = new Map<string, number>()
+
+  of(place: string): number {
+    return this.#counts.get(place) ?? 0
+  }
+
+  add(place: string, count = 1): void {
+    this.#counts.set(place, this.of(place) + count)
+  }
+
+  remove(place: string, count = 1): void {
+    const left = this.of(place) - count
+    if (left > 0) this.#counts.set(place, left)
+    else this.#counts.delete(place)
+  }
+}
+
+function directAddress(socket: net.Socket): string {
+  return (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.')
 }
 
 /** The client's address: from a reverse proxy on this machine, the one that it names. */
 function addressOf(request: http.IncomingMessage): string {
-  const direct = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-  const isProxy = direct === '::1' || direct.startsWith('127.')
-  const named = isProxy ? request.headers['x-forwarded-for'] : undefined
+  const direct = directAddress(request.socket)
+  const named = isLoopback(direct) ? request.headers['x-forwarded-for'] : undefined
   // The proxy's own word is the last one; what stands before it anybody may have sent.
   const last = [named].flat().join(',').split(',').at(-1)!.trim()
   return net.isIP(last) ? last : direct

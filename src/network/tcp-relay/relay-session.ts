@@ -39,7 +39,7 @@ export interface SessionParts {
   takeSocket(session: RelaySession, port: number): boolean
   giveSocket(session: RelaySession, port: number): void
   /** The session is over. */
-  onend(): void
+  onend(session: RelaySession): void
 }
 
 interface Port {
@@ -65,15 +65,16 @@ export class RelaySession {
 
   /**
    * @param name its secret
-   * @param address the client's
+   * @param address the client's, which may change while it is away
    */
   constructor(
     readonly name: Buffer,
-    readonly address: string,
+    public address: string,
     parts: SessionParts
   ) {
     this.#parts = parts
-    this.#destinations = new Destinations(parts.limits)
+    const { to } = parts.uplink
+    this.#destinations = new Destinations(parts.limits, host => 'server' in to || to.admits(host))
     const shaped = parts.shaper.session()
     this.#up = new Direction(shaped, frame => this.#sendUp(frame))
     this.#down = new Direction(shaped, frame => this.#channel?.sendPacket(frame))
@@ -179,7 +180,6 @@ export class RelaySession {
       kind !== null &&
       ('server' in to ||
         (port !== 0 &&
-          to.admits(host) &&
           (kind !== 'dht' || isAddressedTo(payload, host, port)) &&
           this.#destinations.admit(host, port, now)))
     if (!admitted) {
@@ -228,6 +228,6 @@ export class RelaySession {
     for (const socket of [...this.#ports.keys()]) this.#close(socket)
     this.#up.clear()
     this.#down.clear()
-    this.#parts.onend()
+    this.#parts.onend(this)
   }
 }
