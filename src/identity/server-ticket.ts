@@ -20,7 +20,7 @@ export interface TicketContents extends Omit<Ticket, 'relays' | 'addresses'> {
 }
 
 /**
- * Writes a ticket, with names shortened and only the first relays and DHT nodes where there are more than fit.
+ * Writes a ticket, with names shortened, or left out where they do not fit, and only the first relays and DHT nodes where there are more than fit.
  * @throws HyperNatError `TICKET_TOO_LONG` when the ports alone are too many, `BAD_TICKET` when a part cannot be in a ticket
  */
 export function serverTicket({ maps, relays = [], bootstrap = [], ...rest }: TicketContents): string {
@@ -42,12 +42,23 @@ export function serverTicket({ maps, relays = [], bootstrap = [], ...rest }: Tic
     addresses: relays.filter(relay => typeof relay === 'string').slice(0, TICKET_ADDRESSES),
     bootstrap: bootstrap.slice(0, TICKET_BOOTSTRAP)
   }
+  // Names are for comfort, save where they tell which ports a game needs together.
+  const nameless = named.map(({ name: _, ...map }) => map)
+  const shorter = named.map((map, i) => (map.guestPorts ? map : nameless[i]!))
+  return (
+    encodeIfShort(ticket) ??
+    encodeIfShort({ ...ticket, maps: alike(shorter) }) ??
+    encodeTicket({ ...ticket, maps: alike(nameless) })
+  )
+}
+
+/** Undefined for a ticket that is too long. */
+function encodeIfShort(ticket: Ticket): string | undefined {
   try {
     return encodeTicket(ticket)
   } catch (err) {
-    if (!(err instanceof HyperNatError) || err.code !== 'TICKET_TOO_LONG') throw err
-    // Names are for comfort.
-    return encodeTicket({ ...ticket, maps: named.map(({ proto, port }) => ({ proto, port })) })
+    if (err instanceof HyperNatError && err.code === 'TICKET_TOO_LONG') return undefined
+    throw err
   }
 }
 

@@ -49,6 +49,17 @@ test('only the first relays and DHT nodes go in', () => {
 test('names give way to ports', () => {
   const long = maps(20, 'n'.repeat(60))
   assert.deepEqual(decodeTicket(serverTicket({ publicKey, maps: long })).maps, maps(20))
+  // The ports of a game stay together all the same.
+  const game = { name: 'Game', guestPorts: 'together' } as const
+  const mixed = long.map((map, i) => (i < 2 ? { ...map, ...game } : map))
+  const told = decodeTicket(serverTicket({ publicKey, maps: mixed })).maps
+  assert.deepEqual(told, [...mixed.slice(0, 2), ...maps(20).slice(2)])
+  const names = long.map(map => ({ ...map, guestPorts: 'same' as const }))
+  const all = decodeTicket(serverTicket({ publicKey, maps: names })).maps
+  assert.deepEqual(
+    all,
+    maps(20).map(map => ({ ...map, guestPorts: 'same' }))
+  )
 })
 
 test('what is still too much is refused', () => {
