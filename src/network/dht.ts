@@ -64,6 +64,8 @@ export class Dht extends InternalDht {
   #hadMapping = false
   /** Connections that are not open yet, those to relays left out. */
   readonly #dialling = new Set<SecretStream>()
+  #ended: Promise<void> | null = null
+  #seen: Promise<string> | null = null
   /** Connections to relays. */
   readonly #relaying = new Map<SecretStream, UsedRelay>()
   /** hyperdht dials with the very object that `relayThrough` gave it, so that object says which use it is. */
@@ -207,19 +209,28 @@ export class Dht extends InternalDht {
     return !this.firewalled
   }
 
-  async #dialsEnded(): Promise<void> {
-    while (this.#dialling.size > 0) await once(this, 'dialled')
+  /** One promise for all that wait: where dials never cease, it stays. */
+  #dialsEnded(): Promise<void> {
+    this.#ended ??= (async () => {
+      while (this.#dialling.size > 0) await once(this, 'dialled')
+      this.#ended = null
+    })()
+    return this.#ended
   }
 
-  /** The UDP port that this node listens on. */
+  /** The UDP port of this machine that this node listens on, whatever others see. */
   get ownPort(): number {
-    return this.serverSocket.address().port
+    return this.serverSocket.localPort ?? this.serverSocket.address().port
   }
 
-  /** Resolves with our address as others see it, when they agree on one. */
-  async seen(): Promise<string> {
-    while (this.host === null) await once(this, 'nat-update')
-    return this.host
+  /** Resolves with our address as others see it, when they agree on one; the same promise for all that wait. */
+  seen(): Promise<string> {
+    this.#seen ??= (async () => {
+      while (this.host === null) await once(this, 'nat-update')
+      this.#seen = null
+      return this.host
+    })()
+    return this.#seen
   }
 
   /** A port mapping leads from this address to our own port; null: none does any more. */

@@ -19,6 +19,8 @@ declare module 'hyperdht' {
     /** One on which packets come that nobody asked for. */
     interface OwnSocket extends Socket {
       address(): Address
+      /** The port on this machine, of a socket of RelayedUdx: there `address` may name the relay's. */
+      readonly localPort?: number
       /** @param size bytes; the kernel may give less, or refuse */
       setRecvBufferSize(size: number): void
     }

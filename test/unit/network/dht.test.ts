@@ -58,6 +58,12 @@ test('that others reach this machine is noted in bounded time though dials never
   })
   await dht.findReach()
   assert.ok(updated)
+  for (let i = 0; i < 4; i++) {
+    await dht.findReach()
+    void dht.seen()
+  }
+  assert.equal(dht.listenerCount('dialled'), 1, 'those that were not waited for do not pile up')
+  assert.equal(dht.listenerCount('nat-update'), 1)
   assert.ok(!closed, 'the dial is still in progress')
   stream.destroy()
 })
