@@ -6,8 +6,8 @@ import { isOwnHost } from '../http/host-header.js'
 import { HttpServer } from '../http/server.js'
 import { METRICS_LIMITS, type MetricsLimits } from '../limits.js'
 import type { MetricsPlace } from '../options/entry.js'
-import { listenError } from '../sockets/tcp.js'
 import { LOCALHOST } from '../text/address.js'
+import { listenError } from '../util/listen-error.js'
 
 /** What is served, and as what. */
 export interface MetricsPage {
@@ -38,7 +38,7 @@ export async function serveMetrics(
   try {
     await server.listen(port, host)
   } catch (err) {
-    throw listenError(err, host, port, 'TCP')
+    throw listenError(err, 'TCP', port, host)
   }
   return {
     url: `http://${net.isIPv6(host) ? `[${host}]` : host}:${server.port}${PATH}`,

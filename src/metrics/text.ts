@@ -5,7 +5,7 @@
  */
 import type { Proto } from '../proto.js'
 import type { ClientStatus, MapStatus, ServerStatus, SessionStatus, Status } from '../status.js'
-import { type Add, CONTENT_TYPE, Exposition, type Labels } from './exposition.js'
+import { type Add, Exposition, type Labels } from './exposition.js'
 
 /** Characters of a public key that tell servers apart and let nobody in. */
 const KEY_CHARACTERS = 8
@@ -23,9 +23,6 @@ export function processUse(): ProcessUse {
   const { user, system } = process.cpuUsage()
   return { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() }
 }
-
-/** The content type of {@link metricsText}. */
-export const METRICS_TYPE = CONTENT_TYPE
 
 /** The text that Prometheus reads. */
 export function metricsText(status: Status, use: ProcessUse): string {

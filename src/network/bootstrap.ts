@@ -7,8 +7,8 @@ import HyperDHT from 'hyperdht'
 import { HyperNatError } from '../errors.js'
 import type { ServiceEvent } from '../events.js'
 import { ENOUGH_NODES } from '../limits.js'
+import { listenError } from '../util/listen-error.js'
 import { ownAddresses } from './addresses.js'
-import { listenError } from './listen-error.js'
 import { pathOf } from './path.js'
 
 /** The port that others expect a bootstrap node on. */
@@ -78,7 +78,7 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
     try {
       await node.fullyBootstrapped()
     } catch (err) {
-      throw listenError(err, port)
+      throw listenError(err, 'UDP', port)
     }
     if (bootstrap.length > 0 && node.toArray({ limit: 1 }).length === 0 && !this.#closed) {
       throw new HyperNatError(

@@ -50,7 +50,6 @@ interface KnownNode extends Address {
 
 interface NatSampler {
   readonly host: string | null
-  add(host: string, port: number): void
 }
 
 interface PrivateDht {
@@ -460,7 +459,6 @@ const NODE_OF_DHT_RPC: Readonly<Record<string, Shape>> = {
   'nodes.length': 'number',
   bootstrapNodes: 'object',
   _nat: 'object',
-  '_nat.add': 2,
   _nonePersistentSamples: 'object'
 }
 

@@ -1,7 +1,8 @@
 /** Local TCP sockets: listening for a map's programs, dialling a map's target, and joining either to a flow. */
 import net from 'node:net'
-import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
+import { codeOf, type ErrorCode } from '../errors.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
+import { listenError } from '../util/listen-error.js'
 import type { HostResolver } from './host-resolver.js'
 import type { SocketUsage } from './resources.js'
 import { reset, SocketWriter } from './socket-writer.js'
@@ -35,7 +36,7 @@ export async function listenTcp(
     onconnection(socket)
   })
   await new Promise<void>((resolve, reject) => {
-    server.once('error', err => reject(listenError(err, host, port, 'TCP')))
+    server.once('error', err => reject(listenError(err, 'TCP', port, host)))
     server.listen({ host, port, exclusive: true }, resolve)
   })
   // Out of file descriptors, say: the listener lives on, and tries again with the next connection.
@@ -48,35 +49,6 @@ export async function listenTcp(
         for (const socket of sockets) reset(socket)
       })
   }
-}
-
-export function listenError(err: unknown, host: string, port: number, kind: string): HyperNatError {
-  const code = codeOf(err)
-  const where = `${net.isIPv6(host) ? `[${host}]` : host}:${port}`
-  if (code === 'EADDRINUSE') {
-    return new HyperNatError(
-      'PORT_IN_USE',
-      `${kind} port ${where} is in use by another program: close it, or choose another local port.`,
-      { cause: err }
-    )
-  }
-  if (code === 'EACCES') {
-    return new HyperNatError(
-      'LISTEN_FAILED',
-      `${kind} port ${where} may not be opened by this user: choose one above 1023.`,
-      { cause: err }
-    )
-  }
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-    return new HyperNatError(
-      'ADDRESS_NOT_HERE',
-      `${host} is not an address of this computer: give one that it has, 127.0.0.1 for programs here, or 0.0.0.0 for others on the LAN, too.`,
-      { cause: err }
-    )
-  }
-  return new HyperNatError('LISTEN_FAILED', `${kind} port ${where} could not be opened (${code}).`, {
-    cause: err
-  })
 }
 
 /**

@@ -4,7 +4,7 @@ import dns from 'node:dns/promises'
 import net from 'node:net'
 import { codeOf } from '../errors.js'
 import { SOCKET_BUFFER } from '../limits.js'
-import { listenError } from './tcp.js'
+import { listenError } from '../util/listen-error.js'
 
 /** Addresses are literalLookup: the look-up that dgram makes for each send is not needed. */
 export const literalLookup = ((
@@ -43,11 +43,11 @@ export async function listenUdp(
   })
   try {
     await new Promise<void>((resolve, reject) => {
-      socket.once('error', err => reject(listenError(err, host, port, 'UDP')))
+      socket.once('error', err => reject(listenError(err, 'UDP', port, host)))
       // A name, such as localhost, is looked up here once.
       lookUp(host)
         .then(address => socket.bind({ address, port, exclusive: true }, resolve))
-        .catch(err => reject(listenError(err, host, port, 'UDP')))
+        .catch(err => reject(listenError(err, 'UDP', port, host)))
     })
   } catch (err) {
     socket.close()

@@ -18,6 +18,7 @@ import type { TcpRelayLimits } from '../../limits.js'
 import type { Log } from '../../log/log.js'
 import { Budget } from '../../util/budget.js'
 import type { Clock, Timer } from '../../util/clock.js'
+import { listenError } from '../../util/listen-error.js'
 import type { Shaper } from '../shaper.js'
 import { Channel } from './channel.js'
 import { CLOSE, type Hello, MESSAGE_MAX, SESSION_BYTES, VERSION, welcome } from './frames.js'
@@ -131,7 +132,7 @@ export class Endpoint {
     return this.#ports.get(port)?.address ?? null
   }
 
-  /** @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, CERTIFICATE_UNUSABLE */
+  /** @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, ADDRESS_NOT_HERE, CERTIFICATE_UNUSABLE */
   start(): Promise<void> {
     this.#starting = this.#start()
     return this.#starting
@@ -145,13 +146,7 @@ export class Endpoint {
     try {
       await once(this.#server, 'listening')
     } catch (err) {
-      if ((err as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-        throw new HyperNatError(
-          'PORT_IN_USE',
-          `TCP port ${port} is in use: stop the program that uses it, or choose another port.`
-        )
-      }
-      throw new HyperNatError('LISTEN_FAILED', `Cannot listen on TCP port ${port}: ${(err as Error).message}`)
+      throw listenError(err, 'TCP', port, host)
     }
     this.#server.on('error', err => this.#options.log.warn({ err }, 'the TCP port of the relay failed'))
     const sweep = (): void => {

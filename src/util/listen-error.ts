@@ -1,0 +1,34 @@
+import net from 'node:net'
+import { codeOf, HyperNatError } from '../errors.js'
+
+/**
+ * Why a port of this computer could not be had, in our words.
+ * @param host the address to listen on; left out: all
+ */
+export function listenError(cause: unknown, kind: 'TCP' | 'UDP', port: number, host?: string): HyperNatError {
+  if (cause instanceof HyperNatError) return cause
+  const code = codeOf(cause)
+  const where = host === undefined ? port : `${net.isIPv6(host) ? `[${host}]` : host}:${port}`
+  if (code === 'EADDRINUSE') {
+    return new HyperNatError(
+      'PORT_IN_USE',
+      `${kind} port ${where} is in use by another program: close it, or choose another port.`,
+      { cause }
+    )
+  }
+  if (code === 'EACCES') {
+    return new HyperNatError(
+      'LISTEN_FAILED',
+      `${kind} port ${where} may not be opened by this user: choose one above 1023.`,
+      { cause }
+    )
+  }
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return new HyperNatError(
+      'ADDRESS_NOT_HERE',
+      `${host} is not an address of this computer: give one that it has, 127.0.0.1 for programs here, or 0.0.0.0 for others on the LAN, too.`,
+      { cause }
+    )
+  }
+  return new HyperNatError('LISTEN_FAILED', `${kind} port ${where} could not be opened (${code}).`, { cause })
+}
