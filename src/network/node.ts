@@ -120,14 +120,14 @@ export class Node {
 
   /**
    * Listens for guests that come by TCP, if the options say so.
-   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, CERTIFICATE_UNUSABLE
+   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, ADDRESS_NOT_HERE, CERTIFICATE_UNUSABLE
    */
   listenTcp(): Promise<void> {
-    this.#listening ??= this.#tcp && this.#udx ? this.#listen(this.#tcp, this.#udx) : Promise.resolve()
+    this.#listening ??= this.#tcp ? this.#listen(this.#tcp) : Promise.resolve()
     return this.#listening
   }
 
-  async #listen({ port, host, address, tls }: TcpOptions, udx: RelayedUdx): Promise<void> {
+  async #listen({ port, host, address, tls }: TcpOptions): Promise<void> {
     // Other processes load no HTTP server and no WebSockets.
     const { Endpoint } = await import('./tcp-relay/endpoint.js')
     if (this.#closed) return
@@ -139,7 +139,7 @@ export class Node {
       tokens: token === '' ? [] : [token],
       uplink: {
         bindHost: LOOPBACK,
-        to: { server: () => ({ host: LOOPBACK, port: udx.localPortOf(this.#dht.serverSocket) }) }
+        to: { server: () => ({ host: LOOPBACK, port: this.#dht.ownPort }) }
       },
       shaper: new Shaper(systemClock, OWN_RELAY_RATES),
       clock: systemClock,

@@ -44,7 +44,10 @@ declare module 'udx-native/lib/stream.js' {
     remoteHost: string | null
     remotePort: number
     connect(socket: UDXSocket, remoteId: number, port: number, host: string, options?: object): void
-    changeRemote(socket: UDXSocket, remoteId: number, port: number, host: string): Promise<void>
+    /** Resolves once nothing is under way to the old address; null if nothing is. */
+    changeRemote(socket: UDXSocket, remoteId: number, port: number, host: string): Promise<void> | null
+    write(data: Uint8Array): boolean
+    destroy(): void
     /** Called from C for the first packet of a stream that is not connected; not 0 refuses it. Internal. */
     _onfirewall(socket: UDXSocket, port: number, host: string, family: number): number
   }

@@ -87,6 +87,11 @@ export class RelayedUdx extends UDX {
     for (const socket of this.#sockets.values()) socket.forget(connection)
   }
 
+  /** Whether a connection is one of ours still. */
+  has(connection: RelayConnection): boolean {
+    return this.#connections.has(connection)
+  }
+
   /** Whether streams go through this connection. */
   uses(connection: RelayConnection): boolean {
     return [...this.#sockets.values()].some(socket => socket.uses(connection))
@@ -113,11 +118,6 @@ export class RelayedUdx extends UDX {
     const server = this.#servers.get(host)
     if (server) return server
     return this.#route && !this.isLocal(host, port) ? this.#route : null
-  }
-
-  /** Where a socket of this UDX receives on this machine. */
-  localPortOf(socket: unknown): number {
-    return (socket as RelayedSocket).localPort
   }
 
   add(socket: RelayedSocket): number {
@@ -194,7 +194,6 @@ class RelayedSocket extends InternalUdxSocket {
   readonly #ports = new Map<RelayConnection, number>()
   readonly #pumps = new Map<string, Pump>()
   readonly #byPort = new Map<number, Pump>()
-  #arrival: { host: string; port: number; connection: RelayConnection | null } | null = null
 
   constructor(udx: RelayedUdx, options?: object) {
     super(udx, options)
@@ -297,15 +296,12 @@ class RelayedSocket extends InternalUdxSocket {
     return (host === LOOPBACK && this.#byPort.get(port)) || null
   }
 
-  /** A stream's first packet has come; what is sent back goes the same way. */
-  arrived(host: string, port: number, connection: RelayConnection | null): void {
-    this.#arrival = { host, port, connection }
-  }
-
-  /** The pump through which a stream reaches an address; null for UDP. */
-  pumpTo(host: string, port: number): Pump | null {
-    const arrival = this.#arrival
-    const came = arrival?.host === host && arrival.port === port
+  /**
+   * The pump through which a stream reaches an address; null for UDP.
+   * @param arrival how the stream's first packet came, if it came from that address: what is sent back goes the same way
+   */
+  pumpTo(host: string, port: number, arrival: Arrival | null): Pump | null {
+    const came = arrival && (arrival.connection === null || this.relayed.has(arrival.connection))
     const route = came ? arrival.connection : this.relayed.routeTo(host, port)
     if (!route) return null
     this.openAt(route)
@@ -339,9 +335,18 @@ class RelayedSocket extends InternalUdxSocket {
   }
 }
 
+/** Where a stream's first packet came from, and by which relay; null for UDP. */
+interface Arrival {
+  readonly host: string
+  readonly port: number
+  readonly connection: RelayConnection | null
+}
+
 export class RelayedStream extends InternalUdxStream {
   /** The relay that it goes through; null for UDP. */
   relay: RelayConnection | null = null
+  #pump: Pump | null = null
+  #arrival: Arrival | null = null
 
   override connect(
     socket: RelayedSocket,
@@ -350,30 +355,52 @@ export class RelayedStream extends InternalUdxStream {
     host: string,
     options?: object
   ): void {
-    const pump = socket.pumpTo(host, port)
+    const pump = this.#pumpTo(socket, host, port)
     super.connect(socket, remoteId, pump?.localPort ?? port, pump ? LOOPBACK : host, options)
     this.#remote(pump, host, port)
+    this.once('close', () => this.#pump?.streams.delete(this))
   }
 
-  override changeRemote(socket: RelayedSocket, remoteId: number, port: number, host: string): Promise<void> {
-    const pump = socket.pumpTo(host, port)
+  override changeRemote(
+    socket: RelayedSocket,
+    remoteId: number,
+    port: number,
+    host: string
+  ): Promise<void> | null {
+    const before = this.#pump
+    const pump = this.#pumpTo(socket, host, port)
     const changed = super.changeRemote(socket, remoteId, pump?.localPort ?? port, pump ? LOOPBACK : host)
     this.#remote(pump, host, port)
+    // Until then libudx sends again what was under way, by the old way.
+    const leave = (): void => {
+      if (before !== this.#pump) before?.streams.delete(this)
+    }
+    if (changed) changed.then(leave, leave)
+    else leave()
     return changed
+  }
+
+  #pumpTo(socket: RelayedSocket, host: string, port: number): Pump | null {
+    const arrival = this.#arrival
+    this.#arrival = null
+    return socket.pumpTo(host, port, arrival?.host === host && arrival.port === port ? arrival : null)
   }
 
   #remote(pump: Pump | null, host: string, port: number): void {
     this.relay = pump?.connection ?? null
     this.remoteHost = host
     this.remotePort = port
-    if (!pump) return
-    pump.streams.add(this)
-    this.once('close', () => pump.streams.delete(this))
+    this.#pump = pump
+    pump?.streams.add(this)
   }
 
   protected override onArrival(socket: RelayedSocket, host: string, port: number): Pump | null {
     const pump = socket.pumpAt(host, port)
-    socket.arrived(pump?.host ?? host, pump?.port ?? port, pump?.connection ?? null)
+    this.#arrival = {
+      host: pump?.host ?? host,
+      port: pump?.port ?? port,
+      connection: pump?.connection ?? null
+    }
     return pump
   }
 }
