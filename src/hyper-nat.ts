@@ -25,6 +25,7 @@ import type { Deps } from './network/deps.js'
 import { Node } from './network/node.js'
 import type { PortMappingState } from './network/port-mapping.js'
 import type { Survey } from './network/survey-finding.js'
+import { checkTcp } from './network/tcp-relay/relay-address.js'
 import { checkOpen } from './options/arguments.js'
 import type { NetworkOptions, RelayName, TcpOptions } from './options/entry.js'
 import { relaysToTell } from './options/network-flags.js'
@@ -81,9 +82,10 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #since = wallClock()
   #closing: Promise<void> | null = null
 
-  /** @throws HyperNatError BAD_PUBLIC_KEY for a relay's key */
+  /** @throws HyperNatError BAD_PUBLIC_KEY for a relay's key, BAD_OPTIONS for a relay's address or `tcp` */
   constructor(options: HyperNatOptions = {}) {
     super()
+    if (options.tcp) checkTcp(options.tcp)
     this.#limits = { ...LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
     this.#players = new Players(this.#limits.players)
@@ -104,7 +106,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    * `warning` event of code `DHT_UNREACHABLE` says so, and the server goes on trying to announce itself until it can.
    * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS for wrong or missing arguments, with every
    * fault, for a map that asks for what it cannot have, or for too many of them, CLOSED; PORT_IN_USE, LISTEN_FAILED,
-   * CERTIFICATE_UNUSABLE for the TCP port
+   * ADDRESS_NOT_HERE, CERTIFICATE_UNUSABLE for the TCP port
    */
   async share(what: WhatToShare): Promise<ServerHandle> {
     this.#check()
@@ -173,8 +175,11 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 
   /** The same as Prometheus text; `serveMetrics` serves it. */
   async metrics(): Promise<MetricsPage> {
-    const { METRICS_TYPE, metricsText, processUse } = await import('./metrics/text.js')
-    return { type: METRICS_TYPE, text: metricsText(this.status(), processUse()) }
+    const [{ metricsText, processUse }, { CONTENT_TYPE }] = await Promise.all([
+      import('./metrics/text.js'),
+      import('./metrics/exposition.js')
+    ])
+    return { type: CONTENT_TYPE, text: metricsText(this.status(), processUse()) }
   }
 
   /**

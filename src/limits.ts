@@ -285,7 +285,8 @@ export interface Limits {
 
   /** UDP that nobody answers for so long is taken to be blocked, and a relay by TCP is used. */
   udpSilentMs: number
-  /** While one is used, UDP is tried again after so long. */
+  /** UDP is tried again so long after a try without an answer: while no relay by TCP is reached, and while one is used. */
+  udpBlockedMs: number
   udpRetryMs: number
   /** How long dials wait, once a relay by TCP is used, until it is known whether others reach us through it. */
   tcpReachMs: number
@@ -476,6 +477,7 @@ export const LIMITS: Limits = {
   closeMs: 1200,
 
   udpSilentMs: 2500,
+  udpBlockedMs: 4000,
   udpRetryMs: 60_000,
   tcpReachMs: 1500,
   tcpAttemptMs: 1000,

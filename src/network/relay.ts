@@ -17,15 +17,15 @@ import { LIMITS, RELAY_LIMITS, type RelayLimits, TCP_RELAY_LIMITS, type TcpRelay
 import { type Log, silentLog } from '../log/log.js'
 import type { TcpOptions } from '../options/entry.js'
 import { type Clock, systemClock } from '../util/clock.js'
+import { listenError } from '../util/listen-error.js'
 import { ownAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { bestAddress } from './bootstrap.js'
 import { Dht } from './dht.js'
-import { listenError } from './listen-error.js'
 import { type RelayedStream, RelayedStreams } from './relayed-streams.js'
 import type { Endpoint } from './tcp-relay/endpoint.js'
 import { ipv4Text, isPublicIpv4 } from './tcp-relay/ipv4.js'
-import { relayAddress } from './tcp-relay/relay-address.js'
+import { checkTcp, relayAddress } from './tcp-relay/relay-address.js'
 
 export interface RelayOptions {
   /** What the relay's public key comes from. */
@@ -65,9 +65,10 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   #sweep: { cancel(): void } | null = null
   #closing: Promise<void> | null = null
 
-  /** @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY */
+  /** @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY, BAD_OPTIONS for `tcp` */
   constructor(options: RelayOptions) {
     super()
+    if (options.tcp) checkTcp(options.tcp)
     this.#options = options
     this.#limits = { ...RELAY_LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
@@ -93,7 +94,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
 
   /**
    * Announces the relay; resolves when it can be found.
-   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, CERTIFICATE_UNUSABLE, DHT_UNREACHABLE
+   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, ADDRESS_NOT_HERE, CERTIFICATE_UNUSABLE, DHT_UNREACHABLE
    */
   async start(): Promise<void> {
     const { port, bootstrap } = this.#options
@@ -121,7 +122,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
       await dht.findReach()
       await announcement.start(this.#keyPair)
     } catch (err) {
-      throw listenError(err, port ?? 0)
+      throw listenError(err, 'UDP', port ?? 0)
     }
     if (this.#closing) return
     if (server.relayAddresses.length === 0) {

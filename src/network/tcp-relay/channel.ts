@@ -244,12 +244,12 @@ export class Channel {
   #flush(): void {
     if (!this.#events) return
     this.#dropOld()
-    while (this.#control.length > 0 || (this.#first < this.#packets.length && this.#window.open)) {
+    while (this.#control.length > 0 || (this.#first < this.#packets.length && this.#window.ask())) {
       const frames = this.#control
       this.#control = []
       let bytes = 0
       const most = Math.min(MESSAGE_BYTES, this.#window.bytes * MESSAGE_SHARE)
-      while (this.#first < this.#packets.length && bytes < most && this.#window.open) {
+      while (this.#first < this.#packets.length && bytes < most && this.#window.ask()) {
         const { frame } = this.#packets[this.#first++]!
         frames.push(frame)
         bytes += frame.byteLength

@@ -11,12 +11,14 @@
  * after the network is back, and the first to be welcomed ends the others.
  */
 import type WebSocket from 'ws'
+import { codeOf } from '../../errors.js'
 import type { Limits } from '../../limits.js'
 import type { Log } from '../../log/log.js'
 import type { Clock, Timer } from '../../util/clock.js'
 import { Channel } from './channel.js'
 import * as frames from './frames.js'
 import { CLOSE, MESSAGE_MAX, type RelayKind, VERSION } from './frames.js'
+import { proxyUrl, withScheme } from './proxy.js'
 import type { Refusal } from './refusal.js'
 import { type RelayAddress, relayAddress } from './relay-address.js'
 
@@ -74,21 +76,18 @@ export class RelayConnection {
   start(): void {
     if (this.#running) return
     this.#running = true
-    loadWebSockets().then(
+    loadWebSockets(this.address.url).then(
       open => {
         this.#open = open
         this.#attempt()
       },
       err => {
-        this.refusal = 'unreachable'
-        this.#log.warn({ err }, 'relays by TCP cannot be used: a library is missing')
+        const isProxy = codeOf(err) === 'BAD_PROXY'
+        this.refusal = isProxy ? 'proxy' : 'unreachable'
+        if (isProxy) this.#log.warn((err as Error).message)
+        else this.#log.warn({ err }, 'relays by TCP cannot be used: a library is missing')
       }
     )
-  }
-
-  /** The network has changed: what hangs may never end, and what is silent is dead. */
-  restart(): void {
-    if (this.#running && !this.#channel) this.#attempt()
   }
 
   openSocket(socket: number): void {
@@ -195,19 +194,25 @@ class Attempt {
     events: AttemptEvents
   ) {
     this.#events = events
-    this.#ws = open(address.url, limits.tcpAttemptTimeoutMs)
+    this.#ws = open(address.url)
     let error: Error | null = null
+    // Also while a proxy is silent, of which the WebSocket knows nothing.
+    let late = clock.after(limits.tcpAttemptTimeoutMs, () => this.#ws.terminate())
     this.#ws.on('error', err => {
       error = err
     })
-    this.#ws.on('close', code => this.#fail(code, error))
+    this.#ws.on('close', code => {
+      late.cancel()
+      this.#fail(code, error)
+    })
     this.#ws.on('unexpected-response', (request, { statusCode }) => {
       request.destroy()
       this.#fail(statusCode === 429 ? CLOSE.tooMany : 0, new Error(`HTTP status ${statusCode}`))
       this.#ws.terminate()
     })
     this.#ws.on('open', () => {
-      const late = clock.after(limits.tcpAttemptTimeoutMs, () => this.#ws.terminate())
+      late.cancel()
+      late = clock.after(limits.tcpAttemptTimeoutMs, () => this.#ws.terminate())
       const channel: Channel = new Channel(this.#ws, clock, {
         welcome: welcome => {
           late.cancel()
@@ -243,23 +248,36 @@ function refusalOf(code: number): Refusal {
   return code === CLOSE.tooMany ? 'full' : 'unreachable'
 }
 
-type OpenWebSocket = (url: string, timeoutMs: number) => WebSocket
+type OpenWebSocket = (url: string) => WebSocket
 
-/** Loads what opens a WebSocket, when it is first needed: most processes never do. */
-async function loadWebSockets(): Promise<OpenWebSocket> {
+/**
+ * Loads what opens a WebSocket to an address, when it is first needed: most processes never do.
+ * @throws HyperNatError BAD_PROXY
+ */
+async function loadWebSockets(url: string): Promise<OpenWebSocket> {
   const [{ default: WebSocket }, { HttpsProxyAgent }, { getProxyForUrl }] = await Promise.all([
     import('ws'),
     import('https-proxy-agent'),
     import('proxy-from-env')
   ])
-  return (url, timeoutMs) => {
-    // The HTTP proxy on the way, as `HTTPS_PROXY` and `NO_PROXY` say, for `ws` too: CONNECT leads anywhere.
-    const proxy = getProxyForUrl(url.replace(/^wss?:/, 'https:'))
-    return new WebSocket(url, {
+  // The HTTP proxy on the way, as `HTTPS_PROXY` and `NO_PROXY` say, for `ws` too: CONNECT leads anywhere.
+  const proxy = proxyUrl(withScheme(process.env, getProxyForUrl(httpsUrl(url))))
+  return url => {
+    const ended = new AbortController()
+    // The agent keeps its connection to a silent proxy when the request is over.
+    const agent = proxy && new HttpsProxyAgent(proxy, { signal: ended.signal })
+    const ws = new WebSocket(url, {
       perMessageDeflate: false,
-      handshakeTimeout: timeoutMs,
       maxPayload: MESSAGE_MAX,
-      ...(proxy && { agent: new HttpsProxyAgent(proxy) })
+      ...(agent && { agent })
     })
+    ws.on('close', () => ended.abort())
+    return ws
   }
+}
+
+/** The same host and port for `https`, which has another port than `ws` if none is named. */
+function httpsUrl(url: string): string {
+  const { protocol, hostname, port } = new URL(url)
+  return `https://${hostname}:${port || (protocol === 'ws:' ? 80 : 443)}`
 }

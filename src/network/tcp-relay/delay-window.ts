@@ -65,8 +65,8 @@ export class DelayWindow {
     return this.#base
   }
 
-  /** Whether more may be sent; false is remembered, since only what is used to the full tells where the limit is. */
-  get open(): boolean {
+  /** Asks for room to send more. A refusal is remembered: only what is used to the full tells where the limit is. */
+  ask(): boolean {
     if (this.underWay < this.#window) return true
     this.#round.limited = true
     return false

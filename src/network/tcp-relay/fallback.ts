@@ -6,7 +6,7 @@
  *        |                        |                                       ^
  *        | no answer              | trouble, and no answer                | a relay has welcomed us
  *        +------> blocked <-------+                                       |
- *                   |  ^ still no answer                                  |
+ *                   |  ^ still no answer, after a pause                   |
  *                   +--+--------------------------------------------------+
  */
 
@@ -32,7 +32,7 @@ export interface FallbackParts {
   /** DHT nodes to try UDP with. */
   readonly nodes: () => readonly { host: string; port: number }[]
   readonly clock: Clock
-  readonly limits: ConnectionLimits & Pick<Limits, 'udpSilentMs' | 'udpRetryMs'>
+  readonly limits: ConnectionLimits & Pick<Limits, 'udpSilentMs' | 'udpBlockedMs' | 'udpRetryMs'>
   readonly log: Log
   readonly onchange: (change: FallbackChange) => void
   /** Takes the place of {@link isUdpAnswered} in tests. */
@@ -103,7 +103,6 @@ export class Fallback {
   /** Something is wrong with the network: finds out whether it is UDP. */
   check(): void {
     if (this.#parts.relays.length === 0 || this.#closed) return
-    for (const connection of this.#connections) connection.restart()
     const rested = this.#parts.clock.now() - this.#checkedAt > CHECK_REST_MS
     if (rested && (this.#state === 'udp' || this.#state === 'tcp')) void this.#check()
   }
@@ -128,7 +127,6 @@ export class Fallback {
     if (this.#state !== 'tcp') {
       this.#early = clock.after(limits.udpSilentMs * EARLY_SHARE, () => this.#connect())
     }
-    const started = clock.now()
     const answered = await probe(nodes(), limits.udpSilentMs, probing.signal)
     this.#early?.cancel()
     this.#probing = null
@@ -139,9 +137,8 @@ export class Fallback {
       return this.#leaveSoon(clock.now())
     }
     if (this.#state !== 'tcp') this.#become('blocked')
-    // Refusals come at once.
-    const rest = Math.max(0, limits.udpSilentMs - (clock.now() - started))
-    this.#timer = clock.after(this.#state === 'tcp' ? limits.udpRetryMs : rest, () => this.#check())
+    const { udpRetryMs, udpBlockedMs } = limits
+    this.#timer = clock.after(this.#state === 'tcp' ? udpRetryMs : udpBlockedMs, () => this.#check())
   }
 
   #become(state: FallbackState): void {

@@ -1,4 +1,9 @@
 /** The address of a relay by TCP: `wss://host/path`, behind a `#` its token. */
+import { HyperNatError } from '../../errors.js'
+import type { TcpOptions } from '../../options/entry.js'
+import { relayUrlFault } from '../../text/hosts.js'
+import { PORT_MAX } from '../../text/ports.js'
+import { quote } from '../../text/quote.js'
 
 export interface RelayAddress {
   /** As people write it. */
@@ -14,4 +19,16 @@ export function relayAddress(text: string): RelayAddress {
   const token = decodeURIComponent(url.hash.slice(1))
   url.hash = ''
   return { text, url: url.href, token }
+}
+
+/** Checks what programs pass to the library. @throws HyperNatError BAD_OPTIONS */
+export function checkTcp({ port, address }: TcpOptions): void {
+  if (!Number.isInteger(port) || port < 1 || port > PORT_MAX) {
+    throw new HyperNatError(
+      'BAD_OPTIONS',
+      `tcp.port is ${quote(port)}; give a whole number from 1 to ${PORT_MAX}.`
+    )
+  }
+  const fault = address === undefined ? undefined : relayUrlFault(address)
+  if (fault) throw new HyperNatError('BAD_OPTIONS', `tcp.address ${fault}.`)
 }

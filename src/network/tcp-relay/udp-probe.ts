@@ -30,17 +30,22 @@ export async function isUdpAnswered(
   signal: AbortSignal
 ): Promise<boolean> {
   if (nodes.length === 0) return false
-  const end = AbortSignal.any([signal, AbortSignal.timeout(ms)])
-  const probes = nodes.map(node => probe(node, end))
+  // Ends the probes of the others when one has answered.
+  const over = new AbortController()
+  const end = AbortSignal.any([signal, AbortSignal.timeout(ms), over.signal])
+  // A name may take longer to be looked up than there is time.
+  const late = new Promise<boolean>(resolve => end.addEventListener('abort', () => resolve(false)))
   const answered = Promise.any(
-    probes.map(async one => {
-      if (!(await one)) throw new Error('no answer')
+    nodes.map(async node => {
+      if (!(await probe(node, end))) throw new Error('no answer')
+      return true
     })
-  )
-  return answered.then(
-    () => true,
-    () => false
-  )
+  ).catch(() => false)
+  try {
+    return !end.aborted && (await Promise.race([answered, late]))
+  } finally {
+    over.abort()
+  }
 }
 
 async function probe({ host, port }: Address, signal: AbortSignal): Promise<boolean> {

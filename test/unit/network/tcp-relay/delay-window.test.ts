@@ -25,7 +25,7 @@ function run(path: (second: number) => Path, seconds: number, busy: (ms: number)
     const second = Math.floor(now / 1000)
     const { rate, trip } = path(second)
     result[second] ??= { rate: 0, queueMs: 0 }
-    while (busy(now) && window.open) {
+    while (busy(now) && window.ask()) {
       free = Math.max(free, now) + PACKET / rate
       result[second].queueMs = Math.max(result[second].queueMs, free - now)
       window.sent(PACKET, now)

@@ -1,58 +1,43 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { LIMITS, RELAY_LIMITS, TCP_RELAY_LIMITS } from '../../../../src/limits.js'
-import { silentLog } from '../../../../src/log/log.js'
-import { Shaper } from '../../../../src/network/shaper.js'
-import { Endpoint } from '../../../../src/network/tcp-relay/endpoint.js'
+import { LIMITS } from '../../../../src/limits.js'
+import { type Log, silentLog } from '../../../../src/log/log.js'
 import { Fallback } from '../../../../src/network/tcp-relay/fallback.js'
-import type { Uplink } from '../../../../src/network/tcp-relay/relay-session.js'
 import { RelayedUdx } from '../../../../src/network/tcp-relay/relayed-udx.js'
 import { systemClock } from '../../../../src/util/clock.js'
 import { until } from '../../../support/deadline.js'
+import { address, LOOPBACK, relay } from './relay.js'
 
-const LOOPBACK = '127.0.0.1'
-const TIMES = { ...LIMITS, udpSilentMs: 200, udpRetryMs: 300 }
-
-async function relay(t: TestContext, to: Uplink['to'] = { admits: () => true }, port = 0): Promise<Endpoint> {
-  const endpoint = new Endpoint({
-    port,
-    host: LOOPBACK,
-    tokens: [],
-    uplink: { bindHost: LOOPBACK, to },
-    shaper: new Shaper(systemClock, RELAY_LIMITS),
-    clock: systemClock,
-    limits: TCP_RELAY_LIMITS,
-    log: silentLog
-  })
-  await endpoint.start()
-  t.after(() => endpoint.close())
-  return endpoint
-}
+const TIMES = { ...LIMITS, udpSilentMs: 200, udpBlockedMs: 50, udpRetryMs: 300 }
 
 /** A fallback for which UDP works or not, as the test says. */
-function scene(t: TestContext, relays: readonly string[]) {
+function scene(
+  t: TestContext,
+  relays: readonly string[],
+  times: Partial<typeof TIMES> = {},
+  log: Log = silentLog
+) {
   const changes: string[] = []
-  const world = { udp: false, probes: 0 }
+  const world = { udp: false, probes: 0, ended: 0, pauses: [] as number[] }
   const udx = new RelayedUdx()
   const fallback = new Fallback({
     udx,
     relays,
     nodes: () => [],
     clock: systemClock,
-    limits: TIMES,
-    log: silentLog,
+    limits: { ...TIMES, ...times },
+    log,
     onchange: change => changes.push(change),
     probe: async () => {
-      world.probes++
+      if (world.probes++ > 0) world.pauses.push(performance.now() - world.ended)
       await new Promise(resolve => setImmediate(resolve))
+      world.ended = performance.now()
       return world.udp
     }
   })
   t.after(() => fallback.close())
   return { fallback, udx, world, changes }
 }
-
-const address = ({ port }: Endpoint): string => `ws://${LOOPBACK}:${port}`
 
 test('where UDP works no relay is connected to', async t => {
   const endpoint = await relay(t)
@@ -98,7 +83,8 @@ test('the preferred relay that is up is used, and another one when it dies', asy
 })
 
 test('a server that is its own relay is no way to the network, but to itself', async t => {
-  const endpoint = await relay(t, { server: () => ({ host: LOOPBACK, port: 1 }) })
+  const to = { server: () => ({ host: LOOPBACK, port: 1 }) }
+  const endpoint = await relay(t, { uplink: { bindHost: LOOPBACK, to } })
   const { fallback, changes, world } = scene(t, [address(endpoint)])
   fallback.start()
   await until(5000, 'it is connected to', () => fallback.servers.length === 1)
@@ -106,4 +92,31 @@ test('a server that is its own relay is no way to the network, but to itself', a
   world.udp = true
   await until(5000, 'UDP works', () => fallback.state === 'udp')
   assert.deepEqual(fallback.servers, [])
+})
+
+test('while no relay is reached UDP is tried again and again, with a pause', async t => {
+  const { fallback, world, changes } = scene(t, ['ws://127.0.0.1:9'], { udpSilentMs: 1, udpBlockedMs: 100 })
+  fallback.start()
+  await until(5000, 'it has been tried', () => world.pauses.length >= 3)
+  for (const pause of world.pauses) assert.ok(pause > 95, `${pause} ms`)
+  assert.equal(fallback.state, 'blocked')
+  world.udp = true
+  await until(5000, 'it works', () => fallback.state === 'udp')
+  assert.deepEqual(changes, [])
+})
+
+test('a relay that wants another token is left alone, whatever trouble there is', async t => {
+  let greeted = 0
+  const log = Object.assign(Object.create(silentLog), { debug: () => greeted++ })
+  const endpoint = await relay(t, { tokens: ['s3cret'] })
+  const { fallback, world } = scene(t, [`${address(endpoint)}/#another`], { tcpAttemptMs: 20 }, log)
+  fallback.start()
+  await until(5000, 'it is refused', () => fallback.relays[0]?.refusal === 'token')
+  const before = greeted
+  const { probes } = world
+  await until(5000, 'time passes', () => {
+    fallback.check()
+    return world.probes > probes + 5
+  })
+  assert.equal(greeted, before)
 })

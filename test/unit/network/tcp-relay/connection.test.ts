@@ -1,0 +1,129 @@
+// A relay behind an HTTP proxy, and attempts that hang.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { LIMITS } from '../../../../src/limits.js'
+import { type Log, silentLog } from '../../../../src/log/log.js'
+import { type ConnectionLimits, RelayConnection } from '../../../../src/network/tcp-relay/connection.js'
+import { systemClock } from '../../../../src/util/clock.js'
+import { until } from '../../../support/deadline.js'
+import { address, LOOPBACK, relay } from './relay.js'
+
+function connect(t: TestContext, to: string, limits: Partial<ConnectionLimits> = {}, log: Log = silentLog) {
+  const connection = new RelayConnection(to, systemClock, { ...LIMITS, ...limits }, log)
+  t.after(() => connection.close())
+  connection.start()
+  return connection
+}
+
+const NAMES = ['HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy', 'ALL_PROXY', 'all_proxy']
+
+/** Sets these variables for the time of the test, and no others of their kind. */
+function environment(t: TestContext, variables: NodeJS.ProcessEnv): void {
+  const before = NAMES.map(name => [name, process.env[name]] as const)
+  for (const name of NAMES) delete process.env[name]
+  Object.assign(process.env, variables)
+  t.after(() => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+  })
+}
+
+/** A TCP server with the connections that it has. */
+async function server(t: TestContext, onsocket: (socket: net.Socket) => void = () => {}) {
+  const sockets = new Set<net.Socket>()
+  const seen = { connections: 0 }
+  const server = net.createServer(socket => {
+    seen.connections++
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => sockets.delete(socket))
+    socket.resume()
+    onsocket(socket)
+  })
+  server.listen(0, LOOPBACK)
+  await once(server, 'listening')
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return { port: (server.address() as net.AddressInfo).port, sockets, seen }
+}
+
+for (const value of ['http://[bad', 'socks5://127.0.0.1:1080', 'http://%zz@127.0.0.1:3128']) {
+  test(`the proxy ${value} is reported, and ends nothing`, async t => {
+    environment(t, { HTTPS_PROXY: value })
+    const warnings: string[] = []
+    const log = Object.assign(Object.create(silentLog), { warn: (text: string) => warnings.push(text) })
+    const connection = connect(t, 'ws://127.0.0.1:9', {}, log)
+    await until(5000, 'it is refused', () => connection.refusal !== null)
+    assert.equal(connection.refusal, 'proxy')
+    assert.equal(warnings.length, 1)
+    assert.match(warnings[0]!, /^HTTPS_PROXY names "/)
+    assert.ok(!warnings[0]!.includes('%zz'), 'no password')
+  })
+}
+
+test('no connection to a silent proxy is left behind', async t => {
+  const proxy = await server(t)
+  environment(t, { HTTPS_PROXY: `http://${LOOPBACK}:${proxy.port}` })
+  const limits = { tcpAttemptMs: 30, tcpAttempts: 2, tcpAttemptTimeoutMs: 300 }
+  const connection = connect(t, 'ws://127.0.0.1:9', limits)
+  await until(5000, 'it has tried several times', () => proxy.seen.connections >= 5)
+  assert.ok(proxy.sockets.size <= 4, `${proxy.sockets.size} at a time`)
+  connection.close()
+  await until(5000, 'all are closed', () => proxy.sockets.size === 0)
+})
+
+test('an attempt that a proxy says nothing to ends in time', async t => {
+  const proxy = await server(t)
+  environment(t, { HTTPS_PROXY: `http://${LOOPBACK}:${proxy.port}` })
+  const limits = { tcpAttemptMs: 60_000, tcpAttempts: 2, tcpAttemptTimeoutMs: 200 }
+  const connection = connect(t, 'ws://127.0.0.1:9', limits)
+  await until(5000, 'it is given up', () => connection.refusal === 'unreachable')
+  await until(5000, 'the connection is closed', () => proxy.sockets.size === 0)
+  assert.equal(proxy.seen.connections, 1)
+})
+
+test('a proxy without a scheme is spoken to in plain HTTP', async t => {
+  let first = ''
+  const proxy = await server(t, socket =>
+    socket.once('data', data => {
+      first = String(data)
+    })
+  )
+  environment(t, { HTTPS_PROXY: `${LOOPBACK}:${proxy.port}` })
+  connect(t, 'wss://relay.example/hn')
+  await until(5000, 'it is asked', () => first !== '')
+  assert.match(first, /^CONNECT relay\.example:443 HTTP\/1\.1\r\n/)
+})
+
+test('a relay that NO_PROXY names is connected to directly, and others are not', async t => {
+  const endpoint = await relay(t)
+  const proxy = await server(t)
+  for (const [no, direct] of [
+    [LOOPBACK, true],
+    [`${LOOPBACK}:${endpoint.port}`, true],
+    [`${LOOPBACK}:${endpoint.port + 1}`, false],
+    ['relay.example', false],
+    ['*', true]
+  ] as const) {
+    environment(t, { HTTPS_PROXY: `http://${LOOPBACK}:${proxy.port}`, NO_PROXY: no })
+    const { connections } = proxy.seen
+    const connection = connect(t, address(endpoint))
+    await until(5000, `NO_PROXY=${no}`, () => connection.isUp || proxy.seen.connections > connections)
+    assert.equal(connection.isUp, direct, no)
+    connection.close()
+  }
+})
+
+test('the port of a ws address without one is 80 for NO_PROXY, too', async t => {
+  const proxy = await server(t)
+  environment(t, { HTTPS_PROXY: `http://${LOOPBACK}:${proxy.port}`, NO_PROXY: 'relay.invalid:80' })
+  const connection = connect(t, 'ws://relay.invalid/')
+  await until(5000, 'its name is unknown here', () => connection.refusal !== null)
+  assert.equal(proxy.seen.connections, 0)
+})
