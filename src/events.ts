@@ -34,8 +34,8 @@ export interface Quality {
 export type PathKind = 'lan' | 'direct' | 'relayed' | 'relayed (tcp)'
 
 /**
- * Whether a program listens behind a server's port map. `unknown`: hyper-nat cannot tell, as with UDP programs that it knows no
- * query for.
+ * Whether a program listens behind a server's port map. `unknown`: hyper-nat cannot tell yet, as with a program on another computer
+ * that is not of a known game, until a guest has used it.
  */
 export type TargetState = 'answers' | 'closed' | 'unknown'
 

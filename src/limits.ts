@@ -324,8 +324,6 @@ export interface Limits {
   announceMinMs: number
   /** A game that announced itself within this time needs nobody to do it. */
   announceFreshMs: number
-  /** Between two looks whether a game's server answers, for which announcements are made. */
-  gameLookMs: number
   /** How many ports are told of where a shared game was opened, in place of the one that is shared. */
   gamesElsewhere: number
   /** Queries of this machine's games that are carried: in the long run, and at once after a rest. */
@@ -500,7 +498,6 @@ export const LIMITS: Limits = {
 
   announceMinMs: 400,
   announceFreshMs: 6000,
-  gameLookMs: 10_000,
   gamesElsewhere: 8,
   queriesPerSecond: 50,
   queriesAtOnce: 100,
@@ -705,15 +702,15 @@ export const FILE_LOOK_MS = 200
 export const LOCK_MS = 5000
 export const LOCK_RETRY_MS = 20
 
-/** How a server probes the programs behind its port maps, in milliseconds. */
+/** How a server watches the programs behind its port maps, in milliseconds. */
 export const TARGET_WATCH = {
-  /** Time for an answer. */
+  /** Time for an answer to a probe. */
   probeMs: 1000,
-  /** Until the next probe while one is closed: a host who starts the game looks at the page. */
+  /** Until the next look while one is closed: a host who starts the game looks at the page. */
   closedMs: 2000,
-  /** Until the next probe while all answer. */
-  answeringMs: 60_000,
-  /** Port maps of a server that are probed at most. */
+  /** Until the next look at the system's table of sockets while all answer. */
+  answeringMs: 10_000,
+  /** Port maps of a server that are watched at most. */
   maps: 32
 } as const
 

@@ -24,17 +24,14 @@ export interface AnnouncedMap {
 export interface AnnouncerParts {
   readonly maps: readonly AnnouncedMap[]
   readonly clock: Clock
-  readonly limits: Pick<
-    Limits,
-    'announceMinMs' | 'announceFreshMs' | 'gameLookMs' | 'gamesElsewhere' | 'lanLookMs'
-  >
+  readonly limits: Pick<Limits, 'announceMinMs' | 'announceFreshMs' | 'gamesElsewhere' | 'lanLookMs'>
   readonly log: Log
   /** Whether there is anybody to tell. */
   readonly isHeard: () => boolean
   /** Tells the guests. */
   readonly announce: (map: number, payload: Uint8Array) => void
-  /** Whether something accepts TCP connections there. */
-  readonly answers: (host: string, port: number) => Promise<boolean>
+  /** Whether the program behind a map runs. */
+  readonly answers: (map: AnnouncedMap) => boolean
   readonly emit: (event: DaemonEvent) => void
   /** Makes an ear. */
   readonly ear?: (parts: EarParts) => OpenEar
@@ -48,9 +45,6 @@ interface Row {
   /** When guests were last told, and when the game itself last said it, ms. */
   toldAt: number
   heardAt: number
-  /** Whether the server answers, and when it was last asked. */
-  alive: boolean
-  askedAt: number
 }
 
 export class Announcer {
@@ -68,7 +62,7 @@ export class Announcer {
     this.#rows = parts.maps.flatMap(map => {
       const { lobby } = map
       if (lobby?.discovery.how !== 'server-announces') return []
-      const times = { toldAt: never, heardAt: never, alive: false, askedAt: never }
+      const times = { toldAt: never, heardAt: never }
       return [{ map, lobby, discovery: lobby.discovery, ...times }]
     })
   }
@@ -99,7 +93,8 @@ export class Announcer {
     }
     await Promise.all(this.#ears.map(one => one.open()))
     if (this.#closed) return
-    for (const row of this.#rows) if (row.discovery.template !== undefined) this.#makeUp(row)
+    // A game that announces itself does so before.
+    for (const row of this.#rows) if (row.discovery.template !== undefined) this.#makeUpSoon(row)
   }
 
   async close(): Promise<void> {
@@ -149,19 +144,14 @@ export class Announcer {
   #makeUp(row: Row): void {
     const { clock, limits, answers, isHeard } = this.#parts
     const { map, lobby, discovery } = row
-    const now = clock.now()
-    if (isHeard() && now - row.heardAt >= limits.announceFreshMs) {
-      if (now - row.askedAt >= limits.gameLookMs) {
-        row.askedAt = now
-        void answers(map.host, map.port).then(alive => {
-          row.alive = alive
-        })
-      }
-      if (row.alive) this.#tell(row, announcementOf(discovery.template!, lobby.title, map.port))
-    }
-    this.#timers.set(
-      row,
-      clock.after(discovery.everyMs, () => this.#makeUp(row))
-    )
+    const isSilent = clock.now() - row.heardAt >= limits.announceFreshMs
+    if (isHeard() && isSilent && answers(map))
+      this.#tell(row, announcementOf(discovery.template!, lobby.title, map.port))
+    this.#makeUpSoon(row)
+  }
+
+  #makeUpSoon(row: Row): void {
+    const timer = this.#parts.clock.after(row.discovery.everyMs, () => this.#makeUp(row))
+    this.#timers.set(row, timer)
   }
 }

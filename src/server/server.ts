@@ -22,7 +22,6 @@ import type { Announced } from '../network/node.js'
 import type { StreamLink } from '../network/stream-link.js'
 import { ServerSession } from '../session/server-session.js'
 import type { Resources, SessionUsage } from '../sockets/resources.js'
-import { answersTcp } from '../sockets/tcp.js'
 import { ClosedSessions, mapStatus, type ServerStatus, sessionStatus } from '../status.js'
 import type { Timer } from '../util/clock.js'
 import { ANNOUNCEMENTS, FEATURES, KEY_BYTES, SESSION_ID_BYTES, VERSIONS } from '../wire/constants.js'
@@ -95,13 +94,12 @@ export class Server {
 
   /** For the maps that are shared now. */
   #newAnnouncer(): Announcer {
-    const { limits } = this.#deps
     return new Announcer({
       ...this.#deps,
       maps: this.#maps.list,
       isHeard: () => this.#guests.size > 0,
       announce: (map, payload) => this.#forwardAnnouncement(map, payload),
-      answers: (host, port) => answersTcp(host, port, limits.targetMs)
+      answers: map => this.#watch.of(map) === 'answers'
     })
   }
 

@@ -15,7 +15,7 @@ import { HostResolver } from '../sockets/host-resolver.js'
 import { otherAddress } from '../sockets/other-address.js'
 import { proxyHeader } from '../sockets/proxy-header.js'
 import { isAddressMissing, isLocalAddress } from '../sockets/source-address.js'
-import { dialTcp, joinTcp, reset, targetCode } from '../sockets/tcp.js'
+import { dialTcp, joinTcp, reset, saysClosed, targetCode } from '../sockets/tcp.js'
 import { UdpTarget } from '../sockets/udp-target.js'
 import { hostPort, isIPv4Loopback } from '../text/address.js'
 import type { Clock } from '../util/clock.js'
@@ -44,7 +44,7 @@ export interface TargetsDeps {
   readonly limits: Pick<Limits, 'targetMs' | 'targetSilentMs' | 'resolveMs'>
   readonly log: Log
   readonly emit: (event: DaemonEvent) => void
-  /** Called with what a guest's connection shows about a target. */
+  /** Called with what a guest's flow shows about a target. */
   readonly onreach: (map: SharedMap, state: 'answers' | 'closed') => void
 }
 
@@ -139,6 +139,7 @@ export class Targets {
       const map = maps.open(mapId, 'udp', guest.grant)
       if (!map) return
       if (!guest.usage.takeUdpFlow()) return this.#tooFast(guest)
+      let answered = false
       const target = new UdpTarget({
         resolver: this.#resolverOf(map),
         port: map.port,
@@ -147,10 +148,13 @@ export class Targets {
         from: this.#sourceOf(map, guest),
         openSocket: end => guest.usage.openSocket(end),
         onmessage: answer => {
+          if (!answered) this.#deps.onreach(map, 'answers')
+          answered = true
           guest.udp.touch(flow, clock.now())
           guest.session.sendUdp(mapId, flow, answer, maps.find(mapId)?.duplicate)
         },
         onerror: err => {
+          answered = false
           if (isAddressMissing(err)) this.#disableAddresses()
           else this.#unreachable(guest, map, err)
         },
@@ -173,7 +177,7 @@ export class Targets {
     const code = targetCode(err)
     const cause = codeOf(err)
     const target = hostPort(map.host, map.port)
-    if (!NO_FILES.has(cause)) this.#deps.onreach(map, 'closed')
+    if (saysClosed(err)) this.#deps.onreach(map, 'closed')
     const isTold = this.#unreached.admits(`${cause} ${map.proto} ${target}`)
     const told = { peer: guest.label, proto: map.proto, target, code, cause }
     const message = NO_FILES.has(cause)

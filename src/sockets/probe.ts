@@ -2,10 +2,9 @@
 import dgram from 'node:dgram'
 import dns from 'node:dns/promises'
 import net from 'node:net'
-import { codeOf } from '../errors.js'
 import type { TargetState } from '../events.js'
 import type { Proto } from '../proto.js'
-import { answersTcp } from './tcp.js'
+import { dialTcp, saysClosed } from './tcp.js'
 
 export interface ProbedTarget {
   readonly proto: Proto
@@ -18,15 +17,32 @@ export interface ProbedTarget {
 /** @param ms time to answer */
 export async function probeTarget(target: ProbedTarget, ms: number): Promise<TargetState> {
   const { proto, host, port, query } = target
-  if (proto !== 'udp') return (await answersTcp(host, port, ms)) ? 'answers' : 'closed'
+  if (proto !== 'udp') return probeTcp(host, port, ms)
   return query ? probeUdp(host, port, query, ms) : 'unknown'
 }
 
+/** Connects, and hangs up at once. */
+function probeTcp(host: string, port: number, ms: number): Promise<TargetState> {
+  const socket = dialTcp(host, port).unref()
+  return new Promise(resolve => {
+    socket.setTimeout(ms, () => socket.destroy())
+    socket.once('connect', () => {
+      resolve('answers')
+      socket.destroy()
+    })
+    socket.once('error', err => resolve(saysClosed(err) ? 'closed' : 'unknown'))
+    // Nothing answers in time.
+    socket.once('close', () => resolve('closed'))
+  })
+}
+
 async function probeUdp(host: string, port: number, query: Uint8Array, ms: number): Promise<TargetState> {
-  const address = net.isIP(host)
-    ? host
-    : (await dns.lookup(host, { order: 'ipv4first' }).catch(() => null))?.address
-  if (address === undefined) return 'closed'
+  let address = host
+  try {
+    if (!net.isIP(host)) ({ address } = await dns.lookup(host, { order: 'ipv4first' }))
+  } catch (err) {
+    return saysClosed(err) ? 'closed' : 'unknown'
+  }
   const socket = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4')
   let timer: NodeJS.Timeout | undefined
   try {
@@ -35,7 +51,7 @@ async function probeUdp(host: string, port: number, query: Uint8Array, ms: numbe
       const silent = address === '::1' || address.startsWith('127.') ? 'answers' : 'unknown'
       timer = setTimeout(resolve, ms, silent)
       socket.once('message', () => resolve('answers'))
-      const fail = (err: unknown): void => resolve(codeOf(err) === 'ECONNREFUSED' ? 'closed' : 'unknown')
+      const fail = (err: unknown): void => resolve(saysClosed(err) ? 'closed' : 'unknown')
       socket.once('error', fail)
       const connected = (err?: Error): void => {
         if (err) fail(err)

@@ -80,18 +80,17 @@ function lookupOf(resolver: HostResolver): net.LookupFunction {
   }
 }
 
-/** Whether something accepts connections there within `ms`; it is hung up on at once. */
-export function answersTcp(host: string, port: number, ms: number): Promise<boolean> {
-  const socket = dialTcp(host, port).unref()
-  return new Promise(resolve => {
-    socket.setTimeout(ms, () => socket.destroy())
-    socket.once('connect', () => {
-      resolve(true)
-      socket.destroy()
-    })
-    socket.on('error', () => {})
-    socket.once('close', () => resolve(false))
-  })
+const CLOSED: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENOTFOUND'
+])
+
+/** Whether an error says that nothing listens at a target; others, such as of a limit of this computer, say nothing of it. */
+export function saysClosed(err: unknown): boolean {
+  return CLOSED.has(codeOf(err))
 }
 
 /** Why a target could not be reached, as its flow's reset tells the other side. */

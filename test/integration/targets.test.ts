@@ -6,9 +6,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DaemonStatus } from '../../src/control/wire.js'
 import type { Diagnosis } from '../../src/doctor/report.js'
+import { connectTcp, readAll } from '../support/clients.js'
 import { until } from '../support/deadline.js'
+import { isLinux } from '../support/machine.js'
 import { freePort } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
+
+const skip = !isLinux && 'elsewhere, only guests show whether a program listens that is not a game'
 
 /** What a command prints as JSON, run beside a daemon with the same control folder. */
 async function answer<T>(stage: Stage, args: string[], folder: string): Promise<T> {
@@ -43,3 +47,30 @@ staged('a game that is not running is waited for, and seen when it starts', asyn
   await daemon.event('target', { where: ({ state }) => state === 'answers' })
   await until(10_000, 'status to say so', async () => (await stateOf()) === 'answers')
 })
+
+staged(
+  'a program that serves one connection is left to the guest, and seen all the same',
+  async stage => {
+    const port = await freePort()
+    const { server, localPort } = await stage.tunnel([{ proto: 'tcp', port }])
+    await server.event('target', { where: ({ state }) => state === 'closed' })
+    const greetings: string[] = []
+    const once = net.createServer(socket => {
+      once.close()
+      socket.on('error', () => {})
+      socket.on('data', data => {
+        greetings.push(data.toString())
+        socket.end('served')
+      })
+    })
+    once.listen(port, '127.0.0.1')
+    stage.defer(() => once.close())
+    await server.event('target', { where: ({ state }) => state === 'answers' })
+    const socket = await connectTcp(await localPort('tcp', port))
+    stage.defer(() => socket.destroy())
+    socket.write('hello')
+    assert.equal((await readAll(socket)).toString(), 'served')
+    assert.deepEqual(greetings, ['hello'])
+  },
+  { skip }
+)

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { type ByteFlow, ignoreEvents } from '../../../src/flows/byte-flow.js'
-import { joinTcp } from '../../../src/sockets/tcp.js'
+import { joinTcp, saysClosed } from '../../../src/sockets/tcp.js'
 import { within } from '../../support/deadline.js'
 
 /** A flow that takes as many bytes as it is told to, and notes what it hears. */
@@ -103,4 +103,10 @@ test('a reset that comes while the flow takes nothing is no end', async t => {
   flow.room = Number.POSITIVE_INFINITY
   flow.events.drain()
   assert.equal(await told(flow), 'reset FLOW_RESET')
+})
+
+test('only what concerns the target says that it is closed', () => {
+  const failed = (code: string) => saysClosed(Object.assign(new Error(code), { code }))
+  assert.ok(['ECONNREFUSED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND'].every(failed))
+  assert.ok(!['EMSGSIZE', 'EMFILE', 'EADDRNOTAVAIL', 'ENETUNREACH', 'EAI_AGAIN', 'EPERM'].some(failed))
 })
