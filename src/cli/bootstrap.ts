@@ -3,13 +3,12 @@
 import { isIPv4 } from 'node:net'
 import { type Fault, OptionsError } from '../errors.js'
 import { ENOUGH_NODES } from '../limits.js'
-import { bootstrapFault } from '../text/hosts.js'
 import { PORT_MAX } from '../text/ports.js'
 import { quote } from '../text/quote.js'
 import { type Arguments, type Command, type Job, list } from './command.js'
 import type { CliContext } from './context.js'
 import { number } from './numbers.js'
-import { networkOf } from './shared-flags.js'
+import { networkGiven, networkOf } from './shared-flags.js'
 
 /** More would not make the DHT any better. */
 const NODES_MAX = 64
@@ -53,12 +52,8 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       faults.push({ path: '--host', message: `has ${quote(host)}; give the IPv4 address that others use` })
     }
   }
-  const flag = networkOf(args, context).bootstrap
-  const join = flag?.text.split(/[\s,]+/).filter(node => node !== '')
-  for (const node of join ?? []) {
-    const message = bootstrapFault(node)
-    if (message) faults.push({ path: flag!.place, message })
-  }
+  const flags = { bootstrap: networkOf(args, context).bootstrap }
+  const { bootstrap: join } = await networkGiven(flags, faults)
   if (faults.length > 0) throw new OptionsError(faults)
   return {
     service: {

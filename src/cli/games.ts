@@ -1,6 +1,6 @@
 /** `hyper-nat games`: which games there are recipes for, and what one of them says. */
 
-import { recipeHelp } from '../games/help.js'
+import type { recipeHelp } from '../games/help.js'
 import type { Recipe } from '../games/recipe.js'
 import { LOCALHOST } from '../text/address.js'
 import { type Arguments, type Command, type Job, words } from './command.js'
@@ -23,6 +23,7 @@ export const games: Command = {
 async function job(args: Arguments): Promise<Job> {
   const { knownGames } = await import('../games/games.js')
   const { OptionsError } = await import('../errors.js')
+  const { recipeHelp } = await import('../games/help.js')
   const known = knownGames()
   const search = words(args, 'search').join(' ')
   const one = search === '' ? undefined : known.find(search)
@@ -36,7 +37,7 @@ async function job(args: Arguments): Promise<Job> {
       if (args.json)
         for (const { $schema: _, ...recipe } of found)
           context.stdout(`${JSON.stringify({ event: 'game', ...recipe })}\n`)
-      else context.stdout(one ? describe(one) : listOf(found))
+      else context.stdout(one ? describe(one, recipeHelp(one, LOCALHOST)) : listOf(found))
       return EXIT.done
     }
   }
@@ -54,9 +55,8 @@ function listOf(recipes: readonly Recipe[]): string {
   return table(['GAME', 'PORTS', 'JOINED BY', 'NAME'], rows)
 }
 
-function describe(recipe: Recipe): string {
+function describe(recipe: Recipe, { host, guest }: ReturnType<typeof recipeHelp>): string {
   const { id, name, aliases = [], ports, works, why, tried } = recipe
-  const { host, guest } = recipeHelp(recipe, LOCALHOST)
   return [
     `${name} (${[id, ...aliases].join(', ')})`,
     ...ports.map(

@@ -6,7 +6,6 @@ import type { DaemonEvent } from '../events.js'
 import { CONTROL_LIMITS } from '../limits.js'
 import type { Arguments, Command, Job } from './command.js'
 import { type CliContext, EXIT } from './context.js'
-import { EventText } from './event-text.js'
 import { number } from './numbers.js'
 import { choiceOf, runningFlags, runningOne } from './running.js'
 
@@ -28,12 +27,11 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const lines = number(args, 'lines', { min: 0, max: CONTROL_LIMITS.journalLines }, faults)
   if (faults.length > 0) throw new OptionsError(faults)
   const choice = await choiceOf(args, context)
-  const { plainLine } = await import('../log/log.js')
   return {
     warnings: [],
     async task({ stdout, stopped }) {
       const { control } = await runningOne(choice)
-      const text = journalText(plainLine)
+      const text = await journalText()
       const say = args.json
         ? (line: JournalLine): void => stdout(`${JSON.stringify(line)}\n`)
         : (line: JournalLine): void => stdout(text(line))
@@ -51,7 +49,11 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
 }
 
 /** `12:34:56 Client "Anna" connected (direct)`; the time is UTC, as in the log. */
-export function journalText(plainLine: (line: string) => string): (line: JournalLine) => string {
+export async function journalText(): Promise<(line: JournalLine) => string> {
+  const [{ plainLine }, { EventText }] = await Promise.all([
+    import('../log/log.js'),
+    import('./event-text.js')
+  ])
   const events = new EventText()
   return line => {
     if (!('event' in line)) return plainLine(JSON.stringify(line))

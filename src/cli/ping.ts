@@ -2,7 +2,6 @@
 
 import type { PingAnswer, PingSummary } from '../client/ping.js'
 import { type Fault, OptionsError } from '../errors.js'
-import { shortKey } from '../identity/encoding.js'
 import type { Arguments, Command, Job } from './command.js'
 import { type CliContext, EXIT } from './context.js'
 import { number, rounded } from './numbers.js'
@@ -42,6 +41,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     warnings,
     async task({ stdout, stopped }, log) {
       const { HyperNat } = await import('../hyper-nat.js')
+      const { shortKey } = await import('../identity/encoding.js')
       const node = new HyperNat({ bootstrap: network.bootstrap, relays: network.relay, log })
       const say = answerText()
       try {
@@ -56,7 +56,11 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
             else if (!args.quiet) stdout(say(answer))
           }
         })
-        stdout(json ? `${JSON.stringify({ event: 'summary', ...summary }, rounded)}\n` : summaryText(summary))
+        stdout(
+          json
+            ? `${JSON.stringify({ event: 'summary', ...summary }, rounded)}\n`
+            : summaryText(summary, shortKey(summary.publicKey))
+        )
         return summary.answered > 0 ? EXIT.done : EXIT.failed
       } finally {
         await node.close()
@@ -92,10 +96,10 @@ export function answerText(): (answer: PingAnswer) => string {
   }
 }
 
-export function summaryText(summary: PingSummary): string {
-  const { publicKey, sent, answered, loss, min, mean, max, jitter, path } = summary
+export function summaryText(summary: PingSummary, server: string): string {
+  const { sent, answered, loss, min, mean, max, jitter, path } = summary
   const lines = [
-    `--- ${shortKey(publicKey)} ---`,
+    `--- ${server} ---`,
     `${sent} sent, ${answered} answered, ${(100 * loss).toFixed(loss > 0 && loss < 0.1 ? 1 : 0)} % lost${path ? `, path ${path}` : ''}`
   ]
   if (min !== null && mean !== null && max !== null) {

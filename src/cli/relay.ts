@@ -1,19 +1,14 @@
 /** `hyper-nat relay`: pass packets on for those who find no direct path. */
 
 import { type Fault, InputError, OptionsError } from '../errors.js'
-import { decodeKey } from '../identity/encoding.js'
-import { weaknessOf } from '../identity/strength.js'
 import type { RelayLimits } from '../limits.js'
-import { checkNetwork } from '../options/check.js'
-import type { TcpOptions, Warning } from '../options/entry.js'
-import { networkPlaces, withNetwork } from '../options/network-flags.js'
-import { bootstrapFault } from '../text/hosts.js'
+import type { Warning } from '../options/entry.js'
 import { PORT_MAX } from '../text/ports.js'
 import { type Arguments, type Command, type Job, list } from './command.js'
 import type { CliContext } from './context.js'
 import { number } from './numbers.js'
 import { secretOf } from './secret-source.js'
-import { networkOf, tcpFlags, tcpOf } from './shared-flags.js'
+import { networkGiven, networkOf, tcpFlags, tcpOf } from './shared-flags.js'
 
 const MBIT = 1_000_000
 
@@ -55,19 +50,20 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const faults: Fault[] = []
   const port = number(args, 'port', { min: 1, max: PORT_MAX }, faults)
   const limits = limitsOf(args, faults)
-  const allow = keysOf(args, faults)
-  const flag = networkOf(args, context).bootstrap
-  const bootstrap = flag?.text.split(/[\s,]+/).filter(node => node !== '')
-  for (const node of bootstrap ?? []) {
-    const message = bootstrapFault(node)
-    if (message) faults.push({ path: flag!.place, message })
+  const allow = await keysOf(args, faults)
+  const flags = { bootstrap: networkOf(args, context).bootstrap, ...tcpOf(args) }
+  const { bootstrap, tcp } = await networkGiven(flags, faults)
+  if (tcp && allow && !new URL(tcp.address ?? 'ws://none').hash) {
+    const message =
+      'lets in everybody by TCP, whose keys do not show there; with --allow, give a token behind a # in --tcp-address'
+    faults.push({ path: '--tcp', message })
   }
-  const tcp = tcpOptions(args, allow !== undefined, faults)
   const { secret, generated, warning } = await secretOf(args, context)
   if (secret.text === '')
     faults.push({ path: secret.place, message: 'is empty; give a long one that nobody guesses' })
   if (faults.length > 0) throw new OptionsError(faults)
   const warnings: Warning[] = warning ? [warning] : []
+  const { weaknessOf } = await import('../identity/strength.js')
   const weakness = weaknessOf(secret.text)
   if (weakness) {
     const message = `the secret ${weakness}: whoever finds it can pose as this relay; use a long random one`
@@ -85,25 +81,6 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   }
 }
 
-function tcpOptions(args: Arguments, isLimited: boolean, faults: Fault[]): TcpOptions | undefined {
-  const flags = tcpOf(args)
-  if (!flags.tcp) return undefined
-  try {
-    const places = networkPlaces({ field: String, entry: String }, flags)
-    const { tcp } = checkNetwork(withNetwork({}, flags), places)
-    if (isLimited && !new URL(tcp?.address ?? 'ws://none').hash) {
-      const message =
-        'lets in everybody by TCP, whose keys do not show there; with --allow, give a token behind a # in --tcp-address'
-      faults.push({ path: '--tcp', message })
-    }
-    return tcp
-  } catch (err) {
-    if (!(err instanceof OptionsError)) throw err
-    faults.push(...err.faults)
-    return undefined
-  }
-}
-
 function limitsOf(args: Arguments, faults: Fault[]): Partial<RelayLimits> {
   const sessions = number(args, 'sessions', { min: 1, max: 10_000 }, faults)
   const sessionRate = number(args, 'session-rate', { min: 0.1, max: 10_000, whole: false }, faults)
@@ -118,7 +95,8 @@ function limitsOf(args: Arguments, faults: Fault[]): Partial<RelayLimits> {
   }
 }
 
-function keysOf(args: Arguments, faults: Fault[]): Uint8Array[] | undefined {
+async function keysOf(args: Arguments, faults: Fault[]): Promise<Uint8Array[] | undefined> {
+  const { decodeKey } = await import('../identity/encoding.js')
   const given = list(args, 'allow')?.split(/[\s,]+/)
   return given?.flatMap(text => {
     try {

@@ -63,9 +63,8 @@ async function textExtrasOf(
   { joined, hosted, byFlags, gameOf, qr }: DaemonJob,
   context: CliContext
 ): Promise<TextExtras> {
-  // Loaded already: the options name games.
-  const { knownGames } = await import('../games/games.js')
-  const titleOf = (name: string): string => knownGames().titleOf(name)
+  // Loaded already: the options may name games.
+  const { titleOf } = await import('../games/games.js')
   const extras = { joined, hosted, byFlags, gameOf, titleOf, interactive: context.columns !== undefined }
   if (qr === undefined) return extras
   const { qrCode } = await import('./qr.js')

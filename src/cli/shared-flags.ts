@@ -2,8 +2,9 @@
 
 import type { Options as Flag } from 'yargs'
 import type { ControlSetting } from '../control/place.js'
+import { type Fault, OptionsError } from '../errors.js'
 import type { AccessFlags } from '../options/access-flags.js'
-import type { Options } from '../options/entry.js'
+import type { NetworkOptions, Options } from '../options/entry.js'
 import { perFeature, type ServerFeatures, serverFeatures } from '../options/features.js'
 import type { NetworkFlag, NetworkFlags } from '../options/network-flags.js'
 import { type Arguments, list, text, words } from './command.js'
@@ -195,6 +196,19 @@ export function networkOf(args: Arguments, context: Pick<CliContext, 'env'>): Ne
   return {
     bootstrap: given(args, context, 'bootstrap', 'HYPER_NAT_BOOTSTRAP'),
     relay: given(args, context, 'relay', 'HYPER_NAT_RELAY')
+  }
+}
+
+/** What those say of the network; faults in it are added to `faults`. */
+export async function networkGiven(flags: NetworkFlags, faults: Fault[]): Promise<NetworkOptions> {
+  const { checkNetwork } = await import('../options/check.js')
+  const { networkPlaces, withNetwork } = await import('../options/network-flags.js')
+  try {
+    return checkNetwork(withNetwork({}, flags), networkPlaces({ field: String, entry: String }, flags))
+  } catch (err) {
+    if (!(err instanceof OptionsError)) throw err
+    faults.push(...err.faults)
+    return {}
   }
 }
 

@@ -3,12 +3,10 @@
 import type { FoundDaemon } from '../control/client.js'
 import type { DaemonStatus } from '../control/wire.js'
 import { CONTROL_LIMITS } from '../limits.js'
-import { withRates } from '../status.js'
 import type { Arguments, Command, Job } from './command.js'
 import { type CliContext, EXIT } from './context.js'
 import { rounded } from './numbers.js'
 import { choiceOf, runningFlags, runningOne, runningOnes } from './running.js'
-import { listText, statusText } from './status-text.js'
 
 /** Sends the cursor home and clears what is below: nothing flickers. */
 const CLEAR = '\u001b[H\u001b[J'
@@ -30,6 +28,7 @@ export const status: Command = {
 
 async function job(args: Arguments, context: CliContext): Promise<Job> {
   const choice = await choiceOf(args, context)
+  const { listText, statusText } = await import('./status-text.js')
   const { stdout, columns } = context
   const show = (one: DaemonStatus): void => {
     if (args.json) stdout(`${JSON.stringify({ event: 'status', ...one }, rounded)}\n`)
@@ -59,6 +58,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
 
 /** Two snapshots, since one shows no rates. */
 async function look({ control }: FoundDaemon): Promise<DaemonStatus> {
+  const { withRates } = await import('../status.js')
   const before = await control.ask('status', CONTROL_LIMITS.whoMs)
   await pause(CONTROL_LIMITS.sampleMs, control.closed)
   return withRates(await control.ask('status', CONTROL_LIMITS.whoMs), before)
@@ -66,6 +66,7 @@ async function look({ control }: FoundDaemon): Promise<DaemonStatus> {
 
 /** Until one of both sides ends. */
 async function watch({ control }: FoundDaemon, show: (status: DaemonStatus) => void): Promise<void> {
+  const { withRates } = await import('../status.js')
   let over = false
   void control.closed.then(() => {
     over = true

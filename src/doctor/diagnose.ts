@@ -7,7 +7,7 @@
 import type { ClientHandle } from '../client/handle.js'
 import { HyperNatError } from '../errors.js'
 import type { ConnectionInfo, DaemonEvent, PathKind } from '../events.js'
-import { knownGames } from '../games/games.js'
+import { titleOf } from '../games/games.js'
 import { HyperNat, type HyperNatOptions } from '../hyper-nat.js'
 import { encodeKey, keyOf } from '../identity/encoding.js'
 import type { GuestKey } from '../identity/guest.js'
@@ -129,7 +129,7 @@ async function examine(node: HyperNat, { key, guest, shared, limits, oncheck }: 
     beyondCheck(beyond),
     portMapping && portMappingCheck(portMapping, nat, beyond),
     clockCheck(clockFound, limits.clockJumpMs),
-    targetCheck(shared, name => knownGames().titleOf(name))
+    targetCheck(shared, titleOf)
   )
 
   const server = key ? await examineServer(node, key, guest, survey, limits) : null

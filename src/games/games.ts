@@ -83,11 +83,6 @@ export class Games {
     )
   }
 
-  /** What people call a port map: in its owner's words, or else as the game does. */
-  titleOf(name: string): string {
-    return partsOf(name).own || (this.ofMap(name)?.name ?? name)
-  }
-
   /** The game that the name of a port map tells, as `mapName` writes it. */
   ofMap(name: string | undefined): Recipe | undefined {
     const { id } = partsOf(name ?? '')
@@ -111,21 +106,47 @@ export function knownGames(): Games {
   return known
 }
 
+/**
+ * What people call a port map: in its owner's words, or else as the game does. Of all recipes it reads that of the game alone.
+ */
+export function titleOf(name: string): string {
+  const { id, own } = partsOf(name)
+  if (own || id === undefined) return own || name
+  let title = titles.get(id)
+  if (title === undefined) {
+    const file = `${id}.json`
+    const folder = [ownFolder(), SHIPPED].find(folder => filesOf(folder).includes(file))
+    title = folder === undefined ? name : (new Games(...recipesOf(folder, [file])).find(id)?.name ?? name)
+    titles.set(id, title)
+  }
+  return title
+}
+
+/** What was read for {@link titleOf}. */
+const titles = new Map<string, string>()
+
 /** Reads every recipe of some folders; one that is missing is empty. */
 export function readGames(folders: readonly string[]): Games {
+  const all = folders.map(folder => recipesOf(folder, filesOf(folder)))
+  return new Games(
+    all.flatMap(([recipes]) => recipes),
+    all.flatMap(([, faults]) => faults)
+  )
+}
+
+/** Some recipes of a folder, and those of them that cannot be used. */
+function recipesOf(folder: string, files: readonly string[]): [Recipe[], Fault[]] {
   const recipes: Recipe[] = []
   const faults: Fault[] = []
-  for (const folder of folders) {
-    for (const file of filesOf(folder)) {
-      const path = join(folder, file)
-      try {
-        recipes.push(parseRecipe(readAny(path).toString(), file.replace(/\.json$/, '')))
-      } catch (err) {
-        faults.push({ path, message: err instanceof Error ? err.message : String(err) })
-      }
+  for (const file of files) {
+    const path = join(folder, file)
+    try {
+      recipes.push(parseRecipe(readAny(path).toString(), file.replace(/\.json$/, '')))
+    } catch (err) {
+      faults.push({ path, message: err instanceof Error ? err.message : String(err) })
     }
   }
-  return new Games(recipes, faults)
+  return [recipes, faults]
 }
 
 function filesOf(folder: string): string[] {

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod'
 import { OptionsError } from '../errors.js'
-import { knownGames } from '../games/games.js'
+import { knownGames, titleOf } from '../games/games.js'
 import { guestHelp, hostHelp } from '../games/help.js'
 import { portsOfGame, type Recipe } from '../games/recipe.js'
 import { encodeKey } from '../identity/encoding.js'
@@ -165,7 +165,7 @@ export class Actions {
       const maps = clientEntries(ticket)
       return {
         maps: maps.map(({ name, proto, port }) => ({
-          ...(name !== undefined && { name: knownGames().titleOf(name) }),
+          ...(name !== undefined && { name: titleOf(name) }),
           proto,
           port
         })),

@@ -1,6 +1,6 @@
 /** Events and log lines of the journal, as people read them. */
 import type { DaemonEvent } from '../events.js'
-import { knownGames } from '../games/games.js'
+import { titleOf } from '../games/games.js'
 import { runningText, waitingText } from '../games/help.js'
 import { shortKey } from '../identity/encoding.js'
 import { quoteName } from '../text/quote.js'
@@ -48,7 +48,6 @@ function tell(event: DaemonEvent): Told | undefined {
       return { level: 'info', text: `Waiting for ${shortKey(event.publicKey)}: ${event.message}` }
     case 'target': {
       const { state } = event
-      const titleOf = (name: string): string => knownGames().titleOf(name)
       return state === 'closed'
         ? { level: 'warning', text: waitingText(event, titleOf) }
         : { level: 'info', text: runningText(event, titleOf) }

@@ -1,7 +1,7 @@
 /** What the page shows, from what the options say and what the node does: what is missing there has not started yet. */
 
 import type { ClientMapInfo } from '../events.js'
-import { knownGames } from '../games/games.js'
+import { titleOf as gameTitle, knownGames } from '../games/games.js'
 import { guestHelp, hostHelp, waitingText } from '../games/help.js'
 import type { Recipe } from '../games/recipe.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
@@ -74,7 +74,7 @@ function serverView({ publicKey, maps, access }: ServerInFile, now: ServerStatus
     ...(now?.ticket !== undefined && !access.private && { ticket: now.ticket }),
     private: access.private,
     games: gamesIn(maps, (recipe, own) => hostHelp(recipe, own[0]!.host, own)),
-    waiting: closed.map(map => waitingText(map, title => knownGames().titleOf(title))),
+    waiting: closed.map(map => waitingText(map, gameTitle)),
     idle: closed.length > 0 && closed.length === now?.maps.length,
     announced: now?.announced ?? 'starting',
     guests: [...invites, ...allowed, ...others]
@@ -124,7 +124,7 @@ function addressView({ name, proto, localHost, localPort }: OpenMap): AddressVie
 }
 
 function titleOf(name: string | undefined): string | undefined {
-  return name === undefined ? undefined : knownGames().titleOf(name)
+  return name === undefined ? undefined : gameTitle(name)
 }
 
 /**
@@ -142,7 +142,7 @@ export function gamesIn<M extends Pick<Entry, 'name' | 'lobby'>>(
     const own = maps.filter(map => map.name === name)
     const listed = recipe.works === 'yes' && own.some(({ lobby }) => lobby !== undefined)
     const told = help(recipe, own)
-    return told === undefined ? [] : [{ title: games.titleOf(name), help: told, listed }]
+    return told === undefined ? [] : [{ title: gameTitle(name), help: told, listed }]
   })
 }
 

@@ -105,9 +105,9 @@ test('the summary of pings', () => {
     path: 'lan'
   } as const
   assert.equal(
-    summaryText(all),
+    summaryText(all, 'EPkmaN7v..'),
     '--- EPkmaN7v.. ---\n4 sent, 3 answered, 25 % lost, path lan\nround trip min/mean/max 1.0/2.0/3.0 ms, jitter 0.5 ms\n'
   )
   const none = { ...all, answered: 0, loss: 1, min: null, mean: null, max: null, jitter: null, path: null }
-  assert.equal(summaryText(none), '--- EPkmaN7v.. ---\n4 sent, 0 answered, 100 % lost\n')
+  assert.equal(summaryText(none, 'EPkmaN7v..'), '--- EPkmaN7v.. ---\n4 sent, 0 answered, 100 % lost\n')
 })

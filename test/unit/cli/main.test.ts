@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -53,6 +53,44 @@ test('help and version: exit code 0', async () => {
   assert.match(help.stdout, /Advanced:/)
   assert.equal(help.stderr, '')
   assert.equal((await main(['--version'])).code, 0)
+})
+
+/** Prints the packages that are loaded to stderr. */
+const HOOK = `import { writeSync } from 'node:fs'
+export async function resolve(name, context, next) {
+  const found = await next(name, context)
+  const [, loaded] = /node_modules\\/([^/]+)\\//.exec(found.url) ?? []
+  if (loaded) writeSync(2, 'loaded ' + loaded + '\\n')
+  return found
+}`
+
+/** The packages that a command loads. */
+function loadedBy(...args: string[]): Set<string> {
+  const asUrl = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`
+  const register = `import { register } from 'node:module'; register(${JSON.stringify(asUrl(HOOK))})`
+  const { status, stderr } = spawnSync(process.execPath, ['--import', asUrl(register), mainFile, ...args], {
+    cwd,
+    encoding: 'utf8'
+  })
+  assert.equal(status, 0, stderr)
+  return new Set([...stderr.matchAll(/^loaded (.*)$/gm)].map(([, name = '']) => name))
+}
+
+test('help loads neither the judge of options nor the cryptography', () => {
+  const judge = 'zod'
+  const cryptography = 'sodium-native'
+  for (const args of [
+    ['--help'],
+    ['join', '--help'],
+    ['--version'],
+    ['--get-yargs-completions', 'hyper-nat', 'jo']
+  ]) {
+    const loaded = loadedBy(...args)
+    assert.ok(loaded.has('yargs'), args.join(' '))
+    assert.ok(!loaded.has(judge) && !loaded.has(cryptography), args.join(' '))
+  }
+  assert.ok(loadedBy('games', 'minecraft').has(judge))
+  assert.ok(loadedBy('keygen').has(cryptography))
 })
 
 test('a reader that has gone ends it quietly', async t => {

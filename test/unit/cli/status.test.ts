@@ -4,7 +4,6 @@ import { journalText } from '../../../src/cli/logs.js'
 import { listText, statusText, timeText } from '../../../src/cli/status-text.js'
 import type { DaemonStatus } from '../../../src/control/wire.js'
 import { noDatagrams } from '../../../src/datagrams/datagrams.js'
-import { plainLine } from '../../../src/log/log.js'
 import { emptyTally } from '../../../src/session/traffic.js'
 import { type DisconnectedStatus, type SessionStatus, withRates } from '../../../src/status.js'
 import { bytesText } from '../../../src/text/bytes.js'
@@ -175,8 +174,8 @@ test('rates are of the same session only, and never below 0', () => {
   assert.deepEqual(rates({ ...then, since: 1 }), { bytesIn: 0, bytesOut: 0 })
 })
 
-test('what happened, with its time', () => {
-  const text = journalText(plainLine)
+test('what happened, with its time', async () => {
+  const text = await journalText()
   const time = '2026-01-02T03:04:05.678Z'
   const peer = { publicKey: KEY, peer: PEER, host: 'abc' }
   assert.equal(
