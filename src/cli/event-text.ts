@@ -78,7 +78,7 @@ export class EventText {
           ? `${waitingText(event, this.#titleOf)}: start it, then guests can use it.\n`
           : `${runningText(event, this.#titleOf)}.\n`
       case 'ui':
-        return `The page to host, to join and to watch is at\n  ${event.url}\nThis link is for you alone, until hyper-nat ends.\n`
+        return `Open the control page:\n  ${event.url}\nKeep this link private; it works until hyper-nat stops.\n`
       case 'metrics':
         return `Metrics at ${event.url}\n`
       case 'relaying':

@@ -15,7 +15,7 @@ export const file: Command = {
   describe: 'Run the entries of ./options.json',
   flags: {
     config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' },
-    ui: { type: 'boolean', describe: 'With a page on this computer, whose link it shows' },
+    ui: { type: 'boolean', describe: 'Also serve the control page, and show its link' },
     ...identityFlag,
     ...relayFlag,
     ...runFlags
@@ -34,7 +34,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     const ui = options.ui ?? (args.ui === true ? { port: 0 } : undefined)
     // The page can do with an empty one: it is to be filled there.
     if (options.entries.length === 0 && !ui) {
-      throw new OptionsError([{ path: 'schema', message: 'is empty; it holds at least one entry' }])
+      throw new OptionsError([{ path: 'schema', message: 'is empty; add at least one entry' }])
     }
     return { ...options, ...(identity !== undefined && { identity }), ...(ui && { ui }) }
   }
@@ -73,5 +73,5 @@ and have your friends run the line that it shows. Or write an ${DEFAULT_FILE} he
     ]
   }
 
-"server" entries share ports, "client" entries open them. ${name} --help tells the rest.
+"server" entries share ports, "client" entries open them. ${name} help lists all commands.
 `

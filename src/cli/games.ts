@@ -10,7 +10,7 @@ import { table } from './table.js'
 export const games: Command = {
   name: 'games',
   describe: 'List the games that can be shared by name',
-  positional: { name: 'search', describe: 'Words to look for; the name of one game tells all about it' },
+  positional: { name: 'search', describe: 'Words to look for; the name of one game shows its details' },
   flags: {},
   examples: [
     ['hyper-nat games', 'all of them'],

@@ -36,13 +36,13 @@ export const host: Command = {
     ...secretFlags,
     ...accessFlags,
     host: { type: 'string', describe: 'Where the game runs: an address or a name (127.0.0.1)' },
-    name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
+    name: { type: 'string', describe: 'Name that your friends see' },
     ...discoveryFlag,
     'no-player-addresses': {
       type: 'boolean',
       describe: 'Let the game see all guests come from 127.0.0.1, instead of an address for each'
     },
-    force: { type: 'boolean', describe: 'Share it even if it cannot be played so' },
+    force: { type: 'boolean', describe: 'Share it even if it does not work through hyper-nat' },
     ...qrFlag,
     ...relayFlag,
     ...tcpFlags,
@@ -83,7 +83,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   if (unplayable && args.force !== true) {
     throw new HyperNatError(
       'GAME_UNPLAYABLE',
-      `${unplayable.name} cannot be played so. ${unplayable.why} Share it anyway with --force.`
+      `${unplayable.name} does not work through hyper-nat. ${unplayable.why} To share it anyway, add --force.`
     )
   }
   const { secret, generated, warning } = await secretOf(args, context)

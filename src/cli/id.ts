@@ -25,7 +25,7 @@ async function job(args: Arguments): Promise<Job> {
   return {
     answer: {
       text: `${publicKey}\n`,
-      hint: `The owner of a server lets you in by this key. You come with it by\n  hyper-nat join TICKET --identity ${shown}\n`,
+      hint: `Send this key to the owner of a server, who can allow it. Then join with it:\n  hyper-nat join TICKET --identity ${shown}\n`,
       json: { event: 'identity', publicKey, file }
     }
   }

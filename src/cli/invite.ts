@@ -109,5 +109,5 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
 
 /** What an invite is worth at a server that is not private. */
 const PUBLIC =
-  'The server is not private: whoever has its public key comes in, too, to all of its ports, and this invite only gives the\n' +
+  'The server is not private: everyone who has its public key can use all of its ports, and this invite only gives the\n' +
   'guest a name. "private": true in its entry keeps everybody else out.\n'

@@ -87,7 +87,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     return `  ${parts.join('; ')}\n`
   }
   const shown = servers.map(server => {
-    const who = server.access.private ? 'private' : 'not private: whoever has the public key comes in, too'
+    const who = server.access.private ? 'private' : 'not private: everyone who has the public key can join'
     const lines = listed(server).map(line).join('') || '  nobody is invited\n'
     return `${server.publicKey} (${who})\n${lines}`
   })

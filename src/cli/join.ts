@@ -39,16 +39,16 @@ export const join: Command = {
     ...discoveryFlag,
     save: {
       type: 'boolean',
-      describe: `Write what is opened into ${DEFAULT_FILE}, for hyper-nat alone to open it again`
+      describe: `Save it in ${DEFAULT_FILE}, so that hyper-nat alone opens it again`
     },
     config: { alias: 'c', type: 'string', describe: `Another file than ./${DEFAULT_FILE}, with --save` },
     ...duplicateFlag,
     ...qrFlag,
     identity: {
       type: 'string',
-      describe: 'A file with the key by which servers know this computer (one of its own for each server)'
+      describe: 'File with the key that identifies you to servers (one for each server)'
     },
-    anonymous: { type: 'boolean', describe: 'Come as somebody else each time, with a fresh key' },
+    anonymous: { type: 'boolean', describe: 'Use a new key each time: servers do not recognize you' },
     ...relayFlag,
     ...runFlags
   },
@@ -72,12 +72,12 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const file = text(args, 'config')
   if (file !== undefined && !args.save) {
     throw new OptionsError(
-      [{ path: '-c', message: 'goes with --save only: join reads no file' }],
+      [{ path: '-c', message: 'only works with --save: join itself reads no options file' }],
       'BAD_USAGE'
     )
   }
   if (args.anonymous && args.identity !== undefined) {
-    const message = 'is given beside --identity, which is a key to be known by; give one of them'
+    const message = 'cannot be combined with --identity; give one of them'
     throw new OptionsError([{ path: '--anonymous', message }], 'BAD_USAGE')
   }
   const extra = {
@@ -122,7 +122,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
             const told =
               (await save(maps)) === 0
                 ? `${path} has it already\n`
-                : `Saved in ${path}: hyper-nat opens it again\n`
+                : `Saved in ${path}. hyper-nat alone opens it next time.\n`
             return told + (await nameIdentity(path, identity))
           }
         }
@@ -139,7 +139,7 @@ async function keptIdentity(publicKey: Uint8Array, warnings: Warning[]): Promise
     return file
   } catch (err) {
     const why = err instanceof Error ? err.message : String(err)
-    const message = `${why}. Until then the server takes you for somebody else each time`
+    const message = `${why}. Until this is fixed, the server sees a new guest each time you join`
     warnings.push({ code: 'IDENTITY_NOT_KEPT', path: 'TICKET', message })
     return undefined
   }
@@ -150,7 +150,7 @@ async function nameIdentity(path: string, identity: string | undefined): Promise
   if (identity === undefined) return ''
   const { saveIdentity } = await import('../options/edit.js')
   if (await saveIdentity(path, identity)) return ''
-  return `${path} names another identity file, which stays: --identity names this one\n`
+  return `${path} names another identity file, and keeps it. Give --identity to use this one.\n`
 }
 
 /** Saves for a daemon that runs from the file, which opens the ports in place of this process. */
@@ -194,8 +194,8 @@ function handOver(
       if (args.json)
         stdout(`${JSON.stringify({ event: 'saved', publicKey, pid, maps: maps.map(mapInfo) })}\n`)
       else if (!args.quiet) {
-        const done = missing.length > 0 ? 'Saved in' : 'It was in'
-        stdout(`${done} ${path}; the hyper-nat that runs from there (process ${pid}) has it open\n${said}`)
+        const done = missing.length > 0 ? `Saved in ${path}` : `${path} has it already`
+        stdout(`${done}. The running hyper-nat (process ${pid}) has it open.\n${said}`)
         stdout(joinHints(maps, entries, await gamesOf()))
       }
       return EXIT.done

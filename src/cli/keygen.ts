@@ -19,7 +19,7 @@ async function job(): Promise<Job> {
   return {
     answer: {
       text:
-        `secret (for your server only; whoever knows it can pose as it)\n  ${secret.reveal()}\n` +
+        `secret (for your server only; anyone who knows it can pose as it)\n  ${secret.reveal()}\n` +
         `public key (for your friends)\n  ${publicKey}\n`,
       json: { event: 'keygen', secret: secret.reveal(), publicKey }
     }

@@ -14,8 +14,8 @@ export const logs: Command = {
   describe: 'Show recent events: who came and went, and why',
   flags: {
     ...runningFlags,
-    follow: { alias: 'f', type: 'boolean', describe: 'And what it tells from now on, until Ctrl-C' },
-    lines: { alias: 'n', type: 'string', describe: 'How many at the most (all that it keeps)' }
+    follow: { alias: 'f', type: 'boolean', describe: 'Keep showing new events, until Ctrl-C' },
+    lines: { alias: 'n', type: 'string', describe: 'How many at most (all that are kept)' }
   },
   examples: [['hyper-nat logs -n 20 -f', 'the last 20, then each as it comes']],
   subject: () => 'hyper-nat logs',
@@ -38,7 +38,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       stopped.then(() => control.close())
       try {
         await control.logs({ lines, follow: args.follow === true }, say, left => {
-          if (!args.json) stdout(`(${left} lines left out: they came faster than they were shown)\n`)
+          if (!args.json) stdout(`(${left} lines were left out: they came faster than they could be shown)\n`)
         })
         return EXIT.done
       } finally {

@@ -5,6 +5,7 @@ import type { DaemonEvent, ServiceEvent } from '../events.js'
 import type { Warning } from '../options/entry.js'
 import type { Answer } from './command.js'
 import type { CliContext } from './context.js'
+import { counted } from './counted.js'
 import { EventText, type TextExtras } from './event-text.js'
 
 export interface Output {
@@ -141,8 +142,9 @@ export class TextOutput implements Output {
   failure(err: unknown, subject: string): void {
     if (err instanceof OptionsError) {
       const faults = err.faults.map(({ path, message }) => `  ${path ? `${path}: ` : ''}${message}\n`)
-      const many = faults.length === 1 ? 'a fault' : `${faults.length} faults`
-      this.#streams.stderr(`${subject}: ${many}, nothing was done\n${faults.join('')}`)
+      this.#streams.stderr(
+        `${subject}: ${counted(faults.length, 'error')}; nothing was started\n${faults.join('')}`
+      )
     } else if (err instanceof HyperNatError) {
       this.#streams.stderr(`error ${err.code}: ${err.message}\n`)
     } else {

@@ -17,8 +17,8 @@ export const ping: Command = {
   positional: ticketWords,
   flags: {
     ...keyFlag,
-    count: { alias: 'c', type: 'string', describe: 'End after so many (when Ctrl-C is pressed)' },
-    interval: { alias: 'i', type: 'string', describe: 'Seconds between two (1)' },
+    count: { alias: 'c', type: 'string', describe: 'Stop after this many pings (default: Ctrl-C)' },
+    interval: { alias: 'i', type: 'string', describe: 'Seconds between pings (1)' },
     ...relayFlag
   },
   examples: [

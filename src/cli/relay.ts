@@ -20,7 +20,7 @@ export const relay: Command = {
     secret: {
       alias: 's',
       type: 'string',
-      describe: 'What its public key comes from (or HYPER_NAT_SECRET); others see it in the process list'
+      describe: 'Secret its key is derived from (or HYPER_NAT_SECRET); other users see it in the process list'
     },
     'secret-file': { type: 'string', describe: 'A file that holds the secret; - for stdin' },
     allow: {
@@ -66,7 +66,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { weaknessOf } = await import('../identity/strength.js')
   const weakness = weaknessOf(secret.text)
   if (weakness) {
-    const message = `the secret ${weakness}: whoever finds it can pose as this relay; use a long random one`
+    const message = `the secret ${weakness}: anyone who finds it can pose as this relay; use a long random one`
     warnings.push({ code: 'WEAK_SECRET', path: secret.place, message })
   }
   return {

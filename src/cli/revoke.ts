@@ -34,4 +34,4 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
 
 const PUBLIC =
   'The server is not private, and the ticket holds its public key: its owner can still come in with that, without a name.\n' +
-  '"private": true in the entry of the server keeps out whoever is not invited.\n'
+  '"private": true in the entry of the server keeps out everyone who is not invited.\n'

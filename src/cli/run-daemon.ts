@@ -96,8 +96,7 @@ function reportOpened(daemon: RunningDaemon, opened: NonNullable<DaemonJob['open
     if (event.event !== 'ready' || event.mode !== 'client') return
     opened(event.maps).then(
       text => output.note(text),
-      err =>
-        output.event({ event: 'warning', code: codeOf(err), message: `It was not saved. ${oneLine(err)}` })
+      err => output.event({ event: 'warning', code: codeOf(err), message: `Not saved. ${oneLine(err)}` })
     )
   })
 }

@@ -77,6 +77,6 @@ async function collect(
     if (err instanceof OptionsError) found = [...faults, ...err.faults]
   }
   output.failure(new OptionsError(found, 'BAD_USAGE'), name)
-  output.advice(`${name.replace('hyper-nat', context.name)} --help tells more\n`)
+  output.advice(`${name.replace('hyper-nat', context.name)} --help lists the flags\n`)
   return undefined
 }

@@ -112,6 +112,7 @@ export function reloadedText({ added, removed, restart }: Reloaded): string {
     ...(added.length > 0 ? [`${counted(added.length, 'port')} added`] : []),
     ...(removed.length > 0 ? [`${counted(removed.length, 'port')} removed`] : [])
   ]
-  const waits = restart.length > 0 ? `Start hyper-nat anew for what changed in ${restart.join(', ')}.\n` : ''
-  return `The options were read again${counts.length > 0 ? `: ${counts.join(', ')}` : ''}.\n${waits}`
+  const waits =
+    restart.length > 0 ? `Restart hyper-nat to apply what changed in ${restart.join(', ')}.\n` : ''
+  return `Reloaded the options${counts.length > 0 ? `: ${counts.join(', ')}` : ''}.\n${waits}`
 }

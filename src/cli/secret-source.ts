@@ -24,7 +24,7 @@ export async function secretOf(args: Arguments, context: CliContext): Promise<Se
   const path = text(args, 'secret-file')
   if (flag !== undefined && path !== undefined) {
     throw new OptionsError(
-      [{ path: '--secret-file', message: 'is given beside -s; give one of them' }],
+      [{ path: '--secret-file', message: 'cannot be combined with -s; give one of them' }],
       'BAD_USAGE'
     )
   }

@@ -35,7 +35,7 @@ export const server: Command = {
     ...secretFlags,
     ...accessFlags,
     host: { type: 'string', describe: 'Where the ports are: an address or a name (127.0.0.1)' },
-    name: { type: 'string', describe: 'What you call it: the ticket tells your friends' },
+    name: { type: 'string', describe: 'Name that your friends see' },
     ...featureFlags,
     ...qrFlag,
     ...relayFlag,

@@ -22,7 +22,7 @@ export const service: Command = {
       type: 'boolean',
       describe: 'From the start of the machine on, not only while you are logged in'
     },
-    'dry-run': { type: 'boolean', describe: 'Only tell what would be done' }
+    'dry-run': { type: 'boolean', describe: 'Only show what would be done' }
   },
   examples: [
     ['hyper-nat service install --dry-run', 'what would be written and run'],

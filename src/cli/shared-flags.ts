@@ -20,8 +20,8 @@ export const everyFlag: Readonly<Record<string, Flag>> = {
     describe:
       'Folder of the control socket, for status, stop, reload and logs; off for none (or HYPER_NAT_CONTROL)'
   },
-  verbose: { alias: 'v', type: 'count', describe: 'Tell more on stderr; -vv for everything' },
-  quiet: { type: 'boolean', describe: 'Tell only errors' },
+  verbose: { alias: 'v', type: 'count', describe: 'Show more on stderr; -vv shows everything' },
+  quiet: { type: 'boolean', describe: 'Show only errors' },
   json: { type: 'boolean', describe: 'One JSON object per event on stdout, diagnostics as JSON on stderr' }
 }
 
@@ -84,7 +84,7 @@ export function serverOf(args: Arguments): { publicKey: string | undefined; tick
 }
 
 export const discoveryFlag: Readonly<Record<string, Flag>> = {
-  'no-discovery': { type: 'boolean', describe: 'Leave the LAN lists of games alone' }
+  'no-discovery': { type: 'boolean', describe: 'Do not show games in LAN lists' }
 }
 
 /** Whether games may show up in LAN lists. */
@@ -97,14 +97,14 @@ export const secretFlags: Readonly<Record<string, Flag>> = {
   secret: {
     alias: 's',
     type: 'string',
-    describe: 'What the public key comes from (or HYPER_NAT_SECRET); others see it in the process list'
+    describe: 'Secret your key is derived from (or HYPER_NAT_SECRET); other users see it in the process list'
   },
   'secret-file': { type: 'string', describe: 'A file that holds the secret; - for stdin' }
 }
 
 /** Who may come in. */
 export const accessFlags: Readonly<Record<string, Flag>> = {
-  private: { type: 'boolean', describe: 'Let in only those whose keys --allow names' },
+  private: { type: 'boolean', describe: 'Admit only the keys that --allow lists' },
   allow: {
     type: 'string',
     array: true,
@@ -119,7 +119,7 @@ export function accessOf(args: Arguments): AccessFlags {
 export const portMappingFlag: Readonly<Record<string, Flag>> = {
   'no-port-mapping': {
     type: 'boolean',
-    describe: 'Ask no router for a port that leads here (UPnP, NAT-PMP, PCP)'
+    describe: 'Do not ask the router to map a port (UPnP, NAT-PMP, PCP)'
   }
 }
 
@@ -138,7 +138,7 @@ export function stopSignal(stopped: Promise<unknown>): AbortSignal {
 export const identityFlag: Readonly<Record<string, Flag>> = {
   identity: {
     type: 'string',
-    describe: 'A file with the key by which servers know this computer (a fresh key each time)'
+    describe: 'File with the key that identifies you to servers (a new key each time)'
   }
 }
 

@@ -64,7 +64,7 @@ export async function unknownArguments(
   for (const word of words.slice(1)) {
     faults.push({
       path: shown(word),
-      message: `belongs to no flag${wordHint(word, own)}`
+      message: `unexpected argument${wordHint(word, own)}`
     })
   }
   return [...faults, ...repeated(args, command)]

@@ -5,7 +5,7 @@ import type { ClientMapInfo, ConnectionInfo } from '../events.js'
 import { udpSweepMs } from '../flows/udp.js'
 import { encodeKey } from '../identity/encoding.js'
 import type { KeyPair } from '../identity/keys.js'
-import { isAsked, queryEar } from '../lan/query-ear.js'
+import { isAsked, makeQueryListener } from '../lan/query-listener.js'
 import { LoopbackSender, Repeater } from '../lan/repeater.js'
 import { REFUSED_REST_MS } from '../limits.js'
 import { LogThrottle } from '../log/throttle.js'
@@ -172,7 +172,7 @@ export class Client {
   }
 
   async #listenForQueries(map: OpenMap, lobby: NonNullable<OpenMap['lobby']>): Promise<void> {
-    const queryListener = queryEar({
+    const queryListener = makeQueryListener({
       ...this.#deps,
       lobby,
       port: map.localPort,

@@ -114,7 +114,7 @@ export function networkCheck(survey: Survey): Check {
     return note(
       'network',
       `UDP is blocked here; a relay by TCP works: ${what}.`,
-      'Everything works so, with a detour. For direct paths, let UDP out in the firewall of this computer and of the router.'
+      'Everything works, with a detour. For direct paths, allow outgoing UDP in the firewalls of this computer and of the router.'
     )
   }
   if (answered === 0) {

@@ -146,17 +146,21 @@ function qualityCheck({ rtt, jitter, loss }: ServerFinding, limits: Thresholds):
   if (rtt === null) {
     return problem(
       'quality',
-      `The connection stands, and no ping was answered (${lost}).`,
-      'Try again; if it stays so, run hyper-nat doctor at the server.'
+      `Connected, but no ping was answered (${lost}).`,
+      'Try again. If this repeats, run hyper-nat doctor on the server.'
     )
   }
   const message = `Round trip ${milliseconds(rtt)}, jitter ${milliseconds(jitter ?? 0)}, ${lost}.`
   const steady =
-    'Use a cable in place of Wi-Fi, and stop downloads on both sides; --protocol tcpudp is for lines that lose packets.'
+    'Use a cable instead of Wi-Fi, and stop downloads on both sides. If packets still get lost, --duplicate on both sides sends small UDP packets twice.'
   if (loss !== null && loss >= limits.badLoss) return problem('quality', message, steady)
   if (loss || (jitter ?? 0) >= limits.unsteadyMs) return note('quality', message, steady)
   if (rtt >= limits.slowMs) {
-    return note('quality', message, 'The way is long, or a line on it is full: stop downloads on both sides.')
+    return note(
+      'quality',
+      message,
+      'The path is long, or a line on it is full. Stop downloads on both sides.'
+    )
   }
   return ok('quality', message)
 }
@@ -182,14 +186,14 @@ function hostChecks({ hosts, shared }: ServerFinding, limits: Thresholds): Check
       return note(
         'host',
         message,
-        'Start all hosts with the same options, else it is by chance what is open.'
+        'Start all hosts with the same options; otherwise which ports work depends on chance.'
       )
     }
     return loss >= limits.badLoss ? note('host', message, AT_THE_HOST) : ok('host', message)
   })
 }
 
-const AT_THE_HOST = 'Run hyper-nat doctor on that machine. While others answer, they are used.'
+const AT_THE_HOST = 'Run hyper-nat doctor on that machine. Guests use the others meanwhile.'
 
 const PATHS: Readonly<Record<PathKind, string>> = {
   lan: 'within the LAN',

@@ -65,11 +65,11 @@ export class Games {
   /** What is wrong with a word that is no game, as the rest of a sentence. */
   unknown(word: string): string {
     const broken = this.faults.find(({ path }) => path.endsWith(`${word}.json`))
-    if (broken) return `is ${quote(word)}, whose recipe ${broken.path} cannot be used: ${broken.message}`
+    if (broken) return `the recipe of ${quote(word)}, ${broken.path}, cannot be used: ${broken.message}`
     const [found] = this.search(word)
     const meant = guess(bare(word), [...this.#byWord.keys()], {}) ?? found?.id
     const hint = meant ? `did you mean "${meant}"? ` : ''
-    return `is ${quote(word)}, which is no game known here; ${hint}hyper-nat games lists them all`
+    return `unknown game ${quote(word)}; ${hint}hyper-nat games lists all games`
   }
 
   /** Those whose id, name or one alias holds every word of a text, a number as a word of its own; all for an empty text. */

@@ -91,7 +91,7 @@ export const recipeShape = z
       .optional(),
     works: z.enum(['yes', 'by address', 'no']).meta({
       description:
-        'Whether it shows up in the LAN list by itself, is joined by its address, or cannot be played so.'
+        'Whether it shows up in the LAN list by itself, is joined by its address, or does not work.'
     }),
     why: line('Why it is not "yes", or what else to know.').optional(),
     tried: line('What was run to see that it works; left out: nothing yet.').optional(),

@@ -8,9 +8,9 @@ import type { Announces } from '../games/discovery.js'
 import type { Lobby } from '../games/lobby.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
+import { isIPv4Loopback } from '../text/address.js'
 import type { Clock, Timer } from '../util/clock.js'
-import { Ear, type EarParts, type OpenEar } from './ear.js'
-import { isLoopback } from './own-addresses.js'
+import { LanListener, type LanListenerParts, type OpenLanListener } from './lan-listener.js'
 import { announcedPort, announcementOf } from './port-field.js'
 
 /** A shared map, as far as this matters. */
@@ -33,8 +33,8 @@ export interface AnnouncerParts {
   /** Whether the program behind a map runs. */
   readonly answers: (map: AnnouncedMap) => boolean
   readonly emit: (event: DaemonEvent) => void
-  /** Makes an ear. */
-  readonly ear?: (parts: EarParts) => OpenEar
+  /** Makes a listener. */
+  readonly listener?: (parts: LanListenerParts) => OpenLanListener
 }
 
 /** A map whose game announces. */
@@ -50,7 +50,7 @@ interface Row {
 export class Announcer {
   readonly #parts: AnnouncerParts
   readonly #rows: readonly Row[]
-  readonly #ears: OpenEar[] = []
+  readonly #listeners: OpenLanListener[] = []
   readonly #timers = new Map<Row, Timer>()
   /** Games and ports that were heard of and are not shared: each is told once. */
   readonly #elsewhere = new Set<string>()
@@ -70,14 +70,14 @@ export class Announcer {
   /** Begins to listen, if there is a game that announces. */
   async start(): Promise<void> {
     if (this.#closed) return
-    const { ear = parts => new Ear(parts), clock, limits, log, emit } = this.#parts
+    const { listener = parts => new LanListener(parts), clock, limits, log, emit } = this.#parts
     const games = new Map(this.#rows.map(row => [row.lobby.game, row]))
     for (const [game, { discovery, lobby }] of games) {
       const { port, group } = discovery
-      const one = ear({
+      const one = listener({
         port,
         group,
-        others: this.#rows.flatMap(({ map }) => (isLoopback(map.host) ? [] : [map.host])),
+        others: this.#rows.flatMap(({ map }) => (isIPv4Loopback(map.host) ? [] : [map.host])),
         clock,
         limits,
         log,
@@ -89,9 +89,9 @@ export class Announcer {
           }),
         onmessage: (payload, from) => this.#onAnnouncement(game, discovery, payload, from)
       })
-      this.#ears.push(one)
+      this.#listeners.push(one)
     }
-    await Promise.all(this.#ears.map(one => one.open()))
+    await Promise.all(this.#listeners.map(one => one.open()))
     if (this.#closed) return
     // A game that announces itself does so before.
     for (const row of this.#rows) if (row.discovery.template !== undefined) this.#makeUpSoon(row)
@@ -100,7 +100,7 @@ export class Announcer {
   async close(): Promise<void> {
     this.#closed = true
     for (const timer of this.#timers.values()) timer.cancel()
-    await Promise.all(this.#ears.map(one => one.close()))
+    await Promise.all(this.#listeners.map(one => one.close()))
   }
 
   #onAnnouncement(
@@ -120,7 +120,7 @@ export class Announcer {
   /** The game is open on a port that nobody shares: most likely the one that should be. */
   #onElsewhere(game: string, port: number, address: string): void {
     // On loopback it is one that a guest of another server is told of here.
-    if (isLoopback(address) || this.#elsewhere.has(`${game} ${port}`)) return
+    if (isIPv4Loopback(address) || this.#elsewhere.has(`${game} ${port}`)) return
     if (this.#elsewhere.size >= this.#parts.limits.gamesElsewhere) return
     this.#elsewhere.add(`${game} ${port}`)
     const { title } = this.#rows.find(({ lobby }) => lobby.game === game)!.lobby

@@ -22,10 +22,6 @@ function interfaces(): ReturnType<typeof os.networkInterfaces> {
   }
 }
 
-export function isLoopback(address: string): boolean {
-  return address.startsWith('127.')
-}
-
 /** Whether a map that listens there is found at {@link LOCALHOST}. */
 export function isFoundOnLoopback(localHost: string): boolean {
   return [LOCALHOST, 'localhost', '0.0.0.0'].includes(localHost)

@@ -6,7 +6,7 @@ import { isOwnHost } from '../http/host-header.js'
 import { HttpServer } from '../http/server.js'
 import { METRICS_LIMITS, type MetricsLimits } from '../limits.js'
 import type { MetricsPlace } from '../options/entry.js'
-import { LOCALHOST } from '../text/address.js'
+import { isLoopback, LOCALHOST } from '../text/address.js'
 import { listenError } from '../util/listen-error.js'
 
 /** What is served, and as what. */
@@ -70,8 +70,4 @@ function routes(host: string, read: () => Promise<MetricsPage>): Hono {
 
 function text(c: Context, status: ContentfulStatusCode, message: string): Response {
   return c.body(`${message}\n`, status, { 'content-type': 'text/plain' })
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host)
 }

@@ -7,6 +7,7 @@ import HyperDHT from 'hyperdht'
 import { HyperNatError } from '../errors.js'
 import type { ServiceEvent } from '../events.js'
 import { ENOUGH_NODES } from '../limits.js'
+import { isLoopback, LOCALHOST } from '../text/address.js'
 import { listenError } from '../util/listen-error.js'
 import { ownAddresses } from './addresses.js'
 import { pathOf } from './path.js'
@@ -114,10 +115,9 @@ export function othersOf(
 
 /** The address that most others can reach: a public one before one of the LAN before this machine alone. */
 export function bestAddress(addresses: readonly string[]): string {
-  const isLoopback = (address: string): boolean => address.startsWith('127.')
   return (
     addresses.find(address => pathOf(address) === 'direct') ??
     addresses.find(address => !isLoopback(address)) ??
-    '127.0.0.1'
+    LOCALHOST
   )
 }

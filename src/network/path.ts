@@ -12,19 +12,10 @@ HOME.addAddress('::1', 'ipv6')
 HOME.addSubnet('fc00::', 7, 'ipv6')
 HOME.addSubnet('fe80::', 10, 'ipv6')
 
-const LOOPBACK = new net.BlockList()
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
-LOOPBACK.addAddress('::1', 'ipv6')
-
 /** How packets to `host` travel. */
 export function pathOf(host: string | null): PathKind {
   if (host === null) return 'direct'
   return isHomeAddress(host) ? 'lan' : 'direct'
-}
-
-/** Whether packets to an address stay on this machine. */
-export function isLoopback(host: string): boolean {
-  return LOOPBACK.check(host, net.isIPv6(host) ? 'ipv6' : 'ipv4')
 }
 
 /** Whether packets go through somebody else's machine. */

@@ -6,9 +6,10 @@ import type SecretStream from '@hyperswarm/secret-stream'
 import { codeOf } from '../errors.js'
 import type { PathKind } from '../events.js'
 import type { Limits } from '../limits.js'
+import { isLoopback } from '../text/address.js'
 import type { Link, LinkEvents } from '../wire/link.js'
 import { rateOf } from './internals.js'
-import { isHomeAddress, isLoopback, pathOf } from './path.js'
+import { isHomeAddress, pathOf } from './path.js'
 
 /** What IP, UDP and UDX put before a datagram, bytes. */
 const HEADERS_IPV4 = 20 + 8 + 20

@@ -1,5 +1,6 @@
 /** Checks what programs pass to the library, which TypeScript alone does not: all faults at once, each with its path. */
 import { type Fault, OptionsError } from '../errors.js'
+import { PROTOS } from '../proto.js'
 import { guess } from '../text/guess.js'
 import { PORT_MAX } from '../text/ports.js'
 import { oneOf, quote } from '../text/quote.js'
@@ -11,8 +12,6 @@ interface Field {
   readonly check: Check
   readonly required?: true
 }
-
-const PROTOS = ['tcp', 'udp', 'tcpudp']
 
 function typed(type: 'string' | 'boolean', what: string): Check {
   return value => (typeof value === type ? null : `is ${quote(value)}; give ${what}`)

@@ -438,7 +438,7 @@ function weakSecrets(placed: readonly Placed[], places: Places): Warning[] {
       path: places.field(['schema', index, 'secret']),
       message:
         `the secret ${weakness}: anybody who has the public key can try guesses at leisure, many thousands a second, and ` +
-        'whoever finds it can pose as this server; use a long random one (hyper-nat keygen makes one), and give your friends ' +
+        'anyone who finds it can pose as this server; use a long random one (hyper-nat keygen makes one), and give your friends ' +
         'the ticket that comes with it'
     })
   }

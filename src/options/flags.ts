@@ -216,7 +216,10 @@ export function reachOptions(flags: ReachFlags, keyNeeded: boolean): Reach {
   const ticket = text === undefined ? undefined : decodeTicket(text)
   const key = ticket?.publicKey ?? (publicKey === undefined ? undefined : judge(() => decodeKey(publicKey)))
   if (publicKey !== undefined && flags.ticket !== undefined) {
-    faults.push({ path: '-k', message: 'is given beside a ticket, which holds it; give one of them' })
+    faults.push({
+      path: '-k',
+      message: 'cannot be combined with a ticket, which contains the key; give one of them'
+    })
   } else if (keyNeeded && publicKey === undefined && !ticket) {
     faults.push({
       path: '-k',

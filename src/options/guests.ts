@@ -142,8 +142,8 @@ export async function removeGuest(
     if (server && !namesIn(server.access).includes(name)) {
       const names = namesIn(server.access)
       const meant = guess(name, names, {})
-      const hint = meant ? `did you mean ${quoteName(meant)}?` : 'hyper-nat invites lists those who are'
-      faults.push({ path: 'NAME', message: `${quoteName(name)} is nobody who is invited; ${hint}` })
+      const hint = meant ? `did you mean ${quoteName(meant)}?` : 'hyper-nat invites lists all guests'
+      faults.push({ path: 'NAME', message: `no invited guest is called ${quoteName(name)}; ${hint}` })
     }
     if (faults.length > 0 || !server) throw new OptionsError(faults)
     return { text: without(text, server, name), result: server }
@@ -167,7 +167,7 @@ export async function renameGuest(path: string, server: string, from: string, to
       faults.push({ path: 'NAME', message: 'is the name of another guest already; choose another one' })
     }
     if (found && !names.includes(from)) {
-      faults.push({ path: 'NAME', message: `${quoteName(from)} is nobody who is invited any more` })
+      faults.push({ path: 'NAME', message: `${quoteName(from)} is no longer invited` })
     }
     if (faults.length > 0 || !found) throw new OptionsError(faults)
     if (to === from) return { text, result: undefined }

@@ -209,7 +209,7 @@ function holds({ maps }: Ticket): string {
 function localPortsOf(ports: readonly number[], flags: JoinFlags, faults: Fault[]): Map<number, number> {
   const { offset, localPorts } = flags
   if (offset !== undefined && localPorts !== undefined) {
-    faults.push({ path: '--offset', message: 'is given beside -l; give one of them' })
+    faults.push({ path: '--offset', message: 'cannot be combined with -l; give one of them' })
   } else if (offset !== undefined) {
     const by = /^[+-]?\d{1,5}$/.test(offset.trim()) ? Number(offset) : Number.NaN
     const bad = ports.filter(port => !(port + by >= 1 && port + by <= PORT_MAX))

@@ -220,7 +220,7 @@ export const limitsShape = {
     0,
     RATE_MAX,
     LIMITS.framesPerSecond,
-    'Frames of one guest per second that carry tcp; further ones wait'
+    "Frames per second of one guest's shared stream, which opens connections and carries tcp on one machine and in a LAN; further ones wait"
   ),
   udpPerSecond: limit(
     0,
@@ -232,7 +232,7 @@ export const limitsShape = {
     0,
     RATE_MAX,
     LIMITS.datagramsPerSecond,
-    'Packets of one guest per second that carry udp and tcpudp; further ones are dropped'
+    'Packets per second of one guest that carry udp, tcpudp and, over the internet, tcp; further ones are dropped'
   ),
   guestBytesPerSecond: limit(
     0,

@@ -183,9 +183,6 @@ export const wholeFile = z.strictObject({
     .meta({ description: 'The entries: each shares or opens a port, a list or a range of ports.' })
 })
 
-/** What options.json may hold, before defaults. */
-export type OptionsInput = z.input<typeof wholeFile>
-
 /** What flags are turned into, before anything is judged: the shape of a file, whatever its values. */
 export interface RawOptions {
   schema: Record<string, unknown>[]

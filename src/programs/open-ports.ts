@@ -1,6 +1,7 @@
 /** The ports that a running program has open, its children's included. */
 
 import { codeOf, HyperNatError } from '../errors.js'
+import { isIPv4Loopback, typedHost } from '../text/address.js'
 import type { BoundSocket, RunningProcess } from './bound-socket.js'
 import { ephemeralRange, inodesOf, parents, programOf, socketsOfNetwork } from './linux.js'
 import { macosProcesses, macosSockets } from './macos.js'
@@ -99,14 +100,10 @@ function toPorts(
 ): OpenPort[] {
   const found = new Map<string, OpenPort>()
   for (const { proto, address, port } of sockets) {
-    if (!isReachable(address)) continue
+    if (!isIPv4Loopback(typedHost(address))) continue
     found.set(`${proto} ${port}`, { proto, port, ephemeral: least <= port && port <= most })
   }
   return [...found.values()].sort((a, b) => a.port - b.port || (a.proto < b.proto ? -1 : 1))
-}
-
-function isReachable(address: string): boolean {
-  return address === '0.0.0.0' || address === '::' || address.startsWith('127.')
 }
 
 /** A process, all that it started, and those that they started. */

@@ -3,7 +3,8 @@
 import { codeOf, HyperNatError } from '../errors.js'
 import type { PortSet } from '../games/port-set.js'
 import { portHolder } from '../programs/port-holder.js'
-import { formatPorts } from '../text/ports.js'
+import { LOCALHOST } from '../text/address.js'
+import { formatPorts, PORT_MAX } from '../text/ports.js'
 import { listenTcp } from './tcp.js'
 import { listenUdp } from './udp.js'
 
@@ -70,10 +71,6 @@ const FIRST_OPEN_PORT = 1024
 
 /** Where the services of those ports are found when they cannot have them: 8080, 8443, 8022. */
 const SERVICE_SHIFT = 8000
-
-const PORT_MAX = 65_535
-
-const LOOPBACK = '127.0.0.1'
 
 /** Where the same numbers are free most likely. Linux and Windows have them all, macOS has none but the first. */
 const OTHER_LOOPBACKS = Array.from({ length: 8 }, (_, i) => `127.0.0.${i + 2}`)
@@ -175,7 +172,7 @@ async function freeLoopback(
   { byAddress }: PortSet,
   given: readonly Obstacle[]
 ): Promise<string | undefined> {
-  if (!byAddress || group.host !== LOOPBACK) return undefined
+  if (!byAddress || group.host !== LOCALHOST) return undefined
   for (const host of OTHER_LOOPBACKS) {
     const isHere = await canHave('udp', host, 0)
     if (isHere && (await obstaclesOf(group, host, 0, given)).length === 0) return host

@@ -25,7 +25,7 @@ export interface UdpListener {
  * Listens for datagrams.
  * @param port 0 for any free one
  * @param onmessage gets each payload with its sender; the buffer may be kept
- * @param reusable whether a socket for all addresses shall be possible on the port (lan/ear.ts)
+ * @param reusable whether a socket for all addresses shall be possible on the port (lan/lan-listener.ts)
  * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED
  */
 export async function listenUdp(

@@ -1,5 +1,5 @@
 /** Addresses, as people read and type them. */
-import { isIPv4 } from 'node:net'
+import { BlockList, isIPv4, isIPv6 } from 'node:net'
 
 /** What programs find under the name localhost; for UDP some take only the IPv6 address, where nobody listens. */
 export const LOCALHOST = '127.0.0.1'
@@ -12,6 +12,15 @@ export function hostPort(host: string, port: number): string {
 /** Where a program on this machine reaches one that listens on `host`: on `::`, Node.js takes IPv4 as well. */
 export function typedHost(host: string): string {
   return host === '0.0.0.0' || host === '::' ? LOCALHOST : host
+}
+
+const LOOPBACK = new BlockList()
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
+LOOPBACK.addAddress('::1', 'ipv6')
+
+/** Whether packets to an address stay on this machine. */
+export function isLoopback(host: string): boolean {
+  return host.toLowerCase() === 'localhost' || LOOPBACK.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')
 }
 
 /** Whether a program that listens there is on this computer alone, and reached by IPv4. */

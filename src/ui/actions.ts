@@ -139,7 +139,7 @@ export class Actions {
     hostGame: async ({ game, ports, ...how }) => {
       const recipe = knownGames().find(game)
       if (recipe?.works === 'no') {
-        const message = `is ${recipe.name}, which cannot be played so: ${recipe.why}`
+        const message = `${recipe.name} does not work through hyper-nat. ${recipe.why}`
         throw new OptionsError([{ path: 'game', message, code: 'GAME_UNPLAYABLE' }])
       }
       const port = ports.trim() === '' ? {} : { port: portOf(ports) }

@@ -96,7 +96,7 @@ export class Ui {
       await this.#server.listen(port, PAGE_HOST)
     } catch (cause) {
       if (codeOf(cause) === 'EADDRINUSE') {
-        const message = `Port ${port} of ${PAGE_HOST}, which the page shall have, is in use: choose another one, or 0 for any free one.`
+        const message = `Port ${port} of ${PAGE_HOST} is in use. Choose another port for the control page, or 0 for any free one.`
         throw new HyperNatError('PORT_IN_USE', message, { cause })
       }
       const message = `The page cannot have port ${port} of ${PAGE_HOST} (${codeOf(cause)}): choose another one, or 0 for any free one.`
@@ -260,7 +260,7 @@ function refusalFor(err: Error): Refusal {
   const faults = err instanceof OptionsError ? err.faults : []
   return {
     code: codeOf(err),
-    message: err instanceof HyperNatError ? err.message : 'hyper-nat failed to do this; its log tells why.',
+    message: err instanceof HyperNatError ? err.message : 'hyper-nat could not do this. Its log says why.',
     faults: faults.map(({ path, message }) => ({ field: path, message }))
   }
 }

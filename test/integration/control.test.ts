@@ -137,7 +137,7 @@ staged('status, logs, reload and stop of a daemon with a guest', async stage => 
   await until(10_000, 'a follower', async () => {
     // Each reload is told.
     assert.equal((await desk.run('reload')).code, 0)
-    return following.stdout.includes('The options were read again')
+    return following.stdout.includes('Reloaded the options')
   })
   assert.doesNotMatch(following.stdout, /connected/, 'no more than was asked for')
 

@@ -205,7 +205,7 @@ staged('doctor and ping: a ticket names the server, and the network that it is i
   const both = stage.start(['ping', '-k', 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA', ticket!])
   const refused = await both.end(20_000)
   assert.equal(refused.code, 2)
-  assert.match(refused.stderr, /-k: is given beside a ticket/)
+  assert.match(refused.stderr, /-k: cannot be combined with a ticket/)
 })
 
 /** The lines of `ping --json`. */

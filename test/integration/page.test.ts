@@ -236,7 +236,7 @@ staged(
     await card.getByText(`Direct Connection: ${address}`).waitFor()
     await card.getByText('shows up in the LAN list of your game').waitFor()
     await assertAccessible(there, 'joined a game')
-    if (process.platform === 'linux') await page.getByText(/in the game as 127\.\d+\.\d+\.\d+/).waitFor()
+    if (process.platform === 'linux') await page.getByText(/in-game IP 127\.\d+\.\d+\.\d+/).waitFor()
     await assertAccessible(page, 'hosting a game')
     assert.deepEqual(pages.complaints, [], 'nothing on the consoles')
   },

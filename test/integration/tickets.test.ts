@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isLoopback, ownAddresses } from '../../src/lan/own-addresses.js'
+import { ownAddresses } from '../../src/lan/own-addresses.js'
+import { isIPv4Loopback } from '../../src/text/address.js'
 import { connectTcp, readAll } from '../support/clients.js'
 import { shippedRecipe, userRecipes } from '../support/games.js'
 import { freePort, listenTcp, listenTcpEcho } from '../support/servers.js'
@@ -249,7 +250,7 @@ staged('the library opens a ticket by itself', async stage => {
 })
 
 /** An address of this computer that is not loopback. */
-const lanAddress = [...ownAddresses().keys()].find(address => !isLoopback(address))
+const lanAddress = [...ownAddresses().keys()].find(address => !isIPv4Loopback(address))
 
 staged(
   'a program that listens at the address of the LAN alone is found there, and the owner is told how to share it',

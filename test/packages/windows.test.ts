@@ -1,6 +1,6 @@
 // The program and the installer for Windows, in Wine, beside a program of this system.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -163,7 +163,11 @@ test('an identity is kept; faults end with 2; addons are in LOCALAPPDATA', {
   const faulty = await wine(exe, 'server', '-p', '0')
   assert.equal(faulty.code, 2)
   const local = join(prefix, 'drive_c', 'users', userInfo().username, 'AppData', 'Local')
-  assert.ok(existsSync(join(local, 'hyper-nat', 'Cache')))
+  const cached = readdirSync(join(local, 'hyper-nat', 'Cache'), { recursive: true }).map(String)
+  assert.ok(
+    cached.some(name => /^addons-[0-9a-f]{16}.+\.node$/.test(name)),
+    cached.join('\n')
+  )
 })
 
 test('the installer puts it into PATH whatever is in there, and the uninstaller takes it out again', {

@@ -26,11 +26,11 @@ export function GuestRow({
   // Those of one key have one.
   const address = sessions.find(session => session.address !== undefined)?.address
   const limits = [
-    ...(invited ? [] : ['came with the ticket for all']),
+    ...(invited ? [] : ['Joined with the public ticket']),
     ...(ports === undefined ? [] : [`only ${ports}`]),
     ...(expires === undefined ? [] : [`${expires <= at ? 'ended on' : 'until'} ${day(expires)}`]),
     ...(maxDevices === undefined ? [] : [`${maxDevices} device${maxDevices === 1 ? '' : 's'} at a time`]),
-    ...(address === undefined ? [] : [`in the game as ${address}`])
+    ...(address === undefined ? [] : [`in-game IP ${address}`])
   ]
   return (
     <li>

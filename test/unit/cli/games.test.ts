@@ -105,19 +105,22 @@ test('host makes a secret when there is none, and says what to do in the game', 
 // [arguments, part of what is said]
 const REFUSED: [string[], RegExp][] = [
   [['host'], /GAME: is missing; hyper-nat games lists them/],
-  [['host', 'openarean'], /GAME: is "openarean", which is no game known here; did you mean "openarena"\?/],
+  [['host', 'openarean'], /GAME: unknown game "openarean"; did you mean "openarena"\?/],
   [
     ['host', 'mumble', 'openarean'],
-    /hyper-nat host openarean: |GAME: is "openarean".* did you mean "openarena"\?/
+    /hyper-nat host openarean: |GAME: unknown game "openarean"; did you mean "openarena"\?/
   ],
   [['host', 'mumble', 'quake', '3', '-p', '1'], /-p: is for one game, and these are 2/],
   [['host', 'mumble', 'mumble'], /mumble/],
   [['host', 'mumble', 'aoe2'], /GAME_UNPLAYABLE: Age of Empires II/],
   [['host', 'openarena', '-p', '1,2'], /-p: names 2 ports, but OpenArena has 1: 27960/],
   [['host', 'openarena', '-p', 'x'], /-p: has "x", which is not a port/],
-  [['host', 'aoe2'], /GAME_UNPLAYABLE: Age of Empires II .* cannot be played so\. .* --force/],
+  [
+    ['host', 'aoe2'],
+    /GAME_UNPLAYABLE: Age of Empires II .* does not work through hyper-nat\. .* add --force/
+  ],
   [['host', 'openarena', '--protocol', 'udp'], /--protocol: is unknown here; it belongs to hyper-nat server/],
-  [['games', 'xyzzy'], /SEARCH: is "xyzzy", which is no game known here/],
+  [['games', 'xyzzy'], /SEARCH: unknown game "xyzzy"/],
   [['learn'], /--pid: is missing; give the number/],
   [['learn', '--pid', '-1'], /--pid/],
   [['learn', '--pid', 'all'], /--pid: is "all"; give the number/]

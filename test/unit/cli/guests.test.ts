@@ -132,7 +132,7 @@ const REFUSED: [string, string[], string, RegExp][] = [
     'nobody',
     ['revoke', 'Carlo', '--server', '2'],
     TWO,
-    /NAME: "Carlo" is nobody who is invited; did you mean "Carl"/
+    /NAME: no invited guest is called "Carlo"; did you mean "Carl"/
   ],
   ['a file with faults', ['invite', 'A'], '{ "schema": [{}] }', /schema\[0\]\.mode: is missing/]
 ]

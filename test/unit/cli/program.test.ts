@@ -90,15 +90,15 @@ const REFUSED: [string, [string, RegExp][]][] = [
   ['hnat1bbha56dr', [['hnat..', /it is a ticket: hyper-nat join, and then the ticket/]]],
   ['frobnicate', [['frobnicate', /^is not a command; hyper-nat help lists the commands$/]]],
   ['server -p 1 -s x --only 1', [['--only', /^is unknown here; it belongs to hyper-nat join/]]],
-  ['keygen foo', [['foo', /^belongs to no flag$/]]],
+  ['keygen foo', [['foo', /^unexpected argument$/]]],
   [
     'keygen -- -foo',
-    [['-foo', /^belongs to no flag; a value that starts with a dash is given as --flag=-value$/]]
+    [['-foo', /^unexpected argument; a value that starts with a dash is given as --flag=-value$/]]
   ],
   [
     'server 3000,3001-3003',
     [
-      ['3000,3001-3003', /^belongs to no flag; did you mean -p 3000,3001-3003\?$/],
+      ['3000,3001-3003', /^unexpected argument; did you mean -p 3000,3001-3003\?$/],
       ['-p', /is missing/]
     ]
   ],
@@ -109,16 +109,16 @@ const REFUSED: [string, [string, RegExp][]][] = [
   ['server -p 1 -s x --frobnicate', [['--frobnicate', /^is unknown; hyper-nat server --help lists/]]],
   ['server -p 1 -s x --no-json', [['--no-json', /^is unknown/]]],
   ['server -p 1 -s x -s y', [['-s', /^is given 2 times; give it once/]]],
-  ['server -p 1 -s x foo', [['foo', /^belongs to no flag/]]],
+  ['server -p 1 -s x foo', [['foo', /^unexpected argument/]]],
   [
     'server -p 1 -s x -- foo bar',
     [
-      ['foo', /^belongs to no flag/],
+      ['foo', /^unexpected argument/],
       ['bar', /^belongs/]
     ]
   ],
   ['server -p 1 -s', [['-s', /^is empty/]]],
-  ['server -p 1 -s x --secret-file y', [['--secret-file', /^is given beside -s; give one/]]],
+  ['server -p 1 -s x --secret-file y', [['--secret-file', /^cannot be combined with -s; give one/]]],
   ['server -p 1 --secret-file nowhere.txt', [['--secret-file', /^names nowhere.txt, which does not exist/]]],
   ['server -p -s x', [['-p', /^is empty/]]],
   [`client -r 1 -k ${KEY} -p 1`, [['-p', /^is unknown here; it belongs to hyper-nat host/]]],

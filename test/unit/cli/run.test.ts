@@ -113,7 +113,7 @@ test('faults of a file are told with its name and their places', async () => {
   const path = write('bad.json', '{ "schema": [{ "mode": "server", "port": 0, "secret": "" }] }')
   const { code, err } = await runOnce(['--config', path])
   assert.equal(code, 2)
-  assert.ok(err.startsWith(`${path}: 2 faults, nothing was done\n  schema[0].port: has 0`), err)
+  assert.ok(err.startsWith(`${path}: 2 errors; nothing was started\n  schema[0].port: has 0`), err)
   const { events } = await runOnce(['--config', path, '--json'])
   assert.deepEqual(
     events.map(({ event, code, path }) => ({ event, code, path })),
@@ -266,7 +266,7 @@ test('ui begins without a file, shows the link, and opens the browser with one t
 test('a file without entries is refused where there is no page to fill it', async () => {
   const { code, err } = await runOnce(['-c', write('empty.json', '{ "schema": [] }')])
   assert.equal(code, 2)
-  assert.match(err, /schema: is empty; it holds at least one entry/)
+  assert.match(err, /schema: is empty; add at least one entry/)
 })
 
 test('the exit code is that of the error code', () => {

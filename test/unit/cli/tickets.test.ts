@@ -72,7 +72,7 @@ test('join comes with a key that is kept for the server, of its own for each', a
   assert.equal(await identity(encodeTicket({ ...invite, invite: new Uint8Array(32).fill(1) })), undefined)
   const { code, err } = await runOnce(['join', TICKET, '--anonymous', '--identity', 'my.key'])
   assert.equal(code, 2)
-  assert.match(err, /--anonymous: is given beside --identity/)
+  assert.match(err, /--anonymous: cannot be combined with --identity/)
 })
 
 test('a key that cannot be kept keeps nobody from joining', async () => {
@@ -85,7 +85,7 @@ test('a key that cannot be kept keeps nobody from joining', async () => {
   assert.equal(options!.identity, undefined)
   assert.match(
     options!.warnings.find(one => one.code === 'IDENTITY_NOT_KEPT')?.message ?? '',
-    /cannot be used \(EISDIR\).* somebody else each time$/
+    /cannot be used \(EISDIR\).* a new guest each time you join$/
   )
 })
 
@@ -103,7 +103,7 @@ const REFUSED: [string, string[], string, RegExp][] = [
   ],
   ['a newer ticket', ['ticket', `hnat7${'y'.repeat(70)}`], 'TICKET_VERSION', /update it/],
   ['a name that is not there', ['join', TICKET, '--only', 'Doom'], 'BAD_OPTIONS', /names "Doom"/],
-  ['a file without --save', ['join', TICKET, '-c', 'x.json'], 'BAD_USAGE', /goes with --save only/],
+  ['a file without --save', ['join', TICKET, '-c', 'x.json'], 'BAD_USAGE', /only works with --save/],
   ['an identity that is none', ['id', '--identity', folder], 'IDENTITY_UNUSABLE', /cannot be used/]
 ]
 
@@ -174,7 +174,7 @@ test('join says what to type', async () => {
 test('join --save writes what was really opened', async () => {
   const path = join(folder, 'options.json')
   const first = await joined(['--save', '-c', path], ({ out }) => /Saved/.test(out))
-  assert.match(first.out, /Saved in .*options.json: hyper-nat opens it again\n/)
+  assert.match(first.out, /Saved in .*options.json. hyper-nat alone opens it next time.\n/)
   const maps = parseOptions(readFileSync(path, 'utf8')).entries.map(
     entry => entry.mode === 'client' && `${entry.proto} ${entry.port} ${entry.localPort}`
   )
@@ -188,7 +188,7 @@ test('what cannot be saved is told, and the rest goes on', async () => {
   writeFileSync(path, '{ "schema": [')
   const { err, code } = await joined(['--save', '-c', path], memory => memory.err !== '')
   assert.equal(code, 0)
-  assert.match(err, /^warning BAD_OPTIONS: It was not saved. .*line 1/)
+  assert.match(err, /^warning BAD_OPTIONS: Not saved. .*line 1/)
   assert.equal(readFileSync(path, 'utf8'), '{ "schema": [')
 })
 

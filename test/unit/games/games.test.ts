@@ -25,10 +25,10 @@ test('a game is found by its id, an alias or its name, in any case', () => {
 test('what is no game is told with a guess', () => {
   assert.equal(
     shipped.unknown('mincraft'),
-    'is "mincraft", which is no game known here; did you mean "minecraft"? hyper-nat games lists them all'
+    'unknown game "mincraft"; did you mean "minecraft"? hyper-nat games lists all games'
   )
   assert.match(shipped.unknown('ioquake'), /did you mean "ioquake3"\?/)
-  assert.match(shipped.unknown('xyzzy'), /no game known here; hyper-nat games lists them all/)
+  assert.match(shipped.unknown('xyzzy'), /^unknown game "xyzzy"; hyper-nat games lists all games$/)
 })
 
 test('words find all that hold them', () => {
@@ -88,6 +88,6 @@ test("a user's own recipes go before, and one that cannot be used does no harm t
   )
   assert.match(
     games.unknown('broken'),
-    /^is "broken", whose recipe .*broken\.json cannot be used: it is no JSON$/
+    /^the recipe of "broken", .*broken\.json, cannot be used: it is no JSON$/
   )
 })

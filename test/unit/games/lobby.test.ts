@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import type { DaemonEvent } from '../../../src/events.js'
 import { lobbyOf } from '../../../src/games/lobby.js'
 import { type AnnouncedMap, Announcer, type AnnouncerParts } from '../../../src/lan/announcer.js'
-import type { EarParts } from '../../../src/lan/ear.js'
-import { isAsked, queryEar } from '../../../src/lan/query-ear.js'
+import type { LanListenerParts } from '../../../src/lan/lan-listener.js'
+import { isAsked, makeQueryListener } from '../../../src/lan/query-listener.js'
 import { type RepeatedMap, Repeater } from '../../../src/lan/repeater.js'
 import { LIMITS } from '../../../src/limits.js'
 import { silentLog } from '../../../src/log/log.js'
@@ -89,10 +89,10 @@ test('a flood comes to no more than the limit, for each map', () => {
 
 // --- the host's side ---
 
-class TestEar {
+class TestListener {
   open = async (): Promise<void> => {}
   closed = false
-  constructor(readonly parts: EarParts) {}
+  constructor(readonly parts: LanListenerParts) {}
   close = async (): Promise<void> => {
     this.closed = true
   }
@@ -103,7 +103,7 @@ class TestEar {
 
 async function host(maps: readonly AnnouncedMap[], more: Partial<AnnouncerParts> = {}) {
   const clock = new VirtualClock()
-  const ears: TestEar[] = []
+  const listeners: TestListener[] = []
   const told: string[] = []
   const asked: string[] = []
   const events: DaemonEvent[] = []
@@ -119,10 +119,10 @@ async function host(maps: readonly AnnouncedMap[], more: Partial<AnnouncerParts>
       return true
     },
     emit: event => void events.push(event),
-    ear: parts => {
-      const ear = new TestEar(parts)
-      ears.push(ear)
-      return ear
+    listener: parts => {
+      const listener = new TestListener(parts)
+      listeners.push(listener)
+      return listener
     },
     ...more
   })
@@ -134,7 +134,7 @@ async function host(maps: readonly AnnouncedMap[], more: Partial<AnnouncerParts>
       await Promise.resolve()
     }
   }
-  return { clock, ears, told, asked, events, announcer, pass }
+  return { clock, listeners, told, asked, events, announcer, pass }
 }
 
 const map = (id: number, port: number, more: Partial<AnnouncedMap> = {}): AnnouncedMap => ({
@@ -146,38 +146,42 @@ const map = (id: number, port: number, more: Partial<AnnouncedMap> = {}): Announ
 })
 
 test('the announcement of a shared game goes to the guests as it came, with the number of its map', async () => {
-  const { ears, told, clock } = await host([map(4, 25_565), map(5, 25_570), map(6, 80, { lobby: undefined })])
-  assert.equal(ears.length, 1)
+  const { listeners, told, clock } = await host([
+    map(4, 25_565),
+    map(5, 25_570),
+    map(6, 80, { lobby: undefined })
+  ])
+  assert.equal(listeners.length, 1)
   assert.deepEqual(
-    [ears[0]!.parts.port, ears[0]!.parts.group, ears[0]!.parts.others],
+    [listeners[0]!.parts.port, listeners[0]!.parts.group, listeners[0]!.parts.others],
     [4445, '224.0.2.60', []]
   )
-  ears[0]!.hear(motd('One', 25_565))
-  ears[0]!.hear(motd('Two', 25_570))
-  ears[0]!.hear('no announcement')
+  listeners[0]!.hear(motd('One', 25_565))
+  listeners[0]!.hear(motd('Two', 25_570))
+  listeners[0]!.hear('no announcement')
   // Not twice at once.
-  ears[0]!.hear(motd('One', 25_565))
+  listeners[0]!.hear(motd('One', 25_565))
   advance(clock, LIMITS.announceMinMs)
-  ears[0]!.hear(motd('One', 25_565))
+  listeners[0]!.hear(motd('One', 25_565))
   assert.deepEqual(told, [`4 ${motd('One', 25_565)}`, `5 ${motd('Two', 25_570)}`, `4 ${motd('One', 25_565)}`])
 })
 
 test('nothing is listened to where no game announces', async () => {
   const queried = lobbyOf(shippedRecipe('openttd'), 'udp')!
-  const { ears } = await host([map(1, 3979, { lobby: queried }), map(2, 80, { lobby: undefined })])
-  assert.deepEqual(ears, [])
+  const { listeners } = await host([map(1, 3979, { lobby: queried }), map(2, 80, { lobby: undefined })])
+  assert.deepEqual(listeners, [])
 })
 
 test('a game on another computer is heard from there', async () => {
-  const { ears } = await host([map(1, 25_565, { host: '192.168.7.20' })])
-  assert.deepEqual(ears[0]!.parts.others, ['192.168.7.20'])
+  const { listeners } = await host([map(1, 25_565, { host: '192.168.7.20' })])
+  assert.deepEqual(listeners[0]!.parts.others, ['192.168.7.20'])
 })
 
 test('a game that is open on another port is told once, with what to do', async () => {
-  const { ears, told, events } = await host([map(1, 25_565)])
-  for (let i = 0; i < 3; i++) ears[0]!.hear(motd('A world', 51_234))
+  const { listeners, told, events } = await host([map(1, 25_565)])
+  for (let i = 0; i < 3; i++) listeners[0]!.hear(motd('A world', 51_234))
   // On loopback it is what a guest of somebody else's hears here: passed on, it would go in circles.
-  ears[0]!.hear(motd('A world', 25_566), '127.0.0.1')
+  listeners[0]!.hear(motd('A world', 25_566), '127.0.0.1')
   assert.deepEqual(told, [])
   assert.deepEqual(
     events.map(event => ('code' in event ? event.code : '')),
@@ -206,12 +210,12 @@ test('a server that makes no announcement is announced while it answers', async 
 })
 
 test('a game that announces itself is left to do so', async () => {
-  const { ears, told, asked, pass, announcer } = await host([map(3, 25_565)])
-  ears[0]!.hear(motd('My world', 25_565))
+  const { listeners, told, asked, pass, announcer } = await host([map(3, 25_565)])
+  listeners[0]!.hear(motd('My world', 25_565))
   await pass(LIMITS.announceFreshMs - 1000)
   assert.deepEqual([told, asked], [[`3 ${motd('My world', 25_565)}`], []])
   await announcer.close()
-  assert.ok(ears[0]!.closed)
+  assert.ok(listeners[0]!.closed)
 })
 
 test('without guests no server is disturbed', async () => {
@@ -235,12 +239,12 @@ test('games ask on the port of a map that is in their range, on loopback', () =>
   assert.ok(!isAsked({ localPort: 27_960, localHost: '127.0.0.1' }))
 })
 
-test('of what an ear hears, queries are carried, and not too many', () => {
+test('of what a listener hears, queries are carried, and not too many', () => {
   const clock = new VirtualClock()
   const carried: string[] = []
   const events: DaemonEvent[] = []
-  let ear: TestEar | undefined
-  queryEar({
+  let listener: TestListener | undefined
+  makeQueryListener({
     lobby: lobbyOf(shippedRecipe('openarena'), 'udp', 'openarena: Friday')!,
     port: 27_960,
     clock,
@@ -249,10 +253,10 @@ test('of what an ear hears, queries are carried, and not too many', () => {
     emit: event => void events.push(event),
     onquery: (payload, from) =>
       void carried.push(`${from.address}:${from.port} ${Buffer.from(payload).toString('latin1')}`),
-    ear: parts => (ear = new TestEar(parts))
+    listener: parts => (listener = new TestListener(parts))
   })
   const hear = (text: string): void =>
-    ear!.parts.onmessage(Buffer.from(text, 'latin1'), {
+    listener!.parts.onmessage(Buffer.from(text, 'latin1'), {
       address: '10.0.0.2',
       port: 9,
       family: 'IPv4',
@@ -267,7 +271,7 @@ test('of what an ear hears, queries are carried, and not too many', () => {
   }
   const most = LIMITS.queriesAtOnce + 10 * LIMITS.queriesPerSecond
   assert.ok(carried.length > most - 5 && carried.length <= most, `${carried.length}`)
-  ear!.parts.onbusy('EADDRINUSE')
+  listener!.parts.onbusy('EADDRINUSE')
   assert.match(
     JSON.stringify(events),
     /LOBBY_CLOSED.*Friday is not in the LAN list .* UDP port 27960 \(EADDRINUSE\): start hyper-nat before the game/

@@ -82,9 +82,7 @@ const WRONG: [string, object, string[]][] = [
   [
     'a game that is none',
     { ...server, game: 'openarean' },
-    [
-      'schema[0].game: is "openarean", which is no game known here; did you mean "openarena"? hyper-nat games lists them all'
-    ]
+    ['schema[0].game: unknown game "openarean"; did you mean "openarena"? hyper-nat games lists all games']
   ],
   [
     'a game that is no text',

@@ -236,7 +236,7 @@ const WRONG_FLAGS: [string, Omit<JoinFlags, 'ticket'>, RegExp[]][] = [
   ['nothing', { only: [' , '] }, [/^--only: names nothing/]],
   ['an offset that is none', { offset: 'x' }, [/^--offset: is "x"; give a whole number/]],
   ['an offset too far', { offset: '50000' }, [/^--offset: leads port 25565,27015 out of 1 to 65535/]],
-  ['both', { offset: '1', localPorts: '1' }, [/^--offset: is given beside -l/]],
+  ['both', { offset: '1', localPorts: '1' }, [/^--offset: cannot be combined with -l/]],
   [
     'too few local ports',
     { localPorts: '1,2' },
@@ -321,7 +321,7 @@ test('doctor and ping reach for the server of a ticket, in its network', () => {
     [['OTHER_DHT', 'TICKET']]
   )
   const both = { ticket, publicKey: encodeKey(KEY) }
-  assert.match(faults(() => reachOptions(both, true)).join(), /^-k: is given beside a ticket/)
+  assert.match(faults(() => reachOptions(both, true)).join(), /^-k: cannot be combined with a ticket/)
   assert.throws(() => reachOptions({ ticket: ticket.slice(0, -4) }, true), { code: /^TICKET_/ })
 })
 

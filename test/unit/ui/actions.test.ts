@@ -154,7 +154,7 @@ test('a game is hosted by its name, on its own ports or others', async () => {
   assert.match((await desk.faults('hostGame', { ...how, game: 'teewrlds' }))[0] ?? '', /^game: .*teeworlds/)
   assert.match(
     (await desk.faults('hostGame', { ...how, game: 'quake' }))[0] ?? '',
-    /^game: .*cannot be played/
+    /^game: .*does not work through hyper-nat\. Its server/
   )
   assert.match(
     (await desk.faults('hostGame', { ...how, game: 'teeworlds', ports: '1,2' }))[0] ?? '',
@@ -242,7 +242,7 @@ test('a guest who is renamed has the same ticket; a revoked one has none', async
   )
   assert.match(
     (await desk.faults('rename', { publicKey, name: 'Carl', to: 'Dora' }))[0] ?? '',
-    /nobody who is invited/
+    /"Carl" is no longer invited/
   )
   assert.match((await desk.faults('rename', { publicKey, name: 'Anna', to: '' }))[0] ?? '', /^name: is empty/)
 

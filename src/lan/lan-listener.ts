@@ -1,15 +1,16 @@
 /**
- * A socket that hears what this machine's own programs send to the LAN: broadcasts on a port, or to a multicast group. It stands
- * beside the sockets of games on the same port, and sends nothing.
+ * Receives what this machine's own programs send to the LAN: broadcasts on a port, or to a multicast group. It shares the port with
+ * the sockets of games, and sends nothing.
  */
 import dgram from 'node:dgram'
 import { codeOf } from '../errors.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
+import { isIPv4Loopback } from '../text/address.js'
 import type { Clock, Timer } from '../util/clock.js'
-import { type Addresses, isLoopback, ownAddresses } from './own-addresses.js'
+import { type Addresses, ownAddresses } from './own-addresses.js'
 
-export interface EarParts {
+export interface LanListenerParts {
   /** 1 to 65535. */
   readonly port: number
   /** The multicast group to join at every interface; left out: broadcasts. */
@@ -25,13 +26,13 @@ export interface EarParts {
   readonly onmessage: (payload: Uint8Array, from: dgram.RemoteInfo) => void
 }
 
-/** What its owner uses of an ear: the seam for tests. */
-export type OpenEar = Pick<Ear, 'open' | 'close'>
+/** What its owner uses of a listener: the seam for tests. */
+export type OpenLanListener = Pick<LanListener, 'open' | 'close'>
 
 const ANY = '0.0.0.0'
 
-export class Ear {
-  readonly #parts: EarParts
+export class LanListener {
+  readonly #parts: LanListenerParts
   readonly #joined = new Set<string>()
   #socket: dgram.Socket | null = null
   #own: Addresses = new Map()
@@ -39,7 +40,7 @@ export class Ear {
   #told = false
   #closed = false
 
-  constructor(parts: EarParts) {
+  constructor(parts: LanListenerParts) {
     this.#parts = parts
   }
 
@@ -95,7 +96,9 @@ export class Ear {
   }
 
   #hears(address: string): boolean {
-    return isLoopback(address) || this.#own.has(address) || (this.#parts.others?.includes(address) ?? false)
+    return (
+      isIPv4Loopback(address) || this.#own.has(address) || (this.#parts.others?.includes(address) ?? false)
+    )
   }
 
   #join(): void {

@@ -1,5 +1,5 @@
 /**
- * A guest's side of games that ask the LAN for servers: hears the broadcasts of this machine's own games on the port of a map, for
+ * A guest's side of games that ask the LAN for servers: receives the broadcasts of this machine's own games on the port of a map, for
  * the map to carry them as it carries the game. It sends nothing: answers leave from the map's own socket on loopback, so that the
  * game learns an address which nobody else in the LAN can use.
  */
@@ -12,10 +12,10 @@ import type { Log } from '../log/log.js'
 import { isIPv4Loopback } from '../text/address.js'
 import type { Clock } from '../util/clock.js'
 import { TokenBucket } from '../util/token-bucket.js'
-import { Ear, type EarParts, type OpenEar } from './ear.js'
+import { LanListener, type LanListenerParts, type OpenLanListener } from './lan-listener.js'
 import { isQuery } from './port-field.js'
 
-export interface QueryEarParts {
+export interface QueryListenerParts {
   readonly lobby: Lobby
   /** The map's local port. */
   readonly port: number
@@ -25,8 +25,8 @@ export interface QueryEarParts {
   readonly emit: (event: DaemonEvent) => void
   /** A query; the buffer may be kept. */
   readonly onquery: (payload: Uint8Array, from: RemoteInfo) => void
-  /** Makes an ear. */
-  readonly ear?: (parts: EarParts) => OpenEar
+  /** Makes a listener. */
+  readonly listener?: (parts: LanListenerParts) => OpenLanListener
 }
 
 /** Whether games ask on the local port of this map. */
@@ -37,8 +37,8 @@ export function isAsked(map: { localHost: string; localPort: number; lobby?: Lob
   )
 }
 
-/** An ear for the queries of a map that {@link isAsked}; to be opened. */
-export function queryEar({
+/** A listener for the queries of a map that {@link isAsked}; to be opened. */
+export function makeQueryListener({
   lobby,
   port,
   clock,
@@ -46,12 +46,12 @@ export function queryEar({
   log,
   emit,
   onquery,
-  ear = parts => new Ear(parts)
-}: QueryEarParts): OpenEar {
+  listener = parts => new LanListener(parts)
+}: QueryListenerParts): OpenLanListener {
   const { discovery, title } = lobby
   if (discovery.how !== 'client-queries') throw new Error(`${lobby.game} does not ask`)
   const bucket = new TokenBucket(limits.queriesPerSecond / 1000, limits.queriesAtOnce)
-  return ear({
+  return listener({
     port,
     clock,
     limits,

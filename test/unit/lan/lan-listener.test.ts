@@ -1,7 +1,7 @@
-// The ear on real sockets, beside those of games on the same port.
+// The listener on real sockets, beside those of games on the same port.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { Ear } from '../../../src/lan/ear.js'
+import { LanListener } from '../../../src/lan/lan-listener.js'
 import { LIMITS } from '../../../src/limits.js'
 import { silentLog } from '../../../src/log/log.js'
 import { listenUdp } from '../../../src/sockets/udp.js'
@@ -14,7 +14,7 @@ function listen(t: Pick<TestContext, 'after'>, port: number) {
   const clock = new VirtualClock()
   const busy: string[] = []
   const heard: string[] = []
-  const ear = new Ear({
+  const listener = new LanListener({
     port,
     clock,
     limits: LIMITS,
@@ -22,10 +22,10 @@ function listen(t: Pick<TestContext, 'after'>, port: number) {
     onbusy: code => void busy.push(code),
     onmessage: payload => void heard.push(Buffer.from(payload).toString())
   })
-  t.after(() => ear.close())
+  t.after(() => listener.close())
   /** So much later that it looks again. */
   const later = (): void => void clock.run(clock.now() + LIMITS.lanLookMs)
-  return { busy, heard, ear, later }
+  return { busy, heard, listener, later }
 }
 
 async function opened(t: TestContext, port = 0): Promise<GameSocket> {
@@ -37,13 +37,13 @@ async function opened(t: TestContext, port = 0): Promise<GameSocket> {
 test('a port that a game has to itself is told once, and had when the game is gone', async t => {
   const game = await GameSocket.open(0)
   const { port } = game
-  const { busy, heard, ear, later } = listen(t, port)
-  await ear.open()
+  const { busy, heard, listener, later } = listen(t, port)
+  await listener.open()
   assert.deepEqual(busy, ['EADDRINUSE'])
   later()
   await game.close()
   const program = await opened(t)
-  await until(5000, 'the ear to open', () => {
+  await until(5000, 'the listener to open', () => {
     later()
     program.send('hello', port, '127.0.0.1')
     return heard.includes('hello')
@@ -51,13 +51,13 @@ test('a port that a game has to itself is told once, and had when the game is go
   assert.deepEqual(busy, ['EADDRINUSE'])
 })
 
-test('what is sent to the map goes to the map, and the ear hears the rest', async t => {
+test('what is sent to the map goes to the map, and the listener hears the rest', async t => {
   const port = await freePort()
   const mapped: string[] = []
   const map = await listenUdp('127.0.0.1', port, payload => void mapped.push(String(payload)), true)
   t.after(() => map.close())
-  const { busy, heard, ear } = listen(t, port)
-  await ear.open()
+  const { busy, heard, listener } = listen(t, port)
+  await listener.open()
   assert.deepEqual(busy, [])
   const program = await opened(t)
   program.send('to the map', port, '127.0.0.1')
@@ -71,7 +71,7 @@ test('what is sent to the map goes to the map, and the ear hears the rest', asyn
   assert.deepEqual([mapped, heard], [['to the map'], ['to another address of loopback']])
 })
 
-test('a map with an ear keeps its port from others all the same', async t => {
+test('a map with a listener keeps its port from others all the same', async t => {
   const port = await freePort()
   const map = await listenUdp('127.0.0.1', port, () => {}, true)
   t.after(() => map.close())
@@ -87,11 +87,11 @@ test('a map with an ear keeps its port from others all the same', async t => {
   await assert.rejects(GameSocket.open(port), { code: 'EADDRINUSE' })
 })
 
-test('an ear that is closed while it opens lets go of its port', async () => {
+test('a listener that is closed while it opens lets go of its port', async () => {
   const port = await freePort()
-  const { ear } = listen({ after: () => {} }, port)
-  const opening = ear.open()
-  await ear.close()
+  const { listener } = listen({ after: () => {} }, port)
+  const opening = listener.open()
+  await listener.close()
   await opening
   await until(5000, 'the port to be free', async () => {
     try {
