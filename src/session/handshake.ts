@@ -25,8 +25,6 @@ export const refuseHandshake = { hello: outOfTurn, welcome: outOfTurn }
 const refuseAll: FrameSink = {
   ...refuseHandshake,
   close: outOfTurn,
-  ping: outOfTurn,
-  pong: outOfTurn,
   maps: outOfTurn,
   open: outOfTurn,
   data: outOfTurn,

@@ -26,8 +26,8 @@ import { Activity } from '../util/activity.js'
 import { Budget, type PeerBudgets } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
 import { protocolError } from '../wire/bytes.js'
-import { FEATURE, FEATURES, MAX_PING_PADDING } from '../wire/constants.js'
-import { type FrameSink, pongFrame, resetFrame } from '../wire/frames.js'
+import { FEATURE, FEATURES } from '../wire/constants.js'
+import { type FrameSink, resetFrame } from '../wire/frames.js'
 import type { FlowPosition, WireMap } from '../wire/handshake.js'
 import type { Link } from '../wire/link.js'
 import { DelayMonitor, type DelayMonitorEvents } from './delay-monitor.js'
@@ -492,8 +492,6 @@ export abstract class Session {
   readonly #frames: FrameSink = {
     ...refuseHandshake,
     close: (code, reason) => this.#end(code, reason),
-    ping: (id, padding) => this.control(pongFrame(id, Math.min(padding, MAX_PING_PADDING))),
-    pong() {},
     maps: maps => this.onMaps(maps),
     open: (id, map, limit) => this.#tcp.onOpen(id, map, limit),
     data: (id, offset, bytes) => this.#tcp.find(id)?.onData(offset, bytes),

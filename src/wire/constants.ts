@@ -35,8 +35,6 @@ export const FRAME = {
   HELLO: 0x01,
   WELCOME: 0x02,
   CLOSE: 0x03,
-  PING: 0x04,
-  PONG: 0x05,
   MAPS: 0x06,
   OPEN: 0x10,
   DATA: 0x11,
@@ -106,9 +104,6 @@ export const MAX_MAPS = 1024
 
 /** Bytes of text in a CLOSE at the most. */
 export const MAX_REASON = 512
-
-/** Padding of a PONG at the most, bytes: a full packet of Ethernet's size holds it. */
-export const MAX_PING_PADDING = 1400
 
 /** Bytes of the counter that opens a datagram. */
 export const COUNTER_BYTES = 8

@@ -25,9 +25,6 @@ export interface FrameSink {
   /** @param welcome null when the sender's versions do not overlap ours */
   welcome(versions: VersionRange, welcome: Welcome | null): void
   close(code: ErrorCode, reason: string): void
-  /** @param padding bytes of padding */
-  ping(id: number, padding: number): void
-  pong(id: number, padding: number): void
   maps(maps: readonly WireMap[]): void
   open(flow: number, map: number, limit: number): void
   data(flow: number, offset: number, bytes: Uint8Array): void
@@ -62,8 +59,6 @@ const DECODERS = new Map<number, Decode>([
     FRAME.CLOSE,
     (body, sink) => sink.close(closeCode(body.varint(), 'PROTOCOL_ERROR'), printable(body.text(MAX_REASON)))
   ],
-  [FRAME.PING, (body, sink) => sink.ping(body.varint(), body.rest().byteLength)],
-  [FRAME.PONG, (body, sink) => sink.pong(body.varint(), body.rest().byteLength)],
   [FRAME.MAPS, (body, sink) => sink.maps(readMaps(body))],
   [FRAME.OPEN, (body, sink) => sink.open(body.varint(), body.varint(), body.varint())],
   [FRAME.DATA, (body, sink) => sink.data(body.varint(), body.varint(), body.rest())],
@@ -108,16 +103,6 @@ export function welcomeFrame(welcome: Welcome): Uint8Array {
 
 export function closeFrame(code: ErrorCode, reason: string): Uint8Array {
   return frame(FRAME.CLOSE, writer => writer.varint(closeNumber(code)).text(reason, MAX_REASON))
-}
-
-/** @param padding bytes of zeros to add */
-export function pingFrame(id: number, padding = 0): Uint8Array {
-  return frame(FRAME.PING, writer => writer.varint(id).bytes(new Uint8Array(padding)))
-}
-
-/** @param padding as many bytes as the ping had, at most {@link MAX_PING_PADDING} */
-export function pongFrame(id: number, padding = 0): Uint8Array {
-  return frame(FRAME.PONG, writer => writer.varint(id).bytes(new Uint8Array(padding)))
 }
 
 /** @param maps all port maps that the client may use from now on */

@@ -9,8 +9,6 @@ import {
   finFrame,
   mapsFrame,
   openFrame,
-  pingFrame,
-  pongFrame,
   readMessage,
   resetFrame,
   welcomeFrame,
@@ -65,8 +63,6 @@ const hello = fc
 
 /** A frame, and what a reader of it should say. */
 const good: fc.Arbitrary<{ frame: Uint8Array; call: Call }> = fc.oneof(
-  number.map(id => ({ frame: pingFrame(id, id % 2000), call: ['ping', id, id % 2000] })),
-  number.map(id => ({ frame: pongFrame(id, id % 2000), call: ['pong', id, id % 2000] })),
   fc.array(map, { maxLength: 4 }).map(maps => ({ frame: mapsFrame(maps), call: ['maps', maps] })),
   fc.tuple(number, number, number).map(n => ({ frame: openFrame(...n), call: ['open', ...n] })),
   fc.tuple(number, number, number).map(n => ({ frame: windowFrame(...n), call: ['window', ...n] })),

@@ -85,7 +85,7 @@ class Times {
   }
 }
 
-for (const kind of ['handshakes', 'opens', 'datagrams', 'pongs'] as const satisfies readonly Flood[]) {
+for (const kind of ['handshakes', 'opens', 'datagrams', 'resets'] as const satisfies readonly Flood[]) {
   staged(`a flood of ${kind} leaves a session's ping-pong alone, and memory bounded`, async stage => {
     const { bootstrap } = await stage.testnet()
     const tcp = await stage.use(listenTcpEcho())

@@ -5,7 +5,7 @@ import { childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
 import { topicOf } from '../../src/identity/topic.js'
 import { HyperNat } from '../../src/index.js'
-import { openFrame, pingFrame } from '../../src/wire/frames.js'
+import { openFrame } from '../../src/wire/frames.js'
 import { connectTcp, readAll, readSome, UdpClient } from '../support/clients.js'
 import { pause, until } from '../support/deadline.js'
 import { freshKeys, intrude } from '../support/intruder.js'
@@ -231,7 +231,7 @@ staged(
       })
     )
     for (const { link, welcome } of guests) {
-      const frames = Buffer.concat([pingFrame(1), openFrame(1, welcome.maps[0]!.id, 0)])
+      const frames = Buffer.concat([openFrame(1, 999, 0), openFrame(2, welcome.maps[0]!.id, 0)])
       const message = link.alloc(frames.byteLength)
       message.set(frames)
       link.write(message)

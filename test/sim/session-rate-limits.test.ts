@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
-import { openFrame, pingFrame } from '../../src/wire/frames.js'
+import { openFrame, resetFrame } from '../../src/wire/frames.js'
 import { FlowEnd } from '../support/flow-end.js'
 import { connected } from '../support/session-peers.js'
 
@@ -74,7 +74,8 @@ test('a connection that is dropped while frames wait leaves nothing behind, and 
 
 test('a guest that is held to its frames is not taken for dead', () => {
   const { world, server, client, say } = stage({ framesPerSecond: 10, openFrames: 0 })
-  for (let i = 0; i < 400; i++) say(pingFrame(i))
+  say(openFrame(1, 1, 0))
+  for (let i = 0; i < 400; i++) say(resetFrame(1, 'FLOW_RESET'))
   world.pass(30_000)
   assert.deepEqual([server.told, client.told], [['up'], ['up']])
 })

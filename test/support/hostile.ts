@@ -10,7 +10,7 @@ import { childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
 import type { StreamLink } from '../../src/network/stream-link.js'
 import { SEAL_BYTES } from '../../src/wire/constants.js'
-import { openFrame, pongFrame, resetFrame } from '../../src/wire/frames.js'
+import { openFrame, resetFrame } from '../../src/wire/frames.js'
 import { Packer } from '../../src/wire/records.js'
 import { firstMessage, sendHandshake, targetOf } from './handshake.js'
 import { freshKeys, intrude } from './intruder.js'
@@ -19,13 +19,21 @@ import { freshKeys, intrude } from './intruder.js'
 const HANDSHAKES_PER_MS = 2.5
 const HANDSHAKES_MOST = 250
 
-export type Flood = 'handshakes' | 'opens' | 'datagrams' | 'pongs'
+export type Flood = 'handshakes' | 'opens' | 'datagrams' | 'resets'
 
 /** A session of which only the connection is ours: nothing of what the rules ask for is done. */
 async function session(publicKey: Uint8Array, bootstrap: string[], keys = freshKeys()) {
   const { link, welcome, datagramKey } = await intrude(publicKey, bootstrap, keys)
   const mapOf = (proto: string): number => welcome.maps.find(map => map.proto === proto)!.id
   return { link, sealer: new Sealer(datagramKey), mapOf }
+}
+
+/** Sends these frames in one message. */
+function say(link: StreamLink, ...frames: readonly Uint8Array[]): void {
+  const bytes = Buffer.concat(frames)
+  const message = link.alloc(bytes.byteLength)
+  message.set(bytes)
+  link.write(message)
 }
 
 /** Each does a little of its flood, again and again; returns how many things it sent. */
@@ -42,22 +50,20 @@ async function opens(publicKey: Uint8Array, bootstrap: string[]): Promise<Step> 
     for (let i = 0; i < 500; i++) {
       frames.push(openFrame(++flow, i % 10 === 0 ? 999 : map, 0), resetFrame(flow, 'FLOW_RESET'))
     }
-    const bytes = Buffer.concat(frames)
-    const message = link.alloc(bytes.byteLength)
-    message.set(bytes)
-    link.write(message)
+    say(link, ...frames)
     return 500
   }
 }
 
-/** The smallest frames there are, each in a message of its own: answers to pings that were never sent. Comes back when it is dropped. */
-async function pongs(publicKey: Uint8Array, bootstrap: string[]): Promise<Step> {
+/** Tiny frames, each in a message of its own: resets of a flow that is over, which are ignored. Comes back when it is dropped. */
+async function resets(publicKey: Uint8Array, bootstrap: string[]): Promise<Step> {
   const keys = freshKeys()
-  const frame = pongFrame(0)
+  const frame = resetFrame(1, 'FLOW_RESET')
   let link: StreamLink | null = null
   const dial = async (): Promise<void> => {
     const fresh = await session(publicKey, bootstrap, keys)
     link = fresh.link
+    say(link, openFrame(1, 999, 0))
     void link.closed.then(() => {
       link = null
       dial().catch(() => {})
@@ -67,9 +73,7 @@ async function pongs(publicKey: Uint8Array, bootstrap: string[]): Promise<Step> 
   return () => {
     let sent = 0
     for (; link && sent < 500 && link.room() > 0; sent++) {
-      const message = link.alloc(frame.byteLength)
-      message.set(frame)
-      link.write(message)
+      say(link, frame)
     }
     return sent
   }
@@ -132,7 +136,7 @@ const FLOODS: Record<Flood, (publicKey: Uint8Array, bootstrap: string[], ms: num
   handshakes,
   opens,
   datagrams,
-  pongs
+  resets
 }
 
 const [kind = '', key = '', bootstrap = '', ms = ''] = process.argv.slice(2)

@@ -8,7 +8,7 @@ import { FrameReader } from '../../../src/session/frame-reader.js'
 import { refuseHandshake } from '../../../src/session/handshake.js'
 import { Budget } from '../../../src/util/budget.js'
 import type { Clock } from '../../../src/util/clock.js'
-import { closeFrame, type FrameSink, pingFrame } from '../../../src/wire/frames.js'
+import { closeFrame, type FrameSink, windowFrame } from '../../../src/wire/frames.js'
 
 /** A reader at 100 frames per 100 ms, under a clock that tests move; `read` counts the frames. */
 function setUp(unreadBytes = LIMITS.unreadBytes) {
@@ -21,25 +21,26 @@ function setUp(unreadBytes = LIMITS.unreadBytes) {
     }
   }
   const limits = { ...LIMITS, framesPerSecond: 1000, rateBurstMs: 100, unreadBytes }
-  const ping = (): void => {
+  const window = (): void => {
     place.read++
     place.now += place.frameMs
   }
   const rateLimiter = new RateLimiter(clock, limits, () => {})
   const reader = () =>
-    new FrameReader({ ...refuseHandshake, ping } as unknown as FrameSink, { clock, rateLimiter }, run =>
+    new FrameReader({ ...refuseHandshake, window } as unknown as FrameSink, { clock, rateLimiter }, run =>
       run()
     )
   return { place, clock, limits, rateLimiter, reader }
 }
 
-const pings = (count: number): Uint8Array => b4a.concat(Array.from({ length: count }, () => pingFrame(1)))
+const frames = (count: number): Uint8Array =>
+  b4a.concat(Array.from({ length: count }, () => windowFrame(1, 0, 0)))
 
 test('however long a frame takes, one run reads no more than was saved when it began', () => {
   const { place, reader } = setUp()
   // Five times as long as the rate allows.
   place.frameMs = 5
-  reader().add(pings(250))
+  reader().add(frames(250))
   assert.deepEqual([place.read, place.timers.length], [100, 1])
   place.timers.shift()!()
   assert.deepEqual([place.read, place.timers.length], [200, 1])
@@ -50,12 +51,12 @@ test('however long a frame takes, one run reads no more than was saved when it b
 test('what waits is bounded over all connections of a guest, and given back as it is read', () => {
   const { place, rateLimiter, reader } = setUp(2000)
   const [first, second] = [reader(), reader()]
-  assert.equal(first.add(pings(150)), true)
-  // Each takes its 3 bytes and what its objects take.
-  for (let i = 0; i < 4; i++) assert.equal(first.add(pingFrame(1)), true)
-  assert.equal(second.add(pings(1)), true)
-  for (let i = 0; i < 3; i++) assert.equal(second.add(pingFrame(1)), true)
-  assert.equal(second.add(pingFrame(1)), false)
+  assert.equal(first.add(frames(150)), true)
+  // Each takes its 5 bytes and what its objects take.
+  for (let i = 0; i < 4; i++) assert.equal(first.add(windowFrame(1, 0, 0)), true)
+  assert.equal(second.add(frames(1)), true)
+  for (let i = 0; i < 3; i++) assert.equal(second.add(windowFrame(1, 0, 0)), true)
+  assert.equal(second.add(windowFrame(1, 0, 0)), false)
   assert.ok(rateLimiter.unread.used <= 2000)
   place.now += 1000
   for (const timer of place.timers.splice(0)) timer()
@@ -75,13 +76,13 @@ test('what waits counts among all that the guest keeps', () => {
     () => false,
     memory
   )
-  const sink = { ...refuseHandshake, ping: () => place.read++ } as unknown as FrameSink
+  const sink = { ...refuseHandshake, window: () => place.read++ } as unknown as FrameSink
   const reader = new FrameReader(sink, { clock, rateLimiter }, run => run())
-  reader.add(pings(150))
-  assert.equal(reader.add(pings(10)), true)
+  reader.add(frames(150))
+  assert.equal(reader.add(frames(10)), true)
   assert.ok(memory.used > 256)
   memory.charge(700)
-  assert.equal(reader.add(pings(10)), false)
+  assert.equal(reader.add(frames(10)), false)
   reader.close()
   assert.equal(memory.used, 700)
 })
@@ -89,8 +90,8 @@ test('what waits counts among all that the guest keeps', () => {
 test('a reader that is closed gives back what waits, and reads no more', () => {
   const { place, rateLimiter, reader } = setUp()
   const one = reader()
-  one.add(pings(150))
-  one.add(pings(50))
+  one.add(frames(150))
+  one.add(frames(50))
   assert.ok(rateLimiter.unread.used > 0)
   one.close()
   assert.deepEqual([rateLimiter.unread.used, place.timers.length, place.read], [0, 0, 100])
@@ -98,12 +99,12 @@ test('a reader that is closed gives back what waits, and reads no more', () => {
 
 test('a frame that closes the reader: nothing is given back twice', () => {
   const { place, clock, rateLimiter } = setUp()
-  const sink = { ...refuseHandshake, ping: () => place.read++, close: () => reader.close() }
+  const sink = { ...refuseHandshake, window: () => place.read++, close: () => reader.close() }
   const reader = new FrameReader(sink as unknown as FrameSink, { clock, rateLimiter }, run => run())
-  reader.add(pings(150))
-  reader.add(pings(10))
+  reader.add(frames(150))
+  reader.add(frames(10))
   reader.add(closeFrame('GOODBYE', ''))
-  reader.add(pings(10))
+  reader.add(frames(10))
   place.now += 1000
   for (const timer of place.timers.splice(0)) timer()
   assert.equal(place.read, 100 + 50 + 10)

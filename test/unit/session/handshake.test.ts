@@ -4,7 +4,7 @@ import b4a from 'b4a'
 import { type ErrorCode, HyperNatError } from '../../../src/errors.js'
 import { clientHandshake, proofOf, serverHandshake } from '../../../src/session/handshake.js'
 import { closeNumber, FEATURES, FRAME, VERSIONS } from '../../../src/wire/constants.js'
-import { closeFrame, helloFrame, openFrame, pingFrame, welcomeFrame } from '../../../src/wire/frames.js'
+import { closeFrame, helloFrame, openFrame, resetFrame, welcomeFrame } from '../../../src/wire/frames.js'
 import type { Hello, Welcome } from '../../../src/wire/handshake.js'
 import type { Link } from '../../../src/wire/link.js'
 import { MemoryConnection } from '../../support/memory-link.js'
@@ -176,7 +176,7 @@ test('a newer peer whose versions overlap is understood, and what it adds is ign
 })
 
 const OUT_OF_TURN: readonly [string, Uint8Array][] = [
-  ['a ping', pingFrame(1)],
+  ['a reset', resetFrame(1, 'FLOW_RESET')],
   ['an open', openFrame(1, 1, 1)],
   ['garbage', b4a.from('ffff', 'hex')],
   ['a welcome', welcomeFrame(welcome)]
