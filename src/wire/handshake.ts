@@ -25,9 +25,6 @@ export interface FlowPosition {
   readonly received: number
 }
 
-/** Optional fields by their type. Types that this version does not know are ignored. */
-export type Fields = ReadonlyMap<number, Uint8Array>
-
 /** What both sides say in their first frame. */
 interface Offer {
   readonly versions: VersionRange
@@ -35,7 +32,6 @@ interface Offer {
   readonly features: number
   /** Seals the sender's datagrams on this connection. */
   readonly datagramKey: Uint8Array
-  readonly fields?: Fields
 }
 
 /** The client's first frame. */
@@ -75,7 +71,7 @@ export function writeHello(writer: Writer, hello: Hello): Writer {
     writer.byte(1).bytes(resume.session).varint(resume.highest)
     writePositions(writer, resume.flows)
   } else writer.byte(0)
-  return writeFields(writer, hello.fields)
+  return writer
 }
 
 /**
@@ -98,8 +94,8 @@ export function readHello(body: Reader): {
   const resume = readFlag(body)
     ? { session: body.bytes(SESSION_ID_BYTES), highest: body.varint(), flows: readPositions(body) }
     : null
-  const hello = { versions, proof, datagramKey, features, resume, fields: readFields(body) }
-  return { versions, proof, hello }
+  skipFields(body)
+  return { versions, proof, hello: { versions, proof, datagramKey, features, resume } }
 }
 
 export function writeWelcome(writer: Writer, welcome: Welcome): Writer {
@@ -111,7 +107,7 @@ export function writeWelcome(writer: Writer, welcome: Welcome): Writer {
     writer.byte(1).varint(resumed.highest)
     writePositions(writer, resumed.flows)
   } else writer.byte(0)
-  return writeFields(writer, welcome.fields)
+  return writer
 }
 
 /** Reads a WELCOME. @returns `welcome` is null when the versions do not overlap */
@@ -127,8 +123,8 @@ export function readWelcome(body: Reader): { versions: VersionRange; welcome: We
   const features = body.varint()
   const maps = readMaps(body)
   const resumed = readFlag(body) ? { highest: body.varint(), flows: readPositions(body) } : null
-  const fields = readFields(body)
-  return { versions, welcome: { versions, session, host, datagramKey, features, maps, resumed, fields } }
+  skipFields(body)
+  return { versions, welcome: { versions, session, host, datagramKey, features, maps, resumed } }
 }
 
 function readVersions(body: Reader): VersionRange {
@@ -184,18 +180,10 @@ function readPositions(body: Reader): FlowPosition[] {
   return flows
 }
 
-function writeFields(writer: Writer, fields: Fields = new Map()): Writer {
-  for (const [type, bytes] of fields) writer.varint(type).varint(bytes.byteLength).bytes(bytes)
-  return writer
-}
-
-/** Reads optional fields up to the end of the frame. */
-function readFields(body: Reader): Fields {
-  const fields = new Map<number, Uint8Array>()
+/** Skips the optional fields, up to the end of the frame: this version knows none. */
+function skipFields(body: Reader): void {
   while (body.left > 0) {
-    const type = body.varint()
-    if (fields.has(type)) throw protocolError('an optional field twice')
-    fields.set(type, body.bytes(body.varint()))
+    body.varint()
+    body.bytes(body.varint())
   }
-  return fields
 }

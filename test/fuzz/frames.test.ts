@@ -29,13 +29,6 @@ const map = fc.record({
   port: fc.integer({ min: 1, max: 65_535 })
 })
 
-const fields = fc
-  .uniqueArray(fc.tuple(number, fc.uint8Array({ maxLength: 9 })), {
-    maxLength: 3,
-    selector: ([type]) => type
-  })
-  .map(entries => new Map(entries))
-
 const welcome = fc.record({
   versions: fc.integer({ min: 1, max: 9 }).map(highest => ({ lowest: 1, highest })),
   features: number,
@@ -43,8 +36,7 @@ const welcome = fc.record({
   host: key,
   datagramKey: key,
   maps: fc.array(map, { maxLength: 4 }),
-  resumed: fc.option(fc.record({ highest: number, flows: positions })),
-  fields
+  resumed: fc.option(fc.record({ highest: number, flows: positions }))
 })
 
 /** A HELLO by its bytes: type, versions, proof, key, features, flag, what follows. */

@@ -154,23 +154,29 @@ test('a server of later versions alone: the client says what to update', () => {
   assert.match((results[0] as HyperNatError).message, /Update hyper-nat here\./)
 })
 
+/** A frame of less than 128 bytes, with an optional field of type 77 at its end. */
+function withField(frame: Uint8Array): Uint8Array {
+  const field = b4a.concat([b4a.from([77, 5]), b4a.from('later')])
+  return b4a.concat([b4a.from([frame[0]! + field.byteLength]), frame.subarray(1), field])
+}
+
 test('a newer peer whose versions overlap is understood, and what it adds is ignored', () => {
   const newer = {
     versions: { lowest: 1, highest: 7 },
-    features: 2 ** 40 + FEATURES,
-    fields: new Map([[77, b4a.from('later')]])
+    features: 2 ** 40 + FEATURES
   }
   const { world, connection, handshakeHash, options } = setUp()
   const hellos: (Hello | HyperNatError)[] = []
   serverHandshake(options(connection.server), result => hellos.push(result))
-  send(connection.client, helloFrame({ ...hello, ...newer, proof: proofOf(SHARED, handshakeHash) }))
+  const proof = proofOf(SHARED, handshakeHash)
+  send(connection.client, withField(helloFrame({ ...hello, ...newer, proof })))
   world.pass(100)
   assert.deepEqual(codes(hellos), ['greeted'])
   assert.equal((hellos[0] as Hello).features & FEATURES, FEATURES)
   const other = setUp()
   const welcomes: unknown[] = []
   clientHandshake(other.options(other.connection.client), hello, result => welcomes.push(result))
-  send(other.connection.server, welcomeFrame({ ...welcome, ...newer }))
+  send(other.connection.server, withField(welcomeFrame({ ...welcome, ...newer })))
   other.world.pass(100)
   assert.deepEqual(codes(welcomes), ['greeted'])
 })
