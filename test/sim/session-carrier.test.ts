@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { TcpFlow } from '../../src/flows/tcp.js'
 import { FlowEnd } from '../support/flow-end.js'
 import type { MemoryLinkOptions } from '../support/memory-link.js'
-import { connected, World } from '../support/session-peers.js'
+import { connected, MAPS, World } from '../support/session-peers.js'
 
 const isStream = (flow: unknown): boolean => flow instanceof TcpFlow
 
@@ -17,6 +17,7 @@ for (const [where, path, stream] of [
   test(`${where} a tcp map uses the ${stream ? 'ordered stream' : 'ARQ'}`, () => {
     const { world, server, client } = connected(1, path)
     world.pass(100)
+    for (const { session } of [client, server]) session!.learnMaps(MAPS)
     const ends: FlowEnd[] = []
     const options = { total: 300_000, fin: true, chunk: () => 10_000 }
     server.open = flow => {
@@ -33,7 +34,13 @@ for (const [where, path, stream] of [
       ends.map(({ read }) => read),
       [300_000, 300_000]
     )
-    assert.equal(client.session!.traffic().list()[0]?.bytesIn ?? 300_000, 300_000)
+    for (const { session } of [client, server]) {
+      const tally = session!
+        .traffic()
+        .list()
+        .find(({ proto }) => proto === 'tcp')
+      assert.deepEqual([tally?.opened, tally?.bytesIn, tally?.bytesOut], [1, 300_000, 300_000])
+    }
   })
 }
 

@@ -88,7 +88,9 @@ test('a link that moves to another path measures everything again', () => {
   assert.ok(minRtt >= 119, `${minRtt} ms`)
   link.record = true
   world.pass(500)
-  for (const { length } of link.sent) assert.ok(length <= 1280 || length >= 1300, `${length}`)
+  // But for probes, whose sizes are tried a few times a second.
+  const larger = link.sent.filter(({ length }) => length > 1280).length
+  assert.ok(link.sent.length >= 50 && larger <= 5, `${larger} of ${link.sent.length} datagrams`)
   world.pass(60_000, () => ends.every(end => end.closed))
   assert.deepEqual(
     ends.map(({ read }) => read),
