@@ -78,6 +78,7 @@ export class Datagrams implements RecordSink {
   readonly #baseSize: number
   #started = false
   #flushQueued = false
+  #closed = false
   /** Whether the datagram being packed is sent twice. */
   #twice = false
   readonly #copies = new Set<Timer>()
@@ -166,6 +167,7 @@ export class Datagrams implements RecordSink {
 
   /** The connection no longer carries the session. */
   close(): void {
+    this.#closed = true
     this.#mtu.stop()
     this.#reassembly.close()
     for (const timer of this.#copies) timer.cancel()
@@ -191,6 +193,7 @@ export class Datagrams implements RecordSink {
   }
 
   readonly #endTurn = (): void => {
+    if (this.#closed) return
     this.events.turn()
     this.#flushQueued = false
     this.packer.flush()

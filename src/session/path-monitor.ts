@@ -96,10 +96,17 @@ export class PathMonitor {
     this.#tick()
   }
 
+  /** Sends no more pings; those that somebody waits for are answered with null. */
   stop(): void {
     this.#timer?.cancel()
     this.#timer = null
     this.#sent.clear()
+    const asked = [...this.#asked.values()]
+    this.#asked.clear()
+    for (const { timer, done } of asked) {
+      timer.cancel()
+      done(null)
+    }
   }
 
   /** Something was received from the peer. */
@@ -116,7 +123,7 @@ export class PathMonitor {
 
   /**
    * Sends one more ping at once; {@link quality} does not count it. `done` gets its round trip in ms, or null when no answer
-   * arrives within `answerMs`.
+   * arrives within `answerMs`, or before {@link stop}.
    */
   ask(done: (rtt: number | null) => void): void {
     const id = this.#nextId++

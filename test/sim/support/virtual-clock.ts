@@ -16,6 +16,11 @@ export class VirtualClock implements Clock {
     return this.time
   }
 
+  /** How many events are to come. */
+  get pending(): number {
+    return this.heap.filter(({ fn }) => fn !== null).length
+  }
+
   after(ms: number, fn: () => void): Timer {
     return this.at(this.time + Math.max(0, ms), fn)
   }
