@@ -311,8 +311,7 @@ export class Server {
       {
         up: () => this.#emitConnected(guest),
         lost: code => this.#emitDisconnected(guest, code),
-        ended: (code, reason) => {
-          const wasUp = guest.session.wasUp
+        ended: (code, reason, wasUp) => {
           this.#guests.delete(guest)
           this.#closedSessions.add(session)
           players.leave(this.#playerOf(guest.key))

@@ -1,5 +1,5 @@
 /** The client's side of a session: opens flows, and learns which port maps the server shares. */
-import type { ErrorCode } from '../errors.js'
+import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import type { TcpFlow } from '../flows/tcp.js'
 import type { Timer } from '../util/clock.js'
@@ -39,20 +39,22 @@ export class ClientSession extends Session {
    */
   connect(map: number, proto: 'tcp' | 'tcpudp'): ByteFlow {
     const carrier = proto === 'tcpudp' ? 'arq' : this.tcpCarrier
-    return carrier === 'arq' ? this.tcpudp.open(map) : this.openFlow(map)
+    if (carrier === 'stream') return this.openFlow(map)
+    this.#checkState()
+    return this.tcpudp.open(map)
   }
 
   /**
-   * Opens a flow over the ordered stream on the server's port map `map`. Bytes may be written at once; without a connection they wait for the next one.
+   * The same over the ordered stream.
    * @throws HyperNatError TOO_MANY_FLOWS, SESSION_EXPIRED
    */
   openFlow(map: number): TcpFlow {
-    return this.openTcp(map)
+    this.#checkState()
+    return this.tcp.open(map)
   }
 
-  /** The server is being asked to resume the session, and answers within `ms` or never: the session does not expire meanwhile. */
-  awaitAnswer(ms: number): void {
-    this.keepFor(ms)
+  #checkState(): void {
+    if (this.state === 'ended') throw new HyperNatError('SESSION_EXPIRED', 'The session is over.')
   }
 
   protected override admit(): ErrorCode {
@@ -73,6 +75,10 @@ export class ClientSession extends Session {
     this.#latestMaps = null
     this.#mapsTimer = this.deps.clock.after(this.deps.limits.mapsMs, () => this.#tellMaps())
     this.events.maps(maps)
+  }
+
+  protected override onEnd(): void {
+    this.#forgetMaps()
   }
 
   #forgetMaps(): void {

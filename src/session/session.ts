@@ -44,8 +44,8 @@ export interface SessionEvents {
   up(resumed: boolean): void
   /** The connection is lost; the session waits for another. */
   lost(code: string): void
-  /** The session is over; its flows were reset. */
-  ended(code: ErrorCode, reason: string): void
+  /** The session is over; its flows were reset. `wasUp` unless its connection was lost before. */
+  ended(code: ErrorCode, reason: string, wasUp: boolean): void
   /** Nothing was received for `ms`, though pings were sent. */
   silent(ms: number): void
   /** A UDP payload was received. The view is valid during the call only. */
@@ -83,7 +83,7 @@ export interface Attachment {
 const CAPPED_MESSAGE = 1400
 
 export abstract class Session {
-  readonly #tcp: TcpFlows
+  protected readonly tcp: TcpFlows
   readonly tcpudp: TcpudpFlows
   /** Window beyond the first that all flows share. */
   readonly windows: Budget
@@ -101,7 +101,6 @@ export abstract class Session {
   #graceTimer: Timer | null = null
   #graceEnds = 0
   #state: SessionState = 'new'
-  #endedUp = false
   #link: Link | null = null
   #datagrams: Datagrams | null = null
   #reader: FrameReader | null = null
@@ -118,7 +117,7 @@ export abstract class Session {
     this.#games = deps.games ?? new Activity()
     this.#scheduler = new SendScheduler(deps.limits)
     this.windows = new Budget(deps.limits.sessionWindow, deps.budgets?.windows)
-    this.#tcp = new TcpFlows(role, {
+    this.tcp = new TcpFlows(role, {
       ...deps,
       windows: this.windows,
       scheduler: this.#scheduler,
@@ -166,23 +165,21 @@ export abstract class Session {
   /** The peer sends the list of port maps. */
   protected abstract onMaps(maps: readonly WireMap[]): void
 
+  /** The session ends: forgets what waits for a later time. */
+  protected onEnd(): void {}
+
   /** The open flows of the ordered stream. */
   get flows(): ReadonlyMap<number, TcpFlow> {
-    return this.#tcp.flows
+    return this.tcp.flows
   }
 
   /** Bytes that wait to be sent or acknowledged. */
   get keptBytes(): number {
-    return this.#tcp.kept.used + this.tcpudp.queue.used
+    return this.tcp.kept.used + this.tcpudp.queue.used
   }
 
   get state(): SessionState {
     return this.#state
-  }
-
-  /** Whether a connection carried the session up to its end (or does now). */
-  get wasUp(): boolean {
-    return this.#state === 'up' || this.#endedUp
   }
 
   get quality(): Quality {
@@ -256,12 +253,12 @@ export abstract class Session {
 
   /** How far this side has received each flow, for HELLO and WELCOME. */
   positions(): FlowPosition[] {
-    return this.#tcp.positions()
+    return this.tcp.positions()
   }
 
   /** The highest flow that the client has opened, as far as this side knows. */
   get highest(): number {
-    return this.#tcp.highest
+    return this.tcp.highest
   }
 
   /** From now on this connection carries the session; an earlier one is dropped. */
@@ -315,7 +312,7 @@ export abstract class Session {
     // Flows that became ready without a connection queue again, in the order in which they were opened.
     this.#scheduler.clear()
     this.#guard(link, () => {
-      if (resumed) this.#tcp.reconcile(resumed.highest, resumed.flows)
+      if (resumed) this.tcp.reconcile(resumed.highest, resumed.flows)
     })
     if (this.#link !== link) return
     this.events.up(resumed !== null)
@@ -371,8 +368,8 @@ export abstract class Session {
     this.#graceTimer = clock.after(ms, () => this.#end('SESSION_EXPIRED', ''))
   }
 
-  /** Keeps a lost session for at least `ms` more. */
-  protected keepFor(ms: number): void {
+  /** Keeps a lost session for at least `ms` more: so long the server, asked to resume it, may take to answer. */
+  keepFor(ms: number): void {
     if (this.#graceTimer && this.#graceEnds < this.deps.clock.now() + ms) this.#expireIn(ms)
   }
 
@@ -398,16 +395,16 @@ export abstract class Session {
 
   #end(code: ErrorCode, reason: string): void {
     if (this.#state === 'ended') return
-    this.#endedUp = this.#state === 'up'
+    const wasUp = this.#state === 'up'
     this.#state = 'ended'
     this.#dropLink()
-    this.#path.stop()
+    this.onEnd()
     this.#graceTimer?.cancel()
     this.#graceTimer = null
     const told = code === 'GOODBYE' ? 'FLOW_RESET' : code
-    this.#tcp.abandon(told)
+    this.tcp.abandon(told)
     this.tcpudp.abandon(told)
-    this.events.ended(code, reason)
+    this.events.ended(code, reason, wasUp)
   }
 
   /** Runs code that may find the peer at fault; then the session ends, and the peer gets the code. */
@@ -425,16 +422,7 @@ export abstract class Session {
     this.#flush()
   }
 
-  // --- flows, from the local side ---
-
-  /**
-   * Opens a TCP flow on the server's port map `map`. Bytes may be written at once; without a connection they wait for the next one.
-   * @throws HyperNatError TOO_MANY_FLOWS, SESSION_EXPIRED
-   */
-  protected openTcp(map: number): TcpFlow {
-    if (this.#state === 'ended') throw new HyperNatError('SESSION_EXPIRED', 'The session is over.')
-    return this.#tcp.open(map)
-  }
+  // --- UDP, from the local side ---
 
   /**
    * Sends one UDP payload (0 to 65,507 bytes); false if there is no connection, or it is too large or beyond a rate.
@@ -493,11 +481,11 @@ export abstract class Session {
     ...refuseHandshake,
     close: (code, reason) => this.#end(code, reason),
     maps: maps => this.onMaps(maps),
-    open: (id, map, limit) => this.#tcp.onOpen(id, map, limit),
-    data: (id, offset, bytes) => this.#tcp.find(id)?.onData(offset, bytes),
-    fin: (id, offset) => this.#tcp.find(id)?.onFin(offset),
-    reset: (id, code) => this.#tcp.find(id)?.onReset(code),
-    window: (id, received, limit) => this.#tcp.find(id)?.onWindow(received, limit)
+    open: (id, map, limit) => this.tcp.onOpen(id, map, limit),
+    data: (id, offset, bytes) => this.tcp.find(id)?.onData(offset, bytes),
+    fin: (id, offset) => this.tcp.find(id)?.onFin(offset),
+    reset: (id, code) => this.tcp.find(id)?.onReset(code),
+    window: (id, received, limit) => this.tcp.find(id)?.onWindow(received, limit)
   }
 
   readonly #records: DatagramEvents = {

@@ -1,12 +1,15 @@
 /** What happens to flows and sessions while there is no connection, and when none comes back. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { HyperNatError } from '../../src/errors.js'
 import { LIMITS } from '../../src/limits.js'
 import { FlowEnd } from '../support/flow-end.js'
 import { connected, TestClient } from '../support/session-peers.js'
 import { Traffic } from '../support/session-traffic.js'
 
 const chunk = () => 10_000
+
+const isExpired = (err: unknown): boolean => (err as HyperNatError).code === 'SESSION_EXPIRED'
 
 function up(seed: number, limits = {}) {
   const stage = connected(seed, { delay: 10, bytesPerMs: 1000 }, limits)
@@ -302,3 +305,31 @@ test('an end program that never reads keeps its window through many connections'
   world.pass(300)
   assert.equal(there.read, 256 * 1024)
 })
+
+for (const proto of ['tcp', 'tcpudp'] as const) {
+  test(`a session that is closed while ${proto} flows are open takes no flow, and leaves no timer`, () => {
+    const { world, server, client } = connected(1, { delay: 10, bytesPerMs: 1000 }, { mapsMs: 60_000 })
+    const { session } = client
+    session!.events.maps = () => {}
+    server.open = flow => {
+      new FlowEnd(flow, 2, 1, world.clock, { total: 10_000_000, chunk }).go()
+      return null
+    }
+    new FlowEnd(session!.connect(1, proto), 1, 2, world.clock, { total: 10_000_000, chunk }).go()
+    world.pass(500)
+    for (let i = 0; i < 2; i++) server.session.sendMaps([])
+    world.pass(15)
+    const trips: (number | null)[] = []
+    session!.ping(rtt => trips.push(rtt))
+    // The first leaves at once, the second would at the end of the turn.
+    for (let i = 0; i < 2; i++) session!.sendUdp(2, 1, new Uint8Array(10), true)
+    session!.close('GOODBYE')
+    assert.deepEqual(trips, [null])
+    assert.throws(() => session!.connect(1, proto), isExpired)
+    // What was on its way arrives.
+    world.pass(500)
+    assert.equal(server.told.at(-1), 'ended GOODBYE')
+    assert.equal(session!.datagramCounts.dropped.choked, 0)
+    assert.equal(world.clock.pending, 0)
+  })
+}

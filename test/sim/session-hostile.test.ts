@@ -369,9 +369,9 @@ test('what the server tells of a fault of its own does not show its insides', ()
   }
   let own = ''
   const { ended } = server.session.events
-  server.session.events.ended = (code, why) => {
+  server.session.events.ended = (code, why, wasUp) => {
     own = why
-    ended(code, why)
+    ended(code, why, wasUp)
   }
   say(openFrame(1, 1, 0))
   world.pass(100)

@@ -45,9 +45,9 @@ function listen(told: Told, udp: UdpPayload[], more: Partial<SessionEvents> = {}
       told.push(`lost ${code}`)
       more.lost?.(code)
     },
-    ended: (code, reason) => {
+    ended: (code, reason, wasUp) => {
       told.push(`ended ${code}`)
-      more.ended?.(code, reason)
+      more.ended?.(code, reason, wasUp)
     },
     silent: ms => more.silent?.(ms),
     udp: (map, flow, payload) => udp.push({ map, flow, payload: b4a.from(payload) })
@@ -201,7 +201,7 @@ export class TestClient {
       session && session.state !== 'ended'
         ? { session: session.id, highest: session.highest, flows: session.positions() }
         : null
-    if (resume) session!.awaitAnswer(this.limits.greetingMs)
+    if (resume) session!.keepFor(this.limits.greetingMs)
     clientHandshake(
       { link, sharedKey, clock, timeoutMs: this.limits.greetingMs },
       { datagramKey: sendKey, resume },

@@ -176,7 +176,7 @@ export class Dialler {
     const sendKey = random(KEY_BYTES)
     const asked = this.#events.resume()
     const resume = asked ? { session: asked.id, highest: asked.highest, flows: asked.positions() } : null
-    asked?.awaitAnswer(limits.greetingMs)
+    asked?.keepFor(limits.greetingMs)
     this.#greeting = true
     const giveUp = clientHandshake(
       { link, sharedKey: publicKey, clock, timeoutMs: limits.greetingMs },

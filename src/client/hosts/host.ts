@@ -235,13 +235,12 @@ export class Host implements HostHealth {
           this.#emitDisconnected(code)
           this.#events.lost(this)
         },
-        ended: (code, reason) => {
+        ended: (code, reason, wasUp) => {
           this.#deps.tally(session)
           usage.leave()
           if (this.session !== session) return
           this.session = null
           this.seenAt = clock.now()
-          const { wasUp } = session
           if (wasUp) this.#emitDisconnected(code)
           this.#events.ended(this, code, reason, wasUp)
         },
