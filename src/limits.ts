@@ -1,6 +1,6 @@
 /**
  * Our table of numbers: every buffer, table, timer and retry that is ours to choose. What both ends must agree on is in
- * the other table, `session/wire.ts`. Times are milliseconds, sizes bytes, unless a name says otherwise.
+ * the other table, `wire/constants.ts`. Times are milliseconds, sizes bytes, unless a name says otherwise.
  */
 
 const KB = 1024
@@ -89,7 +89,7 @@ export interface Limits {
   /** New TCP flows of one guest per second, of either protocol, and how many at once; further ones wait. 0: no limit. */
   flowsPerSecond: number
   flowBurst: number
-  /** Frames of one guest's ordered stream per second; further ones wait, and the stream with them. 0: no limit. */
+  /** Frames of one guest's ordered streams per second; further ones wait unread. 0: no limit. */
   framesPerSecond: number
   /** Bytes of one guest's frames that wait for that, over all its connections; one with more is dropped, and may be resumed. */
   unreadBytes: number

@@ -22,15 +22,14 @@ export class Recovery {
   /** When the first packet left of the run of lost ones that ends with the last lost packet, and the number of that. */
   private lostSince = 0
   private lastLost = -1
-  /** When the packet of the first round-trip sample left: earlier losses say nothing about congestion. */
+  /** When the first round-trip sample was taken: losses of packets that left before say nothing about congestion. */
   private firstSampleAt = Number.POSITIVE_INFINITY
   /** When the oldest packet that may be lost is to be looked at again; Infinity for never. */
   lossAt = Number.POSITIVE_INFINITY
   /** Flags of lost packets whose news must be sent again: HAS_OPEN, HAS_WINDOW. */
   lostFlags = 0
-  /** Packets taken for lost, and those of them that came late. */
+  /** Packets taken for lost, those that came late included. */
   losses = 0
-  spurious = 0
   private largestAcked = -1
   private lastLossAt = Number.NEGATIVE_INFINITY
   /** Share of packets lost lately, 0 to 1; moves by 1/64 with each packet. */

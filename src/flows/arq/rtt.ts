@@ -2,7 +2,7 @@
 import { GRANULARITY, PEER_ACK_DELAY, PERSISTENT_THRESHOLD, PTO_MAX, RTT_INITIAL } from './constants.js'
 
 export class Rtt {
-  /** Last sample, less the peer's ack delay, in ms. */
+  /** Last sample in ms, less the peer's ack delay where that leaves no less than {@link least}. */
   latest = 0
   /** Smoothed round trip in ms; before the first sample a guess. */
   smoothed = RTT_INITIAL
