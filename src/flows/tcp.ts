@@ -314,11 +314,6 @@ export class TcpFlow implements ByteFlow {
     return this.#received + (this.#finReceived ? 1 : 0)
   }
 
-  /** Whether received bytes wait to be acknowledged. */
-  get unacknowledged(): boolean {
-    return !this.#done && this.#received !== this.#acked
-  }
-
   get done(): boolean {
     return this.#done
   }

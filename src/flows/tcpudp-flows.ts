@@ -61,8 +61,8 @@ export class TcpudpFlows {
       segmentSize: flow => segmentRoom(this.#datagrams?.size ?? 1100, flow),
       rtt: () => outside.rtt(),
       minRtt: () => outside.minRtt(),
-      send: (flow, buffer, start, end) => {
-        this.#datagrams?.packer.segment(flow, buffer.subarray(start, end))
+      send: (flow, segment) => {
+        this.#datagrams?.packer.segment(flow, segment)
         this.#datagrams?.queue()
       },
       touch: flow => {

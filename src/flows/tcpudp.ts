@@ -24,8 +24,8 @@ export interface TcpudpCarrier {
   rtt(): number | null
   /** Its least round trip of late, ms, if it is known. */
   minRtt(): number | null
-  /** Sends one segment; bytes `start` to `end`, valid during the call. */
-  send(flow: number, buffer: Uint8Array, start: number, end: number): void
+  /** Sends one segment, valid during the call. */
+  send(flow: number, segment: Uint8Array): void
   /** The flow is to be brought up to date at the end of this turn. */
   touch(flow: TcpudpFlow): void
   /** The flow is thin, and carries something. */
@@ -61,7 +61,7 @@ export class TcpudpFlow implements ByteFlow {
     open?: Uint8Array
   ) {
     const host: ArqHost = {
-      output: (buffer, start, end) => carrier.send(id, buffer, start, end),
+      output: segment => carrier.send(id, segment),
       readable: () => this.#read(),
       writable: () => this.#writeRest(),
       reset: code => this.#onReset(code),

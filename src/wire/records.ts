@@ -120,10 +120,6 @@ export class Packer {
     this.size = () => Math.min(size(), MAX_RECORDS)
   }
 
-  get empty(): boolean {
-    return this.#at === 0
-  }
-
   /** Sends what is packed so far. */
   flush(): void {
     if (this.#at === 0) return

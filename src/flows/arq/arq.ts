@@ -43,17 +43,12 @@ export type ArqState =
 
 /** What an Arq needs of its surroundings. No method may throw. All but `output` are called last, and may call back. */
 export interface ArqHost {
-  /**
-   * Sends one segment: bytes `start` to `end` of `buffer`. They are valid only during the call. The `headroom` bytes
-   * before `start` are the caller's, for its own header. Must not call back into the Arq.
-   */
-  output(buffer: Uint8Array, start: number, end: number): void
+  /** Sends one segment, valid only during the call. Must not call back into the Arq. */
+  output(segment: Uint8Array): void
   /** read() has something new, or the peer's stream has ended. */
   readable(): void
   /** write(), which had refused bytes, takes some again. */
   writable(): void
-  /** The peer has acked something for the first time: it knows the flow. Opener only. */
-  opened?(): void
   /** The peer aborted; `code` is its reason. Nothing can be read or written any more. */
   reset(code: number): void
   /** Both streams have ended and are acknowledged; bytes may still lie unread. */
@@ -71,8 +66,6 @@ export interface ArqOptions {
   random: () => number
   /** What the peer's session needs to open the flow, up to 64 bytes: makes this side the opener. */
   open?: Uint8Array
-  /** Bytes to leave free before each segment; default 0. */
-  headroom?: number
   /** Most bytes to keep for retransmission; default 8 MiB. */
   sendBuffer?: number
   /** Most bytes received and not consumed, 16 KiB and up, a power of 2; default 8 MiB. Memory is taken as needed. */
@@ -100,11 +93,8 @@ export interface ArqStats {
   segmentsSent: number
   retransmits: number
   losses: number
-  spurious: number
-  repeatedBytes: number
   /** Bytes of the stream that were sent at least once. */
   bytesSent: number
-  bytesAcked: number
   bytesReceived: number
   phase: string
 }
@@ -125,7 +115,6 @@ export class Arq {
   private touchedAt = NEVER
   private suspended = false
   private readableNews = false
-  private openedNews = false
   private doneNews = false
   private resetNews = -1
   private forgetNews = false
@@ -144,10 +133,9 @@ export class Arq {
       options.windows ?? new Budget(Number.POSITIVE_INFINITY)
     )
     this.sender = new Sender(
-      (buffer, start, end) => host.output(buffer, start, end),
+      segment => host.output(segment),
       this.receiver,
       options.mtu,
-      options.headroom ?? 0,
       options.sendBuffer ?? SEND_BUFFER_MAX,
       options.queue ?? new Budget(Number.POSITIVE_INFINITY),
       options.random,
@@ -243,7 +231,6 @@ export class Arq {
       this.touchedAt = now
       if (segment.has(ACK)) {
         if (this.current === 'opening') {
-          this.openedNews = true
           sender.onAck(segment, now)
           this.become('open', now)
         } else sender.onAck(segment, now)
@@ -343,10 +330,7 @@ export class Arq {
       segmentsSent: sender.segmentsSent,
       retransmits: sender.retransmits,
       losses: recovery.losses,
-      spurious: recovery.spurious,
-      repeatedBytes: sender.thin.repeated,
       bytesSent: Math.min(sender.unitsSent, sender.outbox.end),
-      bytesAcked: recovery.acknowledged,
       bytesReceived: receiver.inbox.next,
       phase: congestion.phase
     }
@@ -443,10 +427,6 @@ export class Arq {
 
   /** Tells the host what has changed; last in each call, for the host may call back. */
   private tell(): void {
-    if (this.openedNews) {
-      this.openedNews = false
-      this.host.opened?.()
-    }
     if (this.readableNews) {
       this.readableNews = false
       this.host.readable()

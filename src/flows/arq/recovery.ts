@@ -49,11 +49,6 @@ export class Recovery {
     return now - this.lastLossAt < LOSS_MEMORY
   }
 
-  /** True if packets were seen to overtake each other lately. */
-  get reorders(): boolean {
-    return this.lateness > 0
-  }
-
   /** Oldest packet whose slot is still needed for a retransmission, or -1. */
   get oldestQueued(): number {
     return this.queueHead === this.queueTail ? -1 : this.queue[this.queueHead]!
@@ -273,7 +268,6 @@ export class Recovery {
     const late = now - sent.sentAt[slot]! - this.rtt.smoothed
     if (late === Number.POSITIVE_INFINITY) return // abandoned with its path, not lost
     this.lastLost = -1
-    this.spurious++
     this.delivery.onRevived(sent.size[slot]!, sent.flags[slot]!)
     this.lossRate -= this.lossRate / 32
     this.lateness = Math.max(this.lateness, late * 1.1 + 1)

@@ -30,7 +30,7 @@ const NEVER = Number.POSITIVE_INFINITY
 const FIELDS_MAX = ACK_ROOM + 1 + 8 + 1 + OPEN_MAX + 8
 
 /** Takes a finished segment: bytes `start` to `end` of `buffer`, valid during the call. See ArqHost. */
-export type Output = (buffer: Uint8Array, start: number, end: number) => void
+export type Output = (segment: Uint8Array) => void
 
 export class Sender {
   readonly outbox = new Outbox()
@@ -72,7 +72,6 @@ export class Sender {
     private readonly output: Output,
     private readonly receiver: Receiver,
     private mtu: number,
-    private readonly headroom: number,
     private readonly sendBuffer: number,
     /** Where all that is kept is counted. */
     private readonly budget: Budget,
@@ -83,13 +82,13 @@ export class Sender {
     this.open = open
     this.pingDue = open !== null
     this.mtu = Math.max(MTU_MIN, mtu)
-    this.buf = new Uint8Array(headroom + this.mtu)
+    this.buf = new Uint8Array(this.mtu)
     this.congestion = new Congestion(this.mtu, random, now)
   }
 
   setMtu(mtu: number): void {
     this.mtu = Math.max(MTU_MIN, mtu)
-    this.buf = new Uint8Array(this.headroom + this.mtu)
+    this.buf = new Uint8Array(this.mtu)
     this.congestion.setMtu(this.mtu)
   }
 
@@ -243,15 +242,15 @@ export class Sender {
   /** An ack alone. */
   sendAck(now: number): void {
     if (!this.receiver.received.any) return
-    const at = this.receiver.putAck(this.buf, this.headroom + 1, this.mtu - 1, now)
-    this.buf[this.headroom] = ACK
+    const at = this.receiver.putAck(this.buf, 1, this.mtu - 1, now)
+    this.buf[0] = ACK
     this.emit(at)
   }
 
   /** Sends a segment that is no packet: a reset, or its confirmation. */
   emitBare(segment: Uint8Array): void {
-    this.buf.set(segment, this.headroom)
-    this.emit(this.headroom + segment.length)
+    this.buf.set(segment)
+    this.emit(segment.length)
   }
 
   private probeAt(): number {
@@ -272,7 +271,7 @@ export class Sender {
   /** Writes everything before the stream offset. @returns the position after it */
   private header(flags: number, now: number): number {
     const { buf, receiver, open } = this
-    let at = putVarint(buf, this.headroom + 1, this.recovery.sent.next)
+    let at = putVarint(buf, 1, this.recovery.sent.next)
     if (open) {
       flags |= OPEN
       buf[at++] = open.length
@@ -284,7 +283,7 @@ export class Sender {
       flags |= ACK
       at = receiver.putAck(buf, at, Math.min(ACK_ROOM, this.mtu >> 1), now)
     }
-    buf[this.headroom] = flags
+    buf[0] = flags
     return at
   }
 
@@ -293,18 +292,18 @@ export class Sender {
    * @returns the offset after the last one sent
    */
   private sendRange(from: number, end: number, packetFlags: number, now: number): number {
-    const { outbox, buf, headroom } = this
+    const { outbox, buf } = this
     let at = putVarint(buf, this.header(PN | DATA, now), from)
-    const room = headroom + this.mtu - at
+    const room = this.mtu - at
     const bytes = Math.min(Math.min(end, outbox.end) - from, room)
     if (bytes > 0) outbox.copy(from, bytes, buf, at)
     at += bytes
     let units = bytes
     if (end > outbox.end && from + bytes === outbox.end) {
-      buf[headroom]! |= FIN
+      buf[0]! |= FIN
       units++
     }
-    if (this.limit - from - bytes < this.congestion.window && !this.ended) buf[headroom]! |= BLOCKED
+    if (this.limit - from - bytes < this.congestion.window && !this.ended) buf[0]! |= BLOCKED
     this.emitPacket(from, units, packetFlags, at, now)
     return from + units
   }
@@ -439,7 +438,7 @@ export class Sender {
   private emitPacket(offset: number, units: number, flags: number, at: number, now: number): void {
     if (this.open) flags |= HAS_OPEN
     if (this.congestion.isSlow(this.recovery.sent.bytesInFlight)) flags |= IS_SLOW
-    const size = at - this.headroom + PACKET_OVERHEAD
+    const size = at + PACKET_OVERHEAD
     this.recovery.onSent(offset, units, size, flags, now)
     this.pacer.onSent(size, now)
     this.lastSentAt = now
@@ -449,6 +448,6 @@ export class Sender {
 
   private emit(at: number): void {
     this.segmentsSent++
-    this.output(this.buf, this.headroom, at)
+    this.output(this.buf.subarray(0, at))
   }
 }

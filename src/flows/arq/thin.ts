@@ -24,8 +24,6 @@ export class Thin {
   copyAt = NEVER
   /** Offset from which on a copy repeats. */
   copyFrom = 0
-  /** Bytes sent in excess. */
-  repeated = 0
   private copiesLeft = 0
   /** Offsets at which the last new data started, newest first. */
   private starts: [number, number, number] = [0, 0, 0]
@@ -98,7 +96,6 @@ export class Thin {
 
   private spend(bytes: number): void {
     this.budget -= bytes
-    this.repeated += bytes
   }
 
   private refill(now: number): void {

@@ -54,8 +54,8 @@ export class ArqPeer implements ArqHost {
     return this.arq
   }
 
-  output(buffer: Uint8Array, start: number, end: number): void {
-    this.transmit(buffer.slice(start, end))
+  output(segment: Uint8Array): void {
+    this.transmit(segment.slice())
   }
 
   /** A datagram arrived. */
