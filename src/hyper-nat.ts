@@ -7,6 +7,7 @@ import os from 'node:os'
 import b4a from 'b4a'
 import sodium from 'sodium-native'
 import { Players } from './access/players.js'
+import { Connection, type ConnectOptions } from './client/connection.js'
 import type { ClientHandle, MapToOpen } from './client/handle.js'
 import { OpenClient } from './client/open-client.js'
 import { type PingOptions, type PingSummary, ping } from './client/ping.js'
@@ -14,10 +15,11 @@ import { HyperNatError } from './errors.js'
 import type { DaemonEvent } from './events.js'
 import { portSetOf } from './games/port-set.js'
 import { childPublicKey } from './identity/child.js'
-import { keyOf } from './identity/encoding.js'
+import { encodeKey, keyOf } from './identity/encoding.js'
 import { GuestKey } from './identity/guest.js'
 import type { KeyPair } from './identity/keys.js'
 import { decodeTicket, type Ticket } from './identity/ticket.js'
+import { looksLikeTicket } from './identity/ticket-text.js'
 import { DOCTOR_LIMITS, type DoctorLimits, LIMITS, type Limits } from './limits.js'
 import { type Log, silentLog } from './log/log.js'
 import type { MetricsPage } from './metrics/server.js'
@@ -159,6 +161,50 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#clients.add(client)
     await client.open(maps)
     return client
+  }
+
+  /**
+   * Connects to a server without local ports: {@link Connection.stream} and {@link Connection.datagrams} lead to its ports.
+   * Resolves when there is a session.
+   * @param server its public key, as text or 32 bytes, or its ticket; the DHT nodes and relays that a ticket names are for this
+   * node's options: {@link decodeTicket} tells them
+   * @throws HyperNatError BAD_PUBLIC_KEY, a code of {@link decodeTicket}, UNSUPPORTED for an invite of a newer kind, CLOSED; why the server
+   * cannot be reached, unless `wait` is set; the signal's reason
+   */
+  async connect(server: string | Uint8Array | Ticket, options: ConnectOptions = {}): Promise<Connection> {
+    this.#check()
+    const ticket =
+      typeof server === 'string'
+        ? looksLikeTicket(server)
+          ? decodeTicket(server)
+          : null
+        : 'maps' in server
+          ? server
+          : null
+    const publicKey = ticket ? ticket.publicKey : keyOf(server as string | Uint8Array)
+    const guest = ticket?.invite && new GuestKey(ticket.invite)
+    const deps = this.#deps()
+    const client = new OpenClient({
+      ...deps,
+      publicKey,
+      keyPair: guest?.keyPair ?? this.#keyPair,
+      resources: this.#resources,
+      emit: event => {
+        connection.hear(event)
+        deps.emit(event)
+      },
+      onclose: () => this.#clients.delete(client)
+    })
+    const connection: Connection = new Connection(encodeKey(publicKey), client, ticket?.maps ?? [])
+    this.#clients.add(client)
+    try {
+      const opened = connection.opened(options)
+      await Promise.all([opened, client.open([])])
+    } catch (err) {
+      await connection.close()
+      throw err
+    }
+    return connection
   }
 
   /** What this node looks like now: plain data. */

@@ -1,5 +1,6 @@
 /** hyper-nat as a library: share ports under a secret, open ports to a public key. */
 
+export { Connection, type ConnectOptions, type StreamOptions } from './client/connection.js'
 export type { ClientHandle, MapToOpen } from './client/handle.js'
 export type { PingAnswer, PingOptions, PingSummary } from './client/ping.js'
 export { ControlClient, type DaemonChoice, type FoundDaemon, findDaemons } from './control/client.js'
@@ -89,8 +90,9 @@ export { addInvite, type InviteRequest, removeGuest, renameGuest } from './optio
 export { defaultIdentityFile, loadIdentity } from './options/identity-file.js'
 export { type JoinFlags, joinEntries, joinOptions } from './options/join.js'
 export type { Proto } from './proto.js'
-export type { AccessOptions, MapToShare, ServerHandle, WhatToShare } from './server/handle.js'
+export type { AccessOptions, MapToHandle, MapToShare, ServerHandle, WhatToShare } from './server/handle.js'
 export type { MapTally, Tally } from './session/traffic.js'
+export { DatagramFlow, type FlowRemote, FlowStream } from './sockets/flow-stream.js'
 export {
   type ClientStatus,
   type DisconnectedStatus,

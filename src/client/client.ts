@@ -2,6 +2,7 @@
 import type net from 'node:net'
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { ClientMapInfo, ConnectionInfo } from '../events.js'
+import type { ByteFlow } from '../flows/byte-flow.js'
 import { udpSweepMs } from '../flows/udp.js'
 import { encodeKey } from '../identity/encoding.js'
 import type { KeyPair } from '../identity/keys.js'
@@ -10,6 +11,14 @@ import { LoopbackSender, Repeater } from '../lan/repeater.js'
 import { REFUSED_REST_MS } from '../limits.js'
 import { LogThrottle } from '../log/throttle.js'
 import type { Deps } from '../network/deps.js'
+import type { Proto } from '../proto.js'
+import {
+  type DatagramFlow,
+  type FlowRemote,
+  FlowStream,
+  type FlowStreamOptions,
+  flowError
+} from '../sockets/flow-stream.js'
 import type { Resources, SocketUsage } from '../sockets/resources.js'
 import { joinTcp, listenTcp, reset } from '../sockets/tcp.js'
 import { listenUdp } from '../sockets/udp.js'
@@ -42,11 +51,20 @@ const WHY_CLOSED: Partial<Record<ErrorCode, string>> = {
   GOODBYE: 'the server was stopped'
 }
 
+/** This side's end of a connection: a socket of a local program, or a stream of this process. */
+interface LocalEnd {
+  readonly map: OpenMap
+  /** It leads somewhere now. */
+  join(flow: ByteFlow): void
+  /** It leads nowhere. */
+  refuse(code: ErrorCode): void
+  /** Calls back once, when it is closed. */
+  onclose(closed: () => void): void
+}
+
 /** A connection that waits for a host. */
 interface Waiting {
-  readonly socket: net.Socket
-  readonly map: OpenMap
-  readonly usage: SocketUsage
+  readonly end: LocalEnd
   readonly timer: Timer
 }
 
@@ -104,14 +122,17 @@ export class Client {
     const added = entries.map(entry => ({ entry, map: this.#place(entry) }))
     this.#hosts.setMaps([...this.#places])
     try {
-      for (const { entry, map } of added) await this.#open(map, entry)
+      for (const { entry, map } of added) await this.#bind(map, entry)
     } catch (err) {
       await this.#remove(added.map(({ map }) => map))
       throw err
     }
   }
 
-  #place({ proto, port, localHost, localPort, lobby, duplicate = false }: MapEntry): OpenMap {
+  #place(
+    { proto, port, localHost, localPort, lobby, duplicate = false }: MapEntry,
+    inProcess = false
+  ): OpenMap {
     const free = this.#places.indexOf(null)
     const index = free < 0 ? this.#places.length : free
     const map: OpenMap = {
@@ -123,6 +144,7 @@ export class Client {
       wantedPort: localPort,
       lobby,
       duplicate,
+      inProcess,
       queryListener: null,
       listener: null,
       udp: null
@@ -131,7 +153,7 @@ export class Client {
     return map
   }
 
-  async #open(map: OpenMap, entry: MapEntry): Promise<void> {
+  async #bind(map: OpenMap, entry: MapEntry): Promise<void> {
     const { proto, localHost, wantedPort } = map
     try {
       if (proto === 'udp') {
@@ -198,8 +220,9 @@ export class Client {
     this.#deps.emit({ event: 'ready', mode: 'client', publicKey: this.publicKey, maps: this.maps })
   }
 
+  /** Those with local ports. */
   get #maps(): OpenMap[] {
-    return this.#places.filter(map => map !== null)
+    return this.#places.filter(map => map !== null && !map.inProcess) as OpenMap[]
   }
 
   /** The maps with the local ports that were bound. */
@@ -277,11 +300,12 @@ export class Client {
     this.#closed = true
     this.#sweep?.cancel()
     this.#hosts.close()
-    for (const { socket, timer } of this.#waiting) {
-      timer.cancel()
-      reset(socket)
-    }
+    const waiting = [...this.#waiting]
     this.#waiting.clear()
+    for (const { end, timer } of waiting) {
+      timer.cancel()
+      end.refuse('CLOSED')
+    }
     this.#udpFlows.close()
     await Promise.all([this.#loopback.close(), this.#remove(this.#maps)])
   }
@@ -291,66 +315,121 @@ export class Client {
     // A reset, since the end that the system would send for want of descriptors looks like a clean one.
     if (!usage) return reset(socket)
     socket.once('close', () => usage.close())
-    const host = this.#hosts.pick(map.index)
-    if (host) return this.#connect(host, map, socket, usage)
-    // No host is there yet: the connection waits as long as flows wait for a session that is lost, which may come back.
-    const { clock, limits } = this.#deps
-    if (this.#hosts.refuse(map.index)) return reset(socket)
-    if (this.#waiting.size >= limits.tcpFlows) return reset(socket)
-    const waiting: Waiting = {
-      socket,
+    this.#connect({
       map,
-      usage,
+      join: flow => this.#join(socket, flow, map, usage),
+      refuse: () => reset(socket),
+      onclose: closed => socket.once('close', closed)
+    })
+  }
+
+  #join(socket: net.Socket, flow: ByteFlow, { proto, port }: OpenMap, usage: SocketUsage): void {
+    const { log } = this.#deps
+    joinTcp(
+      socket,
+      flow,
+      () => 'FLOW_RESET',
+      code => {
+        if (code === 'FLOW_RESET') return
+        const level = this.#refused.admits(`${code} ${proto} ${port}`) ? 'warn' : 'debug'
+        log[level]({ code, proto, port }, `connection closed: ${WHY_CLOSED[code] ?? 'the code says why'}`)
+      },
+      undefined,
+      usage
+    )
+  }
+
+  /**
+   * Opens a stream to one of the server's ports. What is written goes out when there is a session.
+   * @throws HyperNatError TOO_MANY_FLOWS, CLOSED
+   */
+  stream(proto: Exclude<Proto, 'udp'>, port: number, options: FlowStreamOptions = {}): FlowStream {
+    const map = this.#inProcess(proto, port)
+    let stream: FlowStream | null = null
+    const usage = this.#deps.resources.local.openSocket(() => stream?.destroy(flowError('TOO_MANY_FLOWS')))
+    if (!usage) throw flowError('TOO_MANY_FLOWS')
+    const opened = new FlowStream(() => this.#remote, options)
+    stream = opened
+    opened.count(usage)
+    this.#connect({
+      map,
+      join: flow => opened.join(flow),
+      refuse: code => opened.destroy(flowError(code)),
+      onclose: closed => opened.once('close', closed)
+    })
+    return opened
+  }
+
+  /**
+   * Opens a UDP flow to one of the server's ports.
+   * @throws HyperNatError CLOSED
+   */
+  datagrams(port: number): DatagramFlow {
+    return this.#udpFlows.open(this.#inProcess('udp', port), () => this.#remote)
+  }
+
+  get #remote(): FlowRemote {
+    return { publicKey: this.publicKey, name: undefined, path: this.#hosts.chosen?.path ?? null }
+  }
+
+  /** The port map that flows of this process use. */
+  #inProcess(proto: Proto, port: number): OpenMap {
+    if (this.#closed) throw new HyperNatError('CLOSED', 'The connection to the server is closed.')
+    const known = this.#places.find(map => map?.inProcess && map.proto === proto && map.port === port)
+    if (known) return known
+    const map = this.#place({ path: '', proto, port, localHost: '', localPort: 0 }, true)
+    this.#hosts.setMaps([...this.#places])
+    return map
+  }
+
+  /** Connects a local end to a host. Where none is there yet, it waits as long as flows wait for a session that is lost, which may come back. */
+  #connect(end: LocalEnd): void {
+    const { clock, limits } = this.#deps
+    const { index } = end.map
+    const host = this.#hosts.pick(index)
+    if (host) return this.#open(host, end)
+    if (this.#hosts.refuse(index)) return end.refuse('MAP_NOT_SHARED')
+    if (this.#waiting.size >= limits.tcpFlows) return end.refuse('TOO_MANY_FLOWS')
+    const waiting: Waiting = {
+      end,
       timer: clock.after(Math.max(limits.targetMs, limits.resumeSeconds * 1000), () => {
         this.#waiting.delete(waiting)
-        reset(socket)
+        end.refuse('SERVER_UNREACHABLE')
       })
     }
     this.#waiting.add(waiting)
-    socket.once('close', () => {
+    end.onclose(() => {
       waiting.timer.cancel()
       this.#waiting.delete(waiting)
     })
   }
 
-  #connect(host: Host, map: OpenMap, socket: net.Socket, usage: SocketUsage): void {
+  #open(host: Host, end: LocalEnd): void {
     const { log } = this.#deps
+    const { map } = end
     const session = host.session
     const id = host.mapId(map.index)
-    if (!session || id === null) return reset(socket)
+    if (!session || id === null) return end.refuse('CONNECTION_LOST')
     try {
-      const flow = session.connect(id, map.proto === 'tcp' ? 'tcp' : 'tcpudp')
-      joinTcp(
-        socket,
-        flow,
-        () => 'FLOW_RESET',
-        code => {
-          if (code === 'FLOW_RESET') return
-          const { proto, port } = map
-          const level = this.#refused.admits(`${code} ${proto} ${port}`) ? 'warn' : 'debug'
-          log[level]({ code, proto, port }, `connection closed: ${WHY_CLOSED[code] ?? 'the code says why'}`)
-        },
-        undefined,
-        usage
-      )
+      end.join(session.connect(id, map.proto === 'tcp' ? 'tcp' : 'tcpudp'))
     } catch (err) {
       if (!(err instanceof HyperNatError)) throw err
       const level = this.#refused.admits(`${err.code} ${map.port}`) ? 'warn' : 'debug'
       log[level]({ code: err.code, port: map.port }, err.message)
-      reset(socket)
+      end.refuse(err.code)
     }
   }
 
   /** A session is up: what waited for one goes on. */
   #release(): void {
     for (const waiting of [...this.#waiting]) {
-      const { socket, map, timer, usage } = waiting
-      const host = this.#hosts.pick(map.index)
-      if (!host && !this.#hosts.refuse(map.index)) continue
+      const { end, timer } = waiting
+      const host = this.#hosts.pick(end.map.index)
+      if (!host && !this.#hosts.refuse(end.map.index)) continue
       timer.cancel()
       this.#waiting.delete(waiting)
-      if (host) this.#connect(host, map, socket, usage)
-      else reset(socket)
+      if (host) this.#open(host, end)
+      else end.refuse('MAP_NOT_SHARED')
     }
     this.#udpFlows.release()
   }

@@ -2,6 +2,7 @@
 import { codeOf } from '../errors.js'
 import type { ClientMapInfo, ConnectionInfo } from '../events.js'
 import { checkOpenedMaps } from '../options/arguments.js'
+import type { DatagramFlow, FlowStream, FlowStreamOptions } from '../sockets/flow-stream.js'
 import { freePorts, type LocalPlace, type MovedPorts, type WantedPort } from '../sockets/free-ports.js'
 import type { ClientStatus } from '../status.js'
 import { LOCALHOST } from '../text/address.js'
@@ -61,6 +62,16 @@ export class OpenClient implements ClientHandle {
 
   ping(host?: string): Promise<number | null> {
     return this.#client.ping(host)
+  }
+
+  /** @throws HyperNatError TOO_MANY_FLOWS, CLOSED */
+  stream(proto: 'tcp' | 'tcpudp', port: number, options?: FlowStreamOptions): FlowStream {
+    return this.#client.stream(proto, port, options)
+  }
+
+  /** @throws HyperNatError CLOSED */
+  datagrams(port: number): DatagramFlow {
+    return this.#client.datagrams(port)
   }
 
   status(): ClientStatus {

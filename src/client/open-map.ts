@@ -49,6 +49,8 @@ export interface OpenMap extends ClientMapInfo {
   udp: UdpListener | null
   /** Whether small payloads to the server are sent twice. */
   readonly duplicate: boolean
+  /** Whether this process itself uses it: it has no local port. */
+  readonly inProcess: boolean
 }
 
 /** What others are told of it. */

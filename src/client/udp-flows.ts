@@ -9,6 +9,7 @@ import { withPort } from '../lan/port-field.js'
 import { FULL_REST_MS } from '../limits.js'
 import { LogThrottle } from '../log/throttle.js'
 import type { Deps } from '../network/deps.js'
+import { DatagramFlow, type FlowRemote } from '../sockets/flow-stream.js'
 import { LOCALHOST } from '../text/address.js'
 import type { Host } from './hosts/host.js'
 import type { Hosts } from './hosts/hosts.js'
@@ -25,6 +26,8 @@ export interface UdpFlow {
   readonly lan: boolean
   /** When the table was last told of its activity, ms. */
   toldAt: number
+  /** Of a flow of this process: gets what comes back. */
+  readonly own: DatagramFlow | null
   /** Where it leads: it stays there as long as there is a session, for the other side has its state there. */
   host: Host | null
 }
@@ -44,6 +47,9 @@ export class UdpFlowTable {
   /** By {@link OpenMap.index}, the flow of the last datagram: most often the next one's too, and then nothing is looked up. */
   readonly #lastFlows: (UdpFlow | undefined)[] = []
   #nextFlow = 1
+  /** Flows of this process. */
+  readonly #own = new Set<DatagramFlow>()
+  #nextOwn = 1
   #closed = false
 
   constructor(deps: Pick<Deps, 'clock' | 'limits' | 'log'>, hosts: Pick<Hosts, 'pick' | 'refuse'>) {
@@ -86,7 +92,26 @@ export class UdpFlowTable {
 
   close(): void {
     this.#closed = true
+    for (const flow of [...this.#own]) flow.close()
     this.#flows.clear()
+  }
+
+  /** A flow of this process. It has no end but `close`: after a silence, the server has another conversation for it. */
+  open(map: OpenMap, remote: () => FlowRemote): DatagramFlow {
+    const address = `own ${this.#nextOwn++}`
+    const own: DatagramFlow = new DatagramFlow({
+      remote,
+      send: payload => {
+        const now = this.#deps.clock.now()
+        this.#send(this.#flowOf(map, 0, address, now, false, own), payload, now)
+      },
+      close: () => {
+        this.#own.delete(own)
+        this.#flows.drop(flow => flow.own === own)
+      }
+    })
+    this.#own.add(own)
+    return own
   }
 
   /** A session is up: what waited for one goes on. */
@@ -132,11 +157,18 @@ export class UdpFlowTable {
    * The flow of a local program, a new one if it has none.
    * @param lan whether it asks the whole LAN
    */
-  #flowOf(map: OpenMap, port: number, address: string, now: number, lan = false): UdpFlow {
+  #flowOf(
+    map: OpenMap,
+    port: number,
+    address: string,
+    now: number,
+    lan = false,
+    own: DatagramFlow | null = null
+  ): UdpFlow {
     const key = `${lan ? 'lan ' : ''}${map.index}/${address}/${port}`
     let flow = this.#flows.touch(key, now)
     if (!flow) {
-      flow = { id: this.#nextFlow++, map, port, address, key, lan, toldAt: now, host: null }
+      flow = { id: this.#nextFlow++, map, port, address, key, lan, own, toldAt: now, host: null }
       this.#flows.add(key, flow, now)
       this.#flowsById.set(flow.id, flow)
     }
@@ -155,7 +187,8 @@ export class UdpFlowTable {
     // What a host says whose flow has moved on belongs to a conversation that is over.
     if (!flow || flow.host !== host) return
     this.#touch(flow, this.#deps.clock.now())
-    if (flow.lan) this.#answerLan(flow, payload)
+    if (flow.own) flow.own.receive(payload)
+    else if (flow.lan) this.#answerLan(flow, payload)
     else flow.map.udp?.send(payload, flow.port, flow.address)
   }
 

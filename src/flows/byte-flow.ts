@@ -5,7 +5,7 @@ export type Carrier = 'stream' | 'arq'
 
 /** Events of a flow, for its local socket. */
 export interface ByteFlowEvents {
-  /** Bytes from the peer. Call {@link ByteFlow.consumed} when the socket has taken them. The view may be kept. */
+  /** Bytes from the peer. Call {@link ByteFlow.consumed} when the socket has taken them: the view is valid until then. */
   data(bytes: Uint8Array): void
   /** The peer's FIN: it sends no more, but still receives. */
   end(): void

@@ -13,7 +13,7 @@ interface Field {
   readonly required?: true
 }
 
-function typed(type: 'string' | 'boolean', what: string): Check {
+function typed(type: 'string' | 'boolean' | 'function', what: string): Check {
   return value => (typeof value === type ? null : `is ${quote(value)}; give ${what}`)
 }
 
@@ -43,6 +43,8 @@ const object: Check = value =>
     ? null
     : `is ${quote(value)}; give an object`
 
+const handler = typed('function', 'a function')
+
 /** A port map of `share`. */
 const SHARED_MAP: Readonly<Record<string, Field>> = {
   proto: { check: proto, required: true },
@@ -53,7 +55,9 @@ const SHARED_MAP: Readonly<Record<string, Field>> = {
   guestPorts: { check: among(['together', 'same']) },
   playerAddresses: { check: flag },
   proxyProtocol: { check: flag },
-  duplicate: { check: flag }
+  duplicate: { check: flag },
+  onconnection: { check: handler },
+  onflow: { check: handler }
 }
 
 /** A port map of `open`. */
@@ -153,12 +157,32 @@ function mapFaults(maps: unknown, fields: Readonly<Record<string, Field>>, uniqu
       const message = value === undefined && !required ? null : check(value)
       return message ? [{ path: `${path}.${name}`, message }] : []
     })
+    if (faults.length === 0) faults.push(...handlerFaults(path, values))
     const name = `${values.proto} ${values.port}`
     if (faults.length === 0 && unique && seen.has(name))
       faults.push({ path, message: `shares ${name} a second time; leave it out` })
     seen.add(name)
     return faults
   })
+}
+
+/** A map that this process handles itself has one handler, that of its protocol, and no target beside it. */
+function handlerFaults(path: string, map: Record<string, unknown>): Fault[] {
+  const [right, wrong] = map.proto === 'udp' ? ['onflow', 'onconnection'] : ['onconnection', 'onflow']
+  if (map[wrong!] !== undefined) {
+    return [{ path: `${path}.${wrong}`, message: `is not for ${map.proto}; give ${right}` }]
+  }
+  if (map[right!] === undefined) return []
+  return ['host', 'playerAddresses', 'proxyProtocol', 'lobby'].flatMap(name =>
+    map[name] === undefined
+      ? []
+      : [
+          {
+            path: `${path}.${name}`,
+            message: `is not for a map with ${right}, which has no other target; leave it out`
+          }
+        ]
+  )
 }
 
 function throwAny(faults: readonly Fault[]): void {

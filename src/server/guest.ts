@@ -15,7 +15,7 @@ import type { Clock } from '../util/clock.js'
 /** One UDP flow, and the number of its map. */
 export interface UdpConversation {
   readonly map: number
-  readonly target: UdpTarget
+  readonly target: Pick<UdpTarget, 'send' | 'close'>
 }
 
 export class Guest {

@@ -5,6 +5,7 @@ import type { Secret } from '../identity/secret.js'
 import type { GuestPorts } from '../identity/ticket.js'
 import type { ServerFeatures } from '../options/features.js'
 import type { Proto } from '../proto.js'
+import type { DatagramFlow, FlowRemote, FlowStream } from '../sockets/flow-stream.js'
 
 /** A port map to share. */
 export interface MapToShare extends ServerFeatures {
@@ -21,6 +22,24 @@ export interface MapToShare extends ServerFeatures {
   guestPorts?: GuestPorts
 }
 
+/**
+ * A port map whose target is this process itself: TCP flows come as streams, UDP flows as objects that send and receive. A handler that
+ * throws, or rejects, resets its flow.
+ */
+export type MapToHandle = Pick<MapToShare, 'port' | 'name' | 'guestPorts' | 'duplicate'> &
+  (
+    | {
+        proto: 'tcp' | 'tcpudp'
+        /** A guest has opened a connection. */
+        onconnection: (stream: FlowStream, guest: FlowRemote) => unknown
+      }
+    | {
+        proto: 'udp'
+        /** A guest has begun a UDP flow; its first payload comes as a `message` after this call. */
+        onflow: (flow: DatagramFlow, guest: FlowRemote) => unknown
+      }
+  )
+
 /** Who may come in to a server; what is left out is as in {@link OPEN}. */
 export interface AccessOptions {
   /** Whether only those named here come in; otherwise everybody who knows the server's public key does. */
@@ -34,7 +53,10 @@ export interface AccessOptions {
 }
 
 /** What is shared under one secret, and with whom. */
-export type WhatToShare = { secret: string | Secret; maps: readonly MapToShare[] } & AccessOptions
+export type WhatToShare = {
+  secret: string | Secret
+  maps: readonly (MapToShare | MapToHandle)[]
+} & AccessOptions
 
 /** What `HyperNat.share` gives. */
 export interface ServerHandle {
@@ -47,7 +69,7 @@ export interface ServerHandle {
    * reset; the others go on.
    * @throws HyperNatError BAD_OPTIONS, as `HyperNat.share` does; all stays as it was then
    */
-  setMaps(maps: readonly MapToShare[]): void
+  setMaps(maps: readonly (MapToShare | MapToHandle)[]): void
   /**
    * Other rules from now on: those that are left out go. Sessions of whoever may no longer come in end at once; of others, only
    * those whose port maps change.

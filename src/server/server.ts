@@ -77,7 +77,7 @@ export class Server {
     this.#maps = new SharedMaps(deps.maps)
     this.#watch = new TargetWatch({
       clock: deps.clock,
-      maps: () => this.#maps.list,
+      maps: () => this.#maps.list.filter(({ handler }) => !handler),
       onchange: (map, state) => this.#emitTarget(map, state),
       ontcp: map => this.#warnTcp(map)
     })

@@ -6,6 +6,7 @@ import type { Carrier } from '../flows/byte-flow.js'
 import type { Lobby } from '../games/lobby.js'
 import type { ServerFeature } from '../options/features.js'
 import type { Proto } from '../proto.js'
+import type { FlowRemote } from '../sockets/flow-stream.js'
 import { MAX_MAPS } from '../wire/constants.js'
 import type { WireMap } from '../wire/handshake.js'
 
@@ -15,6 +16,8 @@ export interface ServerMap extends ServerMapInfo, Readonly<Record<ServerFeature,
   readonly name?: string | undefined
   /** What its game's LAN discovery wants of it. */
   readonly lobby?: Lobby | undefined
+  /** This process itself is the target: what takes its flows, a `FlowStream` or a `DatagramFlow`. */
+  readonly handler?: ((flow: never, guest: FlowRemote) => unknown) | undefined
 }
 
 /** A port map with its number. Never changed: when its features change, another object with the same number takes its place. */
@@ -75,6 +78,6 @@ export class SharedMaps {
   }
 }
 
-function isSameMap(a: ServerMapInfo, b: ServerMapInfo): boolean {
-  return a.proto === b.proto && a.port === b.port && a.host === b.host
+function isSameMap(a: ServerMap, b: ServerMap): boolean {
+  return a.proto === b.proto && a.port === b.port && a.host === b.host && !a.handler === !b.handler
 }

@@ -13,7 +13,7 @@ import { featureFaults, perFeature } from '../options/features.js'
 import type { Resources } from '../sockets/resources.js'
 import type { ServerStatus } from '../status.js'
 import { LOCALHOST, typedHost } from '../text/address.js'
-import type { AccessOptions, MapToShare, ServerHandle, WhatToShare } from './handle.js'
+import type { AccessOptions, MapToHandle, MapToShare, ServerHandle, WhatToShare } from './handle.js'
 import { Server } from './server.js'
 import type { ServerMap } from './shared-maps.js'
 
@@ -35,7 +35,7 @@ export class SharedServer implements ServerHandle {
   readonly #deps: SharedServerDeps
   readonly #keyPair: KeyPair
   readonly #server: Server
-  #maps: readonly MapToShare[]
+  #maps: readonly (MapToShare | MapToHandle)[]
   #rules: AccessRules
   #ticket: string | undefined
 
@@ -74,7 +74,7 @@ export class SharedServer implements ServerHandle {
     return this.#server.status()
   }
 
-  setMaps(maps: readonly MapToShare[]): void {
+  setMaps(maps: readonly (MapToShare | MapToHandle)[]): void {
     checkSharedMaps(maps)
     const ticket = this.#newTicket(maps)
     this.#server.setMaps(maps.map(serverMap), ticket)
@@ -123,7 +123,7 @@ export class SharedServer implements ServerHandle {
   }
 
   /** What friends need to reach it. */
-  #newTicket(maps: readonly MapToShare[]): string | undefined {
+  #newTicket(maps: readonly (MapToShare | MapToHandle)[]): string | undefined {
     const { publicKey } = this.#keyPair
     try {
       return serverTicket({ publicKey, maps, ...this.#deps.reached })
@@ -137,7 +137,10 @@ export class SharedServer implements ServerHandle {
 }
 
 /** @throws OptionsError for what this protocol or target cannot have */
-function serverMap(map: MapToShare): ServerMap {
+function serverMap(given: MapToShare | MapToHandle): ServerMap {
+  const map: MapToShare = given
+  const { onconnection, onflow } = given as Partial<Record<'onconnection' | 'onflow', ServerMap['handler']>>
+  const handler = onconnection ?? onflow
   const { proto, port, name, lobby } = map
   // All addresses of this computer can be listened on; not every system can connect there.
   const host = typedHost(map.host ?? LOCALHOST)
@@ -149,6 +152,7 @@ function serverMap(map: MapToShare): ServerMap {
     host,
     name,
     lobby,
+    handler,
     ...perFeature((_, name) => map[name] ?? false)
   }
 }

@@ -7,10 +7,12 @@ import type { Players } from '../access/players.js'
 import { codeOf, type ErrorCode } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
 import type { ByteFlow, Carrier } from '../flows/byte-flow.js'
+import { encodeKey } from '../identity/encoding.js'
 import { playerAddress } from '../identity/player-address.js'
 import { type Limits, REFUSED_REST_MS } from '../limits.js'
 import type { Log } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
+import { DatagramFlow, type FlowRemote, FlowStream, flowError } from '../sockets/flow-stream.js'
 import { HostResolver } from '../sockets/host-resolver.js'
 import { otherAddress } from '../sockets/other-address.js'
 import { proxyHeader } from '../sockets/proxy-header.js'
@@ -20,7 +22,7 @@ import { UdpTarget } from '../sockets/udp-target.js'
 import { hostPort, isIPv4Loopback } from '../text/address.js'
 import type { Clock } from '../util/clock.js'
 import { ANNOUNCEMENTS } from '../wire/constants.js'
-import type { Guest } from './guest.js'
+import type { Guest, UdpConversation } from './guest.js'
 import type { SharedMap, SharedMaps } from './shared-maps.js'
 
 /** What the server's owner is told. */
@@ -95,6 +97,7 @@ export class Targets {
     const { clock, limits, maps } = this.#deps
     const map = maps.connect(flow.map, carrier, guest.grant)
     if (!map) return 'MAP_NOT_SHARED'
+    if (map.handler) return this.#handle(guest, map, flow)
     let socket: net.Socket | null = null
     const usage = guest.usage.openSocket(() => {
       flow.reset('TOO_MANY_FLOWS')
@@ -128,6 +131,65 @@ export class Targets {
     return null
   }
 
+  /** Gives a flow to the code of this process that is the target. */
+  #handle(guest: Guest, map: SharedMap, flow: ByteFlow): ErrorCode | null {
+    const remote = remoteOf(guest)
+    const stream = new FlowStream(remote)
+    const usage = guest.usage.openSocket(() => {
+      flow.reset('TOO_MANY_FLOWS')
+      stream.destroy(flowError('TOO_MANY_FLOWS'))
+    })
+    if (!usage) return 'TOO_MANY_FLOWS'
+    stream.count(usage)
+    // A handler that does not ask for errors does not want them either: a guest may reset at any time.
+    stream.on('error', () => {})
+    stream.join(flow)
+    this.#call(map, stream, remote, err => stream.destroy(err))
+    return null
+  }
+
+  #call(
+    map: SharedMap,
+    flow: FlowStream | DatagramFlow,
+    remote: () => FlowRemote,
+    failed: (err: Error) => void
+  ): void {
+    const handler = map.handler as (flow: FlowStream | DatagramFlow, guest: FlowRemote) => unknown
+    const fail = (err: unknown): void => {
+      this.#deps.log.error(
+        { err, proto: map.proto, port: map.port },
+        'the handler of a port map failed: its flow is reset'
+      )
+      failed(err instanceof Error ? err : new Error(String(err)))
+    }
+    try {
+      Promise.resolve(handler(flow, remote())).catch(fail)
+    } catch (err) {
+      fail(err)
+    }
+  }
+
+  /** The end of a UDP flow in this process. */
+  #handleUdp(guest: Guest, map: SharedMap, id: number): UdpConversation['target'] | null {
+    const remote = remoteOf(guest)
+    const { clock } = this.#deps
+    const usage = guest.usage.openSocket(() => flow.close())
+    if (!usage) return null
+    const flow: DatagramFlow = new DatagramFlow({
+      remote,
+      send: payload => {
+        guest.udp.touch(id, clock.now())
+        guest.session.sendUdp(map.id, id, payload, map.duplicate)
+      },
+      close: () => {
+        usage.close()
+        guest.udp.delete(id)
+      }
+    })
+    this.#call(map, flow, remote, () => flow.close())
+    return { send: payload => flow.receive(payload), close: () => flow.close() }
+  }
+
   /** Passes on a UDP payload of a guest; what is for a map that the guest may not use is dropped. */
   send(guest: Guest, mapId: number, flow: number, payload: Uint8Array): void {
     // That one goes the other way only.
@@ -139,32 +201,38 @@ export class Targets {
       const map = maps.open(mapId, 'udp', guest.grant)
       if (!map) return
       if (!guest.usage.takeUdpFlow()) return this.#tooFast(guest)
-      let answered = false
-      const target = new UdpTarget({
-        resolver: this.#resolverOf(map),
-        port: map.port,
-        waiting: guest.waiting,
-        limits: this.#deps.limits,
-        from: this.#sourceOf(map, guest),
-        openSocket: end => guest.usage.openSocket(end),
-        onmessage: answer => {
-          if (!answered) this.#deps.onreach(map, 'answers')
-          answered = true
-          guest.udp.touch(flow, clock.now())
-          guest.session.sendUdp(mapId, flow, answer, maps.find(mapId)?.duplicate)
-        },
-        onerror: err => {
-          answered = false
-          if (isAddressMissing(err)) this.#disableAddresses()
-          else this.#unreachable(guest, map, err)
-        },
-        onended: () => guest.udp.delete(flow)
-      })
+      const target = map.handler ? this.#handleUdp(guest, map, flow) : this.#targetOf(guest, map, flow)
+      if (!target) return
       conversation = { map: mapId, target }
       guest.udp.add(flow, conversation, now)
       guest.session.converse(mapId)
     }
     conversation.target.send(payload)
+  }
+
+  #targetOf(guest: Guest, map: SharedMap, flow: number): UdpTarget {
+    const { clock, maps, limits } = this.#deps
+    let answered = false
+    return new UdpTarget({
+      resolver: this.#resolverOf(map),
+      port: map.port,
+      waiting: guest.waiting,
+      limits,
+      from: this.#sourceOf(map, guest),
+      openSocket: end => guest.usage.openSocket(end),
+      onmessage: answer => {
+        if (!answered) this.#deps.onreach(map, 'answers')
+        answered = true
+        guest.udp.touch(flow, clock.now())
+        guest.session.sendUdp(map.id, flow, answer, maps.find(map.id)?.duplicate)
+      },
+      onerror: err => {
+        answered = false
+        if (isAddressMissing(err)) this.#disableAddresses()
+        else this.#unreachable(guest, map, err)
+      },
+      onended: () => guest.udp.delete(flow)
+    })
   }
 
   #tooFast({ label }: Guest): void {
@@ -233,4 +301,10 @@ function prefaceOf(guest: Guest, map: SharedMap, socket: net.Socket): Uint8Array
     { address: guest.address, port: localPort },
     { address: remoteAddress, port: remotePort }
   )
+}
+
+/** Who a guest is, to a handler. */
+function remoteOf(guest: Guest): () => FlowRemote {
+  const publicKey = encodeKey(guest.key)
+  return () => ({ publicKey, name: guest.grant.name, path: guest.link?.path ?? null })
 }

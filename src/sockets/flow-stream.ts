@@ -1,0 +1,295 @@
+/** Flows without a local socket: a TCP flow as a stream of this process, and a UDP flow as an object that sends and receives. */
+import { EventEmitter } from 'node:events'
+import { Duplex } from 'node:stream'
+import b4a from 'b4a'
+import { type ErrorCode, HyperNatError } from '../errors.js'
+import type { PathKind } from '../events.js'
+import { type ByteFlow, ignoreEvents } from '../flows/byte-flow.js'
+import { MAX_UDP_PAYLOAD } from '../wire/constants.js'
+import type { SocketUsage } from './resources.js'
+
+/** Who is at the other end of a flow, and how its packets travel. */
+export interface FlowRemote {
+  /** Its public key, in base58. */
+  readonly publicKey: string
+  /** What the server's owner calls the guest; undefined for one without a name, and for a server. */
+  readonly name: string | undefined
+  /** The path now; null while there is no connection. */
+  readonly path: PathKind | null
+}
+
+/** Bytes that wait to be read. */
+interface Piece {
+  readonly bytes: Uint8Array
+  /** Whether they stay as they are when the flow is told that they are consumed. */
+  readonly isCopy: boolean
+}
+
+/** Small pieces are gathered into blocks of this size while nobody reads. */
+const BLOCK = 16 * 1024
+
+const RESET_MESSAGES: Partial<Record<ErrorCode, string>> = {
+  FLOW_RESET: 'The other side reset the connection.',
+  MAP_NOT_SHARED: 'The server does not share this port: ask its owner, or choose another one.',
+  TARGET_REFUSED: 'The port is closed at the server: is the program running there?',
+  TARGET_TIMEOUT: 'The program did not answer the server: is it running?',
+  TARGET_UNREACHABLE: 'The server has no way to the computer whose port it shares: ask its owner.',
+  TOO_MANY_FLOWS: 'There are too many connections: close some, or try again later.',
+  SESSION_EXPIRED: 'The other side was away for too long.',
+  CONNECTION_LOST: 'The other side was away for too long.',
+  GOODBYE: 'The other side was stopped.'
+}
+
+/** Why a flow ended, as an error. */
+export function flowError(code: ErrorCode): HyperNatError {
+  return new HyperNatError(code, RESET_MESSAGES[code] ?? `The connection was closed (${code}).`)
+}
+
+export interface FlowStreamOptions {
+  /** Ends it with an `AbortError`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * A TCP flow as a `Duplex`: half-close, backpressure both ways, and `destroy()` as a reset. It outlives changes of the path. It
+ * fails with a {@link HyperNatError}: FLOW_RESET when the other side resets it, a code that says why it could not be opened, or why the session
+ * ended.
+ */
+export class FlowStream extends Duplex {
+  readonly #remote: () => FlowRemote
+  #flow: ByteFlow | null = null
+  #usage: SocketUsage | null = null
+  /** What was written, or ended, and is not done: there is no flow yet, or it has no room. */
+  #held: Uint8Array | null = null
+  #ending = false
+  #done: ((err?: Error | null) => void) | null = null
+  /** What came while nobody read, and the block that small pieces are gathered in. */
+  #unread: Piece[] = []
+  #block: Uint8Array | null = null
+  #filled = 0
+  #wanted = true
+  #giving = false
+  #ended = false
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(remote: () => FlowRemote, { signal }: FlowStreamOptions = {}) {
+    super({ ...(signal && { signal }) })
+    this.#remote = remote
+  }
+
+  /** Who is at the other end. */
+  get remote(): FlowRemote {
+    return this.#remote()
+  }
+
+  /** Counts what waits to be read. */
+  count(usage: SocketUsage): void {
+    this.#usage = usage
+    this.once('close', () => usage.close())
+  }
+
+  /** There is a flow: what was written goes out. */
+  join(flow: ByteFlow): void {
+    if (this.destroyed) return flow.reset('FLOW_RESET')
+    this.#flow = flow
+    flow.events = {
+      data: bytes => this.#onData(bytes),
+      end: () => {
+        this.#ended = true
+        this.#release()
+      },
+      drain: () => this.#finish(),
+      reset: code => this.destroy(flowError(code)),
+      close() {}
+    }
+    const held = this.#held
+    this.#held = null
+    if (held && !flow.write(held)) return
+    if (this.#ending) flow.end()
+    this.#finish()
+  }
+
+  override _write(chunk: Uint8Array, _encoding: unknown, done: (err?: Error | null) => void): void {
+    this.#timer?.refresh()
+    // The flow keeps what it is given, and a caller may fill its buffer anew.
+    const bytes = b4a.allocUnsafeSlow(chunk.byteLength)
+    bytes.set(chunk)
+    if (this.#flow?.write(bytes)) return done()
+    if (!this.#flow) this.#held = bytes
+    this.#done = done
+  }
+
+  override _final(done: (err?: Error | null) => void): void {
+    if (this.#flow) {
+      this.#flow.end()
+      return done()
+    }
+    this.#ending = true
+    this.#done = done
+  }
+
+  override _read(): void {
+    this.#wanted = true
+    this.#release()
+  }
+
+  override _destroy(err: Error | null, done: (err?: Error | null) => void): void {
+    const flow = this.#flow
+    if (flow) {
+      flow.events = ignoreEvents
+      if (!this.readableEnded || !this.writableFinished) flow.reset('FLOW_RESET')
+    }
+    this.#unread = []
+    this.#block = null
+    this.#held = null
+    clearTimeout(this.#timer ?? undefined)
+    const waiting = this.#done
+    this.#done = null
+    waiting?.(err ?? flowError('FLOW_RESET'))
+    done(err)
+  }
+
+  #finish(): void {
+    const done = this.#done
+    this.#done = null
+    done?.()
+  }
+
+  #onData(bytes: Uint8Array): void {
+    this.#timer?.refresh()
+    this.#usage?.add(bytes.byteLength)
+    // Each piece is a view that may pin a network buffer many times its size, so small ones are copied where they wait.
+    const waits = !this.#wanted || this.#giving
+    if (!waits || bytes.byteLength >= BLOCK) {
+      this.#closeBlock()
+      this.#unread.push({ bytes, isCopy: false })
+    } else {
+      if (this.#filled + bytes.byteLength > BLOCK) this.#closeBlock()
+      this.#block ??= b4a.allocUnsafeSlow(BLOCK)
+      this.#block.set(bytes, this.#filled)
+      this.#filled += bytes.byteLength
+    }
+    this.#release()
+  }
+
+  #closeBlock(): void {
+    if (!this.#block) return
+    this.#unread.push({ bytes: this.#block.subarray(0, this.#filled), isCopy: true })
+    this.#block = null
+    this.#filled = 0
+  }
+
+  /** Gives the reader what it wants of what came. The reader may call for more from within. */
+  #release(): void {
+    if (this.#giving) return
+    this.#giving = true
+    while (this.#wanted && !this.destroyed) {
+      if (this.#unread.length === 0) this.#closeBlock()
+      const piece = this.#unread.shift()
+      if (!piece) break
+      const { buffer, byteOffset, byteLength } = piece.bytes
+      this.#wanted = this.push(
+        piece.isCopy ? Buffer.from(buffer, byteOffset, byteLength) : Buffer.from(piece.bytes)
+      )
+      this.#usage?.remove(byteLength)
+      this.#flow?.consumed(byteLength)
+    }
+    this.#giving = false
+    if (!this.#ended || this.#unread.length > 0 || this.#block || this.destroyed) return
+    this.#ended = false
+    this.push(null)
+  }
+
+  // --- what programs for sockets of Node.js call ---
+
+  /** Ms of silence after which `timeout` is emitted; 0 for none. */
+  timeout = 0
+
+  setTimeout(ms: number, ontimeout?: () => void): this {
+    clearTimeout(this.#timer ?? undefined)
+    this.timeout = ms
+    this.#timer = ms > 0 ? setTimeout(() => this.emit('timeout'), ms).unref() : null
+    if (ontimeout && ms > 0) this.once('timeout', ontimeout)
+    return this
+  }
+
+  /** Nothing to do: the session sees whether the other side is there. */
+  setKeepAlive(): this {
+    return this
+  }
+
+  /** Nothing to do: nothing is held back. */
+  setNoDelay(): this {
+    return this
+  }
+
+  /** Nothing to do: the node keeps the process alive, not its streams. */
+  ref(): this {
+    return this
+  }
+
+  /** Nothing to do, as with {@link ref}. */
+  unref(): this {
+    return this
+  }
+}
+
+export interface DatagramFlowDeps {
+  readonly remote: () => FlowRemote
+  readonly send: (payload: Uint8Array) => void
+  readonly close: () => void
+}
+
+interface DatagramFlowEvents {
+  message: [payload: Buffer]
+  close: []
+}
+
+/**
+ * A UDP flow: each payload arrives whole, or not at all. `message` brings one from the other side, `close` says that the flow is
+ * over: closed here, idle for too long, or with its session.
+ */
+export class DatagramFlow extends EventEmitter<DatagramFlowEvents> {
+  readonly #deps: DatagramFlowDeps
+  #closed = false
+
+  constructor(deps: DatagramFlowDeps) {
+    super()
+    this.#deps = deps
+  }
+
+  /** Who is at the other end. */
+  get remote(): FlowRemote {
+    return this.#deps.remote()
+  }
+
+  /**
+   * Sends one payload; it is dropped where a network would drop it, and after `close`.
+   * @param payload 0 to 65,507 bytes
+   * @throws RangeError for a larger one
+   */
+  send(payload: Uint8Array): void {
+    if (payload.byteLength > MAX_UDP_PAYLOAD)
+      throw new RangeError(
+        `A payload of ${payload.byteLength} bytes is too large: UDP carries ${MAX_UDP_PAYLOAD}.`
+      )
+    if (!this.#closed) this.#deps.send(payload)
+  }
+
+  /** A payload from the other side; valid during the call only. */
+  receive(payload: Uint8Array): void {
+    if (!this.#closed) this.emit('message', Buffer.from(payload))
+  }
+
+  /** Ends the flow on this side. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#deps.close()
+    this.emit('close')
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { ErrorCode } from '../../../src/errors.js'
+import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from '../../../src/flows/byte-flow.js'
+import { DatagramFlow, FlowStream } from '../../../src/sockets/flow-stream.js'
+
+/** A flow that notes what it is told. */
+class FakeFlow implements ByteFlow {
+  readonly id = 1
+  readonly map = 1
+  events: ByteFlowEvents = ignoreEvents
+  readonly written: Uint8Array[] = []
+  taken = 0
+  ended = false
+  resetWith: ErrorCode | null = null
+  hasRoom = true
+
+  write(bytes: Uint8Array): boolean {
+    this.written.push(bytes)
+    return this.hasRoom
+  }
+
+  end(): void {
+    this.ended = true
+  }
+
+  reset(code: ErrorCode): void {
+    this.resetWith = code
+  }
+
+  consumed(size: number): void {
+    this.taken += size
+  }
+}
+
+const remote = () => ({ publicKey: 'k', name: undefined, path: null })
+
+function joined(): { flow: FakeFlow; stream: FlowStream } {
+  const flow = new FakeFlow()
+  const stream = new FlowStream(remote)
+  stream.join(flow)
+  return { flow, stream }
+}
+
+const textOf = (pieces: readonly Uint8Array[]): string => Buffer.concat(pieces).toString()
+
+test('what is written before there is a flow goes out with it, and so does the end', async () => {
+  const flow = new FakeFlow()
+  const stream = new FlowStream(remote)
+  stream.write('one ')
+  stream.end('two')
+  await turn()
+  assert.equal(flow.written.length, 0)
+  stream.join(flow)
+  await once(stream, 'finish')
+  assert.equal(textOf(flow.written), 'one two')
+  assert.equal(flow.ended, true)
+})
+
+test('a flow without room holds up the next write until it drains', async () => {
+  const { flow, stream } = joined()
+  flow.hasRoom = false
+  stream.write('one ')
+  stream.write('two')
+  await turn()
+  assert.equal(textOf(flow.written), 'one ')
+  flow.hasRoom = true
+  flow.events.drain()
+  await turn()
+  assert.equal(textOf(flow.written), 'one two')
+})
+
+test('the window opens as fast as somebody reads, and bytes are valid for the reader afterwards', async () => {
+  const { flow, stream } = joined()
+  // As the ARQ does, one buffer for all.
+  const ring = new Uint8Array(1000)
+  for (let i = 0; i < 400; i++) {
+    ring.fill(i)
+    flow.events.data(ring)
+  }
+  const { readableHighWaterMark } = stream
+  assert.ok(
+    flow.taken <= readableHighWaterMark + 16 * 1024,
+    `${flow.taken} bytes were consumed, and none was read`
+  )
+  flow.events.end()
+  let read = 0
+  for await (const bytes of stream as AsyncIterable<Buffer>) {
+    for (const byte of bytes) assert.equal(byte, Math.floor(read++ / 1000) % 256)
+  }
+  assert.equal(read, 400_000)
+  assert.equal(flow.taken, 400_000)
+})
+
+test('a reader that makes more come from within gets all once, in order', () => {
+  const { flow, stream } = joined()
+  let text = ''
+  let left = 5
+  stream.on('data', bytes => {
+    text += bytes
+    if (left-- > 0) flow.events.data(Buffer.from(`${left}`))
+  })
+  stream.resume()
+  flow.events.data(Buffer.from('x'))
+  return turn().then(() => assert.equal(text, 'x43210'))
+})
+
+test('a reset is an error with its code; destroying is a reset, but not of what is over', async () => {
+  const one = joined()
+  const failed = once(one.stream, 'error')
+  one.flow.events.reset('TARGET_REFUSED')
+  assert.equal(((await failed)[0] as { code: string }).code, 'TARGET_REFUSED')
+
+  const two = joined()
+  two.stream.destroy()
+  assert.equal(two.flow.resetWith, 'FLOW_RESET')
+
+  const three = joined()
+  three.stream.end()
+  three.flow.events.end()
+  three.stream.resume()
+  await once(three.stream, 'close')
+  assert.equal(three.flow.resetWith, null)
+})
+
+test('a stream that is destroyed before there is a flow resets the flow that comes', () => {
+  const stream = new FlowStream(remote)
+  stream.destroy()
+  const flow = new FakeFlow()
+  stream.join(flow)
+  assert.equal(flow.resetWith, 'FLOW_RESET')
+})
+
+test('a timeout counts silence', async () => {
+  const { stream } = joined()
+  // The stream's own timer keeps no process alive.
+  const alive = setInterval(() => {}, 1000)
+  let heard = false
+  stream.setTimeout(5, () => {
+    heard = true
+  })
+  await once(stream, 'timeout')
+  clearInterval(alive)
+  assert.equal(heard, true)
+  stream.destroy()
+})
+
+test('a datagram flow that is closed sends and receives nothing, and is closed once', () => {
+  const sent: Uint8Array[] = []
+  let closed = 0
+  const flow = new DatagramFlow({ remote, send: payload => void sent.push(payload), close: () => closed++ })
+  const got: Buffer[] = []
+  flow.on('message', payload => void got.push(payload))
+  flow.send(Buffer.from('out'))
+  flow.receive(Buffer.from('in'))
+  flow.close()
+  flow.close()
+  flow.send(Buffer.from('late'))
+  flow.receive(Buffer.from('late'))
+  assert.deepEqual([textOf(sent), textOf(got), closed], ['out', 'in', 1])
+})
