@@ -93,6 +93,9 @@ test('only internals.ts names private members', () => {
   const offenders = readdirSync(src, { recursive: true })
     .map(name => String(name).replaceAll('\\', '/'))
     .filter(name => name.endsWith('.ts') && !name.endsWith('.d.ts') && name !== 'network/internals.ts')
-    .filter(name => /\._[a-z]|override _/.test(readFileSync(join(src, name), 'utf8')))
+    // Streams of Node.js are made by overriding these.
+    .filter(name =>
+      /\._[a-z]|override _(?!(?:read|write|final|destroy)\()/.test(readFileSync(join(src, name), 'utf8'))
+    )
   assert.deepEqual(offenders, [])
 })
