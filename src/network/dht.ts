@@ -15,7 +15,7 @@ import type { Clock } from '../util/clock.js'
 import { FairQueue } from '../util/fair-queue.js'
 import { QueueNode } from '../util/queue.js'
 import { TokenBucket } from '../util/token-bucket.js'
-import { admitHandshakes, InternalDht, wrapHandshakes } from './internals.js'
+import { AnnouncerState, admitHandshakes, InternalDht, limitRelaying, wrapHandshakes } from './internals.js'
 import { boundedStreams } from './message-stream.js'
 import { ObservedAddresses } from './observed-addresses.js'
 import { OpenPort } from './open-port.js'
@@ -57,7 +57,7 @@ const ENOUGH_ANSWERS = 3
 const ASKED_FOR_ADDRESS = 3
 
 export class Dht extends InternalDht {
-  /** The mapped port, which servers here tell their clients of. */
+  /** Whether clients of servers here come straight to it, by a mapped port or without one. */
   readonly #openPort: OpenPort
   /** Whether others reached us before there was a mapping. */
   #openUnaided = false
@@ -288,11 +288,16 @@ export class Dht extends InternalDht {
     const server = super.createServer(
       { createSecretStream: boundedStreams, ...options, firewall },
       stream => {
-        stream.once('open', () => port.arrived(stream.remotePublicKey))
+        // A stream of hyperdht is open before anything has come.
+        stream.rawStream.once('data', () =>
+          port.arrived(stream.remotePublicKey, this.relayOf(stream.rawStream) !== null)
+        )
         onconnection(stream)
       }
     )
-    wrapHandshakes(server, create => port.toldBy(create))
+    const announced = new AnnouncerState(server)
+    wrapHandshakes(server, create => port.toldBy(create, () => announced.holders))
+    limitRelaying(server, said => port.relays(said))
     admitHandshakes(server, () => this.#handshakes.enter() || this.#waitForTurn())
     return server
   }

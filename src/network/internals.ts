@@ -119,10 +119,24 @@ interface HandshakeMessage {
 }
 type OnHandshake = (message: HandshakeMessage, request: unknown) => Promise<object | null>
 
+/** What hyperdht's server knows of a handshake. */
+interface PendingHandshake {
+  /** Null without a relay: then the handshake ends when nothing has come in time. */
+  relayToken: Uint8Array | null
+}
+type RelayConnection = (
+  pending: PendingHandshake,
+  relayThrough: Uint8Array | null,
+  said: HyperDHT.NoisePayload,
+  final: object
+) => void
+
 interface PrivateServer {
   createHandshake: HyperDHT.CreateHandshake
   /** Answers a handshake; null for no answer. Bound by `listen`. */
   _onpeerhandshake: OnHandshake
+  /** Meets a client at a relay, while it may also come straight. */
+  _relayConnection: RelayConnection
   /** Handshakes of the last 10 s, by what the client sent, in hex. */
   readonly _connects: Map<string, unknown>
   /** Null before `listen`. */
@@ -330,6 +344,16 @@ export function admitHandshakes(server: HyperDHT.Server, admit: () => boolean | 
   }
 }
 
+/** Lets a server meet only those clients at a relay of whom `allows` is true; it is asked with what the client said. */
+export function limitRelaying(server: HyperDHT.Server, allows: (said: object) => boolean): void {
+  const inner = server as HyperDHT.Server & PrivateServer
+  const relay = inner._relayConnection
+  inner._relayConnection = (pending, relayThrough, said, final) => {
+    if (allows(said)) relay.call(inner, pending, relayThrough, said, final)
+    else pending.relayToken = null
+  }
+}
+
 /** How a server is announced. */
 export class AnnouncerState {
   readonly #server: PrivateServer
@@ -475,6 +499,7 @@ const NODE_OF_HYPERDHT: Readonly<Record<string, Shape>> = {
 const SERVER: Readonly<Record<string, Shape>> = {
   createHandshake: 2,
   _onpeerhandshake: 2,
+  _relayConnection: 4,
   '_connects.has': 1,
   _announcer: 'null'
 }
@@ -495,6 +520,7 @@ const METHODS_OF_UDX_STREAM: Readonly<Record<string, Shape>> = {
   bbrBandwidth: 'accessor',
   inflight: 'accessor',
   mtu: 'accessor',
+  packetsReceived: 'accessor',
   rtt: 'accessor',
   send: 1,
   trySend: 1

@@ -374,7 +374,11 @@ export class Node {
       if (this.#dht.randomPunches > punches) timer = setTimeout(timeUp, this.#limits.randomPunchMs)
       else timeUp()
     }, this.#limits.dialMs)
-    this.#whenOpen(stream, link => (settled ? link.destroy() : settle(link)))
+    this.#whenOpen(stream, link => {
+      if (settled) return link.destroy()
+      this.#awaitPacket(stream, link)
+      settle(link)
+    })
     stream.on('error', (err: unknown) => {
       if (settled) return
       const code = codeOf(err)
@@ -387,6 +391,15 @@ export class Node {
       clearTimeout(timer)
       stream.destroy()
     }
+  }
+
+  /** hyperdht's stream is open when it has sent something: ends one that goes nowhere. */
+  #awaitPacket(stream: SecretStream, link: StreamLink): void {
+    const { rawStream } = stream
+    const late = setTimeout(() => {
+      if (link.path !== 'relayed' && rawStream.packetsReceived === 0) stream.destroy()
+    }, this.#limits.firstPacketMs)
+    stream.once('close', () => clearTimeout(late))
   }
 
   /**

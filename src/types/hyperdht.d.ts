@@ -61,6 +61,10 @@ declare module 'hyperdht' {
     interface NoisePayload {
       firewall: number
       addresses4: Address[] | null
+      /** The number of the handshake, and nodes through which to punch; null for one that cannot be punched. */
+      holepunch?: { id: number; relays: readonly unknown[] } | null
+      /** The relay that the sender names. */
+      relayThrough?: object | null
     }
 
     /** One handshake; internal to hyperdht. */

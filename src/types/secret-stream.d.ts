@@ -14,6 +14,7 @@ declare module '@hyperswarm/secret-stream' {
       readonly cwnd: number
       /** Packets sent again, modulo 65,536. */
       readonly retransmits: number
+      readonly packetsReceived: number
       /** A udx-native socket. */
       readonly socket: import('hyperdht').default.Socket
       readonly remoteHost: string | null

@@ -121,6 +121,10 @@ export class Lab {
     return lab
   }
 
+  get relayHost(): string {
+    return RELAY_HOST
+  }
+
   get dhtHosts(): readonly string[] {
     return DHT_HOSTS
   }
@@ -178,6 +182,16 @@ export class Lab {
   /** Lets the UDP of a blocked home through, or no more. */
   async letUdp({ router }: Home, through: boolean): Promise<void> {
     await this.#run(`ip netns exec ${router} iptables -w -${through ? 'D' : 'I'} FORWARD -p udp -j DROP`)
+  }
+
+  /** Of a home behind a router, lets UDP through to these hosts only. */
+  async letUdpOnlyTo({ router }: Home, hosts: readonly string[]): Promise<void> {
+    const rules = hosts.flatMap(host => [`-s ${host} -j ACCEPT`, `-d ${host} -j ACCEPT`])
+    await this.#run(
+      ['-j DROP', ...rules]
+        .map(rule => `ip netns exec ${router} iptables -w -I FORWARD -p udp ${rule}`)
+        .join('\n')
+    )
   }
 
   /** Of a blocked home, lets only TCP to these ports out, as a company's firewall does. */

@@ -38,6 +38,29 @@ test('a relay for some serves those, and tells others so', { skip, timeout: 60_0
   }
 })
 
+test('a client whose firewall lets it reach the DHT and the relay alone comes through the relay', {
+  skip,
+  timeout: 90_000
+}, async t => {
+  // Others reach this server, and send straight to it, which leads nowhere here.
+  const homes = [await lab.home('open'), await lab.home('cone')] as const
+  await lab.letUdpOnlyTo(homes[1], [...lab.dhtHosts, lab.relayHost])
+  const pair = new Pair(lab, ...homes, {
+    server: ['--relay', side.relayKey],
+    client: ['--relay', side.relayKey]
+  })
+  try {
+    const started = performance.now()
+    await pair.meet()
+    const { path } = await pair.client.event('connected', { ms: 30_000 })
+    assert.equal(path, 'relayed', pair.describe())
+    t.diagnostic(`after ${Math.round(performance.now() - started)} ms`)
+    await pair.check()
+  } finally {
+    await pair.close()
+  }
+})
+
 test('a relay holds a session to its rate, and gives it that', { skip, timeout: 60_000 }, async t => {
   const { key } = await side.anotherRelay(['--session-rate', '8'])
   await withPair({ server: ['--relay', key] }, async pair => {

@@ -10,33 +10,53 @@ const LOCAL = { host: '192.168.7.10', port: 49_737 }
 const CLIENT = { host: '198.51.100.1', port: 4711 }
 const [UNKNOWN, OPEN] = [0, 1]
 
+const HOLDERS = [{ relayAddress: LOCAL, peerAddress: HERE }]
+const RELAY = { publicKey: 'of a relay' }
+const PUNCH = { firewall: UNKNOWN, addresses4: [LOCAL] }
+const COME = { firewall: OPEN, addresses4: [HERE, LOCAL] }
+
 class Server {
   readonly clock = new VirtualClock()
   readonly port = new OpenPort(this.clock, LIMITS)
+  /** Of the last handshake: whether its client is met at a relay, and what it said, as the server takes it. */
+  relays = false
+  said: HyperDHT.NoisePayload = PUNCH
 
   /** What a client is told in a handshake. */
-  answer(key: number, client = CLIENT, firewall = UNKNOWN, own = UNKNOWN): HyperDHT.NoisePayload {
+  answer(
+    key: number,
+    client = CLIENT,
+    firewall = UNKNOWN,
+    own = UNKNOWN,
+    relayThrough: object | null | undefined = undefined
+  ): HyperDHT.NoisePayload {
     const remotePublicKey = Uint8Array.of(key)
     let told: HyperDHT.NoisePayload | undefined
-    const create = this.port.toldBy(() => ({
-      remotePublicKey,
-      recv: () => ({ firewall, addresses4: [] }),
-      send(payload) {
-        told = payload
-        return new Uint8Array()
-      }
-    }))
+    const create = this.port.toldBy(
+      () => ({
+        remotePublicKey,
+        recv: () => ({ firewall, addresses4: [] }),
+        send(payload) {
+          told = payload
+          return new Uint8Array()
+        }
+      }),
+      () => HOLDERS
+    )
     // In the order in which hyperdht's server does it.
     const handshake = create({ publicKey: new Uint8Array() }, null)
     const said = handshake.recv(new Uint8Array())
     this.port.asked(remotePublicKey, said, client)
-    handshake.send({ firewall: own, addresses4: [LOCAL] })
+    handshake.send({
+      firewall: own,
+      addresses4: [LOCAL],
+      ...(relayThrough !== undefined && { relayThrough })
+    })
+    this.relays = this.port.relays(said)
+    this.said = said
     return told!
   }
 }
-
-const PUNCH = { firewall: UNKNOWN, addresses4: [LOCAL] }
-const COME = { firewall: OPEN, addresses4: [HERE, LOCAL] }
 
 test('clients are sent to the mapped port while there is one', () => {
   const server = new Server()
@@ -102,4 +122,49 @@ test('only so many clients are remembered', () => {
   for (let key = 1; key <= LIMITS.portClients + 1; key++) assert.deepEqual(server.answer(key), COME)
   assert.deepEqual(server.answer(1), COME, 'the first one has been forgotten')
   assert.deepEqual(server.answer(4), PUNCH, 'the last one has not')
+})
+
+test('a client that comes straight is met at no relay, and at a relay alone after it has not arrived', () => {
+  const server = new Server()
+  const ask = (): HyperDHT.NoisePayload => server.answer(1, CLIENT, UNKNOWN, OPEN, RELAY)
+  assert.deepEqual(ask(), { firewall: OPEN, addresses4: [LOCAL], relayThrough: null })
+  assert.ok(!server.relays)
+  const told = ask()
+  const { holepunch } = told
+  assert.deepEqual(told, { firewall: UNKNOWN, addresses4: [], relayThrough: RELAY, holepunch })
+  // hyperdht's client would go straight to a server that has no such nodes.
+  assert.equal(holepunch!.relays, HOLDERS)
+  assert.ok(server.relays)
+  server.port.arrived(Uint8Array.of(1), true)
+  assert.equal(ask().firewall, UNKNOWN, 'it came through the relay, and does so for a while')
+  server.clock.after(LIMITS.portDoubtMs + 1, () => {})
+  server.clock.run(LIMITS.portDoubtMs + 1)
+  assert.equal(ask().firewall, OPEN)
+  server.port.arrived(Uint8Array.of(1))
+  assert.equal(ask().firewall, OPEN)
+})
+
+test('a client that others reach is taken for one that they do not after nothing has come back from it', () => {
+  const server = new Server()
+  const ask = (): HyperDHT.NoisePayload => server.answer(1, CLIENT, OPEN, UNKNOWN, RELAY)
+  assert.deepEqual(ask(), { ...PUNCH, relayThrough: null })
+  assert.equal(server.said.firewall, OPEN)
+  assert.deepEqual(ask(), { ...PUNCH, relayThrough: RELAY })
+  assert.equal(server.said.firewall, UNKNOWN)
+})
+
+test('a client that is punched is met at a relay meanwhile, every time', () => {
+  const server = new Server()
+  for (let i = 0; i < 3; i++) {
+    assert.deepEqual(server.answer(1, CLIENT, UNKNOWN, UNKNOWN, RELAY), { ...PUNCH, relayThrough: RELAY })
+    assert.ok(server.relays)
+  }
+})
+
+test('with a mapped port and a relay it is the port first, then the relay and punching', () => {
+  const server = new Server()
+  server.port.address = HERE
+  const ask = (): HyperDHT.NoisePayload => server.answer(1, CLIENT, UNKNOWN, UNKNOWN, RELAY)
+  assert.deepEqual(ask(), { ...COME, relayThrough: null })
+  assert.deepEqual(ask(), { ...PUNCH, relayThrough: RELAY })
 })

@@ -1,0 +1,130 @@
+/** Servers that others reach straight, with a relay for those who do not: hyperdht with ours around it, over loopback. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type TestContext, test } from 'node:test'
+import type SecretStream from '@hyperswarm/secret-stream'
+import HyperDHT from 'hyperdht'
+import { decodeKey } from '../../src/identity/encoding.js'
+import { LIMITS } from '../../src/limits.js'
+import { silentLog } from '../../src/log/log.js'
+import { Dht } from '../../src/network/dht.js'
+import { Relay } from '../../src/network/relay.js'
+import { systemClock } from '../../src/util/clock.js'
+import { until, within } from '../support/deadline.js'
+import { newSecret } from '../support/stage.js'
+import { startTestnet } from '../support/testnet.js'
+
+async function scene(t: TestContext) {
+  const testnet = await startTestnet(4)
+  t.after(() => testnet.close())
+  const bootstrap = [...testnet.bootstrap]
+  /** @param hidden whether it takes itself for one that others do not reach */
+  const open = async (hidden = false): Promise<Dht> => {
+    const dht = new Dht({ bootstrap, connectionKeepAlive: false }, systemClock, LIMITS, silentLog)
+    t.after(() => dht.destroy({ force: true }))
+    await dht.findReach()
+    assert.ok(!dht.firewalled, 'others reach it')
+    dht.firewalled = hidden
+    return dht
+  }
+  const relay = new Relay({ secret: newSecret(), bootstrap })
+  t.after(() => relay.close())
+  let sessions = 0
+  relay.on('event', ({ event }) => {
+    if (event === 'relaying') sessions++
+  })
+  await relay.start()
+  return { open, relays: [decodeKey(relay.publicKey)], sessions: () => sessions }
+}
+
+/** A server that sends back what it gets. */
+async function echo(dht: Dht, relays: readonly Uint8Array[]): Promise<Uint8Array> {
+  const keyPair = HyperDHT.keyPair()
+  const relayThrough = dht.relayThrough(relays, 0)
+  const server = dht.createServer({ ...(relayThrough && { relayThrough }) }, stream => {
+    stream.on('error', () => {})
+    stream.on('data', (data: Buffer) => stream.write(data))
+    stream.on('end', () => stream.end())
+  })
+  await server.listen(keyPair)
+  return keyPair.publicKey
+}
+
+function dial(
+  dht: Dht,
+  server: Uint8Array,
+  keyPair: HyperDHT.KeyPair,
+  relays: readonly Uint8Array[]
+): SecretStream {
+  const relayThrough = dht.relayThrough(relays, 0)
+  const stream = dht.connect(server, { keyPair, ...(relayThrough && { relayThrough }) })
+  stream.on('error', () => {})
+  return stream
+}
+
+async function exchange(stream: SecretStream): Promise<void> {
+  const back = once(stream, 'data')
+  stream.write(Buffer.from('hello'))
+  const [answer] = await within(5000, back, () => 'no answer')
+  assert.equal(String(answer), 'hello')
+}
+
+for (const [who, ofServer, ofClient, hidden] of [
+  ['the server names, and others reach the client', true, false, false],
+  ['the client names, and others reach it', false, true, false],
+  ['both name, and others reach the client', true, true, false],
+  ['the server names', true, false, true],
+  ['the client names', false, true, true],
+  ['both name', true, true, true]
+] as const) {
+  test(`a client that comes straight is not met at a relay, which ${who}`, async t => {
+    const { open, relays, sessions } = await scene(t)
+    const [there, here] = [await open(), await open(hidden)]
+    const server = await echo(there, ofServer ? relays : [])
+    for (let i = 0; i < 10; i++) {
+      const stream = dial(here, server, HyperDHT.keyPair(), ofClient ? relays : [])
+      await once(stream, 'open')
+      await exchange(stream)
+      stream.destroy()
+    }
+    assert.equal(sessions(), 0)
+  })
+
+  test(`a client whose packets do not arrive straight comes through the relay, which ${who}`, async t => {
+    const { open, relays, sessions } = await scene(t)
+    const [there, here] = [await open(), await open(hidden)]
+    const server = await echo(there, ofServer ? relays : [])
+    // What it sends straight to the server vanishes, save questions of the DHT.
+    const { createRawStream } = here as unknown as { createRawStream(options: object): RawStream }
+    Object.assign(here, {
+      createRawStream(options: object) {
+        const raw = createRawStream.call(here, options)
+        const connect = raw.connect.bind(raw)
+        raw.connect = (socket, id, port, host) => connect(socket, id, port === there.ownPort ? 9 : port, host)
+        return raw
+      }
+    })
+    const keyPair = HyperDHT.keyPair()
+    const first = dial(here, server, keyPair, ofClient ? relays : [])
+    await once(first, 'open')
+    first.write(Buffer.from('hello'))
+    let answered = false
+    first.on('data', () => {
+      answered = true
+    })
+    // The server has not heard of it, and the next dial says so.
+    first.destroy()
+    for (let i = 0; i < 2; i++) {
+      const stream = dial(here, server, keyPair, ofClient ? relays : [])
+      await once(stream, 'open')
+      await exchange(stream)
+      stream.destroy()
+      await until(5000, 'it is relayed', () => sessions() === i + 1)
+    }
+    assert.ok(!answered)
+  })
+}
+
+interface RawStream {
+  connect(socket: unknown, id: number, port: number, host: string): void
+}
