@@ -114,7 +114,6 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#check()
     const { bootstrap = [] } = this.#network
     const relays = relaysToTell(this.#network)
-    await this.#node.listenTcp()
     const server = new SharedServer(what, {
       ...this.#deps(),
       players: this.#players,
@@ -124,6 +123,8 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     })
     this.#servers.add(server)
     try {
+      await this.#node.listenTcp()
+      this.#check()
       await server.start()
     } catch (err) {
       await server.close()

@@ -124,7 +124,12 @@ export class Node {
    */
   listenTcp(): Promise<void> {
     this.#listening ??= this.#tcp ? this.#listen(this.#tcp) : Promise.resolve()
-    return this.#listening
+    const listening = this.#listening
+    return listening.catch(err => {
+      // The next server tries again: the port may be free by then.
+      if (this.#listening === listening) this.#listening = null
+      throw err
+    })
   }
 
   async #listen({ port, host, address, tls }: TcpOptions): Promise<void> {
@@ -132,7 +137,7 @@ export class Node {
     const { Endpoint } = await import('./tcp-relay/endpoint.js')
     if (this.#closed) return
     const token = address === undefined ? '' : relayAddress(address).token
-    this.#endpoint = new Endpoint({
+    const endpoint = new Endpoint({
       port,
       host,
       tls,
@@ -146,7 +151,13 @@ export class Node {
       limits: TCP_RELAY_LIMITS,
       log: this.#log
     })
-    await this.#endpoint.start()
+    this.#endpoint = endpoint
+    try {
+      await endpoint.start()
+    } catch (err) {
+      this.#endpoint = null
+      throw err
+    }
   }
 
   /** Whether an address is that of a guest that comes through the relay in this process. */

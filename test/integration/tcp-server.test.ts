@@ -7,6 +7,7 @@ import http from 'node:http'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { HyperNat as HyperNatNode } from '../../src/hyper-nat.js'
 import { connectTcp, readSome, UdpClient } from '../support/clients.js'
 import { until } from '../support/deadline.js'
 import type { HyperNat } from '../support/hyper-nat.js'
@@ -68,6 +69,28 @@ staged('a guest without any DHT joins by the ticket of a server that is its own 
   assert.equal(there.path, 'relayed (tcp)', 'the server knows it, too')
   await check(stage, guest, tcp.port, udp.port)
 })
+
+staged(
+  'the TCP port is opened for a server that can be shared, and tried again when it was in use',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const port = await freePort()
+    const other = net.createServer().listen(port, '127.0.0.1')
+    stage.defer(() => other.close())
+    await once(other, 'listening')
+    const node = await stage.use(new HyperNatNode({ bootstrap, tcp: { port, host: '127.0.0.1' } }))
+    const what = { secret: newSecret(), maps: [] }
+    await assert.rejects(node.share(what), { code: 'PORT_IN_USE' })
+    assert.deepEqual(node.status().servers, [])
+    other.close()
+    await once(other, 'close')
+    await assert.rejects(node.share({ ...what, maps: 5 as never }), { code: 'BAD_OPTIONS' })
+    await assert.rejects(connectTcp(port), { code: 'ECONNREFUSED' })
+    await node.share(what)
+    const socket = await connectTcp(port)
+    socket.destroy()
+  }
+)
 
 staged('without the token of its address, a server is not reached by TCP', async stage => {
   const { ready, port } = await sharing(stage, await freePort())
