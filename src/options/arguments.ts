@@ -1,9 +1,11 @@
 /** Checks what programs pass to the library, which TypeScript alone does not: all faults at once, each with its path. */
 import { type Fault, OptionsError } from '../errors.js'
+import { NONCE_BYTES } from '../identity/guest.js'
 import { PROTOS } from '../proto.js'
 import { guess } from '../text/guess.js'
 import { PORT_MAX } from '../text/ports.js'
 import { oneOf, quote } from '../text/quote.js'
+import { perFeature } from './features.js'
 
 /** What is wrong with a value, as the rest of a sentence; null for nothing. */
 type Check = (value: unknown) => string | null
@@ -53,9 +55,7 @@ const SHARED_MAP: Readonly<Record<string, Field>> = {
   name: { check: text },
   lobby: { check: object },
   guestPorts: { check: among(['together', 'same']) },
-  playerAddresses: { check: flag },
-  proxyProtocol: { check: flag },
-  duplicate: { check: flag },
+  ...perFeature(() => ({ check: flag })),
   onconnection: { check: handler },
   onflow: { check: handler }
 }
@@ -70,6 +70,32 @@ const OPENED_MAP: Readonly<Record<string, Field>> = {
   nextFree: { check: flag },
   set: { check: object },
   duplicate: { check: flag }
+}
+
+const whole: Check = value =>
+  Number.isInteger(value) && (value as number) >= 1 ? null : `is ${quote(value)}; give a whole number from 1`
+const time: Check = value =>
+  typeof value === 'number' && value >= 0 ? null : `is ${quote(value)}; give milliseconds since 1970`
+const nonce: Check = value =>
+  value instanceof Uint8Array && value.byteLength === NONCE_BYTES
+    ? null
+    : `is wrong; give ${NONCE_BYTES} bytes`
+
+/** What an owner says of an invite. */
+const INVITE: Readonly<Record<string, Field>> = {
+  name: { check: text, required: true },
+  madeFor: { check: text },
+  maps: { check: list },
+  expires: { check: time },
+  maxDevices: { check: whole },
+  created: { check: time }
+}
+
+const KEPT_INVITE: Readonly<Record<string, Field>> = { ...INVITE, nonce: { check: nonce, required: true } }
+
+const INVITED_MAP: Readonly<Record<string, Field>> = {
+  proto: { check: proto, required: true },
+  port: { check: port(1), required: true }
 }
 
 /**
@@ -96,6 +122,11 @@ export function checkAccess(access: unknown): void {
   const fault = object(access)
   if (fault) throw new OptionsError([{ path: 'access', message: `the argument ${fault}` }])
   throwAny(accessFaults(access as Record<string, unknown>))
+}
+
+/** @throws OptionsError BAD_OPTIONS */
+export function checkInvite(guest: unknown): void {
+  throwAny(inviteFaults(guest, 'invite', INVITE))
 }
 
 /** @throws OptionsError BAD_OPTIONS */
@@ -136,9 +167,53 @@ function accessFaults({ private: isPrivate, allow, invites }: Record<string, unk
     ['allow', allow, list],
     ['invites', invites, list]
   ]
-  return checks.flatMap(([path, value, check]) => {
+  const faults = checks.flatMap(([path, value, check]) => {
     const message = value === undefined ? null : check(value)
     return message ? [{ path, message }] : []
+  })
+  if (Array.isArray(allow)) faults.push(...allow.flatMap((one, i) => allowedFaults(one, `allow[${i}]`)))
+  if (Array.isArray(invites))
+    faults.push(...invites.flatMap((one, i) => inviteFaults(one, `invites[${i}]`, KEPT_INVITE)))
+  return faults
+}
+
+/** The key itself is checked where it is read. */
+function allowedFaults(one: unknown, path: string): Fault[] {
+  if (typeof one === 'string' || one instanceof Uint8Array) return []
+  if (object(one)) return [{ path, message: `is ${quote(one)}; give a public key, or an object with one` }]
+  const { name, publicKey } = one as Record<string, unknown>
+  const isKey = typeof publicKey === 'string' || publicKey instanceof Uint8Array
+  return [
+    ...(isKey ? [] : [{ path: `${path}.publicKey`, message: `is ${quote(publicKey)}; give a public key` }]),
+    ...fieldFaults({ name }, { name: { check: text } }, path)
+  ]
+}
+
+function inviteFaults(one: unknown, path: string, fields: Readonly<Record<string, Field>>): Fault[] {
+  const fault = object(one)
+  if (fault) return [{ path, message: fault }]
+  const invite = one as Record<string, unknown>
+  const maps = Array.isArray(invite.maps) ? (invite.maps as unknown[]) : []
+  return [
+    ...fieldFaults(invite, fields, path),
+    ...maps.flatMap((map, i): Fault[] => {
+      const place = `${path}.maps[${i}]`
+      const wrong = object(map)
+      if (wrong) return [{ path: place, message: wrong }]
+      return fieldFaults(map as Record<string, unknown>, INVITED_MAP, place)
+    })
+  ]
+}
+
+function fieldFaults(
+  values: Readonly<Record<string, unknown>>,
+  fields: Readonly<Record<string, Field>>,
+  path: string
+): Fault[] {
+  return Object.entries(fields).flatMap(([name, { check, required }]): Fault[] => {
+    const value = values[name]
+    const message = value === undefined && !required ? null : check(value)
+    return message ? [{ path: `${path}.${name}`, message }] : []
   })
 }
 
@@ -152,11 +227,7 @@ function mapFaults(maps: unknown, fields: Readonly<Record<string, Field>>, uniqu
     const wrong = object(map)
     if (wrong) return [{ path, message: wrong }]
     const values = map as Record<string, unknown>
-    const faults = Object.entries(fields).flatMap(([name, { check, required }]): Fault[] => {
-      const value = values[name]
-      const message = value === undefined && !required ? null : check(value)
-      return message ? [{ path: `${path}.${name}`, message }] : []
-    })
+    const faults = fieldFaults(values, fields, path)
     if (faults.length === 0) faults.push(...handlerFaults(path, values))
     const name = `${values.proto} ${values.port}`
     if (faults.length === 0 && unique && seen.has(name))

@@ -48,7 +48,7 @@ export interface AccessOptions {
   allow?:
     | readonly (string | Uint8Array | { name?: string | undefined; publicKey: string | Uint8Array })[]
     | undefined
-  /** GuestTable with tickets of their own: what {@link ServerHandle.invite} gave, kept from one run to the next. */
+  /** Guests with tickets of their own: what {@link ServerHandle.invite} gave, kept from one run to the next. */
   invites?: readonly Invite[] | undefined
 }
 
@@ -73,14 +73,14 @@ export interface ServerHandle {
   /**
    * Other rules from now on: those that are left out go. Sessions of whoever may no longer come in end at once; of others, only
    * those whose port maps change.
-   * @throws HyperNatError BAD_PUBLIC_KEY for a key in `allow`; the rules stay as they are then
+   * @throws HyperNatError BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS; the rules stay as they are then
    */
   update(access: AccessOptions): void
   /**
    * Lets one guest more in, now.
    * @param guest.name unlike those of others
    * @returns the guest's ticket, which is a secret, and the invite, which is none, to be given to `share` next time
-   * @throws HyperNatError NAME_TAKEN, TICKET_TOO_LONG
+   * @throws HyperNatError NAME_TAKEN, TICKET_TOO_LONG, BAD_OPTIONS
    */
   invite(guest: Omit<Invite, 'nonce'>): { readonly invite: Invite; readonly ticket: string }
   /**

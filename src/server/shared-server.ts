@@ -8,7 +8,7 @@ import { type KeyPair, keyPairOf } from '../identity/keys.js'
 import { Secret } from '../identity/secret.js'
 import { inviteTicket, serverTicket } from '../identity/server-ticket.js'
 import type { Deps } from '../network/deps.js'
-import { checkAccess, checkShare, checkSharedMaps } from '../options/arguments.js'
+import { checkAccess, checkInvite, checkShare, checkSharedMaps } from '../options/arguments.js'
 import { featureFaults, perFeature } from '../options/features.js'
 import type { Resources } from '../sockets/resources.js'
 import type { ServerStatus } from '../status.js'
@@ -88,6 +88,7 @@ export class SharedServer implements ServerHandle {
   }
 
   invite(guest: Omit<Invite, 'nonce'>): { readonly invite: Invite; readonly ticket: string } {
+    checkInvite(guest)
     if (isNamed(this.#rules, guest.name)) {
       throw new HyperNatError('NAME_TAKEN', 'Somebody else has this name already: choose another one.')
     }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OptionsError } from '../../../src/errors.js'
-import { checkAccess, checkOpen, checkShare } from '../../../src/options/arguments.js'
+import { checkAccess, checkInvite, checkOpen, checkShare } from '../../../src/options/arguments.js'
 
 /** The paths of all faults; none if nothing is wrong. */
 function faults(check: () => void): string[] {
@@ -57,16 +57,50 @@ for (const [what, given, paths] of [
     ['private', 'allow', 'invites']
   ],
   [
+    'invites that are none',
+    {
+      secret: 's',
+      maps: [],
+      invites: [
+        1,
+        {
+          name: '',
+          nonce: new Uint8Array(15),
+          expires: 'soon',
+          maxDevices: 0,
+          maps: [null, { proto: 'tpc' }]
+        },
+        { name: 'Anna', nonce: new Uint8Array(16), maps: [MAP], expires: 1, maxDevices: 1, created: 0 }
+      ]
+    },
+    [
+      'invites[0]',
+      'invites[1].name',
+      'invites[1].maxDevices',
+      'invites[1].expires',
+      'invites[1].nonce',
+      'invites[1].maps[0]',
+      'invites[1].maps[1].proto',
+      'invites[1].maps[1].port'
+    ]
+  ],
+  [
+    'allowed keys that are none',
+    {
+      secret: 's',
+      maps: [],
+      allow: ['k', null, {}, { publicKey: 'k', name: 5 }, { publicKey: new Uint8Array(32) }]
+    },
+    ['allow[1]', 'allow[2].publicKey', 'allow[3].name']
+  ],
+  [
     'what is right',
     { secret: 's', maps: [MAP, { ...MAP, proto: 'udp', host: undefined }], private: true, allow: [] },
     []
   ]
 ] as const) {
   test(`share with ${what}`, () => {
-    assert.deepEqual(
-      faults(() => checkShare(given)),
-      paths
-    )
+    assert.deepEqual(faults(() => checkShare(given)).sort(), [...paths].sort())
   })
 }
 
@@ -116,5 +150,16 @@ test('access rules are checked alone, too', () => {
   assert.deepEqual(
     faults(() => checkAccess(null)),
     ['access']
+  )
+})
+
+test('an invite is checked before it is made', () => {
+  assert.deepEqual(
+    faults(() => checkInvite({})),
+    ['invite.name']
+  )
+  assert.deepEqual(
+    faults(() => checkInvite({ name: 'Anna', maps: [MAP] })),
+    []
   )
 })
