@@ -1,22 +1,19 @@
 /** How many files and sockets the system lets this process have open. */
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** The part of a diagnostic report of Node.js that tells limits. */
-interface Report {
-  readonly userLimits?: { readonly open_files?: { readonly soft: number | string } }
-}
+/** Longer than a shell takes to start. */
+const SHELL_MS = 2000
 
 /** The limit on open descriptors (`ulimit -n`); Infinity where there is none, as on Windows. */
-export function descriptorLimit(): number {
+export function descriptorLimit(platform: NodeJS.Platform = process.platform): number {
+  if (platform === 'win32') return Number.POSITIVE_INFINITY
   try {
-    // Much faster than a report, where the system has it.
-    const [, soft] = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
-    if (soft !== undefined) return limitOf(soft)
+    return limitOf(platform === 'linux' ? limitFromTable() : limitFromShell())
   } catch {
-    // Not Linux.
+    // Neither is to be had: the system will say when there are too many.
+    return Number.POSITIVE_INFINITY
   }
-  const report = process.report?.getReport() as unknown as Report | undefined
-  return limitOf(report?.userLimits?.open_files?.soft)
 }
 
 /** Descriptors that are open now; 0 where the system does not tell. */
@@ -28,7 +25,22 @@ export function openDescriptors(): number {
   }
 }
 
-function limitOf(soft: number | string | undefined): number {
+function limitFromTable(): string | undefined {
+  return /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+}
+
+/** A shell has the limits of this process. A report of Node.js tells them, too, but may take seconds: it looks names of hosts up. */
+function limitFromShell(): string {
+  const stdio = ['ignore', 'pipe', 'ignore'] as const
+  return execFileSync('/bin/sh', ['-c', 'ulimit -n'], {
+    encoding: 'utf8',
+    timeout: SHELL_MS,
+    stdio: [...stdio]
+  })
+}
+
+/** @param soft a number, or a word such as `unlimited` */
+function limitOf(soft: string | undefined): number {
   const limit = Number(soft)
   return Number.isFinite(limit) && limit > 0 ? limit : Number.POSITIVE_INFINITY
 }
