@@ -25,6 +25,8 @@ export type SharedMap = Readonly<ServerMap & WireMap>
 
 export class SharedMaps {
   #list: readonly SharedMap[] = []
+  /** The same by number: each datagram of a guest asks. */
+  #byId: ReadonlyMap<number, SharedMap> = new Map()
   #nextId = 1
 
   constructor(maps: readonly ServerMap[]) {
@@ -44,15 +46,13 @@ export class SharedMaps {
       const message = `These are ${maps.length} port maps under one secret; ${MAX_MAPS} are the most: share fewer, or give some another secret.`
       throw new HyperNatError('BAD_OPTIONS', message)
     }
-    const before = this.#list
-    this.#list = maps.map(map => ({
-      ...map,
-      id: before.find(old => isSameMap(old, map))?.id ?? this.#nextId++
-    }))
+    const before = new Map(this.#list.map(map => [placeOf(map), map.id]))
+    this.#list = maps.map(map => ({ ...map, id: before.get(placeOf(map)) ?? this.#nextId++ }))
+    this.#byId = new Map(this.#list.map(map => [map.id, map]))
   }
 
   find(id: number): SharedMap | undefined {
-    return this.#list.find(map => map.id === id)
+    return this.#byId.get(id)
   }
 
   /** The map of this number, if it is of this protocol and the grant may use it. */
@@ -78,6 +78,7 @@ export class SharedMaps {
   }
 }
 
-function isSameMap(a: ServerMap, b: ServerMap): boolean {
-  return a.proto === b.proto && a.port === b.port && a.host === b.host && !a.handler === !b.handler
+/** What a map keeps its number by. */
+function placeOf({ proto, port, host, handler }: ServerMap): string {
+  return `${proto} ${port} ${host} ${handler ? 'handler' : 'target'}`
 }

@@ -120,7 +120,7 @@ export async function freePorts(
       if (host === undefined) throw inTheWay(group, set, cause)
       move(group, host, 0)
     } else {
-      const shift = await freeShift(group, tries, given)
+      const shift = await freeShift(group, obstacles, tries, given)
       if (shift === null && set) throw inTheWay(group, set, cause)
       move(group, group.host, shift)
     }
@@ -152,16 +152,24 @@ function transportOf(proto: WantedPort['proto']): Transport {
   return proto === 'udp' ? 'udp' : 'tcp'
 }
 
-/** How far a group has to move; null when it is nowhere free. */
-async function freeShift(group: Group, tries: number, given: readonly Obstacle[]): Promise<number | null> {
+/**
+ * How far a group has to move; null when it is nowhere free.
+ * @param obstacles what is in its way where it was wanted
+ */
+async function freeShift(
+  group: Group,
+  obstacles: readonly Obstacle[],
+  tries: number,
+  given: readonly Obstacle[]
+): Promise<number | null> {
   const highest = Math.max(...group.members.map(({ port }) => port))
   let shift = 0
   for (let tried = 0; tried < tries; tried++) {
-    const obstacles = await obstaclesOf(group, group.host, shift, given)
     const forbidden = obstacles.some(({ state, port }) => state === 'forbidden' && port < FIRST_OPEN_PORT)
     shift += forbidden ? SERVICE_SHIFT : 1
     if (highest + shift > PORT_MAX) return null
-    if ((await obstaclesOf(group, group.host, shift, given)).length === 0) return shift
+    obstacles = await obstaclesOf(group, group.host, shift, given)
+    if (obstacles.length === 0) return shift
   }
   return null
 }

@@ -6,7 +6,7 @@ import { codeOf } from '../errors.js'
 import { SOCKET_BUFFER } from '../limits.js'
 import { listenError } from '../util/listen-error.js'
 
-/** Addresses are literalLookup: the look-up that dgram makes for each send is not needed. */
+/** Takes addresses as they are: the look-up that dgram makes for each send is not needed. */
 export const literalLookup = ((
   host: string,
   _family: unknown,

@@ -162,7 +162,14 @@ test('flows of one name share a look-up and a budget for what waits', async () =
 
 test('a target without a descriptor sends nothing, and says so', async () => {
   let ended = 0
-  const { target } = targetOf(['127.0.0.1'], 9, { openSocket: () => null, onended: () => void ended++ })
+  const server = await echo('127.0.0.1')
+  const { port } = server.address()
+  const { target } = targetOf(['127.0.0.1'], port, { openSocket: () => null, onended: () => void ended++ })
   target.send(HELLO)
   await until(5000, 'the end', () => ended === 1)
+  target.send(HELLO)
+  const other = targetOf(['127.0.0.1'], port).target
+  other.send(Buffer.from('from another'))
+  await until(5000, 'what was sent later', () => server.got.length > 0)
+  assert.deepEqual([server.got, ended], [['from another'], 1])
 })
