@@ -8,7 +8,7 @@ import { tryMaps } from './client/open-map.js'
 import { foldersOf, realFile, thisMachine } from './control/place.js'
 import { type Controlled, ControlServer } from './control/server.js'
 import type { DaemonStatus, Reloaded, Who } from './control/wire.js'
-import { codeOf, HyperNatError, oneLine } from './errors.js'
+import { codeOf, HyperNatError, OptionsError, oneLine } from './errors.js'
 import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat } from './hyper-nat.js'
 import type { KeyPair } from './identity/keys.js'
@@ -56,6 +56,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   #busy: Promise<unknown> = Promise.resolve()
   /** The settings of which was told that they wait for the next start. */
   #toldRestart = ''
+  /** Why the file could not be used, as was told last. */
+  #toldFault = ''
   #current: Options
   #ui: Ui | null = null
   #watch: FileWatch | null = null
@@ -227,10 +229,14 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   async #onFileChange(path: string): Promise<void> {
     try {
       await this.#next(() => this.#reload(false))
+      this.#toldFault = ''
     } catch (err) {
       if (this.#closed) return
       const message = `${path} has changed, but cannot be used as it is now: ${oneLine(err)}`
-      this.emit('event', { event: 'warning', code: codeOf(err), message })
+      if (message !== this.#toldFault) this.emit('event', { event: 'warning', code: codeOf(err), message })
+      this.#toldFault = message
+      // Faults stay until the file changes again; what could not be read, for want of descriptors perhaps, can be read later.
+      if (!(err instanceof OptionsError)) throw err
     }
   }
 

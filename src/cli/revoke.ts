@@ -22,14 +22,25 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const name = words(args, 'name').join(' ')
   const path = text(args, 'config') ?? DEFAULT_FILE
   const server = await removeGuest(path, name, text(args, 'server'))
-  await tellChanged(path, args, context)
+  const { applied, why } = await tellChanged(path, args, context)
   const isPrivate = server.access.private
   return {
     answer: {
-      text: `${quoteName(name)} is not invited any more.\n${isPrivate ? '' : PUBLIC}`,
-      json: { event: 'revoked', name, publicKey: server.publicKey, private: isPrivate }
+      text: `${quoteName(name)} is not invited any more.\n${applied === false ? notApplied(why) : ''}${isPrivate ? '' : PUBLIC}`,
+      json: {
+        event: 'revoked',
+        name,
+        publicKey: server.publicKey,
+        private: isPrivate,
+        ...(applied !== null && { applied })
+      }
     }
   }
+}
+
+/** The file is written, which counts at the next start at the latest. */
+function notApplied(why: string): string {
+  return `The running hyper-nat has not confirmed it, so the guest may still be connected: ${why}\nhyper-nat reload tries again.\n`
 }
 
 const PUBLIC =

@@ -3,7 +3,7 @@
 import type { Options as Flag } from 'yargs'
 import type { DaemonChoice, FoundDaemon } from '../control/client.js'
 import type { Reloaded, Who } from '../control/wire.js'
-import { type Fault, HyperNatError, OptionsError } from '../errors.js'
+import { type Fault, HyperNatError, OptionsError, oneLine } from '../errors.js'
 import { CONTROL_LIMITS } from '../limits.js'
 import { type Arguments, text } from './command.js'
 import type { CliContext } from './context.js'
@@ -91,19 +91,31 @@ export async function runningFrom(
   return found ?? null
 }
 
-/**
- * Has the daemon that runs from a file read it at once, if there is one. It would notice by itself within a second: nothing is
- * lost when it cannot be told.
- */
+/** What became of a change of the file of a running daemon. */
+export interface Taken {
+  /** Whether it is in use; null where nothing runs from this file. */
+  readonly applied: boolean | null
+  /** Why not. */
+  readonly why: string
+}
+
+/** Has the daemon that runs from a file read it at once, if there is one. It would notice by itself within a second. */
 export async function tellChanged(
   file: string,
   args: Arguments,
   context: Pick<CliContext, 'env'>
-): Promise<void> {
+): Promise<Taken> {
   const found = await runningFrom(file, args, context)
-  // It is late, or finds fault with something else in the file.
-  await found?.control.ask('reload', CONTROL_LIMITS.whoMs).catch(() => {})
-  found?.control.close()
+  if (!found) return { applied: null, why: '' }
+  try {
+    await found.control.ask('reload', CONTROL_LIMITS.whoMs)
+    return { applied: true, why: '' }
+  } catch (err) {
+    // It is late, cannot read the file, or finds fault with something else in it.
+    return { applied: false, why: oneLine(err) }
+  } finally {
+    found.control.close()
+  }
 }
 
 /** What came of a reload, for people. */

@@ -18,7 +18,8 @@ export class FileWatch {
 
   /**
    * @param everyMs between two looks. A file counts as changed once it was the same twice: it may be in the middle of being written
-   * @param onchange called soon after the start, too: the file may have changed since it was read
+   * @param onchange called soon after the start, too: the file may have changed since it was read. When it rejects, the file could not
+   * be read, and it is called again
    */
   constructor(path: string, clock: Clock, everyMs: number, onchange: () => Promise<void>) {
     this.#path = path
@@ -46,7 +47,9 @@ export class FileWatch {
     this.#seen = stamp
     if (!steady || stamp === this.#told || this.#closed) return
     this.#told = stamp
-    await this.#onchange()
+    await this.#onchange().catch(() => {
+      this.#told = null
+    })
   }
 }
 

@@ -1,7 +1,16 @@
 // The control socket: what runs, as other programs of the same user see it and tell it.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +18,7 @@ import { ControlClient, findDaemons } from '../../src/control/client.js'
 import { addressOf, foldersOf, thisMachine } from '../../src/control/place.js'
 import { type Controlled, ControlServer } from '../../src/control/server.js'
 import type { DaemonStatus } from '../../src/control/wire.js'
-import { codeOf } from '../../src/errors.js'
+import { codeOf, HyperNatError } from '../../src/errors.js'
 import { HyperNat as Library } from '../../src/index.js'
 import { CONTROL_LIMITS, type ControlLimits } from '../../src/limits.js'
 import { Journal } from '../../src/log/journal.js'
@@ -269,7 +278,8 @@ staged('join --save, invite and revoke reach the daemon that runs from the file'
   const told = await desk.run('invites', '-c', files.server)
   assert.match(told.stdout, /^ {2}"Anna"; here now$/m)
 
-  assert.equal((await desk.run('revoke', 'Anna', '-c', files.server)).code, 0)
+  const [revoked] = await desk.json('revoke', 'Anna', '-c', files.server)
+  assert.equal(revoked!.applied, true)
   await client.event('disconnected', { where: ({ code }) => code === 'NOT_INVITED' })
   socket.destroy()
 
@@ -292,16 +302,43 @@ staged('join --save, invite and revoke reach the daemon that runs from the file'
   assert.match(refused.stderr, /NO_OPTIONS_FILE/)
 })
 
+staged('revoke says when the running server has not taken it up', async stage => {
+  const { desk, file } = await listening(stage, {}, async () => {
+    throw new HyperNatError('OPTIONS_UNREADABLE', 'The file cannot be read (EMFILE).')
+  })
+  const schema = ['Anna', 'Ben'].map(name => ({ name, nonce: Buffer.alloc(16, name).toString('hex') }))
+  const server = {
+    mode: 'server',
+    secret: newSecret(),
+    proto: 'tcp',
+    port: 9,
+    private: true,
+    invites: schema
+  }
+  writeFileSync(file, JSON.stringify({ schema: [server] }))
+  const [revoked] = await desk.json('revoke', 'Anna', '-c', file)
+  assert.equal(revoked!.applied, false)
+  const { code, stdout } = await desk.run('revoke', 'Ben', '-c', file)
+  assert.equal(code, 0)
+  assert.match(stdout, /"Ben" is not invited any more\.\n.* has not confirmed it.*\(EMFILE\)/)
+})
+
 /** A daemon of which only its control socket is real. */
-async function listening(stage: Stage, limits: Partial<ControlLimits> = {}) {
+async function listening(
+  stage: Stage,
+  limits: Partial<ControlLimits> = {},
+  reload: Controlled['reload'] = async () => ({ added: [], removed: [], restart: [] })
+) {
   const desk = new Desk(stage)
   const journal = new Journal({ ...CONTROL_LIMITS, ...limits })
-  const who = { pid: 4711, version: '0', since: 0, file: null }
+  const file = join(realpathSync(desk.folder), 'options.json')
+  writeFileSync(file, '{ "schema": [] }')
+  const who = { pid: 4711, version: '0', since: 0, file }
   const daemon: Controlled = {
     journal,
     who: () => who,
     status: () => ({ ...who, at: 1 }) as DaemonStatus,
-    reload: async () => ({ added: [], removed: [], restart: [] }),
+    reload,
     stop() {}
   }
   const server = new ControlServer(daemon, { ...CONTROL_LIMITS, ...limits })
@@ -326,7 +363,7 @@ async function listening(stage: Stage, limits: Partial<ControlLimits> = {}) {
     await within(5000, once(socket, 'close'), () => `an end after ${got}`)
     return got.split('\n').slice(0, -1)
   }
-  return { journal, address, ask, limits: { ...CONTROL_LIMITS, ...limits } }
+  return { desk, file, journal, address, ask, limits: { ...CONTROL_LIMITS, ...limits } }
 }
 
 staged('who asks rudely is told so, and takes nothing from others', async stage => {

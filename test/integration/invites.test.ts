@@ -4,14 +4,20 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import HyperDHT from 'hyperdht'
+import { Daemon } from '../../src/daemon.js'
+import { HyperNatError } from '../../src/errors.js'
 import type { DaemonEvent } from '../../src/events.js'
 import { OPEN } from '../../src/identity/access-rules.js'
 import { childPublicKey } from '../../src/identity/child.js'
-import { decodeKey } from '../../src/identity/encoding.js'
+import { decodeKey, encodeKey } from '../../src/identity/encoding.js'
 import { GuestKey } from '../../src/identity/guest.js'
+import { keyPairOf } from '../../src/identity/keys.js'
+import { Secret } from '../../src/identity/secret.js'
 import { decodeTicket } from '../../src/identity/ticket.js'
 import { HyperNat as Library, type ServerHandle } from '../../src/index.js'
 import { LIMITS } from '../../src/limits.js'
+import { silentLog } from '../../src/log/log.js'
+import { readOptionsFile } from '../../src/options/file.js'
 import { ClientSession } from '../../src/session/client-session.js'
 import { systemClock } from '../../src/util/clock.js'
 import { connectTcp, readAll, readSome, UdpClient } from '../support/clients.js'
@@ -378,6 +384,42 @@ staged('keys that are allowed have names; the list tells when they were here', a
     (await list()).guests.map(({ name }: { name: string }) => name),
     ['Anna']
   )
+})
+
+staged('who is revoked while the file cannot be read is out as soon as it can', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const secret = newSecret()
+  const anna = keyPairOf(new Secret(newSecret()))
+  const schema = (allow: readonly object[]) => [
+    { mode: 'server', secret, port: 9, proto: 'tcp', private: true, allow }
+  ]
+  const written = writeOptions({
+    network: { bootstrap },
+    control: false,
+    schema: schema([{ name: 'Anna', publicKey: encodeKey(anna.publicKey) }])
+  })
+  stage.defer(() => written.remove())
+  const options = await readOptionsFile(written.file)
+  let failures = 0
+  const read = async () => {
+    if (failures < 3) {
+      failures++
+      throw new HyperNatError('OPTIONS_UNREADABLE', 'EMFILE: too many open files')
+    }
+    return readOptionsFile(written.file)
+  }
+  const daemon = await stage.use(new Daemon({ ...options, source: { path: written.file, read } }, silentLog))
+  const events: DaemonEvent[] = []
+  daemon.on('event', event => events.push(event))
+  await daemon.start()
+  const guest = await stage.use(new Library({ bootstrap, identity: anna }))
+  const handle = await guest.open({ publicKey: daemon.status().servers[0]!.publicKey, maps: [] })
+  await until(10_000, 'Anna to be in', () => handle.connection !== null)
+  writeFileSync(written.file, JSON.stringify({ network: { bootstrap }, control: false, schema: schema([]) }))
+  await until(10_000, 'Anna to be out', () => events.some(({ event }) => event === 'disconnected'))
+  assert.equal(failures, 3)
+  const warnings = events.filter(one => one.event === 'warning' && one.code === 'OPTIONS_UNREADABLE')
+  assert.equal(warnings.length, 1, 'it is told once')
 })
 
 staged('a file with faults changes nothing, and says why', async stage => {

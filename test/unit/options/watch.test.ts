@@ -75,6 +75,20 @@ test('a file is told once when it has changed and come to rest, however it was w
   assert.equal(clock.armed, 0)
 })
 
+test('a change that could not be read is told again until it can', async () => {
+  const path = join(folder, 'unread.json')
+  writeFileSync(path, 'one')
+  const clock = new Hand()
+  let told = 0
+  const watch = new FileWatch(path, clock, 1, async () => {
+    told++
+    if (told < 4) throw new Error('no descriptors')
+  })
+  for (let look = 0; look < 8; look++) await clock.pass()
+  assert.equal(told, 4)
+  watch.close()
+})
+
 test('when guests were seen last is written now and then, and read again', async () => {
   const file = seenFile(join(folder, 'options.json'))
   assert.equal(file, join(folder, 'options.seen.json'))
