@@ -673,8 +673,8 @@ export const UI_LIMITS: UiLimits = {
   headerBytes: 16 * KB,
   connections: 32,
   windows: 5,
-  headersMs: 5000,
-  requestMs: 10_000,
+  headersMs: 1500,
+  requestMs: 1500,
   codeMs: 60_000,
   viewMs: 1000,
   reloadMs: 2000,
@@ -692,7 +692,7 @@ export interface MetricsLimits {
 
 export const METRICS_LIMITS: MetricsLimits = {
   connections: 16,
-  requestMs: 5000
+  requestMs: 1500
 }
 
 /**

@@ -15,6 +15,9 @@ export interface HttpLimits {
   readonly headerBytes?: number
 }
 
+/** Between two looks for requests that are late, ms. */
+const LATE_LOOK_MS = 250
+
 export class HttpServer {
   readonly #server: Server
 
@@ -25,6 +28,9 @@ export class HttpServer {
       serverOptions: {
         headersTimeout: limits.headersMs,
         requestTimeout: limits.requestMs,
+        keepAliveTimeout: limits.headersMs,
+        // Node.js looks for those that are late every 30 s by default, and they take the places of others meanwhile.
+        connectionsCheckingInterval: LATE_LOOK_MS,
         ...(limits.headerBytes !== undefined && { maxHeaderSize: limits.headerBytes })
       }
     }) as Server

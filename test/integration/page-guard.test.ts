@@ -176,6 +176,34 @@ staged('what is too much is turned away, and leaves nothing behind', async stage
   await once(late, 'close')
 })
 
+staged('requests that are never finished give their places back in 2 s', async stage => {
+  const page = await door(stage)
+  const halves = [
+    'GET / HTTP/1.1\r\nHost: 127',
+    'POST /api/look HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{',
+    ''
+  ]
+  const sockets = await Promise.all(
+    Array.from({ length: UI_LIMITS.connections }, async (_, i) => {
+      const socket = net.connect(page.port, '127.0.0.1').resume()
+      stage.defer(() => socket.destroy())
+      // Some are answered, some only closed.
+      socket.on('error', () => {})
+      await once(socket, 'connect')
+      socket.write(halves[i % halves.length]!)
+      return socket
+    })
+  )
+  const full = net.connect(page.port, '127.0.0.1')
+  full.on('error', () => {})
+  await once(full, 'close')
+  const from = performance.now()
+  await Promise.all(sockets.map(socket => socket.closed || once(socket, 'close')))
+  const took = performance.now() - from
+  assert.ok(took < 2500, `after ${took} ms`)
+  assert.equal(await page.status('/'), 200)
+})
+
 staged('a port that is in use is told', async stage => {
   const { port } = await door(stage)
   const parts = { file: 'nowhere.json', clock: systemClock, limits: UI_LIMITS, log: silentLog }
