@@ -132,6 +132,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
 
   async #start(): Promise<void> {
     const { network, limits, source } = this.options
+    if (source) await tidy(source.path)
     const identity = await this.#identity()
     if (this.#closed) return
     const node = new HyperNat({
@@ -404,4 +405,10 @@ function changeOf(entry: Entry, publicKey: string): MapChange {
   if (entry.mode === 'server') return { mode: 'server', publicKey, proto, port, host: entry.host }
   const { localHost, localPort } = entry
   return { mode: 'client', publicKey, proto, port, localHost, localPort }
+}
+
+/** Removes what a process that was killed has left beside the options file; without it, everything else goes on. */
+async function tidy(path: string): Promise<void> {
+  const { removeLeftovers } = await import('./options/lock.js')
+  await removeLeftovers(path).catch(() => {})
 }

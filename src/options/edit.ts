@@ -70,13 +70,16 @@ async function replaceFile<T>(
   edit: (bytes: Buffer | undefined) => { readonly text: string; readonly result: T }
 ): Promise<T> {
   try {
-    return await locked(path, async () => {
+    return await locked(path, async lock => {
       const bytes = await readIfThere(path)
       const { text, result } = edit(bytes)
       if (bytes && text === decodeText(bytes)) return result
       parseOptions(text)
       // A file that is there keeps its owner and mode.
-      await writeFileAtomic(path, encodeText(text, bytes), bytes ? {} : { mode: 0o600 })
+      await writeFileAtomic(path, encodeText(text, bytes), {
+        ...(!bytes && { mode: 0o600 }),
+        tmpfileCreated: lock.note
+      })
       return result
     })
   } catch (cause) {

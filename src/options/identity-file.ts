@@ -35,7 +35,7 @@ export function identityFileFor(publicKey: Uint8Array): string {
  * The key pair of an identity file; the file is made, readable by its owner only, when there is none. Two processes that make
  * it at once get the same one.
  * @param path absolute, or relative to the working directory
- * @throws HyperNatError `IDENTITY_EXPOSED` when other users can read or change it, `IDENTITY_UNUSABLE` when it cannot be read
+ * @throws HyperNatError `IDENTITY_EXPOSED` when other users can read or change it, or own it, `IDENTITY_UNUSABLE` when it cannot be read
  * or made, or holds something else
  */
 export async function loadIdentity(path: string): Promise<KeyPair> {
@@ -83,12 +83,12 @@ function decoded(text: string): Buffer | undefined {
 async function make(file: string): Promise<KeyPair> {
   // A folder that is there keeps its permissions.
   await makeFolder(dirname(file), 0o700)
-  return locked(file, async () => {
+  return locked(file, async lock => {
     const other = await read(file)
     if (other) return other
     const seed = Buffer.alloc(KEY_BYTES)
     sodium.randombytes_buf(seed)
-    await writeFileAtomic(file, `${HEAD}\n${z32.encode(seed)}\n`, { mode: 0o600 })
+    await writeFileAtomic(file, `${HEAD}\n${z32.encode(seed)}\n`, { mode: 0o600, tmpfileCreated: lock.note })
     return fromSeed(seed)
   })
 }
@@ -99,7 +99,11 @@ async function make(file: string): Promise<KeyPair> {
  */
 async function refuseExposed(file: string): Promise<void> {
   if (process.platform === 'win32') return
-  const { mode } = await stat(file)
+  const { mode, uid } = await stat(file)
+  if (uid !== process.getuid?.()) {
+    const message = `the identity file ${file} belongs to another user, who can pose as this one: name another file, or make it your own with chown`
+    throw new HyperNatError('IDENTITY_EXPOSED', message)
+  }
   if ((mode & OTHERS) === 0) return
   const message = `other users of this computer can use the identity file ${file}: take it from them with chmod 600 ${file}, or remove it for a new key`
   throw new HyperNatError('IDENTITY_EXPOSED', message)

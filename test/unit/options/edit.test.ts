@@ -3,6 +3,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -16,7 +17,7 @@ import {
 import fsp, { type FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import extensions from 'fs-native-extensions'
@@ -30,7 +31,7 @@ import {
 } from '../../../src/options/edit.js'
 import { parseOptions } from '../../../src/options/file.js'
 import { parseJson } from '../../../src/options/json.js'
-import { locked } from '../../../src/options/lock.js'
+import { locked, removeLeftovers } from '../../../src/options/lock.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-edit-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -253,6 +254,33 @@ test('a lock ends with its process', async () => {
   child.kill('SIGKILL')
   await once(child, 'exit')
   assert.equal(await saveEntries(path, [entry(1)]), 1)
+})
+
+test('what a process that was killed has left is removed, and nothing else', async () => {
+  for (const remove of [(path: string) => saveEntries(path, [entry(1)]), removeLeftovers]) {
+    const path = write('{ "schema": [] }')
+    // A copy of the owner's.
+    writeFileSync(`${path}.2024`, 'kept')
+    const script = join(fileURLToPath(new URL('.', import.meta.url)), 'die-writing.js')
+    await once(fork(script, [path]), 'exit')
+    assert.equal(readFileSync(`${path}.1234567`, 'utf8'), 'a secret')
+    await remove(path)
+    assert.ok(!existsSync(`${path}.1234567`))
+    assert.ok(!existsSync(`${path}.lock`))
+    assert.equal(readFileSync(`${path}.2024`, 'utf8'), 'kept')
+  }
+})
+
+test('only temporary files of the file itself are removed, whatever a lock file says', async () => {
+  const path = write('{ "schema": [] }')
+  const other = write('{ "schema": [] }')
+  writeFileSync(
+    `${path}.lock`,
+    `${basename(path)}\n../${basename(path)}.1\n${basename(other)}\n${basename(path)}.bak\n`
+  )
+  writeFileSync(`${path}.bak`, 'kept')
+  await removeLeftovers(path)
+  assert.ok([path, other, `${path}.bak`].every(one => existsSync(one)))
 })
 
 test('a lock on a file that was removed since it was opened is none', async t => {

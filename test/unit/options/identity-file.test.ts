@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { test } from 'node:test'
@@ -35,6 +44,15 @@ test('it is for its owner only', { skip: NO_MODES }, async () => {
   }
   chmodSync(path, 0o400)
   await loadIdentity(path)
+})
+
+test('one of another owner is refused', {
+  skip: process.getuid?.() !== 0 && 'only root can give files away'
+}, async () => {
+  const path = fresh()
+  await loadIdentity(path)
+  chownSync(path, 12_345, 12_345)
+  await assert.rejects(loadIdentity(path), { code: 'IDENTITY_EXPOSED', message: /belongs to another user/ })
 })
 
 test('made by several at once it is one', async () => {
