@@ -1,6 +1,7 @@
 /** `hyper-nat invite`: a ticket for one guest. */
 
 import { OptionsError } from '../errors.js'
+import { LIMITS } from '../limits.js'
 import { type Arguments, type Command, type Job, list, text, words } from './command.js'
 import type { CliContext } from './context.js'
 import { counted } from './counted.js'
@@ -20,7 +21,7 @@ export const invite: Command = {
       describe: 'Only these: 25565 or udp:19132 or names of entries (all ports)'
     },
     expires: { type: 'string', describe: 'When it ends: 90m, 12h, 7d, 4w from now (never)' },
-    'max-devices': { type: 'string', describe: 'On how many devices at a time (no limit)' },
+    'max-devices': { type: 'string', describe: `On how many devices at a time (${LIMITS.guestSessions})` },
     ...guestFlags,
     ...qrFlag,
     ...relayFlag

@@ -79,7 +79,8 @@ export class ControlClient {
         {
           done: result => {
             clearTimeout(late)
-            resolve(result as Results[C])
+            if (isResult(command, result)) resolve(result)
+            else reject(notUnderstood())
           },
           fail: err => {
             clearTimeout(late)
@@ -135,12 +136,8 @@ export class ControlClient {
   }
 
   #onLine(line: string): void {
-    let answer: Answer
-    try {
-      answer = JSON.parse(line) as Answer
-    } catch {
-      return this.close()
-    }
+    const answer = answerOf(line)
+    if (!answer) return this.close()
     // What is refused as a whole is nobody's answer in particular.
     const asked = answer.id === null ? [...this.#asked.values()][0] : this.#asked.get(Number(answer.id))
     if (!asked) return
@@ -150,6 +147,49 @@ export class ControlClient {
     if ('error' in answer) asked.fail(thrown(answer.error))
     else asked.done(answer.result)
   }
+}
+
+/** Undefined for what is no answer. */
+function answerOf(line: string): Answer | undefined {
+  let answer: unknown
+  try {
+    answer = JSON.parse(line)
+  } catch {
+    return undefined
+  }
+  if (!isObject(answer) || !('id' in answer)) return undefined
+  if ('error' in answer) {
+    const { error } = answer
+    const isError = isObject(error) && typeof error.code === 'string' && typeof error.message === 'string'
+    if (!isError || !(error.faults === undefined || Array.isArray(error.faults))) return undefined
+  } else if ('line' in answer) {
+    if (!isObject(answer.line)) return undefined
+  } else if (!('result' in answer) && !('left_out' in answer)) return undefined
+  return answer as unknown as Answer
+}
+
+/** Whether a result has what each command's begins with; those of another version may have more. */
+function isResult<C extends CommandName>(command: C, result: unknown): result is Results[C] {
+  if (!isObject(result)) return false
+  const lists = (...names: string[]): boolean =>
+    names.every(
+      name => Array.isArray(result[name]) && (result[name] as unknown[]).every(item => item !== null)
+    )
+  const isWho = typeof result.pid === 'number' && typeof result.since === 'number'
+  if (command === 'who') return isWho
+  if (command === 'status') return isWho && lists('servers', 'clients') && isObject(result.network)
+  return command !== 'reload' || lists('added', 'removed', 'restart')
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function notUnderstood(): HyperNatError {
+  return new HyperNatError(
+    'CONTROL_FAILED',
+    'The running hyper-nat has given an answer that this one does not understand: is it of another version?'
+  )
 }
 
 function hungUp(): HyperNatError {

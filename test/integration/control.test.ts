@@ -458,3 +458,34 @@ staged('a daemon that is there and says nothing is told from none', async stage 
   await assert.rejects(find(4712), { code: 'CONTROL_FAILED' })
   assert.deepEqual(await find(4713), [])
 })
+
+staged('answers that are none end with CONTROL_FAILED, never with a mistake of ours', async stage => {
+  const said = [
+    'null',
+    '5',
+    '[]',
+    '{}',
+    '{"id":1}',
+    '{"id":1,"error":null}',
+    '{"id":1,"error":{"code":5}}',
+    '{"id":1,"error":{"code":"X","message":"x","faults":5}}',
+    '{"id":1,"line":null}',
+    '{"id":1,"result":null}',
+    '{"id":1,"result":{"pid":1,"since":1,"servers":[null],"clients":[],"network":{}}}',
+    '{"id":1,"result":{"pid":1,"since":1,"servers":[],"clients":[]}}'
+  ]
+  const folder = mkdtempSync(join(tmpdir(), 'hn-control-'))
+  stage.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const address = addressOf(foldersOf(folder, thisMachine())[0]!, 4711, thisMachine())
+  const server = await stage.use(
+    net.createServer(socket => socket.on('data', () => socket.write(`${said[0]}\n`)))
+  )
+  server.listen(address)
+  await once(server, 'listening')
+  for (; said.length > 0; said.shift()) {
+    const client = await ControlClient.connect(address)
+    await assert.rejects(client.ask('status', 5000), { code: 'CONTROL_FAILED' }, said[0])
+    client.close()
+    await client.closed
+  }
+})
