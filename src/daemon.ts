@@ -7,7 +7,7 @@ import type { ClientHandle } from './client/handle.js'
 import { tryMaps } from './client/open-map.js'
 import { foldersOf, realFile, thisMachine } from './control/place.js'
 import { type Controlled, ControlServer } from './control/server.js'
-import type { DaemonStatus, Reloaded, Who } from './control/wire.js'
+import type { DaemonStatus, PageLinks, Reloaded, Who } from './control/wire.js'
 import { codeOf, HyperNatError, OptionsError, oneLine } from './errors.js'
 import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat } from './hyper-nat.js'
@@ -121,7 +121,18 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
    */
   status(): DaemonStatus {
     if (!this.#node) throw new HyperNatError('CLOSED', 'hyper-nat has not started yet.')
-    return { ...this.#node.status(), ...this.who() }
+    const links = this.#ui?.links()
+    return { ...this.#node.status(), ...this.who(), ...(links && { page: links.url }) }
+  }
+
+  /**
+   * Links of the control page.
+   * @throws HyperNatError NO_PAGE where it has none
+   */
+  page(): PageLinks {
+    const links = this.#ui?.links(true)
+    if (!links) throw new HyperNatError('NO_PAGE', 'This hyper-nat has no control page.')
+    return links
   }
 
   #next<T>(job: () => Promise<T>): Promise<T> {

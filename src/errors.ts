@@ -40,6 +40,7 @@ const EXIT_CODES = {
   LIBRARY_MISMATCH: 1,
   SERVICE_FAILED: 1,
   NO_OPTIONS_FILE: 1,
+  NO_PAGE: 1,
   // Controlling a running daemon
   NOT_RUNNING: 1,
   SEVERAL_DAEMONS: 2,

@@ -32,6 +32,8 @@ export interface DaemonJob {
   readonly gameOf?: GameOf
   /** Show a QR code: of this ticket, or of the ticket of each server. */
   readonly qr?: string | true
+  /** Where changes are kept, if that is not obvious: printed with the link of the page. */
+  readonly keptIn?: string
   /** Open the page in the browser. */
   readonly openPage?: boolean
   /** Called with a client's ports once they are bound; resolves with text to print. */

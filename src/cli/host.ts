@@ -1,5 +1,6 @@
 /** `hyper-nat host`: share the ports of a game, as its recipe names them. */
 
+import type { Games } from '../games/games.js'
 import { LOCALHOST } from '../text/address.js'
 import { type Arguments, type Command, type Job, list, text, words } from './command.js'
 import type { CliContext } from './context.js'
@@ -104,14 +105,24 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   })
   return {
     options: { ...options, warnings: warning ? [...options.warnings, warning] : options.warnings },
-    hosted: recipes
-      .map(recipe => {
-        const shared = options.entries.filter(({ name = '' }) => partsOf(name).id === recipe.id)
-        return `In ${recipe.name}: ${hostHelp(recipe, target ?? LOCALHOST, shared)}\n`
-      })
-      .join(''),
+    hosted:
+      found.map(game => otherGames(game, known)).join('') +
+      recipes
+        .map(recipe => {
+          const shared = options.entries.filter(({ name = '' }) => partsOf(name).id === recipe.id)
+          return `In ${recipe.name}: ${hostHelp(recipe, target ?? LOCALHOST, shared)}\n`
+        })
+        .join(''),
     byFlags: true,
     ...(args.qr ? { qr: true } : {}),
     ...(generated && { generatedSecret: secret.text })
   }
+}
+
+/** Which of several games a word was taken for, and how to host the others. */
+function otherGames(word: string, known: Games): string {
+  const others = known.alsoCalled(word)
+  if (others.length === 0) return ''
+  const lines = others.map(({ id, name }) => `  ${name}: hyper-nat host ${id}\n`)
+  return `This is ${known.find(word)!.name}. For another game of that name:\n${lines.join('')}`
 }

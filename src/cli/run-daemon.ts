@@ -31,6 +31,12 @@ export async function runDaemon(job: DaemonJob, args: Arguments, context: CliCon
   const daemon = await context.daemon(options, log, journal)
   const supervisor = await makeSupervisor(context, log)
   if (options.source) context.onReload(() => reload(daemon, output, supervisor))
+  const { keptIn } = job
+  if (keptIn !== undefined) {
+    daemon.on('event', event => {
+      if (event.event === 'ui') output.note(`Settings are kept in ${keptIn}\n`)
+    })
+  }
   if (job.opened) reportOpened(daemon, job.opened, output)
   if (job.openPage) openPage(daemon, context)
   return untilStopped(daemon, { log, output, context, supervisor, eventLog: file?.event })

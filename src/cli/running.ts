@@ -1,5 +1,6 @@
 /** The daemons that commands are about: found by their control sockets, chosen by flags. */
 
+import { existsSync } from 'node:fs'
 import type { Options as Flag } from 'yargs'
 import type { DaemonChoice, FoundDaemon } from '../control/client.js'
 import type { Reloaded, Who } from '../control/wire.js'
@@ -56,9 +57,19 @@ export async function runningOnes(choice: DaemonChoice): Promise<FoundDaemon[]> 
   ]
   throw new HyperNatError(
     'NOT_RUNNING',
-    `No hyper-nat of this user is running${which.length > 0 ? ` ${which.join(' and ')}` : ''}.`
+    `No hyper-nat of this user is running${which.length > 0 ? ` ${which.join(' and ')}` : ''}.${elsewhere(choice)}`
   )
 }
+
+/** Folders of control sockets that are not looked into unasked, and exist: that of the service of the machine. */
+function elsewhere({ control }: DaemonChoice): string {
+  const folders =
+    process.platform === 'win32' ? [] : SERVICE_FOLDERS.filter(one => one !== control && existsSync(one))
+  return folders.map(one => ` For the service of this machine, add --control ${one}.`).join('')
+}
+
+/** systemd makes it for `service install --system` of an options file that root owns. */
+const SERVICE_FOLDERS = ['/run/hyper-nat-service']
 
 /**
  * The one that was chosen, or the only one: to be closed.

@@ -35,6 +35,7 @@ export const service: Command = {
 
 async function job(args: Arguments): Promise<Job> {
   const action = await actionOf(args)
+  if (action === 'install') await refuseOthers(args)
   const { partsHere, planFor } = await import('../service/apply.js')
   const file = text(args, 'config') ?? DEFAULT_FILE
   // Faults in there would only be found by whoever looks for the reason why nothing runs.
@@ -50,6 +51,21 @@ async function job(args: Arguments): Promise<Job> {
     task: context => carryOut(action, plan[action], notes, args, context)
   }
 }
+
+/** The service reads its options from the file: a flag would be lost with this process. */
+async function refuseOthers(args: Arguments): Promise<void> {
+  const lost = Object.keys(FILE_KEYS).filter(flag => args[flag] !== undefined)
+  if (lost.length === 0) return
+  const { OptionsError } = await import('../errors.js')
+  const faults = lost.map(flag => ({
+    path: `--${flag}`,
+    message: `is not kept for the service; put "${FILE_KEYS[flag]}" into the options file`
+  }))
+  throw new OptionsError(faults, 'BAD_USAGE')
+}
+
+/** Flags of every command that a service would need each time, and where the options file has them. */
+const FILE_KEYS: Readonly<Record<string, string>> = { bootstrap: 'network.bootstrap', control: 'control' }
 
 async function actionOf(args: Arguments): Promise<Action> {
   const [given, ...more] = words(args, 'action')

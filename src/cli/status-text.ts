@@ -2,6 +2,7 @@
 
 import type { DaemonStatus } from '../control/wire.js'
 import type { TargetState } from '../events.js'
+import { titleOf } from '../games/games.js'
 import { shortKey } from '../identity/encoding.js'
 import type { PortMappingState } from '../network/port-mapping.js'
 import type { NetworkStatus } from '../network/status.js'
@@ -25,9 +26,9 @@ export function timeText(ms: number): string {
 
 /** Everything about one daemon. */
 export function statusText(status: DaemonStatus): string {
-  const { pid, version, file, since, at, network, servers, clients } = status
+  const { pid, version, file, since, at, network, servers, clients, page } = status
   const parts = [
-    `hyper-nat ${version}, process ${pid}, ${file ?? 'without a file'}, for ${timeText(at - since)}\n${networkText(network)}`,
+    `hyper-nat ${version}, process ${pid}, ${file ?? 'without a file'}, for ${timeText(at - since)}\n${networkText(network)}${page === undefined ? '' : `Control page: ${page}\n`}`,
     ...servers.map(server => serverText(server, at)),
     ...clients.map(client => clientText(client, at))
   ]
@@ -58,13 +59,20 @@ function mappingText(mapping: PortMappingState): string {
   return mapping.state === 'off' || mapping.state === 'unneeded' ? '' : `, port mapping: ${mapping.state}`
 }
 
+/** `Minecraft: Java Edition`, or the ports: what a server shares. */
+export function serverTitle({ maps }: ServerStatus): string {
+  const names = [...new Set(maps.flatMap(({ name }) => (name === undefined ? [] : [titleOf(name)])))]
+  return names.join(', ') || maps.map(({ proto, port }) => `${proto} ${port}`).join(', ')
+}
+
 function serverText(server: ServerStatus, at: number): string {
-  const { publicKey, sessions, maps, announced } = server
+  const { publicKey, sessions, maps, announced, ticket } = server
   const isPrivate = server.private ? ', with invited guests only' : ''
   const found = announced === 'announced' ? '' : ` (${announced})`
   const where = maps.map(map => [...mapRow(map, `${map.proto} ${map.port}`, map.host), PROGRAMS[map.target]])
   return (
     `Sharing under ${publicKey}${isPrivate}${found}\n` +
+    (ticket === undefined || server.private ? '' : `  hyper-nat join ${ticket}\n`) +
     table(['  PORT', 'OF', ...MAP_COLUMNS, 'PROGRAM'], where) +
     sessionsText(sessions, 'GUEST', at)
   )

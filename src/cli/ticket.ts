@@ -1,20 +1,29 @@
 /** `hyper-nat ticket`: what a ticket holds. */
 
+import { CONTROL_LIMITS } from '../limits.js'
 import { type Arguments, type Command, type Job, words } from './command.js'
-import type { CliContext } from './context.js'
+import { type CliContext, EXIT } from './context.js'
+import { choiceOf, runningFlags, runningOnes } from './running.js'
 import { qrFlag } from './shared-flags.js'
 
 export const ticket: Command = {
   name: 'ticket',
-  describe: 'Show what a ticket holds',
-  positional: { name: 'ticket', describe: 'The text that begins with hnat1' },
-  flags: { ...qrFlag },
-  examples: [['hyper-nat ticket hnat1.. --qr', 'the same ticket as a QR code']],
+  describe: 'Show the tickets of what runs here, or what one holds',
+  positional: {
+    name: 'ticket',
+    describe: 'The text that begins with hnat1; without one, those of what runs here'
+  },
+  flags: { ...qrFlag, ...runningFlags },
+  examples: [
+    ['hyper-nat ticket', 'the tickets of the running hyper-nat'],
+    ['hyper-nat ticket hnat1.. --qr', 'what is in this one, also as a QR code']
+  ],
   subject: () => 'hyper-nat ticket',
   job
 }
 
 async function job(args: Arguments, context: CliContext): Promise<Job> {
+  if (words(args, 'ticket').length === 0) return runningTickets(args, context)
   const { decodeTicket, encodeTicket } = await import('../identity/ticket.js')
   const { ticketIn } = await import('../options/pasted-ticket.js')
   const { encodeKey } = await import('../identity/encoding.js')
@@ -50,4 +59,37 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
 
 function section(title: string, items: readonly string[]): string[] {
   return items.length === 0 ? [] : [title, ...items.map(item => `  ${item}`)]
+}
+
+/** The tickets of the servers that run on this computer. */
+async function runningTickets(args: Arguments, context: CliContext): Promise<Job> {
+  const choice = await choiceOf(args, context)
+  const { serverTitle } = await import('./status-text.js')
+  const draw = args.qr ? (await import('./qr.js')).qrCode : undefined
+  return {
+    warnings: [],
+    async task({ stdout, columns }) {
+      const found = await runningOnes(choice)
+      try {
+        const all = await Promise.all(found.map(({ control }) => control.ask('status', CONTROL_LIMITS.whoMs)))
+        const servers = all.flatMap(one => one.servers)
+        for (const server of servers) {
+          const { publicKey, ticket, private: isPrivate } = server
+          if (args.json) {
+            const told = isPrivate ? undefined : ticket
+            stdout(`${JSON.stringify({ event: 'ticket', publicKey, private: isPrivate, ticket: told })}\n`)
+          } else if (isPrivate) {
+            stdout(
+              `${serverTitle(server)}: only invited guests can join; hyper-nat invite NAME shows the ticket of one\n`
+            )
+          } else
+            stdout(`${serverTitle(server)}\n  hyper-nat join ${ticket}\n${draw?.(ticket!, columns) ?? ''}`)
+        }
+        if (servers.length === 0 && !args.json) stdout('Nothing is shared here.\n')
+        return servers.length > 0 ? EXIT.done : EXIT.failed
+      } finally {
+        for (const { control } of found) control.close()
+      }
+    }
+  }
 }

@@ -7,13 +7,24 @@ import type { ControlLimits } from '../limits.js'
 import type { Journal } from '../log/journal.js'
 import { LineReader } from './lines.js'
 import { addressOf, announce, type Folder, type Machine, prepare, withdraw } from './place.js'
-import type { Answer, CommandName, ControlError, DaemonStatus, Reloaded, Request, Who } from './wire.js'
+import type {
+  Answer,
+  CommandName,
+  ControlError,
+  DaemonStatus,
+  PageLinks,
+  Reloaded,
+  Request,
+  Who
+} from './wire.js'
 
 /** Whom it speaks for. */
 export interface Controlled {
   who(): Who
   status(): DaemonStatus
   reload(): Promise<Reloaded>
+  /** @throws HyperNatError NO_PAGE */
+  page(): PageLinks
   /** To be called when the asker has been told. */
   stop(): void
   readonly journal: Journal
@@ -190,6 +201,7 @@ class Connection {
     status: () => this.#daemon.status(),
     stop: () => ({}),
     reload: () => this.#daemon.reload(),
+    page: () => this.#daemon.page(),
     logs: request => this.#logs(request)
   }
 

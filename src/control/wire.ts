@@ -14,7 +14,14 @@ export interface Who {
   readonly file: string | null
 }
 
-export type DaemonStatus = Who & Status
+/** `page` is the link of the control page, where it has one. */
+export type DaemonStatus = Who & Status & { readonly page?: string }
+
+/** Links of the control page: one while the daemon runs, and one that works once, within a minute. */
+export interface PageLinks {
+  readonly url: string
+  readonly once: string
+}
 
 /** What came of reading the file again. */
 export interface Reloaded {
@@ -35,6 +42,7 @@ export interface Results {
   stop: Record<string, never>
   reload: Reloaded
   logs: Record<string, never>
+  page: PageLinks
 }
 
 export type CommandName = keyof Results

@@ -5,7 +5,7 @@ import envPaths from 'env-paths'
 import { codeOf, type Fault, HyperNatError } from '../errors.js'
 import { listAny, readAny, shippedPath } from '../shipped.js'
 import { guess } from '../text/guess.js'
-import { quote } from '../text/quote.js'
+import { oneOf, quote } from '../text/quote.js'
 import { partsOf } from './map-name.js'
 import { type Recipe, recipeShape } from './recipe.js'
 
@@ -16,6 +16,9 @@ export const SHIPPED = shippedPath('config/games')
 export function ownFolder(): string {
   return join(envPaths('hyper-nat', { suffix: '' }).config, 'games')
 }
+
+/** Games that are proposed for a word, at most. */
+const GUESSES = 5
 
 export class Games {
   readonly #byWord = new Map<string, Recipe>()
@@ -66,10 +69,21 @@ export class Games {
   unknown(word: string): string {
     const broken = this.faults.find(({ path }) => path.endsWith(`${word}.json`))
     if (broken) return `the recipe of ${quote(word)}, ${broken.path}, cannot be used: ${broken.message}`
-    const [found] = this.search(word)
-    const meant = guess(bare(word), [...this.#byWord.keys()], {}) ?? found?.id
-    const hint = meant ? `did you mean "${meant}"? ` : ''
+    const meant = guess(bare(word), [...this.#byWord.keys()], {})
+    const found = meant === undefined ? this.search(word).map(({ id }) => id) : [meant]
+    const hint =
+      found.length === 0 ? '' : `did you mean ${oneOf(found.slice(0, GUESSES).map(id => `"${id}"`))}? `
     return `unknown game ${quote(word)}; ${hint}hyper-nat games lists all games`
+  }
+
+  /** Other games that a word could mean as well: `minecraft` is an alias of one of two. */
+  alsoCalled(word: string): Recipe[] {
+    const meant = this.find(word)
+    if (!meant || [meant.id, bare(meant.name)].includes(bare(word))) return []
+    const begins = `${bare(word)}-`
+    return this.all.filter(
+      other => other !== meant && [other.id, bare(other.name)].some(title => title.startsWith(begins))
+    )
   }
 
   /** Those whose id, name or one alias holds every word of a text, a number as a word of its own; all for an empty text. */

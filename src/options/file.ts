@@ -1,7 +1,8 @@
 /** options.json on disk: the only place of this room that touches the outside world. */
 
 import { readFile, stat } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import envPaths from 'env-paths'
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import { checkOptions } from './check.js'
 import type { Options, Warning } from './entry.js'
@@ -62,6 +63,11 @@ export async function readOptionsFile(
     source: { path, read: () => readOptionsFile(path, bootstrap, relay) },
     warnings: warning ? [...options.warnings, warning] : options.warnings
   }
+}
+
+/** The user's own options file, for those who do not name one. */
+export function settingsFile(): string {
+  return join(envPaths('hyper-nat', { suffix: '' }).config, 'options.json')
 }
 
 /**

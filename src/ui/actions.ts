@@ -140,7 +140,7 @@ export class Actions {
       const recipe = knownGames().find(game)
       if (recipe?.works === 'no') {
         const message = `${recipe.name} does not work through hyper-nat. ${recipe.why}`
-        throw new OptionsError([{ path: 'game', message, code: 'GAME_UNPLAYABLE' }])
+        throw new OptionsError([{ path: '', message, code: 'GAME_UNPLAYABLE' }])
       }
       const port = ports.trim() === '' ? {} : { port: portOf(ports) }
       // As hyper-nat host does: a game takes whoever comes from loopback for a player.

@@ -102,8 +102,21 @@ export class Ui {
       const message = `The page cannot have port ${port} of ${PAGE_HOST} (${codeOf(cause)}): choose another one, or 0 for any free one.`
       throw new HyperNatError('LISTEN_FAILED', message, { cause })
     }
+    return this.links(true)
+  }
+
+  /**
+   * Links to open the page with, once it has started.
+   * @param once whether one is wanted that holds for one use and a minute
+   */
+  links(once: true): { url: string; once: string }
+  links(once?: false): { url: string }
+  links(once = false): { url: string; once?: string } {
     const page = `http://${PAGE_HOST}:${this.#port}/`
-    return { url: `${page}#token=${this.#keys.token}`, once: `${page}#code=${this.#keys.newCode()}` }
+    return {
+      url: `${page}#token=${this.#keys.token}`,
+      ...(once && { once: `${page}#code=${this.#keys.newCode()}` })
+    }
   }
 
   async close(): Promise<void> {

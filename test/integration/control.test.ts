@@ -339,6 +339,9 @@ async function listening(
     who: () => who,
     status: () => ({ ...who, at: 1 }) as DaemonStatus,
     reload,
+    page: () => {
+      throw new HyperNatError('NO_PAGE', 'none')
+    },
     stop() {}
   }
   const server = new ControlServer(daemon, { ...CONTROL_LIMITS, ...limits })
@@ -488,4 +491,48 @@ staged('answers that are none end with CONTROL_FAILED, never with a mistake of o
     client.close()
     await client.closed
   }
+})
+
+staged('the page and the tickets of what runs are found again', async stage => {
+  const desk = new Desk(stage)
+  const { bootstrap } = await stage.testnet()
+  const secrets = [newSecret(), newSecret()]
+  const file = desk.options(
+    [
+      { mode: 'server', secret: secrets[0]!, proto: 'tcp', port: 4000, name: 'Web' },
+      { mode: 'server', secret: secrets[1]!, proto: 'udp', port: 4001, private: true }
+    ],
+    bootstrap
+  )
+  const daemon = desk.start('ui', '-c', file, '--no-open', '--json')
+  const { url } = await daemon.event('ui')
+  const web = await daemon.event('ready', { where: ({ maps }) => maps[0]?.port === 4000 })
+  assert.ok(web.mode === 'server' && web.ticket)
+  const { ticket } = web
+
+  // A second start shows the page of the first, whatever folder it is started in, and ends.
+  for (const args of [['-c', file], []]) {
+    const [shown] = await desk.json('ui', ...args)
+    assert.equal(shown!.url, url)
+    const { once: code } = shown as { once: string }
+    const entered = await fetch(new URL('/api/enter', url), {
+      method: 'POST',
+      body: JSON.stringify({ code: new URL(code).hash.slice('#code='.length) })
+    })
+    assert.equal(entered.status, 200)
+  }
+  const text = (await desk.run('ui', '-c', file, '--no-open')).stdout
+  assert.ok(text.includes(`running already (process ${daemon.pid}`) && text.includes(url), text)
+
+  const status = (await desk.run('status')).stdout
+  assert.ok(status.includes(`Control page: ${url}\n`), status)
+  assert.equal(status.match(/hyper-nat join hnat1/g)?.length, 1)
+  const tickets = await desk.run('ticket')
+  assert.ok(tickets.stdout.includes(`Web\n  hyper-nat join ${ticket}\n`), tickets.stdout)
+  assert.match(tickets.stdout, /udp 4001: only invited guests can join/)
+  const told = await desk.json('ticket')
+  assert.deepEqual(
+    told.map(one => one.ticket),
+    [ticket, undefined]
+  )
 })

@@ -102,8 +102,30 @@ test('host makes a secret when there is none, and says what to do in the game', 
   assert.match(memory.out, /^In OpenTTD: .*port 3979\. /m)
 })
 
+test('a word that several games have is said to be one of them, and the others are named', async () => {
+  const memory = new Memory()
+  const done = run(['host', 'minecraft', '-s', 'x'], memory)
+  memory.fake.onStart = async () => {
+    const maps = [{ proto: 'tcp' as const, port: 25_565, host: '127.0.0.1' }]
+    memory.fake.tell({ event: 'ready', mode: 'server', publicKey: KEY, ticket: 'hnat1xyz', maps })
+    memory.stop()
+  }
+  assert.equal(await done, 0)
+  assert.match(
+    memory.out,
+    /^This is Minecraft: Java Edition\. .*\n {2}Minecraft: Bedrock Edition: hyper-nat host minecraft-bedrock$/m
+  )
+  for (const word of ['minecraft-java', 'Minecraft: Java Edition', 'openarena', 'no-game'])
+    assert.deepEqual(knownGames().alsoCalled(word), [], word)
+})
+
 // [arguments, part of what is said]
 const REFUSED: [string[], RegExp][] = [
+  [['host', 'duty'], /GAME: unknown game "duty"; did you mean "call-of-duty", .* or "call-of-duty-[^"]*"\?/],
+  [
+    ['service', 'install', '--bootstrap', '127.0.0.1:1'],
+    /--bootstrap: is not kept for the service; put "network\.bootstrap"/
+  ],
   [['host'], /GAME: is missing; hyper-nat games lists them/],
   [['host', 'openarean'], /GAME: unknown game "openarean"; did you mean "openarena"\?/],
   [
