@@ -46,7 +46,7 @@ export function manPage(version: string): string {
     ...items([
       [
         'options.json',
-        'What hyper-nat runs, unless -c names another file: servers and clients, as README tells.'
+        'What hyper-nat runs, unless -c names another file: servers and clients. docs/options.md lists its keys.'
       ]
     ]),
     '.SH EXIT STATUS',

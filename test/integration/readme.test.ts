@@ -1,4 +1,4 @@
-// What README shows works as it stands there.
+// What the documents show works as it stands there.
 import assert from 'node:assert/strict'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -10,12 +10,13 @@ import { listenTcpEcho } from '../support/servers.js'
 import { staged } from '../support/stage.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
-const readme = readFileSync(join(here, '..', '..', '..', 'README.md'), 'utf8')
+const docs = join(here, '..', '..', '..', 'docs')
 
-/** The text of the only code block of a language. */
-function block(language: string): string {
-  const found = [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))]
-  assert.equal(found.length, 1, `README has one block of ${language}`)
+/** The text of the only code block of a language in a document. */
+function block(document: string, language: string): string {
+  const text = readFileSync(join(docs, document), 'utf8')
+  const found = [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))]
+  assert.equal(found.length, 1, `${document} has one block of ${language}`)
   return found[0]?.[1] ?? ''
 }
 
@@ -27,7 +28,7 @@ staged('the library example runs', async stage => {
   stage.defer(() => rmSync(file))
   const wait =
     "await new Promise(resolve => process.stdin.once('data', resolve).once('end', resolve))\nprocess.stdin.pause()"
-  const source = block('js').replaceAll('3000', `${target.port}`).replace('// When done:', wait)
+  const source = block('library.md', 'mjs').replaceAll('3000', `${target.port}`).replace('// When done:', wait)
   assert.ok(source.includes(wait))
   writeFileSync(file, source)
   const env = { ...process.env, HYPER_NAT_BOOTSTRAP: bootstrap.join(',') }
@@ -45,7 +46,7 @@ staged('the library example runs', async stage => {
 
 staged('the options.json starts', async stage => {
   const { bootstrap } = await stage.testnet()
-  const options = JSON.parse(block('json'))
+  const options = JSON.parse(block('options.md', 'json'))
   // Any free port, since tests run where others may be taken.
   for (const entry of options.schema) if (entry.mode === 'client') entry.localPort = 0
   const written = writeOptions(options)
