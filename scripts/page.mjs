@@ -10,7 +10,8 @@ const from = join(root, 'src', 'ui', 'page')
 const to = join(root, 'dist', 'src', 'ui', 'page')
 
 mkdirSync(to, { recursive: true })
-for (const file of ['index.html', 'icon.svg']) copyFileSync(join(from, file), join(to, file))
+for (const file of ['index.html', 'icon.svg', 'icon-live.svg', 'icon-gone.svg'])
+  copyFileSync(join(from, file), join(to, file))
 // What is bundled is given away under its own terms, which ask to be with it.
 const licences = ['preact', 'uplot', 'qr'].map(
   name => `${name}\n\n${readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8')}`

@@ -179,8 +179,13 @@ export class Actions {
       const ticket = this.#friendsTicket(text)
       const key = encodeKey(ticket.publicKey)
       if (this.#joined(key)) {
-        const message = 'is of a server that you have joined already; leave it first to use another ticket'
-        throw new OptionsError([{ path: 'ticket', message }])
+        // An invite lets in where the public ticket does not any more.
+        if (!ticket.invite) {
+          const message = 'is of a server that you have joined already; leave it first to use another ticket'
+          throw new OptionsError([{ path: 'ticket', message }])
+        }
+        await removeClient(this.#parts.file, key)
+        await this.#changed()
       }
       const joined = clientEntries(ticket)
       const wanted = joined.map(entry => ({ ...entry, nextFree: true }))
@@ -299,7 +304,7 @@ const gamePlaces: Places = {
 }
 
 function choiceOf(recipe: Recipe): GameChoice {
-  const { id, name, aliases = [], works } = recipe
+  const { id, name, aliases = [], works, why = '' } = recipe
   const found = portsOfGame(recipe)
   const ports = 'ports' in found ? found.ports : []
   return {
@@ -309,7 +314,7 @@ function choiceOf(recipe: Recipe): GameChoice {
     ports: formatPorts(ports.map(({ port }) => port)),
     maps: ports.flatMap(({ port, protos }) => protos.map(proto => ({ proto, port }))),
     help: hostHelp(recipe, LOCALHOST),
-    playable: works !== 'no'
+    ...(works === 'no' && { unplayable: why })
   }
 }
 

@@ -51,7 +51,9 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   '/': ['index.html', 'text/html; charset=utf-8'],
   '/main.js': ['main.js', 'text/javascript; charset=utf-8'],
   '/main.css': ['main.css', 'text/css; charset=utf-8'],
-  '/icon.svg': ['icon.svg', 'image/svg+xml']
+  '/icon.svg': ['icon.svg', 'image/svg+xml'],
+  '/icon-live.svg': ['icon-live.svg', 'image/svg+xml'],
+  '/icon-gone.svg': ['icon-gone.svg', 'image/svg+xml']
 }
 
 export class Ui {

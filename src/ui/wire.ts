@@ -133,8 +133,8 @@ export interface GameChoice {
   readonly maps: readonly { readonly proto: Proto; readonly port: number }[]
   /** What the host does in the game. */
   readonly help: string
-  /** Whether it can be played so. */
-  readonly playable: boolean
+  /** Why it does not work through hyper-nat, in a sentence; left out where it does. */
+  readonly unplayable?: string
 }
 
 /** The actions, with what each is asked with. */

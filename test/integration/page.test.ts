@@ -10,7 +10,7 @@ import { connectTcp, readSome } from '../support/clients.js'
 import { until } from '../support/deadline.js'
 import { writeOptions } from '../support/hyper-nat.js'
 import { listenTcpEcho } from '../support/servers.js'
-import { type Stage, staged } from '../support/stage.js'
+import { newSecret, type Stage, staged } from '../support/stage.js'
 
 interface Person {
   readonly page: Page
@@ -76,8 +76,11 @@ staged(
     await port.fill(`${game.port}`)
     await port.press('Enter')
     await page.getByText('Friends can join').waitFor()
+    await button(page, 'Copy invitation').click()
+    const invitation = await copied(page)
     await button(page, 'Copy the ticket').click()
     const ticket = await copied(page)
+    assert.ok(invitation.includes(`hyper-nat join ${ticket}`) && /Join me: Minecraft/.test(invitation))
     assert.match(ticket, /^hnat1/)
     await button(page, 'QR code').click()
     await page.getByRole('img', { name: 'The ticket as a QR code' }).waitFor()
@@ -90,7 +93,7 @@ staged(
     await field.fill(ticket.slice(0, -9))
     await there.getByText('cut off').waitFor()
     await assertAccessible(there, 'join, with a fault')
-    await field.fill(`hyper-nat join ${ticket}`)
+    await field.fill(invitation)
     await there.getByText(`TCP ${game.port}`).waitFor()
     await button(there, 'Join').click()
     await there.getByText('Connected', { exact: true }).waitFor()
@@ -102,6 +105,8 @@ staged(
     await assertAccessible(there, 'joined')
 
     // --- live ---
+    assert.match(await there.title(), /^1 connected - /)
+    assert.equal(await there.locator('link[rel=icon]').getAttribute('href'), '/icon-live.svg')
     await page.getByText('Same network').waitFor()
     await button(page, /^Plots of/).click()
     await page.locator('.plot canvas').nth(2).waitFor()
@@ -150,6 +155,12 @@ staged(
     await annie.getByText('Same network').waitFor()
     assert.equal(await there.getByText('Connected', { exact: true }).count(), 1, 'the same session goes on')
 
+    await button(page, 'Ticket of Annie').click()
+    await page.getByRole('dialog').locator('code').filter({ hasText: own }).waitFor()
+    await assertAccessible(page, 'the ticket of a guest')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+
     // --- the page is loaded again ---
     await page.reload()
     await annie.getByText('Same network').waitFor()
@@ -189,7 +200,7 @@ staged(
     await page.getByText('share it by its ports').waitFor()
     await which.fill('quake')
     await button(page, /^Quake \(NetQuake/).click()
-    await page.getByText('It cannot be played over hyper-nat').waitFor()
+    await page.getByText('It does not work through hyper-nat. Its server opens a new port').waitFor()
     assert.ok(await button(page, 'Host').isDisabled())
     await button(page, 'Back').click()
     await which.fill('minecraft')
@@ -239,6 +250,53 @@ staged(
     if (process.platform === 'linux') await page.getByText(/in-game IP 127\.\d+\.\d+\.\d+/).waitFor()
     await assertAccessible(page, 'hosting a game')
     assert.deepEqual(pages.complaints, [], 'nothing on the consoles')
+  },
+  { timeout: 60_000, skip: noBrowser }
+)
+
+staged(
+  'somebody who looks elsewhere is told of guests, and nothing stays green once hyper-nat has ended',
+  async stage => {
+    const pages = await Pages.open(stage)
+    const game = await stage.use(listenTcpEcho())
+    const entry = { mode: 'server', secret: newSecret(), proto: 'tcp', port: game.port, name: 'Web' }
+    const { file, remove } = writeOptions({ schema: [entry] })
+    stage.defer(remove)
+    const daemon = await stage.run(['ui', '-c', file], 'host')
+    const page = await pages.visit((await daemon.event('ui')).once)
+    const { ticket } = (await daemon.event('ready')) as { ticket: string }
+    await page.getByText('Friends can join').waitFor()
+
+    // Away from the page: a real notification would be on the desktop, where no test sees it.
+    await page.evaluate(`(() => {
+      globalThis.told = []
+      globalThis.Notification = class {
+        static requestPermission = async () => 'granted'
+        constructor(title, { body }) { told.push(body) }
+      }
+      document.hasFocus = () => false
+    })()`)
+    await button(page, 'Notify me').click()
+    await button(page, 'Notifications are on').waitFor()
+    const guest = await stage.run(['join', ticket, '-l', '0', '--anonymous'], 'guest')
+    await guest.event('connected')
+    await until(10_000, 'the notification', () => page.evaluate<boolean>('told.length > 0'))
+    assert.match((await page.evaluate<string[]>('told'))[0] ?? '', /^Guest \w+\.\. has joined Web$/)
+    assert.match(await page.title(), /^1 connected - /)
+    await assertAccessible(page, 'with notifications')
+
+    // --- keys ---
+    await page.keyboard.press('/')
+    await page.getByLabel('Which game?').and(page.locator(':focus')).waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('article', { name: 'Web' }).waitFor()
+
+    // --- the end ---
+    await daemon.stop()
+    await page.getByText('Not running', { exact: true }).waitFor()
+    assert.equal(await page.locator('.good').count(), 0)
+    assert.match(await page.title(), /^Not running - /)
+    await assertAccessible(page, 'after the end')
   },
   { timeout: 60_000, skip: noBrowser }
 )

@@ -6,6 +6,7 @@ import { Home } from './home.js'
 import { HostForm } from './host-form.js'
 import { JoinForm } from './join-form.js'
 import { Log } from './log.js'
+import { Notices, useTitle } from './notices.js'
 import { follow, type Link } from './server.js'
 import { Words, WordsContext } from './words.js'
 
@@ -13,8 +14,8 @@ import { Words, WordsContext } from './words.js'
 const LINES = 200
 
 const TROUBLE: Readonly<Partial<Record<Link, string>>> = {
-  gone: 'hyper-nat does not answer. Start it again; this page then needs the new link that it shows.',
-  strange: 'This link is not valid any more: open the one that hyper-nat shows when it starts.',
+  gone: 'hyper-nat is not running. Start it again, and open the new link that it shows.',
+  strange: 'This link is not valid any more. Open the one that hyper-nat shows when it starts.',
   full: 'This page is open in too many windows. Close one of the others.'
 }
 
@@ -60,6 +61,22 @@ export function App() {
   }, [show])
 
   const trouble = TROUBLE[link]
+  const isGone = link === 'gone'
+  useTitle(view, isGone, route)
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent): void => {
+      const inField = event.target instanceof Element && event.target.closest('input, textarea, select')
+      if (event.ctrlKey || event.metaKey || event.altKey) return
+      // The browser closes an open dialog by itself.
+      if (event.key === 'Escape' && !document.querySelector('dialog[open]')) location.hash = 'home'
+      else if (event.key === '/' && !inField) {
+        event.preventDefault()
+        location.hash = 'host'
+      }
+    }
+    addEventListener('keydown', pressed)
+    return () => removeEventListener('keydown', pressed)
+  }, [])
   const shown = link === 'strange' ? null : view
   return (
     <WordsContext.Provider value={new Words(say, show)}>
@@ -72,6 +89,7 @@ export function App() {
             {shown.online ? 'Online' : 'Looking for the network'}
           </span>
         )}
+        {shown && !trouble && <Notices view={shown} />}
       </header>
       <main>
         {!shown && <h1>{trouble ? 'This page cannot go on' : 'One moment ..'}</h1>}
@@ -82,22 +100,23 @@ export function App() {
         )}
         {shown && shown.restart.length > 0 && (
           <p class="notice" role="status">
-            Something in {shown.restart.join(', ')} has changed that hyper-nat takes up when it is started
-            again.
+            Restart hyper-nat to apply what changed in {shown.restart.join(', ')}.
           </p>
         )}
         {shown && (
           <>
             {route === '#host' && <HostForm />}
             {route === '#join' && <JoinForm />}
-            {route !== '#host' && route !== '#join' && <Home view={shown} history={history} />}
+            {route !== '#host' && route !== '#join' && (
+              <Home view={shown} history={history} isGone={isGone} />
+            )}
             <Log lines={lines} />
           </>
         )}
       </main>
       {shown && (
         <footer>
-          hyper-nat {shown.version}. All of this is kept in <span class="path">{shown.file}</span>
+          hyper-nat {shown.version}. Settings are kept in <span class="path">{shown.file}</span>
         </footer>
       )}
       <div class="unseen" role="status">

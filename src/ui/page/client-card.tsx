@@ -6,12 +6,15 @@ import { Games } from './games.js'
 import type { History } from './history.js'
 import { Question } from './question.js'
 import { ask } from './server.js'
+import { GONE } from './server-card.js'
 import { SessionRow } from './session-row.js'
 import { PROTOS } from './text.js'
 import { useTask, useWords } from './words.js'
 
 /** Addresses that are shown at once; games that have more need one of them. */
 const SHOWN = 4
+
+const WAITING = ['Waiting for the host', 'wait'] as const
 
 /** One address may lead on by several protocols. */
 interface Place {
@@ -20,7 +23,17 @@ interface Place {
   readonly protos: string[]
 }
 
-export function ClientCard({ client, history, at }: { client: ClientView; history: History; at: number }) {
+export function ClientCard({
+  client,
+  history,
+  at,
+  isGone
+}: {
+  client: ClientView
+  history: History
+  at: number
+  isGone: boolean
+}) {
   const { say, show } = useWords()
   const task = useTask()
   const [asking, setAsking] = useState(false)
@@ -28,6 +41,7 @@ export function ClientCard({ client, history, at }: { client: ClientView; histor
   const title = [...new Set(addresses.flatMap(({ name }) => name ?? []))].join(', ') || 'A friend'
   const places = placesOf(addresses)
   const up = sessions.some(({ state }) => state === 'up')
+  const [state, kind] = isGone ? GONE : up ? (['Connected', 'good'] as const) : WAITING
   const leave = (): Promise<void> =>
     task.run(async () => {
       const { view } = await ask('leave', { publicKey })
@@ -39,7 +53,7 @@ export function ClientCard({ client, history, at }: { client: ClientView; histor
     <article class="card" aria-label={title}>
       <div class="row">
         <h3>{title}</h3>
-        <span class={`net ${up ? 'good' : 'wait'}`}>{up ? 'Connected' : 'Waiting for the host'}</span>
+        <span class={`net ${kind}`}>{state}</span>
         <button
           type="button"
           class="small push"
@@ -62,13 +76,13 @@ export function ClientCard({ client, history, at }: { client: ClientView; histor
           ))}
         </details>
       )}
-      {!up && (
+      {!up && !isGone && (
         <p class="hint">
           {waiting ??
             'Your friend may not have started yet. It goes on by itself as soon as the host is there.'}
         </p>
       )}
-      {sessions.map(session => (
+      {(isGone ? [] : sessions).map(session => (
         <SessionRow key={session.id} session={session} history={history} at={at} who={title} />
       ))}
       {asking && (

@@ -1,5 +1,6 @@
 /** Texts to take along: with a button that copies them, and as a QR code. */
 
+import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import encodeQR from 'qr'
 import { useWords } from './words.js'
@@ -10,8 +11,11 @@ const COPIED_MS = 2000
 /** Modules of white around a QR code, by the standard. */
 const BORDER = 4
 
-/** @param what for screen readers: `the ticket` */
-export function CopyButton({ text, what }: { text: string; what: string }) {
+/**
+ * @param what for screen readers: `the ticket`
+ * @param label what it says, if not just that it copies
+ */
+export function CopyButton({ text, what, label }: { text: string; what: string; label?: string }) {
   const { say } = useWords()
   const [copied, setCopied] = useState(false)
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
@@ -28,19 +32,42 @@ export function CopyButton({ text, what }: { text: string; what: string }) {
   }
   const word = copied ? 'Copied' : 'Copy'
   return (
-    <button type="button" class="small" onClick={copy} aria-label={`${word} ${what}`}>
-      {word}
+    <button
+      type="button"
+      class="small"
+      onClick={copy}
+      aria-label={label === undefined ? `${word} ${what}` : undefined}
+    >
+      {copied ? word : (label ?? word)}
     </button>
   )
 }
 
+/** A message for friends who may not have hyper-nat yet. **Join** takes all of it. */
+export function InvitationButton({ title, ticket }: { title: string; ticket: string }) {
+  const text =
+    `Join me: ${title}\n\n` +
+    'We connect directly with hyper-nat, without an account. Install it, run "hyper-nat ui", click Join and paste this message; ' +
+    `or run this line in a terminal:\n\nhyper-nat join ${ticket}\n`
+  return <CopyButton text={text} what="the invitation" label="Copy invitation" />
+}
+
 /** A ticket, to be sent to friends. */
-export function TicketBox({ ticket, label }: { ticket: string; label: string }) {
+export function TicketBox({
+  ticket,
+  label,
+  children
+}: {
+  ticket: string
+  label: string
+  children?: ComponentChildren
+}) {
   const [code, setCode] = useState(false)
   return (
     <div class="ticket">
       <div class="row">
         <span class="label">{label}</span>
+        {children}
         <CopyButton text={ticket} what="the ticket" />
         <button type="button" class="small" aria-expanded={code} onClick={() => setCode(!code)}>
           QR code

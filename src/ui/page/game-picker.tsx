@@ -39,6 +39,7 @@ export function GamePicker({ onPick }: { onPick: (game: GameChoice | null) => vo
           <li key={game.id}>
             <button type="button" onClick={() => onPick(game)}>
               {game.name} <span class="quiet">{portsText(game.maps)}</span>
+              {game.unplayable !== undefined && <span class="fault"> Does not work: {game.unplayable}</span>}
             </button>
           </li>
         ))}

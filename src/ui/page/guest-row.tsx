@@ -1,6 +1,7 @@
 /** A guest of a server. */
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import type { GuestView, ServerView } from '../wire.js'
+import { TicketBox } from './copy.js'
 import { Dialog } from './dialog.js'
 import type { History } from './history.js'
 import { Question } from './question.js'
@@ -20,9 +21,11 @@ export function GuestRow({
   history: History
   at: number
 }) {
-  const [question, setQuestion] = useState<'revoke' | 'rename' | null>(null)
+  const [question, setQuestion] = useState<'revoke' | 'rename' | 'ticket' | null>(null)
   const { name, key, invited, ports, expires, maxDevices, sessions } = guest
   const who = name ?? `Guest ${key}`
+  // Those whom a key lets in have none.
+  const hasTicket = key === undefined && (expires === undefined || expires > at)
   // Those of one key have one.
   const address = sessions.find(session => session.address !== undefined)?.address
   const limits = [
@@ -40,6 +43,16 @@ export function GuestRow({
         {limits.length > 0 && <span class="quiet">{limits.join(', ')}</span>}
         {invited && name !== undefined && (
           <span class="row push">
+            {hasTicket && (
+              <button
+                type="button"
+                class="small"
+                aria-label={`Ticket of ${who}`}
+                onClick={() => setQuestion('ticket')}
+              >
+                Ticket
+              </button>
+            )}
             <button
               type="button"
               class="small"
@@ -63,6 +76,7 @@ export function GuestRow({
         <SessionRow key={session.id} session={session} history={history} at={at} who={who} />
       ))}
       {question === 'revoke' && <Revoke name={name!} server={server} onClose={() => setQuestion(null)} />}
+      {question === 'ticket' && <OwnTicket name={name!} server={server} onClose={() => setQuestion(null)} />}
       {question === 'rename' && <Rename name={name!} server={server} onClose={() => setQuestion(null)} />}
     </li>
   )
@@ -93,9 +107,33 @@ function Revoke({ name, server, onClose }: QuestionProps) {
       onStay={onClose}
       onEnd={revoke}
     >
-      {name} is disconnected at once, and the ticket is worth nothing from now on.
-      {!server.private && ' As this is open to everybody who has its ticket, that one still lets in.'}
+      {name} is disconnected at once, and the ticket stops working.
+      {!server.private && ' The public ticket still works for everybody who has it.'}
     </Question>
+  )
+}
+
+/** The ticket of an invited guest, once more. */
+function OwnTicket({ name, server, onClose }: QuestionProps) {
+  const { refused, run } = useTask()
+  const [ticket, setTicket] = useState<string | null>(null)
+  useEffect(() => {
+    // An invite of this name is there already: this makes no other.
+    void run(async () => setTicket((await ask('invite', { publicKey: server.publicKey, name })).ticket))
+  }, [])
+  return (
+    <Dialog title={`The ticket of ${name}`} onClose={onClose}>
+      <p>
+        Send it to {name} and to nobody else: anyone who has it joins as {name}.
+      </p>
+      {ticket !== null && <TicketBox ticket={ticket} label="Ticket" />}
+      <Trouble refused={refused} />
+      <div class="row end">
+        <button type="button" class="main" onClick={onClose}>
+          Done
+        </button>
+      </div>
+    </Dialog>
   )
 }
 

@@ -4,7 +4,8 @@ import { ClientCard } from './client-card.js'
 import type { History } from './history.js'
 import { ServerCard } from './server-card.js'
 
-export function Home({ view, history }: { view: View; history: History }) {
+/** @param isGone hyper-nat does not answer any more: what is shown is how it was */
+export function Home({ view, history, isGone }: { view: View; history: History; isGone: boolean }) {
   const { servers, clients, at } = view
   const empty = servers.length === 0 && clients.length === 0
   return (
@@ -20,11 +21,11 @@ export function Home({ view, history }: { view: View; history: History }) {
         <div class="choices">
           <a class="choice" href="#host">
             <strong>Host</strong>
-            <span>Share a game on this computer with your friends.</span>
+            {empty && <span>Share a game on this computer with your friends.</span>}
           </a>
           <a class="choice" href="#join">
             <strong>Join</strong>
-            <span>A friend sent me a ticket.</span>
+            {empty && <span>A friend sent me a ticket.</span>}
           </a>
         </div>
       </section>
@@ -32,7 +33,7 @@ export function Home({ view, history }: { view: View; history: History }) {
         <section aria-labelledby="hosted">
           <h2 id="hosted">You host</h2>
           {servers.map(server => (
-            <ServerCard key={server.publicKey} server={server} history={history} at={at} />
+            <ServerCard key={server.publicKey} server={server} history={history} at={at} isGone={isGone} />
           ))}
         </section>
       )}
@@ -40,7 +41,7 @@ export function Home({ view, history }: { view: View; history: History }) {
         <section aria-labelledby="joined">
           <h2 id="joined">You have joined</h2>
           {clients.map(client => (
-            <ClientCard key={client.publicKey} client={client} history={history} at={at} />
+            <ClientCard key={client.publicKey} client={client} history={history} at={at} isGone={isGone} />
           ))}
         </section>
       )}

@@ -63,8 +63,11 @@ function Details({ game, onBack }: { game: Choice; onBack: () => void }) {
           <p>
             <strong>{game.name}</strong>: {portsText(game.maps)}
           </p>
-          {!game.playable && <p class="fault">It cannot be played over hyper-nat.</p>}
-          <p>{game.help}</p>
+          {game.unplayable === undefined ? (
+            <p>{game.help}</p>
+          ) : (
+            <p class="fault">It does not work through hyper-nat. {game.unplayable}</p>
+          )}
         </div>
       ) : (
         <p class="lead">
@@ -119,7 +122,7 @@ function Details({ game, onBack }: { game: Choice; onBack: () => void }) {
         <button type="button" onClick={onBack}>
           Back
         </button>
-        <button type="submit" class="main" disabled={busy || game?.playable === false}>
+        <button type="submit" class="main" disabled={busy || game?.unplayable !== undefined}>
           {busy ? 'One moment ..' : 'Host'}
         </button>
       </div>

@@ -8,7 +8,7 @@ import { Field, Select, Trouble, useTask, useWords } from './words.js'
 
 /** How long an invite may hold, in days; 0: for ever. */
 const DAYS: readonly (readonly [days: number, text: string])[] = [
-  [0, 'Until I take it back'],
+  [0, 'Until I revoke it'],
   [1, 'One day'],
   [7, 'One week'],
   [30, '30 days']
@@ -42,13 +42,13 @@ export function InviteDialog({
     return (
       <Dialog title={`A ticket for ${name}`} onClose={onClose}>
         <p>
-          Send it to {name} and to nobody else: who has it comes in as {name}. It is shown only now; invite{' '}
-          {name} once more to see it again.
+          Send it to {name} and to nobody else: anyone who has it joins as {name}. You can see it again with
+          the button beside {name}.
         </p>
         <TicketBox ticket={ticket} label="Ticket" />
         {!server.private && (
           <p class="hint">
-            Everybody else who has the public ticket comes in, too, unless you tick "Only invited guests".
+            Everybody who has the public ticket can still join, unless you check "Only invited guests".
           </p>
         )}
         <div class="row end">

@@ -59,7 +59,7 @@ export function JoinForm() {
         <a class="button" href="#home">
           Back
         </a>
-        <button type="submit" class="main" disabled={busy || !held || held.joined}>
+        <button type="submit" class="main" disabled={busy || !held || (held.joined && !held.invited)}>
           {busy ? 'One moment ..' : 'Join'}
         </button>
       </div>
@@ -76,7 +76,11 @@ function Held({ held }: { held: TicketView }) {
         {held.invited && ', an invite for you alone'}
       </p>
       {held.joined ? (
-        <p class="notice">You have joined it already. Leave it first to use another ticket of it.</p>
+        <p class="notice">
+          {held.invited
+            ? 'This invite replaces the ticket that you joined with.'
+            : 'You have joined it already. To use another ticket of it, leave it first.'}
+        </p>
       ) : (
         <Games games={held.games} />
       )}

@@ -1,7 +1,7 @@
 /** Something that is hosted: its ticket, who is here, who may come in. */
 import { useState } from 'preact/hooks'
 import type { GuestView, ServerView } from '../wire.js'
-import { TicketBox } from './copy.js'
+import { InvitationButton, TicketBox } from './copy.js'
 import { Games } from './games.js'
 import { GuestRow } from './guest-row.js'
 import type { History } from './history.js'
@@ -23,7 +23,20 @@ const WAITING = ['Waiting for the game', 'wait'] as const
 /** What is asked before it is done. */
 type Asked = 'stop' | 'invite' | null
 
-export function ServerCard({ server, history, at }: { server: ServerView; history: History; at: number }) {
+/** As everything that was running when hyper-nat ended. */
+export const GONE = ['Not running', 'bad'] as const
+
+export function ServerCard({
+  server,
+  history,
+  at,
+  isGone
+}: {
+  server: ServerView
+  history: History
+  at: number
+  isGone: boolean
+}) {
   const { say, show } = useWords()
   const task = useTask()
   const { busy, refused, run } = task
@@ -32,7 +45,7 @@ export function ServerCard({ server, history, at }: { server: ServerView; histor
   const [wanted, setWanted] = useState<boolean | null>(null)
   const { publicKey, maps, names, games, ticket, guests, announced } = server
   const title = names.join(', ') || portsText(maps)
-  const [state, kind] = announced === 'announced' && server.idle ? WAITING : STATES[announced]
+  const [state, kind] = isGone ? GONE : announced === 'announced' && server.idle ? WAITING : STATES[announced]
   const hosts = [...new Set(maps.map(({ host }) => host))].filter(host => host !== '127.0.0.1')
   const stop = (): Promise<void> =>
     run(async () => {
@@ -64,7 +77,11 @@ export function ServerCard({ server, history, at }: { server: ServerView; histor
         {portsText(maps)}
         {hosts.length > 0 && ` of ${hosts.join(', ')}`}
       </p>
-      {ticket !== undefined && <TicketBox ticket={ticket} label="Ticket for your friends" />}
+      {ticket !== undefined && (
+        <TicketBox ticket={ticket} label="Ticket for your friends">
+          <InvitationButton title={title} ticket={ticket} />
+        </TicketBox>
+      )}
       {server.waiting.map(sentence => (
         <p key={sentence} class="notice" role="status">
           {sentence}. Start it: friends can join as soon as it answers.
@@ -95,7 +112,7 @@ export function ServerCard({ server, history, at }: { server: ServerView; histor
         </label>
       </div>
       {question === null && <Trouble refused={refused} />}
-      {guests.length === 0 ? (
+      {isGone ? null : guests.length === 0 ? (
         <p class="quiet">Nobody is here yet.</p>
       ) : (
         <ul class="guests">

@@ -127,9 +127,10 @@ test('a game is hosted by its name, on its own ports or others', async () => {
   const { games } = await desk.do('games', {})
   const teeworlds = games.find(({ id }) => id === 'teeworlds')!
   assert.deepEqual(
-    [teeworlds.name, teeworlds.ports, teeworlds.maps, teeworlds.playable],
-    ['Teeworlds 0.7', '8303', [{ proto: 'udp', port: 8303 }], true]
+    [teeworlds.name, teeworlds.ports, teeworlds.maps, teeworlds.unplayable],
+    ['Teeworlds 0.7', '8303', [{ proto: 'udp', port: 8303 }], undefined]
   )
+  assert.match(games.find(({ id }) => id === 'quake')!.unplayable ?? '', /^Its server opens a new port/)
   const how = { name: '', ports: '', host: '', private: false }
   await desk.do('hostGame', { ...how, game: 'teeworlds' })
   const moved = { name: ' Friday ', ports: ' 8304 ', host: '192.168.1.20', private: true }
@@ -209,6 +210,13 @@ test('joining opens the ports of a ticket, or the next free ones; a line around 
   assert.match(view.clients[0]?.addresses[0]?.address ?? '', /^127\.0\.0\.1:\d+$/)
   assert.equal((await desk.do('look', { ticket })).joined, true)
   assert.match((await desk.faults('join', { ticket }))[0] ?? '', /^ticket: .*joined already/)
+  // An invite takes the place of the public ticket.
+  const invite = new Uint8Array(32).fill(7)
+  const invited = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 45_123, name: 'My game' }], invite })
+  const upgraded = await desk.do('join', { ticket: invited })
+  assert.equal(upgraded.view.clients.length, 1)
+  assert.deepEqual(JSON.parse(desk.text).schema.length, 1)
+  assert.ok(decodeTicket(JSON.parse(desk.text).schema[0].ticket).invite)
   assert.deepEqual((await desk.do('leave', { publicKey: key })).view.clients, [])
   assert.deepEqual(JSON.parse(desk.text), { schema: [] })
   assert.match((await desk.faults('leave', { publicKey: key }))[0] ?? '', /not in the file any more/)
