@@ -33,7 +33,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     const options = await readOptionsFile(path, bootstrap, relay)
     const ui = options.ui ?? (args.ui === true ? { port: 0 } : undefined)
     // The page can do with an empty one: it is to be filled there.
-    if (options.entries.length === 0 && !ui) {
+    if (options.entries.length === 0 && !options.paused && !ui) {
       throw new OptionsError([{ path: 'schema', message: 'is empty; add at least one entry' }])
     }
     return { ...options, ...(identity !== undefined && { identity }), ...(ui && { ui }) }

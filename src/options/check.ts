@@ -66,8 +66,11 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
     ...(udpIdle !== undefined && { udpIdleSeconds: udpIdle }),
     ...(resume !== undefined && { resumeSeconds: resume })
   }
+  const all = placed.map(({ entry }) => entry)
+  const paused = all.filter(entry => entry.mode === 'server' && entry.paused === true) as ServerEntry[]
   return {
-    entries: placed.map(({ entry }) => entry),
+    entries: all.filter(entry => !paused.includes(entry as ServerEntry)),
+    ...(paused.length > 0 && { paused }),
     network,
     ...(identity !== undefined && { identity }),
     ...(metrics && { metrics }),
@@ -215,7 +218,8 @@ function expandServer(
           ...featuresOn(entry, proto),
           secret,
           ...(lobby && { lobby }),
-          ...(game?.guestPorts && { guestPorts: game.guestPorts })
+          ...(game?.guestPorts && { guestPorts: game.guestPorts }),
+          ...(entry.paused === true && { paused: true as const })
         }
       }
     })

@@ -15,6 +15,7 @@ interface RawEntry {
   readonly publicKey?: string
   readonly ticket?: string
   readonly private?: boolean
+  readonly paused?: boolean
 }
 
 /**
@@ -42,6 +43,25 @@ export async function setPrivate(path: string, publicKey: string, isPrivate: boo
     // It is said once, or alike everywhere.
     const places = said.length > 0 ? said : own.slice(0, 1)
     const result = places.reduce((now, index) => setValue(now, ['schema', index, 'private'], isPrivate), text)
+    return { text: result, result: undefined }
+  })
+}
+
+/**
+ * Stops sharing a server for now, or shares it again: its secret, and so its ticket, stay.
+ * @param publicKey of the server, in base58
+ * @throws OptionsError `BAD_OPTIONS` when it is not there; those of `editOptions`
+ */
+export async function setPaused(path: string, publicKey: string, paused: boolean): Promise<void> {
+  return editOptions(path, (text, options) => {
+    const { secret } = serverOf(serversIn(options), publicKey)
+    const result = entriesOf(text).reduce(
+      (now, entry, index) =>
+        entry.secret === secret && (paused || entry.paused !== undefined)
+          ? setValue(now, ['schema', index, 'paused'], paused)
+          : now,
+      text
+    )
     return { text: result, result: undefined }
   })
 }

@@ -28,6 +28,8 @@ export interface ServerEntry extends ServerFeatures {
   readonly guestPorts?: GuestPorts
   /** Who may come in, the same for all entries of one secret; left out: everybody who has the public key. */
   readonly access?: AccessRules
+  /** Kept in the file, and not shared for now. */
+  readonly paused?: true
 }
 
 /** One port map that this machine opens to a server. */
@@ -142,6 +144,8 @@ export interface OptionsSource {
 /** A whole options.json (or its flags), checked and expanded: one entry per port map. */
 export interface Options {
   readonly entries: readonly Entry[]
+  /** Entries of servers that are not shared for now; left out: none. */
+  readonly paused?: readonly ServerEntry[]
   readonly network: NetworkOptions
   /** The file of this machine's lasting client key; left out: a fresh key for each process. */
   readonly identity?: string

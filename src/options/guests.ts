@@ -24,6 +24,8 @@ export interface ServerInFile {
   readonly secret: string
   readonly maps: readonly ServerEntry[]
   readonly access: AccessRules
+  /** Whether none of it is shared for now. */
+  readonly paused: boolean
 }
 
 /** What is asked of a new invite. */
@@ -52,10 +54,10 @@ interface RawServer {
   readonly invites?: readonly { readonly name?: unknown }[]
 }
 
-/** The servers of the options, in the order of the file. */
+/** The servers of the options, in the order of the file; those that are paused come last. */
 export function serversIn(options: Options): ServerInFile[] {
   const groups = new Map<string, ServerEntry[]>()
-  for (const entry of options.entries) {
+  for (const entry of [...options.entries, ...(options.paused ?? [])]) {
     if (entry.mode !== 'server') continue
     const secret = entry.secret.reveal()
     const group = groups.get(secret)
@@ -65,7 +67,8 @@ export function serversIn(options: Options): ServerInFile[] {
   return [...groups].map(([secret, maps]) => {
     const keyPair = keyPairOf(maps[0]!.secret)
     const publicKey = encodeKey(keyPair.publicKey)
-    return { keyPair, publicKey, secret, maps, access: maps[0]!.access ?? OPEN }
+    const paused = maps.every(one => one.paused === true)
+    return { keyPair, publicKey, secret, maps, access: maps[0]!.access ?? OPEN, paused }
   })
 }
 

@@ -77,6 +77,9 @@ const serverShape = {
   host: host('Where the program listens whose port is shared: this machine, or another on its LAN.'),
   ...perFeature(({ description }) => yesOrNo(description)),
   secret,
+  paused: yesOrNo(
+    'Whether the entry is kept and not shared for now: its ticket works again once this is taken out. Holds for this entry alone.'
+  ),
   private: yesOrNo(
     'Whether only guests in "invites" and keys in "allow" come in; otherwise everybody does who has the public key. Holds for all entries of one secret.'
   ),

@@ -14,7 +14,7 @@ import { decodeTicket, encodeTicket, type Ticket } from '../identity/ticket.js'
 import { LIMITS, type UiLimits } from '../limits.js'
 import { checkOptions } from '../options/check.js'
 import { type RawEntry, saveEntries } from '../options/edit.js'
-import { removeClient, removeServer, setPrivate } from '../options/entries.js'
+import { removeClient, removeServer, setPaused, setPrivate } from '../options/entries.js'
 import type { ClientEntry, Options } from '../options/entry.js'
 import { addInvite, removeGuest, renameGuest, serversIn } from '../options/guests.js'
 import { joinEntries, joinOptions } from '../options/join.js'
@@ -74,6 +74,7 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
   }),
   hostGame: z.strictObject({ ...hosted, game: z.string(), ports: z.string() }),
   stop: z.strictObject({ publicKey }),
+  pause: z.strictObject({ publicKey, paused: z.boolean() }),
   private: z.strictObject({ publicKey, private: z.boolean() }),
   look: z.strictObject({ ticket: z.string() }),
   join: z.strictObject({ ticket: z.string() }),
@@ -151,6 +152,11 @@ export class Actions {
 
     stop: async ({ publicKey: key }) => {
       await removeServer(this.#parts.file, key)
+      return this.#changed()
+    },
+
+    pause: async ({ publicKey: key, paused }) => {
+      await setPaused(this.#parts.file, key, paused)
       return this.#changed()
     },
 

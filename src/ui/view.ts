@@ -43,7 +43,10 @@ export function viewOf(options: Options, status: Status, known: Known): View {
   }
 }
 
-function serverView({ publicKey, maps, access }: ServerInFile, now: ServerStatus | undefined): ServerView {
+function serverView(
+  { publicKey, maps, access, paused }: ServerInFile,
+  now: ServerStatus | undefined
+): ServerView {
   const sessions = now?.sessions ?? []
   const of = (name: string): SessionView[] => sessions.filter(one => one.name === name).map(sessionView)
   const invites = access.invites.map(({ name, maps: own, expires, maxDevices }): GuestView => {
@@ -76,6 +79,8 @@ function serverView({ publicKey, maps, access }: ServerInFile, now: ServerStatus
     games: gamesIn(maps, (recipe, own) => hostHelp(recipe, own[0]!.host, own)),
     waiting: closed.map(map => waitingText(map, gameTitle)),
     idle: closed.length > 0 && closed.length === now?.maps.length,
+    paused,
+    gameIds: [...new Set(maps.flatMap(({ name }) => knownGames().ofMap(name)?.id ?? []))],
     announced: now?.announced ?? 'starting',
     guests: [...invites, ...allowed, ...others]
   }

@@ -66,6 +66,10 @@ export interface ServerView {
   readonly waiting: readonly string[]
   /** Whether that is so for all of them. */
   readonly idle: boolean
+  /** Whether it is not shared for now. */
+  readonly paused: boolean
+  /** The ids of the games that it shares. */
+  readonly gameIds: readonly string[]
   readonly announced: 'starting' | 'announcing' | 'announced' | 'unreached'
   readonly guests: readonly GuestView[]
 }
@@ -158,7 +162,10 @@ export interface Requests {
     readonly host: string
     readonly private: boolean
   }
+  /** Removes it for good: its ticket stops working. */
   stop: { readonly publicKey: string }
+  /** Stops sharing for now, or shares again, with the same ticket. */
+  pause: { readonly publicKey: string; readonly paused: boolean }
   private: { readonly publicKey: string; readonly private: boolean }
   /** Tells what a ticket holds; changes nothing. */
   look: { readonly ticket: string }
@@ -184,6 +191,7 @@ export interface Answers {
   host: { readonly view: View; readonly publicKey: string }
   hostGame: { readonly view: View; readonly publicKey: string }
   stop: { readonly view: View }
+  pause: { readonly view: View }
   private: { readonly view: View }
   look: TicketView
   join: { readonly view: View; readonly publicKey: string }

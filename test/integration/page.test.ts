@@ -123,7 +123,11 @@ staged(
     await assertAccessible(page, 'with a guest')
 
     // --- only who is invited ---
-    await page.getByLabel('Only invited guests').check()
+    // Who joined with the public ticket has to go: that is asked first.
+    await page.getByLabel('Only invited guests').click()
+    await page.getByText(/This disconnects Guest \w+\.\., who joined with the public ticket/).waitFor()
+    await assertAccessible(page, 'asked about guests')
+    await button(page, 'Disconnect them').click()
     await there.getByText('Waiting for the host').waitFor()
     await page.getByText('Nobody is here yet').waitFor()
     assert.equal(host.options().schema[0]?.private, true)
@@ -172,8 +176,20 @@ staged(
     await there.getByText('Waiting for the host').waitFor()
     assert.deepEqual(host.options().schema[0]?.invites, [])
 
-    await button(page, 'Stop hosting Minecraft').click()
-    await button(page, 'Stop hosting').click()
+    // --- pause: the ticket stays ---
+    await page.getByLabel('Only invited guests').uncheck()
+    const shown = page.locator('.ticket code')
+    await shown.waitFor()
+    assert.equal(await shown.textContent(), ticket)
+    await button(page, 'Pause Minecraft').click()
+    await page.getByText('Paused', { exact: true }).waitFor()
+    await assertAccessible(page, 'paused')
+    await button(page, 'Resume Minecraft').click()
+    await page.getByText('Friends can join').waitFor()
+    assert.equal(await shown.textContent(), ticket)
+
+    await button(page, 'Remove Minecraft').click()
+    await button(page, 'Remove').click()
     await page.getByRole('heading', { name: 'Play together' }).waitFor()
     assert.deepEqual(host.options().schema, [])
     assert.deepEqual(pages.complaints, [], 'nothing on the consoles')
@@ -231,6 +247,16 @@ staged(
       port: game.port,
       playerAddresses: true
     })
+
+    await page.getByRole('link', { name: 'Host' }).click()
+    await which.fill('minecraft')
+    await which.press('Enter')
+    await page.getByText('You host this game already').waitFor()
+    assert.ok(await button(page, 'Host').isDisabled())
+    await assertAccessible(page, 'the same game again')
+    await page.getByLabel('Host it a second time').check()
+    assert.ok(await button(page, 'Host').isEnabled())
+    await page.keyboard.press('Escape')
 
     await button(page, 'Copy the ticket').click()
     await page.getByRole('link', { name: 'Join' }).click()

@@ -23,7 +23,10 @@ const TROUBLE: Readonly<Partial<Record<Link, string>>> = {
 function useRoute(): string {
   const [route, setRoute] = useState(location.hash)
   useEffect(() => {
-    const changed = (): void => setRoute(location.hash)
+    const changed = (): void => {
+      setRoute(location.hash)
+      scrollTo(0, 0)
+    }
     addEventListener('hashchange', changed)
     return () => removeEventListener('hashchange', changed)
   }, [])
@@ -105,7 +108,7 @@ export function App() {
         )}
         {shown && (
           <>
-            {route === '#host' && <HostForm />}
+            {route === '#host' && <HostForm view={shown} />}
             {route === '#join' && <JoinForm />}
             {route !== '#host' && route !== '#join' && (
               <Home view={shown} history={history} isGone={isGone} />

@@ -1,6 +1,6 @@
 /** What to host: a game, or ports and protocols; and for whom. */
 import { useState } from 'preact/hooks'
-import type { GameChoice, HostRow } from '../wire.js'
+import type { GameChoice, HostRow, View } from '../wire.js'
 import { GamePicker } from './game-picker.js'
 import { ask, type Refused } from './server.js'
 import { portsText, sentence } from './text.js'
@@ -21,7 +21,7 @@ const ROWS_MAX = 16
 /** What is hosted: null for what is no game known here. */
 type Choice = GameChoice | null
 
-export function HostForm() {
+export function HostForm({ view }: { view: View }) {
   const [choice, setChoice] = useState<Choice | undefined>(undefined)
   return (
     <div class="card">
@@ -29,13 +29,18 @@ export function HostForm() {
       {choice === undefined ? (
         <GamePicker onPick={setChoice} />
       ) : (
-        <Details key={choice?.id} game={choice} onBack={() => setChoice(undefined)} />
+        <Details
+          key={choice?.id}
+          game={choice}
+          isHosted={view.servers.some(({ gameIds }) => choice !== null && gameIds.includes(choice.id))}
+          onBack={() => setChoice(undefined)}
+        />
       )}
     </div>
   )
 }
 
-function Details({ game, onBack }: { game: Choice; onBack: () => void }) {
+function Details({ game, isHosted, onBack }: { game: Choice; isHosted: boolean; onBack: () => void }) {
   const { say, show } = useWords()
   const { busy, refused, run } = useTask()
   const [name, setName] = useState('')
@@ -43,6 +48,8 @@ function Details({ game, onBack }: { game: Choice; onBack: () => void }) {
   const [ports, setPorts] = useState(game?.ports ?? '')
   const [host, setHost] = useState('')
   const [isPrivate, setPrivate] = useState(false)
+  const [again] = useState(isHosted)
+  const [sure, setSure] = useState(false)
   const submit = (event: Event): void => {
     event.preventDefault()
     void run(async () => {
@@ -95,6 +102,15 @@ function Details({ game, onBack }: { game: Choice; onBack: () => void }) {
       ) : (
         <Rows rows={rows} onRows={setRows} refused={refused} />
       )}
+      {again && (
+        <div class="notice">
+          <p>You host this game already. Hosting it again makes a second ticket; the first keeps working.</p>
+          <label class="check">
+            <input type="checkbox" checked={sure} onChange={event => setSure(event.currentTarget.checked)} />
+            Host it a second time
+          </label>
+        </div>
+      )}
       <fieldset>
         <legend>Who may come in</legend>
         <label class="check">
@@ -122,7 +138,11 @@ function Details({ game, onBack }: { game: Choice; onBack: () => void }) {
         <button type="button" onClick={onBack}>
           Back
         </button>
-        <button type="submit" class="main" disabled={busy || game?.unplayable !== undefined}>
+        <button
+          type="submit"
+          class="main"
+          disabled={busy || game?.unplayable !== undefined || (again && !sure)}
+        >
           {busy ? 'One moment ..' : 'Host'}
         </button>
       </div>

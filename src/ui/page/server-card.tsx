@@ -21,7 +21,9 @@ const STATES: Readonly<Record<ServerView['announced'], readonly [text: string, k
 const WAITING = ['Waiting for the game', 'wait'] as const
 
 /** What is asked before it is done. */
-type Asked = 'stop' | 'invite' | null
+type Asked = 'stop' | 'invite' | 'private' | null
+
+const PAUSED = ['Paused', 'wait'] as const
 
 /** As everything that was running when hyper-nat ended. */
 export const GONE = ['Not running', 'bad'] as const
@@ -45,16 +47,30 @@ export function ServerCard({
   const [wanted, setWanted] = useState<boolean | null>(null)
   const { publicKey, maps, names, games, ticket, guests, announced } = server
   const title = names.join(', ') || portsText(maps)
-  const [state, kind] = isGone ? GONE : announced === 'announced' && server.idle ? WAITING : STATES[announced]
+  const [state, kind] = isGone
+    ? GONE
+    : server.paused
+      ? PAUSED
+      : announced === 'announced' && server.idle
+        ? WAITING
+        : STATES[announced]
   const hosts = [...new Set(maps.map(({ host }) => host))].filter(host => host !== '127.0.0.1')
   const stop = (): Promise<void> =>
     run(async () => {
       const { view } = await ask('stop', { publicKey })
       setQuestion(null)
       show(view)
-      say(`${title} is not hosted any more`)
+      say(`${title} was removed`)
     })
+  const pause = (paused: boolean): Promise<void> =>
+    run(async () => {
+      show((await ask('pause', { publicKey, paused })).view)
+      say(paused ? `${title} is paused` : `${title} is shared again`)
+    })
+  // Those who are here without an invite are disconnected.
+  const strangers = guests.filter(({ invited, sessions }) => !invited && sessions.length > 0)
   const setPrivate = async (isPrivate: boolean): Promise<void> => {
+    setQuestion(null)
     setWanted(isPrivate)
     await run(async () => show((await ask('private', { publicKey, private: isPrivate })).view))
     setWanted(null)
@@ -64,14 +80,25 @@ export function ServerCard({
       <div class="row">
         <h3>{title}</h3>
         <span class={`net ${kind}`}>{state}</span>
-        <button
-          type="button"
-          class="small push"
-          aria-label={`Stop hosting ${title}`}
-          onClick={() => setQuestion('stop')}
-        >
-          Stop
-        </button>
+        <span class="row push">
+          <button
+            type="button"
+            class="small"
+            disabled={busy}
+            aria-label={`${server.paused ? 'Resume' : 'Pause'} ${title}`}
+            onClick={() => pause(!server.paused)}
+          >
+            {server.paused ? 'Resume' : 'Pause'}
+          </button>
+          <button
+            type="button"
+            class="small"
+            aria-label={`Remove ${title}`}
+            onClick={() => setQuestion('stop')}
+          >
+            Remove
+          </button>
+        </span>
       </div>
       <p class="quiet">
         {portsText(maps)}
@@ -81,6 +108,11 @@ export function ServerCard({
         <TicketBox ticket={ticket} label="Ticket for your friends">
           <InvitationButton title={title} ticket={ticket} />
         </TicketBox>
+      )}
+      {server.paused && (
+        <p class="notice" role="status">
+          Nobody can join while it is paused. Its ticket works again when you resume.
+        </p>
       )}
       {server.waiting.map(sentence => (
         <p key={sentence} class="notice" role="status">
@@ -106,7 +138,14 @@ export function ServerCard({
             type="checkbox"
             checked={wanted ?? server.private}
             disabled={busy}
-            onChange={event => setPrivate(event.currentTarget.checked)}
+            onChange={event => {
+              const { checked } = event.currentTarget
+              if (!checked || strangers.length === 0) void setPrivate(checked)
+              else {
+                event.currentTarget.checked = false
+                setQuestion('private')
+              }
+            }}
           />
           Only invited guests
         </label>
@@ -126,14 +165,28 @@ export function ServerCard({
       )}
       {question === 'stop' && (
         <Question
-          title={`Stop hosting ${title}?`}
-          stay="Go on hosting"
-          end="Stop hosting"
+          title={`Remove ${title}?`}
+          stay="Keep"
+          end="Remove"
           task={task}
           onStay={() => setQuestion(null)}
           onEnd={stop}
         >
-          Everybody who is here is disconnected, and its tickets stop working.
+          Everybody who is here is disconnected, and its tickets stop working for good. To keep them for next
+          time, pause it instead.
+        </Question>
+      )}
+      {question === 'private' && (
+        <Question
+          title="Only invited guests?"
+          stay="Cancel"
+          end="Disconnect them"
+          task={task}
+          onStay={() => setQuestion(null)}
+          onEnd={() => setPrivate(true)}
+        >
+          This disconnects {strangers.map(({ name, key }) => name ?? `Guest ${key}`).join(', ')}, who joined
+          with the public ticket. Invite them to let them in again.
         </Question>
       )}
     </article>

@@ -302,3 +302,24 @@ test('a change that takes long is shown as far as it is', async () => {
   desk.onReload = () => new Promise(() => {})
   assert.equal((await desk.host()).view.servers[0]?.announced, 'starting')
 })
+
+test('what is paused keeps its secret, and is not shared until it is resumed', async () => {
+  const desk = new Desk()
+  const { publicKey } = await desk.host(false)
+  const { schema: before } = JSON.parse(desk.text)
+  const { view } = await desk.do('pause', { publicKey, paused: true })
+  assert.deepEqual(
+    view.servers.map(one => [one.publicKey, one.paused]),
+    [[publicKey, true]]
+  )
+  assert.deepEqual(parseOptions(desk.text).entries, [])
+  assert.equal(parseOptions(desk.text).paused?.length, before.length)
+  const resumed = await desk.do('pause', { publicKey, paused: false })
+  assert.equal(resumed.view.servers[0]?.paused, false)
+  const { schema: after } = JSON.parse(desk.text)
+  assert.deepEqual(
+    after.map(({ secret }: { secret: string }) => secret),
+    before.map(({ secret }: { secret: string }) => secret)
+  )
+  assert.equal(parseOptions(desk.text).entries.length, before.length)
+})

@@ -33,6 +33,8 @@ function view(guests: readonly GuestView[], sessions: readonly SessionView[]): V
         games: [],
         waiting: [],
         idle: false,
+        paused: false,
+        gameIds: [],
         announced: 'announced',
         guests
       }
