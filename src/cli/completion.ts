@@ -4,13 +4,13 @@ import type { Argv } from 'yargs'
 import { type Arguments, type Command, type Job, words } from './command.js'
 import type { CliContext } from './context.js'
 
-const SHELLS = ['bash', 'zsh', 'fish'] as const
+const SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const
 
 type Shell = (typeof SHELLS)[number]
 
 export const completion: Command = {
   name: 'completion',
-  describe: 'Print a completion script for bash, zsh or fish',
+  describe: 'Print a completion script for bash, zsh, fish or PowerShell',
   positional: { name: 'shell', describe: 'One of them; the one in $SHELL if left out' },
   flags: {},
   examples: [['hyper-nat completion fish > ~/.config/fish/completions/hyper-nat.fish', 'for good, in fish']],
@@ -31,12 +31,25 @@ async function job(args: Arguments, { env }: CliContext): Promise<Job> {
   return { answer: { text: script, json: { event: 'completion', shell, script } } }
 }
 
+/** Windows PowerShell drops empty words, so that the one that is begun next is a blank. */
+const POWERSHELL = `# Installation: hyper-nat completion powershell >> $PROFILE
+Register-ArgumentCompleter -Native -CommandName hyper-nat -ScriptBlock {
+  param($word, $line, $cursor)
+  $words = @($line.CommandElements | ForEach-Object { $_.ToString() })
+  if ($word -eq '') { $words += ' ' }
+  hyper-nat --get-yargs-completions @words | Where-Object { $_ -like "$word*" } | ForEach-Object {
+    [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+  }
+}
+`
+
 /** Other shells than those, and systems without the variable, may have bash at least. */
 function shellIn(path = ''): Shell {
   return SHELLS.find(shell => path.includes(shell)) ?? 'bash'
 }
 
 async function scriptFor(shell: Shell): Promise<string> {
+  if (shell === 'powershell') return POWERSHELL
   const { default: yargs } = await import('yargs')
   // yargs looks there only, and when it is made.
   const { SHELL, ZSH_NAME } = process.env

@@ -28,6 +28,8 @@ export interface TextExtras {
   readonly titleOf?: ((name: string) => string) | undefined
   /** Whether somebody sits at a terminal. */
   readonly interactive?: boolean
+  /** Whether stdout shows colours. */
+  readonly colour?: boolean
   /** Draws the ticket of a server, or that of the client. */
   readonly qr?: (ticket: string) => string
 }

@@ -22,6 +22,7 @@ export async function makeLog(
   return createLog({
     level,
     json: Boolean(json),
+    brief: count === 0,
     write: context.stderr,
     ...(journal && { keep: line => journal.add(line) }),
     file

@@ -75,12 +75,27 @@ export class JsonOutput implements Output {
   }
 }
 
+/** Codes of the terminal (ECMA-48). */
+const BOLD = '1'
+const GREEN = '32'
+const YELLOW = '33'
+
+const STYLES: Readonly<Record<string, string>> = { connected: GREEN, disconnected: YELLOW, waiting: YELLOW }
+
+/** What is to be run on the other computer. */
+const TO_PASTE = /^ {2}hyper-nat join \S+.*$/m
+
+function styled(code: string, text: string): string {
+  return `\u001b[${code}m${text}\u001b[0m`
+}
+
 /** Text: what happens on stdout, what goes wrong on stderr. */
 export class TextOutput implements Output {
   readonly #streams: Streams
   readonly #quiet: boolean
   readonly #text: EventText
   readonly #interactive: boolean
+  readonly #colour: boolean
   /** Generated, and not printed yet: the ticket comes first. */
   #secret: string | undefined
   #started = false
@@ -91,6 +106,7 @@ export class TextOutput implements Output {
    */
   constructor(streams: Streams, quiet: boolean, bootstrap: readonly string[] = [], extras: TextExtras = {}) {
     this.#interactive = extras.interactive ?? false
+    this.#colour = extras.colour ?? false
     this.#streams = streams
     this.#quiet = quiet
     this.#text = new EventText(bootstrap, extras)
@@ -110,11 +126,19 @@ export class TextOutput implements Output {
     else if (event.event === 'ready') this.#ready(event)
     else if (this.#quiet) return
     else if (event.event === 'warning') this.#streams.stderr(`warning ${event.code}: ${event.message}\n`)
-    else this.#streams.stdout(this.#text.of(event))
+    else this.#streams.stdout(this.#paint(event.event, this.#text.of(event)))
+  }
+
+  /** The text of an event in its colour, its line to paste in bold. */
+  #paint(name: string, text: string): string {
+    if (!this.#colour) return text
+    const style = STYLES[name]
+    if (style === undefined) return text.replace(TO_PASTE, line => styled(BOLD, line))
+    return `${styled(style, text.trimEnd())}\n`
   }
 
   #ready(event: Extract<DaemonEvent | ServiceEvent, { event: 'ready' }>): void {
-    if (!this.#quiet) this.#streams.stdout(this.#text.of(event))
+    if (!this.#quiet) this.#streams.stdout(this.#paint(event.event, this.#text.of(event)))
     else if (event.mode === 'server' && event.ticket) this.#streams.stdout(`${event.ticket}\n`)
     if (this.#secret !== undefined) this.#printSecret(this.#secret)
     this.#secret = undefined
@@ -127,7 +151,7 @@ export class TextOutput implements Output {
     if (this.#quiet) return this.#streams.stderr(`secret: ${secret}\n`)
     this.#streams.stdout(
       `Secret, generated for this run and shown only now\n  ${secret}\n` +
-        'With --secret-file or HYPER_NAT_SECRET it gives the same ticket next time. Keep it to yourself.\n'
+        'With --secret-file or HYPER_NAT_SECRET it gives the same ticket next time; --save-secret FILE does both. Keep it to yourself.\n'
     )
   }
 

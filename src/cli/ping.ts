@@ -17,6 +17,7 @@ export const ping: Command = {
   positional: ticketWords,
   flags: {
     ...keyFlag,
+    // Elsewhere -c is a file; ping of every system has it as a count.
     count: { alias: 'c', type: 'string', describe: 'Stop after this many pings (default: Ctrl-C)' },
     interval: { alias: 'i', type: 'string', describe: 'Seconds between pings (1)' },
     ...relayFlag

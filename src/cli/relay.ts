@@ -8,7 +8,7 @@ import { type Arguments, type Command, type Job, list } from './command.js'
 import type { CliContext } from './context.js'
 import { number } from './numbers.js'
 import { secretOf } from './secret-source.js'
-import { networkGiven, networkOf, tcpFlags, tcpOf } from './shared-flags.js'
+import { networkGiven, networkOf, secretFlags, tcpFlags, tcpOf } from './shared-flags.js'
 
 const MBIT = 1_000_000
 
@@ -23,6 +23,7 @@ export const relay: Command = {
       describe: 'Secret its key is derived from (or HYPER_NAT_SECRET); other users see it in the process list'
     },
     'secret-file': { type: 'string', describe: 'A file that holds the secret; - for stdin' },
+    'save-secret': secretFlags['save-secret']!,
     allow: {
       type: 'string',
       array: true,

@@ -71,11 +71,26 @@ async function textExtrasOf(
 ): Promise<TextExtras> {
   // Loaded already: the options may name games.
   const { titleOf } = await import('../games/games.js')
-  const extras = { joined, hosted, byFlags, gameOf, titleOf, interactive: context.columns !== undefined }
+  const extras = {
+    joined,
+    hosted,
+    byFlags,
+    gameOf,
+    titleOf,
+    interactive: context.columns !== undefined,
+    colour: showsColours(context)
+  }
   if (qr === undefined) return extras
   const { qrCode } = await import('./qr.js')
   const draw = (ticket: string): string => qrCode(ticket, context.columns)
   return { ...extras, qr: ticket => draw(qr === true ? ticket : qr) }
+}
+
+/** On a terminal that knows them, unless the user wants none (no-color.org). */
+function showsColours({ columns, env }: CliContext): boolean {
+  // Windows names no terminal; its consoles show colours.
+  const { TERM = process.platform === 'win32' ? 'windows' : 'dumb' } = env
+  return columns !== undefined && !env.NO_COLOR && TERM !== 'dumb'
 }
 
 /** Opens the log file. One that cannot be written gives a warning, and the daemon runs without it. */

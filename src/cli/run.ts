@@ -2,6 +2,7 @@
 
 import { codeOf, exitCodeOf, HyperNatError, OptionsError } from '../errors.js'
 import { type Arguments, commandLine, type Job } from './command.js'
+import { ASKS, completions } from './complete.js'
 import { type CliContext, EXIT } from './context.js'
 import { DEFAULT_FILE, file, firstSteps } from './file.js'
 import { makeLog } from './log.js'
@@ -14,7 +15,8 @@ import { isUnknownCommand } from './unknown.js'
 export async function run(argv: readonly string[], context: CliContext): Promise<number> {
   const invocation = await parseArguments(argv, context.columns, context.name)
   if (invocation.kind === 'text') {
-    context.stdout(`${invocation.text}\n`)
+    const { text } = invocation
+    context.stdout(`${argv.includes(ASKS) ? await completions(argv, text, context) : text}\n`)
     return EXIT.done
   }
   const { args } = invocation

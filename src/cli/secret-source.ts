@@ -1,7 +1,7 @@
 /** Where a server's secret comes from: a flag, a file, stdin, the environment, or chance. */
 
-import { readFile } from 'node:fs/promises'
-import { OptionsError } from '../errors.js'
+import { readFile, writeFile } from 'node:fs/promises'
+import { codeOf, OptionsError } from '../errors.js'
 import type { Warning } from '../options/entry.js'
 import type { Given } from '../options/flags.js'
 import { type Arguments, text } from './command.js'
@@ -28,6 +28,12 @@ export async function secretOf(args: Arguments, context: CliContext): Promise<Se
       'BAD_USAGE'
     )
   }
+  const kept = text(args, 'save-secret')
+  if (kept !== undefined && (flag ?? path) !== undefined) {
+    const other = flag === undefined ? '--secret-file' : '-s'
+    throw fault(`cannot be combined with ${other}; give one of them`, '--save-secret')
+  }
+  if (kept !== undefined) return keptIn(kept, context)
   if (flag !== undefined) return { secret: { text: flag, place: '-s' }, generated: false }
   if (path !== undefined) return fromFile(path, context)
   const variable = context.env.HYPER_NAT_SECRET
@@ -37,30 +43,46 @@ export async function secretOf(args: Arguments, context: CliContext): Promise<Se
   return { secret: { text: randomSecret().reveal(), place: '-s' }, generated: true }
 }
 
-async function fromFile(path: string, context: CliContext): Promise<SecretSource> {
+/** The secret of a file, which is written if it is not there, for its owner alone. */
+async function keptIn(path: string, context: CliContext): Promise<SecretSource> {
+  if (path === '') throw fault('is empty; it is the name of a file', '--save-secret')
+  const { randomSecret } = await import('../identity/keys.js')
+  const secret = randomSecret().reveal()
+  try {
+    await writeFile(path, `${secret}\n`, { flag: 'wx', mode: 0o600 })
+    return { secret: { text: secret, place: '--save-secret' }, generated: false }
+  } catch (err) {
+    const code = codeOf(err)
+    if (code === 'EEXIST') return fromFile(path, context, '--save-secret')
+    throw fault(`names ${path}, which cannot be written: ${code}`, '--save-secret')
+  }
+}
+
+async function fromFile(path: string, context: CliContext, place = '--secret-file'): Promise<SecretSource> {
   const { decodeText, readableByOthers } = await import('../options/file.js')
   try {
     const stdin = path === '-'
     const bytes = stdin ? await context.readStdin() : await readFile(path)
     // Editors and echo end the line; that is not part of the secret.
     const secret = decodeText(bytes).replace(/\r?\n$/, '')
-    if (/[\r\n]/.test(secret)) throw fault('holds more than one line; a secret is one')
+    if (/[\r\n]/.test(secret)) throw fault('holds more than one line; a secret is one', place)
     return {
-      secret: { text: secret, place: '--secret-file' },
+      secret: { text: secret, place },
       generated: false,
       warning: stdin ? undefined : await readableByOthers(path)
     }
   } catch (err) {
-    if (err instanceof OptionsError) throw fault(err.faults[0]!.message)
+    if (err instanceof OptionsError) throw fault(err.faults[0]!.message, place)
     const { code } = err as NodeJS.ErrnoException
     throw fault(
       code === 'ENOENT'
         ? `names ${path}, which does not exist`
-        : `names ${path}, which cannot be read: ${code}`
+        : `names ${path}, which cannot be read: ${code}`,
+      place
     )
   }
 }
 
-function fault(message: string): OptionsError {
-  return new OptionsError([{ path: '--secret-file', message }])
+function fault(message: string, path: string): OptionsError {
+  return new OptionsError([{ path, message }])
 }

@@ -99,7 +99,11 @@ export const secretFlags: Readonly<Record<string, Flag>> = {
     type: 'string',
     describe: 'Secret your key is derived from (or HYPER_NAT_SECRET); other users see it in the process list'
   },
-  'secret-file': { type: 'string', describe: 'A file that holds the secret; - for stdin' }
+  'secret-file': { type: 'string', describe: 'A file that holds the secret; - for stdin' },
+  'save-secret': {
+    type: 'string',
+    describe: 'Keep the secret in this file: used if it is there, else a new one is written'
+  }
 }
 
 /** Who may come in. */

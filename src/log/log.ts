@@ -26,6 +26,8 @@ export interface LogOptions {
   readonly level: LogLevel
   /** True for pino's JSON lines, false for text. */
   readonly json: boolean
+  /** Text for people who did not ask for diagnostics: without the time, and without the names of values. */
+  readonly brief?: boolean
   /** Takes one line with its line break. */
   readonly write: (line: string) => void
   /** Receives JSON lines of `info` and above, independent of `level`. */
@@ -35,9 +37,11 @@ export interface LogOptions {
 }
 
 /** Creates a log. Secrets are safe to log: their type masks them. */
-export function createLog({ level, json, write, keep, file }: LogOptions): Log {
+export function createLog({ level, json, brief, write, keep, file }: LogOptions): Log {
+  const text = brief ? briefLine : plainLine
+
   const streams: { readonly level: LogLevel; readonly stream: pino.DestinationStream }[] = [
-    { level, stream: { write: json ? write : line => write(plainLine(line)) } }
+    { level, stream: { write: json ? write : line => write(text(line)) } }
   ]
   if (keep) streams.push({ level: 'info', stream: { write: keep } })
   if (file) streams.push({ level: file.level, stream: file })
@@ -66,13 +70,13 @@ function logTo(level: LogLevel, stream: pino.DestinationStream): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: label => ({ level: label }) },
       // Stack traces only at level debug.
-      serializers: { err: err => (level === 'debug' ? pino.stdSerializers.err(err) : brief(err)) }
+      serializers: { err: err => (level === 'debug' ? pino.stdSerializers.err(err) : shortened(err)) }
     },
     stream
   )
 }
 
-function brief(err: unknown): unknown {
+function shortened(err: unknown): unknown {
   if (!(err instanceof Error)) return err
   return { ...('code' in err && { code: err.code }), message: err.message }
 }
@@ -82,6 +86,15 @@ export function plainLine(line: string): string {
   const { level, time, msg, ...rest } = JSON.parse(line) as Record<string, unknown>
   const details = Object.entries(rest).map(([key, value]) => `  ${key}=${plainValue(value)}`)
   return `${String(time).slice(11, 19)} ${String(level).padEnd(5)} ${msg ?? ''}${details.join('')}\n`
+}
+
+/** `warning: message (value, value)`, from one of pino's JSON lines. Keys of guests say nothing to people. */
+export function briefLine(line: string): string {
+  const { level, time: _, msg, peer: __, err, ...rest } = JSON.parse(line) as Record<string, unknown>
+  const { message = err } = (err ?? {}) as { message?: unknown }
+  const values = [...Object.values(rest), ...(err === undefined ? [] : [message])].map(plainValue)
+  const details = values.length === 0 ? '' : ` (${values.join(', ')})`
+  return `${level === 'warn' ? 'warning' : level}: ${msg ?? ''}${details}\n`
 }
 
 function plainValue(value: unknown): string {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -12,6 +12,8 @@ const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-cli-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 
 const SECRET = 'qm4jzr8tk3ow9yxa5hbdnc6e'
+const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
+const PEER = 'DHUJWe9KAAYTYrFLZxkRRJTV76699omiQLAKPTPTmu6w'
 
 function secretOf(options: Options | undefined): string | undefined {
   const entry = options?.entries[0]
@@ -220,6 +222,55 @@ test('the log: warnings unless told otherwise, as text or JSON, on stderr', asyn
   const { time, ...rest } = JSON.parse((await lines('--json'))[1]!)
   assert.deepEqual(rest, { level: 'warn', port: 5, msg: 'some warn' })
   assert.ok(Date.parse(time) > 0)
+})
+
+test('--save-secret writes a secret for its owner alone, and uses it the next time', async () => {
+  const path = join(folder, 'kept.txt')
+  const first = await runOnce(['server', '-p', '1/udp', '--save-secret', path])
+  assert.equal(statSync(path).mode & 0o777, process.platform === 'win32' ? 0o666 : 0o600)
+  const secret = readFileSync(path, 'utf8').trim()
+  assert.ok(secret.length > 20)
+  assert.ok(!first.out.includes(secret) && !first.err.includes(secret))
+  const second = await runOnce(['host', 'openarena', '--save-secret', path])
+  for (const { options } of [first, second]) {
+    const [entry] = options!.entries
+    assert.ok(entry?.mode === 'server' && entry.secret.reveal() === secret)
+  }
+  for (const [args, expected] of [
+    [['-s', 'x'], /--save-secret: cannot be combined with -s/],
+    [['--secret-file', path], /--save-secret: cannot be combined with --secret-file/]
+  ] as const) {
+    assert.match((await runOnce(['server', '-p', '1/udp', '--save-secret', path, ...args])).err, expected)
+  }
+  const nowhere = await runOnce(['server', '-p', '1/udp', '--save-secret', join(folder, 'no', 'such')])
+  assert.match(nowhere.err, /--save-secret: names .* cannot be written: ENOENT/)
+})
+
+test('colours are for terminals that know them, and for people who want them', async () => {
+  const shown = async (env: Record<string, string>, columns?: number): Promise<string> => {
+    const memory = Object.assign(new Memory(), { env, columns })
+    memory.fake.onStart = async () => {
+      const maps = [{ proto: 'udp' as const, port: 1, host: '127.0.0.1' }]
+      memory.fake.tell({ event: 'ready', mode: 'server', publicKey: KEY, ticket: 'hnat1xyz', maps })
+      memory.fake.tell({ event: 'connected', publicKey: KEY, peer: PEER, path: 'lan', host: 'abc' })
+      memory.stop()
+    }
+    assert.equal(await run(['server', '-p', '1/udp', '-s', 'x'], memory), 0)
+    return memory.out
+  }
+  const coloured = await shown({ TERM: 'xterm' }, 100)
+  assert.ok(coloured.includes('\u001b[1m  hyper-nat join hnat1xyz\u001b[0m\n'), coloured)
+  const lines = coloured.split('\n')
+  assert.ok(
+    lines.some(line => line.startsWith('\u001b[32mClient ') && line.endsWith(' connected (lan)\u001b[0m')),
+    coloured
+  )
+  for (const plain of [
+    await shown({ TERM: 'xterm', NO_COLOR: '1' }, 100),
+    await shown({ TERM: 'dumb' }, 100),
+    await shown({ TERM: 'xterm' })
+  ])
+    assert.ok(!plain.includes('\u001b'), plain)
 })
 
 test('ui begins without a file, shows the link, and opens the browser with one that works once', async () => {

@@ -57,3 +57,17 @@ test('events are logged by their weight', () => {
   createEventLog({ level: 'warn', write })({ event: 'metrics', url: 'http://x' })
   assert.deepEqual(lines, [])
 })
+
+test('people who asked for no diagnostics read sentences, without keys', () => {
+  let said = ''
+  const log = createLog({ level: 'warn', json: false, brief: true, write: line => void (said += line) })
+  log.warn({ peer: 'abc', target: '127.0.0.1:80', code: 'ECONNREFUSED' }, 'nothing listens there')
+  log.error({ err: new Error('the disk is full') }, 'a file cannot be written')
+  log.warn('that is all')
+  assert.equal(
+    said,
+    'warning: nothing listens there (127.0.0.1:80, ECONNREFUSED)\n' +
+      'error: a file cannot be written ("the disk is full")\n' +
+      'warning: that is all\n'
+  )
+})

@@ -1,0 +1,91 @@
+/** What completes a command line, beyond the commands and flags that yargs offers: games, what runs, ports of a ticket. */
+
+import type { CliContext } from './context.js'
+import { controlOf } from './shared-flags.js'
+
+/** How scripts of shells ask. */
+export const ASKS = '--get-yargs-completions'
+
+/** A word, and what it is. */
+type Offer = readonly [word: string, what: string]
+
+/** Flags of one letter, which yargs offers with two dashes. */
+const NO_FLAG = /^--\w(?=$|[:\t])/
+
+/**
+ * The words to offer.
+ * @param argv {@link ASKS}, the program, and the words so far; the last is the one to complete
+ * @param offered what yargs offers, a line each
+ */
+export async function completions(
+  argv: readonly string[],
+  offered: string,
+  context: Pick<CliContext, 'env'>
+): Promise<string> {
+  const words = argv.slice(argv.indexOf(ASKS) + 1).map(word => word.trim())
+  // Those of fish come without the program.
+  if (/(^|[\\/])hyper-nat(\.exe)?$/.test(words[0] ?? '')) words.shift()
+  const current = words.length > 1 ? words.at(-1)! : ''
+  const own = await offersFor(words, current, context)
+  const shown = own
+    .filter(([word]) => word.startsWith(current))
+    .map(offer => lineOf(offer, context.env.SHELL))
+  const rest = offered.split('\n').filter(line => line !== '' && !NO_FLAG.test(line))
+  return [...shown, ...rest].join('\n')
+}
+
+async function offersFor(
+  words: readonly string[],
+  current: string,
+  context: Pick<CliContext, 'env'>
+): Promise<Offer[]> {
+  const [command = ''] = words
+  const before = words.at(-2) ?? ''
+  if (before === '--pid') return daemons(words, context)
+  if (command === 'join' && before === '--only') return mapsOf(words)
+  if (current.startsWith('-') || before.startsWith('-')) return []
+  if (command === 'host' || command === 'games') return games()
+  if (command === 'service') return ['install', 'uninstall', 'status'].map(word => [word, ''])
+  if (command === 'completion') return ['bash', 'zsh', 'fish', 'powershell'].map(word => [word, ''])
+  return []
+}
+
+async function games(): Promise<Offer[]> {
+  const { knownGames } = await import('../games/games.js')
+  return knownGames().all.flatMap(({ id, aliases = [], name }) =>
+    [id, ...aliases].map(word => [word, name] as const)
+  )
+}
+
+/** The processes that run. */
+async function daemons(words: readonly string[], context: Pick<CliContext, 'env'>): Promise<Offer[]> {
+  const { findDaemons } = await import('../control/client.js')
+  const at = words.indexOf('--control')
+  const control = controlOf(at < 0 ? {} : { control: words[at + 1] }, context)
+  const found = await findDaemons({ control }).catch(() => [])
+  for (const one of found) one.control.close()
+  return found.map(({ who }) => [`${who.pid}`, who.file ?? 'without a file'])
+}
+
+/** The ports of the ticket that stands in the line, and what they are called. */
+async function mapsOf(words: readonly string[]): Promise<Offer[]> {
+  const text = words.find(word => /^hnat\d/i.test(word))
+  if (text === undefined) return []
+  const { decodeTicket } = await import('../identity/ticket.js')
+  try {
+    return decodeTicket(text).maps.flatMap(({ proto, port, name }) => [
+      [`${port}`, `${proto}${name === undefined ? '' : ` ${name}`}`],
+      ...(name !== undefined && /^[\w-]+$/.test(name) ? [[name, `${proto} ${port}`] as const] : [])
+    ])
+  } catch {
+    // It is typed still.
+    return []
+  }
+}
+
+/** As each shell wants it: zsh and fish show what a word is. */
+function lineOf([word, what]: Offer, shell = ''): string {
+  if (what === '') return word
+  if (shell.includes('zsh')) return `${word.replaceAll(':', '\\:')}:${what}`
+  return shell.includes('fish') ? `${word}\t${what}` : word
+}

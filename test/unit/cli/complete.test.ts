@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { decodeKey } from '../../../src/identity/encoding.js'
+import { encodeTicket } from '../../../src/identity/ticket.js'
+import { runOnce } from './memory.js'
+
+const TICKET = encodeTicket({
+  publicKey: decodeKey('EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'),
+  maps: [
+    { proto: 'tcp', port: 25_565, name: 'Minecraft' },
+    { proto: 'udp', port: 8303 }
+  ]
+})
+
+/** What is offered behind these words, the last of which has been begun. */
+async function offered(words: readonly string[], shell = '/bin/bash'): Promise<string[]> {
+  const asked = ['--get-yargs-completions', 'hyper-nat', ...words]
+  return (await runOnce(asked, { env: { SHELL: shell } })).out.trimEnd().split('\n')
+}
+
+test('host and games are completed with games, one or several', async () => {
+  const found = await offered(['host', 'minecraft-'])
+  for (const id of ['minecraft-java', 'minecraft-bedrock']) assert.ok(found.includes(id), `${found}`)
+  assert.ok(!found.includes('openarena'))
+  assert.ok((await offered(['host', 'mumble', 'open'])).includes('openarena'))
+  assert.ok((await offered(['games', 'minecraft'])).includes('minecraft'), 'aliases, too')
+  assert.ok(!(await offered(['host', 'minecraft', '-p', ''])).includes('minecraft-java'))
+  assert.ok(!(await offered(['join', 'mine'])).includes('minecraft-java'))
+})
+
+test('zsh and fish show what a word is', async () => {
+  assert.ok((await offered(['host', 'openar'], '/usr/bin/zsh')).includes('openarena:OpenArena'))
+  assert.ok((await offered(['host', 'openar'], '/usr/bin/fish')).includes('openarena\tOpenArena'))
+})
+
+test('--only is completed with the ports of the ticket, and what they are called', async () => {
+  const found = await offered(['join', TICKET, '--only', ''])
+  for (const word of ['25565', '8303', 'Minecraft']) assert.ok(found.includes(word), `${found}`)
+  assert.deepEqual((await offered(['join', TICKET.slice(0, -5), '--only', ''])).includes('25565'), false)
+})
+
+test('no flag of one letter has two dashes', async () => {
+  for (const shell of ['/bin/bash', '/usr/bin/zsh', '/usr/bin/fish'])
+    for (const command of ['client', 'join', 'ping', 'server']) {
+      const found = await offered([command, '--'], shell)
+      assert.ok(
+        found.some(word => word.startsWith('--verbose')),
+        `${found}`
+      )
+      assert.deepEqual(
+        found.filter(word => /^--\w($|[:\t])/.test(word)),
+        []
+      )
+    }
+})
+
+test('PowerShell has a script of its own', async () => {
+  const { out } = await runOnce(['completion', 'powershell'])
+  assert.match(out, /Register-ArgumentCompleter -Native -CommandName hyper-nat/)
+  assert.match(out, /hyper-nat --get-yargs-completions @words/)
+})
