@@ -28,7 +28,9 @@ staged('the library example runs', async stage => {
   stage.defer(() => rmSync(file))
   const wait =
     "await new Promise(resolve => process.stdin.once('data', resolve).once('end', resolve))\nprocess.stdin.pause()"
-  const source = block('library.md', 'mjs').replaceAll('3000', `${target.port}`).replace('// When done:', wait)
+  const source = block('library.md', 'mjs')
+    .replaceAll('3000', `${target.port}`)
+    .replace('// When done:', wait)
   assert.ok(source.includes(wait))
   writeFileSync(file, source)
   const env = { ...process.env, HYPER_NAT_BOOTSTRAP: bootstrap.join(',') }
