@@ -177,6 +177,7 @@ function isResult<C extends CommandName>(command: C, result: unknown): result is
     )
   const isWho = typeof result.pid === 'number' && typeof result.since === 'number'
   if (command === 'who') return isWho
+  if (command === 'page') return typeof result.url === 'string' && typeof result.once === 'string'
   if (command === 'status') return isWho && lists('servers', 'clients') && isObject(result.network)
   return command !== 'reload' || lists('added', 'removed', 'restart')
 }
