@@ -1,0 +1,234 @@
+/**
+ * Lines that claims of docs/security.md rest on, each with what it is broken into and a test that must notice.
+ * `test/integration/broken-lines.test.ts` breaks them one at a time.
+ */
+export interface BrokenLine {
+  /** Below src/. */
+  readonly file: string
+  /** Stands in the file once. */
+  readonly line: string
+  readonly broken: string
+  /** Below test/, and the test's name as docs/security.md has it. */
+  readonly test: readonly [file: string, name: string]
+}
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: as the source of the test has it
+const JUDGED = ['unit/access/access.test.ts', '${who} is judged'] as const
+// biome-ignore lint/suspicious/noTemplateCurlyInString: as the source of the test has it
+const BREAKS_RULES = ['sim/session-hostile.test.ts', '${name} ends this session, and no other'] as const
+const FLIPPED = ['unit/datagrams/seal.test.ts', 'each flipped bit is seen, and moves nothing'] as const
+const MAY_USE = [
+  'unit/access/access.test.ts',
+  'a guest may use its maps, in their protocol, and devices up to the limit'
+] as const
+
+export const BROKEN_LINES: readonly BrokenLine[] = [
+  // --- access ---
+  {
+    file: 'access/access.ts',
+    line: 'if (!grant) return this.isPrivate ? NOT_INVITED : ANYBODY',
+    broken: 'if (!grant) return ANYBODY',
+    test: JUDGED
+  },
+  {
+    file: 'access/access.ts',
+    line: 'return grant.expires <= now ? INVITE_EXPIRED : grant',
+    broken: 'return grant',
+    test: JUDGED
+  },
+  {
+    file: 'access/access.ts',
+    line: 'return this.isPrivate && this.judge(key, now) instanceof HyperNatError',
+    broken: 'return false',
+    test: JUDGED
+  },
+  {
+    file: 'access/access.ts',
+    line: 'return maps === null || maps.has(mapKey(map))',
+    broken: 'return true',
+    test: MAY_USE
+  },
+  {
+    file: 'access/access.ts',
+    line: 'return devices < (maxDevices ?? most) ? null : TOO_MANY_DEVICES',
+    broken: 'return null',
+    test: MAY_USE
+  },
+  {
+    file: 'access/players.ts',
+    line: 'if (!this.#taken.has(number)) return number',
+    broken: 'return number',
+    test: ['unit/access/players.test.ts', 'two guests who are here never share an address']
+  },
+  {
+    file: 'server/guests.ts',
+    line: 'return guest && b4a.equals(guest.key, key) ? guest : undefined',
+    broken: 'return guest',
+    test: [
+      'unit/server/guests.test.ts',
+      'a session is found by its name, and only by the client who began it'
+    ]
+  },
+  {
+    file: 'server/guests.ts',
+    line: 'const out = this.#greediest(strangers)',
+    broken: 'const out = undefined as Guest | undefined',
+    test: [
+      'unit/server/guests.test.ts',
+      'a guest with a name takes the place of a stranger: of the one with most sessions, and the latest of them'
+    ]
+  },
+  {
+    file: 'server/shared-maps.ts',
+    line: 'return map?.proto === proto && mayUse(grant, map) ? map : undefined',
+    broken: 'return map',
+    test: [
+      'unit/server/shared-maps.test.ts',
+      'a grant opens a map by its number, its protocol, and with permission'
+    ]
+  },
+  {
+    file: 'session/handshake.ts',
+    line: 'if (!sodium.sodium_memcmp(proof, proofOf(sharedKey, link.handshakeHash))) {',
+    broken: 'if (proof.byteLength === 0) {',
+    test: ['unit/session/handshake.test.ts', 'a proof from another handshake is worth nothing']
+  },
+  {
+    file: 'flows/tcp-flows.ts',
+    line: 'if (!flow && (id === 0 || id > this.#highest))',
+    broken: 'if (id < 0)',
+    test: BREAKS_RULES
+  },
+  {
+    file: 'identity/guest.ts',
+    line: '[CONTEXT, nonce, b4a.from(name)]',
+    broken: '[CONTEXT, b4a.from(name)]',
+    test: [
+      'unit/identity/guest.test.ts',
+      'another name, nonce or secret gives another key, and none is the server'
+    ]
+  },
+  {
+    file: 'ui/keys.ts',
+    line: 'return equal(authorization.slice(SCHEME.length), this.token)',
+    broken: 'return this.token.startsWith(authorization.slice(SCHEME.length))',
+    test: ['unit/ui/keys.test.ts', 'only the whole token is let in, and each start has another']
+  },
+  {
+    file: 'control/place.ts',
+    line: 'return found.isDirectory() && found.uid === uid && (found.mode & OTHERS) === 0',
+    broken: 'return found.isDirectory()',
+    test: ['unit/control/place.test.ts', 'a folder of ours is for its owner only, or not used']
+  },
+  // --- sealing ---
+  {
+    file: 'datagrams/seal.ts',
+    line: 'const counter = this.#counter++',
+    broken: 'const counter = this.#counter',
+    test: ['unit/datagrams/seal.test.ts', 'OpenSSL opens what we seal, and no counter comes twice']
+  },
+  {
+    file: 'datagrams/seal.ts',
+    line: "if (!this.#window.accept(high * TWO_32 + this.#view.getUint32(0, true))) return 'replayed'",
+    broken: '',
+    test: ['unit/datagrams/seal.test.ts', 'a copy is dropped']
+  },
+  {
+    file: 'datagrams/seal.ts',
+    line: "} catch {\n      return 'forged'",
+    broken: '} catch {',
+    test: FLIPPED
+  },
+  {
+    file: 'datagrams/seal.ts',
+    line: "} catch {\n      return 'forged'",
+    broken:
+      "} catch {\n      this.#window.accept(high * TWO_32 + this.#view.getUint32(0, true))\n      return 'forged'",
+    test: FLIPPED
+  },
+  {
+    file: 'datagrams/replay.ts',
+    line: '} else if (this.#newest - counter >= this.#size) {',
+    broken: '} else if (counter < 0) {',
+    test: ['unit/datagrams/seal.test.ts', 'late ones are taken within the window, and not behind it']
+  },
+  // --- limits ---
+  {
+    file: 'access/handshakes.ts',
+    line: 'if (!bucket.has(1, now) || !(known || this.#strangers.has(1, now))) return false',
+    broken: 'if (!(known || this.#strangers.has(1, now))) return false',
+    test: [
+      'unit/access/handshakes.test.ts',
+      'a flood from one address is held to its rate, and others do not notice'
+    ]
+  },
+  {
+    file: 'access/handshakes.ts',
+    line: 'if (!known) this.#strangers.take(1)',
+    broken: '',
+    test: [
+      'unit/access/handshakes.test.ts',
+      'a flood from many addresses is held to the rate of all strangers'
+    ]
+  },
+  {
+    file: 'flows/rate-limiter.ts',
+    line: 'if (!this.#flows || this.#flows.enter()) {',
+    broken: 'if (this.#flows !== undefined) {',
+    test: [
+      'unit/flows/rate-limiter.test.ts',
+      'flows beyond the burst wait for the rate, in their order, and none is lost'
+    ]
+  },
+  {
+    file: 'server/guests.ts',
+    line: 'this.of(key)[0]?.session.deps.rateLimiter ??',
+    broken: '(null as RateLimiter | null) ??',
+    test: [
+      'unit/server/guests.test.ts',
+      'sessions of one key share a rate limiter, and a lone guest gets a multiple of the rates'
+    ]
+  },
+  {
+    file: 'session/frame-reader.ts',
+    line: 'if (!this.deps.rateLimiter!.unread.borrow(cost)) return false',
+    broken: 'this.deps.rateLimiter!.unread.charge(cost)',
+    test: [
+      'unit/session/frame-reader.test.ts',
+      'what waits is bounded over all connections of a guest, and given back as it is read'
+    ]
+  },
+  {
+    file: 'session/session.ts',
+    line: 'if (this.#scheduler.controlCost <= this.deps.limits.controlBytes) return',
+    broken: 'if (this.#scheduler.controlCost >= 0) return',
+    test: [
+      'sim/session-hostile.test.ts',
+      'opens of maps that are not shared, whose answers are never taken, do not fill the memory'
+    ]
+  },
+  {
+    file: 'sockets/resources.ts',
+    line: "while (key.isOver && key.endLargest() === 'flow');",
+    broken: '',
+    test: [
+      'unit/sockets/resources.test.ts',
+      'a key over its limit loses its largest flows, others keep theirs, and memory is given back'
+    ]
+  },
+  {
+    file: 'sockets/resources.ts',
+    line: 'const greediest = this.#greediest(one => one.memory.used, keys)',
+    broken: 'const greediest = this.#greediest(one => -one.memory.used, keys)',
+    test: [
+      'unit/sockets/resources.test.ts',
+      'when the process is short, the greediest key loses flows first, and the log says so once'
+    ]
+  },
+  {
+    file: 'sockets/udp-target.ts',
+    line: 'if (this.#waiting.length >= MAX_WAITING || !this.#deps.waiting.borrow(payload.byteLength)) return',
+    broken: 'this.#deps.waiting.charge(payload.byteLength)',
+    test: ['unit/sockets/udp-target.test.ts', 'flows of one name share a look-up and a budget for what waits']
+  }
+]
