@@ -10,9 +10,11 @@ import { outsideAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
+import { LastAddresses } from './last-addresses.js'
 import { MessageBlocks, secretStreams } from './message-stream.js'
 import type { NatFinding } from './nat.js'
 import { type NetworkChange, NetworkWatch } from './network-watch.js'
+import { isHomeAddress } from './path.js'
 import type { PortMappingState } from './port-mapping.js'
 import { BOTH_RANDOM, RandomNats } from './random-nats.js'
 import { Reachability } from './reachability.js'
@@ -60,6 +62,8 @@ export class Node {
   readonly #createSecretStream: HyperDHT.CreateSecretStream
   readonly #log: Log
   readonly #links = new Set<StreamLink>()
+  /** Where servers were reached last. */
+  readonly #lastAddresses: LastAddresses
   /** Announce each server again. */
   readonly #announced = new Set<() => void>()
   readonly #watch: NetworkWatch
@@ -84,6 +88,7 @@ export class Node {
     if (this.#udx) this.#udx.isLocal = (host, port) => this.#isOwnRelay(host, port)
     this.#reachability = new Reachability(this.#dht, network.portMapping !== false, limits, log)
     this.#randomNats = new RandomNats(this.#dht, limits.knownHosts)
+    this.#lastAddresses = new LastAddresses(limits.knownHosts)
     this.#starting = this.#start(limits.reachMs)
     this.#dialRelay = this.#dht.relayThrough(this.#relays, limits.relayRestMs)
     this.#watch = new NetworkWatch(
@@ -262,7 +267,9 @@ export class Node {
       firewall: async (clientKey: Uint8Array, _: unknown, { host, port }: HyperDHT.Address) => {
         const byTcp = host === LOOPBACK ? this.#endpoint?.clientOf(port) : null
         if (byTcp) return hides(clientKey, byTcp)
-        return hides(clientKey, host) || (this.#dht.firewalled && !(await announcement.held()))
+        if (hides(clientKey, host)) return true
+        // From the LAN somebody comes straight here, without the network.
+        return this.#dht.firewalled && !isHomeAddress(host) && !(await announcement.held())
       },
       ...(relayThrough && { relayThrough })
     }
@@ -351,57 +358,78 @@ export class Node {
     done: (result: StreamLink | HyperNatError) => void,
     relayAddresses: readonly HyperDHT.Address[]
   ): () => void {
+    const streams = new Set<SecretStream>()
+    const punches = this.#dht.randomPunches
     let settled = false
-    const settle = (result: StreamLink | HyperNatError): void => {
-      if (settled) return
+    /** Why the network does not lead there. */
+    let failure = 'CLOSED'
+    const end = (): void => {
       settled = true
       clearTimeout(timer)
+      for (const stream of streams) stream.destroy()
+    }
+    const settle = (result: StreamLink | HyperNatError): void => {
+      if (settled) return
+      end()
       done(result)
     }
-    const relayThrough = this.#dialRelay
-    const stream = this.#dht.connect(key, {
-      keyPair,
-      createSecretStream: this.#createSecretStream,
-      relayAddresses: [...(this.#fallback?.servers ?? []), ...relayAddresses],
-      holepunch: theirs => {
-        this.#randomNats.learn(key, theirs)
-        return true
-      },
-      ...(relayThrough && { relayThrough })
-    })
-    const punches = this.#dht.randomPunches
-    const fail = (code: string): void => {
+    const fail = (): void => {
+      if (settled) return
       this.#fallback?.check()
       if (this.#dht.nodeCount === 0) return settle(OFFLINE)
-      const bothRandom = this.#randomNats.areBothRandom(code, punches, performance.now())
-      settle(dialError(bothRandom ? BOTH_RANDOM : code))
+      const bothRandom = this.#randomNats.areBothRandom(failure, punches, performance.now())
+      settle(dialError(bothRandom ? BOTH_RANDOM : failure))
+    }
+    const open = (options: HyperDHT.ConnectOptions, onfailed: (code: string) => void): void => {
+      const stream = this.#dht.connect(key, {
+        keyPair,
+        createSecretStream: this.#createSecretStream,
+        ...options
+      })
+      streams.add(stream)
+      const failed = (code: string): void => {
+        if (!streams.delete(stream) || settled) return
+        this.#log.debug({ code }, 'dial failed')
+        onfailed(code)
+        if (streams.size === 0) fail()
+      }
+      this.#whenOpen(stream, link => {
+        if (settled) return link.destroy()
+        streams.delete(stream)
+        this.#awaitPacket(stream, link)
+        this.#lastAddresses.note(key, stream)
+        settle(link)
+      })
+      stream.on('error', (err: unknown) => failed(codeOf(err)))
+      stream.on('close', () => failed('CLOSED'))
     }
     const timeUp = (): void => {
-      fail('TIMEOUT')
-      stream.destroy()
+      failure = 'TIMEOUT'
+      fail()
     }
     let timer = setTimeout(() => {
       // Ports are being tried at random, which takes its time; a new dial would have to rest before it does so again.
       if (this.#dht.randomPunches > punches) timer = setTimeout(timeUp, this.#limits.randomPunchMs)
       else timeUp()
     }, this.#limits.dialMs)
-    this.#whenOpen(stream, link => {
-      if (settled) return link.destroy()
-      this.#awaitPacket(stream, link)
-      settle(link)
-    })
-    stream.on('error', (err: unknown) => {
-      if (settled) return
-      const code = codeOf(err)
-      this.#log.debug({ code }, 'dial failed')
-      fail(code)
-    })
-    stream.on('close', () => fail('CLOSED'))
-    return () => {
-      settled = true
-      clearTimeout(timer)
-      stream.destroy()
-    }
+    const relayThrough = this.#dialRelay
+    open(
+      {
+        relayAddresses: [...(this.#fallback?.servers ?? []), ...relayAddresses],
+        holepunch: theirs => {
+          this.#randomNats.learn(key, theirs)
+          return true
+        },
+        ...(relayThrough && { relayThrough })
+      },
+      code => {
+        failure = code
+      }
+    )
+    // Beside it, since a dead address costs seconds. Whoever is still there answers without the network.
+    const last = this.#lastAddresses.of(key)
+    if (last) open({ relayAddresses: [last], holepunch: () => false }, noop)
+    return end
   }
 
   /** hyperdht's stream is open when it has sent something: ends one that goes nowhere. */

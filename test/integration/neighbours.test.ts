@@ -1,0 +1,37 @@
+/** Clients that come back to a server whose address they know, while the DHT is away. */
+import assert from 'node:assert/strict'
+import type { DaemonEvent } from '../../src/events.js'
+import { HyperNat } from '../../src/index.js'
+import { connectTcp, readSome } from '../support/clients.js'
+import { until } from '../support/deadline.js'
+import { listenTcpEcho } from '../support/servers.js'
+import { newSecret, staged } from '../support/stage.js'
+
+staged('a client comes back to a server whose address it knows without the DHT', async stage => {
+  const testnet = await stage.testnet()
+  const { bootstrap } = testnet
+  const target = await stage.use(listenTcpEcho())
+  const there = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const here = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const maps = [{ proto: 'tcp' as const, port: target.port }]
+  const { publicKey } = await there.share({ secret: newSecret(), maps })
+  const connected: DaemonEvent[] = []
+  here.on('event', event => {
+    if (event.event === 'connected') connected.push(event)
+  })
+  const { maps: opened } = await here.open({ publicKey, maps: [{ ...maps[0]!, localPort: 0 }] })
+  await until(20_000, 'it is connected', () => connected.length === 1)
+  const socket = await connectTcp(opened[0]!.localPort)
+  const exchange = async (text: string): Promise<void> => {
+    socket.write(text)
+    assert.equal(String(await readSome(socket, text.length)), text)
+  }
+  await exchange('before')
+  await testnet.close()
+  here.reconnect()
+  const started = performance.now()
+  await until(10_000, 'it is connected again', () => connected.length === 2)
+  assert.ok(performance.now() - started < 5000)
+  await exchange('the same connection goes on')
+  socket.destroy()
+})

@@ -1,0 +1,45 @@
+// Two computers in one home whose internet is away.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pause } from '../support/deadline.js'
+import { Pair } from './pair.js'
+import { lab, skip, useLab } from './side.js'
+
+/** How long flows may take to move again once packets can. */
+const BACK_WITHIN_MS = 5000
+
+useLab()
+
+test('neighbours go on after a cable was out, though the internet is away', {
+  skip,
+  timeout: 120_000
+}, async t => {
+  const [there, here] = (await lab.lan(2)) as [
+    Awaited<ReturnType<typeof lab.home>>,
+    Awaited<ReturnType<typeof lab.home>>
+  ]
+  const pair = new Pair(lab, there, here)
+  try {
+    assert.equal((await pair.meet()).path, 'lan', pair.describe())
+    let returned = 0
+    const steady = await pair.steadily(async () => {
+      await lab.unplug(here.uplink)
+      await lab.unplug(here.cable)
+      await pause(45_000)
+      await lab.plugIn(here.cable)
+      returned = Date.now()
+      await pause(BACK_WITHIN_MS + 2000)
+    })
+    const { tcp, tcpudp, udp } = steady
+    for (const [proto, { until, ms }] of Object.entries({ tcp, tcpudp, udp })) {
+      const backMs = Math.max(0, until - returned)
+      t.diagnostic(`${proto}: back after ${backMs} ms; silent for ${ms} ms`)
+      assert.ok(ms > 10_000, 'it was cut off')
+      assert.ok(backMs <= BACK_WITHIN_MS, `${proto} moved again after ${backMs} ms\n${pair.describe()}`)
+    }
+    await pair.check()
+  } finally {
+    await lab.plugIn(here.uplink)
+    await pair.close()
+  }
+})
