@@ -6,6 +6,7 @@
  *
  * Nothing runs while nobody looks.
  */
+import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
@@ -16,6 +17,7 @@ import { HttpServer } from '../http/server.js'
 import type { UiLimits } from '../limits.js'
 import type { Journal } from '../log/journal.js'
 import type { Log } from '../log/log.js'
+import { isOwnConnection } from '../programs/connection-owner.js'
 import { readAny, shippedPath } from '../shipped.js'
 import type { Status } from '../status.js'
 import { type Clock, wallClock } from '../util/clock.js'
@@ -160,7 +162,12 @@ export class Ui {
     )
     app.post('/api/enter', async c => {
       const { code } = ((await bodyOf(c)) ?? {}) as { code?: unknown }
-      const token = typeof code === 'string' ? this.#keys.exchange(code) : undefined
+      const { remotePort = 0 } = (c.env as HttpBindings).incoming.socket
+      // Other users of this computer may have read it in the arguments of the browser.
+      const isOwn = typeof code === 'string' && (await isOwnConnection(remotePort, this.#port))
+      if (typeof code === 'string' && !isOwn)
+        log.warn('another user of this computer has tried a link to the page')
+      const token = isOwn ? this.#keys.exchange(code) : undefined
       return token === undefined ? strange(c) : c.json({ token })
     })
     app.use('/api/*', async (c, next) => {

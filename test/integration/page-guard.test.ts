@@ -1,5 +1,6 @@
 // The page's server alone, asked by programs that are no browser: who gets in, and how much of it there is.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import net from 'node:net'
@@ -175,6 +176,26 @@ staged('what is too much is turned away, and leaves nothing behind', async stage
   late.on('error', () => {})
   await once(late, 'close')
 })
+
+staged(
+  'a code that another user has read is worth nothing to them',
+  async stage => {
+    const page = await door(stage)
+    const body = JSON.stringify({ code: page.code })
+    const source = `fetch('http://127.0.0.1:${page.port}/api/enter', { method: 'POST', body: ${JSON.stringify(body)} })
+    .then(({ status }) => console.log('status', status))`
+    const status = await new Promise<string>((resolve, reject) => {
+      const options = { uid: 65_534, gid: 65_534, cwd: '/' }
+      execFile(process.execPath, ['-e', source], options, (err, stdout) =>
+        err ? reject(err) : resolve(stdout)
+      )
+    })
+    assert.equal(status, 'status 401\n')
+    const { text } = await page.ask('/api/enter', { method: 'POST', body })
+    assert.deepEqual(JSON.parse(text), { token: page.token }, 'the code still holds')
+  },
+  { skip: process.getuid?.() !== 0 && 'only root can run programs as somebody else' }
+)
 
 staged('requests that are never finished give their places back in 2 s', async stage => {
   const page = await door(stage)
