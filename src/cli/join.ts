@@ -48,6 +48,7 @@ export const join: Command = {
       type: 'string',
       describe: 'File with the key that identifies you to servers (one for each server)'
     },
+    yes: { type: 'boolean', describe: 'Open many ports, or those of well-known services, without asking' },
     anonymous: { type: 'boolean', describe: 'Use a new key each time: servers do not recognize you' },
     ...relayFlag,
     ...runFlags
@@ -63,7 +64,7 @@ export const join: Command = {
 
 async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { decodeTicket, encodeTicket } = await import('../identity/ticket.js')
-  const { joinEntries, joinOptions } = await import('../options/join.js')
+  const { joinEntries, joinOptions, surpriseOf } = await import('../options/join.js')
   const { OptionsError } = await import('../errors.js')
   const { ticketIn } = await import('../options/pasted-ticket.js')
   const [only, strays] = apart(words(args, 'only'))
@@ -106,6 +107,11 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     args,
     context
   )
+  const surprise = surpriseOf(entries, args['local-port'] !== undefined || args.offset !== undefined)
+  if (surprise !== undefined && !args.yes) {
+    const message = `${surprise}. If you trust whoever gave it to you, join with --yes; --only opens some of them, -l puts them elsewhere`
+    throw new OptionsError([{ path: 'TICKET', message }], 'BAD_USAGE')
+  }
   const warnings = [...asked.warnings, ...own]
   const running = args.save ? await runningFrom(path, args, context) : null
   if (running) return { warnings, task: handOver(running, entries, save, path, args) }

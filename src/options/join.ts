@@ -231,3 +231,37 @@ function localPortsOf(ports: readonly number[], flags: JoinFlags, faults: Fault[
   }
   return new Map(ports.map(port => [port, port]))
 }
+
+/** Ports that a ticket may open without anybody being asked: more than the largest recipe has. */
+const FEW_PORTS = 150
+
+/** So many of them are named. */
+const SHOWN_PORTS = 100
+
+/** Ports below are those of services of the system. */
+const FIRST_FREE_PORT = 1024
+
+/** Others, of TCP, at which programs of this computer expect its own services, and tell them passwords. */
+const SERVICE_PORTS: ReadonlySet<number> = new Set([
+  1433, 1521, 2375, 3306, 3389, 5432, 5672, 5900, 5985, 6379, 9200, 11211, 27017
+])
+
+/**
+ * What whoever joins should know first, as the rest of a sentence: so many ports, or those of services here.
+ * @param chosen whether the local ports were named by whoever joins
+ */
+export function surpriseOf(entries: readonly ClientEntry[], chosen: boolean): string | undefined {
+  const ports = (some: readonly ClientEntry[]): string => {
+    const all = [...new Set(some.map(({ localPort }) => localPort))].sort((a, b) => a - b)
+    return formatPorts(all.slice(0, SHOWN_PORTS)) + (all.length > SHOWN_PORTS ? ',..' : '')
+  }
+  if (entries.length > FEW_PORTS) return `opens ${entries.length} ports on this computer: ${ports(entries)}`
+  const services = entries.filter(isAtService)
+  if (chosen || services.length === 0) return undefined
+  return `opens ports where programs on this computer look for its own services: ${ports(services)}`
+}
+
+function isAtService({ proto, localPort }: ClientEntry): boolean {
+  if (localPort === 0) return false
+  return localPort < FIRST_FREE_PORT || (proto !== 'udp' && SERVICE_PORTS.has(localPort))
+}

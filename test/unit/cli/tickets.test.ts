@@ -54,7 +54,7 @@ test('join takes a ticket in one piece, in several, and behind a list', async ()
 test('join comes with a key that is kept for the server, of its own for each', async () => {
   const other = encodeTicket({
     publicKey: keyPairOf(new Secret('another')).publicKey,
-    maps: [{ proto: 'tcp', port: 1 }]
+    maps: [{ proto: 'tcp', port: 2001 }]
   })
   const identity = async (...args: string[]): Promise<string | undefined> =>
     (await runOnce(['join', ...args])).options!.identity
@@ -68,7 +68,7 @@ test('join comes with a key that is kept for the server, of its own for each', a
   assert.equal(await identity(TICKET, '--anonymous'), undefined)
   assert.equal(await identity(TICKET, '--identity', 'my.key'), 'my.key')
   // An invite is a key already.
-  const invite = { publicKey: decodeKey(KEY), maps: [{ proto: 'tcp' as const, port: 1 }] }
+  const invite = { publicKey: decodeKey(KEY), maps: [{ proto: 'tcp' as const, port: 2001 }] }
   assert.equal(await identity(encodeTicket({ ...invite, invite: new Uint8Array(32).fill(1) })), undefined)
   const { code, err } = await runOnce(['join', TICKET, '--anonymous', '--identity', 'my.key'])
   assert.equal(code, 2)
@@ -77,7 +77,7 @@ test('join comes with a key that is kept for the server, of its own for each', a
 
 test('a key that cannot be kept keeps nobody from joining', async () => {
   const publicKey = keyPairOf(new Secret('a third')).publicKey
-  const ticket = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 1 }] })
+  const ticket = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 2001 }] })
   // A folder stands where the file should be.
   mkdirSync(identityFileFor(publicKey), { recursive: true })
   const { options, code } = await runOnce(['join', ticket])
@@ -87,6 +87,30 @@ test('a key that cannot be kept keeps nobody from joining', async () => {
     options!.warnings.find(one => one.code === 'IDENTITY_NOT_KEPT')?.message ?? '',
     /cannot be used \(EISDIR\).* a new guest each time you join$/
   )
+})
+
+test('a ticket that opens many ports, or those of services, is joined with --yes only', async () => {
+  const ticket = (...ports: number[]): string =>
+    encodeTicket({ publicKey: decodeKey(KEY), maps: ports.map(port => ({ proto: 'tcp', port })) })
+  const many = ticket(...Array.from({ length: 4096 }, (_, i) => 20_000 + i))
+  const services = ticket(22, 5432, 25_565)
+  for (const [joined, told] of [
+    [many, /opens 4096 ports on this computer: 20000-20099,\.\.\. .*--yes/],
+    [services, /look for its own services: 22,5432\. .*--yes/]
+  ] as const) {
+    const { code, err, options } = await runOnce(['join', joined])
+    assert.deepEqual([code, options], [2, undefined])
+    assert.match(err, told)
+    assert.equal((await runOnce(['join', joined, '--yes'])).code, 0)
+  }
+  // Who names the local ports knows them; who leaves the services out is not told of them.
+  for (const more of [
+    ['-l', '2022,5432,25565'],
+    ['--offset', '1000'],
+    ['--only', '25565']
+  ])
+    assert.equal((await runOnce(['join', services, ...more])).code, 0, more.join(' '))
+  assert.equal((await runOnce(['join', many, '-l', '20000-24095'])).code, 2)
 })
 
 // [what, arguments, the code, a part of the message]

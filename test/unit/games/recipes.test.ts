@@ -8,6 +8,8 @@ import { asksOn } from '../../../src/games/discovery.js'
 import { parseRecipe } from '../../../src/games/games.js'
 import { portsOfGame, type Recipe, recipeJsonSchema } from '../../../src/games/recipe.js'
 import { announcedPort, announcementOf } from '../../../src/lan/port-field.js'
+import type { ClientEntry } from '../../../src/options/entry.js'
+import { surpriseOf } from '../../../src/options/join.js'
 import { root } from '../root.js'
 
 const folder = join(root, 'config', 'games')
@@ -226,3 +228,13 @@ for (const [id, port, expected] of MOVED) {
     assert.equal(list(parseRecipe(read(id), id), false, [port]), expected)
   })
 }
+
+test('no recipe has so many ports that joining its game has to be allowed', () => {
+  for (const { id, ports } of recipes) {
+    const entries = ports.flatMap(({ port, proto }) => {
+      const [first, last = first] = `${port}`.split('-').map(Number) as [number, number?]
+      return Array.from({ length: last - first + 1 }, (_, i) => ({ proto, localPort: first + i }))
+    })
+    assert.equal(surpriseOf(entries as unknown as ClientEntry[], true), undefined, id)
+  }
+})
