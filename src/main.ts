@@ -2,6 +2,7 @@
 /** The process around the command line: argv, streams, signals, exit code. The only place that ends the process. */
 
 import { spawn } from 'node:child_process'
+import { closeSync } from 'node:fs'
 import { type CliContext, EXIT, type StopReason } from './cli/context.js'
 import { ownName } from './cli/own-name.js'
 import { cacheCompiledCode, tuneEngine } from './engine.js'
@@ -69,6 +70,12 @@ const context: CliContext = {
   stdout: text => void (mute || process.stdout.write(text)),
   stderr: text => void process.stderr.write(text),
   readStdin,
+  pipes: () => ({
+    input: process.stdin,
+    output: process.stdout,
+    isTerminal: process.stdin.isTTY === true,
+    closeOutput
+  }),
   stopped,
   closeMs: CLOSE_MS,
   openBrowser,
@@ -132,4 +139,18 @@ async function readStdin(): Promise<Uint8Array> {
   const chunks: Buffer[] = []
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks)
+}
+
+/** Node.js keeps stdout open, whatever is asked of the stream. */
+function closeOutput(): Promise<void> {
+  return new Promise(resolve =>
+    process.stdout.end(() => {
+      try {
+        closeSync(1)
+      } catch {
+        // It is closed already.
+      }
+      resolve()
+    })
+  )
 }

@@ -1,5 +1,6 @@
 /** What the command line uses of its process; tests have an in-memory twin. */
 
+import type { Readable, Writable } from 'node:stream'
 import type { DaemonEvent, ServiceEvent } from '../events.js'
 import type { Journal } from '../log/journal.js'
 import type { Log } from '../log/log.js'
@@ -7,6 +8,15 @@ import type { Options } from '../options/entry.js'
 
 /** `reader gone`: stdout is a pipe that was closed at its other end. */
 export type StopReason = 'signal' | 'reader gone'
+
+export interface Pipes {
+  readonly input: Readable
+  readonly output: Writable
+  /** Whether the input is a terminal, which does not end. */
+  readonly isTerminal: boolean
+  /** Says the end to whoever reads the output; resolves when all has been taken. */
+  readonly closeOutput: () => Promise<void>
+}
 
 export interface CliContext {
   /** The words by which the program is started again here. */
@@ -19,6 +29,8 @@ export interface CliContext {
   readonly stderr: (text: string) => void
   /** Reads all of stdin, for a secret from a pipe. */
   readonly readStdin: () => Promise<Uint8Array>
+  /** stdin and stdout as bytes, for a command that writes nothing else there. */
+  readonly pipes: () => Pipes
   /** Resolves when the process is asked to stop: by a signal, or because stdout was closed. */
   readonly stopped: Promise<StopReason>
   /** How long a daemon may take to close before the process exits without it, in milliseconds. */

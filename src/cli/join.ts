@@ -3,11 +3,12 @@
 import type { FoundDaemon } from '../control/client.js'
 import type { ClientMapInfo } from '../events.js'
 import { CONTROL_LIMITS, LIMITS } from '../limits.js'
-import type { ClientEntry, Warning } from '../options/entry.js'
+import type { ClientEntry } from '../options/entry.js'
 import { type Arguments, type Command, type Job, type Task, text, words } from './command.js'
 import { type CliContext, EXIT } from './context.js'
 import { DEFAULT_FILE } from './file.js'
 import type { GameOf } from './join-hints.js'
+import { keptIdentity } from './kept-identity.js'
 import { besideOwnGame } from './own-server.js'
 import { runFlags } from './run-flags.js'
 import { runningFrom } from './running.js'
@@ -133,21 +134,6 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
           }
         }
       : {})
-  }
-}
-
-/** The file with this computer's key for a server, which games know a player by. Where it cannot be kept, one does without. */
-async function keptIdentity(publicKey: Uint8Array, warnings: Warning[]): Promise<string | undefined> {
-  const { identityFileFor, loadIdentity } = await import('../options/identity-file.js')
-  const file = identityFileFor(publicKey)
-  try {
-    await loadIdentity(file)
-    return file
-  } catch (err) {
-    const why = err instanceof Error ? err.message : String(err)
-    const message = `${why}. Until this is fixed, the server sees a new guest each time you join`
-    warnings.push({ code: 'IDENTITY_NOT_KEPT', path: 'TICKET', message })
-    return undefined
   }
 }
 

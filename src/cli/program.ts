@@ -10,6 +10,7 @@ import { bootstrap } from './bootstrap.js'
 import { client } from './client.js'
 import type { Arguments, Command } from './command.js'
 import { completion } from './completion.js'
+import { connect } from './connect.js'
 import { doctor } from './doctor.js'
 import { file } from './file.js'
 import { games } from './games.js'
@@ -40,7 +41,7 @@ const WIDEST = 110
 
 export const groups: readonly CommandGroup[] = [
   { title: 'Play', commands: [ui, host, join, games, learn] },
-  { title: 'Share', commands: [server, client, ticket, invite, revoke, invites] },
+  { title: 'Share', commands: [server, client, connect, ticket, invite, revoke, invites] },
   { title: 'Run', commands: [service, reload, stop] },
   { title: 'Look', commands: [status, logs, doctor, ping] },
   { title: 'Advanced', commands: [keygen, id, relay, bootstrap, completion] }

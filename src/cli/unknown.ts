@@ -31,7 +31,6 @@ const SYNONYMS: Record<string, string> = {
 const COMMAND_SYNONYMS: Record<string, string> = {
   share: 'server',
   recipes: 'games',
-  connect: 'join',
   open: 'join',
   check: 'doctor',
   diagnose: 'doctor',

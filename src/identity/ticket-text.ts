@@ -68,11 +68,6 @@ export function ticketBody(text: string): Uint8Array {
   return bodyOf(symbolsOfText(text))
 }
 
-/** Whether a text looks like a ticket, whole or not: a key has no such beginning and length. */
-export function looksLikeTicket(text: string): boolean {
-  return /hnat\d/i.test(text)
-}
-
 /** The symbols behind the prefix. */
 function symbolsOfText(given: string): number[] {
   if (given.length > TEXT_MAX) throw bad('is too long for one')

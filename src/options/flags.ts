@@ -11,6 +11,7 @@ import { codeOf, type ErrorCode, type Fault, InputError, OptionsError } from '..
 import { decodeKey } from '../identity/encoding.js'
 import { GuestKey } from '../identity/guest.js'
 import { decodeTicket } from '../identity/ticket.js'
+import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import { isIPv4Loopback } from '../text/address.js'
 import { formatPorts, parsePorts, splitPorts } from '../text/ports.js'
 import { type AccessFlags, accessFaults, accessOf, accessPlaces } from './access-flags.js'
@@ -62,9 +63,6 @@ export interface ReachFlags extends NetworkFlags {
   /** In place of the public key; it names DHT nodes and relays, too. */
   readonly ticket?: string | undefined
 }
-
-/** What begins like a ticket was meant to be one. */
-const TICKET = /^hnat\d/i
 
 /** A network to use, and a server to reach in it. */
 export interface Reach {
@@ -212,7 +210,7 @@ export function reachOptions(flags: ReachFlags, keyNeeded: boolean): Reach {
   const places = networkPlaces(flagPlaces({ ticket: 'TICKET' }, String), flags)
   const given = judge(() => checkNetwork(withNetwork({}, flags), places)) ?? {}
   const { publicKey } = flags
-  const text = flags.ticket ?? (publicKey !== undefined && TICKET.test(publicKey) ? publicKey : undefined)
+  const text = flags.ticket ?? (publicKey !== undefined && looksLikeTicket(publicKey) ? publicKey : undefined)
   const ticket = text === undefined ? undefined : decodeTicket(text)
   const key = ticket?.publicKey ?? (publicKey === undefined ? undefined : judge(() => decodeKey(publicKey)))
   if (publicKey !== undefined && flags.ticket !== undefined) {

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
 import type { CliContext, RunningDaemon, StopReason } from '../../../src/cli/context.js'
 import { run } from '../../../src/cli/run.js'
 import type { DaemonEvent } from '../../../src/events.js'
@@ -53,6 +54,12 @@ export class Memory implements CliContext {
     this.stop = () => resolve('signal')
   })
 
+  pipes = () => ({
+    input: Readable.from([this.stdin]),
+    output: new PassThrough(),
+    isTerminal: false,
+    closeOutput: async () => {}
+  })
   stdout = (text: string): void => {
     this.out += text
   }

@@ -80,13 +80,13 @@ test('a public key of digits stays text', async () => {
 // [line, place and part of the message of each fault]
 const REFUSED: [string, [string, RegExp][]][] = [
   ['sever -p 1', [['sever', /^is not a command; did you mean "server"\?/]]],
-  ['conect', [['conect', /did you mean "join"/]]],
+  ['conect', [['conect', /did you mean "connect"/]]],
   ['minecraft', [['minecraft', /it is a game: hyper-nat host minecraft$/]]],
   ['list', [['list', /"status" lists what runs, "games" lists the games/]]],
   ['server -p 80 -s x -P 81', [['-P', /^is unknown; did you mean -p\?/]]],
   [`client -r 80 -k ${KEY} --tcp`, [['--tcp', /^is unknown; did you mean --protocol tcp\?/]]],
   ['help frobnicate', [['frobnicate', /^is not a command/]]],
-  ['connect', [['connect', /did you mean "join"/]]],
+  ['connect', [['SERVER', /ticket/]]],
   ['hnat1bbha56dr', [['hnat..', /it is a ticket: hyper-nat join, and then the ticket/]]],
   ['frobnicate', [['frobnicate', /^is not a command; hyper-nat help lists the commands$/]]],
   ['server -p 1 -s x --only 1', [['--only', /^is unknown here; it belongs to hyper-nat join/]]],
