@@ -18,7 +18,7 @@ export const connect: Command = {
   describe: "Connect stdin and stdout to a server's TCP port, for scripts and ssh",
   positional: {
     name: 'server',
-    describe: 'The ticket or public key of the server, then the port, unless it shares only one'
+    describe: 'A ticket, a public key or the name of a friend; then the port, unless only one is shared'
   },
   flags: { ...relayFlag, ...identityFlag },
   examples: [
@@ -34,11 +34,14 @@ export const connect: Command = {
 
 async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { reachOptions } = await import('../options/flags.js')
-  const { server, port } = placeOf(words(args, 'server'))
-  if (server === '') {
-    const message = 'is missing; give the ticket or the public key of the server'
+  const place = placeOf(words(args, 'server'))
+  if (place.server === '') {
+    const message = 'is missing; give the ticket or the public key of the server, or the name of a friend'
     throw new OptionsError([{ path: 'SERVER', message }])
   }
+  const { serverNamed } = await import('../options/friends.js')
+  const server = await serverNamed(place.server)
+  const { port } = place
   const { network, publicKey, warnings } = reachOptions(
     { ...networkOf(args, context), publicKey: server, ticket: undefined },
     true

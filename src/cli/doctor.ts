@@ -37,7 +37,7 @@ export const doctor: Command = {
 async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { reachOptions } = await import('../options/flags.js')
   const { network, publicKey, guest, warnings } = reachOptions(
-    { ...serverOf(args), ...networkOf(args, context), ...portMappingOf(args) },
+    { ...(await serverOf(args)), ...networkOf(args, context), ...portMappingOf(args) },
     false
   )
   const json = Boolean(args.json)

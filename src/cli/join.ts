@@ -70,7 +70,9 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { ticketIn } = await import('../options/pasted-ticket.js')
   const [only, strays] = apart(words(args, 'only'))
   const [localPorts, others] = apart(words(args, 'local-port'))
-  const given = ticketIn([...words(args, 'ticket'), ...strays, ...others].join(' '))
+  const { serverNamed } = await import('../options/friends.js')
+  const said = [...words(args, 'ticket'), ...strays, ...others]
+  const given = ticketIn(said.length === 1 ? await serverNamed(said[0]!) : said.join(' '))
   const file = text(args, 'config')
   if (file !== undefined && !args.save) {
     throw new OptionsError(

@@ -35,7 +35,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const faults: Fault[] = []
   const count = number(args, 'count', { min: 1, max: COUNT_MAX }, faults)
   const interval = number(args, 'interval', { min: INTERVAL_MIN, max: INTERVAL_MAX, whole: false }, faults)
-  const flags = { ...serverOf(args), ...networkOf(args, context) }
+  const flags = { ...(await serverOf(args)), ...networkOf(args, context) }
   const { network, publicKey, guest, warnings } = judged(() => reachOptions(flags, true), faults)
   const json = Boolean(args.json)
   return {

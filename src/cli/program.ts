@@ -13,6 +13,7 @@ import { completion } from './completion.js'
 import { connect } from './connect.js'
 import { doctor } from './doctor.js'
 import { file } from './file.js'
+import { friends } from './friends.js'
 import { games } from './games.js'
 import { type CommandGroup, overview } from './help.js'
 import { host } from './host.js'
@@ -40,7 +41,7 @@ const NAME = 'hyper-nat'
 const WIDEST = 110
 
 export const groups: readonly CommandGroup[] = [
-  { title: 'Play', commands: [ui, host, join, games, learn] },
+  { title: 'Play', commands: [ui, host, join, friends, games, learn] },
   { title: 'Share', commands: [server, client, connect, ticket, invite, revoke, invites] },
   { title: 'Run', commands: [service, reload, stop] },
   { title: 'Look', commands: [status, logs, doctor, ping] },

@@ -3,6 +3,7 @@
 import type { Options as Flag } from 'yargs'
 import type { ControlSetting } from '../control/place.js'
 import { type Fault, OptionsError } from '../errors.js'
+import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import type { AccessFlags } from '../options/access-flags.js'
 import type { NetworkOptions, Options } from '../options/entry.js'
 import { perFeature, type ServerFeatures, serverFeatures } from '../options/features.js'
@@ -76,11 +77,27 @@ export const keyFlag: Readonly<Record<string, Flag>> = {
 }
 
 /** The words of a ticket, which stand for a public key and its network. */
-export const ticketWords = { name: 'ticket', describe: 'In place of -k: the text that begins with hnat1' }
+export const ticketWords = {
+  name: 'ticket',
+  describe: 'In place of -k: the text that begins with hnat1, or the name of a friend'
+}
 
-/** The server that a command is about: its public key, or its ticket. */
-export function serverOf(args: Arguments): { publicKey: string | undefined; ticket: string | undefined } {
-  return { publicKey: text(args, 'public-key'), ticket: words(args, ticketWords.name).join('') || undefined }
+/**
+ * The server that a command is about: its public key, or its ticket, perhaps by the name of a friend.
+ * @throws HyperNatError when the file of friends cannot be read
+ */
+export async function serverOf(
+  args: Arguments
+): Promise<{ publicKey: string | undefined; ticket: string | undefined }> {
+  const publicKey = text(args, 'public-key')
+  const given = words(args, ticketWords.name).join('')
+  if (given === '') return { publicKey, ticket: undefined }
+  const { serverNamed } = await import('../options/friends.js')
+  const server = await serverNamed(given)
+  // A friend may be known by the key alone.
+  if (publicKey === undefined && !looksLikeTicket(server) && server !== given)
+    return { publicKey: server, ticket: undefined }
+  return { publicKey, ticket: server }
 }
 
 export const discoveryFlag: Readonly<Record<string, Flag>> = {

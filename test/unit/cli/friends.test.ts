@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { encodeKey } from '../../../src/identity/encoding.js'
+import { keyPairOf } from '../../../src/identity/keys.js'
+import { Secret } from '../../../src/identity/secret.js'
+import { encodeTicket } from '../../../src/identity/ticket.js'
+import { runOnce } from './memory.js'
+
+const { publicKey } = keyPairOf(new Secret('bob'))
+const TICKET = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 22 }] })
+
+const says = (...argv: string[]) => runOnce(argv)
+
+test('friends are added, listed, renamed, used and removed', async () => {
+  assert.match((await says('friends')).out, /^There are no friends yet/)
+  assert.match((await says('friends', 'add', 'bob', TICKET)).out, /hyper-nat join bob/)
+  assert.match((await says('friends', 'list')).out, new RegExp(`^bob +${encodeKey(publicKey)} +ticket$`, 'm'))
+  assert.deepEqual(JSON.parse((await says('friends', '--json')).out), {
+    event: 'friends',
+    friends: [{ name: 'bob', publicKey: encodeKey(publicKey), hasTicket: true }]
+  })
+  const joined = await says('join', 'bob', '--anonymous')
+  assert.equal(joined.code, 0, joined.err)
+  const [entry] = joined.options!.entries
+  assert.ok(entry?.mode === 'client' && entry.port === 22)
+  assert.deepEqual(entry.publicKey, publicKey)
+  assert.equal((await says('friends', 'rename', 'bob', 'robert')).code, 0)
+  assert.equal((await says('friends', 'remove', 'robert')).code, 0)
+  assert.match((await says('friends')).out, /^There are no friends yet/)
+})
+
+test('what is missing, unknown or taken is said', async () => {
+  for (const [argv, code, message] of [
+    [['friends', 'add'], 2, /add: needs the name/],
+    [['friends', 'add', 'bob'], 2, /add: needs a ticket or a public key/],
+    [['friends', 'frob'], 2, /frob: is unknown; give one of list, add/],
+    [['friends', 'remove', 'zoe'], 2, /zoe.*none of your friends/],
+    [['ping', 'zoe'], 2, /zoe.*none of your friends/],
+    [['join', 'zoe'], 2, /zoe.*none of your friends/],
+    [['connect', 'zoe', '22'], 2, /zoe.*none of your friends/]
+  ] as const) {
+    const said = await says(...argv)
+    assert.equal(said.code, code, said.err)
+    assert.match(said.err, message)
+  }
+})
