@@ -56,14 +56,14 @@ async function job(args: Arguments): Promise<Job> {
       const use = friend.ticket
         ? `hyper-nat join ${friend.name}`
         : `hyper-nat ping ${friend.name}; to join needs a ticket`
-      return done('friend added', friend, `${friend.name} is added: ${use}\n`)
+      return done('added', friend, `${friend.name} is added: ${use}\n`)
     }
     case 'remove':
       take('', 0)
-      return done('friend removed', await removeFriend(name!), `${name} is removed.\n`)
+      return done('removed', await removeFriend(name!), `${name} is removed.\n`)
     case 'rename': {
       const friend = await renameFriend(name!, take('a new name'))
-      return done('friend renamed', friend, `${name} is called ${friend.name} now.\n`)
+      return done('renamed', friend, `${name} is called ${friend.name} now.\n`)
     }
     default:
       throw new OptionsError(
@@ -73,6 +73,6 @@ async function job(args: Arguments): Promise<Job> {
   }
 }
 
-function done(event: string, { name, publicKey }: { name: string; publicKey: string }, text: string): Job {
-  return { answer: { text, json: { event, name, publicKey } } }
+function done(action: string, { name, publicKey }: { name: string; publicKey: string }, text: string): Job {
+  return { answer: { text, json: { event: 'friend', action, name, publicKey } } }
 }
