@@ -7,7 +7,7 @@ import { encodeTicket } from '../../../src/identity/ticket.js'
 import { runOnce } from './memory.js'
 
 const { publicKey } = keyPairOf(new Secret('bob'))
-const TICKET = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 22 }] })
+const TICKET = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 25565 }] })
 
 const says = (...argv: string[]) => runOnce(argv)
 
@@ -22,7 +22,7 @@ test('friends are added, listed, renamed, used and removed', async () => {
   const joined = await says('join', 'bob', '--anonymous')
   assert.equal(joined.code, 0, joined.err)
   const [entry] = joined.options!.entries
-  assert.ok(entry?.mode === 'client' && entry.port === 22)
+  assert.ok(entry?.mode === 'client' && entry.port === 25565)
   assert.equal(encodeKey(entry.publicKey), encodeKey(publicKey))
   assert.equal((await says('friends', 'rename', 'bob', 'robert')).code, 0)
   assert.equal((await says('friends', 'remove', 'robert')).code, 0)
