@@ -337,7 +337,7 @@ async function listening(
   const daemon: Controlled = {
     journal,
     who: () => who,
-    status: () => ({ ...who, at: 1 }) as DaemonStatus,
+    status: () => ({ ...who, at: 1, servers: [], clients: [], network: {} }) as unknown as DaemonStatus,
     reload,
     page: () => {
       throw new HyperNatError('NO_PAGE', 'none')
