@@ -147,14 +147,14 @@ const NAMES: Readonly<Record<NatKind, string>> = {
 }
 
 const WELL_PUNCHED =
-  'Plays with everybody, as host and as guest; with somebody behind a strict NAT, connecting can take some seconds.'
+  'You can play with everybody, as host and as guest; with somebody behind a strict NAT, connecting can take some seconds.'
 
 const KINDS: Readonly<Record<'open' | 'full-cone' | 'cone' | 'firewall', string>> = {
-  open: 'others reach this computer unasked. Plays with everybody, as host and as guest.',
+  open: 'others can reach this computer directly. You can play with everybody, as host and as guest.',
   'full-cone':
-    'the router keeps one port for all partners and lets everybody in there. Plays with everybody, as host and as guest.',
-  cone: `the router keeps one port for all partners and lets in whom this computer has sent to, as most do. ${WELL_PUNCHED}`,
-  firewall: `no router translates, and a firewall lets in whom this computer has sent to. ${WELL_PUNCHED}`
+    'the router uses one port for all peers and lets everybody in there. You can play with everybody, as host and as guest.',
+  cone: `the router uses one port for all peers and lets in those that this computer has sent to, as most do. ${WELL_PUNCHED}`,
+  firewall: `no router translates addresses, and a firewall lets in those that this computer has sent to. ${WELL_PUNCHED}`
 }
 
 const UNKNOWN: Readonly<Record<Exclude<Unknown, 'no-answer'>, readonly [message: string, advice: string]>> = {
@@ -163,7 +163,7 @@ const UNKNOWN: Readonly<Record<Exclude<Unknown, 'no-answer'>, readonly [message:
     'For friends beyond the router, use nodes that are outside (leave --bootstrap out for the public DHT).'
   ],
   'one-host': [
-    'all nodes that answer have one address, which cannot tell whether the router takes other ports for other partners.',
+    'all nodes that answer have one address, so it is unknown whether the router uses other ports for other peers.',
     'Use nodes at two addresses (or leave --bootstrap out for the public DHT), and ask again.'
   ]
 }
@@ -185,13 +185,13 @@ export function natCheck(nat: NatFinding, beyond: Beyond | null, mapped = false)
   if (mapped) {
     return note(
       'nat',
-      `NAT ${name}: the router takes another port for each partner. Plays with everybody as host, since the router maps a port; as guest directly with open NATs, with moderate ones after some seconds, and with another strict one that maps no port only through a relay.`,
+      `NAT ${name}: the router uses another port for each peer. As host, you can play with everybody, since the router maps a port. As guest, you connect directly to open NATs, to moderate ones after some seconds, and to another strict one that maps no port only through a relay.`,
       `As guest: ${RELAY.charAt(0).toLowerCase()}${RELAY.slice(1)}, or ${loosen(beyond)}.`
     )
   }
   return note(
     'nat',
-    `NAT ${name}: the router takes another port for each partner. Plays directly with open NATs, with moderate ones after some seconds; with another strict one only through a relay.`,
+    `NAT ${name}: the router uses another port for each peer. You connect directly to open NATs, to moderate ones after some seconds, and to another strict one only through a relay.`,
     `${RELAY}, or ${loosen(beyond)}.`
   )
 }
@@ -203,7 +203,7 @@ export const RELAY = 'Name a relay on one side (--relay KEY; "hyper-nat relay" r
 export function loosen(beyond: Beyond | null): string {
   return beyond === 'carrier'
     ? 'ask the carrier for a public IPv4 address'
-    : 'switch on "full cone" or "open NAT" in the router, if it has that'
+    : 'turn on "full cone" or "open NAT" in the router, if it has that'
 }
 
 export function addressCheck({ publicAddresses, translated }: NatFinding): Check | null {
@@ -252,7 +252,7 @@ const PROTOCOLS: Readonly<Record<MappingProtocol, string>> = {
 export function portMappingCheck(mapping: PortMappingFinding, nat: NatFinding, beyond: Beyond | null): Check {
   switch (mapping.state) {
     case 'unneeded':
-      return ok('portMapping', 'No router is in between, so none has to map a port.')
+      return ok('portMapping', 'There is no router in between, so none has to map a port.')
     case 'mapped': {
       const { protocol, externalAddress, externalPort } = mapping
       return ok(
@@ -271,7 +271,7 @@ export function portMappingCheck(mapping: PortMappingFinding, nat: NatFinding, b
     case 'none': {
       const message = 'The router maps no ports for programs that ask.'
       if (nat.translated === false || nat.kind === 'open') return ok('portMapping', message)
-      return note('portMapping', message, `Switch on UPnP, NAT-PMP or PCP in the router, and ${REACHED}.`)
+      return note('portMapping', message, `Turn on UPnP, NAT-PMP or PCP in the router, and ${REACHED}.`)
     }
   }
 }
@@ -282,7 +282,7 @@ function uselessPort(mapping: Extract<PortMappingFinding, { state: 'useless' }>)
   const { protocol, externalPort, routerAddress, seenAddress } = mapping
   const maps = `The router maps ports (${PROTOCOLS[protocol]}), but nothing came in at the one that it gave, ${externalPort}`
   return routerAddress === null || seenAddress === null || routerAddress === seenAddress
-    ? `${maps}: a firewall or another router stands in its way.`
+    ? `${maps}: a firewall or another router blocks it.`
     : `${maps}: its own address is ${routerAddress}, others see ${seenAddress}, so there is another NAT in between.`
 }
 

@@ -11,7 +11,7 @@ const AT_THE_SERVER: Readonly<Record<string, string>> = {
   SERVER_NOT_FOUND:
     'Start hyper-nat there, and compare the public key with the one that it shows. If both are right, run hyper-nat doctor there.',
   SERVER_NOT_RUNNING:
-    'Start hyper-nat there again, or see to its connection: hyper-nat doctor there tells. After a crash the network forgets it within some minutes.',
+    'Start hyper-nat there again, or run hyper-nat doctor there to check its connection. After a crash, the network forgets the server within some minutes.',
   SERVER_REFUSED: "Ask the server's owner.",
   TOO_MANY_SESSIONS: 'Try again when somebody has left.',
   VERSION_MISMATCH: 'Install the same version on both sides.',
@@ -24,8 +24,8 @@ const REASONS: Readonly<Record<string, string>> = {
   SERVER_NOT_RUNNING: 'The server was on the network a while ago, and does not answer now.',
   SERVER_REFUSED: 'The server refused the connection.',
   SERVER_UNREACHABLE: 'No packet gets through to the server, though both sides tried.',
-  NATS_RANDOM: 'No direct path can be opened: both routers take another port for each partner.',
-  RELAY_UNREACHABLE: 'There is no direct path to the server, and the relay is of no help.'
+  NATS_RANDOM: 'No direct path can be opened: both routers use another port for each peer.',
+  RELAY_UNREACHABLE: 'There is no direct path to the server, and the relay does not connect either.'
 }
 
 /** Whose side is in the way, by why there is no connection and what is known of both NATs. */
@@ -82,7 +82,7 @@ export function serverChecks(server: ServerFinding, here: Here, limits: Threshol
   }
   if (code === 'DHT_UNREACHABLE') {
     const message = `The server cannot be looked for. ${WHOSE.here}`
-    return [problem('server', message, 'See to the network first, as said above.')]
+    return [problem('server', message, 'Fix the network first, as described above.')]
   }
   const advice = lookUp(AT_THE_SERVER, code)
   if (advice) return [problem('server', told(server), advice)]
@@ -99,7 +99,7 @@ function told({ code, reason, inTheWay }: ServerFinding): string {
 }
 
 /** A mapped port leads to a server past any NAT, its guests' too. */
-const MAP_THERE = "let the server's owner switch on UPnP, NAT-PMP or PCP in the router there"
+const MAP_THERE = "have the server's owner turn on UPnP, NAT-PMP or PCP in the router there"
 
 function adviceFor({ inTheWay }: ServerFinding, { beyond }: Here): string {
   switch (inTheWay) {

@@ -269,8 +269,7 @@ async function bodyOf(c: Context): Promise<unknown> {
 }
 
 function strange(c: Context): Response {
-  const message =
-    'This link is not valid, or not any more: open the one that hyper-nat showed when it started.'
+  const message = 'This link is not valid any more. Open the one that hyper-nat showed when it started.'
   return refuse(c, 401, new HyperNatError('REFUSED', message))
 }
 

@@ -95,7 +95,7 @@ export function App() {
         {shown && !trouble && <Notices view={shown} />}
       </header>
       <main>
-        {!shown && <h1>{trouble ? 'This page cannot go on' : 'One moment ..'}</h1>}
+        {!shown && <h1>{trouble ? 'hyper-nat is not available' : 'One moment ..'}</h1>}
         {trouble && (
           <p class="notice bad" role="alert">
             {trouble}

@@ -79,7 +79,7 @@ export function ClientCard({
       {!up && !isGone && (
         <p class="hint">
           {waiting ??
-            'Your friend may not have started yet. It goes on by itself as soon as the host is there.'}
+            'Your friend may not have started yet. It connects by itself as soon as the host is there.'}
         </p>
       )}
       {(isGone ? [] : sessions).map(session => (

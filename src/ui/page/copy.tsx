@@ -27,7 +27,7 @@ export function CopyButton({ text, what, label }: { text: string; what: string; 
       setCopied(true)
       timer.current = setTimeout(() => setCopied(false), COPIED_MS)
     } catch {
-      say('The browser does not let this page copy: mark the text and copy it yourself')
+      say('The browser does not allow copying. Select the text and copy it yourself.')
     }
   }
   const word = copied ? 'Copied' : 'Copy'

@@ -45,7 +45,7 @@ export function GamePicker({ onPick }: { onPick: (game: GameChoice | null) => vo
         ))}
       </ul>
       <p class="quiet" role="status">
-        {games && found.length === 0 && 'No such game is known here: share it by its ports.'}
+        {games && found.length === 0 && 'hyper-nat does not know this game. Share it by its ports.'}
       </p>
       <div class="row end">
         <a class="button" href="#home">

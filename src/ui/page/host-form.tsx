@@ -10,7 +10,7 @@ const PROTOCOLS: readonly (readonly [proto: string, text: string])[] = [
   ['tcp', 'TCP'],
   ['udp', 'UDP'],
   ['tcp+udp', 'TCP and UDP'],
-  ['tcpudp', 'TCP over UDP, for bad lines']
+  ['tcpudp', 'TCP over UDP']
 ]
 
 const NEW_ROW: HostRow = { ports: '', proto: 'tcp+udp' }
@@ -112,25 +112,25 @@ function Details({ game, isHosted, onBack }: { game: Choice; isHosted: boolean; 
         </div>
       )}
       <fieldset>
-        <legend>Who may come in</legend>
+        <legend>Who can join</legend>
         <label class="check">
           <input type="radio" name="who" checked={!isPrivate} onChange={() => setPrivate(false)} />
-          Everybody who has the ticket
+          Everyone with the ticket
         </label>
         <label class="check">
           <input type="radio" name="who" checked={isPrivate} onChange={() => setPrivate(true)} />
-          Only people whom I invite, each with a ticket of their own
+          Only people I invite, each with their own ticket
         </label>
       </fieldset>
       <details>
-        <summary>The game runs on another computer of my home</summary>
+        <summary>The game runs on another computer at home</summary>
         <Field
           label="Its address"
           value={host}
           onValue={setHost}
           fault={refused?.of('host')}
           placeholder="192.168.1.20"
-          hint="Left empty, it is this computer."
+          hint="Leave it empty for this computer."
         />
       </details>
       <Trouble refused={refused} fields={['name', 'host', ...own]} />

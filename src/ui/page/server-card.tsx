@@ -120,9 +120,7 @@ export function ServerCard({
         </p>
       ))}
       <Games games={games} whose="your friends' games" />
-      {server.private && (
-        <p class="lead">Only people whom you invite come in, each with a ticket of their own.</p>
-      )}
+      {server.private && <p class="lead">Only people you invite can join, each with their own ticket.</p>}
       <div class="row">
         <h4>Guests</h4>
         <button

@@ -108,7 +108,7 @@ export function Field(props: FieldProps) {
     <div class="field">
       <label for={id}>
         {label}
-        {optional && <span class="quiet"> (if you like)</span>}
+        {optional && <span class="quiet"> (optional)</span>}
       </label>
       {lines === undefined ? (
         <input type="text" inputMode={digits ? 'numeric' : undefined} {...common} />
