@@ -194,7 +194,7 @@ test('every kind of NAT is named as people know it, with what it means for playi
   }
 })
 
-test('a carrier is asked for what its customers cannot switch on themselves', () => {
+test('a carrier is asked for what its customers cannot turn on themselves', () => {
   assert.match(natCheck(nat('symmetric'), 'carrier')!.advice!, /carrier/)
   assert.doesNotMatch(natCheck(nat('symmetric'), null)!.advice!, /carrier/)
 })
@@ -207,7 +207,7 @@ test('what a router that maps ports means for playing', () => {
   assert.match(check(USELESS).message, /\(PCP\).*its own address is 10\.0\.0\.2, others see 203\.0\.113\.9/)
   assert.match(check({ ...USELESS, routerAddress: null }).message, /a firewall or another router blocks it/)
   const none = { state: 'none', reason: '' } as const
-  assert.match(check(none).advice!, /Switch on UPnP/)
+  assert.match(check(none).advice!, /Turn on UPnP/)
   assert.equal(check(none, 'firewall', false).verdict, 'ok')
   assert.match(natCheck(nat('symmetric'), null, true)!.message, /As host, you can play with everybody/)
 })
