@@ -22,6 +22,7 @@ import { ownAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { bestAddress } from './bootstrap.js'
 import { Dht } from './dht.js'
+import { RelayPlaces } from './relay-places.js'
 import { type RelayedStream, RelayedStreams } from './relayed-streams.js'
 import type { Endpoint } from './tcp-relay/endpoint.js'
 import { ipv4Text, isPublicIpv4 } from './tcp-relay/ipv4.js'
@@ -53,12 +54,11 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   readonly #log: Log
   readonly #clock: Clock = systemClock
   readonly #keyPair
-  readonly #allowed: ReadonlySet<string> | null
+  readonly #places: RelayPlaces
   readonly #streams: RelayedStreams
   readonly #blind: BlindRelay
   /** Connections, and when they came; null once they have a session. */
   readonly #connections = new Map<SecretStream, number | null>()
-  #sessions = 0
   #dht: Dht | null = null
   #endpoint: Endpoint | null = null
   #announcement: Announcement | null = null
@@ -75,21 +75,16 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     const { secret, allow } = options
     this.#keyPair = childKeyPair(keyPairOf(secret instanceof Secret ? secret : new Secret(secret)), RELAY)
     this.publicKey = encodeKey(this.#keyPair.publicKey)
-    this.#allowed =
-      allow === undefined
-        ? null
-        : new Set(
-            allow.map(key =>
-              encodeKey(childPublicKey(typeof key === 'string' ? decodeKey(key) : key, RELAYED))
-            )
-          )
+    const relayed = (key: string | Uint8Array): string =>
+      encodeKey(childPublicKey(typeof key === 'string' ? decodeKey(key) : key, RELAYED))
+    this.#places = new RelayPlaces(this.#limits, allow ? new Set(allow.map(relayed)) : null)
     this.#streams = new RelayedStreams(this.#clock, this.#limits, randomId)
     this.#blind = new BlindRelay({ createStream: what => this.#streams.create(what) })
   }
 
   /** Sessions that are relayed now. */
   get sessions(): number {
-    return this.#sessions
+    return this.#places.sessions
   }
 
   /**
@@ -106,7 +101,10 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     )
     const dht = this.#dht
     const server = dht.createServer(
-      { firewall: () => this.#connections.size >= this.#limits.connections || this.#full },
+      {
+        firewall: (key, _, { host, port }) =>
+          !this.#places.hasRoom(encodeKey(key), this.#addressOfClient(host, port))
+      },
       stream => this.#onConnection(stream)
     )
     const announcement = new Announcement(server, this.#clock, LIMITS, reached => {
@@ -196,16 +194,26 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     return `${tls ? 'wss' : 'ws'}://${net.isIPv6(seen) ? `[${seen}]` : seen}:${port}`
   }
 
-  get #full(): boolean {
-    return this.#sessions >= this.#limits.sessions
+  /** Those that come by TCP come from a port of this computer. */
+  #addressOfClient(host: string, port: number): string {
+    const endpoint = this.#endpoint
+    if (!endpoint || !(host === this.#dht?.host || ownAddresses().includes(host))) return host
+    return endpoint.clientOf(port) ?? host
   }
 
   #onConnection(stream: SecretStream): void {
     stream.on('error', noop)
-    this.#connections.set(stream, this.#clock.now())
-    stream.once('close', () => this.#connections.delete(stream))
     // Now: a stream that has closed does not tell any more.
     const { socket, remotePort, remoteHost } = stream.rawStream
+    const [key, address] = [encodeKey(stream.remotePublicKey), this.#addressOfClient(remoteHost!, remotePort)]
+    // Several handshakes may have been answered while there was one place.
+    if (!this.#places.hasRoom(key, address)) return void stream.destroy()
+    const left = this.#places.connect(key, address)
+    this.#connections.set(stream, this.#clock.now())
+    stream.once('close', () => {
+      this.#connections.delete(stream)
+      left()
+    })
     this.#streams.listen(socket)
     const session = this.#blind.accept(stream, { id: stream.remotePublicKey })
     session.on('error', noop)
@@ -219,30 +227,26 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
 
   /** Both halves of a session are there. */
   #onPair(a: RelayedStream, b: RelayedStream): void {
-    if (this.#full || !this.#serves(a, b)) {
+    const [one, other] = [encodeKey(a.owner!), encodeKey(b.owner!)]
+    if (!this.#places.serves(one, other)) {
       this.#log.info({ a: shortKey(a.owner!), b: shortKey(b.owner!) }, 'a session was turned away')
       a.refuse()
       b.refuse()
       return
     }
-    this.#sessions++
-    this.emit('event', { event: 'relaying', sessions: this.#sessions })
+    const ended = this.#places.begin(one, other)
+    this.emit('event', { event: 'relaying', sessions: this.sessions })
     let over = false
     const end = (): void => {
       if (over) return
       over = true
-      this.#sessions--
+      ended()
       a.destroy()
       b.destroy()
-      this.emit('event', { event: 'relayed', sessions: this.#sessions, bytes: a.bytes + b.bytes })
+      this.emit('event', { event: 'relayed', sessions: this.sessions, bytes: a.bytes + b.bytes })
     }
     a.once('close', end)
     b.once('close', end)
-  }
-
-  #serves(a: RelayedStream, b: RelayedStream): boolean {
-    if (!this.#allowed) return true
-    return [a, b].some(({ owner }) => this.#allowed!.has(encodeKey(owner!)))
   }
 
   /** Ends what nobody uses. */

@@ -4,14 +4,17 @@ import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import type SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
+import { childKeyPair, RELAYED } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
+import { keyPairOf } from '../../src/identity/keys.js'
+import { Secret } from '../../src/identity/secret.js'
 import { LIMITS } from '../../src/limits.js'
 import { silentLog } from '../../src/log/log.js'
 import { Dht } from '../../src/network/dht.js'
 import { Relay } from '../../src/network/relay.js'
 import { systemClock } from '../../src/util/clock.js'
 import { until, within } from '../support/deadline.js'
-import { newSecret } from '../support/stage.js'
+import { newSecret, staged } from '../support/stage.js'
 import { startTestnet } from '../support/testnet.js'
 
 async function scene(t: TestContext) {
@@ -128,3 +131,27 @@ for (const [who, ofServer, ofClient, hidden] of [
 interface RawStream {
   connect(socket: unknown, id: number, port: number, host: string): void
 }
+
+staged(
+  'one address does not take all places of a relay, and a server that is named has its own',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const server = keyPairOf(new Secret(newSecret()))
+    const options = { secret: newSecret(), bootstrap, allow: [server.publicKey], limits: { connections: 16 } }
+    const relay = await stage.use(new Relay(options))
+    await relay.start()
+    const dht = new HyperDHT({ bootstrap: [...bootstrap] })
+    stage.defer(() => dht.destroy({ force: true }))
+    const connect = async (keyPair: HyperDHT.KeyPair): Promise<boolean> => {
+      const stream = dht.connect(decodeKey(relay.publicKey), { keyPair })
+      return new Promise(resolve => {
+        stream.once('open', () => resolve(true))
+        stream.on('error', () => {})
+        stream.once('close', () => resolve(false))
+      })
+    }
+    for (let i = 0; i < 4; i++) assert.equal(await connect(HyperDHT.keyPair()), true)
+    assert.equal(await connect(HyperDHT.keyPair()), false, 'a quarter is taken')
+    assert.equal(await connect(childKeyPair(server, RELAYED)), true)
+  }
+)
