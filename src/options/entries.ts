@@ -4,9 +4,11 @@ import b4a from 'b4a'
 import { OptionsError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
 import { decodeTicket } from '../identity/ticket.js'
+import { checkOptions } from './check.js'
 import { editOptions, removeFromList, setValue } from './edit.js'
 import { type ServerInFile, serversIn } from './guests.js'
 import { parseJson } from './json.js'
+import type { Places } from './places.js'
 
 /** An element of `schema` that has been judged already. */
 interface RawEntry {
@@ -64,6 +66,40 @@ export async function setPaused(path: string, publicKey: string, paused: boolean
     )
     return { text: result, result: undefined }
   })
+}
+
+/**
+ * Gives a server another name or other ports: its secret, and so its public key, stay.
+ * @param publicKey of the server, in base58
+ * @param change `port` as in the file, for a server with one entry only
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path `name` or `ports`; those of `editOptions`
+ */
+export async function changeServer(
+  path: string,
+  publicKey: string,
+  change: { readonly name: string | undefined; readonly port: number | string | undefined }
+): Promise<void> {
+  return editOptions(path, (text, options) => {
+    const { secret } = serverOf(serversIn(options), publicKey)
+    const own = entriesOf(text).flatMap((entry, index) => (entry.secret === secret ? [index] : []))
+    const { name, port } = change
+    if (port !== undefined && own.length !== 1) {
+      const message = 'belong to several entries of the options file; change them there'
+      throw new OptionsError([{ path: 'ports', message }])
+    }
+    const result = own.reduce((now, index) => {
+      const named = name === undefined ? now : setValue(now, ['schema', index, 'name'], name)
+      return port === undefined ? named : setValue(named, ['schema', index, 'port'], port)
+    }, text)
+    checkOptions(parseJson(result), changePlaces)
+    return { text: result, result: undefined }
+  })
+}
+
+/** What a change can make wrong. */
+const changePlaces: Places = {
+  field: path => (path[2] === 'port' ? 'ports' : String(path[2] ?? path[0])),
+  entry: () => 'ports'
 }
 
 /**

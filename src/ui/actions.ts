@@ -14,7 +14,7 @@ import { decodeTicket, encodeTicket, type Ticket } from '../identity/ticket.js'
 import { LIMITS, type UiLimits } from '../limits.js'
 import { checkOptions } from '../options/check.js'
 import { type RawEntry, saveEntries } from '../options/edit.js'
-import { removeClient, removeServer, setPaused, setPrivate } from '../options/entries.js'
+import { changeServer, removeClient, removeServer, setPaused, setPrivate } from '../options/entries.js'
 import type { ClientEntry, Options } from '../options/entry.js'
 import { addInvite, removeGuest, renameGuest, serversIn } from '../options/guests.js'
 import { joinEntries, joinOptions } from '../options/join.js'
@@ -74,6 +74,7 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
   }),
   hostGame: z.strictObject({ ...hosted, game: z.string(), ports: z.string() }),
   stop: z.strictObject({ publicKey }),
+  edit: z.strictObject({ publicKey, name: z.string().optional(), ports: z.string().optional() }),
   pause: z.strictObject({ publicKey, paused: z.boolean() }),
   private: z.strictObject({ publicKey, private: z.boolean() }),
   look: z.strictObject({ ticket: z.string() }),
@@ -152,6 +153,13 @@ export class Actions {
 
     stop: async ({ publicKey: key }) => {
       await removeServer(this.#parts.file, key)
+      return this.#changed()
+    },
+
+    edit: async ({ publicKey: key, name, ports }) => {
+      if (name?.trim() === '') throw new OptionsError([{ path: 'name', message: 'is empty; give a name' }])
+      const port = ports === undefined ? undefined : portOf(ports)
+      await changeServer(this.#parts.file, key, { name: name?.trim(), port })
       return this.#changed()
     },
 

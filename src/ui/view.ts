@@ -3,6 +3,7 @@
 import type { ClientMapInfo } from '../events.js'
 import { titleOf as gameTitle, knownGames } from '../games/games.js'
 import { guestHelp, hostHelp, waitingText } from '../games/help.js'
+import { partsOf } from '../games/map-name.js'
 import type { Recipe } from '../games/recipe.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
 import type { Entry, Options } from '../options/entry.js'
@@ -15,6 +16,7 @@ import {
   sessionName
 } from '../status.js'
 import { hostPort, typedHost } from '../text/address.js'
+import { formatPorts } from '../text/ports.js'
 import type { AddressView, ClientView, GameView, GuestView, ServerView, SessionView, View } from './wire.js'
 
 /** What the page knows beside. */
@@ -79,6 +81,13 @@ function serverView(
     games: gamesIn(maps, (recipe, own) => hostHelp(recipe, own[0]!.host, own)),
     waiting: closed.map(map => waitingText(map, gameTitle)),
     idle: closed.length > 0 && closed.length === now?.maps.length,
+    edit: {
+      name: partsOf(maps[0]!.name ?? '').own ?? '',
+      // Those of one entry; its protocols share the list.
+      ...(new Set(maps.map(({ path }) => path)).size === 1 && {
+        ports: formatPorts([...new Set(maps.map(({ port }) => port))])
+      })
+    },
     paused,
     gameIds: [...new Set(maps.flatMap(({ name }) => knownGames().ofMap(name)?.id ?? []))],
     announced: now?.announced ?? 'starting',

@@ -66,6 +66,8 @@ export interface ServerView {
   readonly waiting: readonly string[]
   /** Whether that is so for all of them. */
   readonly idle: boolean
+  /** What its owner calls it, and its ports where they can be changed here: the texts to begin with. */
+  readonly edit: { readonly name: string; readonly ports?: string }
   /** Whether it is not shared for now. */
   readonly paused: boolean
   /** The ids of the games that it shares. */
@@ -164,6 +166,12 @@ export interface Requests {
   }
   /** Removes it for good: its ticket stops working. */
   stop: { readonly publicKey: string }
+  /** Gives it another name or other ports; the ticket's key stays. Left out: as it was. */
+  edit: {
+    readonly publicKey: string
+    readonly name?: string | undefined
+    readonly ports?: string | undefined
+  }
   /** Stops sharing for now, or shares again, with the same ticket. */
   pause: { readonly publicKey: string; readonly paused: boolean }
   private: { readonly publicKey: string; readonly private: boolean }
@@ -191,6 +199,7 @@ export interface Answers {
   host: { readonly view: View; readonly publicKey: string }
   hostGame: { readonly view: View; readonly publicKey: string }
   stop: { readonly view: View }
+  edit: { readonly view: View }
   pause: { readonly view: View }
   private: { readonly view: View }
   look: TicketView

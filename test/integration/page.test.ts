@@ -176,6 +176,21 @@ staged(
     await there.getByText('Waiting for the host').waitFor()
     assert.deepEqual(host.options().schema[0]?.invites, [])
 
+    // --- edit: the key stays ---
+    await button(page, 'Edit Minecraft').click()
+    await assertAccessible(page, 'editing')
+    await page.getByLabel('The port').fill('25565-1')
+    await button(page, 'Save').click()
+    await page.getByText('The port has').waitFor()
+    await page.getByLabel('The port').fill(`${game.port}`)
+    await page.getByLabel('The name').fill('Blocks')
+    await button(page, 'Save').click()
+    await page.getByRole('article', { name: 'Blocks' }).waitFor()
+    await button(page, 'Edit Blocks').click()
+    await page.getByLabel('The name').fill('Minecraft')
+    await button(page, 'Save').click()
+    await page.getByRole('article', { name: 'Minecraft' }).waitFor()
+
     // --- pause: the ticket stays ---
     await page.getByLabel('Only invited guests').uncheck()
     const shown = page.locator('.ticket code')

@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks'
 import type { GuestView, ServerView } from '../wire.js'
 import { InvitationButton, TicketBox } from './copy.js'
+import { EditDialog } from './edit-dialog.js'
 import { Games } from './games.js'
 import { GuestRow } from './guest-row.js'
 import type { History } from './history.js'
@@ -21,7 +22,7 @@ const STATES: Readonly<Record<ServerView['announced'], readonly [text: string, k
 const WAITING = ['Waiting for the game', 'wait'] as const
 
 /** What is asked before it is done. */
-type Asked = 'stop' | 'invite' | 'private' | null
+type Asked = 'edit' | 'stop' | 'invite' | 'private' | null
 
 const PAUSED = ['Paused', 'wait'] as const
 
@@ -81,6 +82,14 @@ export function ServerCard({
         <h3>{title}</h3>
         <span class={`net ${kind}`}>{state}</span>
         <span class="row push">
+          <button
+            type="button"
+            class="small"
+            aria-label={`Edit ${title}`}
+            onClick={() => setQuestion('edit')}
+          >
+            Edit
+          </button>
           <button
             type="button"
             class="small"
@@ -161,6 +170,7 @@ export function ServerCard({
       {question === 'invite' && (
         <InviteDialog server={server} title={title} onClose={() => setQuestion(null)} />
       )}
+      {question === 'edit' && <EditDialog server={server} title={title} onClose={() => setQuestion(null)} />}
       {question === 'stop' && (
         <Question
           title={`Remove ${title}?`}

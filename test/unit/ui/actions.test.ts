@@ -323,3 +323,43 @@ test('what is paused keeps its secret, and is not shared until it is resumed', a
   )
   assert.equal(parseOptions(desk.text).entries.length, before.length)
 })
+
+test('name and ports of what is hosted change, its key stays', async () => {
+  const desk = new Desk()
+  const { publicKey } = await desk.do('hostGame', {
+    game: 'teeworlds',
+    name: '',
+    ports: '',
+    host: '',
+    private: false
+  })
+  assert.deepEqual(desk.view.servers[0]!.edit, { name: '', ports: '8303' })
+  const { view } = await desk.do('edit', { publicKey, name: ' Friday ', ports: ' 8304 ' })
+  const [server] = view.servers
+  assert.deepEqual([server!.publicKey, server!.edit], [publicKey, { name: 'Friday', ports: '8304' }])
+  const { secret: _, ...entry } = JSON.parse(desk.text).schema[0]
+  assert.deepEqual(entry, {
+    mode: 'server',
+    game: 'teeworlds',
+    playerAddresses: true,
+    name: 'Friday',
+    port: 8304
+  })
+  const before = desk.text
+  assert.match((await desk.faults('edit', { publicKey, ports: '8304-1' }))[0] ?? '', /^ports: has/)
+  assert.match((await desk.faults('edit', { publicKey, name: ' ' }))[0] ?? '', /^name: is empty/)
+  assert.equal(desk.text, before, 'nothing is written that could not be used')
+})
+
+test('ports of several entries are changed in the file', async () => {
+  const desk = new Desk()
+  const rows = [
+    { ports: '1000', proto: 'tcp' },
+    { ports: '1001', proto: 'udp' }
+  ]
+  const { publicKey, view } = await desk.do('host', { name: 'Both', host: '', private: false, rows })
+  assert.deepEqual(view.servers[0]!.edit, { name: 'Both' })
+  assert.match((await desk.faults('edit', { publicKey, ports: '1' }))[0] ?? '', /^ports: belong to several/)
+  const renamed = await desk.do('edit', { publicKey, name: 'Two' })
+  assert.deepEqual(renamed.view.servers[0]!.names, ['Two'])
+})

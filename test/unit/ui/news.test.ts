@@ -33,6 +33,7 @@ function view(guests: readonly GuestView[], sessions: readonly SessionView[]): V
         games: [],
         waiting: [],
         idle: false,
+        edit: { name: '' },
         paused: false,
         gameIds: [],
         announced: 'announced',
