@@ -88,19 +88,19 @@ export async function measureStart(
 type Opened = Awaited<ReturnType<Contender['open']>>
 
 /** Runs `measure` with a tunnel to a program that answers on TCP and, in Node, UDP. */
-export async function withEnd(
+export async function withEnd<T>(
   who: Contender,
   site: Site,
-  measure: (route: Opened, site: Site) => Promise<void>,
+  measure: (route: Opened, site: Site) => Promise<T>,
   program = nodeEnds
-): Promise<void> {
+): Promise<T> {
   const [command = '', ...args] = [...site.atServer, ...program, 'answer', site.bindHost]
   const end = new Process(command, args)
   try {
     const [, port = ''] = await end.says(/port (\d+)/)
     const route = await who.open(site, Number(port))
     try {
-      await measure(route, site)
+      return await measure(route, site)
     } finally {
       await route.close()
     }

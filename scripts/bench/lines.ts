@@ -3,7 +3,7 @@
 import { type Contender, direct, hyperNat1, hyperNatWith, type Site } from './contenders.js'
 import { buildLinkem, type EmulatedLink, noLink, openLink, setCongestionControl } from './emulated-link.js'
 import { runEnd, withEnd } from './latency.js'
-import { siteOn, startDht } from './link.js'
+import { type LinkContender, siteOn, startDht } from './link.js'
 import type { Report } from './report.js'
 import { median, quantile } from './samples.js'
 
@@ -42,11 +42,6 @@ const MESSAGE_EVERY_MS = 20
 
 /** How many lines there are to choose from, counted from 1. */
 export const LINE_COUNT = LINES.length
-
-interface LineContender extends Contender {
-  /** Kernel TCP's congestion control, for plain sockets. */
-  readonly congestion?: string
-}
 
 export interface LinesPlan {
   readonly rounds: number
@@ -95,7 +90,7 @@ export async function measureLines(
   }
 }
 
-function lineContenders(chosen: readonly Contender[]): LineContender[] {
+function lineContenders(chosen: readonly Contender[]): LinkContender[] {
   const has = (name: string) => chosen.some(c => c.name === name)
   return [
     ...(has('direct') ? CONGESTION_CONTROLS : []).map(congestion => ({
@@ -133,7 +128,7 @@ async function measureLine(
   report: Report,
   site: Site,
   link: EmulatedLink,
-  who: LineContender,
+  who: LinkContender,
   line: Line
 ): Promise<void> {
   if (who.congestion && !(await setCongestionControl(link, who.congestion)))
@@ -173,18 +168,23 @@ async function measureShare(
 ): Promise<void> {
   if (!(await setCongestionControl(link, kernel)))
     return report.note(`${kernel} cannot be set in a network namespace of this machine`)
-  const rates: number[] = []
-  const transfer = async (who: Contender) =>
-    withEnd(who, site, async route => {
-      const [rate = 0] = await runEnd(site, ['draw', route.host, `${route.tcp}`, '1', `${SHARED_MS}`])
-      rates.push(rate)
-      const name = `${who.name} where tcpudp and ${kernel} share ${nameOf(line)}`
-      report.add({ name, unit: 'Mbit/s', better: 'higher' }, 'hyper-nat', rate)
-    })
-  await Promise.all([
-    transfer(hyperNatWith('ours', ['tcpudp'])),
-    transfer({ ...direct, name: "the kernel's" })
-  ])
+  const ours = hyperNatWith('ours', ['tcpudp'])
+  const kernels = { ...direct, name: "the kernel's" }
+  // Both routes are open before either flow begins.
+  const rates = await withEnd(ours, site, route =>
+    withEnd(kernels, site, other =>
+      Promise.all(
+        [route, other].map(async ({ host, tcp }) => {
+          const [rate = 0] = await runEnd(site, ['draw', host, `${tcp}`, '1', `${SHARED_MS}`])
+          return rate
+        })
+      )
+    )
+  )
+  for (const [i, who] of [ours, kernels].entries()) {
+    const name = `${who.name} where tcpudp and ${kernel} share ${nameOf(line)}`
+    report.add({ name, unit: 'Mbit/s', better: 'higher' }, 'hyper-nat', rates[i]!)
+  }
   const name = `the lesser share where tcpudp and ${kernel} share ${nameOf(line)}`
   const share = (100 * Math.min(...rates)) / rates.reduce((sum, rate) => sum + rate, 0)
   report.add({ name, unit: '%', better: 'higher' }, 'hyper-nat', share)

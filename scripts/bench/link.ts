@@ -23,9 +23,9 @@ const TCPUDP = 'hyper-nat tcpudp'
 const KCPTUN_FLAGS =
   '-mode fast3 -nocomp -mtu 1200 -sndwnd 1024 -rcvwnd 1024 --datashard 10 --parityshard 3'.split(' ')
 
-interface LinkContender extends Contender {
+export interface LinkContender extends Contender {
   /** Kernel TCP's congestion control, for plain sockets. */
-  congestion?: string
+  readonly congestion?: string
 }
 
 const kcptun: Contender = {

@@ -40,6 +40,7 @@ process.exitCode = await main(process.argv.slice(2))
 async function main(argv: readonly string[]): Promise<number> {
   const plan = readPlan(argv, {
     measures: [...Object.keys(measures), LINK, FEEL, LINES],
+    long: [LINES],
     lines: LINE_COUNT,
     contenders: contenders.map(({ name }) => name)
   })

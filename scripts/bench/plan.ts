@@ -5,6 +5,8 @@ import { type NoRun, readFlags, wrongFlags } from '../flags.js'
 /** The names that can be chosen from. */
 export interface Choices {
   readonly measures: readonly string[]
+  /** Those of them that take hours: measured only where they are named. */
+  readonly long: readonly string[]
   readonly contenders: readonly string[]
   /** How many lines there are. */
   readonly lines: number
@@ -37,7 +39,7 @@ export function readPlan(argv: readonly string[], choices: Choices): Plan | NoRu
   if (!('values' in flags)) return flags
   const { values } = flags
   const wrong = (what: string) => wrongFlags(what, usage(choices))
-  const only = values.only?.split(',') ?? choices.measures
+  const only = values.only?.split(',') ?? choices.measures.filter(name => !choices.long.includes(name))
   const contenders = values.contenders?.split(',') ?? choices.contenders
   const rounds = Number(values.rounds ?? 3)
   const losses = (values.losses ?? '0,2,5').split(',').map(Number)
@@ -57,11 +59,11 @@ export function readPlan(argv: readonly string[], choices: Choices): Plan | NoRu
   return { only, contenders, rounds, losses, seed, lines }
 }
 
-function usage({ measures, contenders, lines }: Choices): string {
+function usage({ measures, long, contenders, lines }: Choices): string {
   return `npm run bench -- [--only NAME,..] [--contenders NAME,..] [--rounds N] [--losses PERCENT,..]
               [--seed N] [--lines N,..]
 
-  --only        what to measure, all if left out: ${measures.join(', ')}
+  --only        what to measure: ${measures.join(', ')}; all but ${long.join(', ')} if left out
   --contenders  whom, all if left out: ${contenders.join(', ')}
   --rounds      how often, 3 if left out
   --losses      of the emulated link, 0,2,5 if left out

@@ -2,11 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readPlan } from '../../../scripts/bench/plan.js'
 
-const choices = { measures: ['connect', 'start'], contenders: ['direct', 'hyper-nat'], lines: 3 }
+const choices = {
+  measures: ['connect', 'start', 'lines'],
+  long: ['lines'],
+  contenders: ['direct', 'hyper-nat'],
+  lines: 3
+}
 
-test('all is measured unless less is asked for', () => {
+test('all that does not take hours is measured unless something else is asked for', () => {
   assert.deepEqual(readPlan([], choices), {
-    only: choices.measures,
+    only: ['connect', 'start'],
     contenders: choices.contenders,
     rounds: 3,
     losses: [0, 2, 5],
@@ -15,7 +20,7 @@ test('all is measured unless less is asked for', () => {
   })
   const argv = [
     '--only',
-    'start',
+    'lines,start',
     '--contenders',
     'direct',
     '--rounds',
@@ -28,7 +33,7 @@ test('all is measured unless less is asked for', () => {
     '2'
   ]
   assert.deepEqual(readPlan(argv, choices), {
-    only: ['start'],
+    only: ['lines', 'start'],
     contenders: ['direct'],
     rounds: 1,
     losses: [0.5],
