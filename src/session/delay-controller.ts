@@ -100,7 +100,9 @@ export class DelayController {
     const { delayMinBytes } = this.limits
     if (!this.#isDrain(now)) return this.#cwndCap
     // A delay that is taken for others' is measured without any of ours.
-    return this.#foreignRtt > 0 ? delayMinBytes : Math.max(delayMinBytes, this.#cwndCap * DRAIN_FACTOR)
+    return this.#foreignRtt > 0
+      ? delayMinBytes
+      : Math.max(delayMinBytes, Math.round(this.#cwndCap * DRAIN_FACTOR))
   }
 
   /** Minimum round trip of the current and the previous `delayBaseMs`, ms; Infinity before the first sample. */

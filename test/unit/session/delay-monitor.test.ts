@@ -55,3 +55,19 @@ test('a connection that goes while its bound is told is not measured', () => {
   monitor.onLimited(true)
   assert.deepEqual([monitor.active, asked.length], [false, 0])
 })
+
+test('every bound is a whole number of bytes, those of the moment in which queues run empty too', () => {
+  const { clock, asked, bounds, monitor } = playing()
+  const { delayDrainEveryMs, delayPingMs, delayStartBytes } = LIMITS
+  for (let i = 0; i < (5 * delayDrainEveryMs) / delayPingMs; i++) {
+    monitor.onDatagram()
+    monitor.onLimited(true)
+    // A path that holds 30 kB, and has a queue beyond.
+    const queued = Math.max(0, bounds.at(-1)! - 30_000)
+    for (const done of asked.splice(0)) done(20 + queued / 1500)
+    clock.run(clock.now() + delayPingMs)
+  }
+  const finite = bounds.filter(Number.isFinite)
+  assert.ok(finite.some(bytes => bytes > delayStartBytes))
+  for (const bytes of finite) assert.ok(Number.isInteger(bytes), `${bytes}`)
+})
