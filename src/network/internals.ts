@@ -394,7 +394,31 @@ interface PrivateSecretStream {
   _outgoingPlain: Uint8Array | null
   _outgoingWrapped: Uint8Array | null
   _write(message: Uint8Array, done: (err: Error | null) => void): void
+  /** 0 while it reads the length of a message, 1 in the message. */
+  readonly _state: 0 | 1
+  /** That length, as far as it is known. */
+  readonly _len: number
+  /** In state 0 the weight of the length's next byte, 1 for the first; in state 1 how much of the message has come. */
+  readonly _tmp: number
+  /** Takes what came of the stream below, and hands on each message that is whole. */
+  _onrawdata(data: Uint8Array): void
+  _onrawend(): void
 }
+
+/** Bytes of the length before each message, little-endian. */
+const LENGTH_BYTES = 3
+
+/**
+ * Messages of one stream that are read in one turn of the event loop. One read of 64 kB can hold 2700 tiny ones, which take 10 ms to
+ * decrypt and to act on: so long everybody else would wait.
+ */
+const MESSAGES_PER_TURN = 64
+
+/** No more than this waits for a later turn, bytes: a peer that sends faster than it is read is held up by its lost packets. */
+const WAITING_BYTES = 128 * 1024
+
+/** A new turn is waited for only after so many messages: most turns have fewer. */
+const FEW_MESSAGES = 8
 
 const BaseStream = SecretStream as unknown as new (
   isInitiator: boolean,
@@ -415,6 +439,76 @@ export class InPlaceStream extends BaseStream {
     this._outgoingPlain = whole ? message : null
     this._outgoingWrapped = whole ?? null
     super._write(message, done)
+  }
+
+  /** What waits for the next turn. */
+  readonly #waiting: Uint8Array[] = []
+  #waitingBytes = 0
+  /** Messages that were read in this turn, and perhaps a few of turns before. */
+  #read = 0
+  #turn: NodeJS.Immediate | null = null
+
+  override _onrawdata(data: Uint8Array): void {
+    // The constructor above may read something already.
+    if (!(#waiting in this)) return super._onrawdata(data)
+    this.#waiting.push(data)
+    this.#waitingBytes += data.byteLength
+    if (this.#waiting.length === 1) this.#readWaiting(MESSAGES_PER_TURN)
+    while (this.#waitingBytes > WAITING_BYTES) this.#readWaiting(this.#read + MESSAGES_PER_TURN)
+    if (this.#read > FEW_MESSAGES || this.#waiting.length > 0) this.#turn ??= setImmediate(this.#onTurn)
+  }
+
+  override _onrawend(): void {
+    if (#waiting in this) this.#readWaiting(Number.POSITIVE_INFINITY)
+    super._onrawend()
+  }
+
+  readonly #onTurn = (): void => {
+    this.#turn = null
+    this.#read = 0
+    this.#readWaiting(MESSAGES_PER_TURN)
+    if (this.#waiting.length > 0) this.#turn = setImmediate(this.#onTurn)
+  }
+
+  /** Reads what waits, up to so many messages in this turn. */
+  #readWaiting(most: number): void {
+    const waiting = this.#waiting
+    while (waiting.length > 0 && this.#read < most && !this.destroying) {
+      const data = waiting[0]!
+      const end = this.#endOf(data, most)
+      if (end < data.byteLength) waiting[0] = data.subarray(end)
+      else waiting.shift()
+      this.#waitingBytes -= end
+      super._onrawdata(data.subarray(0, end))
+    }
+    if (!this.destroying) return
+    waiting.length = 0
+    this.#waitingBytes = 0
+  }
+
+  /** How much of `data` may be read in this turn: up to the end of a message, or all. Counts the messages. */
+  #endOf(data: Uint8Array, most: number): number {
+    const size = data.byteLength
+    let at = 0
+    // A message may have begun, or its length.
+    let begun = this._state === 1
+    if (begun) at = this._len - this._tmp
+    else if (this._tmp > 1) {
+      let length = this._len
+      let weight = this._tmp
+      for (; weight < 256 ** LENGTH_BYTES; weight *= 256) {
+        if (at === size) return size
+        length += weight * data[at++]!
+      }
+      at += length
+      begun = true
+    }
+    if (begun && at <= size) this.#read++
+    while (this.#read < most && at + LENGTH_BYTES <= size) {
+      at += LENGTH_BYTES + (data[at]! | (data[at + 1]! << 8) | (data[at + 2]! << 16))
+      if (at <= size) this.#read++
+    }
+    return this.#read < most ? size : Math.min(at, size)
   }
 }
 
@@ -509,9 +603,21 @@ const ANNOUNCER: Readonly<Record<string, Shape>> = {
   '_sleeper.resume': 0
 }
 
-const METHODS_OF_SECRET_STREAM: Readonly<Record<string, Shape>> = { alloc: 1, flush: 0, _write: 2 }
+const METHODS_OF_SECRET_STREAM: Readonly<Record<string, Shape>> = {
+  alloc: 1,
+  flush: 0,
+  _write: 2,
+  _onrawdata: 1,
+  _onrawend: 0
+}
 
-const SECRET_STREAM: Readonly<Record<string, Shape>> = { _outgoingPlain: 'null', _outgoingWrapped: 'null' }
+const SECRET_STREAM: Readonly<Record<string, Shape>> = {
+  _outgoingPlain: 'null',
+  _outgoingWrapped: 'null',
+  _state: 'number',
+  _len: 'number',
+  _tmp: 'number'
+}
 
 const METHODS_OF_UDX_SOCKET: Readonly<Record<string, Shape>> = { _onmessage: 4 }
 

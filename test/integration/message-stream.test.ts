@@ -136,3 +136,34 @@ test('the longest message that is ever sent passes', async () => {
     await close()
   }
 })
+
+test('tiny messages are read a few at a time, so that others get their turn, and before the end', async () => {
+  const { stream, other, close } = await connection(LIMITS)
+  const messages = Array.from({ length: 5000 }, (_, i) => Buffer.from(`${i}`.padEnd(i % 40, 'x')))
+  const half = messages.length / 2
+  try {
+    let [inTurn, most] = [0, 0]
+    const arrived: Buffer[] = []
+    const first = new Promise<void>(resolve => {
+      other.on('data', (message: Uint8Array) => {
+        if (inTurn++ === 0) setImmediate(() => (inTurn = 0))
+        if (arrived.length < half) most = Math.max(most, inTurn)
+        arrived.push(Buffer.from(message))
+        if (arrived.length === half) resolve()
+      })
+    })
+    const end = once(other, 'end')
+    for (const message of messages.slice(0, half)) stream.write(message)
+    const figures = () => `${arrived.length} of ${messages.length} messages`
+    await within(20_000, first, figures)
+    // Without a bound it is a read's worth, a thousand and more. Two turns of its own may fall into one that is counted.
+    assert.ok(most <= 2 * 64, `${most} in one turn`)
+    for (const message of messages.slice(half)) stream.write(message)
+    stream.end()
+    await within(20_000, end, figures)
+    assert.equal(arrived.length, messages.length)
+    for (const [i, message] of messages.entries()) assert.ok(arrived[i]?.equals(message), `message ${i}`)
+  } finally {
+    await close()
+  }
+})
