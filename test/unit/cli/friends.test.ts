@@ -44,3 +44,44 @@ test('what is missing, unknown or taken is said', async () => {
     assert.match(said.err, message)
   }
 })
+
+test('a client takes forwards as one word each, of several servers', async () => {
+  assert.equal((await says('friends', 'add', 'bob', TICKET)).code, 0)
+  const other = encodeKey(keyPairOf(new Secret('eve')).publicKey)
+  const { code, err, options } = await says(
+    ...[
+      'client',
+      '8022:bob:22',
+      `local:8053:${other}:53/udp`,
+      '0.0.0.0:80:Bob:8080',
+      '[::1]:9000:bob:9/tcp+udp'
+    ]
+  )
+  assert.equal(code, 0, err)
+  const entries = options!.entries.map(entry => {
+    assert.ok(entry.mode === 'client')
+    const { proto, port, localPort, localHost } = entry
+    return [proto, port, localPort, localHost, encodeKey(entry.publicKey)].join(' ')
+  })
+  const bob = encodeKey(publicKey)
+  assert.deepEqual(entries, [
+    `tcp 22 8022 127.0.0.1 ${bob}`,
+    `udp 53 8053 127.0.0.1 ${other}`,
+    `tcp 8080 80 0.0.0.0 ${bob}`,
+    `tcp 9 9000 ::1 ${bob}`,
+    `udp 9 9000 ::1 ${bob}`
+  ])
+  for (const [argv, status, message] of [
+    [['8022:bob'], 2, /"8022:bob": is no forward; write LOCALPORT:SERVER:PORT/],
+    [['8022:bob:22/sctp'], 2, /has the protocol "sctp"/],
+    [['70000:bob:22'], 2, /"70000:bob:22".*70000/],
+    [['8022:zoe:22'], 2, /zoe.*none of your friends/],
+    [['8022:bob:22', '-r', '80'], 2, /-r: cannot be combined/],
+    [['8022:bob:22', '8022:bob:23'], 2, /8022/]
+  ] as const) {
+    const said = await says('client', ...argv)
+    assert.equal(said.code, status, said.err)
+    assert.match(said.err, message)
+  }
+  assert.equal((await says('friends', 'remove', 'bob')).code, 0)
+})

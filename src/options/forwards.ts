@@ -1,0 +1,73 @@
+/** Forwards in one word each, as `hyper-nat client 8022:bob:22` takes them: a local port, a server, and the port there. */
+
+import { type Fault, OptionsError } from '../errors.js'
+import { looksLikeTicket } from '../identity/ticket-prefix.js'
+import { isProto } from '../proto.js'
+import { LOCALHOST } from '../text/address.js'
+import { quote } from '../text/quote.js'
+import { checkOptions, distinct } from './check.js'
+import type { RawEntry } from './edit.js'
+import type { Options } from './entry.js'
+import { serverNamed } from './friends.js'
+import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.js'
+
+/** `[host:]port:server:port[/proto]`; a host of IPv6 is in brackets. */
+const FORWARD = /^(?:(\[[^\]]+\]|[^:]+):)?(\d+):([^:]+):(\d+)(?:\/([a-z+]+))?$/i
+
+/**
+ * Options of a client with these forwards.
+ * @param localHost where to listen, for those that do not say it
+ * @throws HyperNatError a code of `decodeTicket`, and what `serverNamed` throws
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path the forward
+ */
+export async function forwardOptions(
+  forwards: readonly string[],
+  flags: NetworkFlags & { readonly localHost?: string | undefined }
+): Promise<Options> {
+  const faults: Fault[] = []
+  const schema: RawEntry[] = []
+  for (const text of forwards) {
+    const [, host, localPort, server = '', port, proto = 'tcp'] = FORWARD.exec(text) ?? []
+    if (localPort === undefined) {
+      const message =
+        'is no forward; write LOCALPORT:SERVER:PORT, 8022:bob:22 for example, with /udp behind it for UDP'
+      faults.push({ path: quote(text), message })
+      continue
+    }
+    if (!proto.toLowerCase().split('+').every(isProto)) {
+      faults.push({
+        path: quote(text),
+        message: `has the protocol ${quote(proto)}; give tcp, udp, tcpudp or tcp+udp`
+      })
+      continue
+    }
+    const named = await serverNamed(server)
+    schema.push({
+      mode: 'client',
+      proto: proto.toLowerCase(),
+      port,
+      localPort,
+      localHost: hostOf(host) ?? flags.localHost,
+      ...(looksLikeTicket(named) ? { ticket: named } : { publicKey: named })
+    })
+  }
+  if (faults.length > 0) throw new OptionsError(faults)
+  const entries = schema.map(entry =>
+    Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined))
+  )
+  const entry = (index: number): string => quote(forwards[index] ?? '')
+  const field = (path: readonly PropertyKey[]): string =>
+    path[0] === 'schema' && typeof path[1] === 'number' ? entry(path[1]) : String(path.at(-1))
+  const places = networkPlaces({ field, entry }, flags)
+  try {
+    return checkOptions(withNetwork({ schema: entries }, flags), places)
+  } catch (err) {
+    if (!(err instanceof OptionsError)) throw err
+    throw new OptionsError(distinct(err.faults))
+  }
+}
+
+/** As natter has it, `local` is this computer alone. */
+function hostOf(text: string | undefined): string | undefined {
+  return text === 'local' ? LOCALHOST : text?.replace(/^\[|\]$/g, '')
+}
