@@ -147,11 +147,15 @@ export class Resources {
    */
   enforce(): void {
     this.#enforcing = false
+    let isWaiting = false
     for (const key of [...this.#keys.values()]) {
       if (!key.isOver) continue
       this.warn('key', key, 'more waits for a guest than one may have: its largest flows are closed')
-      while (key.isOver && key.endLargest() === 'flow');
+      let ended: ReturnType<KeyUsage['endLargest']> = 'flow'
+      while (key.isOver && ended === 'flow') ended = key.endLargest()
+      if (ended === 'session') isWaiting = true
     }
+    if (isWaiting) return
     const keys = new Set(this.#keys.values())
     while (this.#isOver) {
       const greediest = this.#greediest(one => one.memory.used, keys)
@@ -284,8 +288,8 @@ export class KeyUsage {
   }
 
   /**
-   * Ends the flow that keeps most, or else the session that does, unless one was just ended.
-   * @returns what was ended; null when there was nothing to end
+   * Ends the flow that keeps most, or else the session that does.
+   * @returns what was ended, also when it was a moment ago that a session was; null when there was nothing to end
    */
   endLargest(): 'flow' | 'session' | null {
     let largest: SocketUsage | null = null
@@ -297,7 +301,7 @@ export class KeyUsage {
       return 'flow'
     }
     const now = this.resources.deps.clock.now()
-    if (now - this.#endedAt < LOOK_MS) return null
+    if (now - this.#endedAt < LOOK_MS) return 'session'
     let most: SessionUsage | null = null
     for (const session of this.#sessions) if (!most || session.bytes() > most.bytes()) most = session
     if (!most) return null

@@ -193,6 +193,23 @@ test('a key that has nothing to end does not keep the others from making room', 
   assert.deepEqual(bench.ended, [socket])
 })
 
+test('while what an ended session kept comes back, nobody else is cut off', async () => {
+  const bench = new Bench(1000, { processBytes: 100 * MB, keyBytes: 200 * MB })
+  const [first, second] = [bench.resources.enter('a', 'first'), bench.resources.enter('b', 'second')]
+  let ended = 0
+  first.addSession({ bytes: () => 90 * MB, end: () => void ended++ })
+  first.kept.charge(90 * MB)
+  const socket = bench.open(second)!
+  socket.add(20 * MB)
+  await setImmediate()
+  socket.add(1)
+  await setImmediate()
+  assert.deepEqual([ended, bench.ended], [1, []])
+  first.kept.giveBack(90 * MB)
+  bench.clock.run(2000)
+  assert.deepEqual(bench.ended, [])
+})
+
 test('what flows keep for their peers is looked at, too, though nothing reports it', () => {
   const bench = new Bench()
   const key = bench.resources.enter('a', 'anna')
