@@ -7,7 +7,6 @@ import type { Proto } from '../proto.js'
 import type { DatagramFlow, FlowStream, FlowStreamOptions } from '../sockets/flow-stream.js'
 import { PORT_MAX } from '../text/ports.js'
 import { quote } from '../text/quote.js'
-import type { OpenClient } from './open-client.js'
 
 export interface ConnectOptions {
   /** Gives up, and closes what was opened, with the signal's reason. */
@@ -31,18 +30,27 @@ interface ConnectionEvents {
   closed: []
 }
 
+/** What a connection uses of its client. The client itself names libraries that have no types for programs that import this one. */
+interface ClientOfConnection {
+  readonly connection: ConnectionInfo | null
+  stream(proto: Exclude<Proto, 'udp'>, port: number, options: FlowStreamOptions): FlowStream
+  datagrams(port: number): DatagramFlow
+  ping(): Promise<number | null>
+  close(): Promise<void>
+}
+
 /** What `HyperNat.connect` gives. */
 export class Connection extends EventEmitter<ConnectionEvents> {
   /** The server's, in base58. */
   readonly publicKey: string
-  readonly #client: OpenClient
+  readonly #client: ClientOfConnection
   readonly #named: readonly TicketMap[]
   /** Hears events until there is a session. */
   #opening: ((event: DaemonEvent) => void) | null = null
   #lost = false
   #closing: Promise<void> | null = null
 
-  constructor(publicKey: string, client: OpenClient, named: readonly TicketMap[]) {
+  constructor(publicKey: string, client: ClientOfConnection, named: readonly TicketMap[]) {
     super()
     this.publicKey = publicKey
     this.#client = client
