@@ -109,6 +109,8 @@ export class Dht extends InternalDht {
       admit => admit()
     )
     this.on('listening', () => this.#growBuffers())
+    // Each announcement listens, and a process may have any number of servers.
+    this.setMaxListeners(0)
   }
 
   /** All sessions share a socket: while a guest floods it, the packets of the others should wait there and not be lost. */

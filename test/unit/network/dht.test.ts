@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import HyperDHT from 'hyperdht'
 import { LIMITS } from '../../../src/limits.js'
 import { silentLog } from '../../../src/log/log.js'
 import { Dht } from '../../../src/network/dht.js'
+import { announceTopic } from '../../../src/network/topic.js'
 import { systemClock } from '../../../src/util/clock.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
@@ -107,4 +109,24 @@ test('while more handshakes come than are looked at, that of a guest waits with 
   await pass(100)
   await guest
   assert.deepEqual(looks.slice(-1), ['a guest'])
+})
+
+test('a node with many servers is no leak', async t => {
+  const dht = new Dht({ bootstrap: [] }, systemClock, LIMITS, silentLog)
+  t.after(() => dht.destroy({ force: true }))
+  const warnings: Error[] = []
+  const onwarning = (warning: Error): unknown => warnings.push(warning)
+  process.on('warning', onwarning)
+  t.after(() => process.off('warning', onwarning))
+  const topics = Array.from({ length: 12 }, (_, i) =>
+    announceTopic(
+      dht,
+      Buffer.alloc(32, i),
+      HyperDHT.keyPair(),
+      dht.createServer({}, () => {})
+    )
+  )
+  await turn()
+  assert.deepEqual(warnings, [])
+  await Promise.all(topics.map(topic => topic.close()))
 })
