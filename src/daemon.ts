@@ -151,6 +151,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
       relays: network.relay,
       identity,
       portMapping: network.portMapping,
+      lan: network.lan,
       tcp: network.tcp,
       limits,
       log: this.log

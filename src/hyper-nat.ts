@@ -59,6 +59,8 @@ export interface HyperNatOptions {
    * directly; true unless set.
    */
   portMapping?: boolean | undefined
+  /** Whether servers are searched in the LAN where there is no DHT, and those here answer; true if left out. */
+  lan?: boolean | undefined
   /** Where servers here are reached by TCP, by guests whose network blocks UDP; left out: nowhere. */
   tcp?: TcpOptions | undefined
   /** Those of our numbers to change. */
@@ -93,12 +95,13 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#players = new Players(this.#limits.players)
     this.#resources = newResources(this.#limits, this.#log)
     this.#keyPair = options.identity ?? freshKeyPair()
-    const { bootstrap, relays, portMapping = true, tcp } = options
+    const { bootstrap, relays, portMapping = true, lan = true, tcp } = options
     this.#network = {
       ...(bootstrap && { bootstrap }),
       ...(relays && { relay: relays.map(relayName) }),
       ...(tcp && { tcp }),
-      portMapping
+      portMapping,
+      lan
     }
     this.#node = new Node(this.#network, this.#limits, this.#log)
   }

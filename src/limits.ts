@@ -215,6 +215,8 @@ export interface Limits {
   reachMs: number
   /** How long one dial may take until the connection opens. */
   dialMs: number
+  /** How long a server is searched in the LAN where there is no DHT. */
+  lanSearchMs: number
   /** How long a connection may be open without a packet from the server: it is dialled again, and a server with a relay offers that alone. */
   firstPacketMs: number
   /** How much longer it may take when the ports of one side have to be tried at random. */
@@ -437,6 +439,7 @@ export const LIMITS: Limits = {
   greetingMs: 10_000,
   reachMs: 100,
   dialMs: 15_000,
+  lanSearchMs: 2500,
   firstPacketMs: 4000,
   randomPunchMs: 25_000,
   relayRestMs: 30_000,

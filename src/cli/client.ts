@@ -10,6 +10,7 @@ import {
   identityFlag,
   isGiven,
   keyFlag,
+  lanFlag,
   networkOf,
   protocolFlag,
   relayFlag
@@ -42,6 +43,7 @@ export const client: Command = {
     ...duplicateFlag,
     ...identityFlag,
     ...relayFlag,
+    ...lanFlag,
     ...runFlags
   },
   examples: [

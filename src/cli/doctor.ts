@@ -53,6 +53,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
         bootstrap: network.bootstrap,
         relays: network.relay,
         portMapping: network.portMapping,
+        lan: network.lan,
         publicKey,
         guest,
         shared,

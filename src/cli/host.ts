@@ -11,6 +11,7 @@ import {
   accessOf,
   discoveryFlag,
   discoveryOf,
+  lanFlag,
   networkOf,
   portMappingFlag,
   portMappingOf,
@@ -46,6 +47,7 @@ export const host: Command = {
     force: { type: 'boolean', describe: 'Share it even if it does not work through hyper-nat' },
     ...qrFlag,
     ...relayFlag,
+    ...lanFlag,
     ...tcpFlags,
     ...runFlags,
     ...portMappingFlag

@@ -17,6 +17,7 @@ import {
   discoveryOf,
   duplicateFlag,
   isGiven,
+  lanFlag,
   networkOf,
   qrFlag,
   relayFlag
@@ -52,6 +53,7 @@ export const join: Command = {
     yes: { type: 'boolean', describe: 'Open many ports, or those of well-known services, without asking' },
     anonymous: { type: 'boolean', describe: 'Use a new key each time: servers do not recognize you' },
     ...relayFlag,
+    ...lanFlag,
     ...runFlags
   },
   examples: [

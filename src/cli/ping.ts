@@ -5,7 +5,7 @@ import { type Fault, OptionsError } from '../errors.js'
 import type { Arguments, Command, Job } from './command.js'
 import { type CliContext, EXIT } from './context.js'
 import { number, rounded } from './numbers.js'
-import { keyFlag, networkOf, relayFlag, serverOf, stopSignal, ticketWords } from './shared-flags.js'
+import { keyFlag, lanFlag, networkOf, relayFlag, serverOf, stopSignal, ticketWords } from './shared-flags.js'
 
 const COUNT_MAX = 1_000_000
 const INTERVAL_MIN = 0.1
@@ -20,7 +20,8 @@ export const ping: Command = {
     // Elsewhere -c is a file; ping of every system has it as a count.
     count: { alias: 'c', type: 'string', describe: 'Stop after this many pings (default: Ctrl-C)' },
     interval: { alias: 'i', type: 'string', describe: 'Seconds between pings (1)' },
-    ...relayFlag
+    ...relayFlag,
+    ...lanFlag
   },
   examples: [
     ['hyper-nat ping -k <publickey>', 'until Ctrl-C, then a summary'],

@@ -10,6 +10,7 @@ import {
   accessOf,
   featureFlags,
   featuresOf,
+  lanFlag,
   networkOf,
   portMappingFlag,
   portMappingOf,
@@ -39,6 +40,7 @@ export const server: Command = {
     ...featureFlags,
     ...qrFlag,
     ...relayFlag,
+    ...lanFlag,
     ...tcpFlags,
     ...runFlags,
     ...portMappingFlag

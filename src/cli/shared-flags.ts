@@ -144,6 +144,13 @@ export const portMappingFlag: Readonly<Record<string, Flag>> = {
   }
 }
 
+export const lanFlag: Readonly<Record<string, Flag>> = {
+  'no-lan': {
+    type: 'boolean',
+    describe: 'Do not search for servers in the LAN, or answer there, while there is no DHT'
+  }
+}
+
 /** Whether the router is to be left alone. */
 export function portMappingOf(args: Arguments): Pick<NetworkFlags, 'portMapping'> {
   return args['no-port-mapping'] === true ? { portMapping: false } : {}
@@ -212,11 +219,12 @@ export function withControl(options: Options, control: ControlSetting): Options 
   return { ...options, control, ...(source && { source: { ...source, read } }) }
 }
 
-/** DHT nodes and relays, each from its flag or else the environment. */
+/** DHT nodes and relays, each from its flag or else the environment, and whether the LAN is to be left alone. */
 export function networkOf(args: Arguments, context: Pick<CliContext, 'env'>): NetworkFlags {
   return {
     bootstrap: given(args, context, 'bootstrap', 'HYPER_NAT_BOOTSTRAP'),
-    relay: given(args, context, 'relay', 'HYPER_NAT_RELAY')
+    relay: given(args, context, 'relay', 'HYPER_NAT_RELAY'),
+    ...(args['no-lan'] === true && { lan: false })
   }
 }
 

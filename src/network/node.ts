@@ -10,6 +10,7 @@ import { outsideAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
+import { askLan, LanResponder } from './lan-search.js'
 import { LastAddresses } from './last-addresses.js'
 import { MessageBlocks, secretStreams } from './message-stream.js'
 import type { NatFinding } from './nat.js'
@@ -40,8 +41,13 @@ const LOOPBACK = '127.0.0.1'
 /** Number of nodes, besides the bootstrap nodes, that are asked to find out whether UDP works. */
 const PROBED_NODES = 3
 
+/** Addresses that are dialled of those that answer in a LAN: anybody there can. */
+const LAN_ANSWERS = 4
+
 export class Node {
   readonly #dht: Dht
+  /** Null where the LAN is to be left alone. */
+  readonly #responder: LanResponder | null
   readonly #reachability: Reachability
   #starting: Promise<void>
   #started = false
@@ -89,6 +95,7 @@ export class Node {
     this.#reachability = new Reachability(this.#dht, network.portMapping !== false, limits, log)
     this.#randomNats = new RandomNats(this.#dht, limits.knownHosts)
     this.#lastAddresses = new LastAddresses(limits.knownHosts)
+    this.#responder = network.lan === false ? null : new LanResponder(() => this.#dht.ownPort, log)
     this.#starting = this.#start(limits.reachMs)
     this.#dialRelay = this.#dht.relayThrough(this.#relays, limits.relayRestMs)
     this.#watch = new NetworkWatch(
@@ -195,6 +202,7 @@ export class Node {
 
   #onChange(changes: ReadonlySet<NetworkChange>): void {
     this.#log.info({ changes: [...changes] }, 'the network has changed')
+    this.#responder?.join()
     this.#fallback?.check()
     // No answer has come since the last time that our address changed, if we do not know it.
     if (changes.has('lost') || changes.has('moved') || this.#dht.host === null) this.#relearn()
@@ -289,6 +297,7 @@ export class Node {
       announcement.refresh().then(() => found?.refresh(), noop)
     }
     this.#announced.add(refresh)
+    const hide = this.#responder?.add(keyPair.publicKey)
     this.#reachability.addServer()
     // What was announced says how to reach us.
     void this.#reachability.open.then(open => {
@@ -297,6 +306,7 @@ export class Node {
     return {
       close: async () => {
         this.#announced.delete(refresh)
+        hide?.()
         this.#reachability.removeServer()
         // Unannouncing asks the network, which may not answer.
         await within(Promise.all([found?.close(), announcement.close()]), this.#limits.closeMs)
@@ -361,11 +371,14 @@ export class Node {
     const streams = new Set<SecretStream>()
     const punches = this.#dht.randomPunches
     let settled = false
+    /** Ends the search in the LAN, while there is one. */
+    let asking: (() => void) | null = null
     /** Why the network does not lead there. */
     let failure = 'CLOSED'
     const end = (): void => {
       settled = true
       clearTimeout(timer)
+      asking?.()
       for (const stream of streams) stream.destroy()
     }
     const settle = (result: StreamLink | HyperNatError): void => {
@@ -390,8 +403,9 @@ export class Node {
       const failed = (code: string): void => {
         if (!streams.delete(stream) || settled) return
         this.#log.debug({ code }, 'dial failed')
+        this.#fallback?.check()
         onfailed(code)
-        if (streams.size === 0) fail()
+        if (streams.size === 0 && !asking) fail()
       }
       this.#whenOpen(stream, link => {
         if (settled) return link.destroy()
@@ -428,7 +442,24 @@ export class Node {
     )
     // Beside it, since a dead address costs seconds. Whoever is still there answers without the network.
     const last = this.#lastAddresses.of(key)
-    if (last) open({ relayAddresses: [last], holepunch: () => false }, noop)
+    const openAt = (address: HyperDHT.Address): void =>
+      open({ relayAddresses: [address], holepunch: () => false }, noop)
+    if (last) openAt(last)
+    // Where there is no DHT at all, the server may be in the same LAN.
+    if (this.#responder && this.#dht.nodeCount === 0) {
+      let answers = 0
+      asking = askLan(
+        key,
+        this.#limits.lanSearchMs,
+        address => {
+          if (answers++ < LAN_ANSWERS) openAt(address)
+        },
+        () => {
+          asking = null
+          if (streams.size === 0) fail()
+        }
+      )
+    }
     return end
   }
 
@@ -496,6 +527,7 @@ export class Node {
   async close(): Promise<void> {
     this.#closed = true
     this.#watch.stop()
+    this.#responder?.close()
     const ends: Promise<unknown>[] = [...this.#links].map(link => link.closed)
     ends.push(this.#reachability.close())
     await within(Promise.all(ends), this.#limits.closeMs)

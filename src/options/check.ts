@@ -87,7 +87,8 @@ function networkGiven({ network }: z.output<typeof networkOnly>): NetworkOptions
     ...(network?.bootstrap && { bootstrap: network.bootstrap }),
     ...(network?.relay && { relay: network.relay }),
     ...(network?.tcp && { tcp: withoutUndefined(network.tcp) }),
-    ...(network?.portMapping !== undefined && { portMapping: network.portMapping })
+    ...(network?.portMapping !== undefined && { portMapping: network.portMapping }),
+    ...(network?.lan !== undefined && { lan: network.lan })
   }
 }
 

@@ -92,6 +92,8 @@ export interface NetworkOptions {
   readonly tcp?: TcpOptions
   /** False: servers here ask no router for a port. */
   readonly portMapping?: boolean
+  /** False: nothing is asked or answered in the LAN where there is no DHT. */
+  readonly lan?: boolean
 }
 
 /** Something that is allowed but unwise. */

@@ -115,6 +115,9 @@ export const networkShape = {
   tcp: tcp.optional(),
   portMapping: yesOrNo(
     'Whether servers here ask the router for a port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
+  ),
+  lan: yesOrNo(
+    'Whether servers are searched in the LAN where there is no DHT, and those here answer; true if left out.'
   )
 }
 

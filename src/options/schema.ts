@@ -189,5 +189,5 @@ export const wholeFile = z.strictObject({
 /** What flags are turned into, before anything is judged: the shape of a file, whatever its values. */
 export interface RawOptions {
   schema: Record<string, unknown>[]
-  network?: { bootstrap?: unknown; relay?: unknown; portMapping?: unknown; tcp?: unknown }
+  network?: { bootstrap?: unknown; relay?: unknown; portMapping?: unknown; lan?: unknown; tcp?: unknown }
 }

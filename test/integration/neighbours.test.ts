@@ -35,3 +35,38 @@ staged('a client comes back to a server whose address it knows without the DHT',
   await exchange('the same connection goes on')
   socket.destroy()
 })
+
+staged('a client finds a server on its LAN without any DHT', async stage => {
+  // Nobody answers there.
+  const bootstrap = ['127.0.0.1:9']
+  const target = await stage.use(listenTcpEcho())
+  const there = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const here = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const maps = [{ proto: 'tcp' as const, port: target.port }]
+  const { publicKey } = await there.share({ secret: newSecret(), maps })
+  const paths: string[] = []
+  here.on('event', event => {
+    if (event.event === 'connected') paths.push(event.path)
+  })
+  const { maps: opened } = await here.open({ publicKey, maps: [{ ...maps[0]!, localPort: 0 }] })
+  await until(20_000, 'it is connected', () => paths.length > 0)
+  assert.deepEqual(paths, ['lan'])
+  const socket = await connectTcp(opened[0]!.localPort)
+  socket.write('hello')
+  assert.equal(String(await readSome(socket, 5)), 'hello')
+  socket.destroy()
+})
+
+staged('a client that is to leave the LAN alone finds nothing there', async stage => {
+  const bootstrap = ['127.0.0.1:9']
+  const there = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const here = await stage.use(new HyperNat({ bootstrap, portMapping: false, lan: false }))
+  const { publicKey } = await there.share({ secret: newSecret(), maps: [{ proto: 'tcp', port: 1 }] })
+  const told: string[] = []
+  here.on('event', event => {
+    if (event.event === 'connected' || event.event === 'waiting') told.push(event.event)
+  })
+  await here.open({ publicKey, maps: [{ proto: 'tcp', port: 1, localPort: 0 }] })
+  await until(20_000, 'it is told', () => told.length > 0)
+  assert.deepEqual(told, ['waiting'])
+})

@@ -62,7 +62,9 @@ async function check(stage: Stage, guest: HyperNat, tcp: number, udp: number): P
 
 staged('a guest without any DHT joins by the ticket of a server that is its own relay', async stage => {
   const { tcp, udp, server, ticket } = await sharing(stage, await freePort())
-  const guest = stage.start(['join', ticket, '-l', '0', '--json', '--bootstrap', NO_DHT], { name: 'guest' })
+  const guest = stage.start(['join', ticket, '-l', '0', '--json', '--no-lan', '--bootstrap', NO_DHT], {
+    name: 'guest'
+  })
   const { path } = await guest.event('connected')
   assert.equal(path, 'relayed (tcp)')
   const there = await server.event('connected')
@@ -96,7 +98,9 @@ staged('without the token of its address, a server is not reached by TCP', async
   const { ready, port } = await sharing(stage, await freePort())
   const maps = ['-r', '80', '-l', '0', '--protocol', 'tcp', '-k', ready.publicKey]
   const relay = ['--relay', `ws://127.0.0.1:${port}/hn#another`]
-  const guest = stage.start(['client', ...maps, ...relay, '--json', '--bootstrap', NO_DHT], { name: 'guest' })
+  const guest = stage.start(['client', ...maps, ...relay, '--json', '--no-lan', '--bootstrap', NO_DHT], {
+    name: 'guest'
+  })
   const { code } = await guest.event('waiting')
   assert.equal(code, 'DHT_UNREACHABLE')
 })
@@ -129,7 +133,7 @@ staged('a guest whose only way out is an HTTP proxy joins through it', async sta
     await once(proxy, 'close')
   })
   const { port } = proxy.address() as net.AddressInfo
-  const guest = stage.start(['join', ticket, '-l', '0', '--json', '--bootstrap', NO_DHT], {
+  const guest = stage.start(['join', ticket, '-l', '0', '--json', '--no-lan', '--bootstrap', NO_DHT], {
     name: 'guest',
     env: { HTTPS_PROXY: `http://127.0.0.1:${port}`, NO_PROXY: '' }
   })
@@ -152,7 +156,7 @@ staged(
     )
     const flags = ['--tls-cert', cert, '--tls-key', key]
     const { tcp, udp, ticket } = await sharing(stage, await freePort(), { scheme: 'wss', flags })
-    const order = ['join', ticket, '-l', '0', '--json', '--bootstrap', NO_DHT]
+    const order = ['join', ticket, '-l', '0', '--json', '--no-lan', '--bootstrap', NO_DHT]
     const wary = stage.start(order, { name: 'wary' })
     assert.equal((await wary.event('waiting')).code, 'DHT_UNREACHABLE')
     const guest = stage.start(order, { name: 'guest', env: { NODE_EXTRA_CA_CERTS: cert } })
@@ -192,7 +196,9 @@ staged(
       return socket !== null
     })
     const { tcp, udp, ticket } = await sharing(stage, port, { front })
-    const guest = stage.start(['join', ticket, '-l', '0', '--json', '--bootstrap', NO_DHT], { name: 'guest' })
+    const guest = stage.start(['join', ticket, '-l', '0', '--json', '--no-lan', '--bootstrap', NO_DHT], {
+      name: 'guest'
+    })
     assert.equal((await guest.event('connected')).path, 'relayed (tcp)')
     await check(stage, guest, tcp.port, udp.port)
   },

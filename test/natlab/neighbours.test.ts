@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pause } from '../support/deadline.js'
+import type { Home } from './lab.js'
 import { Pair } from './pair.js'
 import { lab, skip, useLab } from './side.js'
 
@@ -14,10 +15,7 @@ test('neighbours go on after a cable was out, though the internet is away', {
   skip,
   timeout: 120_000
 }, async t => {
-  const [there, here] = (await lab.lan(2)) as [
-    Awaited<ReturnType<typeof lab.home>>,
-    Awaited<ReturnType<typeof lab.home>>
-  ]
+  const [there, here] = (await lab.lan(2)) as [Home, Home]
   const pair = new Pair(lab, there, here)
   try {
     assert.equal((await pair.meet()).path, 'lan', pair.describe())
@@ -37,6 +35,22 @@ test('neighbours go on after a cable was out, though the internet is away', {
       assert.ok(ms > 10_000, 'it was cut off')
       assert.ok(backMs <= BACK_WITHIN_MS, `${proto} moved again after ${backMs} ms\n${pair.describe()}`)
     }
+    await pair.check()
+  } finally {
+    await lab.plugIn(here.uplink)
+    await pair.close()
+  }
+})
+
+test('neighbours find each other though there is no internet', { skip, timeout: 90_000 }, async t => {
+  const [there, here] = (await lab.lan(2)) as [Home, Home]
+  await lab.unplug(here.uplink)
+  const pair = new Pair(lab, there, here)
+  try {
+    await pair.meet()
+    const { path } = await pair.client.event('connected', { ms: 20_000 })
+    assert.equal(path, 'lan', pair.describe())
+    t.diagnostic(`${pair.elapsed} ms after the client's start`)
     await pair.check()
   } finally {
     await lab.plugIn(here.uplink)
