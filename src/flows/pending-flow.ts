@@ -1,11 +1,15 @@
 /**
  * A flow that the client has opened and the rate limiter delays. Received bytes are buffered; they cannot exceed the flow's
- * initial window, because nothing is reported as consumed. What is buffered is borrowed from a budget; a flow that gets none is reset.
+ * initial window, because nothing is reported as consumed. What is buffered is borrowed from a budget, and so is {@link PENDING_BYTES}
+ * before; a flow that gets none is reset.
  */
 import type { ErrorCode } from '../errors.js'
 import type { Budget } from '../util/budget.js'
 import { QueueNode } from '../util/queue.js'
 import type { ByteFlow } from './byte-flow.js'
+
+/** What a flow that waits takes beside what is buffered here, bytes: its objects, and over the ARQ the memory of its first window. */
+export const PENDING_BYTES = 24 * 1024
 
 /** Initial size of the buffer, bytes; it doubles. */
 const FIRST_ROOM = 1024
@@ -16,12 +20,13 @@ export class PendingFlow {
   /** Received bytes, copied into one block: small views would each keep a whole network buffer alive. */
   #kept = new Uint8Array(0)
   #size = 0
+  #borrowed = PENDING_BYTES
   #ended = false
 
   /**
    * @param accept sets the flow's events; returns a code to refuse it
    * @param ongone called when the flow ends before it is accepted
-   * @param budget what the guest may have buffered
+   * @param budget what the guest may have buffered; it has lent {@link PENDING_BYTES} already
    */
   constructor(
     readonly flow: ByteFlow,
@@ -59,6 +64,7 @@ export class PendingFlow {
         this.flow.reset('TOO_MANY_FLOWS')
         return this.#drop()
       }
+      this.#borrowed += room - this.#kept.byteLength
       const more = new Uint8Array(room)
       more.set(this.#kept.subarray(0, this.#size))
       this.#kept = more
@@ -73,7 +79,8 @@ export class PendingFlow {
   }
 
   #giveBack(): void {
-    this.budget?.giveBack(this.#kept.byteLength)
+    this.budget?.giveBack(this.#borrowed)
+    this.#borrowed = 0
     this.#kept = new Uint8Array(0)
     this.#size = 0
   }

@@ -19,7 +19,7 @@ import { FairQueue } from '../util/fair-queue.js'
 import { TokenBucket } from '../util/token-bucket.js'
 import { MAX_UDP_PAYLOAD } from '../wire/constants.js'
 import type { ByteFlow } from './byte-flow.js'
-import { PendingFlow } from './pending-flow.js'
+import { PENDING_BYTES, PendingFlow } from './pending-flow.js'
 import { ThrottledFlow } from './throttled-flow.js'
 
 export type RateLimits = Pick<
@@ -130,6 +130,7 @@ export class RateLimiter {
       return accept(throttled)
     }
     this.#exceed('flowsPerSecond')
+    if (this.memory && !this.memory.borrow(PENDING_BYTES)) return 'TOO_MANY_FLOWS'
     const pending = new PendingFlow(
       throttled,
       () => accept(throttled),

@@ -57,6 +57,7 @@ export class TcpudpFlows {
       random: outside.chance,
       queue: this.queue,
       windows: outside.windows,
+      ...(outside.budgets && { gaps: outside.budgets.gaps }),
       // Without a path, what every path takes.
       segmentSize: flow => segmentRoom(this.#datagrams?.size ?? 1100, flow),
       rtt: () => outside.rtt(),

@@ -18,6 +18,8 @@ export interface TcpudpCarrier {
   /** What the session's flows share for bytes on their way out, and for windows. */
   readonly queue: Budget
   readonly windows: Budget
+  /** What flows of the peer share for bytes behind gaps; left out: there is no bound. */
+  readonly gaps?: Budget
   /** Largest segment for this flow now, bytes. */
   segmentSize(flow: number): number
   /** Round trip of the path, ms, if it is known. */
@@ -83,6 +85,7 @@ export class TcpudpFlow implements ByteFlow {
       receiveWindow: carrier.limits.flowWindow,
       queue: carrier.queue,
       windows: carrier.windows,
+      ...(carrier.gaps && { gaps: carrier.gaps }),
       ...(open && { open }),
       ...(rtt !== null && { rtt }),
       ...(leastRtt !== null && { leastRtt })

@@ -201,6 +201,8 @@ export class KeyUsage {
   readonly kept: Budget
   /** Windows that its flows are lent beyond the first. */
   readonly windows: Budget
+  /** Of its memory, first windows of ARQ flows with bytes behind a gap: a quarter at the most, then such bytes are dropped. */
+  readonly gaps: Budget
   /** In the order in which they were opened. */
   readonly sockets = new Set<SocketUsage>()
   /** Those that can be ended. */
@@ -222,6 +224,7 @@ export class KeyUsage {
     this.memory = new Budget(bytes, resources.memory)
     this.kept = new Budget(bytes / 2, this.memory)
     this.windows = new Budget(keyWindow, resources.windows)
+    this.gaps = new Budget(bytes / 4, this.memory)
     this.#udpFlows = new TokenBucket(udpFlowsPerSecond / 1000, udpFlowBurst)
   }
 

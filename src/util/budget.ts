@@ -48,4 +48,6 @@ export interface PeerBudgets {
   readonly kept: Budget
   /** What its flows are lent of window beyond the first. */
   readonly windows: Budget
+  /** First windows of those of its ARQ flows that have bytes behind a gap. */
+  readonly gaps: Budget
 }

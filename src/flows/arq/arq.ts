@@ -73,6 +73,8 @@ export interface ArqOptions {
   /** What flows share for bytes to send, and for windows beyond the first; default: no bound. */
   queue?: Budget
   windows?: Budget
+  /** What flows share for first windows with bytes behind a gap; default: no bound. */
+  gaps?: Budget
   /** Round trip of the path in ms, if the session knows it: the first loss then costs less. */
   rtt?: number
   /** Its round trip without a queue, as far as known: a flow that begins beside others cannot see it. */
@@ -130,7 +132,8 @@ export class Arq {
     this.current = open ? 'opening' : 'open'
     this.receiver = new Receiver(
       options.receiveWindow ?? RECEIVE_WINDOW_MAX,
-      options.windows ?? new Budget(Number.POSITIVE_INFINITY)
+      options.windows ?? new Budget(Number.POSITIVE_INFINITY),
+      options.gaps
     )
     this.sender = new Sender(
       segment => host.output(segment),

@@ -29,11 +29,14 @@ export class Receiver {
   private told = INITIAL_WINDOW
   /** The window grows only once the peer has had time to use what it grew to last. */
   private growAfter = 0
+  private gapBorrowed = false
 
   constructor(
     private readonly windowMax: number,
     /** What the window beyond the first is borrowed from. */
-    private readonly budget: Budget
+    private readonly budget: Budget,
+    /** What the first window is borrowed from while there are bytes behind a gap. */
+    private readonly gaps?: Budget
   ) {
     this.setWindow(INITIAL_WINDOW)
     this.widen(Math.min(RECEIVE_WINDOW_START, budget.free * WINDOW_START_SHARE))
@@ -78,13 +81,15 @@ export class Receiver {
     const end = segment.offset + segment.dataLength
     const fin = segment.has(FIN)
     this.checkEnd(end, fin)
-    if (end > this.limit) {
+    if (end > this.limit || (segment.offset > inbox.next && !this.borrowGap())) {
       this.dropped++
       return false
     }
     const before = inbox.next
     const wasComplete = this.complete
-    if (!inbox.insert(segment.offset, buf, segment.dataStart, segment.dataLength)) {
+    const isTaken = inbox.insert(segment.offset, buf, segment.dataStart, segment.dataLength)
+    if (!inbox.hasGap) this.giveBackGap()
+    if (!isTaken) {
       this.dropped++
       return false
     }
@@ -142,9 +147,21 @@ export class Receiver {
     if (window > this.window && this.budget.borrow(window - this.window)) this.setWindow(window)
   }
 
+  /** What lies behind a gap cannot be handed over: a peer could leave it so for good, in any number of flows. */
+  private borrowGap(): boolean {
+    this.gapBorrowed ||= this.gaps?.borrow(INITIAL_WINDOW) ?? true
+    return this.gapBorrowed
+  }
+
+  private giveBackGap(): void {
+    if (this.gapBorrowed) this.gaps?.giveBack(INITIAL_WINDOW)
+    this.gapBorrowed = false
+  }
+
   /** Nothing more will come: what was borrowed is free for others. */
   private giveBack(): void {
     this.inbox.release()
+    this.giveBackGap()
     this.budget.giveBack(this.window - INITIAL_WINDOW)
     this.setWindow(INITIAL_WINDOW)
   }

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ErrorCode } from '../../../src/errors.js'
 import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from '../../../src/flows/byte-flow.js'
+import { PENDING_BYTES } from '../../../src/flows/pending-flow.js'
 import { type RateLimit, RateLimiter, type RateLimits } from '../../../src/flows/rate-limiter.js'
+import { Budget } from '../../../src/util/budget.js'
 import type { Clock } from '../../../src/util/clock.js'
 import { MAX_UDP_PAYLOAD } from '../../../src/wire/constants.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
@@ -217,6 +219,34 @@ test('a flow that is over before its turn is never opened, and costs the others 
   for (const wire of wires.slice(1, 11)) wire.events.reset('FLOW_RESET')
   pass(110)
   assert.deepEqual(opened, [0, 11])
+})
+
+test('flows that wait are charged to the guest, with what they buffer, and refused beyond its budget', () => {
+  const clock = new VirtualClock()
+  const memory = new Budget(10 * PENDING_BYTES)
+  const limits = { ...NONE, flowsPerSecond: 10, flowBurst: 1 }
+  const rateLimiter = new RateLimiter(
+    clock,
+    limits,
+    () => {},
+    () => false,
+    memory
+  )
+  const wires = Array.from({ length: 12 }, (_, i) => new Wire(i))
+  const accept = (flow: ByteFlow): null => {
+    flow.events = ignoreEvents
+    return null
+  }
+  const answers = wires.map(wire => rateLimiter.open(wire, accept))
+  assert.deepEqual(answers, [...Array(11).fill(null), 'TOO_MANY_FLOWS'])
+  assert.equal(memory.used, 10 * PENDING_BYTES)
+  wires[1]!.events.reset('FLOW_RESET')
+  wires[2]!.events.data(Buffer.alloc(PENDING_BYTES / 2))
+  assert.equal(memory.used, 9.5 * PENDING_BYTES)
+  wires[3]!.events.data(Buffer.alloc(PENDING_BYTES))
+  assert.equal(wires[3]!.resetBy, 'TOO_MANY_FLOWS')
+  clock.run(2000)
+  assert.equal(memory.used, 0)
 })
 
 test('a frame that opens a flow costs as much as many others, a flow that waits does not', () => {

@@ -88,3 +88,30 @@ test('the bytes of a flow take no more memory than its window, and gaps little b
   receiver.take(one, bytes, 0)
   assert.equal(receiver.inbox.capacity, INITIAL_WINDOW, 'what lies beyond the window is dropped')
 })
+
+test('bytes behind a gap are kept as far as there is a budget for them, those in order always', () => {
+  const windows = new Budget(0)
+  const gaps = new Budget(2 * INITIAL_WINDOW)
+  const receivers = Array.from({ length: 3 }, () => new Receiver(4 * MB, windows, gaps))
+  for (const receiver of receivers) receiver.take(data(2000), bytes, 0)
+  assert.deepEqual(
+    receivers.map(({ inbox, dropped }) => [inbox.hasGap, dropped]),
+    [
+      [true, 0],
+      [true, 0],
+      [false, 1]
+    ]
+  )
+  const [first, second, third] = receivers
+  assert.equal(third!.take(data(0), bytes, 1), true)
+  // The gap closes; another one may open elsewhere.
+  first!.take(data(1000), bytes, 1)
+  first!.take(data(0), bytes, 1)
+  assert.equal(first!.inbox.next, 3000)
+  assert.equal(gaps.used, INITIAL_WINDOW)
+  third!.take(data(2000), bytes, 2)
+  assert.equal(third!.inbox.hasGap, true)
+  second!.clear()
+  third!.clear()
+  assert.equal(gaps.used, 0)
+})
