@@ -105,7 +105,7 @@ export async function renameFriend(name: string, newName: string, file = friends
 
 /**
  * What a word for a server stands for: a friend's ticket or public key; a ticket and a key stand for themselves.
- * @throws HyperNatError what {@link readFriends} throws
+ * @throws HyperNatError `BAD_TICKET` for what can be none of these, and what {@link readFriends} throws
  */
 export async function serverNamed(given: string, file = friendsFile()): Promise<string> {
   if (given === '' || looksLikeTicket(given)) return given
@@ -120,9 +120,9 @@ export async function serverNamed(given: string, file = friendsFile()): Promise<
   )
   const advice = meant === undefined ? 'hyper-nat friends lists those' : `did you mean ${quote(meant)}?`
   throw new InputError(
-    'BAD_PUBLIC_KEY',
+    'BAD_TICKET',
     quote(given),
-    `is no ticket, no public key and none of your friends; ${advice}`
+    `is none of your friends, and does not begin with hnat1 as tickets do; ${advice}`
   )
 }
 

@@ -97,7 +97,7 @@ staged('what goes wrong is said on stderr, and in the exit code', async stage =>
     new RegExp(`PORT.*${Math.min(reset.port, closed)}|PORT.*${Math.max(reset.port, closed)}`)
   )
   await fails([], 2, /SERVER|-k/)
-  await fails(['nonsense', '22'], 2, /public key/)
+  await fails(['nonsense', '22'], 2, /BAD_TICKET.*none of your friends/)
 })
 
 staged('ssh goes through it as a ProxyCommand', async stage => {

@@ -34,8 +34,8 @@ test('a friend is found by name, whatever the case, and keys and tickets stand f
   assert.equal(await serverNamed('bob', file), TICKET)
   assert.equal(await serverNamed('anna', file), EVE)
   for (const other of [EVE, TICKET, '', 'x'.repeat(43)]) assert.equal(await serverNamed(other, file), other)
-  await assert.rejects(serverNamed('bop', file), { code: 'BAD_PUBLIC_KEY', message: /did you mean "Bob"/ })
-  await assert.rejects(serverNamed('zoe', file), { code: 'BAD_PUBLIC_KEY', message: /none of your friends/ })
+  await assert.rejects(serverNamed('bop', file), { code: 'BAD_TICKET', message: /did you mean "Bob"/ })
+  await assert.rejects(serverNamed('zoe', file), { code: 'BAD_TICKET', message: /none of your friends/ })
   assert.deepEqual(
     (await readFriends(file)).map(({ name }) => name),
     ['anna', 'Bob']
