@@ -149,7 +149,10 @@ describe('the doctor', { concurrency: 3 }, () => {
       // The port that was mapped makes nobody believe that this home were open.
       assert.deepEqual([nat.kind, nat.beyond, found.code], ['symmetric', 'public', 0])
       assert.equal(found.checks.find(({ name }) => name === 'portMapping')?.verdict, 'ok')
-      assert.match(found.checks.find(({ name }) => name === 'nat')?.message ?? '', /As host, you can play with everybody/)
+      assert.match(
+        found.checks.find(({ name }) => name === 'nat')?.message ?? '',
+        /As host, you can play with everybody/
+      )
     })
   }
 
