@@ -145,6 +145,8 @@ async function readStdin(): Promise<Uint8Array> {
 function closeOutput(): Promise<void> {
   return new Promise(resolve =>
     process.stdout.end(() => {
+      // Whatever is still written there has nowhere to go.
+      mute = true
       try {
         closeSync(1)
       } catch {

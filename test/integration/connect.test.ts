@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer, text } from 'node:stream/consumers'
@@ -56,6 +56,20 @@ staged('bytes go there and back, and the end of stdin comes to the other side', 
   const got = await buffer(child.stdout)
   assert.ok(got.equals(sent), `${got.length} bytes of ${sent.length} came back`)
   assert.deepEqual(await ended, { code: 0, stderr: '' })
+})
+
+staged('stdout may be a file', async stage => {
+  const target = await stage.use(listenTcp(socket => socket.end('into the file')))
+  const { publicKey, env } = await share(stage, [target.port])
+  const file = join(env.XDG_CONFIG_HOME, 'out')
+  const out = openSync(file, 'w')
+  const child = spawn(process.execPath, [mainFile, 'connect', publicKey], {
+    env,
+    stdio: ['ignore', out, 'pipe']
+  })
+  closeSync(out)
+  const [said, [code]] = await Promise.all([text(child.stderr!), once(child, 'close')])
+  assert.deepEqual([code, said, readFileSync(file, 'utf8')], [0, '', 'into the file'])
 })
 
 staged('the other side ends first: stdout ends, and what is still typed goes out', async stage => {
