@@ -7,9 +7,9 @@ import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import type { Warning } from '../options/entry.js'
 import type { FlowStream } from '../sockets/flow-stream.js'
 import { type Arguments, type Command, type Job, text, words } from './command.js'
-import { type CliContext, EXIT } from './context.js'
+import { type CliContext, EXIT, type Pipes } from './context.js'
 import { keptIdentity } from './kept-identity.js'
-import { identityFlag, networkOf, relayFlag, stopSignal } from './shared-flags.js'
+import { identityFlag, lanFlag, networkOf, relayFlag, stopSignal } from './shared-flags.js'
 
 const PORT_PATTERN = /^\d{1,5}$/
 
@@ -20,7 +20,7 @@ export const connect: Command = {
     name: 'server',
     describe: 'A ticket, a public key or the name of a friend; then the port, unless only one is shared'
   },
-  flags: { ...relayFlag, ...identityFlag },
+  flags: { ...relayFlag, ...lanFlag, ...identityFlag },
   examples: [
     ['hyper-nat connect hnat1.. 8080', 'what is typed goes to port 8080 there'],
     [
@@ -42,13 +42,11 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { serverNamed } = await import('../options/friends.js')
   const server = await serverNamed(place.server)
   const { port } = place
-  const { network, publicKey, warnings } = reachOptions(
-    { ...networkOf(args, context), publicKey: server, ticket: undefined },
+  const { network, publicKey, ticket, warnings } = reachOptions(
+    { ...networkOf(args, context), publicKey: server },
     true
   )
   const own: Warning[] = [...warnings]
-  const { decodeTicket } = await import('../identity/ticket.js')
-  const ticket = looksLikeTicket(server) ? decodeTicket(server) : undefined
   const file = text(args, 'identity') ?? (ticket?.invite ? undefined : await keptIdentity(publicKey!, own))
   return {
     warnings: own,
@@ -56,7 +54,8 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       const { HyperNat } = await import('../hyper-nat.js')
       const { loadIdentity } = await import('../options/identity-file.js')
       const identity = file === undefined ? undefined : await loadIdentity(file)
-      const node = new HyperNat({ bootstrap: network.bootstrap, relays: network.relay, identity, log })
+      const { bootstrap, relay: relays, lan } = network
+      const node = new HyperNat({ bootstrap, relays, lan, identity, log })
       const signal = stopSignal(stopped)
       try {
         const connection = await node.connect(ticket ?? publicKey!, { signal })
@@ -76,10 +75,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
  * Bytes both ways, until each direction has ended; a terminal does not end, so there the other side's end is enough.
  * @throws HyperNatError why the connection ended otherwise
  */
-async function carry(
-  stream: FlowStream,
-  { input, output, closeOutput, isTerminal }: ReturnType<CliContext['pipes']>
-): Promise<void> {
+async function carry(stream: FlowStream, { input, output, closeOutput, isTerminal }: Pipes): Promise<void> {
   input.on('error', err => stream.destroy(err))
   input.pipe(stream)
   stream.pipe(output, { end: false })

@@ -14,7 +14,7 @@ export interface Pipes {
   readonly output: Writable
   /** Whether the input is a terminal, which does not end. */
   readonly isTerminal: boolean
-  /** Says the end to whoever reads the output; resolves when all has been taken. */
+  /** Ends the output, so that its reader sees the end; resolves when all has been taken. */
   readonly closeOutput: () => Promise<void>
 }
 

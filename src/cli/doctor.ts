@@ -8,6 +8,7 @@ import { rounded } from './numbers.js'
 import {
   controlOf,
   keyFlag,
+  lanFlag,
   networkOf,
   portMappingFlag,
   portMappingOf,
@@ -25,7 +26,7 @@ export const doctor: Command = {
   name: 'doctor',
   describe: 'Check this network, and why a server is not reached',
   positional: ticketWords,
-  flags: { ...keyFlag, ...relayFlag, ...portMappingFlag },
+  flags: { ...keyFlag, ...relayFlag, ...lanFlag, ...portMappingFlag },
   examples: [
     ['hyper-nat doctor', 'the network here, and what it means for playing'],
     ['hyper-nat doctor -k <publickey>', 'the way to a server, too; exit code 1 for any problem']

@@ -44,7 +44,12 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     async task({ stdout, stopped }, log) {
       const { HyperNat } = await import('../hyper-nat.js')
       const { shortKey } = await import('../identity/encoding.js')
-      const node = new HyperNat({ bootstrap: network.bootstrap, relays: network.relay, log })
+      const node = new HyperNat({
+        bootstrap: network.bootstrap,
+        relays: network.relay,
+        lan: network.lan,
+        log
+      })
       const say = answerText()
       try {
         const summary = await node.ping({

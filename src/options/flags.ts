@@ -10,7 +10,7 @@
 import { codeOf, type ErrorCode, type Fault, InputError, OptionsError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
 import { GuestKey } from '../identity/guest.js'
-import { decodeTicket } from '../identity/ticket.js'
+import { decodeTicket, type Ticket } from '../identity/ticket.js'
 import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import { isIPv4Loopback } from '../text/address.js'
 import { formatPorts, parsePorts, splitPorts } from '../text/ports.js'
@@ -70,6 +70,8 @@ export interface Reach {
   readonly publicKey: Uint8Array | undefined
   /** The key to come with, of a ticket's invite; left out: any. */
   readonly guest?: GuestKey
+  /** Left out where a public key was given. */
+  readonly ticket?: Ticket
   readonly warnings: readonly Warning[]
 }
 
@@ -236,7 +238,7 @@ export function reachOptions(flags: ReachFlags, keyNeeded: boolean): Reach {
   const placed = ticket ? [{ index: 0, ticket }] : []
   const network = networkOf(given, placed, false, places, faults, warnings)
   if (faults.length > 0) throw new OptionsError(faults)
-  return { network, publicKey: key, ...(guest && { guest }), warnings }
+  return { network, publicKey: key, ...(guest && { guest }), ...(ticket && { ticket }), warnings }
 }
 
 /** Programs of TCP that people share most, by their ports. */

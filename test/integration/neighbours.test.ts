@@ -4,7 +4,9 @@ import type { DaemonEvent } from '../../src/events.js'
 import { HyperNat } from '../../src/index.js'
 import { connectTcp, readSome } from '../support/clients.js'
 import { until } from '../support/deadline.js'
-import { listenTcpEcho } from '../support/servers.js'
+import { mainFile } from '../support/hyper-nat.js'
+import { runProgram } from '../support/process.js'
+import { listenTcp, listenTcpEcho } from '../support/servers.js'
 import { newSecret, staged } from '../support/stage.js'
 
 staged('a client comes back to a server whose address it knows without the DHT', async stage => {
@@ -69,4 +71,20 @@ staged('a client that is to leave the LAN alone finds nothing there', async stag
   await here.open({ publicKey, maps: [{ proto: 'tcp', port: 1, localPort: 0 }] })
   await until(20_000, 'it is told', () => told.length > 0)
   assert.deepEqual(told, ['waiting'])
+})
+
+staged('ping and connect find a server on its LAN, and leave the LAN alone when told so', async stage => {
+  const bootstrap = ['127.0.0.1:9']
+  const target = await stage.use(listenTcp(socket => socket.end('here')))
+  const there = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const { publicKey } = await there.share({
+    secret: newSecret(),
+    maps: [{ proto: 'tcp', port: target.port }]
+  })
+  const run = (...words: string[]) =>
+    runProgram(process.execPath, [mainFile, ...words, '--bootstrap', bootstrap[0]!])
+  assert.equal((await run('ping', '-k', publicKey, '-c', '1')).code, 0)
+  assert.equal((await run('connect', publicKey)).stdout, 'here')
+  assert.equal((await run('ping', '-k', publicKey, '-c', '1', '--no-lan')).code, 1)
+  assert.match((await run('connect', publicKey, '--no-lan')).stderr, /DHT_UNREACHABLE/)
 })
