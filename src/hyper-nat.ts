@@ -7,15 +7,15 @@ import os from 'node:os'
 import b4a from 'b4a'
 import sodium from 'sodium-native'
 import { Players } from './access/players.js'
-import { Connection, type ConnectOptions } from './client/connection.js'
-import type { ClientHandle, MapToOpen } from './client/handle.js'
+import type { ClientHandle, Connection, ConnectOptions, MapToOpen } from './client/handle.js'
 import { OpenClient } from './client/open-client.js'
+import { OpenConnection } from './client/open-connection.js'
 import { type PingOptions, type PingSummary, ping } from './client/ping.js'
 import { HyperNatError } from './errors.js'
 import type { DaemonEvent } from './events.js'
 import { portSetOf } from './games/port-set.js'
 import { childPublicKey } from './identity/child.js'
-import { encodeKey, keyOf } from './identity/encoding.js'
+import { keyOf } from './identity/encoding.js'
 import { GuestKey } from './identity/guest.js'
 import type { KeyPair } from './identity/keys.js'
 import { decodeTicket, type Ticket } from './identity/ticket.js'
@@ -82,7 +82,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #resources: Resources
   readonly #games = new Activity()
   readonly #servers = new Set<SharedServer>()
-  readonly #clients = new Set<OpenClient>()
+  readonly #clients = new Set<OpenClient | OpenConnection>()
   readonly #since = wallClock()
   #closing: Promise<void> | null = null
 
@@ -177,37 +177,21 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    */
   async connect(server: string | Uint8Array | Ticket, options: ConnectOptions = {}): Promise<Connection> {
     this.#check()
-    const ticket =
-      typeof server === 'string'
-        ? looksLikeTicket(server)
-          ? decodeTicket(server)
-          : null
-        : 'maps' in server
-          ? server
-          : null
-    const publicKey = ticket ? ticket.publicKey : keyOf(server as string | Uint8Array)
+    const ticket = ticketOf(server)
+    const publicKey = ticket?.publicKey ?? keyOf(server as string | Uint8Array)
     const guest = ticket?.invite && new GuestKey(ticket.invite)
-    const deps = this.#deps()
-    const client = new OpenClient({
-      ...deps,
-      publicKey,
-      keyPair: guest?.keyPair ?? this.#keyPair,
-      resources: this.#resources,
-      emit: event => {
-        connection.hear(event)
-        deps.emit(event)
+    const connection = new OpenConnection(
+      {
+        ...this.#deps(),
+        publicKey,
+        keyPair: guest?.keyPair ?? this.#keyPair,
+        resources: this.#resources,
+        onclose: () => this.#clients.delete(connection)
       },
-      onclose: () => this.#clients.delete(client)
-    })
-    const connection: Connection = new Connection(encodeKey(publicKey), client, ticket?.maps ?? [])
-    this.#clients.add(client)
-    try {
-      const opened = connection.opened(options)
-      await Promise.all([opened, client.open([])])
-    } catch (err) {
-      await connection.close()
-      throw err
-    }
+      ticket?.maps ?? []
+    )
+    this.#clients.add(connection)
+    await connection.open(options)
     return connection
   }
 
@@ -314,6 +298,12 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       emit: event => void this.emit('event', event)
     }
   }
+}
+
+/** Undefined for a key. */
+function ticketOf(server: string | Uint8Array | Ticket): Ticket | undefined {
+  if (typeof server === 'string') return looksLikeTicket(server) ? decodeTicket(server) : undefined
+  return 'maps' in server ? server : undefined
 }
 
 /** All that a ticket names, unless told which. */

@@ -1,7 +1,6 @@
 /** hyper-nat as a library: share ports under a secret, open ports to a public key. */
 
-export { Connection, type ConnectOptions, type StreamOptions } from './client/connection.js'
-export type { ClientHandle, MapToOpen } from './client/handle.js'
+export type { ClientHandle, Connection, ConnectOptions, MapToOpen, StreamOptions } from './client/handle.js'
 export type { PingAnswer, PingOptions, PingSummary } from './client/ping.js'
 export { ControlClient, type DaemonChoice, type FoundDaemon, findDaemons } from './control/client.js'
 export type { ControlSetting } from './control/place.js'

@@ -1,7 +1,7 @@
 /** `hyper-nat connect`: stdin and stdout as a connection to a server's TCP port, for scripts and for ssh. */
 
 import { once } from 'node:events'
-import type { Connection } from '../client/connection.js'
+import type { Connection } from '../client/handle.js'
 import { OptionsError } from '../errors.js'
 import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import type { Warning } from '../options/entry.js'

@@ -1,8 +1,10 @@
-/** What `HyperNat.open` takes and gives. */
-import type { ClientMapInfo, ConnectionInfo } from '../events.js'
+/** What `HyperNat.open` and `HyperNat.connect` take and give. */
+import type { EventEmitter } from 'node:events'
+import type { ClientMapInfo, ConnectionInfo, PathKind, SharedMapInfo } from '../events.js'
 import type { Lobby } from '../games/lobby.js'
 import type { PortSet } from '../games/port-set.js'
 import type { Proto } from '../proto.js'
+import type { DatagramFlow, FlowStream, FlowStreamOptions } from '../sockets/flow-stream.js'
 
 /** A port map to open. */
 export interface MapToOpen {
@@ -55,6 +57,55 @@ export interface ClientHandle {
    */
   setMaps(maps: readonly Omit<MapToOpen, 'nextFree' | 'set'>[]): Promise<void>
   /** Ends the session and closes the local ports. */
+  close(): Promise<void>
+  /** The same as {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export interface ConnectOptions {
+  /** Gives up, and closes what was opened, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+  /** Whether to go on until the server comes, where it is not there now; left out: that is an error. */
+  readonly wait?: boolean | undefined
+}
+
+export interface StreamOptions extends FlowStreamOptions {
+  /** Whether the server shares the port as `tcp` or `tcpudp`; left out: what the server says, or its ticket; `tcp` if neither does. */
+  readonly proto?: Exclude<Proto, 'udp'> | undefined
+}
+
+export interface ConnectionEvents {
+  /** Packets travel another way now. */
+  path: [path: PathKind]
+  /** There is no connection any more; streams wait for the next one. */
+  lost: [code: string]
+  /** There is a connection again, and streams go on. */
+  back: [path: PathKind]
+  closed: []
+}
+
+/** What `HyperNat.connect` gives. */
+export interface Connection extends EventEmitter<ConnectionEvents> {
+  /** The server's, in base58. */
+  readonly publicKey: string
+  /** The port maps that the server shares with this guest; those of the ticket while there is no connection. */
+  readonly maps: readonly SharedMapInfo[]
+  /** Path, round trip and loss; null while there is no connection. */
+  readonly info: ConnectionInfo | null
+  /**
+   * Opens a stream to a port of the server, by number or by the name that its ticket has for it. Bytes may be written at once.
+   * @throws HyperNatError BAD_OPTIONS for no such port or name, TOO_MANY_FLOWS, CLOSED; later, the stream fails with a code of
+   * its own
+   */
+  stream(port: number | string, options?: StreamOptions): FlowStream
+  /**
+   * Opens a UDP flow to a port of the server.
+   * @throws HyperNatError BAD_OPTIONS, CLOSED
+   */
+  datagrams(port: number | string): DatagramFlow
+  /** The round trip in ms; null without a connection, or without an answer in time. */
+  ping(): Promise<number | null>
+  /** Ends all streams and the session. */
   close(): Promise<void>
   /** The same as {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
