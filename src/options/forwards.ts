@@ -2,10 +2,9 @@
 
 import { type Fault, OptionsError } from '../errors.js'
 import { looksLikeTicket } from '../identity/ticket-prefix.js'
-import { isProto } from '../proto.js'
 import { LOCALHOST } from '../text/address.js'
 import { quote } from '../text/quote.js'
-import { checkOptions, distinct } from './check.js'
+import { checkOptions } from './check.js'
 import type { RawEntry } from './edit.js'
 import type { Options } from './entry.js'
 import { serverNamed } from './friends.js'
@@ -34,37 +33,23 @@ export async function forwardOptions(
       faults.push({ path: quote(text), message })
       continue
     }
-    if (!proto.toLowerCase().split('+').every(isProto)) {
-      faults.push({
-        path: quote(text),
-        message: `has the protocol ${quote(proto)}; give tcp, udp, tcpudp or tcp+udp`
-      })
-      continue
-    }
     const named = await serverNamed(server)
+    const localHost = hostOf(host) ?? flags.localHost
     schema.push({
       mode: 'client',
       proto: proto.toLowerCase(),
       port,
       localPort,
-      localHost: hostOf(host) ?? flags.localHost,
+      ...(localHost !== undefined && { localHost }),
       ...(looksLikeTicket(named) ? { ticket: named } : { publicKey: named })
     })
   }
   if (faults.length > 0) throw new OptionsError(faults)
-  const entries = schema.map(entry =>
-    Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined))
-  )
   const entry = (index: number): string => quote(forwards[index] ?? '')
   const field = (path: readonly PropertyKey[]): string =>
     path[0] === 'schema' && typeof path[1] === 'number' ? entry(path[1]) : String(path.at(-1))
   const places = networkPlaces({ field, entry }, flags)
-  try {
-    return checkOptions(withNetwork({ schema: entries }, flags), places)
-  } catch (err) {
-    if (!(err instanceof OptionsError)) throw err
-    throw new OptionsError(distinct(err.faults))
-  }
+  return checkOptions(withNetwork({ schema }, flags), places)
 }
 
 /** As natter has it, `local` is this computer alone. */

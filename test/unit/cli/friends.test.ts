@@ -73,7 +73,7 @@ test('a client takes forwards as one word each, of several servers', async () =>
   ])
   for (const [argv, status, message] of [
     [['8022:bob'], 2, /"8022:bob": is no forward; write LOCALPORT:SERVER:PORT/],
-    [['8022:bob:22/sctp'], 2, /has the protocol "sctp"/],
+    [['8022:bob:22/sctp'], 2, /"8022:bob:22\/sctp".*"sctp"/],
     [['70000:bob:22'], 2, /"70000:bob:22".*70000/],
     [['8022:zoe:22'], 2, /zoe.*none of your friends/],
     [['8022:bob:22', '-r', '80'], 2, /-r: cannot be combined/],
