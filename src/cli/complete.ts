@@ -1,5 +1,6 @@
 /** What completes a command line, beyond the commands and flags that yargs offers: games, what runs, ports of a ticket. */
 
+import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import type { CliContext } from './context.js'
 import { controlOf } from './shared-flags.js'
 
@@ -45,9 +46,22 @@ async function offersFor(
   if (command === 'join' && before === '--only') return mapsOf(words)
   if (current.startsWith('-') || before.startsWith('-')) return []
   if (command === 'host' || command === 'games') return games()
+  if (command === 'friends' && words.length === 2) return FRIENDS_ACTIONS.map(word => [word, ''])
+  if (TAKES_FRIENDS.has(command) && words.length === 2) return friends()
   if (command === 'service') return ['install', 'uninstall', 'status'].map(word => [word, ''])
   if (command === 'completion') return ['bash', 'zsh', 'fish', 'powershell'].map(word => [word, ''])
   return []
+}
+
+const FRIENDS_ACTIONS = ['add', 'remove', 'rename', 'list']
+
+/** Commands whose first word may be a friend. */
+const TAKES_FRIENDS: ReadonlySet<string> = new Set(['join', 'connect', 'ping', 'doctor'])
+
+async function friends(): Promise<Offer[]> {
+  const { readFriends } = await import('../options/friends.js')
+  const all = await readFriends().catch(() => [])
+  return all.map(({ name, publicKey }) => [name, publicKey])
 }
 
 async function games(): Promise<Offer[]> {
@@ -69,7 +83,7 @@ async function daemons(words: readonly string[], context: Pick<CliContext, 'env'
 
 /** The ports of the ticket that stands in the line, and what they are called. */
 async function mapsOf(words: readonly string[]): Promise<Offer[]> {
-  const text = words.find(word => /^hnat\d/i.test(word))
+  const text = words.find(looksLikeTicket)
   if (text === undefined) return []
   const { decodeTicket } = await import('../identity/ticket.js')
   try {

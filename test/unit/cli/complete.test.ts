@@ -59,3 +59,13 @@ test('PowerShell has a script of its own', async () => {
   assert.match(out, /Register-ArgumentCompleter -Native -CommandName hyper-nat/)
   assert.match(out, /hyper-nat --get-yargs-completions @words/)
 })
+
+test('friends are offered where a server is wanted', async () => {
+  await runOnce(['friends', 'add', 'bobby', TICKET])
+  for (const command of ['join', 'connect', 'ping', 'doctor']) {
+    assert.ok((await offered([command, 'bob'])).includes('bobby'), command)
+  }
+  assert.ok(!(await offered(['host', 'bob'])).includes('bobby'))
+  assert.ok((await offered(['friends', 're'])).includes('rename'))
+  await runOnce(['friends', 'remove', 'bobby'])
+})
