@@ -40,17 +40,6 @@ export interface ClientDeps extends Deps {
   readonly resources: Resources
 }
 
-/** Why the server closed a connection, where its user can do something about it. */
-const WHY_CLOSED: Partial<Record<ErrorCode, string>> = {
-  TARGET_REFUSED: 'the port is closed at the server; is the program running there?',
-  TARGET_TIMEOUT: 'the program did not answer the server; is it running?',
-  TARGET_UNREACHABLE:
-    'the server has no way to the computer whose port it shares; its owner can see why in the log',
-  MAP_NOT_SHARED: 'the server does not share this port (any more)',
-  SESSION_EXPIRED: 'the server was away for too long',
-  GOODBYE: 'the server was stopped'
-}
-
 /** This side's end of a connection: a socket of a local program, or a stream of this process. */
 interface LocalEnd {
   readonly map: OpenMap
@@ -332,7 +321,7 @@ export class Client {
       code => {
         if (code === 'FLOW_RESET') return
         const level = this.#refused.admits(`${code} ${proto} ${port}`) ? 'warn' : 'debug'
-        log[level]({ code, proto, port }, `connection closed: ${WHY_CLOSED[code] ?? 'the code says why'}`)
+        log[level]({ code, proto, port }, flowError(code).message)
       },
       undefined,
       usage

@@ -22,12 +22,10 @@ export interface UdpFlow {
   readonly port: number
   readonly address: string
   readonly key: string
-  /** Whether it is a game's question to the whole LAN. */
-  readonly lan: boolean
+  /** Where answers go: to the program, to a game that asked the whole LAN, or to a flow of this process. */
+  readonly to: 'program' | 'lan' | DatagramFlow
   /** When the table was last told of its activity, ms. */
   toldAt: number
-  /** Of a flow of this process: gets what comes back. */
-  readonly own: DatagramFlow | null
   /** Where it leads: it stays there as long as there is a session, for the other side has its state there. */
   host: Host | null
 }
@@ -103,11 +101,11 @@ export class UdpFlowTable {
       remote,
       send: payload => {
         const now = this.#deps.clock.now()
-        this.#send(this.#flowOf(map, 0, address, now, false, own), payload, now)
+        this.#send(this.#flowOf(map, 0, address, now, own), payload, now)
       },
       close: () => {
         this.#own.delete(own)
-        this.#flows.drop(flow => flow.own === own)
+        this.#flows.drop(({ to }) => to === own)
       }
     })
     this.#own.add(own)
@@ -126,7 +124,7 @@ export class UdpFlowTable {
   /** A game asks the whole LAN who plays it. */
   question(map: OpenMap, payload: Uint8Array, { port, address }: Source): void {
     const now = this.#deps.clock.now()
-    this.#send(this.#flowOf(map, port, address, now, true), payload, now)
+    this.#send(this.#flowOf(map, port, address, now, 'lan'), payload, now)
   }
 
   /** A local program has sent something to a map's port. */
@@ -155,20 +153,13 @@ export class UdpFlowTable {
 
   /**
    * The flow of a local program, a new one if it has none.
-   * @param lan whether it asks the whole LAN
+   * @param to where answers go
    */
-  #flowOf(
-    map: OpenMap,
-    port: number,
-    address: string,
-    now: number,
-    lan = false,
-    own: DatagramFlow | null = null
-  ): UdpFlow {
-    const key = `${lan ? 'lan ' : ''}${map.index}/${address}/${port}`
+  #flowOf(map: OpenMap, port: number, address: string, now: number, to: UdpFlow['to'] = 'program'): UdpFlow {
+    const key = `${to === 'lan' ? 'lan ' : ''}${map.index}/${address}/${port}`
     let flow = this.#flows.touch(key, now)
     if (!flow) {
-      flow = { id: this.#nextFlow++, map, port, address, key, lan, own, toldAt: now, host: null }
+      flow = { id: this.#nextFlow++, map, port, address, key, to, toldAt: now, host: null }
       this.#flows.add(key, flow, now)
       this.#flowsById.set(flow.id, flow)
     }
@@ -187,9 +178,10 @@ export class UdpFlowTable {
     // What a host says whose flow has moved on belongs to a conversation that is over.
     if (!flow || flow.host !== host) return
     this.#touch(flow, this.#deps.clock.now())
-    if (flow.own) flow.own.receive(payload)
-    else if (flow.lan) this.#answerLan(flow, payload)
-    else flow.map.udp?.send(payload, flow.port, flow.address)
+    const { to, map, port, address } = flow
+    if (to === 'program') map.udp?.send(payload, port, address)
+    else if (to === 'lan') this.#answerLan(flow, payload)
+    else to.receive(payload)
   }
 
   /** Answers from loopback, so that the game goes there; a socket for all addresses hears it there, too. */

@@ -33,7 +33,8 @@ const RESET_MESSAGES: Partial<Record<ErrorCode, string>> = {
   MAP_NOT_SHARED: 'The server does not share this port: ask its owner, or choose another one.',
   TARGET_REFUSED: 'The port is closed at the server: is the program running there?',
   TARGET_TIMEOUT: 'The program did not answer the server: is it running?',
-  TARGET_UNREACHABLE: 'The server has no way to the computer whose port it shares: ask its owner.',
+  TARGET_UNREACHABLE:
+    'The server has no way to the computer whose port it shares: its owner can see why in the log.',
   TOO_MANY_FLOWS: 'There are too many connections: close some, or try again later.',
   SESSION_EXPIRED: 'The other side was away for too long.',
   CONNECTION_LOST: 'The other side was away for too long.',
