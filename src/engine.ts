@@ -4,7 +4,7 @@
  */
 import module from 'node:module'
 import v8 from 'node:v8'
-import envPaths from 'env-paths'
+import { userFolders } from './user-folders.js'
 
 /**
  * How much the heap may grow between two full collections, in percent. The network buffers that hang on our small heap would have
@@ -58,5 +58,5 @@ export function tuneEngine(): void {
  */
 export function cacheCompiledCode(): void {
   const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown }
-  enableCompileCache?.(envPaths('hyper-nat', { suffix: '' }).cache)
+  enableCompileCache?.(userFolders().cache)
 }

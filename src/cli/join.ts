@@ -2,6 +2,7 @@
 
 import type { FoundDaemon } from '../control/client.js'
 import type { ClientMapInfo } from '../events.js'
+import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import { CONTROL_LIMITS, LIMITS } from '../limits.js'
 import type { ClientEntry } from '../options/entry.js'
 import { type Arguments, type Command, type Job, type Task, text, words } from './command.js'
@@ -207,8 +208,7 @@ function mapInfo({ proto, port, localHost, localPort }: ClientMapInfo): ClientMa
 
 /** A list takes all words behind it, also a ticket that was meant to stand for itself. */
 function apart(given: readonly string[]): [own: string[], tickets: string[]] {
-  const isTicket = (word: string): boolean => /^hnat\d/i.test(word)
-  return [given.filter(word => !isTicket(word)), given.filter(isTicket)]
+  return [given.filter(word => !looksLikeTicket(word)), given.filter(looksLikeTicket)]
 }
 
 /** Tells games by the names of port maps. */

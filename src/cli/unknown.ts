@@ -1,6 +1,7 @@
 /** Words and flags that a command does not know, each with a guess at what was meant. */
 
 import type { Fault } from '../errors.js'
+import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import { isProto } from '../proto.js'
 import { guess } from '../text/guess.js'
 import { quote } from '../text/quote.js'
@@ -87,7 +88,7 @@ async function unknownCommand(word: string, commands: readonly Command[]): Promi
 /** What a word that is not a command may have been meant as. */
 async function commandHint(word: string, commands: readonly Command[]): Promise<string> {
   if (/\.jsonc?$/i.test(word)) return `did you mean "-c ${word}"?`
-  if (/^hnat\d/i.test(word)) return 'it is a ticket: hyper-nat join, and then the ticket'
+  if (looksLikeTicket(word)) return 'it is a ticket: hyper-nat join, and then the ticket'
   if (LISTS.has(word.toLowerCase())) return '"status" lists what runs, "games" lists the games'
   const names = commands.map(command => command.name).filter(name => name !== '$0')
   const meant = guess(word, names, COMMAND_SYNONYMS)

@@ -1,11 +1,11 @@
 /** All recipes: those that come with hyper-nat, and the user's own in the folder for settings, which go before. */
 
 import { join } from 'node:path'
-import envPaths from 'env-paths'
 import { codeOf, type Fault, HyperNatError } from '../errors.js'
 import { listAny, readAny, shippedPath } from '../shipped.js'
 import { guess } from '../text/guess.js'
 import { oneOf, quote } from '../text/quote.js'
+import { userFolders } from '../user-folders.js'
 import { partsOf } from './map-name.js'
 import { type Recipe, recipeShape } from './recipe.js'
 
@@ -14,7 +14,7 @@ export const SHIPPED = shippedPath('config/games')
 
 /** Where `hyper-nat learn --save` puts recipes. */
 export function ownFolder(): string {
-  return join(envPaths('hyper-nat', { suffix: '' }).config, 'games')
+  return join(userFolders().config, 'games')
 }
 
 /** Games that are proposed for a word, at most. */

@@ -8,6 +8,7 @@ import sodium from 'sodium-native'
 import z32 from 'z32'
 import { InputError } from '../errors.js'
 import { KEY_BYTES } from './keys.js'
+import { looksLikeTicket } from './ticket-prefix.js'
 
 const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
 const HEX = '0123456789abcdefABCDEF'
@@ -42,7 +43,7 @@ export function decodeKey(text: string): Uint8Array {
   if (/^<.*>$/.test(key)) {
     throw bad('is a placeholder; put the public key there that the server shows when it starts')
   }
-  if (/^hnat\d/i.test(key))
+  if (looksLikeTicket(key))
     throw bad('is a ticket; use it with hyper-nat join, or as "ticket" in options.json')
   const bytes = decodeByLength(key)
   if (!sodium.crypto_core_ed25519_is_valid_point(bytes)) {

@@ -4,24 +4,25 @@
  * its server, and one of a client, whom the relay cannot know.
  */
 import type { RelayLimits } from '../limits.js'
+import { Counts } from './counts.js'
 
-/** Of the connections, what one address may have. */
+/** The share of the connections that one address may have. */
 const ADDRESS_SHARE = 1 / 4
 
-/** Of the sessions, what one server may have where everybody's is served. */
+/** The share of the sessions that one server may have where all servers are served. */
 const SERVER_SHARE = 3 / 4
 
 /** A small relay is not divided further than this. */
 const LEAST_SHARE = 4
 
-/** Of the connections, what is kept for servers that are named. */
+/** The share of the connections that is reserved for servers in `--allow`. */
 const NAMED_SHARE = 1 / 2
 
 export class RelayPlaces {
   readonly #limits: Pick<RelayLimits, 'connections' | 'sessions'>
   readonly #named: ReadonlySet<string> | null
-  readonly #byAddress = new Map<string, number>()
-  readonly #byServer = new Map<string, number>()
+  readonly #byAddress = new Counts()
+  readonly #byServer = new Counts()
   #connections = 0
   /** Connections of those that are not named. */
   #strangers = 0
@@ -43,7 +44,7 @@ export class RelayPlaces {
     if (this.#connections >= connections || this.#sessions >= sessions) return false
     if (this.#named?.has(key)) return true
     if (this.#named && this.#strangers >= Math.ceil(connections * (1 - NAMED_SHARE))) return false
-    return (this.#byAddress.get(address) ?? 0) < shareOf(connections, ADDRESS_SHARE)
+    return this.#byAddress.of(address) < shareOf(connections, ADDRESS_SHARE)
   }
 
   /** A connection has come. @returns what to call when it is over */
@@ -52,13 +53,13 @@ export class RelayPlaces {
     this.#connections++
     if (isStranger) {
       this.#strangers++
-      add(this.#byAddress, address, 1)
+      this.#byAddress.add(address)
     }
     return () => {
       this.#connections--
       if (!isStranger) return
       this.#strangers--
-      add(this.#byAddress, address, -1)
+      this.#byAddress.remove(address)
     }
   }
 
@@ -68,26 +69,20 @@ export class RelayPlaces {
     if (this.#sessions >= sessions) return false
     if (this.#named) return this.#named.has(a) || this.#named.has(b)
     const most = shareOf(sessions, SERVER_SHARE)
-    return [a, b].every(key => (this.#byServer.get(key) ?? 0) < most)
+    return [a, b].every(key => this.#byServer.of(key) < most)
   }
 
   /** A session begins. @returns what to call when it is over */
   begin(a: string, b: string): () => void {
     this.#sessions++
-    for (const key of [a, b]) add(this.#byServer, key, 1)
+    for (const key of [a, b]) this.#byServer.add(key)
     return () => {
       this.#sessions--
-      for (const key of [a, b]) add(this.#byServer, key, -1)
+      for (const key of [a, b]) this.#byServer.remove(key)
     }
   }
 }
 
 function shareOf(all: number, share: number): number {
   return Math.max(Math.ceil(all * share), LEAST_SHARE)
-}
-
-function add(counts: Map<string, number>, name: string, more: number): void {
-  const count = (counts.get(name) ?? 0) + more
-  if (count > 0) counts.set(name, count)
-  else counts.delete(name)
 }

@@ -2,8 +2,8 @@
 
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import envPaths from 'env-paths'
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
+import { userFolders } from '../user-folders.js'
 import { checkOptions } from './check.js'
 import type { Options, Warning } from './entry.js'
 import { parseJson } from './json.js'
@@ -67,7 +67,7 @@ export async function readOptionsFile(
 
 /** The user's own options file, for those who do not name one. */
 export function settingsFile(): string {
-  return join(envPaths('hyper-nat', { suffix: '' }).config, 'options.json')
+  return join(userFolders().config, 'options.json')
 }
 
 /**

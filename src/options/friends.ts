@@ -2,7 +2,6 @@
 
 import { chmod, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import envPaths from 'env-paths'
 import writeFileAtomic from 'write-file-atomic'
 import { codeOf, HyperNatError, InputError } from '../errors.js'
 import { decodeKey, encodeKey } from '../identity/encoding.js'
@@ -10,6 +9,7 @@ import { decodeTicket, encodeTicket } from '../identity/ticket.js'
 import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import { guess } from '../text/guess.js'
 import { quote } from '../text/quote.js'
+import { userFolders } from '../user-folders.js'
 import { makeFolder } from '../util/folder.js'
 import { guestNameFault } from './guest-name.js'
 import { locked } from './lock.js'
@@ -28,7 +28,7 @@ const NAME_LIKE = 30
 
 /** Where they are kept. */
 export function friendsFile(): string {
-  return join(envPaths('hyper-nat', { suffix: '' }).config, 'friends.json')
+  return join(userFolders().config, 'friends.json')
 }
 
 /**

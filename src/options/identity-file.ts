@@ -2,13 +2,13 @@
 
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import envPaths from 'env-paths'
 import sodium from 'sodium-native'
 import writeFileAtomic from 'write-file-atomic'
 import z32 from 'z32'
 import { codeOf, HyperNatError } from '../errors.js'
 import { encodeKey } from '../identity/encoding.js'
 import { KEY_BYTES, type KeyPair } from '../identity/keys.js'
+import { userFolders } from '../user-folders.js'
 import { makeFolder } from '../util/folder.js'
 import { locked } from './lock.js'
 
@@ -23,12 +23,12 @@ const SEED_CHARACTERS = 52
 
 /** Where the identity is when nobody says otherwise: the folder for settings of this system. */
 export function defaultIdentityFile(): string {
-  return join(envPaths('hyper-nat', { suffix: '' }).config, 'identity')
+  return join(userFolders().config, 'identity')
 }
 
 /** Where `hyper-nat join` keeps the identity for one server: another for each, so that servers cannot tell that they have a guest in common. */
 export function identityFileFor(publicKey: Uint8Array): string {
-  return join(envPaths('hyper-nat', { suffix: '' }).config, 'joined', encodeKey(publicKey))
+  return join(userFolders().config, 'joined', encodeKey(publicKey))
 }
 
 /**

@@ -4,8 +4,8 @@
  */
 
 import { join } from 'node:path'
-import envPaths from 'env-paths'
 import { shortKey } from '../identity/encoding.js'
+import { userFolders } from '../user-folders.js'
 import { type Noted, type NoteKind, Notes, type NotesParts, noteFile, readNotes } from './notes.js'
 
 /** A guest at its address. */
@@ -40,7 +40,7 @@ const PLAYER: NoteKind<Player> = {
 /** `options.players.json` for `options.json`; without such a file, `players.json` in this system's folder for programs' data. */
 export function playersFile(optionsFile?: string): string {
   if (optionsFile !== undefined) return noteFile(optionsFile, 'players')
-  return join(envPaths('hyper-nat', { suffix: '' }).data, 'players.json')
+  return join(userFolders().data, 'players.json')
 }
 
 /** By the server's public key and then the address; nothing if there is no such file, or it is damaged. */

@@ -3,10 +3,10 @@ import { execFile } from 'node:child_process'
 import { rm, stat, writeFile } from 'node:fs/promises'
 import { homedir, userInfo } from 'node:os'
 import { dirname, resolve } from 'node:path'
-import envPaths from 'env-paths'
 import { codeOf, HyperNatError } from '../errors.js'
 import { SERVICE_COMMAND_MS } from '../limits.js'
 import type { Options } from '../options/entry.js'
+import { userFolders } from '../user-folders.js'
 import { makeFolder } from '../util/folder.js'
 import { launchdPlan } from './launchd.js'
 import type { ServiceParts, ServicePlan, Step } from './plan.js'
@@ -44,7 +44,7 @@ export async function partsHere(
     owner: options ? await ownerOf(path) : null,
     home: homedir(),
     // systemd looks here, whatever the name of the program.
-    config: dirname(envPaths('hyper-nat', { suffix: '' }).config),
+    config: dirname(userFolders().config),
     uid,
     account: process.env.USERDOMAIN ? `${process.env.USERDOMAIN}\\${username}` : username,
     lowPorts: lowPorts ?? false

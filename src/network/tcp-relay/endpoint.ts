@@ -16,9 +16,11 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { HyperNatError } from '../../errors.js'
 import type { TcpRelayLimits } from '../../limits.js'
 import type { Log } from '../../log/log.js'
+import { isLoopback } from '../../text/address.js'
 import { Budget } from '../../util/budget.js'
 import type { Clock, Timer } from '../../util/clock.js'
 import { listenError } from '../../util/listen-error.js'
+import { Counts } from '../counts.js'
 import type { Shaper } from '../shaper.js'
 import { Channel } from './channel.js'
 import { CLOSE, type Hello, MESSAGE_MAX, SESSION_BYTES, VERSION, welcome } from './frames.js'
@@ -64,12 +66,12 @@ export class Endpoint {
   readonly #ports = new Map<number, RelaySession>()
   /** What each address uses. */
   readonly #used = {
-    sockets: new Tally(),
-    connections: new Tally(),
-    sessions: new Tally(),
-    ports: new Tally()
+    sockets: new Counts(),
+    connections: new Counts(),
+    sessions: new Counts(),
+    ports: new Counts()
   }
-  /** What is kept for clients until it has arrived. */
+  /** Packets that are kept for clients until they have arrived. */
   readonly #held: Budget
   #starting: Promise<void> = Promise.resolve()
   #sweep: Timer | null = null
@@ -358,31 +360,8 @@ export class Endpoint {
   }
 }
 
-/** How much of something each address uses. */
-class Tally {
-  readonly #counts = new Map<string, number>()
-
-  of(place: string): number {
-    return this.#counts.get(place) ?? 0
-  }
-
-  add(place: string, count = 1): void {
-    this.#counts.set(place, this.of(place) + count)
-  }
-
-  remove(place: string, count = 1): void {
-    const left = this.of(place) - count
-    if (left > 0) this.#counts.set(place, left)
-    else this.#counts.delete(place)
-  }
-}
-
 function directAddress(socket: net.Socket): string {
   return (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || address.startsWith('127.')
 }
 
 /** The client's address: from a reverse proxy on this machine, the one that it names. */
