@@ -195,15 +195,15 @@ function seconds(min: number, max: number, description: string) {
   return z.number(error).min(min, error).max(max, error).meta({ description }).optional()
 }
 
-/** A number of src/limits.ts; 0, where it may be given, is for none. */
+/** A number of src/limits.ts; 0, where it is allowed, means no limit. A rate that must not be 0 says so. */
 function limit(min: number, max: number, preset: number, description: string) {
   const error = says(value => `is ${quote(value)}; give a whole number from ${min} to ${max}`)
-  const none = min === 0 ? '; 0 for no limit' : ''
+  const lowest = min === 0 ? '; 0 for no limit' : max === RATE_MAX ? '; at least 1' : ''
   return z
     .int(error)
     .min(min, error)
     .max(max, error)
-    .meta({ description: `${description} (${preset}${none}).` })
+    .meta({ description: `${description} (${preset}${lowest}).` })
     .optional()
 }
 
@@ -297,7 +297,7 @@ export const settingsShape = {
     .union([z.literal(false), z.string().min(1)], says(controlFault))
     .meta({
       description:
-        'The folder of the socket through which hyper-nat status, stop, reload and logs reach this one, relative to this file; false: none. Where the system has such things if left out.'
+        'The folder of the control socket, which hyper-nat status, stop, reload and logs use, relative to this file; false for no socket. If left out, a folder that only you can enter, where those commands look for it.'
     })
     .optional(),
   udpIdle: seconds(
@@ -305,7 +305,11 @@ export const settingsShape = {
     UDP_IDLE_MAX,
     'Seconds without a datagram until a UDP conversation is forgotten (300).'
   ),
-  resume: seconds(0, RESUME_MAX, 'Seconds that open connections wait for a lost path to come back (60).'),
+  resume: seconds(
+    0,
+    RESUME_MAX,
+    'Seconds that TCP connections and UDP conversations stay open while there is no connection to the other side (60; 0: they end with it).'
+  ),
   ui: ui.optional(),
   limits: limits.optional()
 }
