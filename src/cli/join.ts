@@ -115,7 +115,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   )
   const surprise = surpriseOf(entries, args['local-port'] !== undefined || args.offset !== undefined)
   if (surprise !== undefined && !args.yes) {
-    const message = `${surprise}. If you trust whoever gave it to you, join with --yes; --only opens some of them, -l puts them elsewhere`
+    const message = `${surprise}. If you trust the person who gave it to you, join with --yes; --only opens some of them, -l puts them elsewhere`
     throw new OptionsError([{ path: 'TICKET', message }], 'BAD_USAGE')
   }
   const warnings = [...asked.warnings, ...own]

@@ -440,7 +440,7 @@ export class Node {
         failure = code
       }
     )
-    // Beside it, since a dead address costs seconds. Whoever is still there answers without the network.
+    // At the same time, since a dead address costs seconds. A server that is still at its address answers even without the DHT.
     const last = this.#lastAddresses.of(key)
     const openAt = (address: HyperDHT.Address): void =>
       open({ relayAddresses: [address], holepunch: () => false }, noop)

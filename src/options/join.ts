@@ -247,8 +247,8 @@ const SERVICE_PORTS: ReadonlySet<number> = new Set([
 ])
 
 /**
- * What whoever joins should know first, as the rest of a sentence: so many ports, or those of services here.
- * @param chosen whether the local ports were named by whoever joins
+ * What is unusual about these entries, as the end of a sentence: the number of ports, or ports of services on this computer.
+ * @param chosen whether the user named the local ports
  */
 export function surpriseOf(entries: readonly ClientEntry[], chosen: boolean): string | undefined {
   const ports = (some: readonly ClientEntry[]): string => {

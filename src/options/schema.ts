@@ -34,7 +34,7 @@ const ticket = z
   .string(notText('a ticket is the text that begins with hnat1', false))
   .meta({
     description:
-      "The server's ticket, as the server shows it when it starts: in place of publicKey, and of port and proto where all that it names shall be opened."
+      "The server's ticket, as the server shows it when it starts: in place of publicKey. Leave out port and proto to open all ports that it names."
   })
   .transform((text, ctx) => {
     try {

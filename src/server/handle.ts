@@ -62,30 +62,30 @@ export type WhatToShare = {
 export interface ServerHandle {
   /** The server's public key, in base58. */
   readonly publicKey: string
-  /** What to give to friends, as one text; undefined where it is too much for one (a `warning` event says why). */
+  /** The ticket to give to friends; undefined when the maps do not fit into one (a `warning` event says why). */
   readonly ticket: string | undefined
   /**
-   * Other port maps from now on, told to clients at once. Connections through those that are gone, or lead to another host, are
-   * reset; the others go on.
-   * @throws HyperNatError BAD_OPTIONS, as `HyperNat.share` does; all stays as it was then
+   * Replaces the port maps; clients learn of it at once. Connections through maps that are gone, or that lead to another host, are
+   * reset; the others continue.
+   * @throws HyperNatError BAD_OPTIONS, as `HyperNat.share` does; nothing changes then
    */
   setMaps(maps: readonly (MapToShare | MapToHandle)[]): void
   /**
-   * Other rules from now on: those that are left out go. Sessions of whoever may no longer come in end at once; of others, only
+   * Replaces the access rules; a rule that is left out is removed. Ends the sessions of guests who are no longer admitted, and of
    * those whose port maps change.
-   * @throws HyperNatError BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS; the rules stay as they are then
+   * @throws HyperNatError BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS; nothing changes then
    */
   update(access: AccessOptions): void
   /**
-   * Lets one guest more in, now.
-   * @param guest.name unlike those of others
-   * @returns the guest's ticket, which is a secret, and the invite, which is none, to be given to `share` next time
+   * Admits one more guest, from now on.
+   * @param guest.name a name that no other guest has
+   * @returns the guest's ticket, which is a secret, and the invite, which is not: pass it to `share` next time
    * @throws HyperNatError NAME_TAKEN, TICKET_TOO_LONG, BAD_OPTIONS
    */
   invite(guest: Omit<Invite, 'nonce'>): { readonly invite: Invite; readonly ticket: string }
   /**
-   * Takes back an invite, or the permission of a key by its name: the sessions of that guest end at once. Of a server that is
-   * not private, whoever has its public key can come in again, as somebody without a name.
+   * Revokes an invite, or the permission of a key, by its name, and ends the sessions of that guest at once. If the server is not
+   * private, anyone with its public key can join again, without a name.
    * @returns whether there was one
    */
   revoke(name: string): boolean

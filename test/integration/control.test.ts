@@ -369,7 +369,7 @@ async function listening(
   return { desk, file, journal, address, ask, limits: { ...CONTROL_LIMITS, ...limits } }
 }
 
-staged('who asks rudely is told so, and takes nothing from others', async stage => {
+staged('a program that breaks the protocol gets an error, and others are served', async stage => {
   const { ask, address, limits } = await listening(stage, { connections: 3 })
   const codes = (lines: string[]): unknown[] => lines.map(line => JSON.parse(line).error?.code ?? 'fine')
   assert.deepEqual(codes(await ask('{"id":1,"command":"brew"}\n{"id":"x","command":"who"}\n', 2)), [
@@ -462,7 +462,7 @@ staged('a daemon that is there and says nothing is told from none', async stage 
   assert.deepEqual(await find(4713), [])
 })
 
-staged('answers that are none end with CONTROL_FAILED, never with a mistake of ours', async stage => {
+staged('malformed answers fail with CONTROL_FAILED, not with an internal error', async stage => {
   const said = [
     'null',
     '5',

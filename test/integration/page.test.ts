@@ -296,7 +296,7 @@ staged(
 )
 
 staged(
-  'somebody who looks elsewhere is told of guests, and nothing stays green once hyper-nat has ended',
+  'a page in the background notifies of guests, and nothing stays green once hyper-nat has stopped',
   async stage => {
     const pages = await Pages.open(stage)
     const game = await stage.use(listenTcpEcho())

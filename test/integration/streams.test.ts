@@ -119,7 +119,7 @@ staged('the handler learns who comes, and how', async stage => {
   assert.equal(stream.remote.publicKey, server.publicKey)
 })
 
-staged('a reader that waits makes the writer wait, whoever it is', async stage => {
+staged('a paused reader holds up the writer', async stage => {
   let served: FlowStream | undefined
   const { connection } = await meet(stage, [
     { proto: 'tcp', port: 7000, onconnection: stream => void (served = stream.pause()) }
@@ -185,7 +185,7 @@ staged('a handler that fails costs its own flow only', async stage => {
   assert.equal(await text(alive), 'unharmed')
 })
 
-staged('what cannot be had is an error with a code', async stage => {
+staged('each failure is an error with a code', async stage => {
   const { connection, server, guest } = await meet(stage, [echo])
   assert.throws(() => connection.stream('ecco'), { code: 'BAD_OPTIONS', message: /ecco/ })
   assert.throws(() => connection.stream(0), { code: 'BAD_OPTIONS' })

@@ -71,7 +71,7 @@ export class Endpoint {
     sessions: new Counts(),
     ports: new Counts()
   }
-  /** Packets that are kept for clients until they have arrived. */
+  /** The memory of packets for clients, which are kept until they have arrived. */
   readonly #held: Budget
   #starting: Promise<void> = Promise.resolve()
   #sweep: Timer | null = null
@@ -119,7 +119,7 @@ export class Endpoint {
     return this.#sessions.values()
   }
 
-  /** Bytes of packets that are kept for clients. */
+  /** Bytes of packets for clients that have not arrived yet. */
   get held(): number {
     return this.#held.used
   }

@@ -76,7 +76,7 @@ function loadedBy(...args: string[]): Set<string> {
   return new Set([...stderr.matchAll(/^loaded (.*)$/gm)].map(([, name = '']) => name))
 }
 
-test('help loads neither the judge of options nor the cryptography', () => {
+test('help loads neither the validation of options nor the cryptography', () => {
   const judge = 'zod'
   const cryptography = 'sodium-native'
   for (const args of [

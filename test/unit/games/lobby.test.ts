@@ -239,7 +239,7 @@ test('games ask on the port of a map that is in their range, on loopback', () =>
   assert.ok(!isAsked({ localPort: 27_960, localHost: '127.0.0.1' }))
 })
 
-test('of what a listener hears, queries are carried, and not too many', () => {
+test('a listener forwards queries only, and not too many', () => {
   const clock = new VirtualClock()
   const carried: string[] = []
   const events: DaemonEvent[] = []
