@@ -31,6 +31,7 @@ const EXIT_CODES = {
   REFUSED: 1,
   // This computer
   PORT_IN_USE: 1,
+  SOCKET_IN_USE: 1,
   LISTEN_FAILED: 1,
   CERTIFICATE_UNUSABLE: 1,
   BAD_PROXY: 1,

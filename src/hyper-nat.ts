@@ -144,7 +144,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    * @param what.ticket in place of the public key; without `maps` all of the ticket's are opened, each on the same local
    * port or the next free one. The DHT nodes and relays that it names are for this node's options: {@link decodeTicket}
    * tells them.
-   * @throws HyperNatError BAD_OPTIONS for wrong or missing arguments, BAD_PUBLIC_KEY, a code of {@link decodeTicket}, UNSUPPORTED for an invite of a newer kind, PORT_IN_USE,
+   * @throws HyperNatError BAD_OPTIONS for wrong or missing arguments, BAD_PUBLIC_KEY, a code of {@link decodeTicket}, UNSUPPORTED for an invite of a newer kind, PORT_IN_USE, SOCKET_IN_USE,
    * ADDRESS_NOT_HERE, LISTEN_FAILED, CLOSED
    */
   async open(

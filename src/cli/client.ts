@@ -11,6 +11,7 @@ import {
   isGiven,
   keyFlag,
   lanFlag,
+  localHostFlags,
   networkOf,
   protocolFlag,
   relayFlag
@@ -39,7 +40,7 @@ export const client: Command = {
     },
     ...protocolFlag,
     ...keyFlag,
-    'local-host': { type: 'string', describe: 'The address to listen on (127.0.0.1)' },
+    ...localHostFlags,
     ...duplicateFlag,
     ...identityFlag,
     ...relayFlag,
@@ -70,6 +71,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
           remotePorts: list(args, 'remote-port'),
           protocols: list(args, 'protocol'),
           localHost: text(args, 'local-host'),
+          socketMode: text(args, 'socket-mode'),
           duplicate: isGiven(args, 'duplicate'),
           publicKey: text(args, 'public-key'),
           ...networkOf(args, context)
@@ -88,7 +90,8 @@ async function forwarded(
     '-l': 'local-port',
     '-k': 'public-key',
     '--protocol': 'protocol',
-    '--duplicate': 'duplicate'
+    '--duplicate': 'duplicate',
+    '--socket-mode': 'socket-mode'
   }
   const extra = Object.entries(flags).filter(([, name]) => args[name] !== undefined)
   if (extra.length > 0) {

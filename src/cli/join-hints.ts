@@ -8,6 +8,7 @@ import type { Entry } from '../options/entry.js'
 import { hostPort, LOCALHOST, typedHost } from '../text/address.js'
 import { formatPorts } from '../text/ports.js'
 import { quoteName } from '../text/quote.js'
+import { isSocketPath } from '../text/socket-path.js'
 
 /** The game that the name of a port map tells, if it tells one. */
 export type GameOf = (name: string | undefined) => Recipe | undefined
@@ -63,6 +64,7 @@ function line({ name, host, ports, udp }: Place): string {
   const shown = typedHost(host)
   const [first, ...more] = ports
   const local = shown === LOCALHOST && !udp
+  if (isSocketPath(shown)) return `${whose} ${shown}\n`
   if (more.length > 0) {
     return `${whose} ${shown}${local ? ' (or localhost)' : ''}, with its port: ${formatPorts([...ports])}\n`
   }

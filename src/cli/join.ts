@@ -19,6 +19,7 @@ import {
   duplicateFlag,
   isGiven,
   lanFlag,
+  localHostFlags,
   networkOf,
   qrFlag,
   relayFlag
@@ -38,7 +39,7 @@ export const join: Command = {
         'Port(s) on this computer, as many as there are to open (the same as there); 0 for any free one'
     },
     offset: { type: 'string', describe: 'What to add to each port, for the local ones' },
-    'local-host': { type: 'string', describe: 'The address to listen on (127.0.0.1)' },
+    ...localHostFlags,
     ...discoveryFlag,
     save: {
       type: 'boolean',
@@ -89,6 +90,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   }
   const extra = {
     localHost: text(args, 'local-host'),
+    socketMode: text(args, 'socket-mode'),
     discovery: discoveryOf(args),
     duplicate: isGiven(args, 'duplicate')
   }

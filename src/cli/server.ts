@@ -35,7 +35,10 @@ export const server: Command = {
     ...protocolFlag,
     ...secretFlags,
     ...accessFlags,
-    host: { type: 'string', describe: 'Where the ports are: an address or a name (127.0.0.1)' },
+    host: {
+      type: 'string',
+      describe: 'Where the ports are: an address or a name (127.0.0.1), or a socket: unix:/path.sock'
+    },
     name: { type: 'string', describe: 'Name that your friends see' },
     ...featureFlags,
     ...qrFlag,
@@ -49,7 +52,8 @@ export const server: Command = {
     ['hyper-nat server -p 22/tcp', 'share tcp port 22, under a new secret'],
     ['hyper-nat server -p 80/tcp,27015/tcp+udp --secret-file key.txt', 'each port with its protocol'],
     ['hyper-nat server -p 27015-27020 --protocol tcp+udp -s mysecret', 'a range, both protocols'],
-    ['hyper-nat server -p 80/tcp --host 192.168.1.20', "another computer's port"]
+    ['hyper-nat server -p 80/tcp --host 192.168.1.20', "another computer's port"],
+    ['hyper-nat server -p 80/tcp --host unix:/run/app.sock', 'a Unix socket, as port 80']
   ],
   subject: () => 'hyper-nat server',
   job

@@ -170,6 +170,15 @@ export const identityFlag: Readonly<Record<string, Flag>> = {
   }
 }
 
+/** Where a client listens. */
+export const localHostFlags: Readonly<Record<string, Flag>> = {
+  'local-host': {
+    type: 'string',
+    describe: 'The address to listen on (127.0.0.1); for one tcp port, a socket: unix:/path.sock'
+  },
+  'socket-mode': { type: 'string', describe: 'Permissions of that socket (0600: this user alone)' }
+}
+
 export const qrFlag: Readonly<Record<string, Flag>> = {
   qr: { type: 'boolean', describe: 'Show the ticket as a QR code, too' }
 }

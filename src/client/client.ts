@@ -23,6 +23,7 @@ import type { Resources, SocketUsage } from '../sockets/resources.js'
 import { joinTcp, listenTcp, reset } from '../sockets/tcp.js'
 import { listenUdp } from '../sockets/udp.js'
 import { type ClientStatus, ClosedSessions, mapStatus, sessionStatus } from '../status.js'
+import { SOCKET_MODE } from '../text/socket-path.js'
 import type { Timer } from '../util/clock.js'
 import { ANNOUNCEMENTS, MAX_ANNOUNCEMENT } from '../wire/constants.js'
 import type { DialCounts } from './hosts/dialler.js'
@@ -104,7 +105,7 @@ export class Client {
 
   /**
    * Opens local ports: all of them, or none.
-   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED, naming the entry, or CLOSED
+   * @throws HyperNatError PORT_IN_USE, SOCKET_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED, naming the entry, or CLOSED
    */
   async listen(entries: readonly MapEntry[]): Promise<void> {
     if (this.#closed) throw new HyperNatError('CLOSED', 'hyper-nat is being stopped.')
@@ -119,7 +120,7 @@ export class Client {
   }
 
   #place(
-    { proto, port, localHost, localPort, lobby, duplicate = false }: MapEntry,
+    { proto, port, localHost, localPort, socketMode = SOCKET_MODE, lobby, duplicate = false }: MapEntry,
     inProcess = false
   ): OpenMap {
     const free = this.#places.indexOf(null)
@@ -131,6 +132,7 @@ export class Client {
       localHost,
       localPort,
       wantedPort: localPort,
+      socketMode,
       lobby,
       duplicate,
       inProcess,
@@ -156,7 +158,8 @@ export class Client {
         map.localPort = map.udp.port
         if (asked) await this.#listenForQueries(map, map.lobby!)
       } else {
-        map.listener = await listenTcp(localHost, wantedPort, socket => this.#onSocket(map, socket))
+        const onsocket = (socket: net.Socket): void => this.#onSocket(map, socket)
+        map.listener = await listenTcp(localHost, wantedPort, onsocket, map.socketMode)
         map.localPort = map.listener.port
       }
     } catch (err) {
@@ -221,7 +224,7 @@ export class Client {
 
   /**
    * Other port maps from now on. Those that stay are not touched; connections of those that go are reset.
-   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED, naming the entry; none of the new ones is open then
+   * @throws HyperNatError PORT_IN_USE, SOCKET_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED, naming the entry; none of the new ones is open then
    */
   async setMaps(entries: readonly MapEntry[]): Promise<void> {
     const fresh = [...entries]

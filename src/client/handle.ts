@@ -11,10 +11,12 @@ export interface MapToOpen {
   proto: Proto
   /** The port at the server, 1 to 65535. */
   port: number
-  /** The port here: 1 to 65535, or 0 for any free one; left out: the server's. */
+  /** The port here: 1 to 65535, or 0 for any free one; left out: the server's. A socket with a path has none. */
   localPort?: number
-  /** The address here to listen on; 127.0.0.1 if left out. */
+  /** The address here to listen on, 127.0.0.1 if left out; or a socket, `unix:/run/app.sock` or `\\\\.\\pipe\\app`, not for `udp`. */
   localHost?: string
+  /** Permission bits of the socket file, 0 to 0o777; 0o600 if left out: for this user alone. */
+  socketMode?: number | undefined
   /** How games here find it (`lobbyOf` makes it of a recipe); left out: not in their LAN lists. */
   lobby?: Lobby
   /**
@@ -53,7 +55,7 @@ export interface ClientHandle {
   /**
    * Other port maps from now on. Those that are as they were stay open, and what goes through them goes on; connections of the
    * others are reset. To be called again when it has settled.
-   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE, LISTEN_FAILED; none of the new ones is open then
+   * @throws HyperNatError PORT_IN_USE, SOCKET_IN_USE, ADDRESS_NOT_HERE, LISTEN_FAILED; none of the new ones is open then
    */
   setMaps(maps: readonly Omit<MapToOpen, 'nextFree' | 'set'>[]): Promise<void>
   /** Ends the session and closes the local ports. */

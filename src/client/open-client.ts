@@ -7,6 +7,7 @@ import { freePorts, type LocalPlace, type MovedPorts, type WantedPort } from '..
 import type { ClientStatus } from '../status.js'
 import { LOCALHOST } from '../text/address.js'
 import { formatPorts } from '../text/ports.js'
+import { isSocketPath, SOCKET_MODE } from '../text/socket-path.js'
 import { Client, type ClientDeps } from './client.js'
 import type { ClientHandle, MapToOpen } from './handle.js'
 import type { MapEntry } from './open-map.js'
@@ -31,7 +32,7 @@ export class OpenClient implements ClientHandle {
 
   /**
    * Binds the local ports, those in use exchanged for the next free ones where that will do, and begins to dial.
-   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE, LISTEN_FAILED, CLOSED; it is closed then
+   * @throws HyperNatError PORT_IN_USE, SOCKET_IN_USE, ADDRESS_NOT_HERE, LISTEN_FAILED, CLOSED; it is closed then
    */
   async open(maps: readonly MapToOpen[]): Promise<void> {
     const wanted = maps.map(map => ({ ...mapEntry(map), nextFree: map.nextFree ?? false, set: map.set }))
@@ -138,11 +139,12 @@ function mapEntry({
   localHostPath,
   proto,
   port,
-  localPort = port,
   localHost = LOCALHOST,
+  localPort = isSocketPath(localHost) ? 0 : port,
+  socketMode = SOCKET_MODE,
   lobby,
   duplicate = false
 }: Omit<MapToOpen, 'nextFree' | 'set'>): MapEntry {
-  const place = { path: path ?? `${proto} ${port}`, proto, port, localPort, localHost }
+  const place = { path: path ?? `${proto} ${port}`, proto, port, localPort, localHost, socketMode }
   return { ...place, ...(localHostPath && { localHostPath }), duplicate, ...(lobby && { lobby }) }
 }

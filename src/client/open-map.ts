@@ -6,16 +6,25 @@ import type { ClientEntry } from '../options/entry.js'
 import { tryPort } from '../sockets/free-ports.js'
 import type { Listener } from '../sockets/tcp.js'
 import type { UdpListener } from '../sockets/udp.js'
+import { SOCKET_MODE } from '../text/socket-path.js'
 
 /** A port map to open. */
 export type MapEntry = Pick<
   ClientEntry,
-  'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'localHostPath' | 'lobby' | 'duplicate'
+  | 'path'
+  | 'proto'
+  | 'port'
+  | 'localPort'
+  | 'localHost'
+  | 'localHostPath'
+  | 'socketMode'
+  | 'lobby'
+  | 'duplicate'
 >
 
 /** Where it is written what keeps an entry from being opened. */
 export function placeOf({ path, localHostPath = path }: MapEntry, { code }: HyperNatError): string {
-  return code === 'ADDRESS_NOT_HERE' ? localHostPath : path
+  return code === 'ADDRESS_NOT_HERE' || code === 'SOCKET_IN_USE' ? localHostPath : path
 }
 
 /**
@@ -45,6 +54,8 @@ export interface OpenMap extends ClientMapInfo {
   readonly index: number
   /** The local port that was asked for: 0 for any free one. */
   readonly wantedPort: number
+  /** Permission bits of the socket file. */
+  readonly socketMode: number
   listener: Listener | null
   udp: UdpListener | null
   /** Whether small payloads to the server are sent twice. */
@@ -60,12 +71,13 @@ export function mapInfo({ proto, port, localHost, localPort }: OpenMap): ClientM
 
 /** Whether it is what the entry asks for. */
 export function isSameMap(map: OpenMap, entry: MapEntry): boolean {
-  const { proto, port, localHost, localPort, lobby, duplicate = false } = entry
+  const { proto, port, localHost, localPort, socketMode = SOCKET_MODE, lobby, duplicate = false } = entry
   return (
     map.proto === proto &&
     map.port === port &&
     map.localHost === localHost &&
     map.wantedPort === localPort &&
+    map.socketMode === socketMode &&
     map.duplicate === duplicate &&
     isDeepStrictEqual(map.lobby, lobby)
   )

@@ -3,6 +3,7 @@
 import type { ClientMapInfo, ServerMapInfo } from '../events.js'
 import type { Proto } from '../proto.js'
 import { hostPort, LOCALHOST, typedHost } from '../text/address.js'
+import { isSocketPath } from '../text/socket-path.js'
 import { ownPorts, PLACE, type Recipe } from './recipe.js'
 
 /** A port that a server shares. */
@@ -127,6 +128,7 @@ export function runningText(target: NamedTarget, titleOf: (name: string) => stri
 }
 
 function placeOf({ name, proto, port, host }: NamedTarget): string {
+  if (isSocketPath(host)) return `${host} (${proto} port ${port})`
   const where = host === LOCALHOST ? '' : ` of ${host}`
   return `${name === undefined ? `${proto} ` : ''}port ${port}${where}`
 }

@@ -5,6 +5,7 @@ import { PROTOS } from '../proto.js'
 import { guess } from '../text/guess.js'
 import { PORT_MAX } from '../text/ports.js'
 import { oneOf, quote } from '../text/quote.js'
+import { isSocketPath, SOCKET_MODES, socketPathFault } from '../text/socket-path.js'
 import { perFeature } from './features.js'
 
 /** What is wrong with a value, as the rest of a sentence; null for nothing. */
@@ -45,13 +46,24 @@ const object: Check = value =>
     ? null
     : `is ${quote(value)}; give an object`
 
+const host: Check = value => {
+  const fault = text(value)
+  if (fault !== null || !isSocketPath(value as string)) return fault
+  return socketPathFault(value as string) ?? null
+}
+
+const mode: Check = value =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= SOCKET_MODES
+    ? null
+    : `is ${quote(value)}; give permission bits, such as 0o660`
+
 const handler = typed('function', 'a function')
 
 /** A port map of `share`. */
 const SHARED_MAP: Readonly<Record<string, Field>> = {
   proto: { check: proto, required: true },
   port: { check: port(1), required: true },
-  host: { check: text },
+  host: { check: host },
   name: { check: text },
   lobby: { check: object },
   guestPorts: { check: among(['together', 'same']) },
@@ -65,7 +77,8 @@ const OPENED_MAP: Readonly<Record<string, Field>> = {
   proto: { check: proto, required: true },
   port: { check: port(1), required: true },
   localPort: { check: port(0) },
-  localHost: { check: text },
+  localHost: { check: host },
+  socketMode: { check: mode },
   lobby: { check: object },
   nextFree: { check: flag },
   set: { check: object },
@@ -228,7 +241,7 @@ function mapFaults(maps: unknown, fields: Readonly<Record<string, Field>>, uniqu
     if (wrong) return [{ path, message: wrong }]
     const values = map as Record<string, unknown>
     const faults = fieldFaults(values, fields, path)
-    if (faults.length === 0) faults.push(...handlerFaults(path, values))
+    if (faults.length === 0) faults.push(...handlerFaults(path, values), ...socketFaults(path, values))
     const name = `${values.proto} ${values.port}`
     if (faults.length === 0 && unique && seen.has(name))
       faults.push({ path, message: `shares ${name} a second time; leave it out` })
@@ -254,6 +267,19 @@ function handlerFaults(path: string, map: Record<string, unknown>): Fault[] {
           }
         ]
   )
+}
+
+/** A socket with a path carries streams, and has no port. */
+function socketFaults(path: string, map: Record<string, unknown>): Fault[] {
+  const key = map.localHost === undefined ? 'host' : 'localHost'
+  const place = map[key]
+  if (typeof place !== 'string' || !isSocketPath(place)) return []
+  if (map.proto === 'udp')
+    return [
+      { path: `${path}.${key}`, message: `is ${quote(place)}, which carries tcp and tcpudp; give an address` }
+    ]
+  if (!map.localPort) return []
+  return [{ path: `${path}.localPort`, message: 'is given beside a socket, which has no port; leave it out' }]
 }
 
 function throwAny(faults: readonly Fault[]): void {

@@ -19,9 +19,11 @@ import { keyPairOf } from '../identity/keys.js'
 import { Secret } from '../identity/secret.js'
 import { weaknessOf } from '../identity/strength.js'
 import type { Limits } from '../limits.js'
+import type { Proto } from '../proto.js'
 import { guess } from '../text/guess.js'
 import { formatPorts, parsePorts } from '../text/ports.js'
 import { oneOf, quote } from '../text/quote.js'
+import { isSocketPath } from '../text/socket-path.js'
 import { type PlacedAccess, withAccess } from './access.js'
 import { bySecret, findConflicts, type Placed } from './conflicts.js'
 import type { ClientEntry, NetworkOptions, Options, ServerEntry, Warning } from './entry.js'
@@ -204,9 +206,11 @@ function expandServer(
   const path = places.entry(index)
   const protosOfAll = ports.flatMap(({ protos }) => protos)
   faults.push(...featureFaults(entry, protosOfAll, feature => places.field(['schema', index, feature])))
+  faults.push(...socketFaults(host, protosOfAll, places.field(['schema', index, 'host'])))
   return ports.flatMap(({ port, protos }) =>
     protos.map(proto => {
-      const lobby = game && entry.discovery !== false ? lobbyOf(game, proto, name) : undefined
+      const isShown = entry.discovery !== false && !isSocketPath(host)
+      const lobby = game && isShown ? lobbyOf(game, proto, name) : undefined
       return {
         index,
         entry: {
@@ -228,6 +232,13 @@ function expandServer(
 }
 
 const DEFAULT_PROTOS = ['udp'] as const
+
+/** A socket with a path carries streams. */
+function socketFaults(host: string, protos: readonly Proto[], path: string): Fault[] {
+  if (!isSocketPath(host) || !protos.includes('udp')) return []
+  const message = `is ${quote(host)}, which carries tcp and tcpudp, but this is ${[...new Set(protos)].join('+')}; give proto tcp, or an address`
+  return [{ path, message }]
+}
 
 /** The recipe that an entry names; null when there is none, which is told. */
 function gameOf(word: string, index: number, places: Places, faults: Fault[]): Recipe | null {
@@ -326,7 +337,17 @@ function expandClient(
   const protos = [...new Set(open.ports.flatMap(({ protos }) => protos))]
   faults.push(...featureFaults({ duplicate }, protos, place))
   const ports = open.ports.map(({ port }) => port)
-  const localPorts = entry.localPort ?? ports
+  const isSocket = isSocketPath(localHost)
+  faults.push(...socketFaults(localHost, protos, place('localHost')))
+  if (isSocket && entry.localPort) {
+    const message = 'is given beside a socket in localHost, which has no port; take it out'
+    faults.push({ path: place('localPort'), message })
+  }
+  if (!isSocket && entry.socketMode !== undefined) {
+    const message = 'goes with a socket in localHost only, such as unix:/run/app.sock; take it out'
+    faults.push({ path: place('socketMode'), message })
+  }
+  const localPorts = isSocket ? [0] : (entry.localPort ?? ports)
   const anyFree = localPorts.length === 1 && localPorts[0] === 0
   if (!anyFree && localPorts.length !== ports.length) {
     const whose = entry.port ? `${place('port')} names` : ticket ? 'the ticket names' : 'the game has'
@@ -342,7 +363,9 @@ function expandClient(
       const name = entry.name ?? known
       const played = game ?? (known === undefined ? undefined : knownGames().ofMap(known))
       const lobby =
-        played && entry.discovery !== false ? lobbyOf(played, proto, known ?? entry.name) : undefined
+        played && entry.discovery !== false && !isSocket
+          ? lobbyOf(played, proto, known ?? entry.name)
+          : undefined
       // Both listen for TCP; nobody asked for both but the ticket.
       const set = portSetOf(known ?? entry.name, guestPorts, played)
       const second = ticket && !entry.localPort && proto === 'tcpudp' && protos.includes('tcp')
@@ -357,6 +380,7 @@ function expandClient(
           localPort: anyFree || second ? 0 : localPorts[i]!,
           localHost,
           localHostPath: place('localHost'),
+          ...(isSocket && entry.socketMode !== undefined && { socketMode: entry.socketMode }),
           ...(duplicate && proto === 'udp' && { duplicate }),
           publicKey: ticket?.publicKey ?? entry.publicKey!,
           ...(lobby && { lobby }),

@@ -6,6 +6,7 @@ import { keyPairOf } from '../identity/keys.js'
 import type { Proto } from '../proto.js'
 import { canonicalHost, hostsCollide } from '../text/hosts.js'
 import { formatPorts } from '../text/ports.js'
+import { isSocketPath } from '../text/socket-path.js'
 import { MAX_MAPS } from '../wire/constants.js'
 import type { ClientEntry, Entry, ServerEntry } from './entry.js'
 import type { Places } from './places.js'
@@ -26,11 +27,14 @@ interface Clash {
 
 /**
  * Port maps that exclude each other: two listeners on one local address and port, one (proto, port) shared twice under one
- * secret, more of them under one secret than a session can name, or a share whose target is the local port that leads to it.
+ * secret, more of them under one secret than a session can name, or a share whose target is the local port that leads to it. A socket
+ * with a path is one local end, and the target of one port under a secret.
  */
 export function findConflicts(placed: readonly Placed[], places: Places): Fault[] {
   return [
     ...localClashes(placed, places),
+    ...socketClashes(placed, places),
+    ...socketTargets(placed, places),
     ...sharedTwice(placed, places),
     ...sharedTooMany(placed, places),
     ...circles(placed, places)
@@ -59,6 +63,44 @@ function localClashes(placed: readonly Placed[], places: Places): Fault[] {
     path: places.field(['schema', second, 'localPort']),
     message: `takes local port ${formatPorts(ports)}, ${what}, which ${owner(first, second, places)} already takes; choose another local port, or 0 for any free one`
   }))
+}
+
+/** Two port maps that listen on one socket. */
+function socketClashes(placed: readonly Placed[], places: Places): Fault[] {
+  const seen = new Map<string, number>()
+  const faults = new Map<string, Fault>()
+  for (const one of placed) {
+    if (!isClient(one) || !isSocketPath(one.entry.localHost)) continue
+    const { index, entry } = one
+    const socket = canonicalHost(entry.localHost)
+    const first = seen.get(socket)
+    if (first === undefined) {
+      seen.set(socket, index)
+      continue
+    }
+    const path = places.field(['schema', index, 'localHost'])
+    const message = `is a socket for ${entry.proto} port ${entry.port}, and ${owner(first, index, places)} listens on it for another; a socket leads to one port by one protocol: give each its own`
+    if (!faults.has(path)) faults.set(path, { path, message })
+  }
+  return [...faults.values()]
+}
+
+/** Several ports under one secret that lead to one socket, where a guest cannot mean different things by them. */
+function socketTargets(placed: readonly Placed[], places: Places): Fault[] {
+  const seen = new Map<string, { readonly index: number; readonly port: number }>()
+  const faults = new Map<string, Fault>()
+  for (const { index, entry } of placed) {
+    if (entry.mode !== 'server' || !isSocketPath(entry.host)) continue
+    const { port, host, secret } = entry
+    const key = `${canonicalHost(host)} ${secret.reveal()}`
+    const first = seen.get(key)
+    if (!first) seen.set(key, { index, port })
+    if (!first || first.port === port) continue
+    const path = places.field(['schema', index, 'host'])
+    const message = `is a socket for port ${port}, and ${owner(first.index, index, places)} shares it as port ${first.port}; a socket has one port: give each its own`
+    if (!faults.has(path)) faults.set(path, { path, message })
+  }
+  return [...faults.values()]
 }
 
 function sharedTwice(placed: readonly Placed[], places: Places): Fault[] {
@@ -106,7 +148,10 @@ function circles(placed: readonly Placed[], places: Places): Fault[] {
       const { port, host, proto } = entry
       const same = own.find(
         ({ entry: { proto: by, port: of, localPort, localHost } }) =>
-          by === proto && of === port && localPort === port && hostsCollide(localHost, host)
+          by === proto &&
+          of === port &&
+          (localPort === port || isSocketPath(localHost)) &&
+          hostsCollide(localHost, host)
       )
       if (same) collect(clashes, index, same.index, `${transportOf(proto)} on ${host}`, port)
     }

@@ -19,7 +19,7 @@ export interface ServerEntry extends ServerFeatures {
   readonly proto: Proto
   /** The port that clients ask for, and the target's port: 1 to 65535. */
   readonly port: number
-  /** The target: this machine or another on its LAN; IPv4, IPv6 or a name. */
+  /** The target: this machine or another on its LAN; IPv4, IPv6 or a name, or a socket with a path. */
   readonly host: string
   readonly secret: Secret
   /** What its game's LAN discovery wants of it; left out: nothing. */
@@ -42,10 +42,12 @@ export interface ClientEntry {
   readonly proto: Proto
   /** The port at the server: 1 to 65535. */
   readonly port: number
-  /** The port on this machine: 1 to 65535, or 0 for any free one. */
+  /** The port on this machine: 1 to 65535, or 0 for any free one; 0 with a socket that has a path. */
   readonly localPort: number
-  /** The address on this machine to listen on. */
+  /** The address on this machine to listen on, or a socket with a path. */
   readonly localHost: string
+  /** Permission bits of the socket file; left out: for this user alone. */
+  readonly socketMode?: number
   /** Where that was written: `schema[2].localHost`, or `--local-host`; left out: as {@link path}. */
   readonly localHostPath?: string
   /** Whether small payloads to the server are sent twice; only with udp. */

@@ -53,6 +53,7 @@ export interface ClientFlags extends NetworkFlags {
   readonly remotePorts?: string | undefined
   readonly protocols?: string | undefined
   readonly localHost?: string | undefined
+  readonly socketMode?: string | undefined
   readonly duplicate?: boolean | undefined
   readonly publicKey?: string | undefined
 }
@@ -171,6 +172,7 @@ export function clientOptions(flags: ClientFlags): Options {
       localPort,
       proto,
       localHost: flags.localHost,
+      socketMode: flags.socketMode,
       duplicate: doubled[i] ? flags.duplicate : undefined,
       publicKey: flags.publicKey
     })
@@ -180,6 +182,7 @@ export function clientOptions(flags: ClientFlags): Options {
     localPort: '-l',
     proto: '--protocol',
     localHost: '--local-host',
+    socketMode: '--socket-mode',
     duplicate: '--duplicate',
     publicKey: '-k'
   }

@@ -13,6 +13,9 @@ import { type NetworkFlags, networkPlaces, withNetwork } from './network-flags.j
 /** `[host:]port:server:port[/proto]`; a host of IPv6 is in brackets. */
 const FORWARD = /^(?:(\[[^\]]+\]|[^:]+):)?(\d+):([^:]+):(\d+)(?:\/([a-z+]+))?$/i
 
+/** `unix:/path:server:port[/proto]`, and the same with a pipe of Windows. */
+const FROM_SOCKET = /^(unix:[^:]+|\\\\[^:]+)():([^:]+):(\d+)(?:\/([a-z+]+))?$/i
+
 /**
  * Options of a client with these forwards.
  * @param localHost where to listen, for those that do not say it
@@ -26,8 +29,9 @@ export async function forwardOptions(
   const faults: Fault[] = []
   const schema: RawEntry[] = []
   for (const text of forwards) {
-    const [, host, localPort, server = '', port, proto = 'tcp'] = FORWARD.exec(text) ?? []
-    if (localPort === undefined) {
+    const parts = FROM_SOCKET.exec(text) ?? FORWARD.exec(text)
+    const [, host, localPort, server = '', port, proto = 'tcp'] = parts ?? []
+    if (!parts) {
       const message =
         'is no forward; write LOCALPORT:SERVER:PORT, 8022:bob:22 for example, with /udp behind it for UDP'
       faults.push({ path: quote(text), message })
@@ -39,7 +43,7 @@ export async function forwardOptions(
       mode: 'client',
       proto: proto.toLowerCase(),
       port,
-      localPort,
+      ...(localPort !== '' && { localPort }),
       ...(localHost !== undefined && { localHost }),
       ...(looksLikeTicket(named) ? { ticket: named } : { publicKey: named })
     })

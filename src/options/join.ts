@@ -8,6 +8,7 @@ import type { Proto } from '../proto.js'
 import { LOCALHOST } from '../text/address.js'
 import { formatPorts, PORT_MAX, parsePorts } from '../text/ports.js'
 import { quote, quoteName } from '../text/quote.js'
+import { isSocketPath } from '../text/socket-path.js'
 import { checkOptions } from './check.js'
 import type { RawEntry } from './edit.js'
 import type { ClientEntry, Options, Warning } from './entry.js'
@@ -23,6 +24,8 @@ export interface JoinFlags extends NetworkFlags {
   readonly only?: readonly string[] | undefined
   readonly localPorts?: string | undefined
   readonly localHost?: string | undefined
+  /** Permissions of a socket in localHost. */
+  readonly socketMode?: string | undefined
   /** False: the LAN lists of games here are left alone. */
   readonly discovery?: boolean | undefined
   readonly duplicate?: boolean | undefined
@@ -48,6 +51,7 @@ interface Item {
 const PLACES: Record<string, string> = {
   localPort: '-l',
   localHost: '--local-host',
+  socketMode: '--socket-mode',
   duplicate: '--duplicate'
 }
 
@@ -108,14 +112,21 @@ export function joinEntries(
   text: string,
   ticket: Ticket,
   opened: readonly Opened[],
-  { localHost, discovery = true, duplicate }: Pick<JoinFlags, 'localHost' | 'discovery' | 'duplicate'> = {}
+  {
+    localHost,
+    socketMode,
+    discovery = true,
+    duplicate
+  }: Pick<JoinFlags, 'localHost' | 'socketMode' | 'discovery' | 'duplicate'> = {}
 ): RawEntry[] {
   const common = {
     mode: 'client',
     ticket: text.replace(/\s+/g, ''),
     ...(localHost !== undefined && { localHost }),
+    ...(socketMode !== undefined && { socketMode }),
     ...(!discovery && { discovery })
   }
+  if (localHost !== undefined && isSocketPath(localHost)) return joinSocket(opened, common)
   const asIs = new Set(apart(ticket.maps.map(map => ({ ...map, localPort: map.port }))).map(keyOf))
   const usual = localHost ?? LOCALHOST
   const maps = opened.map(map => (map.localHost === usual ? { ...map, localHost: undefined } : map))
@@ -143,6 +154,11 @@ export function joinEntries(
     ...(items[0]!.localHost !== undefined && { localHost: items[0]!.localHost }),
     ...doubled(items[0]!.protos)
   }))
+}
+
+/** The same where a socket with a path is in place of local ports. */
+function joinSocket(opened: readonly Opened[], common: RawEntry): RawEntry[] {
+  return opened.map(({ proto, port }) => ({ ...common, proto, port }))
 }
 
 function keyOf({ proto, port, localPort, localHost }: Opened): string {
@@ -207,7 +223,13 @@ function holds({ maps }: Ticket): string {
 }
 
 function localPortsOf(ports: readonly number[], flags: JoinFlags, faults: Fault[]): Map<number, number> {
-  const { offset, localPorts } = flags
+  const { offset, localPorts, localHost = '' } = flags
+  if (isSocketPath(localHost)) {
+    const message = 'cannot be combined with a socket in --local-host, which has no port; give one of them'
+    if (offset !== undefined) faults.push({ path: '--offset', message })
+    if (localPorts !== undefined) faults.push({ path: '-l', message })
+    return new Map(ports.map(port => [port, 0]))
+  }
   if (offset !== undefined && localPorts !== undefined) {
     faults.push({ path: '--offset', message: 'cannot be combined with -l; give one of them' })
   } else if (offset !== undefined) {

@@ -5,6 +5,7 @@ import { decodeKey } from '../identity/encoding.js'
 import { hostFault } from '../text/hosts.js'
 import { PORT_MAX, PORTS_PATTERN, parsePorts } from '../text/ports.js'
 import { quote } from '../text/quote.js'
+import { isSocketPath, socketPathFault } from '../text/socket-path.js'
 import { PROTOS_PATTERN, parseProtos } from './protos.js'
 
 /** Where things are when nobody says otherwise: this machine. */
@@ -71,10 +72,19 @@ export const protos = z
 
 /** An address or a name; this machine if left out. */
 export function host(description: string) {
+  return place(description, hostFault)
+}
+
+/** The same, or a socket with a path. */
+export function hostOrSocket(description: string) {
+  return place(description, value => (isSocketPath(value) ? socketPathFault(value) : hostFault(value)))
+}
+
+function place(description: string, fault: (value: string) => string | undefined) {
   return z
     .string(notText(`an address such as "192.168.1.20", or a name; left out it is ${THIS_MACHINE}`))
     .superRefine((value, ctx) => {
-      const message = hostFault(value)
+      const message = fault(value)
       if (message) ctx.addIssue({ code: 'custom', message, input: value })
     })
     .meta({ description })

@@ -9,9 +9,10 @@ import { codeOf, InputError } from '../errors.js'
 import { Secret } from '../identity/secret.js'
 import { decodeTicket } from '../identity/ticket.js'
 import { quote } from '../text/quote.js'
+import { socketModeOf } from '../text/socket-path.js'
 import { perFeature } from './features.js'
 import { allowed, invite } from './schema-access.js'
-import { host, key, notText, PROTO_EXAMPLES, ports, protos, says, yesOrNo } from './schema-fields.js'
+import { hostOrSocket, key, notText, PROTO_EXAMPLES, ports, protos, says, yesOrNo } from './schema-fields.js'
 import { network, settingsShape } from './schema-settings.js'
 
 const name = z
@@ -57,6 +58,23 @@ const discovery = yesOrNo(
   'Whether the server shows up in the LAN list of the game; true if left out. Only with a game.'
 )
 
+const socketMode = z
+  .string(notText('it is the mode of the socket file, three octal digits such as "0660"'))
+  .meta({
+    description: 'Permissions of a Unix socket in "localHost"; 0600 if left out: this user alone.',
+    examples: ['0600', '0660', '0666']
+  })
+  .transform((text, ctx) => {
+    const mode = socketModeOf(text)
+    if (mode !== undefined) return mode
+    ctx.addIssue({
+      code: 'custom',
+      message: `is ${quote(text)}; give three octal digits, such as "0660"`,
+      input: text
+    })
+    return z.NEVER
+  })
+
 const serverShape = {
   mode: z.literal('server').meta({ description: 'Share ports of this machine, or of another on its LAN.' }),
   name,
@@ -74,7 +92,9 @@ const serverShape = {
   game: game.meta({ description: 'The game whose ports to share, in place of port and proto.' }).optional(),
   optionalPorts: yesOrNo('Whether to share also the ports that the game can do without; false if left out.'),
   discovery,
-  host: host('Where the program listens whose port is shared: this machine, or another on its LAN.'),
+  host: hostOrSocket(
+    'Where the program listens whose port is shared: this machine, or another on its LAN; unix:/path.sock for a Unix socket, \\\\.\\pipe\\name for a pipe of Windows, where "port" is only the number that clients ask for.'
+  ),
   ...perFeature(({ description }) => yesOrNo(description)),
   secret,
   paused: yesOrNo(
@@ -120,7 +140,10 @@ const clientShape = {
     0,
     'The port or ports on this machine, as many as in "port"; 0 for any free one. As "port" if left out.'
   ).optional(),
-  localHost: host('The address on this machine to listen on; 0.0.0.0 or :: lets others on the LAN in.'),
+  localHost: hostOrSocket(
+    'The address on this machine to listen on; 0.0.0.0 or :: lets others on the LAN in. In place of an address and a port: unix:/path.sock for a Unix socket, \\\\.\\pipe\\name for a pipe of Windows.'
+  ),
+  socketMode: socketMode.optional(),
   duplicate: yesOrNo(
     'Whether small UDP datagrams to the server are sent twice, for lines that lose packets. What the server sends, it says in its own entry.'
   ),

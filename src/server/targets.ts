@@ -20,6 +20,7 @@ import { isAddressMissing, isLocalAddress } from '../sockets/source-address.js'
 import { dialTcp, joinTcp, reset, saysClosed, targetCode } from '../sockets/tcp.js'
 import { UdpTarget } from '../sockets/udp-target.js'
 import { hostPort, isIPv4Loopback } from '../text/address.js'
+import { isSocketPath } from '../text/socket-path.js'
 import type { Clock } from '../util/clock.js'
 import { ANNOUNCEMENTS } from '../wire/constants.js'
 import type { Guest, UdpConversation } from './guest.js'
@@ -33,6 +34,13 @@ const UNREACHED: Record<ReturnType<typeof targetCode>, string> = {
     'nothing answers at the shared port: is that computer on, and does its firewall let this one through?',
   TARGET_UNREACHABLE:
     'there is no way to the shared port: is the host right, and is this computer on its network?'
+}
+
+/** The same of a socket with a path. */
+const UNREACHED_SOCKET: typeof UNREACHED = {
+  TARGET_REFUSED: 'nothing listens on the shared socket: is the program running, and is this its path?',
+  TARGET_TIMEOUT: 'the program does not take connections on the shared socket: restart it',
+  TARGET_UNREACHABLE: 'the shared socket cannot be opened: may this user write to it?'
 }
 
 /** The system's limits for open files, which connections count as. */
@@ -250,7 +258,7 @@ export class Targets {
     const told = { peer: guest.label, proto: map.proto, target, code, cause }
     const message = NO_FILES.has(cause)
       ? 'the system lets hyper-nat open no more connections: raise the limit of open files (ulimit -n)'
-      : UNREACHED[code]
+      : (isSocketPath(map.host) ? UNREACHED_SOCKET : UNREACHED)[code]
     if (!isTold) this.#deps.log.debug(told, message)
     else if (code === 'TARGET_REFUSED' && isIPv4Loopback(map.host)) this.#warnClosed(map, told, message)
     else this.#deps.log.warn(told, message)

@@ -1,5 +1,6 @@
 import type net from 'node:net'
 import b4a from 'b4a'
+import { codeOf } from '../errors.js'
 
 /** Small pieces are gathered into blocks of this size while a socket does not take them. */
 const BLOCK = 16 * 1024
@@ -121,12 +122,24 @@ export class SocketWriter {
   }
 }
 
-/** Ends a connection so that the program at its other end sees a reset, also where the connection is still under way. */
+/**
+ * Ends a connection so that the program at its other end sees a reset, also where the connection is still under way. Unix sockets and
+ * pipes know no reset: there it sees an end.
+ */
 export function reset(socket: net.Socket): void {
   if (socket.destroyed) return
   if (socket.connecting) socket.destroy()
   // While an end is being said, libuv resets nothing, and Node lets go of the socket without having closed it.
   else if (socket.writableEnded && !socket.writableFinished)
-    socket.once('finish', () => !socket.destroyed && socket.resetAndDestroy())
-  else socket.resetAndDestroy()
+    socket.once('finish', () => !socket.destroyed && resetNow(socket))
+  else resetNow(socket)
+}
+
+function resetNow(socket: net.Socket): void {
+  try {
+    socket.resetAndDestroy()
+  } catch (err) {
+    if (codeOf(err) !== 'ERR_INVALID_HANDLE_TYPE') throw err
+    socket.destroy()
+  }
 }

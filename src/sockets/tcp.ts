@@ -1,10 +1,12 @@
-/** Local TCP sockets: listening for a map's programs, dialling a map's target, and joining either to a flow. */
+/** Local TCP sockets, and Unix sockets and pipes in their place: listening for a map's programs, dialling a map's target, and joining either to a flow. */
 import net from 'node:net'
 import { codeOf, type ErrorCode } from '../errors.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
+import { SOCKET_MODE, socketPath } from '../text/socket-path.js'
 import { listenError } from '../util/listen-error.js'
 import type { HostResolver } from './host-resolver.js'
 import type { SocketUsage } from './resources.js'
+import { listenOnPath } from './socket-file.js'
 import { reset, SocketWriter } from './socket-writer.js'
 
 export { reset } from './socket-writer.js'
@@ -18,14 +20,17 @@ export interface Listener {
 }
 
 /**
- * Listens for TCP connections, half-open allowed.
- * @param port 0 for any free one
- * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED
+ * Listens for connections, half-open allowed.
+ * @param host an address, or a socket with a path
+ * @param port 0 for any free one; a socket with a path has none
+ * @param mode permission bits of the socket file
+ * @throws HyperNatError PORT_IN_USE, SOCKET_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED
  */
 export async function listenTcp(
   host: string,
   port: number,
-  onconnection: (socket: net.Socket) => void
+  onconnection: (socket: net.Socket) => void,
+  mode = SOCKET_MODE
 ): Promise<Listener> {
   const sockets = new Set<net.Socket>()
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, socket => {
@@ -35,14 +40,18 @@ export async function listenTcp(
     socket.on('error', () => {})
     onconnection(socket)
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', err => reject(listenError(err, 'TCP', port, host)))
-    server.listen({ host, port, exclusive: true }, resolve)
-  })
+  const path = socketPath(host)
+  if (path !== undefined) await listenOnPath(server, path, mode)
+  else {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', err => reject(listenError(err, 'TCP', port, host)))
+      server.listen({ host, port, exclusive: true }, resolve)
+    })
+  }
   // Out of file descriptors, say: the listener lives on, and tries again with the next connection.
   server.on('error', () => {})
   return {
-    port: (server.address() as net.AddressInfo).port,
+    port: path === undefined ? (server.address() as net.AddressInfo).port : 0,
     close: () =>
       new Promise(resolve => {
         server.close(() => resolve())
@@ -53,10 +62,13 @@ export async function listenTcp(
 
 /**
  * A connection to a map's target, which may still be under way: what is written meanwhile waits.
+ * @param host an address, a name, or a socket with a path, which has no port
  * @param from an IPv4 address of this machine to connect from; the system chooses one if left out
  * @param resolver knows the addresses of the host; left out: the system is asked each time
  */
 export function dialTcp(host: string, port: number, from?: string, resolver?: HostResolver): net.Socket {
+  const path = socketPath(host)
+  if (path !== undefined) return net.connect({ path, allowHalfOpen: true })
   const source = from === undefined ? {} : { localAddress: from, family: 4 }
   const lookup = resolver && { lookup: lookupOf(resolver) }
   return net.connect({ host, port, ...source, ...lookup, allowHalfOpen: true, noDelay: true })
@@ -85,7 +97,9 @@ const CLOSED: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
   'EHOSTUNREACH',
   'EHOSTDOWN',
-  'ENOTFOUND'
+  'ENOTFOUND',
+  // There is no socket of this path.
+  'ENOENT'
 ])
 
 /** Whether an error says that nothing listens at a target; others, such as of a limit of this computer, say nothing of it. */
@@ -99,6 +113,7 @@ export function targetCode(
 ): Extract<ErrorCode, 'TARGET_REFUSED' | 'TARGET_TIMEOUT' | 'TARGET_UNREACHABLE'> {
   switch (codeOf(err)) {
     case 'ECONNREFUSED':
+    case 'ENOENT':
       return 'TARGET_REFUSED'
     case 'ETIMEDOUT':
       return 'TARGET_TIMEOUT'

@@ -1,11 +1,13 @@
 /** Addresses, as people read and type them. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
+import { isSocketPath } from './socket-path.js'
 
 /** What programs find under the name localhost; for UDP some take only the IPv6 address, where nobody listens. */
 export const LOCALHOST = '127.0.0.1'
 
-/** `127.0.0.1:8080`, `[::1]:8080`. */
+/** `127.0.0.1:8080`, `[::1]:8080`; a socket with a path has no port. */
 export function hostPort(host: string, port: number): string {
+  if (isSocketPath(host)) return host
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 

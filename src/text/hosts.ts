@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { PORT_MAX } from './ports.js'
 import { quote } from './quote.js'
+import { isSocketPath } from './socket-path.js'
 
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i
 
@@ -87,6 +88,7 @@ export function relayUrlFault(text: string): string | undefined {
 
 /** How two ways to write one address compare equal: IPv6 in its shortest form, names in lower case. */
 export function canonicalHost(host: string): string {
+  if (isSocketPath(host)) return process.platform === 'win32' ? host.toLowerCase() : host
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)
   if (mapped) return mapped[1]!
   if (isIP(host) !== 6) return host.toLowerCase()
@@ -102,6 +104,7 @@ export function canonicalHost(host: string): string {
  */
 export function hostsCollide(a: string, b: string): boolean {
   const [x, y] = [canonicalHost(a), canonicalHost(b)]
+  if (isSocketPath(x) || isSocketPath(y)) return x === y
   return x === y || covers(x, y) || covers(y, x)
 }
 
