@@ -5,7 +5,7 @@ import { OptionsError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
 import { decodeTicket } from '../identity/ticket.js'
 import { checkOptions } from './check.js'
-import { editOptions, removeFromList, setValue } from './edit.js'
+import { addEntries, editOptions, type RawEntry as NewEntry, removeFromList, setValue } from './edit.js'
 import { type ServerInFile, serversIn } from './guests.js'
 import { parseJson } from './json.js'
 import type { Places } from './places.js'
@@ -108,12 +108,31 @@ const changePlaces: Places = {
  * @throws OptionsError `BAD_OPTIONS` when there are none; those of `editOptions`
  */
 export async function removeClient(path: string, publicKey: string): Promise<void> {
+  return editOptions(path, text => ({ text: withoutClient(text, publicKey), result: undefined }))
+}
+
+/**
+ * Puts other entries that lead to the same server in the place of those that there are, in one edit.
+ * @param publicKey of the server, in base58
+ * @throws OptionsError `BAD_OPTIONS` when there are none; those of `editOptions`
+ */
+export async function replaceClient(
+  path: string,
+  publicKey: string,
+  entries: readonly NewEntry[]
+): Promise<void> {
   return editOptions(path, text => {
-    const key = decodeKey(publicKey)
-    const result = without(text, entry => entry.mode === 'client' && b4a.equals(keyOf(entry), key))
-    if (result === text) throw gone(publicKey)
-    return { text: result, result: undefined }
+    const rest = withoutClient(text, publicKey)
+    return { text: addEntries(rest, entries), result: undefined }
   })
+}
+
+/** @throws OptionsError `BAD_OPTIONS` when there is nothing to take out */
+function withoutClient(text: string, publicKey: string): string {
+  const key = decodeKey(publicKey)
+  const result = without(text, entry => entry.mode === 'client' && b4a.equals(keyOf(entry), key))
+  if (result === text) throw gone(publicKey)
+  return result
 }
 
 function serverOf(servers: readonly ServerInFile[], publicKey: string): ServerInFile {

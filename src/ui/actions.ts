@@ -7,6 +7,7 @@ import { OptionsError } from '../errors.js'
 import { knownGames, titleOf } from '../games/games.js'
 import { guestHelp, hostHelp } from '../games/help.js'
 import { portsOfGame, type Recipe } from '../games/recipe.js'
+import type { Invite } from '../identity/access-rules.js'
 import { encodeKey } from '../identity/encoding.js'
 import { keyPairOf, randomSecret } from '../identity/keys.js'
 import { inviteTicket } from '../identity/server-ticket.js'
@@ -14,17 +15,25 @@ import { decodeTicket, encodeTicket, type Ticket } from '../identity/ticket.js'
 import { LIMITS, type UiLimits } from '../limits.js'
 import { checkOptions } from '../options/check.js'
 import { type RawEntry, saveEntries } from '../options/edit.js'
-import { changeServer, removeClient, removeServer, setPaused, setPrivate } from '../options/entries.js'
+import {
+  changeServer,
+  removeClient,
+  removeServer,
+  replaceClient,
+  setPaused,
+  setPrivate
+} from '../options/entries.js'
 import type { ClientEntry, Options } from '../options/entry.js'
-import { addInvite, removeGuest, renameGuest, serversIn } from '../options/guests.js'
+import { addInvite, removeGuest, renameGuest, type ServerInFile, serversIn } from '../options/guests.js'
 import { joinEntries, joinOptions } from '../options/join.js'
 import { relaysToTell } from '../options/network-flags.js'
 import { ticketIn } from '../options/pasted-ticket.js'
 import type { Places } from '../options/places.js'
 import { DEVICES_MAX } from '../options/schema-access.js'
-import { freePorts } from '../sockets/free-ports.js'
+import { freePorts, tryPort } from '../sockets/free-ports.js'
 import { isIPv4Loopback, LOCALHOST } from '../text/address.js'
 import { formatPorts } from '../text/ports.js'
+import { quoteName } from '../text/quote.js'
 import type { Clock } from '../util/clock.js'
 import { gamesIn } from './view.js'
 import type { Action, Answers, GameChoice, Requests, View } from './wire.js'
@@ -86,6 +95,7 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
     days: z.number().positive().max(DAYS_MAX).optional(),
     maxDevices: z.int().min(1).max(DEVICES_MAX).optional()
   }),
+  ticket: z.strictObject({ publicKey, name: z.string() }),
   revoke: z.strictObject({ publicKey, name: z.string() }),
   rename: z.strictObject({ publicKey, name: z.string(), to: z.string() })
 }
@@ -185,27 +195,23 @@ export class Actions {
         })),
         games: gamesIn(maps, guestHelp),
         invited: invite !== undefined,
-        joined: this.#joined(encodeKey(key))
+        joined: this.#joined(encodeKey(key)).length > 0
       }
     },
 
     join: async ({ ticket: text }) => {
       const ticket = this.#friendsTicket(text)
       const key = encodeKey(ticket.publicKey)
-      if (this.#joined(key)) {
-        // An invite lets in where the public ticket does not any more.
-        if (!ticket.invite) {
-          const message = 'is of a server that you have joined already; leave it first to use another ticket'
-          throw new OptionsError([{ path: 'ticket', message }])
-        }
-        await removeClient(this.#parts.file, key)
-        await this.#changed()
+      const before = this.#joined(key)
+      // An invite lets in where the public ticket does not any more.
+      if (before.length > 0 && !ticket.invite) {
+        const message = 'is of a server that you have joined already; leave it first to use another ticket'
+        throw new OptionsError([{ path: 'ticket', message }])
       }
-      const joined = clientEntries(ticket)
-      const wanted = joined.map(entry => ({ ...entry, nextFree: true }))
-      const { places } = await freePorts(wanted, LIMITS.nextFreePorts)
-      const maps = joined.map(({ proto, port }, index) => ({ proto, port, ...places[index]! }))
-      await saveEntries(this.#parts.file, joinEntries(encodeTicket(ticket), ticket, maps))
+      const maps = await placesOf(clientEntries(ticket), before)
+      const entries = joinEntries(encodeTicket(ticket), ticket, maps)
+      if (before.length > 0) await replaceClient(this.#parts.file, key, entries)
+      else await saveEntries(this.#parts.file, entries)
       return { ...(await this.#changed()), publicKey: key }
     },
 
@@ -219,16 +225,26 @@ export class Actions {
       const limited = days !== undefined || maxDevices !== undefined
       const server = serversIn(this.#parts.daemon.current).find(one => one.publicKey === key)
       if (limited && server?.access.invites.some(one => one.name === name.trim())) {
-        const message = 'is invited already; take back that invite first, or choose another name'
+        const message = 'is invited already; revoke that invite first, or choose another name'
         throw new OptionsError([{ path: 'name', message }])
       }
       const expires = days === undefined ? undefined : now + days * DAY_MS
       const request = { name: name.trim(), expires, maxDevices, server: key }
       const { server: found, invite } = await addInvite(this.#parts.file, request, now)
-      const { network } = this.#parts.daemon.current
-      const what = { maps: found.maps, relays: relaysToTell(network), bootstrap: network.bootstrap ?? [] }
-      const ticket = inviteTicket(found.keyPair, invite, what)
+      const ticket = this.#ticketOf(found, invite)
       return { ...(await this.#changed()), ticket }
+    },
+
+    ticket: async ({ publicKey: key, name }) => {
+      const server = serversIn(this.#parts.daemon.current).find(one => one.publicKey === key)
+      const invite = server?.access.invites.find(one => one.name === name)
+      if (!server || !invite) {
+        throw new OptionsError([{ path: '', message: `${quoteName(name)} is no longer invited` }])
+      }
+      if (invite.expires !== undefined && invite.expires <= this.#parts.timeOfDay()) {
+        throw new OptionsError([{ path: '', message: `The invite of ${quoteName(name)} has expired` }])
+      }
+      return { ticket: this.#ticketOf(server, invite) }
     },
 
     revoke: async ({ publicKey: key, name }) => {
@@ -274,10 +290,21 @@ export class Actions {
     return ticket
   }
 
-  #joined(key: string): boolean {
-    return this.#parts.daemon.current.entries.some(
+  /** What leads to this server already. */
+  #joined(key: string): ClientEntry[] {
+    return this.#parts.daemon.current.entries.filter(
       entry => entry.mode === 'client' && encodeKey(entry.publicKey) === key
-    )
+    ) as ClientEntry[]
+  }
+
+  /** The ticket of an invited guest. */
+  #ticketOf({ keyPair, maps }: ServerInFile, invite: Invite): string {
+    const { network } = this.#parts.daemon.current
+    return inviteTicket(keyPair, invite, {
+      maps,
+      relays: relaysToTell(network),
+      bootstrap: network.bootstrap ?? []
+    })
   }
 
   async #changed(): Promise<{ view: View }> {
@@ -342,4 +369,30 @@ function portOf(text: string): number | string {
 function clientEntries(ticket: Ticket): ClientEntry[] {
   const { entries } = joinOptions({ ticket: encodeTicket(ticket) })
   return entries.filter(entry => entry.mode === 'client')
+}
+
+/**
+ * Where the port maps of a ticket are opened: those that are open already stay where they are, and what a game needs together with
+ * them joins them there.
+ * @throws HyperNatError PORT_IN_USE for ports that cannot be had as their game needs them
+ */
+async function placesOf(wanted: readonly ClientEntry[], open: readonly ClientEntry[]) {
+  const openAs = (entry: ClientEntry): ClientEntry | undefined =>
+    open.find(({ proto, port }) => proto === entry.proto && port === entry.port)
+  const asked: (ClientEntry & { nextFree: boolean })[] = []
+  for (const entry of wanted) {
+    const { set, proto, port } = entry
+    const known = openAs(entry)
+    const leader = set && wanted.map(one => (one.set?.id === set.id ? openAs(one) : undefined)).find(Boolean)
+    if (known)
+      asked.push({ ...entry, localHost: known.localHost, localPort: known.localPort, nextFree: false })
+    else if (leader && leader.localPort !== 0) {
+      const { localHost } = leader
+      const localPort = port + leader.localPort - leader.port
+      await tryPort(proto, localHost, localPort)
+      asked.push({ ...entry, localHost, localPort, nextFree: false })
+    } else asked.push({ ...entry, nextFree: true })
+  }
+  const { places } = await freePorts(asked, LIMITS.nextFreePorts)
+  return asked.map(({ proto, port }, index) => ({ proto, port, ...places[index]! }))
 }

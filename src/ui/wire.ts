@@ -1,6 +1,6 @@
 /**
  * What the page and its server tell each other, as JSON. Nothing here holds a secret of a server; a ticket of a guest, which is
- * one, is only in the answer to the invite that made it ({@link InviteAnswer}).
+ * one, is only in the answers of `invite` and `ticket`.
  *
  *     GET  /api/live      server-sent events: `view` (View) once a second, `lines` (Line[]) when there are new ones
  *     POST /api/enter     { code } -> { token }; the only one without `Authorization: Bearer TOKEN`
@@ -187,6 +187,8 @@ export interface Requests {
     readonly days?: number | undefined
     readonly maxDevices?: number | undefined
   }
+  /** Tells the ticket of an invited guest; changes nothing. */
+  ticket: { readonly publicKey: string; readonly name: string }
   revoke: { readonly publicKey: string; readonly name: string }
   rename: { readonly publicKey: string; readonly name: string; readonly to: string }
 }
@@ -206,6 +208,7 @@ export interface Answers {
   join: { readonly view: View; readonly publicKey: string }
   leave: { readonly view: View }
   invite: InviteAnswer
+  ticket: { readonly ticket: string }
   revoke: { readonly view: View }
   rename: { readonly view: View }
 }

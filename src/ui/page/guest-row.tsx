@@ -118,8 +118,7 @@ function OwnTicket({ name, server, onClose }: QuestionProps) {
   const { refused, run } = useTask()
   const [ticket, setTicket] = useState<string | null>(null)
   useEffect(() => {
-    // An invite of this name is there already: this makes no other.
-    void run(async () => setTicket((await ask('invite', { publicKey: server.publicKey, name })).ticket))
+    void run(async () => setTicket((await ask('ticket', { publicKey: server.publicKey, name })).ticket))
   }, [])
   return (
     <Dialog title={`The ticket of ${name}`} onClose={onClose}>

@@ -1,6 +1,8 @@
 // What the page does to the options file, with a daemon that only reads it again.
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -222,6 +224,46 @@ test('joining opens the ports of a ticket, or the next free ones; a line around 
   assert.match((await desk.faults('leave', { publicKey: key }))[0] ?? '', /not in the file any more/)
 })
 
+test('an invite that cannot have its ports leaves what was joined before as it was', async t => {
+  const desk = new Desk()
+  const { publicKey } = keyPairOf(new Secret('a friend'))
+  const taken = createServer()
+  await new Promise<void>(resolve => void taken.listen(0, '127.0.0.1', resolve))
+  t.after(() => taken.close())
+  const { port } = taken.address() as AddressInfo
+  const ticket = encodeTicket({ publicKey, maps: [{ proto: 'udp', port, name: 'A game' }] })
+  const joined = await desk.do('join', { ticket })
+  const invite = new Uint8Array(32).fill(7)
+  const whole = encodeTicket({
+    publicKey,
+    maps: [
+      { proto: 'udp', port, name: 'A game', guestPorts: 'same' },
+      { proto: 'tcp', port, name: 'A game', guestPorts: 'same' }
+    ],
+    invite
+  })
+  assert.deepEqual(await desk.faults('join', { ticket: whole }), ['PORT_IN_USE'])
+  assert.equal(desk.reloads, 1)
+  // What is open stays where it is, though this process could not open it a second time; only the others move.
+  const own = createSocket('udp4')
+  t.after(() => own.close())
+  await new Promise<void>(resolve => own.bind(port, '127.0.0.1', resolve))
+  const more = encodeTicket({
+    publicKey,
+    maps: [
+      { proto: 'udp', port, name: 'A game' },
+      { proto: 'tcp', port, name: 'Another' }
+    ],
+    invite
+  })
+  const { view } = await desk.do('join', { ticket: more })
+  assert.equal(desk.reloads, 2, 'one change')
+  const [udp, tcp] = view.clients[0]!.addresses
+  assert.equal(udp?.address, joined.view.clients[0]?.addresses[0]?.address)
+  assert.match(tcp?.address ?? '', /^127\.0\.0\.1:\d+$/)
+  assert.notEqual(tcp?.address, udp?.address)
+})
+
 test('faults of tickets have their own codes', async () => {
   const desk = new Desk()
   const ticket = encodeTicket({
@@ -262,7 +304,13 @@ test('a guest who is renamed has the same ticket; a revoked one has none', async
   const { expires, ...ann } = view.servers[0]!.guests[0]!
   assert.deepEqual(ann, { name: 'Ann', invited: true, maxDevices: 2, sessions: [] })
   assert.equal(expires, NOW + 7 * 86_400_000)
-  assert.equal((await desk.do('invite', { publicKey, name: 'Ann' })).ticket, ticket, 'asked for again')
+  const { text, reloads } = desk
+  assert.equal((await desk.do('ticket', { publicKey, name: 'Ann' })).ticket, ticket, 'asked for again')
+  assert.match(
+    (await desk.faults('ticket', { publicKey, name: 'Anna' }))[0] ?? '',
+    /"Anna" is no longer invited/
+  )
+  assert.deepEqual([desk.text, desk.reloads], [text, reloads], 'it is only shown')
 
   const after = await desk.do('revoke', { publicKey, name: 'Ann' })
   assert.deepEqual(
