@@ -1,16 +1,14 @@
 /**
- * A host's side of games whose servers announce themselves: hears the announcement of a game that is shared and passes it on for
- * the guests; where a server makes none, and its recipe knows how, makes it.
+ * A host's side of games whose servers announce themselves: receives the announcement of a shared game and forwards it to the guests.
+ * For a server that sends none, it makes one, if the recipe has a template.
  */
 
-import type { DaemonEvent } from '../events.js'
 import type { Announces } from '../games/discovery.js'
 import type { Lobby } from '../games/lobby.js'
 import type { Limits } from '../limits.js'
-import type { Log } from '../log/log.js'
 import { isIPv4Loopback } from '../text/address.js'
-import type { Clock, Timer } from '../util/clock.js'
-import { LanListener, type LanListenerParts, type OpenLanListener } from './lan-listener.js'
+import type { Timer } from '../util/clock.js'
+import { type GameListenerDeps, gameListener, type OpenLanListener } from './lan-listener.js'
 import { announcedPort, announcementOf } from './port-field.js'
 
 /** A shared map, as far as this matters. */
@@ -21,20 +19,15 @@ export interface AnnouncedMap {
   readonly lobby?: Lobby | undefined
 }
 
-export interface AnnouncerParts {
+export interface AnnouncerParts extends GameListenerDeps {
   readonly maps: readonly AnnouncedMap[]
-  readonly clock: Clock
   readonly limits: Pick<Limits, 'announceMinMs' | 'announceFreshMs' | 'gamesElsewhere' | 'lanLookMs'>
-  readonly log: Log
-  /** Whether there is anybody to tell. */
+  /** Whether there are guests. */
   readonly isHeard: () => boolean
-  /** Tells the guests. */
+  /** Sends an announcement to the guests. */
   readonly announce: (map: number, payload: Uint8Array) => void
   /** Whether the program behind a map runs. */
   readonly answers: (map: AnnouncedMap) => boolean
-  readonly emit: (event: DaemonEvent) => void
-  /** Makes a listener. */
-  readonly listener?: (parts: LanListenerParts) => OpenLanListener
 }
 
 /** A map whose game announces. */
@@ -42,7 +35,7 @@ interface Row {
   readonly map: AnnouncedMap
   readonly lobby: Lobby
   readonly discovery: Announces
-  /** When guests were last told, and when the game itself last said it, ms. */
+  /** When an announcement was last sent to guests, and when the game itself last announced, ms. */
   toldAt: number
   heardAt: number
 }
@@ -52,7 +45,7 @@ export class Announcer {
   readonly #rows: readonly Row[]
   readonly #listeners: OpenLanListener[] = []
   readonly #timers = new Map<Row, Timer>()
-  /** Games and ports that were heard of and are not shared: each is told once. */
+  /** Games and ports that are announced and not shared: each is reported once. */
   readonly #elsewhere = new Set<string>()
   #closed = false
 
@@ -70,25 +63,20 @@ export class Announcer {
   /** Begins to listen, if there is a game that announces. */
   async start(): Promise<void> {
     if (this.#closed) return
-    const { listener = parts => new LanListener(parts), clock, limits, log, emit } = this.#parts
     const games = new Map(this.#rows.map(row => [row.lobby.game, row]))
     for (const [game, { discovery, lobby }] of games) {
       const { port, group } = discovery
-      const one = listener({
-        port,
-        group,
-        others: this.#rows.flatMap(({ map }) => (isIPv4Loopback(map.host) ? [] : [map.host])),
-        clock,
-        limits,
-        log,
-        onbusy: code =>
-          emit({
-            event: 'warning',
-            code: 'LOBBY_CLOSED',
-            message: `The announcements of ${lobby.title} are not heard yet, as another program has UDP port ${port} (${code}): friends join by address until it is closed.`
-          }),
-        onmessage: (payload, from) => this.#onAnnouncement(game, discovery, payload, from)
-      })
+      const one = gameListener(
+        this.#parts,
+        {
+          port,
+          group,
+          others: this.#rows.flatMap(({ map }) => (isIPv4Loopback(map.host) ? [] : [map.host])),
+          onmessage: (payload, from) => this.#onAnnouncement(game, discovery, payload, from)
+        },
+        code =>
+          `The announcements of ${lobby.title} do not arrive yet, as another program has UDP port ${port} (${code}): friends join by address until it is closed.`
+      )
       this.#listeners.push(one)
     }
     await Promise.all(this.#listeners.map(one => one.open()))
@@ -119,7 +107,7 @@ export class Announcer {
 
   /** The game is open on a port that nobody shares: most likely the one that should be. */
   #onElsewhere(game: string, port: number, address: string): void {
-    // On loopback it is one that a guest of another server is told of here.
+    // On loopback it is one that a guest of another server receives here.
     if (isIPv4Loopback(address) || this.#elsewhere.has(`${game} ${port}`)) return
     if (this.#elsewhere.size >= this.#parts.limits.gamesElsewhere) return
     this.#elsewhere.add(`${game} ${port}`)
@@ -140,7 +128,7 @@ export class Announcer {
     announce(row.map.id, payload)
   }
 
-  /** Says what the game itself would, while its server answers and says nothing. */
+  /** Sends what the game would announce, while its server answers and announces nothing. */
   #makeUp(row: Row): void {
     const { clock, limits, answers, isHeard } = this.#parts
     const { map, lobby, discovery } = row

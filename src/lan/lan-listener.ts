@@ -4,6 +4,7 @@
  */
 import dgram from 'node:dgram'
 import { codeOf } from '../errors.js'
+import type { DaemonEvent } from '../events.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
 import { isIPv4Loopback } from '../text/address.js'
@@ -28,6 +29,27 @@ export interface LanListenerParts {
 
 /** What its owner uses of a listener: the seam for tests. */
 export type OpenLanListener = Pick<LanListener, 'open' | 'close'>
+
+/** What the listeners for games have in common. */
+export interface GameListenerDeps extends Pick<LanListenerParts, 'clock' | 'log'> {
+  readonly limits: Pick<Limits, 'lanLookMs'>
+  readonly emit: (event: DaemonEvent) => void
+  /** Makes a listener. */
+  readonly listener?: (parts: LanListenerParts) => OpenLanListener
+}
+
+/**
+ * A listener for what a game sends to the LAN; to be opened.
+ * @param busy the warning for when another program has the port to itself
+ */
+export function gameListener(
+  { clock, limits, log, emit, listener = parts => new LanListener(parts) }: GameListenerDeps,
+  parts: Pick<LanListenerParts, 'port' | 'group' | 'others' | 'onmessage'>,
+  busy: (code: string) => string
+): OpenLanListener {
+  const onbusy = (code: string): void => emit({ event: 'warning', code: 'LOBBY_CLOSED', message: busy(code) })
+  return listener({ ...parts, clock, limits, log, onbusy })
+}
 
 const ANY = '0.0.0.0'
 

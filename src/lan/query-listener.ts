@@ -4,29 +4,21 @@
  * game learns an address which nobody else in the LAN can use.
  */
 import type { RemoteInfo } from 'node:dgram'
-import type { DaemonEvent } from '../events.js'
 import { asksOn } from '../games/discovery.js'
 import type { Lobby } from '../games/lobby.js'
 import type { Limits } from '../limits.js'
-import type { Log } from '../log/log.js'
 import { isIPv4Loopback } from '../text/address.js'
-import type { Clock } from '../util/clock.js'
 import { TokenBucket } from '../util/token-bucket.js'
-import { LanListener, type LanListenerParts, type OpenLanListener } from './lan-listener.js'
+import { type GameListenerDeps, gameListener, type OpenLanListener } from './lan-listener.js'
 import { isQuery } from './port-field.js'
 
-export interface QueryListenerParts {
+export interface QueryListenerParts extends GameListenerDeps {
   readonly lobby: Lobby
   /** The map's local port. */
   readonly port: number
-  readonly clock: Clock
   readonly limits: Pick<Limits, 'lanLookMs' | 'queriesPerSecond' | 'queriesAtOnce'>
-  readonly log: Log
-  readonly emit: (event: DaemonEvent) => void
   /** A query; the buffer may be kept. */
   readonly onquery: (payload: Uint8Array, from: RemoteInfo) => void
-  /** Makes a listener. */
-  readonly listener?: (parts: LanListenerParts) => OpenLanListener
 }
 
 /** Whether games ask on the local port of this map. */
@@ -38,34 +30,20 @@ export function isAsked(map: { localHost: string; localPort: number; lobby?: Lob
 }
 
 /** A listener for the queries of a map that {@link isAsked}; to be opened. */
-export function makeQueryListener({
-  lobby,
-  port,
-  clock,
-  limits,
-  log,
-  emit,
-  onquery,
-  listener = parts => new LanListener(parts)
-}: QueryListenerParts): OpenLanListener {
-  const { discovery, title } = lobby
-  if (discovery.how !== 'client-queries') throw new Error(`${lobby.game} does not ask`)
+export function makeQueryListener(parts: QueryListenerParts): OpenLanListener {
+  const { port, clock, limits, onquery } = parts
+  const { discovery, title, game } = parts.lobby
+  if (discovery.how !== 'client-queries') throw new Error(`${game} does not ask`)
   const bucket = new TokenBucket(limits.queriesPerSecond / 1000, limits.queriesAtOnce)
-  return listener({
-    port,
-    clock,
-    limits,
-    log,
-    onbusy: code =>
-      emit({
-        event: 'warning',
-        code: 'LOBBY_CLOSED',
-        message: `${title} is not in the LAN list of the game yet, as another program has UDP port ${port} (${code}): start hyper-nat before the game, or join by the address.`
-      }),
-    onmessage: (payload, from) => {
-      if (!isQuery(discovery, payload) || !bucket.has(1, clock.now())) return
-      bucket.take(1)
-      onquery(payload, from)
-    }
-  })
+  const onmessage = (payload: Uint8Array, from: RemoteInfo): void => {
+    if (!isQuery(discovery, payload) || !bucket.has(1, clock.now())) return
+    bucket.take(1)
+    onquery(payload, from)
+  }
+  return gameListener(
+    parts,
+    { port, onmessage },
+    code =>
+      `${title} is not in the LAN list of the game yet, as another program has UDP port ${port} (${code}): start hyper-nat before the game, or join by the address.`
+  )
 }

@@ -103,7 +103,7 @@ export class Server {
     })
   }
 
-  /** The old one's ears are shut before the new ones are opened, on the same ports perhaps. */
+  /** Closes the old listeners before it opens the new ones, which may use the same ports. */
   #changeAnnouncer(): void {
     const old = this.#announcer
     const fresh = this.#newAnnouncer()

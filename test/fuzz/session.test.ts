@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { finFrame, openFrame, resetFrame, windowFrame } from '../../src/wire/frames.js'
 import { dataFrame } from '../support/data-frame.js'
 import { FlowEnd } from '../support/flow-end.js'
+import { say } from '../support/say.js'
 import { connected } from '../support/session-peers.js'
 import { broken } from './arbitrary-bytes.js'
 
@@ -45,9 +46,7 @@ test('frames in any order and state', () => {
       const { session } = server
       const first = b4a.concat([openFrame(1, 1, 0), openFrame(2, 1, 0)])
       for (const bytes of [first, ...messages]) {
-        const message = link.alloc(bytes.byteLength)
-        message.set(bytes)
-        link.write(message)
+        say(link, bytes)
         world.pass(3)
       }
       world.pass(100)

@@ -105,12 +105,13 @@ staged('what goes wrong is said on stderr, and in the exit code', async stage =>
   await fails([publicKey, `${reset.port}`], 1, /FLOW_RESET/)
   await fails([publicKey, `${closed}`], 1, /TARGET_REFUSED/)
   await fails([publicKey, '9'], 1, /MAP_NOT_SHARED/)
+  const ports = `(?=.*\\b${reset.port}\\b)(?=.*\\b${closed}\\b)`
   await fails(
     [publicKey],
     2,
-    new RegExp(`PORT.*${Math.min(reset.port, closed)}|PORT.*${Math.max(reset.port, closed)}`)
+    new RegExp(`PORT: is missing; give one of the TCP ports that the server shares:${ports}`)
   )
-  await fails([], 2, /SERVER|-k/)
+  await fails([], 2, /SERVER: is missing; give the ticket or the public key/)
   await fails(['nonsense', '22'], 2, /BAD_TICKET.*none of your friends/)
 })
 

@@ -17,6 +17,7 @@ import { welcomeFrame } from '../../src/wire/frames.js'
 import { UdpClient } from '../support/clients.js'
 import { until } from '../support/deadline.js'
 import { freshKeys } from '../support/intruder.js'
+import { say } from '../support/say.js'
 import { staged } from '../support/stage.js'
 import { noWire, Wire } from '../support/wire.js'
 
@@ -46,9 +47,7 @@ function welcome(
       maps: MAPS,
       resumed: null
     })
-    const message = link.alloc(frame.byteLength)
-    message.set(frame)
-    link.write(message)
+    say(link, frame)
     const session: ServerSession = new ServerSession(
       id,
       { clock: systemClock, limits: LIMITS, defer: fn => setImmediate(fn), chance: Math.random },

@@ -2,12 +2,11 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { runProgram } from '../support/process.js'
 import { staged } from '../support/stage.js'
+import { root } from '../unit/root.js'
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
 const docs = readFileSync(join(root, 'docs', 'library.md'), 'utf8').replaceAll('\r\n', '\n')
 
 const EXAMPLE = /^## (.*)\n(?:(?!^## )[\s\S])*?```js\n([\s\S]*?)```\n\nprints\n\n```text\n([\s\S]*?)```/gm

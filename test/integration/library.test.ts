@@ -5,12 +5,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { HyperNat, type MapToShare } from '../../src/index.js'
 import { runProgram } from '../support/process.js'
 import { newSecret, staged } from '../support/stage.js'
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
+import { root } from '../unit/root.js'
 
 const PROGRAM = `
 import { HyperNat, HyperNatError, OptionsError, type ClientHandle, type ServerHandle, type Status } from 'hyper-nat'

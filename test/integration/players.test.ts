@@ -11,8 +11,8 @@ import { HyperNat as Library } from '../../src/index.js'
 import { connectTcp, readAll, readSome, UdpClient } from '../support/clients.js'
 import { until } from '../support/deadline.js'
 import { type HyperNat, writeOptions } from '../support/hyper-nat.js'
-import { Process } from '../support/process.js'
-import { missing, programPath } from '../support/programs.js'
+import { startNginx } from '../support/nginx.js'
+import { missing } from '../support/programs.js'
 import { bindUdp, freePort, listenTcp, onOnePort } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 
@@ -221,27 +221,13 @@ staged(
     const page = stage.random.bytes(200_000)
     writeFileSync(join(folder, 'page'), page)
     const log = join(folder, 'access.log')
-    const config = join(folder, 'nginx.conf')
-    const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-      name => `${name}_temp_path ${join(folder, name)};`
+    await startNginx(
+      stage,
+      folder,
+      port,
+      `log_format who '$proxy_protocol_addr $proxy_protocol_port $remote_addr $remote_port $status';
+      server { listen 127.0.0.1:${port} proxy_protocol; root ${folder}; access_log ${log} who; }`
     )
-    writeFileSync(
-      config,
-      `daemon off; master_process off; pid ${join(folder, 'pid')}; error_log stderr info;
-      events { worker_connections 64; }
-      http {
-        ${temp.join(' ')}
-        log_format who '$proxy_protocol_addr $proxy_protocol_port $remote_addr $remote_port $status';
-        server { listen 127.0.0.1:${port} proxy_protocol; root ${folder}; access_log ${log} who; }
-      }`
-    )
-    const nginx = new Process(programPath('nginx'), ['-c', config, '-p', folder, '-e', 'stderr'])
-    stage.defer(() => nginx.stop())
-    await until(10_000, `nginx on port ${port}: ${nginx.describe()}`, async () => {
-      const socket = await connectTcp(port).catch(() => null)
-      socket?.destroy()
-      return socket !== null
-    })
     const owner = await Owner.of(stage, [
       { proto: 'tcp+tcpudp', port, proxyProtocol: true, ...(!skip && { playerAddresses: true }) }
     ])

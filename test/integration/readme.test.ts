@@ -8,9 +8,10 @@ import { writeOptions } from '../support/hyper-nat.js'
 import { Process } from '../support/process.js'
 import { listenTcpEcho } from '../support/servers.js'
 import { staged } from '../support/stage.js'
+import { root } from '../unit/root.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
-const docs = join(here, '..', '..', '..', 'docs')
+const docs = join(root, 'docs')
 
 /** The text of the only code block of a language in a document. */
 function block(document: string, language: string): string {

@@ -1,7 +1,6 @@
 /** Servers that others reach straight, with a relay for those who do not: hyperdht with ours around it, over loopback. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { type TestContext, test } from 'node:test'
 import type SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
 import { childKeyPair, RELAYED } from '../../src/identity/child.js'
@@ -14,24 +13,22 @@ import { Dht } from '../../src/network/dht.js'
 import { Relay } from '../../src/network/relay.js'
 import { systemClock } from '../../src/util/clock.js'
 import { until, within } from '../support/deadline.js'
-import { newSecret, staged } from '../support/stage.js'
+import { newSecret, type Stage, staged } from '../support/stage.js'
 import { startTestnet } from '../support/testnet.js'
 
-async function scene(t: TestContext) {
-  const testnet = await startTestnet(4)
-  t.after(() => testnet.close())
+async function scene(stage: Stage) {
+  const testnet = await stage.use(startTestnet(4))
   const bootstrap = [...testnet.bootstrap]
   /** @param hidden whether it takes itself for one that others do not reach */
   const open = async (hidden = false): Promise<Dht> => {
     const dht = new Dht({ bootstrap, connectionKeepAlive: false }, systemClock, LIMITS, silentLog)
-    t.after(() => dht.destroy({ force: true }))
+    stage.defer(() => dht.destroy({ force: true }))
     await dht.findReach()
     assert.ok(!dht.firewalled, 'others reach it')
     dht.firewalled = hidden
     return dht
   }
-  const relay = new Relay({ secret: newSecret(), bootstrap })
-  t.after(() => relay.close())
+  const relay = await stage.use(new Relay({ secret: newSecret(), bootstrap }))
   let sessions = 0
   relay.on('event', ({ event }) => {
     if (event === 'relaying') sessions++
@@ -80,8 +77,8 @@ for (const [who, ofServer, ofClient, hidden] of [
   ['the client names', false, true, true],
   ['both name', true, true, true]
 ] as const) {
-  test(`a client that comes straight is not met at a relay, which ${who}`, async t => {
-    const { open, relays, sessions } = await scene(t)
+  staged(`a client that comes straight is not met at a relay, which ${who}`, async stage => {
+    const { open, relays, sessions } = await scene(stage)
     const [there, here] = [await open(), await open(hidden)]
     const server = await echo(there, ofServer ? relays : [])
     for (let i = 0; i < 10; i++) {
@@ -93,39 +90,43 @@ for (const [who, ofServer, ofClient, hidden] of [
     assert.equal(sessions(), 0)
   })
 
-  test(`a client whose packets do not arrive straight comes through the relay, which ${who}`, async t => {
-    const { open, relays, sessions } = await scene(t)
-    const [there, here] = [await open(), await open(hidden)]
-    const server = await echo(there, ofServer ? relays : [])
-    // What it sends straight to the server vanishes, save questions of the DHT.
-    const { createRawStream } = here as unknown as { createRawStream(options: object): RawStream }
-    Object.assign(here, {
-      createRawStream(options: object) {
-        const raw = createRawStream.call(here, options)
-        const connect = raw.connect.bind(raw)
-        raw.connect = (socket, id, port, host) => connect(socket, id, port === there.ownPort ? 9 : port, host)
-        return raw
+  staged(
+    `a client whose packets do not arrive straight comes through the relay, which ${who}`,
+    async stage => {
+      const { open, relays, sessions } = await scene(stage)
+      const [there, here] = [await open(), await open(hidden)]
+      const server = await echo(there, ofServer ? relays : [])
+      // What it sends straight to the server vanishes, save questions of the DHT.
+      const { createRawStream } = here as unknown as { createRawStream(options: object): RawStream }
+      Object.assign(here, {
+        createRawStream(options: object) {
+          const raw = createRawStream.call(here, options)
+          const connect = raw.connect.bind(raw)
+          raw.connect = (socket, id, port, host) =>
+            connect(socket, id, port === there.ownPort ? 9 : port, host)
+          return raw
+        }
+      })
+      const keyPair = HyperDHT.keyPair()
+      const first = dial(here, server, keyPair, ofClient ? relays : [])
+      await once(first, 'open')
+      first.write(Buffer.from('hello'))
+      let answered = false
+      first.on('data', () => {
+        answered = true
+      })
+      // The server has not heard of it, and the next dial says so.
+      first.destroy()
+      for (let i = 0; i < 2; i++) {
+        const stream = dial(here, server, keyPair, ofClient ? relays : [])
+        await once(stream, 'open')
+        await exchange(stream)
+        stream.destroy()
+        await until(5000, 'it is relayed', () => sessions() === i + 1)
       }
-    })
-    const keyPair = HyperDHT.keyPair()
-    const first = dial(here, server, keyPair, ofClient ? relays : [])
-    await once(first, 'open')
-    first.write(Buffer.from('hello'))
-    let answered = false
-    first.on('data', () => {
-      answered = true
-    })
-    // The server has not heard of it, and the next dial says so.
-    first.destroy()
-    for (let i = 0; i < 2; i++) {
-      const stream = dial(here, server, keyPair, ofClient ? relays : [])
-      await once(stream, 'open')
-      await exchange(stream)
-      stream.destroy()
-      await until(5000, 'it is relayed', () => sessions() === i + 1)
+      assert.ok(!answered)
     }
-    assert.ok(!answered)
-  })
+  )
 }
 
 interface RawStream {

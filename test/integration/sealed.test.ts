@@ -9,6 +9,7 @@ import { openFrame } from '../../src/wire/frames.js'
 import { connectTcp, readAll, readSome, UdpClient } from '../support/clients.js'
 import { pause, until } from '../support/deadline.js'
 import { freshKeys, intrude } from '../support/intruder.js'
+import { say } from '../support/say.js'
 import { bindUdpEcho, listenTcpEcho, onOnePort } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 import { noWire, type Packet, Wire } from '../support/wire.js'
@@ -231,10 +232,7 @@ staged(
       })
     )
     for (const { link, welcome } of guests) {
-      const frames = Buffer.concat([openFrame(1, 999, 0), openFrame(2, welcome.maps[0]!.id, 0)])
-      const message = link.alloc(frames.byteLength)
-      message.set(frames)
-      link.write(message)
+      say(link, openFrame(1, 999, 0), openFrame(2, welcome.maps[0]!.id, 0))
     }
     await until(5000, 'answers for both', () => guests.every(({ heard }) => heard.length > 0))
     const [one, other] = guests

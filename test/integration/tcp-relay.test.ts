@@ -14,12 +14,10 @@ import type SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
 import UDX from 'udx-native'
 import WebSocket from 'ws'
-import { LIMITS, RELAY_LIMITS, TCP_RELAY_LIMITS, type TcpRelayLimits } from '../../src/limits.js'
+import { LIMITS } from '../../src/limits.js'
 import { silentLog } from '../../src/log/log.js'
 import { ownAddresses } from '../../src/network/addresses.js'
-import { Shaper } from '../../src/network/shaper.js'
 import { RelayConnection } from '../../src/network/tcp-relay/connection.js'
-import { Endpoint, type EndpointOptions } from '../../src/network/tcp-relay/endpoint.js'
 import * as frames from '../../src/network/tcp-relay/frames.js'
 import { ipv4Number, ipv4Text } from '../../src/network/tcp-relay/ipv4.js'
 import { RelayedUdx } from '../../src/network/tcp-relay/relayed-udx.js'
@@ -28,34 +26,10 @@ import * as deadline from '../support/deadline.js'
 import { missing, programPath } from '../support/programs.js'
 import { Random } from '../support/random.js'
 import { freePort } from '../support/servers.js'
+import { LOOPBACK, newRelay, relay } from '../support/tcp-relay.js'
 import { startTestnet } from '../support/testnet.js'
 
-const LOOPBACK = '127.0.0.1'
-
 const until = (holds: () => boolean, what: string) => deadline.until(10_000, what, holds)
-
-type Options = Partial<Omit<EndpointOptions, 'limits'>> & { limits?: Partial<TcpRelayLimits> }
-
-async function relay(t: TestContext, options: Options = {}): Promise<Endpoint> {
-  const endpoint = newRelay(options)
-  await endpoint.start()
-  t.after(() => endpoint.close())
-  return endpoint
-}
-
-function newRelay({ limits, ...options }: Options = {}): Endpoint {
-  return new Endpoint({
-    port: 0,
-    host: LOOPBACK,
-    tokens: [],
-    uplink: { bindHost: LOOPBACK, to: { admits: host => ipv4Text(host) === LOOPBACK } },
-    shaper: new Shaper(systemClock, { ...RELAY_LIMITS, sessionBits: 1e9, totalBits: 1e9 }),
-    clock: systemClock,
-    limits: { ...TCP_RELAY_LIMITS, ...limits },
-    log: silentLog,
-    ...options
-  })
-}
 
 /** Passes TCP on, so that it can be cut, stopped and looked at. */
 class Wire {

@@ -2,16 +2,15 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HyperNat as HyperNatNode } from '../../src/hyper-nat.js'
 import { connectTcp, readSome, UdpClient } from '../support/clients.js'
-import { until } from '../support/deadline.js'
 import type { HyperNat } from '../support/hyper-nat.js'
-import { Process } from '../support/process.js'
+import { startNginx } from '../support/nginx.js'
 import { missing, programPath } from '../support/programs.js'
 import { bindUdpEcho, freePort, listenTcpEcho } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
@@ -174,27 +173,8 @@ staged(
     const docs = readFileSync(join(root, 'docs', 'network.md'), 'utf8')
     const location = /```nginx\n(.*?)```/s.exec(docs)![1]!
     assert.match(location, /127\.0\.0\.1:8080/)
-    const config = join(folder, 'nginx.conf')
-    const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-      name => `${name}_temp_path ${join(folder, name)};`
-    )
-    writeFileSync(
-      config,
-      `daemon off; master_process off; pid ${join(folder, 'pid')}; error_log stderr info;
-      events { worker_connections 64; }
-      http {
-        ${temp.join(' ')}
-        access_log off;
-        server { listen 127.0.0.1:${front}; ${location.replace('8080', `${port}`)} }
-      }`
-    )
-    const nginx = new Process(programPath('nginx'), ['-c', config, '-p', folder, '-e', 'stderr'])
-    stage.defer(() => nginx.stop())
-    await until(10_000, `nginx on port ${front}: ${nginx.describe()}`, async () => {
-      const socket = await connectTcp(front).catch(() => null)
-      socket?.destroy()
-      return socket !== null
-    })
+    const server = `server { listen 127.0.0.1:${front}; ${location.replace('8080', `${port}`)} }`
+    await startNginx(stage, folder, front, `access_log off; ${server}`)
     const { tcp, udp, ticket } = await sharing(stage, port, { front })
     const guest = stage.start(['join', ticket, '-l', '0', '--json', '--no-lan', '--bootstrap', NO_DHT], {
       name: 'guest'

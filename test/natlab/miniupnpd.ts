@@ -39,6 +39,8 @@ export interface MiniupnpdOptions {
   readonly speaks: Speaks
   /** What it tells as its address; that of its WAN side if left out. */
   readonly address?: string
+  /** Whether it answers only after {@link Miniupnpd.release}. */
+  readonly held?: boolean
 }
 
 /** Why there is none, or false. */
@@ -104,7 +106,13 @@ export class Miniupnpd {
     const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-miniupnpd-'))
     const daemon = new Miniupnpd(router, folder, options)
     await daemon.#process.says(options.speaks === 'upnp' ? /HTTP listening on port/ : /Listening for NAT-PMP/)
+    if (options.held) daemon.#process.kill('SIGSTOP')
     return daemon
+  }
+
+  /** Has it answer what has come meanwhile. */
+  release(): void {
+    this.#process.kill('SIGCONT')
   }
 
   /** All that it has mapped now. */
@@ -138,6 +146,7 @@ export class Miniupnpd {
   }
 
   async stop(): Promise<void> {
+    this.release()
     await this.#process.stop()
     rmSync(this.#folder, { recursive: true, force: true })
   }

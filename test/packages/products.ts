@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { connectTcp, readAll, UdpClient } from '../support/clients.js'
 import type { HyperNat } from '../support/hyper-nat.js'
 import { bindUdpEcho, listenTcpHash, onOnePort } from '../support/servers.js'
 import { newSecret, type Stage } from '../support/stage.js'
-
-const root = resolve(fileURLToPath(new URL('../../..', import.meta.url)))
+import { root } from '../unit/root.js'
 
 export const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 

@@ -6,16 +6,9 @@ import { Sealer } from '../../src/datagrams/seal.js'
 import { proofOf } from '../../src/session/handshake.js'
 import { FEATURE, FRAME, VERSIONS } from '../../src/wire/constants.js'
 import { helloFrame, openFrame, resetFrame } from '../../src/wire/frames.js'
-import type { Link } from '../../src/wire/link.js'
 import { MemoryConnection } from '../support/memory-link.js'
+import { say } from '../support/say.js'
 import { connected, MAPS, World } from '../support/session-peers.js'
-
-function send(link: Link, ...frames: Uint8Array[]): void {
-  const bytes = b4a.concat(frames)
-  const message = link.alloc(bytes.byteLength)
-  message.set(bytes)
-  link.write(message)
-}
 
 /** A datagram of the client's, with a counter far ahead of those in use. */
 function sealed(key: Uint8Array, records: string): Uint8Array {
@@ -44,7 +37,7 @@ test('an older client without the feature is never sent MAPS', () => {
   link.record = true
   server.onLink(link)
   const proof = proofOf(server.sharedKey, handshakeHash)
-  send(
+  say(
     client,
     helloFrame({ versions: VERSIONS, features: 0, proof, datagramKey: world.bytes(32), resume: null })
   )
@@ -75,7 +68,7 @@ test('frames and records that a newer peer adds in the optional range do not end
   other.record = true
   // The client itself has opened no flow.
   link.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
-  send(link, b4a.from('03f0abcd', 'hex'), openFrame(1, 99, 0), b4a.from('0180', 'hex'))
+  say(link, b4a.from('03f0abcd', 'hex'), openFrame(1, 99, 0), b4a.from('0180', 'hex'))
   link.sendDatagram(sealed(client.sendKey!, 'f002ffff'))
   world.pass(100)
   assert.equal(server.session.state, 'up')
@@ -90,7 +83,7 @@ test('unknown frames and records of the mandatory range end a session with PROTO
   for (const kind of ['frame', 'record']) {
     const { world, server, client } = connected(1, { delay: 5 })
     const { client: link } = client.connection!
-    if (kind === 'frame') send(link, b4a.from('017f', 'hex'))
+    if (kind === 'frame') say(link, b4a.from('017f', 'hex'))
     else link.sendDatagram(sealed(client.sendKey!, '7f'))
     world.pass(100)
     assert.ok(server.told.includes('ended PROTOCOL_ERROR'), kind)

@@ -16,6 +16,7 @@ import {
 import { dataFrame } from '../support/data-frame.js'
 import { FlowEnd } from '../support/flow-end.js'
 import type { MemoryLink } from '../support/memory-link.js'
+import { say } from '../support/say.js'
 import { connected, type TestClient, type TestServer, type World } from '../support/session-peers.js'
 
 setFlagsFromString('--expose-gc')
@@ -25,26 +26,25 @@ interface Stage {
   world: World
   server: TestServer
   client: TestClient
-  /** Says something in the client's name. */
+  /** Sends frames as the client. */
   say(...frames: Uint8Array[]): void
-  /** From now on the client itself hears nothing, and only {@link say} speaks for it. */
+  /** From now on the client ignores what it receives, and only {@link say} sends for it. */
   deafen(): void
 }
 
 function stage(limits = {}): Stage {
   const { world, server, client } = connected(1, { delay: 5 }, limits)
   world.pass(200)
-  const say = (...frames: Uint8Array[]): void => {
-    const { client: link } = client.connection!
-    const bytes = b4a.concat(frames)
-    const message = link.alloc(bytes.byteLength)
-    message.set(bytes)
-    link.write(message)
-  }
   const deafen = (): void => {
     client.connection!.client.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
   }
-  return { world, server, client, say, deafen }
+  return {
+    world,
+    server,
+    client,
+    say: (...frames) => say(client.connection!.client, ...frames),
+    deafen
+  }
 }
 
 const KEY = b4a.alloc(32)
@@ -116,11 +116,7 @@ test('frames for a flow that is over are ignored', () => {
 
 test('a server that opens a flow ends the session', () => {
   const { world, client } = stage()
-  const { server: link } = client.connection!
-  const frame = openFrame(1, 1, 0)
-  const message = link.alloc(frame.byteLength)
-  message.set(frame)
-  link.write(message)
+  say(client.connection!.server, openFrame(1, 1, 0))
   world.pass(100)
   assert.deepEqual(client.told, ['up', 'ended PROTOCOL_ERROR'])
 })

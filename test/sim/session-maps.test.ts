@@ -5,6 +5,7 @@ import type { ByteFlow } from '../../src/flows/byte-flow.js'
 import { mapsFrame } from '../../src/wire/frames.js'
 import type { WireMap } from '../../src/wire/handshake.js'
 import { FlowEnd } from '../support/flow-end.js'
+import { say } from '../support/say.js'
 import { connected, MAPS } from '../support/session-peers.js'
 
 const MORE: readonly WireMap[] = [...MAPS, { id: 3, proto: 'tcpudp', port: 90 }]
@@ -58,11 +59,7 @@ test('while there is no connection, the next handshake names them', () => {
 
 test('a client that sends maps is at fault', () => {
   const { world, server, client } = connected(1, { delay: 5 })
-  const frame = mapsFrame(MORE)
-  const link = client.session!.link!
-  const message = link.alloc(frame.byteLength)
-  message.set(frame)
-  link.write(message)
+  say(client.session!.link!, mapsFrame(MORE))
   world.pass(100)
   assert.ok(server.told.includes('ended PROTOCOL_ERROR'), server.told.join())
 })

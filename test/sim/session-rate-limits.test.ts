@@ -1,23 +1,16 @@
 /** A guest that asks for more than its ration: it waits, or is dropped, and what it sends stays whole and in order. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import b4a from 'b4a'
 import { openFrame, resetFrame } from '../../src/wire/frames.js'
 import { FlowEnd } from '../support/flow-end.js'
+import { say } from '../support/say.js'
 import { connected } from '../support/session-peers.js'
 
 /** A pair whose server keeps to these limits. */
 function stage(limits: Parameters<typeof connected>[2]) {
   const pair = connected(1, { delay: 5 }, limits)
   pair.world.pass(200)
-  const say = (...frames: Uint8Array[]): void => {
-    const { client: link } = pair.client.connection!
-    const bytes = b4a.concat(frames)
-    const message = link.alloc(bytes.byteLength)
-    message.set(bytes)
-    link.write(message)
-  }
-  return { ...pair, say }
+  return { ...pair, say: (...frames: Uint8Array[]) => say(pair.client.connection!.client, ...frames) }
 }
 
 test('frames beyond the rate wait, and come in their order', () => {

@@ -10,6 +10,7 @@ import { openFrame } from '../../src/wire/frames.js'
 import { Packer } from '../../src/wire/records.js'
 import { dataFrame } from './data-frame.js'
 import { freshKeys, type Intruder, intrude } from './intruder.js'
+import { say } from './say.js'
 
 export type Attack = 'udp-flows' | 'unread' | 'untaken' | 'gapped'
 
@@ -32,13 +33,6 @@ function gappedSegment(map: number, number: number, offset: number): Uint8Array 
   const place = Buffer.alloc(4)
   place.writeUInt32BE(offset + 2 ** 31)
   return Buffer.concat([Buffer.from([PN | DATA | OPEN, number, 1, map]), place, Buffer.from('x')])
-}
-
-function write({ link }: Intruder, frames: readonly Uint8Array[]): void {
-  const bytes = Buffer.concat(frames)
-  const message = link.alloc(bytes.byteLength)
-  message.set(bytes)
-  link.write(message)
 }
 
 /** A little of the attack, on one session; called again and again. */
@@ -89,7 +83,7 @@ const ATTACKS: Record<Attack, (session: Intruder) => () => void> = {
       }
       frames.push(dataFrame(flow, sent, PIECE))
       sent += PIECE.byteLength
-      write(session, frames)
+      say(session.link, ...frames)
     }
   },
   /** Opens flows to a program that sends without end, and acknowledges nothing. */
@@ -98,7 +92,7 @@ const ATTACKS: Record<Attack, (session: Intruder) => () => void> = {
     let flow = 0
     session.link.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
     return () => {
-      if (flow < FLOWS && session.link.room() > 0) write(session, [openFrame(++flow, map, CREDIT)])
+      if (flow < FLOWS && session.link.room() > 0) say(session.link, openFrame(++flow, map, CREDIT))
     }
   }
 }

@@ -190,6 +190,15 @@ export const BROKEN_LINES: readonly BrokenLine[] = [
     ]
   },
   {
+    file: 'network/relay-places.ts',
+    line: 'if (this.#named && this.#strangers >= Math.ceil(connections * (1 - NAMED_SHARE))) return false',
+    broken: '',
+    test: [
+      'unit/network/relay-places.test.ts',
+      'strangers from everywhere leave half of the connections to servers that are named'
+    ]
+  },
+  {
     file: 'session/frame-reader.ts',
     line: 'if (!this.deps.rateLimiter!.unread.borrow(cost)) return false',
     broken: 'this.deps.rateLimiter!.unread.charge(cost)',
@@ -223,6 +232,15 @@ export const BROKEN_LINES: readonly BrokenLine[] = [
     test: [
       'unit/sockets/resources.test.ts',
       'when the process is short, the greediest key loses flows first, and the log says so once'
+    ]
+  },
+  {
+    file: 'sockets/resources.ts',
+    line: 'this.gaps = new Budget(bytes / 4, this.memory)',
+    broken: 'this.gaps = new Budget(bytes, this.memory)',
+    test: [
+      'unit/sockets/resources.test.ts',
+      'bytes behind gaps, of all sessions of a key, have a quarter of its memory, which they are charged to'
     ]
   },
   {

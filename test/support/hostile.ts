@@ -14,6 +14,7 @@ import { openFrame, resetFrame } from '../../src/wire/frames.js'
 import { Packer } from '../../src/wire/records.js'
 import { firstMessage, sendHandshake, targetOf } from './handshake.js'
 import { freshKeys, intrude } from './intruder.js'
+import { say } from './say.js'
 
 /** Handshakes in a millisecond, and how many at once when it was kept from its work. */
 const HANDSHAKES_PER_MS = 2.5
@@ -26,14 +27,6 @@ async function session(publicKey: Uint8Array, bootstrap: string[], keys = freshK
   const { link, welcome, datagramKey } = await intrude(publicKey, bootstrap, keys)
   const mapOf = (proto: string): number => welcome.maps.find(map => map.proto === proto)!.id
   return { link, sealer: new Sealer(datagramKey), mapOf }
-}
-
-/** Sends these frames in one message. */
-function say(link: StreamLink, ...frames: readonly Uint8Array[]): void {
-  const bytes = Buffer.concat(frames)
-  const message = link.alloc(bytes.byteLength)
-  message.set(bytes)
-  link.write(message)
 }
 
 /** Each does a little of its flood, again and again; returns how many things it sent. */

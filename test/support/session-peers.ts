@@ -20,6 +20,7 @@ import type { Link } from '../../src/wire/link.js'
 import { Random } from '../sim/support/random.js'
 import { VirtualClock } from '../sim/support/virtual-clock.js'
 import { MemoryConnection, type MemoryLinkOptions } from './memory-link.js'
+import { say } from './say.js'
 
 export const MAPS: readonly WireMap[] = [
   { id: 1, proto: 'tcp', port: 80 },
@@ -111,9 +112,7 @@ export class TestServer {
       maps: MAPS,
       resumed: resumed ? { highest: resumed.highest, flows: resumed.positions() } : null
     })
-    const message = link.alloc(frame.byteLength)
-    message.set(frame)
-    link.write(message)
+    say(link, frame)
     session.attach({
       link,
       sendKey,

@@ -21,6 +21,7 @@ import { FEATURES, VERSIONS } from '../../../src/wire/constants.js'
 import { welcomeFrame } from '../../../src/wire/frames.js'
 import type { Link } from '../../../src/wire/link.js'
 import { MemoryConnection } from '../../support/memory-link.js'
+import { say } from '../../support/say.js'
 import { MAPS, TestServer, World } from '../../support/session-peers.js'
 
 /** How long a dial takes that nobody answers, ms: as hyperdht's to a server that was killed. */
@@ -138,9 +139,7 @@ export class Town {
             maps: MAPS,
             resumed: null
           })
-          const buffer = link.alloc(frame.byteLength)
-          buffer.set(frame)
-          link.write(buffer)
+          say(link, frame)
         }
         link.events = { message, datagram() {}, drain() {}, path() {}, close() {} }
       }

@@ -60,6 +60,7 @@ export class Memory implements CliContext {
     isTerminal: false,
     closeOutput: async () => {}
   })
+
   stdout = (text: string): void => {
     this.out += text
   }

@@ -193,6 +193,12 @@ test('a game that is open on another port is told once, with what to do', async 
   )
 })
 
+test('not more than so many games elsewhere are reported, and remembered', async () => {
+  const { listeners, events } = await host([map(1, 25_565)])
+  for (let i = 0; i < LIMITS.gamesElsewhere + 50; i++) listeners[0]!.hear(motd('A world', 30_000 + i))
+  assert.equal(events.length, LIMITS.gamesElsewhere)
+})
+
 test('a server that makes no announcement is announced while it answers', async () => {
   let up = false
   const { told, pass, announcer } = await host([map(3, 25_565)], { answers: () => up })

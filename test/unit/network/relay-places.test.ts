@@ -55,6 +55,14 @@ test('strangers from everywhere leave half of the connections to servers that ar
   )
 })
 
+test('the place of a connection that is over is free again, for strangers too', () => {
+  const places = new RelayPlaces(LIMITS, new Set(['server']))
+  const ends = Array.from({ length: 20 }, () => places.connect(fresh(), fresh()))
+  assert.ok(!places.hasRoom(fresh(), fresh()))
+  ends[0]!()
+  assert.ok(places.hasRoom(fresh(), fresh()))
+})
+
 test('a server has three quarters of the sessions where all are served, and all where it is named', () => {
   const open = new RelayPlaces(LIMITS, null)
   const ends: (() => void)[] = []

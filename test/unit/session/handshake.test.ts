@@ -8,6 +8,7 @@ import { closeFrame, helloFrame, openFrame, resetFrame, welcomeFrame } from '../
 import type { Hello, Welcome } from '../../../src/wire/handshake.js'
 import type { Link } from '../../../src/wire/link.js'
 import { MemoryConnection } from '../../support/memory-link.js'
+import { say } from '../../support/say.js'
 import { World } from '../../support/session-peers.js'
 
 const SHARED = b4a.from([...Array(32).keys()])
@@ -29,13 +30,6 @@ function setUp() {
     timeoutMs: 1000
   })
   return { world, connection, handshakeHash, options }
-}
-
-function send(link: Link, ...frames: Uint8Array[]): void {
-  const bytes = b4a.concat(frames)
-  const message = link.alloc(bytes.byteLength)
-  message.set(bytes)
-  link.write(message)
 }
 
 const codes = (results: readonly unknown[]): unknown[] =>
@@ -66,7 +60,7 @@ test('a client with the right key is heard', () => {
   const heard: (Hello | HyperNatError)[] = []
   serverHandshake(options(connection.server), result => {
     heard.push(result)
-    send(connection.server, welcomeFrame(welcome))
+    say(connection.server, welcomeFrame(welcome))
   })
   const answers: (Welcome | HyperNatError)[] = []
   clientHandshake(options(connection.client), hello, result => answers.push(result))
@@ -94,7 +88,7 @@ test('a proof from another handshake is worth nothing', () => {
   const { world, connection, options } = setUp()
   const heard: unknown[] = []
   serverHandshake(options(connection.server), result => heard.push(result))
-  send(
+  say(
     connection.client,
     helloFrame({ versions: VERSIONS, features: FEATURES, proof: proofOf(SHARED, world.bytes(64)), ...hello })
   )
@@ -124,7 +118,7 @@ test('a client of later versions alone is rejected with VERSION_MISMATCH, which 
   const { world, connection, handshakeHash, options } = setUp()
   const results: (Hello | HyperNatError)[] = []
   serverHandshake(options(connection.server), result => results.push(result))
-  send(connection.client, foreign(FRAME.HELLO, [2, 3], proofOf(SHARED, handshakeHash)))
+  say(connection.client, foreign(FRAME.HELLO, [2, 3], proofOf(SHARED, handshakeHash)))
   world.pass(100)
   assert.deepEqual(codes(results), ['VERSION_MISMATCH'])
   assert.match(
@@ -137,7 +131,7 @@ test('a client that cannot prove that it knows the key learns nothing about vers
   const { world, connection, options } = setUp()
   const results: unknown[] = []
   serverHandshake(options(connection.server), result => results.push(result))
-  send(connection.client, foreign(FRAME.HELLO, [2, 3], world.bytes(32)))
+  say(connection.client, foreign(FRAME.HELLO, [2, 3], world.bytes(32)))
   world.pass(100)
   assert.deepEqual(codes(results), ['WRONG_KEY'])
   const [type, code] = connection.server.written[0]!.subarray(1)
@@ -148,7 +142,7 @@ test('a server of later versions alone: the client says what to update', () => {
   const { world, connection, options } = setUp()
   const results: unknown[] = []
   clientHandshake(options(connection.client), hello, result => results.push(result))
-  send(connection.server, foreign(FRAME.WELCOME, [2, 2]))
+  say(connection.server, foreign(FRAME.WELCOME, [2, 2]))
   world.pass(100)
   assert.deepEqual(codes(results), ['VERSION_MISMATCH'])
   assert.match((results[0] as HyperNatError).message, /Update hyper-nat here\./)
@@ -169,14 +163,14 @@ test('a newer peer whose versions overlap is understood, and what it adds is ign
   const hellos: (Hello | HyperNatError)[] = []
   serverHandshake(options(connection.server), result => hellos.push(result))
   const proof = proofOf(SHARED, handshakeHash)
-  send(connection.client, withField(helloFrame({ ...hello, ...newer, proof })))
+  say(connection.client, withField(helloFrame({ ...hello, ...newer, proof })))
   world.pass(100)
   assert.deepEqual(codes(hellos), ['greeted'])
   assert.equal((hellos[0] as Hello).features & FEATURES, FEATURES)
   const other = setUp()
   const welcomes: unknown[] = []
   clientHandshake(other.options(other.connection.client), hello, result => welcomes.push(result))
-  send(other.connection.server, withField(welcomeFrame({ ...welcome, ...newer })))
+  say(other.connection.server, withField(welcomeFrame({ ...welcome, ...newer })))
   other.world.pass(100)
   assert.deepEqual(codes(welcomes), ['greeted'])
 })
@@ -193,7 +187,7 @@ for (const [name, frame] of OUT_OF_TURN) {
     const { world, connection, options } = setUp()
     const heard: unknown[] = []
     serverHandshake(options(connection.server), result => heard.push(result))
-    send(connection.client, frame)
+    say(connection.client, frame)
     world.pass(100)
     assert.deepEqual(codes(heard), ['PROTOCOL_ERROR'])
     assert.ok(connection.client.gone)
@@ -205,7 +199,7 @@ test('what a server says for closing reaches the client', () => {
     const { world, connection, options } = setUp()
     const answers: (Welcome | HyperNatError)[] = []
     clientHandshake(options(connection.client), hello, result => answers.push(result))
-    send(connection.server, closeFrame(code, 'as it is'))
+    say(connection.server, closeFrame(code, 'as it is'))
     world.pass(100)
     assert.deepEqual(codes(answers), [code])
     assert.equal((answers[0] as HyperNatError).message, 'as it is')
@@ -216,8 +210,8 @@ test('the result is told once, whatever comes after it', () => {
   const { world, connection, options } = setUp()
   const answers: unknown[] = []
   const giveUp = clientHandshake(options(connection.client), hello, result => answers.push(result))
-  send(connection.server, welcomeFrame(welcome))
-  send(connection.server, welcomeFrame(welcome))
+  say(connection.server, welcomeFrame(welcome))
+  say(connection.server, welcomeFrame(welcome))
   world.pass(100)
   giveUp()
   connection.die()
@@ -248,7 +242,7 @@ test('a client does not go on with a session that it did not ask for', () => {
     const { world, connection, options } = setUp()
     const answers: unknown[] = []
     clientHandshake(options(connection.client), { ...hello, resume }, result => answers.push(result))
-    send(connection.server, welcomeFrame({ ...welcome, session: b4a.alloc(16, 6), resumed }))
+    say(connection.server, welcomeFrame({ ...welcome, session: b4a.alloc(16, 6), resumed }))
     world.pass(100)
     assert.deepEqual(codes(answers), ['PROTOCOL_ERROR'])
   }
@@ -264,7 +258,7 @@ test('frames that stand in one message with a HELLO are not lost in silence', ()
     proof: proofOf(SHARED, handshakeHash),
     ...hello
   })
-  send(connection.client, frame, openFrame(1, 1, 1))
+  say(connection.client, frame, openFrame(1, 1, 1))
   world.pass(100)
   // SPEC: a frame out of its turn is a PROTOCOL_ERROR.
   assert.ok(connection.client.gone, 'the connection lives on without the frame')
@@ -275,6 +269,6 @@ test('a fault of ours in the callback is not swallowed', () => {
   clientHandshake(options(connection.client), hello, () => {
     throw new TypeError('a fault of ours')
   })
-  send(connection.server, welcomeFrame(welcome))
+  say(connection.server, welcomeFrame(welcome))
   assert.throws(() => world.pass(100), TypeError)
 })

@@ -63,6 +63,17 @@ test('when the process is short, the greediest key loses flows first, and the lo
   assert.equal(bench.warnings.length, 1)
 })
 
+test('bytes behind gaps, of all sessions of a key, have a quarter of its memory, which they are charged to', () => {
+  const { resources } = new Bench()
+  const key = resources.enter('a', 'anna')
+  let kept = 0
+  while (kept < LIMITS.keyBytes && key.gaps.borrow(MB)) kept += MB
+  assert.equal(kept, LIMITS.keyBytes / 4)
+  assert.deepEqual([key.memory.used, resources.memory.used], [kept, kept])
+  key.gaps.giveBack(kept)
+  assert.equal(resources.memory.used, 0)
+})
+
 test('when flows keep nothing, the session that does is ended', async () => {
   const bench = new Bench()
   const key = bench.resources.enter('a', 'anna')

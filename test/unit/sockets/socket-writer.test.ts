@@ -1,26 +1,16 @@
 /** What a local socket is told when its flow ends or is reset. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import net from 'node:net'
+import type net from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { reset, SocketWriter } from '../../../src/sockets/socket-writer.js'
 import { within } from '../../support/deadline.js'
+import { tcpPair } from '../../support/tcp-pair.js'
 
-/** A connection over loopback: ours, and the program's. */
 async function connection(t: TestContext): Promise<{ ours: net.Socket; program: net.Socket }> {
-  const server = net.createServer({ allowHalfOpen: true })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  const program = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
-  const [ours] = (await once(server, 'connection')) as [net.Socket]
-  server.close()
-  t.after(() => {
-    ours.destroy()
-    program.destroy()
-  })
-  ours.on('error', () => {})
-  return { ours, program }
+  const pair = await tcpPair(t)
+  pair.ours.on('error', () => {})
+  return pair
 }
 
 /** What the program hears of the end of its connection: the bytes before it, and `end` or an error's code. */

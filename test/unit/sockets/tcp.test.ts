@@ -1,11 +1,12 @@
 /** What a flow is told when its local socket ends. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import net from 'node:net'
+import type net from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { type ByteFlow, ignoreEvents } from '../../../src/flows/byte-flow.js'
 import { joinTcp, saysClosed } from '../../../src/sockets/tcp.js'
 import { within } from '../../support/deadline.js'
+import { tcpPair } from '../../support/tcp-pair.js'
 
 /** A flow that takes as many bytes as it is told to, and notes what it hears. */
 class Recorder implements ByteFlow {
@@ -40,17 +41,7 @@ class Recorder implements ByteFlow {
 }
 
 async function joined(t: TestContext): Promise<{ program: net.Socket; flow: Recorder; ours: net.Socket }> {
-  const server = net.createServer({ allowHalfOpen: true })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  const program = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
-  const [ours] = (await once(server, 'connection')) as [net.Socket]
-  server.close()
-  t.after(() => {
-    ours.destroy()
-    program.destroy()
-  })
+  const { ours, program } = await tcpPair(t)
   program.on('error', () => {})
   const flow = new Recorder()
   joinTcp(

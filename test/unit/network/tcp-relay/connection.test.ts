@@ -8,7 +8,7 @@ import { type Log, silentLog } from '../../../../src/log/log.js'
 import { type ConnectionLimits, RelayConnection } from '../../../../src/network/tcp-relay/connection.js'
 import { systemClock } from '../../../../src/util/clock.js'
 import { until } from '../../../support/deadline.js'
-import { address, LOOPBACK, relay } from './relay.js'
+import { address, LOOPBACK, relay } from '../../../support/tcp-relay.js'
 
 function connect(t: TestContext, to: string, limits: Partial<ConnectionLimits> = {}, log: Log = silentLog) {
   const connection = new RelayConnection(to, systemClock, { ...LIMITS, ...limits }, log)

@@ -6,7 +6,7 @@ import { Fallback } from '../../../../src/network/tcp-relay/fallback.js'
 import { RelayedUdx } from '../../../../src/network/tcp-relay/relayed-udx.js'
 import { systemClock } from '../../../../src/util/clock.js'
 import { until } from '../../../support/deadline.js'
-import { address, LOOPBACK, relay } from './relay.js'
+import { address, LOOPBACK, relay } from '../../../support/tcp-relay.js'
 
 const TIMES = { ...LIMITS, udpSilentMs: 200, udpBlockedMs: 50, udpRetryMs: 300 }
 

@@ -10,7 +10,7 @@ import { RelayConnection } from '../../../../src/network/tcp-relay/connection.js
 import { RelayedUdx } from '../../../../src/network/tcp-relay/relayed-udx.js'
 import { systemClock } from '../../../../src/util/clock.js'
 import { until } from '../../../support/deadline.js'
-import { address, LOOPBACK, relay } from './relay.js'
+import { address, LOOPBACK, relay } from '../../../support/tcp-relay.js'
 
 async function scene(t: TestContext) {
   const endpoint = await relay(t)
