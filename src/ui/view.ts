@@ -1,7 +1,7 @@
 /** What the page shows, from what the options say and what the node does: what is missing there has not started yet. */
 
 import type { ClientMapInfo } from '../events.js'
-import { titleOf as gameTitle, knownGames } from '../games/games.js'
+import { knownGames, titleOf } from '../games/games.js'
 import { guestHelp, hostHelp, waitingText } from '../games/help.js'
 import { partsOf } from '../games/map-name.js'
 import type { Recipe } from '../games/recipe.js'
@@ -74,12 +74,12 @@ function serverView(
   const closed = now?.maps.filter(({ target }) => target === 'closed') ?? []
   return {
     publicKey,
-    names: [...new Set(maps.flatMap(({ name }) => titleOf(name) ?? []))],
+    names: [...new Set(maps.flatMap(({ name }) => mapTitle(name) ?? []))],
     maps: maps.map(({ proto, port, host }) => ({ proto, port, host })),
     ...(now?.ticket !== undefined && !access.private && { ticket: now.ticket }),
     private: access.private,
     games: gamesIn(maps, (recipe, own) => hostHelp(recipe, own[0]!.host, own)),
-    waiting: closed.map(map => waitingText(map, gameTitle)),
+    waiting: closed.map(map => waitingText(map, titleOf)),
     idle: closed.length > 0 && closed.length === now?.maps.length,
     edit: {
       name: partsOf(maps[0]!.name ?? '').own ?? '',
@@ -132,13 +132,13 @@ function clientViews(options: Options, clients: readonly ClientStatus[]): Client
 type OpenMap = ClientMapInfo & Pick<Entry, 'name' | 'lobby'>
 
 function addressView({ name, proto, localHost, localPort }: OpenMap): AddressView {
-  const title = titleOf(name)
+  const title = mapTitle(name)
   const address = hostPort(typedHost(localHost), localPort)
   return { ...(title !== undefined && { name: title }), proto, address }
 }
 
-function titleOf(name: string | undefined): string | undefined {
-  return name === undefined ? undefined : gameTitle(name)
+function mapTitle(name: string | undefined): string | undefined {
+  return name === undefined ? undefined : titleOf(name)
 }
 
 /**
@@ -156,7 +156,7 @@ export function gamesIn<M extends Pick<Entry, 'name' | 'lobby'>>(
     const own = maps.filter(map => map.name === name)
     const listed = recipe.works === 'yes' && own.some(({ lobby }) => lobby !== undefined)
     const told = help(recipe, own)
-    return told === undefined ? [] : [{ title: gameTitle(name), help: told, listed }]
+    return told === undefined ? [] : [{ title: titleOf(name), help: told, listed }]
   })
 }
 

@@ -271,7 +271,14 @@ staged(
     await assertAccessible(page, 'the same game again')
     await page.getByLabel('Host it a second time').check()
     assert.ok(await button(page, 'Host').isEnabled())
+    // What was typed into a form is not lost to a key.
+    await page.getByLabel('The name').fill('Again')
     await page.keyboard.press('Escape')
+    assert.equal(await page.getByLabel('The name').inputValue(), 'Again')
+    await button(page, 'Back').click()
+    await which.and(page.locator(':focus')).waitFor()
+    await page.keyboard.press('Escape')
+    await button(page, 'Copy the ticket').waitFor()
 
     await button(page, 'Copy the ticket').click()
     await page.getByRole('link', { name: 'Join' }).click()
@@ -335,6 +342,9 @@ staged(
     // --- the end ---
     await daemon.stop()
     await page.getByText('Not running', { exact: true }).waitFor()
+    await until(5_000, 'the notification of the end', () =>
+      page.evaluate<boolean>('told.includes("hyper-nat has stopped: nobody can join any more")')
+    )
     assert.equal(await page.locator('.good').count(), 0)
     assert.match(await page.title(), /^Not running - /)
     await assertAccessible(page, 'after the end')

@@ -69,13 +69,10 @@ export function App() {
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       const inField = event.target instanceof Element && event.target.closest('input, textarea, select')
-      if (event.ctrlKey || event.metaKey || event.altKey) return
-      // The browser closes an open dialog by itself.
-      if (event.key === 'Escape' && !document.querySelector('dialog[open]')) location.hash = 'home'
-      else if (event.key === '/' && !inField) {
-        event.preventDefault()
-        location.hash = 'host'
-      }
+      if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || inField) return
+      if (document.querySelector('dialog[open]')) return
+      event.preventDefault()
+      location.hash = 'host'
     }
     addEventListener('keydown', pressed)
     return () => removeEventListener('keydown', pressed)
@@ -92,7 +89,7 @@ export function App() {
             {shown.online ? 'Online' : 'Looking for the network'}
           </span>
         )}
-        {shown && !trouble && <Notices view={shown} />}
+        {shown && <Notices view={shown} isGone={isGone} />}
       </header>
       <main>
         {!shown && <h1>{trouble ? 'hyper-nat is not available' : 'One moment ..'}</h1>}

@@ -6,9 +6,8 @@ import { Games } from './games.js'
 import type { History } from './history.js'
 import { Question } from './question.js'
 import { ask } from './server.js'
-import { GONE } from './server-card.js'
 import { SessionRow } from './session-row.js'
-import { PROTOS } from './text.js'
+import { GONE, isUp, PROTOS, titleOfClient } from './text.js'
 import { useTask, useWords } from './words.js'
 
 /** Addresses that are shown at once; games that have more need one of them. */
@@ -38,9 +37,9 @@ export function ClientCard({
   const task = useTask()
   const [asking, setAsking] = useState(false)
   const { publicKey, addresses, games, sessions, waiting } = client
-  const title = [...new Set(addresses.flatMap(({ name }) => name ?? []))].join(', ') || 'A friend'
+  const title = titleOfClient(client) ?? 'A friend'
   const places = placesOf(addresses)
-  const up = sessions.some(({ state }) => state === 'up')
+  const up = isUp(client)
   const [state, kind] = isGone ? GONE : up ? (['Connected', 'good'] as const) : WAITING
   const leave = (): Promise<void> =>
     task.run(async () => {

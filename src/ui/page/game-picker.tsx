@@ -1,5 +1,5 @@
 /** A game out of the many that can be hosted by name. */
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { GameChoice } from '../wire.js'
 import { ask, Refused } from './server.js'
 import { portsText } from './text.js'
@@ -10,6 +10,8 @@ export function GamePicker({ onPick }: { onPick: (game: GameChoice | null) => vo
   const [games, setGames] = useState<readonly GameChoice[] | null>(null)
   const [fault, setFault] = useState<string | null>(null)
   const [text, setText] = useState('')
+  // Enter was pressed before the games were there.
+  const hasty = useRef(false)
   useEffect(() => {
     ask('games', {}).then(
       answer => setGames([...answer.games].sort((a, b) => a.name.localeCompare(b.name))),
@@ -20,10 +22,23 @@ export function GamePicker({ onPick }: { onPick: (game: GameChoice | null) => vo
     const meant = games?.filter(game => isMeant(game, text)) ?? []
     return [...meant].sort((a, b) => Number(isCalled(b, text)) - Number(isCalled(a, text)))
   }, [games, text])
+  useEffect(() => {
+    // The search closes with Escape; forms do not, for the sake of what was typed.
+    const pressed = (event: KeyboardEvent): void => {
+      if (event.key === 'Escape') location.hash = 'home'
+    }
+    addEventListener('keydown', pressed)
+    return () => removeEventListener('keydown', pressed)
+  }, [])
   const pickFirst = (event: Event): void => {
     event.preventDefault()
-    if (text.trim() !== '' && found[0]) onPick(found[0])
+    if (!games) hasty.current = true
+    else if (text.trim() !== '' && found[0]) onPick(found[0])
   }
+  useEffect(() => {
+    if (games && hasty.current && text.trim() !== '' && found[0]) onPick(found[0])
+    hasty.current = false
+  }, [games])
   return (
     <>
       <form onSubmit={pickFirst}>

@@ -1,13 +1,13 @@
 /** A guest of a server. */
 import { useEffect, useState } from 'preact/hooks'
 import type { GuestView, ServerView } from '../wire.js'
-import { TicketBox } from './copy.js'
-import { Dialog } from './dialog.js'
+import { DialogForm } from './dialog.js'
 import type { History } from './history.js'
 import { Question } from './question.js'
 import { ask } from './server.js'
 import { SessionRow } from './session-row.js'
-import { day } from './text.js'
+import { day, guestTitle } from './text.js'
+import { TicketDialog } from './ticket-dialog.js'
 import { Field, Trouble, useTask, useWords } from './words.js'
 
 export function GuestRow({
@@ -23,7 +23,7 @@ export function GuestRow({
 }) {
   const [question, setQuestion] = useState<'revoke' | 'rename' | 'ticket' | null>(null)
   const { name, key, invited, ports, expires, maxDevices, sessions } = guest
-  const who = name ?? `Guest ${key}`
+  const who = guestTitle(guest)
   // Those whom a key lets in have none.
   const hasTicket = key === undefined && (expires === undefined || expires > at)
   // Those of one key have one.
@@ -100,7 +100,7 @@ function Revoke({ name, server, onClose }: QuestionProps) {
     })
   return (
     <Question
-      title={`Take back the invite of ${name}?`}
+      title={`Revoke the invite of ${name}?`}
       stay="Keep"
       end="Revoke"
       task={task}
@@ -108,7 +108,7 @@ function Revoke({ name, server, onClose }: QuestionProps) {
       onEnd={revoke}
     >
       {name} is disconnected at once, and the ticket stops working.
-      {!server.private && ' The public ticket still works for everybody who has it.'}
+      {!server.private && ' The public ticket still works for everyone who has it.'}
     </Question>
   )
 }
@@ -121,48 +121,33 @@ function OwnTicket({ name, server, onClose }: QuestionProps) {
     void run(async () => setTicket((await ask('ticket', { publicKey: server.publicKey, name })).ticket))
   }, [])
   return (
-    <Dialog title={`The ticket of ${name}`} onClose={onClose}>
-      <p>
-        Send it to {name} and to nobody else: anyone who has it joins as {name}.
-      </p>
-      {ticket !== null && <TicketBox ticket={ticket} label="Ticket" />}
+    <TicketDialog title={`The ticket of ${name}`} name={name} ticket={ticket} onClose={onClose}>
       <Trouble refused={refused} />
-      <div class="row end">
-        <button type="button" class="main" onClick={onClose}>
-          Done
-        </button>
-      </div>
-    </Dialog>
+    </TicketDialog>
   )
 }
 
 function Rename({ name, server, onClose }: QuestionProps) {
   const { say, show } = useWords()
-  const { busy, refused, run } = useTask()
+  const task = useTask()
   const [to, setTo] = useState(name)
-  const rename = (event: Event): void => {
-    event.preventDefault()
-    void run(async () => {
+  const rename = (): Promise<void> =>
+    task.run(async () => {
       const { view } = await ask('rename', { publicKey: server.publicKey, name, to })
       onClose()
       show(view)
       say(`${name} is ${to} now`)
     })
-  }
   return (
-    <Dialog title={`Rename ${name}`} onClose={onClose}>
-      <form onSubmit={rename}>
-        <Field label="The name" value={to} onValue={setTo} fault={refused?.of('name')} focused />
-        <Trouble refused={refused} fields={['name']} />
-        <div class="row end">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="main" disabled={busy}>
-            Rename
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <DialogForm
+      title={`Rename ${name}`}
+      action="Rename"
+      task={task}
+      fields={['name']}
+      onSend={rename}
+      onClose={onClose}
+    >
+      <Field label="The name" value={to} onValue={setTo} fault={task.refused?.of('name')} focused />
+    </DialogForm>
   )
 }

@@ -48,6 +48,7 @@ function Details({ game, isHosted, onBack }: { game: Choice; isHosted: boolean; 
   const [ports, setPorts] = useState(game?.ports ?? '')
   const [host, setHost] = useState('')
   const [isPrivate, setPrivate] = useState(false)
+  // As it was when the form was opened: once hosted, the game is there before the form has gone.
   const [again] = useState(isHosted)
   const [sure, setSure] = useState(false)
   const submit = (event: Event): void => {

@@ -6,32 +6,49 @@ import { useWords } from './words.js'
 
 const ICONS: Readonly<Record<Condition, string>> = {
   idle: '/icon.svg',
-  waiting: '/icon.svg',
   live: '/icon-live.svg',
   gone: '/icon-gone.svg'
 }
 
+/** Views that have a title of their own, by their routes. */
+const TITLES: Readonly<Record<string, string>> = { '#host': 'Host', '#join': 'Join', '#settings': 'Settings' }
+
 /** Browsers without notifications have no button for them. */
 const canNotify = 'Notification' in globalThis
 
-/** A button that turns notifications on and off. */
-export function Notices({ view }: { view: View }) {
+/** Where this window keeps that notifications are on. */
+const KEY = 'hyper-nat notices'
+
+/**
+ * A button that turns notifications on and off.
+ * @param isGone whether hyper-nat does not answer any more
+ */
+export function Notices({ view, isGone }: { view: View; isGone: boolean }) {
   const { say } = useWords()
-  const [on, setOn] = useState(false)
-  const before = useRef(view)
+  const [on, setOn] = useState(canNotify && sessionStorage.getItem(KEY) !== null)
+  const before = useRef({ view, isGone })
   useEffect(() => {
-    const news = newsOf(before.current, view)
-    before.current = view
+    const past = before.current
+    before.current = { view, isGone }
     if (!on || document.hasFocus()) return
+    const news = [
+      ...newsOf(past.view, view),
+      ...(isGone && !past.isGone ? ['hyper-nat has stopped: nobody can join any more'] : [])
+    ]
     for (const text of news) new Notification('hyper-nat', { body: text, icon: '/icon.svg', tag: text })
-  }, [view, on])
+  }, [view, on, isGone])
+  const turn = (next: boolean): void => {
+    setOn(next)
+    if (next) sessionStorage.setItem(KEY, 'on')
+    else sessionStorage.removeItem(KEY)
+  }
   const toggle = async (): Promise<void> => {
-    if (on) return setOn(false)
+    if (on) return turn(false)
     const allowed = (await Notification.requestPermission()) === 'granted'
-    setOn(allowed)
+    turn(allowed)
     if (!allowed) say('The browser does not allow notifications of this page')
   }
-  if (!canNotify) return null
+  if (!canNotify || isGone) return null
   return (
     <button type="button" class="small push" aria-pressed={on} onClick={toggle}>
       {on ? 'Notifications are on' : 'Notify me'}
@@ -45,9 +62,7 @@ export function useTitle(view: View | null, isGone: boolean, route: string): voi
   const count = view ? connectedIn(view) : 0
   useEffect(() => {
     document.querySelector('link[rel=icon]')?.setAttribute('href', ICONS[condition])
-    // The other views have titles of their own.
-    if (route === '#host' || route === '#join') return
-    const what = condition === 'gone' ? 'Not running - ' : condition === 'live' ? `${count} connected - ` : ''
-    document.title = `${what}hyper-nat`
+    const how = condition === 'gone' ? 'Not running' : condition === 'live' ? `${count} connected` : undefined
+    document.title = [TITLES[route] ?? how, 'hyper-nat'].filter(Boolean).join(' - ')
   }, [condition, count, route])
 }

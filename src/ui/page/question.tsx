@@ -1,7 +1,7 @@
 /** Whether something is really to end: it cannot be taken back. */
 import type { ComponentChildren } from 'preact'
 import { Dialog } from './dialog.js'
-import { Trouble, type useTask } from './words.js'
+import { type Task, Trouble } from './words.js'
 
 export function Question({
   title,
@@ -16,7 +16,7 @@ export function Question({
   /** What the buttons say. */
   stay: string
   end: string
-  task: Pick<ReturnType<typeof useTask>, 'busy' | 'refused'>
+  task: Task
   onStay: () => void
   onEnd: () => void
   /** What happens then. */

@@ -9,7 +9,7 @@ import type { History } from './history.js'
 import { InviteDialog } from './invite-dialog.js'
 import { Question } from './question.js'
 import { ask } from './server.js'
-import { portsText } from './text.js'
+import { GONE, guestTitle, portsText } from './text.js'
 import { Trouble, useTask, useWords } from './words.js'
 
 const STATES: Readonly<Record<ServerView['announced'], readonly [text: string, kind: string]>> = {
@@ -25,9 +25,6 @@ const WAITING = ['Waiting for the game', 'wait'] as const
 type Asked = 'edit' | 'stop' | 'invite' | 'private' | null
 
 const PAUSED = ['Paused', 'wait'] as const
-
-/** As everything that was running when hyper-nat ended. */
-export const GONE = ['Not running', 'bad'] as const
 
 export function ServerCard({
   server,
@@ -180,7 +177,7 @@ export function ServerCard({
           onStay={() => setQuestion(null)}
           onEnd={stop}
         >
-          Everybody who is here is disconnected, and its tickets stop working for good. To keep them for next
+          Everyone who is here is disconnected, and its tickets stop working for good. To keep them for next
           time, pause it instead.
         </Question>
       )}
@@ -193,8 +190,8 @@ export function ServerCard({
           onStay={() => setQuestion(null)}
           onEnd={() => setPrivate(true)}
         >
-          This disconnects {strangers.map(({ name, key }) => name ?? `Guest ${key}`).join(', ')}, who joined
-          with the public ticket. Invite them to let them in again.
+          This disconnects {strangers.map(guestTitle).join(', ')}, who joined with the public ticket. Invite
+          them to let them in again.
         </Question>
       )}
     </article>

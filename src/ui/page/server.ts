@@ -22,7 +22,7 @@ export class Refused extends Error {
 
 const GONE: Refusal = {
   code: 'GONE',
-  message: 'hyper-nat does not answer: it is not running any more. Start it again.',
+  message: 'hyper-nat is not running any more. Start it again.',
   faults: []
 }
 

@@ -1,7 +1,7 @@
 /** Numbers and words of the protocol, as people read them. */
 import type { PathKind } from '../../events.js'
 import type { Proto } from '../../proto.js'
-import type { SessionView } from '../wire.js'
+import type { ClientView, GuestView, SessionView } from '../wire.js'
 
 export const PATHS: Readonly<Record<PathKind, string>> = {
   lan: 'Same network',
@@ -9,6 +9,9 @@ export const PATHS: Readonly<Record<PathKind, string>> = {
   relayed: 'Relayed',
   'relayed (tcp)': 'Relayed (TCP)'
 }
+
+/** How everything is that was running when hyper-nat ended. */
+export const GONE = ['Not running', 'bad'] as const
 
 export const PROTOS: Readonly<Record<Proto, string>> = { tcp: 'TCP', udp: 'UDP', tcpudp: 'TCP over UDP' }
 
@@ -56,4 +59,19 @@ export function time(ms: number): string {
 export function sentence(label: string, fault: string): string {
   const text = `${label} ${fault}`
   return /[.!?]$/.test(text) ? text : `${text}.`
+}
+
+/** What a guest is called: whoever came with the public ticket has no name. */
+export function guestTitle({ name, key }: Pick<GuestView, 'name' | 'key'>): string {
+  return name ?? `Guest ${key}`
+}
+
+/** What a server that was joined is called: by its ports, if they have names. */
+export function titleOfClient({ addresses }: Pick<ClientView, 'addresses'>): string | undefined {
+  return [...new Set(addresses.flatMap(({ name }) => name ?? []))].join(', ') || undefined
+}
+
+/** Whether one of these sessions has a connection. */
+export function isUp({ sessions }: { readonly sessions: readonly Pick<SessionView, 'state'>[] }): boolean {
+  return sessions.some(({ state }) => state === 'up')
 }

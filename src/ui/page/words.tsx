@@ -28,11 +28,13 @@ export function useWords(): Words {
 }
 
 /** Something that is asked of hyper-nat: whether it is under way, and why it was refused. */
-export function useTask(): {
-  busy: boolean
-  refused: Refused | null
-  run: (work: () => Promise<unknown>) => Promise<void>
-} {
+export interface Task {
+  readonly busy: boolean
+  readonly refused: Refused | null
+  readonly run: (work: () => Promise<unknown>) => Promise<void>
+}
+
+export function useTask(): Task {
   const [busy, setBusy] = useState(false)
   const [refused, setRefused] = useState<Refused | null>(null)
   const run = async (work: () => Promise<unknown>): Promise<void> => {
@@ -162,10 +164,6 @@ export function Title({ text }: { text: string }) {
   const head = useRef<HTMLHeadingElement>(null)
   useEffect(() => {
     head.current?.focus()
-    document.title = `${text} - hyper-nat`
-    return () => {
-      document.title = 'hyper-nat'
-    }
   }, [text])
   return (
     <h1 tabIndex={-1} ref={head}>

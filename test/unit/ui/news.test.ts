@@ -74,7 +74,7 @@ test('what the page finds when it is opened is no news, and neither is leaving',
 
 test('the title and the icon follow what is connected', () => {
   assert.equal(conditionOf({ ...view([], []), servers: [], clients: [] }), 'idle')
-  assert.equal(conditionOf(view([anna([])], [lost])), 'waiting')
+  assert.equal(conditionOf(view([anna([])], [lost])), 'idle')
   assert.equal(conditionOf(view([anna([session]), stranger], [])), 'live')
   assert.equal(connectedIn(view([anna([session]), anna([lost]), stranger], [session])), 3)
 })
