@@ -68,38 +68,60 @@ export async function setPaused(path: string, publicKey: string, paused: boolean
   })
 }
 
+/** What changes in a server: left out, it stays as it is. */
+export interface ServerChange {
+  readonly name?: string | undefined
+  /** One for each of its entries, in their order; `port` and `proto` as in the file. */
+  readonly rows?: readonly EntryChange[] | undefined
+}
+
+interface EntryChange {
+  readonly port?: number | string | undefined
+  readonly proto?: string | undefined
+}
+
 /**
- * Gives a server another name or other ports: its secret, and so its public key, stay.
+ * Gives a server another name, other ports or protocols: its secret, and so its public key, stay.
  * @param publicKey of the server, in base58
- * @param change `port` as in the file, for a server with one entry only
- * @throws OptionsError `BAD_OPTIONS` with every fault, its path `name` or `ports`; those of `editOptions`
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path `name` or `rows[0].ports`; those of `editOptions`
  */
 export async function changeServer(
   path: string,
   publicKey: string,
-  change: { readonly name: string | undefined; readonly port: number | string | undefined }
+  { name, rows }: ServerChange
 ): Promise<void> {
   return editOptions(path, (text, options) => {
     const { secret } = serverOf(serversIn(options), publicKey)
     const own = entriesOf(text).flatMap((entry, index) => (entry.secret === secret ? [index] : []))
-    const { name, port } = change
-    if (port !== undefined && own.length !== 1) {
-      const message = 'belong to several entries of the options file; change them there'
+    if (rows && rows.length !== own.length) {
+      const message = 'have changed in the options file meanwhile; close this and look again'
       throw new OptionsError([{ path: 'ports', message }])
     }
-    const result = own.reduce((now, index) => {
-      const named = name === undefined ? now : setValue(now, ['schema', index, 'name'], name)
-      return port === undefined ? named : setValue(named, ['schema', index, 'port'], port)
+    const result = own.reduce((now, index, row) => {
+      const changes = { name, ...rows?.[row] }
+      return Object.entries(changes).reduce(
+        (rest, [key, value]) => (value === undefined ? rest : setValue(rest, ['schema', index, key], value)),
+        now
+      )
     }, text)
-    checkOptions(parseJson(result), changePlaces)
+    checkOptions(parseJson(result), changePlaces(own))
     return { text: result, result: undefined }
   })
 }
 
-/** What a change can make wrong. */
-const changePlaces: Places = {
-  field: path => (path[2] === 'port' ? 'ports' : String(path[2] ?? path[0])),
-  entry: () => 'ports'
+/**
+ * What a change can make wrong.
+ * @param own where the server's entries are in the file
+ */
+function changePlaces(own: readonly number[]): Places {
+  const row = (index: PropertyKey | undefined): string => `rows[${Math.max(0, own.indexOf(Number(index)))}]`
+  return {
+    field: ([, index, key = '']) =>
+      key === 'port' || key === 'proto'
+        ? `${row(index)}.${key === 'port' ? 'ports' : 'proto'}`
+        : String(key === '' ? 'schema' : key),
+    entry: index => `${row(index)}.ports`
+  }
 }
 
 /**

@@ -66,6 +66,9 @@ const DAYS_MAX = 3650
 /** Kinds of ports that one share has: more is a matter for the file. */
 const ROWS_MAX = 16
 
+/** Entries of one server that can be changed together. */
+const ENTRIES_MAX = 256
+
 const publicKey = z.string()
 
 /** What both ways to host are told. */
@@ -83,7 +86,14 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
   }),
   hostGame: z.strictObject({ ...hosted, game: z.string(), ports: z.string() }),
   stop: z.strictObject({ publicKey }),
-  edit: z.strictObject({ publicKey, name: z.string().optional(), ports: z.string().optional() }),
+  edit: z.strictObject({
+    publicKey,
+    name: z.string().optional(),
+    rows: z
+      .array(z.strictObject({ ports: z.string().optional(), proto: z.string().optional() }))
+      .max(ENTRIES_MAX)
+      .exactOptional()
+  }),
   pause: z.strictObject({ publicKey, paused: z.boolean() }),
   private: z.strictObject({ publicKey, private: z.boolean() }),
   look: z.strictObject({ ticket: z.string() }),
@@ -166,10 +176,13 @@ export class Actions {
       return this.#changed()
     },
 
-    edit: async ({ publicKey: key, name, ports }) => {
+    edit: async ({ publicKey: key, name, rows }) => {
       if (name?.trim() === '') throw new OptionsError([{ path: 'name', message: 'is empty; give a name' }])
-      const port = ports === undefined ? undefined : portOf(ports)
-      await changeServer(this.#parts.file, key, { name: name?.trim(), port })
+      const changed = rows?.map(({ ports, proto }) => ({
+        port: ports === undefined ? undefined : portOf(ports),
+        proto
+      }))
+      await changeServer(this.#parts.file, key, { name: name?.trim(), rows: changed })
       return this.#changed()
     },
 

@@ -6,7 +6,7 @@ import { guestHelp, hostHelp, waitingText } from '../games/help.js'
 import { partsOf } from '../games/map-name.js'
 import type { Recipe } from '../games/recipe.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
-import type { Entry, Options } from '../options/entry.js'
+import type { Entry, Options, ServerEntry } from '../options/entry.js'
 import { type ServerInFile, serversIn } from '../options/guests.js'
 import {
   type ClientStatus,
@@ -17,7 +17,16 @@ import {
 } from '../status.js'
 import { hostPort, typedHost } from '../text/address.js'
 import { formatPorts } from '../text/ports.js'
-import type { AddressView, ClientView, GameView, GuestView, ServerView, SessionView, View } from './wire.js'
+import type {
+  AddressView,
+  ClientView,
+  EditRow,
+  GameView,
+  GuestView,
+  ServerView,
+  SessionView,
+  View
+} from './wire.js'
 
 /** What the page knows beside. */
 export interface Known {
@@ -83,16 +92,27 @@ function serverView(
     idle: closed.length > 0 && closed.length === now?.maps.length,
     edit: {
       name: partsOf(maps[0]!.name ?? '').own ?? '',
-      // Those of one entry; its protocols share the list.
-      ...(new Set(maps.map(({ path }) => path)).size === 1 && {
-        ports: formatPorts([...new Set(maps.map(({ port }) => port))])
-      })
+      rows: rowsOf(maps)
     },
     paused,
     gameIds: [...new Set(maps.flatMap(({ name }) => knownGames().ofMap(name)?.id ?? []))],
     announced: now?.announced ?? 'starting',
     guests: [...invites, ...allowed, ...others]
   }
+}
+
+/** The entries of a server, in the order of the file. */
+function rowsOf(maps: readonly ServerEntry[]): EditRow[] {
+  const place = (path: string): number => Number(/\d+/.exec(path)?.[0])
+  const paths = [...new Set(maps.map(({ path }) => path))].sort((a, b) => place(a) - place(b))
+  return paths.map(path => {
+    const own = maps.filter(map => map.path === path)
+    const protos = [...new Set(own.map(({ proto }) => proto))].join('+')
+    return {
+      ports: formatPorts([...new Set(own.map(({ port }) => port))]),
+      ...(!knownGames().ofMap(own[0]!.name) && { proto: protos })
+    }
+  })
 }
 
 function clientViews(options: Options, clients: readonly ClientStatus[]): ClientView[] {

@@ -66,8 +66,8 @@ export interface ServerView {
   readonly waiting: readonly string[]
   /** Whether that is so for all of them. */
   readonly idle: boolean
-  /** What its owner calls it, and its ports where they can be changed here: the texts to begin with. */
-  readonly edit: { readonly name: string; readonly ports?: string }
+  /** What its owner calls it, and its ports: the texts to begin with. */
+  readonly edit: { readonly name: string; readonly rows: readonly EditRow[] }
   /** Whether it is not shared for now. */
   readonly paused: boolean
   /** The ids of the games that it shares. */
@@ -127,6 +127,9 @@ export interface HostRow {
   readonly proto: string
 }
 
+/** Ports that are shared, as they can be changed: those of a game have its own protocols. */
+export type EditRow = Pick<HostRow, 'ports'> & Partial<Pick<HostRow, 'proto'>>
+
 /** A game that can be hosted by its name. */
 export interface GameChoice {
   readonly id: string
@@ -166,11 +169,12 @@ export interface Requests {
   }
   /** Removes it for good: its ticket stops working. */
   stop: { readonly publicKey: string }
-  /** Gives it another name or other ports; the ticket's key stays. Left out: as it was. */
+  /** Gives it another name, other ports or protocols; the ticket's key stays. Left out: as it was. */
   edit: {
     readonly publicKey: string
     readonly name?: string | undefined
-    readonly ports?: string | undefined
+    /** As many as there are. */
+    readonly rows?: readonly { readonly ports?: string | undefined; readonly proto?: string | undefined }[]
   }
   /** Stops sharing for now, or shares again, with the same ticket. */
   pause: { readonly publicKey: string; readonly paused: boolean }

@@ -1,9 +1,10 @@
-/** Another name or other ports for something that is hosted. */
+/** Another name, other ports or protocols for something that is hosted. */
 import { useState } from 'preact/hooks'
-import type { ServerView } from '../wire.js'
-import { Dialog } from './dialog.js'
+import type { EditRow, ServerView } from '../wire.js'
+import { DialogForm } from './dialog.js'
+import { PortRow } from './port-row.js'
 import { ask } from './server.js'
-import { Field, Trouble, useTask, useWords } from './words.js'
+import { Field, useTask, useWords } from './words.js'
 
 export function EditDialog({
   server,
@@ -15,55 +16,60 @@ export function EditDialog({
   onClose: () => void
 }) {
   const { say, show } = useWords()
-  const { busy, refused, run } = useTask()
+  const task = useTask()
   const { publicKey } = server
   // As it was when the dialog was opened: the view goes on changing.
   const [before] = useState(server.edit)
   const [name, setName] = useState(before.name)
-  const [ports, setPorts] = useState(before.ports ?? '')
-  const save = (event: Event): void => {
-    event.preventDefault()
-    void run(async () => {
+  const [rows, setRows] = useState(before.rows)
+  const setRow = (index: number, change: Partial<EditRow>): void =>
+    setRows(rows.map((row, i) => (i === index ? { ...row, ...change } : row)))
+  const changed = rows.map(({ ports, proto }, index) => {
+    const was = before.rows[index]!
+    return { ...(ports !== was.ports && { ports }), ...(proto !== was.proto && { proto }) }
+  })
+  const save = (): Promise<void> =>
+    task.run(async () => {
       const { view } = await ask('edit', {
         publicKey,
         name: name === before.name ? undefined : name,
-        ports: ports === (before.ports ?? '') ? undefined : ports
+        ...(changed.some(row => Object.keys(row).length > 0) && { rows: changed })
       })
       onClose()
       show(view)
       say('Saved')
     })
-  }
   return (
-    <Dialog title={`Edit ${title}`} onClose={onClose}>
-      <form onSubmit={save}>
-        <Field
-          label="The name"
-          value={name}
-          onValue={setName}
-          fault={refused?.of('name')}
-          hint="Friends who join from now on see it."
-          focused
+    <DialogForm
+      title={`Edit ${title}`}
+      action="Save"
+      task={task}
+      fields={['name', ...rows.flatMap((_, index) => [`rows[${index}].ports`, `rows[${index}].proto`])]}
+      onSend={save}
+      onClose={onClose}
+    >
+      <Field
+        label="The name"
+        value={name}
+        onValue={setName}
+        fault={task.refused?.of('name')}
+        hint="Friends who join from now on see it."
+        focused
+      />
+      {rows.map((row, index) => (
+        // Rows neither come nor go.
+        <PortRow
+          key={index}
+          row={row}
+          legend={rows.length > 1 ? `Ports ${index + 1}` : undefined}
+          place={`rows[${index}]`}
+          refused={task.refused}
+          onRow={change => setRow(index, change)}
         />
-        {before.ports !== undefined && (
-          <Field
-            label={/\D/.test(before.ports) ? 'The ports' : 'The port'}
-            value={ports}
-            onValue={setPorts}
-            fault={refused?.of('ports')}
-            hint="Friends need the new ticket to use new ports. It has the same key."
-          />
-        )}
-        <Trouble refused={refused} fields={['name', 'ports']} />
-        <div class="row end">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="main" disabled={busy}>
-            Save
-          </button>
-        </div>
-      </form>
-    </Dialog>
+      ))}
+      <p class="hint">
+        The ticket keeps its key. Friends need to copy it again only to use other ports or protocols.
+      </p>
+    </DialogForm>
   )
 }

@@ -2,16 +2,10 @@
 import { useState } from 'preact/hooks'
 import type { GameChoice, HostRow, View } from '../wire.js'
 import { GamePicker } from './game-picker.js'
+import { PortRow } from './port-row.js'
 import { ask, type Refused } from './server.js'
-import { portsText, sentence } from './text.js'
-import { Field, Select, Title, Trouble, useTask, useWords } from './words.js'
-
-const PROTOCOLS: readonly (readonly [proto: string, text: string])[] = [
-  ['tcp', 'TCP'],
-  ['udp', 'UDP'],
-  ['tcp+udp', 'TCP and UDP'],
-  ['tcpudp', 'TCP over UDP']
-]
+import { portsText } from './text.js'
+import { Field, Title, Trouble, useTask, useWords } from './words.js'
 
 const NEW_ROW: HostRow = { ports: '', proto: 'tcp+udp' }
 
@@ -167,26 +161,14 @@ function Rows({
     <>
       {rows.map((row, index) => (
         // Rows have nothing else to tell them apart, and only the last is taken out.
-        <fieldset key={index} class="ports">
-          <legend class={rows.length > 1 ? '' : 'unseen'}>Ports {index + 1}</legend>
-          <Field
-            label="The port"
-            value={row.ports}
-            onValue={ports => setRow(index, { ports })}
-            fault={refused?.of(`rows[${index}].ports`)}
-            placeholder="25565"
-            digits
-          />
-          <Select
-            label="Protocol"
-            value={row.proto}
-            choices={PROTOCOLS}
-            onValue={proto => setRow(index, { proto })}
-          />
-          {refused?.of(`rows[${index}].proto`) && (
-            <p class="fault">{sentence('The protocol', refused.of(`rows[${index}].proto`)!)}</p>
-          )}
-        </fieldset>
+        <PortRow
+          key={index}
+          row={row}
+          legend={rows.length > 1 ? `Ports ${index + 1}` : undefined}
+          place={`rows[${index}]`}
+          refused={refused}
+          onRow={change => setRow(index, change)}
+        />
       ))}
       <div class="row">
         {rows.length < ROWS_MAX && (

@@ -72,7 +72,7 @@ interface FieldProps {
   readonly onValue: (value: string) => void
   /** What is wrong with it, as the rest of a sentence. */
   readonly fault?: string | undefined
-  readonly hint?: string
+  readonly hint?: string | undefined
   readonly placeholder?: string
   readonly lines?: number
   readonly optional?: boolean

@@ -381,10 +381,13 @@ test('name and ports of what is hosted change, its key stays', async () => {
     host: '',
     private: false
   })
-  assert.deepEqual(desk.view.servers[0]!.edit, { name: '', ports: '8303' })
-  const { view } = await desk.do('edit', { publicKey, name: ' Friday ', ports: ' 8304 ' })
+  assert.deepEqual(desk.view.servers[0]!.edit, { name: '', rows: [{ ports: '8303' }] })
+  const { view } = await desk.do('edit', { publicKey, name: ' Friday ', rows: [{ ports: ' 8304 ' }] })
   const [server] = view.servers
-  assert.deepEqual([server!.publicKey, server!.edit], [publicKey, { name: 'Friday', ports: '8304' }])
+  assert.deepEqual(
+    [server!.publicKey, server!.edit],
+    [publicKey, { name: 'Friday', rows: [{ ports: '8304' }] }]
+  )
   const { secret: _, ...entry } = JSON.parse(desk.text).schema[0]
   assert.deepEqual(entry, {
     mode: 'server',
@@ -394,20 +397,41 @@ test('name and ports of what is hosted change, its key stays', async () => {
     port: 8304
   })
   const before = desk.text
-  assert.match((await desk.faults('edit', { publicKey, ports: '8304-1' }))[0] ?? '', /^ports: has/)
+  assert.match(
+    (await desk.faults('edit', { publicKey, rows: [{ ports: '8304-1' }] }))[0] ?? '',
+    /^rows\[0\]\.ports: has/
+  )
   assert.match((await desk.faults('edit', { publicKey, name: ' ' }))[0] ?? '', /^name: is empty/)
   assert.equal(desk.text, before, 'nothing is written that could not be used')
 })
 
-test('ports of several entries are changed in the file', async () => {
+test('ports and protocols of several entries change, each on its own', async () => {
   const desk = new Desk()
   const rows = [
     { ports: '1000', proto: 'tcp' },
-    { ports: '1001', proto: 'udp' }
+    { ports: '1001-1002', proto: 'tcp+udp' }
   ]
   const { publicKey, view } = await desk.do('host', { name: 'Both', host: '', private: false, rows })
-  assert.deepEqual(view.servers[0]!.edit, { name: 'Both' })
-  assert.match((await desk.faults('edit', { publicKey, ports: '1' }))[0] ?? '', /^ports: belong to several/)
-  const renamed = await desk.do('edit', { publicKey, name: 'Two' })
-  assert.deepEqual(renamed.view.servers[0]!.names, ['Two'])
+  assert.deepEqual(view.servers[0]!.edit, { name: 'Both', rows })
+  const changed = [{ proto: 'tcpudp' }, { ports: '1001', proto: 'udp' }]
+  const edited = await desk.do('edit', { publicKey, name: 'Two', rows: changed })
+  assert.deepEqual(edited.view.servers[0]!.edit, {
+    name: 'Two',
+    rows: [
+      { ports: '1000', proto: 'tcpudp' },
+      { ports: '1001', proto: 'udp' }
+    ]
+  })
+  const { secret } = JSON.parse(desk.text).schema[0]
+  assert.deepEqual(JSON.parse(desk.text).schema, [
+    { mode: 'server', name: 'Two', proto: 'tcpudp', port: 1000, secret },
+    { mode: 'server', name: 'Two', proto: 'udp', port: 1001, secret }
+  ])
+  assert.deepEqual(
+    (await desk.faults('edit', { publicKey, rows: [{ ports: 'x' }, { proto: 'ftp' }] })).map(
+      fault => fault.split(':')[0]
+    ),
+    ['rows[0].ports', 'rows[1].proto']
+  )
+  assert.match((await desk.faults('edit', { publicKey, rows: [{}] }))[0] ?? '', /^ports: have changed/)
 })

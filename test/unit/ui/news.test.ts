@@ -33,7 +33,7 @@ function view(guests: readonly GuestView[], sessions: readonly SessionView[]): V
         games: [],
         waiting: [],
         idle: false,
-        edit: { name: '' },
+        edit: { name: '', rows: [] },
         paused: false,
         gameIds: [],
         announced: 'announced',
