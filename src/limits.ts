@@ -239,7 +239,7 @@ export interface Limits {
   hosts: number
   /** Hosts of one server that a client knows of, with those that may yet prove to be strangers. */
   knownHosts: number
-  /** A host that is not heard for so long may be silent for the same reason as others: it is no witness against them. */
+  /** A host that is not heard for so long gets no new flows while another one answers. */
   unsteadyMs: number
   /** A host must have the shorter round trip by so many milliseconds, and by this share, to be preferred for new flows. */
   hostBetterMs: number

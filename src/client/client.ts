@@ -120,7 +120,16 @@ export class Client {
   }
 
   #place(
-    { proto, port, localHost, localPort, socketMode = SOCKET_MODE, lobby, duplicate = false }: MapEntry,
+    {
+      proto,
+      port,
+      localHost,
+      localPort,
+      socketMode = SOCKET_MODE,
+      lobby,
+      duplicate = false,
+      failover = false
+    }: MapEntry,
     inProcess = false
   ): OpenMap {
     const free = this.#places.indexOf(null)
@@ -135,6 +144,7 @@ export class Client {
       socketMode,
       lobby,
       duplicate,
+      failover,
       inProcess,
       queryListener: null,
       listener: null,

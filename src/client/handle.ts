@@ -28,6 +28,8 @@ export interface MapToOpen {
   set?: PortSet | undefined
   /** Whether small payloads to the server are sent twice, for lines that lose packets; `udp` only. */
   duplicate?: boolean | undefined
+  /** Whether conversations go to another host of the server when theirs is silent; `udp` only. */
+  failover?: boolean | undefined
   /** Where it was written, for error messages; and where `localHost` was. */
   path?: string
   localHostPath?: string

@@ -143,8 +143,9 @@ function mapEntry({
   localPort = isSocketPath(localHost) ? 0 : port,
   socketMode = SOCKET_MODE,
   lobby,
-  duplicate = false
+  duplicate = false,
+  failover = false
 }: Omit<MapToOpen, 'nextFree' | 'set'>): MapEntry {
   const place = { path: path ?? `${proto} ${port}`, proto, port, localPort, localHost, socketMode }
-  return { ...place, ...(localHostPath && { localHostPath }), duplicate, ...(lobby && { lobby }) }
+  return { ...place, ...(localHostPath && { localHostPath }), duplicate, failover, ...(lobby && { lobby }) }
 }

@@ -20,6 +20,7 @@ export type MapEntry = Pick<
   | 'socketMode'
   | 'lobby'
   | 'duplicate'
+  | 'failover'
 >
 
 /** Where it is written what keeps an entry from being opened. */
@@ -60,6 +61,8 @@ export interface OpenMap extends ClientMapInfo {
   udp: UdpListener | null
   /** Whether small payloads to the server are sent twice. */
   readonly duplicate: boolean
+  /** Whether UDP conversations leave a host that is silent. */
+  readonly failover: boolean
   /** Whether this process itself uses it: it has no local port. */
   readonly inProcess: boolean
 }
@@ -71,7 +74,16 @@ export function mapInfo({ proto, port, localHost, localPort }: OpenMap): ClientM
 
 /** Whether it is what the entry asks for. */
 export function isSameMap(map: OpenMap, entry: MapEntry): boolean {
-  const { proto, port, localHost, localPort, socketMode = SOCKET_MODE, lobby, duplicate = false } = entry
+  const {
+    proto,
+    port,
+    localHost,
+    localPort,
+    socketMode = SOCKET_MODE,
+    lobby,
+    duplicate = false,
+    failover = false
+  } = entry
   return (
     map.proto === proto &&
     map.port === port &&
@@ -79,6 +91,7 @@ export function isSameMap(map: OpenMap, entry: MapEntry): boolean {
     map.wantedPort === localPort &&
     map.socketMode === socketMode &&
     map.duplicate === duplicate &&
+    map.failover === failover &&
     isDeepStrictEqual(map.lobby, lobby)
   )
 }

@@ -26,7 +26,7 @@ export interface UdpFlow {
   readonly to: 'program' | 'lan' | DatagramFlow
   /** When the table was last told of its activity, ms. */
   toldAt: number
-  /** Where it leads: it stays there as long as there is a session, for the other side has its state there. */
+  /** Where it leads: it stays there as long as there is a session, for the other side has its state there; see `failover`. */
   host: Host | null
 }
 
@@ -139,16 +139,21 @@ export class UdpFlowTable {
 
   #send(flow: UdpFlow, payload: Uint8Array, now: number): void {
     const { index } = flow.map
-    if (!flow.host?.session) {
+    const left = flow.host?.session ?? null
+    if (!left || (flow.map.failover && this.#isSilent(flow.host!, now))) {
       flow.host = this.#hosts.pick(index)
       const id = flow.host?.mapId(index) ?? null
-      if (id !== null) flow.host?.session?.converse(id)
+      if (id !== null && flow.host?.session !== left) flow.host?.session?.converse(id)
     }
     const session = flow.host?.session
     const id = flow.host?.mapId(index) ?? null
     if (session?.state === 'up') {
       if (id !== null) session.sendUdp(id, flow.id, payload, flow.map.duplicate)
     } else if (!this.#hosts.refuse(index)) this.#pending.add(flow.id, payload, now)
+  }
+
+  #isSilent({ connected, heard }: Host, now: number): boolean {
+    return !connected || now - heard >= this.#deps.limits.silentMs
   }
 
   /**

@@ -98,6 +98,9 @@ export class TcpFlow implements ByteFlow {
   #resetting: ErrorCode | null = null
   #done = false
 
+  /** When it was made, ms, by the session's clock. */
+  readonly openedAt: number
+
   constructor(
     readonly id: number,
     /** The session's number of the port map that the flow belongs to. */
@@ -105,7 +108,8 @@ export class TcpFlow implements ByteFlow {
     readonly carrier: TcpCarrier,
     readonly limits: TcpLimits
   ) {
-    this.#grewAt = carrier.now()
+    this.openedAt = carrier.now()
+    this.#grewAt = this.openedAt
     this.#thin = new ThinDetector(limits, () => carrier.thin())
   }
 

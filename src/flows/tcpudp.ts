@@ -42,6 +42,8 @@ export class TcpudpFlow implements ByteFlow {
   events: ByteFlowEvents = ignoreEvents
   /** Where it waits to be brought up to date. */
   readonly turn = new QueueNode<TcpudpFlow>(this)
+  /** When it was made, ms, by the session's clock. */
+  readonly openedAt: number
   readonly #arq: Arq
   readonly #thin: ThinDetector
   #timer: Timer | null = null
@@ -75,11 +77,12 @@ export class TcpudpFlow implements ByteFlow {
       },
       forget: () => this.#forget()
     }
+    this.openedAt = carrier.clock.now()
     const rtt = carrier.rtt()
     const leastRtt = carrier.minRtt()
     this.#arq = new Arq(host, {
       mtu: carrier.segmentSize(id),
-      now: carrier.clock.now(),
+      now: this.openedAt,
       random: carrier.random,
       sendBuffer: carrier.limits.flowWindow,
       receiveWindow: carrier.limits.flowWindow,

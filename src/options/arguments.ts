@@ -82,7 +82,8 @@ const OPENED_MAP: Readonly<Record<string, Field>> = {
   lobby: { check: object },
   nextFree: { check: flag },
   set: { check: object },
-  duplicate: { check: flag }
+  duplicate: { check: flag },
+  failover: { check: flag }
 }
 
 const whole: Check = value =>

@@ -333,9 +333,15 @@ function expandClient(
     faults.push({ path: place('port'), message: open.fault })
     return []
   }
-  const { duplicate } = entry
+  const { duplicate, failover } = entry
   const protos = [...new Set(open.ports.flatMap(({ protos }) => protos))]
   faults.push(...featureFaults({ duplicate }, protos, place))
+  if (failover && !protos.includes('udp')) {
+    faults.push({
+      path: place('failover'),
+      message: `is for udp, but this is ${protos.join('+')}; leave it out`
+    })
+  }
   const ports = open.ports.map(({ port }) => port)
   const isSocket = isSocketPath(localHost)
   faults.push(...socketFaults(localHost, protos, place('localHost')))
@@ -382,6 +388,7 @@ function expandClient(
           localHostPath: place('localHost'),
           ...(isSocket && entry.socketMode !== undefined && { socketMode: entry.socketMode }),
           ...(duplicate && proto === 'udp' && { duplicate }),
+          ...(failover && proto === 'udp' && { failover }),
           publicKey: ticket?.publicKey ?? entry.publicKey!,
           ...(lobby && { lobby }),
           ...(guest && { guest }),

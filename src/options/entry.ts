@@ -52,6 +52,8 @@ export interface ClientEntry {
   readonly localHostPath?: string
   /** Whether small payloads to the server are sent twice; only with udp. */
   readonly duplicate?: boolean
+  /** Whether conversations go to another host when theirs is silent; only with udp. */
+  readonly failover?: boolean
   /** The server's public key, 32 bytes. */
   readonly publicKey: Uint8Array
   /** What its game's LAN discovery wants of it; left out: nothing. */

@@ -147,6 +147,9 @@ const clientShape = {
   duplicate: yesOrNo(
     'Whether small UDP datagrams to the server are sent twice, for lines that lose packets. What the server sends, it says in its own entry.'
   ),
+  failover: yesOrNo(
+    "Whether UDP conversations go to another host of the server when theirs is silent. For programs that keep nothing there; a game's state is at its host, which may come back."
+  ),
   publicKey: publicKey.optional(),
   ticket: ticket.optional(),
   game: game

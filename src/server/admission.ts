@@ -43,6 +43,11 @@ export class Admission {
   readonly #limiter: HandshakeLimiter
   /** Gives up a connection that has not sent its HELLO; in the order in which they were opened. */
   readonly #pending = new Map<() => void, { readonly known: boolean }>()
+  /**
+   * Keys that were shut out while their guest could not be told, in hex, and until when they are answered, ms: the guest, whose
+   * programs wait, learns why it is not let in any more. All others get no answer.
+   */
+  readonly #untold = new Map<string, number>()
   #access: Access
   /** Armed until the next grant ends. */
   #reviewTimer: Timer | null = null
@@ -73,7 +78,7 @@ export class Admission {
       log.debug({ peer: shortKey(key), address }, 'too many handshakes: got no answer')
       return true
     }
-    const hidden = this.#access.hides(key, timeOfDay())
+    const hidden = this.#access.hides(key, timeOfDay()) && !this.#isUntold(key)
     if (hidden) log.info({ peer: shortKey(key) }, 'not invited: got no answer')
     return hidden
   }
@@ -111,6 +116,7 @@ export class Admission {
       const verdict = this.#access.judge(guest.key, now)
       if (verdict instanceof HyperNatError) {
         log.info({ peer: guest.label, code: verdict.code }, 'session ended: no longer let in')
+        this.#remember(guest)
         guest.session.close(verdict.code, verdict.message)
       } else if (guest.grant.name !== undefined && verdict.name === undefined) {
         // The server is open to everybody, but this invite is gone.
@@ -127,6 +133,21 @@ export class Admission {
     this.#reviewTimer = clock.after(Math.min(next, limits.expiryLookMs), () => this.review())
   }
 
+  /** Notes that a guest that is shut out has to be told later, unless it hears now. */
+  #remember({ key, session }: Guest): void {
+    const { clock, limits } = this.#deps
+    const now = clock.now()
+    if (session.state === 'up' && now - session.lastReceived < limits.unsteadyMs) return
+    for (const [name, until] of this.#untold) if (until <= now) this.#untold.delete(name)
+    if (this.#untold.size >= limits.sessions) this.#untold.delete(this.#untold.keys().next().value!)
+    // So long its programs may wait, and so long it may take to greet.
+    this.#untold.set(b4a.toString(key, 'hex'), now + limits.resumeSeconds * 1000 + limits.greetingMs)
+  }
+
+  #isUntold(key: Uint8Array): boolean {
+    return (this.#untold.get(b4a.toString(key, 'hex')) ?? 0) > this.#deps.clock.now()
+  }
+
   close(): void {
     this.#closed = true
     this.#reviewTimer?.cancel()
@@ -138,6 +159,7 @@ export class Admission {
     const key = link.remoteKey
     const grant = this.#access.judge(key, timeOfDay())
     if (grant instanceof HyperNatError) return grant
+    for (const session of hello.over ?? []) guests.find(session, key)?.session.close('SESSION_EXPIRED')
     const resumed = hello.resume ? guests.find(hello.resume.session, key) : undefined
     if (resumed) return { link, hello, resumed, grant: resumed.grant }
     const tooMany = guests.refuseDevice(key, grant)

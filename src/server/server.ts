@@ -52,6 +52,7 @@ export class Server {
   readonly #deps: ServerDeps
   readonly #announceKeys: ChildKeyPair
   readonly #host: Uint8Array
+  readonly #startedAt: number
   readonly #hostKeys: ChildKeyPair
   readonly #maps: SharedMaps
   readonly #targets: Targets
@@ -73,6 +74,7 @@ export class Server {
     this.publicKey = encodeKey(deps.keyPair.publicKey)
     this.#announceKeys = childKeyPair(deps.keyPair)
     this.#host = deps.random(KEY_BYTES)
+    this.#startedAt = deps.clock.now()
     this.#hostKeys = childKeyPair(deps.keyPair, hostName(this.#host))
     this.#maps = new SharedMaps(deps.maps)
     this.#watch = new TargetWatch({
@@ -208,7 +210,7 @@ export class Server {
     const gone = had.filter(({ id }) => !kept.has(id))
     if (gone.length === 0 && had.length === now.length) return
     for (const { id } of gone) {
-      session.resetFlows(id, 'MAP_NOT_SHARED')
+      session.resetMap(id, 'MAP_NOT_SHARED')
       udp.drop(({ map }) => map === id)
     }
     if (!session.sendMaps(now)) guest.link?.destroy()
@@ -263,7 +265,7 @@ export class Server {
 
   /** Begins a session with an admitted client, or goes on with the one that it comes back to. */
   #welcome({ link, hello, resumed, grant }: Admitted): void {
-    const { random } = this.#deps
+    const { random, clock } = this.#deps
     const guest = resumed ?? this.#newGuest(link, grant)
     guest.link = link
     link.onpath = was => {
@@ -277,7 +279,8 @@ export class Server {
       host: this.#host,
       datagramKey: sendKey,
       maps: this.#maps.of(guest.grant),
-      resumed: resumed ? { highest: guest.session.highest, flows: guest.session.positions() } : null
+      resumed: resumed ? { highest: guest.session.highest, flows: guest.session.positions() } : null,
+      uptime: Math.round(clock.now() - this.#startedAt)
     })
     const message = link.alloc(welcome.byteLength)
     message.set(welcome)

@@ -53,6 +53,15 @@ export class ClientSession extends Session {
     return this.tcp.open(map)
   }
 
+  /**
+   * Resets the flows that were opened since the server was last heard. Their programs may try again elsewhere, and the server has
+   * not said that it knows of them.
+   */
+  resetUnheard(): void {
+    const { heardAt } = this
+    this.resetFlows('CONNECTION_LOST', flow => flow.openedAt > heardAt)
+  }
+
   #checkState(): void {
     if (this.state === 'ended') throw new HyperNatError('SESSION_EXPIRED', 'The session is over.')
   }

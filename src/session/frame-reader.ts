@@ -4,9 +4,10 @@
  * arrives in memory. A message may hold 80,000 frames, so it is read in part where it must be.
  */
 
+import type { ErrorCode } from '../errors.js'
 import type { RateLimiter } from '../flows/rate-limiter.js'
 import type { Clock, Timer } from '../util/clock.js'
-import { type FrameSink, readMessage } from '../wire/frames.js'
+import { closeOf, type FrameSink, readMessage } from '../wire/frames.js'
 
 /** Memory of a waiting message besides its bytes: its objects. */
 const MESSAGE_COST = 256
@@ -20,6 +21,8 @@ export interface FrameReaderDeps {
 export class FrameReader {
   /** Messages to read, and what each has borrowed of the budget. */
   readonly #unread: { message: Uint8Array; cost: number }[] = []
+  /** The message that there was no room for. */
+  #refused: Uint8Array | null = null
   /** Armed while the peer is beyond its rate. */
   #timer: Timer | null = null
   #closed = false
@@ -41,13 +44,22 @@ export class FrameReader {
   add(message: Uint8Array): boolean {
     if (this.#timer) {
       const cost = message.byteLength + MESSAGE_COST
-      if (!this.deps.rateLimiter!.unread.borrow(cost)) return false
+      if (!this.deps.rateLimiter!.unread.borrow(cost)) {
+        this.#refused = message
+        return false
+      }
       this.#unread.push({ message, cost })
     } else {
       this.#unread.push({ message, cost: 0 })
       this.guard(this.#read)
     }
     return true
+  }
+
+  /** The CLOSE that the peer sent last, if it waits: a message of its own, behind which nothing comes. */
+  takeClose(): { code: ErrorCode; reason: string } | null {
+    const last = this.#refused ?? (this.#timer && this.#unread.at(-1)?.message)
+    return last ? closeOf(last) : null
   }
 
   /** Forgets what waits. */

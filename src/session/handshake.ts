@@ -67,7 +67,7 @@ export function reject(link: Link, code: ErrorCode, reason: string): void {
  */
 export function clientHandshake(
   options: HandshakeOptions,
-  offer: Pick<Hello, 'datagramKey' | 'resume'> & { readonly features?: number },
+  offer: Pick<Hello, 'datagramKey' | 'resume' | 'over'> & { readonly features?: number },
   done: (result: Welcome | HyperNatError) => void
 ): () => void {
   const { link, sharedKey } = options

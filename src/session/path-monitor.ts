@@ -7,13 +7,6 @@ import type { Quality } from '../events.js'
 import type { Limits } from '../limits.js'
 import type { Clock, Timer } from '../util/clock.js'
 
-/** When something was last received from the peer. Times in milliseconds, by the session's clock. */
-export interface LastReceived {
-  readonly at: number
-  /** Since when no gap was as long as {@link Limits.unsteadyMs}. */
-  readonly steadySince: number
-}
-
 /** Number of pings that loss is computed over. */
 const REMEMBERED = 32
 
@@ -35,8 +28,8 @@ interface Asked {
 export class PathMonitor {
   #timer: Timer | null = null
   #receivedAt: number
+  #heardAt: number
   #answeredAt: number
-  #steadySince: number
   #nextId = 1
   /** The first ping of a connection: it may overtake the handshake that holds its key, so its loss says nothing about the path. */
   #firstId = 0
@@ -51,15 +44,12 @@ export class PathMonitor {
 
   constructor(
     readonly clock: Clock,
-    readonly limits: Pick<
-      Limits,
-      'pingMs' | 'pingUrgentMs' | 'answerMs' | 'silentMs' | 'deafMs' | 'doubtMs' | 'unsteadyMs'
-    >,
+    readonly limits: Pick<Limits, 'pingMs' | 'pingUrgentMs' | 'answerMs' | 'silentMs' | 'deafMs' | 'doubtMs'>,
     readonly events: PathMonitorEvents
   ) {
     this.#receivedAt = clock.now()
+    this.#heardAt = this.#receivedAt
     this.#answeredAt = this.#receivedAt
-    this.#steadySince = this.#receivedAt
   }
 
   start(): void {
@@ -111,14 +101,19 @@ export class PathMonitor {
 
   /** Something was received from the peer. */
   received(): void {
-    const now = this.clock.now()
-    if (now - this.#receivedAt >= this.limits.unsteadyMs) this.#steadySince = now
-    this.#receivedAt = now
+    this.#receivedAt = this.clock.now()
+    this.#heardAt = this.#receivedAt
   }
 
-  get lastReceived(): LastReceived {
+  /** When something was last received from the peer, ms, by the session's clock. */
+  get heardAt(): number {
+    return this.#heardAt
+  }
+
+  /** The same for one who judges the path: earlier while pings go unanswered, or the network has changed. */
+  get lastReceived(): number {
     const now = this.clock.now()
-    return { at: now - this.#silence(now), steadySince: this.#steadySince }
+    return now - this.#silence(now)
   }
 
   /**

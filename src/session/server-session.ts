@@ -33,13 +33,8 @@ export class ServerSession extends Session {
   }
 
   /** A port map is gone: its TCP flows are reset, on both sides. */
-  resetFlows(map: number, code: ErrorCode): void {
-    for (const flow of this.openFlows()) {
-      if (flow.map !== map) continue
-      const { events } = flow
-      flow.reset(code)
-      events.reset(code)
-    }
+  resetMap(map: number, code: ErrorCode): void {
+    this.resetFlows(code, flow => flow.map === map)
   }
 
   protected override admit(flow: ByteFlow, carrier: Carrier): ErrorCode | null {

@@ -20,6 +20,7 @@ import type { RateLimiter } from '../flows/rate-limiter.js'
 import { SendScheduler } from '../flows/send-scheduler.js'
 import type { TcpFlow } from '../flows/tcp.js'
 import { TcpFlows } from '../flows/tcp-flows.js'
+import type { TcpudpFlow } from '../flows/tcpudp.js'
 import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
 import { Activity } from '../util/activity.js'
@@ -33,7 +34,7 @@ import type { Link } from '../wire/link.js'
 import { DelayMonitor, type DelayMonitorEvents } from './delay-monitor.js'
 import { FrameReader } from './frame-reader.js'
 import { refuseHandshake, reject } from './handshake.js'
-import { type LastReceived, PathMonitor } from './path-monitor.js'
+import { PathMonitor } from './path-monitor.js'
 import { Traffic } from './traffic.js'
 
 export type SessionState = 'new' | 'up' | 'lost' | 'ended'
@@ -186,7 +187,13 @@ export abstract class Session {
     return this.#path.quality
   }
 
-  get lastReceived(): LastReceived {
+  /** When something was last received from the peer, ms, by the session's clock. */
+  protected get heardAt(): number {
+    return this.#path.heardAt
+  }
+
+  /** The same for one who judges the path: earlier while pings go unanswered, or the network has changed. */
+  get lastReceived(): number {
     return this.#path.lastReceived
   }
 
@@ -237,11 +244,24 @@ export abstract class Session {
   }
 
   /** TCP connections, by either protocol, that are not over. */
-  openFlows(): ByteFlow[] {
+  openFlows(): (TcpFlow | TcpudpFlow)[] {
     return [
       ...this.flows.values(),
       ...[...this.tcpudp.flows.values()].filter(flow => !this.tcpudp.lingers(flow))
     ]
+  }
+
+  /** Resets flows on both sides. */
+  protected resetFlows(
+    code: ErrorCode,
+    which: (flow: Pick<TcpFlow | TcpudpFlow, 'map' | 'openedAt'>) => boolean
+  ): void {
+    for (const flow of this.openFlows()) {
+      if (!which(flow)) continue
+      const { events } = flow
+      flow.reset(code)
+      events.reset(code)
+    }
   }
 
   /** A UDP conversation begins on this map. */
@@ -353,6 +373,8 @@ export abstract class Session {
 
   #onClose(link: Link, code: string): void {
     if (this.#link !== link) return
+    const close = this.#reader?.takeClose()
+    if (close) return this.#end(close.code, close.reason)
     this.#dropLink()
     this.#state = 'lost'
     const grace = this.deps.limits.resumeSeconds * 1000

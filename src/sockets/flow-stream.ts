@@ -38,7 +38,9 @@ const RESET_MESSAGES: Partial<Record<ErrorCode, string>> = {
   TOO_MANY_FLOWS: 'There are too many connections: close some, or try again later.',
   SESSION_EXPIRED: 'The other side was away for too long.',
   CONNECTION_LOST: 'The other side was away for too long.',
-  GOODBYE: 'The other side was stopped.'
+  GOODBYE: 'The other side was stopped.',
+  NOT_INVITED: 'The server does not let this computer in any more: ask its owner for an invite.',
+  INVITE_EXPIRED: 'The time of this invite is over: ask the owner of the server for a new one.'
 }
 
 /** Why a flow ended, as an error. */

@@ -56,6 +56,17 @@ export const RECORD = {
   GAME: 0x81
 } as const
 
+/** Optional fields of HELLO and WELCOME. */
+export const FIELD = {
+  /** In HELLO: sessions of the client that are over at its side. */
+  OVER: 0x00,
+  /** In WELCOME: how long the host has been running. */
+  UPTIME: 0x01
+} as const
+
+/** Sessions that a HELLO may name as over. */
+export const MAX_OVER = 32
+
 /** Protocols of port maps. */
 export const PROTO_CODE = { tcp: 1, udp: 2, tcpudp: 3 } as const
 

@@ -88,6 +88,19 @@ export function readMessage(message: Uint8Array, sink: FrameSink, over: () => bo
   return reader.at
 }
 
+/** The CLOSE that a message begins with; null when it begins with something else. */
+export function closeOf(message: Uint8Array): { code: ErrorCode; reason: string } | null {
+  try {
+    const reader = new Reader(message)
+    const body = reader.slice(reader.varint())
+    if (body.byte() !== FRAME.CLOSE) return null
+    return { code: closeCode(body.varint(), 'PROTOCOL_ERROR'), reason: printable(body.text(MAX_REASON)) }
+  } catch {
+    // The connection is over: nobody needs to know that it was not valid.
+    return null
+  }
+}
+
 function frame(type: number, body: (writer: Writer) => Writer): Uint8Array {
   const content = body(new Writer().byte(type)).take()
   return new Writer().varint(content.byteLength).bytes(content).take()

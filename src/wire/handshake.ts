@@ -3,8 +3,10 @@
  * bits and optional fields. SPEC.md, "Handshake".
  */
 import type { Proto } from '../proto.js'
-import { protocolError, type Reader, type Writer } from './bytes.js'
-import { KEY_BYTES, MAX_MAPS, PROTO_CODE, SESSION_ID_BYTES, VERSIONS } from './constants.js'
+import { protocolError, type Reader, varintSize, type Writer } from './bytes.js'
+import { FIELD, KEY_BYTES, MAX_MAPS, MAX_OVER, PROTO_CODE, SESSION_ID_BYTES, VERSIONS } from './constants.js'
+
+const KNOWN_FIELDS: ReadonlySet<number> = new Set(Object.values(FIELD))
 
 /** A range of protocol versions, both ends included. */
 export interface VersionRange {
@@ -45,6 +47,8 @@ export interface Hello extends Offer {
     readonly highest: number
     readonly flows: readonly FlowPosition[]
   } | null
+  /** Sessions of this client that are over at its side, perhaps of other servers; at most {@link MAX_OVER}. Left out: none. */
+  readonly over?: readonly Uint8Array[] | undefined
 }
 
 /** The server's first frame. */
@@ -55,6 +59,8 @@ export interface Welcome extends Offer {
   readonly maps: readonly WireMap[]
   /** Set when the session is resumed: the highest flow that the server has seen, and how far it has received each. */
   readonly resumed: { readonly highest: number; readonly flows: readonly FlowPosition[] } | null
+  /** How long this host has been running, ms; undefined when it does not say. */
+  readonly uptime?: number | undefined
 }
 
 /** The version that two sides speak: the highest that both know; null when there is none. */
@@ -71,6 +77,11 @@ export function writeHello(writer: Writer, hello: Hello): Writer {
     writer.byte(1).bytes(resume.session).varint(resume.highest)
     writePositions(writer, resume.flows)
   } else writer.byte(0)
+  const { over = [] } = hello
+  if (over.length > 0) {
+    writer.varint(FIELD.OVER).varint(over.length * SESSION_ID_BYTES)
+    for (const session of over) writer.bytes(session)
+  }
   return writer
 }
 
@@ -94,8 +105,9 @@ export function readHello(body: Reader): {
   const resume = readFlag(body)
     ? { session: body.bytes(SESSION_ID_BYTES), highest: body.varint(), flows: readPositions(body) }
     : null
-  skipFields(body)
-  return { versions, proof, hello: { versions, proof, datagramKey, features, resume } }
+  const field = readFields(body).get(FIELD.OVER)
+  const over = field && { over: readSessions(field) }
+  return { versions, proof, hello: { versions, proof, datagramKey, features, resume, ...over } }
 }
 
 export function writeWelcome(writer: Writer, welcome: Welcome): Writer {
@@ -107,6 +119,8 @@ export function writeWelcome(writer: Writer, welcome: Welcome): Writer {
     writer.byte(1).varint(resumed.highest)
     writePositions(writer, resumed.flows)
   } else writer.byte(0)
+  const { uptime } = welcome
+  if (uptime !== undefined) writer.varint(FIELD.UPTIME).varint(varintSize(uptime)).varint(uptime)
   return writer
 }
 
@@ -123,8 +137,9 @@ export function readWelcome(body: Reader): { versions: VersionRange; welcome: We
   const features = body.varint()
   const maps = readMaps(body)
   const resumed = readFlag(body) ? { highest: body.varint(), flows: readPositions(body) } : null
-  skipFields(body)
-  return { versions, welcome: { versions, session, host, datagramKey, features, maps, resumed } }
+  const field = readFields(body).get(FIELD.UPTIME)
+  const uptime = field && { uptime: field.varint() }
+  return { versions, welcome: { versions, session, host, datagramKey, features, maps, resumed, ...uptime } }
 }
 
 function readVersions(body: Reader): VersionRange {
@@ -180,10 +195,20 @@ function readPositions(body: Reader): FlowPosition[] {
   return flows
 }
 
-/** Skips the optional fields, up to the end of the frame: this version knows none. */
-function skipFields(body: Reader): void {
+function readSessions(field: Reader): Uint8Array[] {
+  if (field.left > MAX_OVER * SESSION_ID_BYTES) throw protocolError('too many sessions that are over')
+  const sessions: Uint8Array[] = []
+  while (field.left > 0) sessions.push(field.bytes(SESSION_ID_BYTES))
+  return sessions
+}
+
+/** The optional fields that this version knows, by type; the rest up to the end of the frame is skipped. */
+function readFields(body: Reader): Map<number, Reader> {
+  const fields = new Map<number, Reader>()
   while (body.left > 0) {
-    body.varint()
-    body.bytes(body.varint())
+    const type = body.varint()
+    const field = body.slice(body.varint())
+    if (KNOWN_FIELDS.has(type)) fields.set(type, field)
   }
+  return fields
 }

@@ -15,7 +15,7 @@ import { keyPairOf } from '../../src/identity/keys.js'
 import { Secret } from '../../src/identity/secret.js'
 import { decodeTicket } from '../../src/identity/ticket.js'
 import { HyperNat as Library, type ServerHandle } from '../../src/index.js'
-import { LIMITS } from '../../src/limits.js'
+import { LIMITS, type Limits } from '../../src/limits.js'
 import { silentLog } from '../../src/log/log.js'
 import { readOptionsFile } from '../../src/options/file.js'
 import { ClientSession } from '../../src/session/client-session.js'
@@ -74,9 +74,13 @@ async function owner(stage: Stage, entries: readonly object[], rules: object = {
 }
 
 /** In this process. */
-async function sharing(stage: Stage, what: Omit<Parameters<Library['share']>[0], 'secret'>) {
+async function sharing(
+  stage: Stage,
+  what: Omit<Parameters<Library['share']>[0], 'secret'>,
+  limits: Partial<Limits> = {}
+) {
   const { bootstrap } = await stage.testnet()
-  const node = await stage.use(new Library({ bootstrap }))
+  const node = await stage.use(new Library({ bootstrap, limits }))
   const events: DaemonEvent[] = []
   node.on('event', event => events.push(event))
   const shared: ServerHandle = await node.share({ secret: newSecret(), ...what })
@@ -192,6 +196,28 @@ staged('who is revoked is out within a second; others notice nothing', async sta
   const from = host.server.mark
   await host.server.says(/not invited: got no answer/, 20_000)
   assert.ok(!host.server.events.slice(from).some(({ event }) => event === 'connected'))
+})
+
+staged('who is revoked while away is told at the next contact', async stage => {
+  const target = await stage.use(listenTcpEcho())
+  const maps = [{ proto: 'tcp', port: target.port }] as const
+  const { shared, events } = await sharing(stage, { maps, private: true }, { deadMs: 2000 })
+  const { ticket } = shared.invite({ name: 'Anna' })
+  const guest = stage.start(['join', ticket, '-l', '0', '--json'], { name: 'guest' })
+  await guest.event('connected')
+  const socket = await connectTcp(await guest.localPort('tcp', target.port))
+  socket.write('hello')
+  await readSome(socket, 5)
+  const closed = new Promise(resolve => socket.on('error', resolve))
+  guest.kill('SIGSTOP')
+  await until(20_000, 'the guest is missed', () => events.some(one => one.event === 'disconnected'))
+  shared.revoke('Anna')
+  guest.kill('SIGCONT')
+  const since = performance.now()
+  assert.equal((await guest.event('waiting')).code, 'NOT_INVITED')
+  await within(10_000, closed, () => 'the end of a connection')
+  stage.t.diagnostic(`told after ${(performance.now() - since).toFixed()} ms`)
+  assert.ok(guest.events.some(one => one.event === 'disconnected'))
 })
 
 staged('an invite for some maps shows and opens no others', async stage => {

@@ -51,7 +51,8 @@ staged(
     const keys = freshKeys()
     const first = await stage.use(intrude(publicKey, bootstrap, keys))
     const resume = { session: Buffer.from(first.welcome.session), highest: 0, flows: [] }
-    const thief = await stage.use(intrude(publicKey, bootstrap, freshKeys(), { resume }))
+    const over = [first.welcome.session]
+    const thief = await stage.use(intrude(publicKey, bootstrap, freshKeys(), { resume, over }))
     assert.equal(thief.welcome.resumed, null)
     assert.notDeepEqual(Buffer.from(thief.welcome.session), resume.session)
     // The control: under its own key it goes on.
@@ -61,6 +62,9 @@ staged(
       Buffer.from(welcome.datagramKey).toString('hex')
     )
     assert.equal(new Set(sealing).size, 3)
+    // Nor does another key end it, though its own does.
+    const later = await stage.use(intrude(publicKey, bootstrap, keys, { resume, over }))
+    assert.equal(later.welcome.resumed, null)
   }
 )
 

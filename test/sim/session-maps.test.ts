@@ -86,7 +86,7 @@ for (const proto of ['tcp', 'tcpudp'] as const) {
       return peer
     })
     assert.ok(world.pass(5000, () => here.every(peer => peer.read > 50_000)))
-    server.session.resetFlows(7, 'MAP_NOT_SHARED')
+    server.session.resetMap(7, 'MAP_NOT_SHARED')
     const [kept, gone] = here
     world.pass(60_000, () => kept!.closed && gone!.resetBy !== null)
     assert.equal(gone!.resetBy, 'MAP_NOT_SHARED')

@@ -65,6 +65,15 @@ test('a connection that is dropped while frames wait leaves nothing behind, and 
   for (const end of ends) assert.equal(end.read, 3000)
 })
 
+test('a CLOSE that waits behind frames ends the session, though its connection is gone', () => {
+  const { world, server, client, say } = stage({ framesPerSecond: 10, openFrames: 0 })
+  say(openFrame(1, 1, 0))
+  for (let i = 0; i < 400; i++) say(resetFrame(1, 'FLOW_RESET'))
+  client.session!.close('GOODBYE', 'The client was stopped.')
+  world.pass(1000)
+  assert.deepEqual(server.told, ['up', 'ended GOODBYE'])
+})
+
 test('a guest that is held to its frames is not taken for dead', () => {
   const { world, server, client, say } = stage({ framesPerSecond: 10, openFrames: 0 })
   say(openFrame(1, 1, 0))

@@ -31,22 +31,23 @@ export function freshKeys(): KeyPair {
  * @param publicKey what it claims to know
  * @param what.dial the key to dial, if not the one that comes from it
  * @param what.resume a session to ask for
+ * @param what.over sessions that it calls over
  */
 export async function intrude(
   publicKey: Uint8Array,
   bootstrap: readonly string[],
   keyPair: KeyPair,
-  what: { dial?: Uint8Array; resume?: Hello['resume'] } = {}
+  what: { dial?: Uint8Array; resume?: Hello['resume']; over?: Hello['over'] } = {}
 ): Promise<Intruder> {
   const node = new Node({ bootstrap }, LIMITS, silentLog)
   const datagramKey = Buffer.alloc(32, 1)
-  const { dial = childPublicKey(publicKey), resume = null } = what
+  const { dial = childPublicKey(publicKey), resume = null, over } = what
   const greeted = new Promise<{ link: StreamLink; welcome: Welcome }>((resolve, reject) => {
     node.dial(dial, keyPair, link => {
       if (link instanceof HyperNatError) return reject(link)
       clientHandshake(
         { link, sharedKey: publicKey, clock: systemClock, timeoutMs: 5000 },
-        { datagramKey, resume },
+        { datagramKey, resume, over },
         welcome => (welcome instanceof HyperNatError ? reject(welcome) : resolve({ link, welcome }))
       )
     })

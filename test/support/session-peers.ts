@@ -70,13 +70,18 @@ export class TestServer {
     readonly limits: Limits,
     /** Its id among the hosts of the key. */
     readonly host: Uint8Array = b4a.alloc(32, 4)
-  ) {}
+  ) {
+    this.startedAt = world.clock.now()
+  }
 
   /** What waits for or from its guests. */
   readonly memory = new Budget(Number.POSITIVE_INFINITY)
 
   /** The feature bits in its WELCOME. */
   features = FEATURES
+
+  /** When it was started, by the clock of its world. */
+  readonly startedAt: number
 
   /** The one session there is. */
   get session(): ServerSession {
@@ -99,6 +104,10 @@ export class TestServer {
 
   /** As {@link Server} does. */
   #onHello(link: Link, hello: Hello): void {
+    for (const id of hello.over ?? []) {
+      const over = this.sessions.get(b4a.toString(id, 'hex'))
+      if (over && b4a.equals(over.key, link.remoteKey)) over.session.close('SESSION_EXPIRED')
+    }
     const known = hello.resume && this.sessions.get(b4a.toString(hello.resume.session, 'hex'))
     const resumed = known && b4a.equals(known.key, link.remoteKey) ? known.session : null
     const session = resumed ?? this.#admit(link)
@@ -110,7 +119,8 @@ export class TestServer {
       host: this.host,
       datagramKey: sendKey,
       maps: MAPS,
-      resumed: resumed ? { highest: resumed.highest, flows: resumed.positions() } : null
+      resumed: resumed ? { highest: resumed.highest, flows: resumed.positions() } : null,
+      uptime: this.world.clock.now() - this.startedAt
     })
     say(link, frame)
     session.attach({

@@ -69,6 +69,8 @@ export interface Welcomed {
   readonly sendKey: Uint8Array
   /** The session that was asked for. */
   readonly asked: ClientSession | null
+  /** The sessions that were named as over. */
+  readonly over: readonly Uint8Array[]
 }
 
 export interface DiallerEvents {
@@ -76,6 +78,8 @@ export interface DiallerEvents {
   opened(): boolean
   /** The session to ask for, now that the connection is open; null for a new one. */
   resume(): ClientSession | null
+  /** The sessions to name as over. */
+  over(): readonly Uint8Array[]
   welcomed(welcomed: Welcomed): void
   /** There is no connection, or no welcome. */
   failed(err: HyperNatError): void
@@ -176,17 +180,18 @@ export class Dialler {
     const sendKey = random(KEY_BYTES)
     const asked = this.#events.resume()
     const resume = asked ? { session: asked.id, highest: asked.highest, flows: asked.positions() } : null
+    const over = this.#events.over()
     asked?.keepFor(limits.greetingMs)
     this.#greeting = true
     const giveUp = clientHandshake(
       { link, sharedKey: publicKey, clock, timeoutMs: limits.greetingMs },
-      { datagramKey: sendKey, resume },
+      { datagramKey: sendKey, resume, over },
       result => {
         const stopped = this.#giveUp !== giveUp
         this.#greeting = false
         if (!stopped) this.#giveUp = null
         if (!(result instanceof HyperNatError)) {
-          this.#events.welcomed({ key: this.#key, link, welcome: result, sendKey, asked })
+          this.#events.welcomed({ key: this.#key, link, welcome: result, sendKey, asked, over })
         } else if (stopped) return
         // A server says why it ends a connection; a relay that turns one away cannot.
         else if (result.code === 'CONNECTION_LOST' && link.path === 'relayed') this.#fail(RELAY_FAILED)

@@ -1,48 +1,47 @@
 /**
- * How hosts stand: which of several is the one for new flows, and which is dead. Pure; times in milliseconds, by the session's
- * clock.
+ * How hosts stand: which of several is the one for new flows, and which was started again. Pure; times in milliseconds, by the
+ * session's clock.
  */
 import type { Limits } from '../../limits.js'
-import type { LastReceived } from '../../session/path-monitor.js'
 
 /** What is known of a host that a session leads to. */
 export interface HostHealth {
   /** Whether a connection carries the session now. */
   readonly connected: boolean
-  readonly heard: LastReceived
+  /** When something was last received from it. */
+  readonly heard: number
   /** Smoothed round trip, or null before the first answer. */
   readonly rtt: number | null
-  /** When it was welcomed for the first time. */
-  readonly firstWelcomeAt: number
+  /** When its process was started; minus infinity when it did not say. */
+  readonly startedAt: number
 }
 
 type HostHealthLimits = Pick<
   Limits,
-  'silentMs' | 'deadMs' | 'unsteadyMs' | 'hostBetterMs' | 'hostBetterShare' | 'hostDwellMs'
+  'silentMs' | 'unsteadyMs' | 'hostBetterMs' | 'hostBetterShare' | 'hostDwellMs'
 >
 
 /** Whether a host was heard a moment ago. */
 export function answers(host: HostHealth, now: number, limits: Pick<Limits, 'unsteadyMs'>): boolean {
-  return host.connected && now - host.heard.at < limits.unsteadyMs
+  return host.connected && now - host.heard < limits.unsteadyMs
 }
 
 /**
- * Whether a host is to be taken as dead: silent while another one answers. One that answered all the while shows at once that
- * our own path is not the cause; so does one met since, which has taken its place. When it was our path, all were silent; then
- * those that are back first wait for the others, which may need longer for a new path.
+ * The hosts that were started again, as others: a process that was killed does not say so, and its sessions would wait for it as
+ * they do for one whose path is away. Hosts that answer now and were started after one fell silent have taken its place, unless
+ * more are silent than that: then it is not known whose.
  */
-export function isDead(
-  host: HostHealth,
-  others: readonly HostHealth[],
+export function replaced<H extends HostHealth>(
+  hosts: readonly H[],
   now: number,
-  limits: HostHealthLimits
-): boolean {
-  if (now - host.heard.at < limits.silentMs) return false
-  return others.some(other => {
-    if (!answers(other, now, limits)) return false
-    const { steadySince } = other.heard
-    if (other.firstWelcomeAt > host.heard.at || now - steadySince >= limits.deadMs) return true
-    return steadySince < host.heard.at + limits.unsteadyMs
+  limits: Pick<Limits, 'silentMs' | 'unsteadyMs'>
+): H[] {
+  const answering = hosts.filter(host => answers(host, now, limits))
+  const away = hosts.length - answering.length
+  return hosts.filter(host => {
+    if (now - host.heard < limits.silentMs) return false
+    const since = answering.filter(({ startedAt }) => startedAt > host.heard)
+    return since.length >= away
   })
 }
 

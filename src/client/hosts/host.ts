@@ -8,7 +8,8 @@
  *       |     WELCOME       connection gone, silent   | | WELCOME: resumed  | WELCOME
  *       +------------> UP                             v |                   |
  *                                                   WAITING ------------> AWAY: dialled now and then, at last forgotten
- *                                                             dead, its time is over
+ *                                     its time is over, it was started again,
+ *                                     it lets us in no longer
  */
 import b4a from 'b4a'
 import type { ErrorCode } from '../../errors.js'
@@ -16,7 +17,6 @@ import type { ConnectionInfo, DaemonEvent, PathKind, SharedMapInfo } from '../..
 import { encodeKey, shortKey } from '../../identity/encoding.js'
 import { nameOfHost } from '../../identity/host-name.js'
 import { ClientSession } from '../../session/client-session.js'
-import type { LastReceived } from '../../session/path-monitor.js'
 import type { Resources } from '../../sockets/resources.js'
 import type { Activity } from '../../util/activity.js'
 import type { WireMap } from '../../wire/handshake.js'
@@ -51,6 +51,8 @@ export interface HostEvents {
   silent(host: Host, ms: number): void
   /** The session is over; `wasUp` unless its connection was gone before. */
   ended(host: Host, code: ErrorCode, reason: string, wasUp: boolean): void
+  /** A session with it is over, whichever side has ended it. */
+  over(host: Host, session: Uint8Array): void
   /** It shares other port maps now. */
   shares(host: Host): void
   /** A UDP payload came, for the host's number of a map. The view is valid during the call only. */
@@ -68,8 +70,8 @@ export class Host implements HostHealth {
   dialAt: number
   /** When it was up last, ms; while it never was, when the topic named it last. */
   seenAt: number
-  /** When it was welcomed for the first time, ms. */
-  firstWelcomeAt = Number.POSITIVE_INFINITY
+  /** When its process was started, ms, by our clock; minus infinity when it did not say. */
+  startedAt = Number.NEGATIVE_INFINITY
   /** The key by which it was reached last: its own, or the one that all hosts share. */
   dialled: Uint8Array
   readonly #deps: HostDeps
@@ -117,10 +119,8 @@ export class Host implements HostHealth {
     return this.session?.state === 'up'
   }
 
-  get heard(): LastReceived {
-    return (
-      this.session?.lastReceived ?? { at: Number.NEGATIVE_INFINITY, steadySince: Number.POSITIVE_INFINITY }
-    )
+  get heard(): number {
+    return this.session?.lastReceived ?? Number.NEGATIVE_INFINITY
   }
 
   get rtt(): number | null {
@@ -168,7 +168,7 @@ export class Host implements HostHealth {
   /** A welcome to this host: its session goes on, or a new one begins. */
   take({ key, link, welcome, sendKey }: Welcomed): void {
     const now = this.#deps.clock.now()
-    if (!this.proven) this.firstWelcomeAt = now
+    if (!this.proven && welcome.uptime !== undefined) this.startedAt = now - welcome.uptime
     this.#name = nameOfHost(welcome.host)
     this.dialled = key
     this.#wait = 0
@@ -210,7 +210,7 @@ export class Host implements HostHealth {
     this.session = null
     // Its connection may not have been missed yet.
     if (session.state === 'up') this.#emitDisconnected(code)
-    session.close('SESSION_EXPIRED')
+    session.close(code === 'CONNECTION_LOST' ? 'SESSION_EXPIRED' : code)
   }
 
   /** Says goodbye. */
@@ -237,6 +237,7 @@ export class Host implements HostHealth {
         },
         ended: (code, reason, wasUp) => {
           this.#deps.tally(session)
+          this.#events.over(this, session.id)
           usage.leave()
           if (this.session !== session) return
           this.session = null

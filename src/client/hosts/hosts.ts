@@ -18,8 +18,17 @@ import { ConnectionStatus } from './connection-status.js'
 import { DialSchedule } from './dial-schedule.js'
 import { Dialler, type Welcomed } from './dialler.js'
 import { Host, type HostDeps, type HostEvents, type WantedMaps } from './host.js'
-import { HostSelector, isDead } from './host-health.js'
+import { HostSelector, replaced } from './host-health.js'
+import { OverSessions } from './over-sessions.js'
 import { TopicLookup } from './topic-lookup.js'
+
+/** What a host says that does not let us in, and so has no session of ours any more. */
+const NO_SESSION: ReadonlySet<ErrorCode> = new Set([
+  'NOT_INVITED',
+  'INVITE_EXPIRED',
+  'TOO_MANY_DEVICES',
+  'TOO_MANY_SESSIONS'
+])
 
 export interface HostsDeps extends HostDeps {
   readonly log: Log
@@ -48,11 +57,12 @@ export class Hosts {
   readonly #status: ConnectionStatus
   readonly #topicLookup: TopicLookup
   readonly #schedule: DialSchedule
+  readonly #over = new OverSessions()
   #wanted: WantedMaps = []
   #anySince = 0
   /** A connection is being opened beside one that works, which goes through a relay by TCP. */
   #leavingTcp = false
-  #dropDeadTimer: Timer | null = null
+  #reviewTimer: Timer | null = null
   #unwatch: (() => void) | null = null
   #closed = false
 
@@ -83,7 +93,7 @@ export class Hosts {
       hosts: () => [...this.#hosts.values()],
       // Any host may answer the dial of the shared key: others wait for that a little.
       held: () => this.#any.busy && this.#now - this.#anySince < limits.hostHoldMs,
-      full: () => this.live.length >= limits.hosts,
+      full: () => this.connected.length >= limits.hosts,
       forget: host => this.#forget(host)
     })
     this.key = childPublicKey(deps.publicKey)
@@ -96,6 +106,7 @@ export class Hosts {
         return false
       },
       resume: () => this.#lone()?.session ?? null,
+      over: () => this.#over.of(null),
       welcomed: welcomed => {
         this.#leavingTcp = false
         this.#onWelcomed(null, welcomed)
@@ -117,7 +128,7 @@ export class Hosts {
     this.#closed = true
     this.#unwatch?.()
     this.#schedule.close()
-    this.#dropDeadTimer?.cancel()
+    this.#reviewTimer?.cancel()
     this.#topicLookup.close()
     this.#status.stop()
     this.#any.close()
@@ -195,7 +206,7 @@ export class Hosts {
 
   /** Whether there are as many sessions as there may be, with those that others are about to give. */
   #full(): boolean {
-    const taken = [...this.#hosts.values()].filter(host => host.session || host.dialler.greeting)
+    const taken = [...this.#hosts.values()].filter(host => host.connected || host.dialler.greeting)
     return taken.length >= this.#deps.limits.hosts
   }
 
@@ -277,7 +288,7 @@ export class Hosts {
 
   readonly #hostEvents: HostEvents = {
     // The one whose place it takes goes first: so events tell of it in the order in which people think of it.
-    taken: () => this.#dropDead(),
+    taken: () => this.#reviewSilent(),
     up: host => this.#onUp(host),
     lost: host => this.#onTrouble(host),
     silent: (host, ms) => {
@@ -286,6 +297,7 @@ export class Hosts {
       this.#onTrouble(host)
     },
     ended: (host, code, reason, wasUp) => this.#onEnded(host, code, reason, wasUp),
+    over: (host, session) => this.#over.add(host.key, session),
     shares: () => this.#events.up(),
     udp: (host, flow, payload, map) => this.#events.udp(host, flow, payload, map)
   }
@@ -301,9 +313,11 @@ export class Hosts {
         return false
       },
       resume: () => host.session,
+      over: () => this.#over.of(host.key),
       welcomed: welcomed => this.#onWelcomed(host, welcomed),
       failed: err => {
-        this.#schedule.later(host, host.nextWait())
+        if (host.session && NO_SESSION.has(err.code)) this.#giveUp(host, err.code)
+        else this.#schedule.later(host, host.nextWait())
         // Of a lone one the dial of any host tells.
         if (host.session && this.live.length > 1) this.#onFailure(err)
       }
@@ -328,6 +342,7 @@ export class Hosts {
   #forget(host: Host): void {
     host.close()
     this.#hosts.delete(hex(host.key))
+    this.#over.forget(host.key)
   }
 
   /** Forgets a host, and that it was found, for a while. */
@@ -342,7 +357,7 @@ export class Hosts {
   /** @param from whose key was dialled; null for the key that all share */
   #onWelcomed(from: Host | null, welcomed: Welcomed): void {
     const { publicKey, limits, log } = this.#deps
-    const { link, welcome, asked } = welcomed
+    const { link, welcome, asked, over } = welcomed
     const key = childPublicKey(publicKey, hostName(welcome.host))
     if (from && !b4a.equals(key, from.key)) {
       // It holds the key that was dialled, but that is no host's.
@@ -350,22 +365,23 @@ export class Hosts {
       link.destroy()
       return this.#rest(from)
     }
+    this.#over.told(key, over)
     const known = from ?? this.#hosts.get(hex(key))
     if (welcome.resumed && (!known?.session || known.session !== asked)) {
       // Its time ran out while the server was answering.
-      link.destroy()
+      reject(link, 'SESSION_EXPIRED', '')
       if (from) this.#schedule.later(from, from.nextWait())
       this.#dialAnyLater()
       return this.#onFailure(new HyperNatError('SESSION_EXPIRED', 'The session ended before it came back.'))
     }
     if (known?.session && known.session !== asked) {
       // Reached twice; what it has of ours must not be lost.
-      reject(link, 'GOODBYE', '')
+      this.#decline(key, welcomed)
       if (!known.answers) this.#schedule.later(known, 0)
       return
     }
-    if (!known?.session && this.live.length >= limits.hosts) {
-      reject(link, 'GOODBYE', '')
+    if (!known?.session && this.connected.length >= limits.hosts) {
+      this.#decline(key, welcomed)
       if (from) this.#schedule.later(from, from.nextWait())
       return
     }
@@ -374,7 +390,20 @@ export class Hosts {
     if (out) this.#forget(out)
     this.#ignored.delete(hex(key))
     const host = known ?? this.#add(key)
+    if (!host.session && this.live.length >= 2 * limits.hosts) this.#giveUpLongestAway()
     host.take(welcomed)
+  }
+
+  /** Does not take the session that a host has begun. */
+  #decline(key: Uint8Array, { link, welcome }: Welcomed): void {
+    if (!welcome.resumed) this.#over.add(key, b4a.from(welcome.session))
+    reject(link, 'GOODBYE', '')
+  }
+
+  /** One that waits for its host makes room for one that answers. */
+  #giveUpLongestAway(): void {
+    const away = this.live.filter(host => !host.connected).sort((a, b) => a.heard - b.heard)
+    if (away[0]) this.#giveUp(away[0], 'CONNECTION_LOST')
   }
 
   #onUp(host: Host): void {
@@ -391,7 +420,7 @@ export class Hosts {
   #onTrouble(host: Host): void {
     if (this.#closed || host.session === null) return
     if (!this.#someConnected()) this.#status.begin()
-    this.#dropDead()
+    this.#reviewSilent()
     if (host.session === null) return
     if (this.#lone() === host) this.#dialAny()
     else this.#schedule.later(host, 0)
@@ -409,22 +438,31 @@ export class Hosts {
     if (wasUp) this.#onFailure(new HyperNatError(code, reason || `The session ended (${code}).`))
   }
 
-  /** Gives up the hosts that are dead: while others answer, nobody has to wait for them. */
-  #dropDead(): void {
-    this.#dropDeadTimer?.cancel()
+  /**
+   * Gives up the hosts that were started again: nobody has to wait for them. The others may come back; but while one answers,
+   * what was opened after one fell silent, and before that was noticed, does not wait for it.
+   */
+  #reviewSilent(): void {
+    this.#reviewTimer?.cancel()
     const { clock, limits, log } = this.#deps
-    for (const host of this.live) {
-      const others = this.live.filter(other => other !== host)
-      if (!isDead(host, others, this.#now, limits)) continue
-      log.info({ host: host.name }, 'a host is silent while others answer: it is given up')
-      host.giveUp('CONNECTION_LOST')
-      host.seenAt = this.#now
-      this.#schedule.later(host, host.nextWait())
-      this.#topicLookup.soon()
+    for (const host of replaced(this.live, this.#now, limits)) {
+      log.info({ host: host.name }, 'another host was started in place of a silent one, which is given up')
+      this.#giveUp(host, 'CONNECTION_LOST')
     }
     const live = this.live
     if (live.length < 2 || live.every(host => host.answers)) return
-    this.#dropDeadTimer = clock.after(limits.pingUrgentMs, () => this.#dropDead())
+    if (this.#someAnswer()) {
+      for (const { session, heard } of live) if (this.#now - heard >= limits.silentMs) session!.resetUnheard()
+    }
+    this.#reviewTimer = clock.after(limits.pingUrgentMs, () => this.#reviewSilent())
+  }
+
+  /** Ends the session with a host, which is dialled again. */
+  #giveUp(host: Host, code: ErrorCode): void {
+    host.giveUp(code)
+    host.seenAt = this.#now
+    this.#schedule.later(host, host.nextWait())
+    this.#topicLookup.soon()
   }
 
   /** What the topic names. */

@@ -8,7 +8,7 @@ export function describe(options: Options): string[] {
 
 function line(entry: Entry): string {
   const name = entry.name === undefined ? '' : ` "${entry.name}"`
-  const features = ['playerAddresses', 'proxyProtocol', 'duplicate'] as const
+  const features = ['playerAddresses', 'proxyProtocol', 'duplicate', 'failover'] as const
   const having = features.filter(feature => feature in entry).map(feature => ` ${feature}`)
   const map = `${entry.path}: ${entry.mode} ${entry.proto} ${entry.port}`
   return entry.mode === 'server'

@@ -41,7 +41,7 @@ const VALID: Record<string, string[]> = {
     'schema[0]: server udp 1 at localhost playerAddresses duplicate',
     'schema[1]: server udp 2 at 127.0.0.1',
     'schema[2]: client tcp 1 from 127.0.0.1 9 of EPkmaN7v..',
-    'schema[2]: client udp 1 from 127.0.0.1 9 of EPkmaN7v.. duplicate'
+    'schema[2]: client udp 1 from 127.0.0.1 9 of EPkmaN7v.. duplicate failover'
   ],
   'guests.json': [
     'schema[0]: server tcp 25565 at 127.0.0.1 "My game"',

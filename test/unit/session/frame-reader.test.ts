@@ -110,3 +110,26 @@ test('a frame that closes the reader: nothing is given back twice', () => {
   assert.equal(place.read, 100 + 50 + 10)
   assert.equal(rateLimiter.unread.used, 0)
 })
+
+test('a CLOSE that waits is found when its connection is over', () => {
+  const close = closeFrame('GOODBYE', 'bye')
+  const waiting = setUp().reader()
+  waiting.add(frames(150))
+  assert.equal(waiting.takeClose(), null)
+  waiting.add(frames(1))
+  waiting.add(close)
+  assert.deepEqual(waiting.takeClose(), { code: 'GOODBYE', reason: 'bye' })
+
+  // Nor is one lost for which there is no room.
+  const full = setUp(300).reader()
+  full.add(frames(150))
+  assert.equal(full.add(frames(5)), true)
+  assert.equal(full.add(close), false)
+  assert.deepEqual(full.takeClose(), { code: 'GOODBYE', reason: 'bye' })
+
+  // One that is malformed is none.
+  const odd = setUp().reader()
+  odd.add(frames(150))
+  odd.add(close.subarray(0, close.length - 1))
+  assert.equal(odd.takeClose(), null)
+})

@@ -160,6 +160,9 @@ const REFUSED: readonly [string, string][] = [
   ['a range of versions from high to low', framed(`01${'0201'}${'11'.repeat(64)}0100`)],
   ['a later version without a proof', framed(`01${'0202'}${'11'.repeat(31)}`)],
   ['an optional field longer than its frame', framed(`${HELLO_START}00${'090201'}`)],
+  ['a session that is over and cut short', framed(`${HELLO_START}00${'0008'}${'44'.repeat(8)}`)],
+  ['33 sessions that are over', framed(`${HELLO_START}00${'009004'}${'44'.repeat(33 * 16)}`)],
+  ['an uptime that is cut short', framed(`${WELCOME_START}0000${'0101ac'}`)],
   ['a flag of 2', framed(`${HELLO_START}02`)],
   ['a map of protocol 0', framed(`${WELCOME_START}0101005000`)],
   ['a map of port 0', framed(`${WELCOME_START}0101010000`)],
@@ -213,6 +216,17 @@ test('of a later version, features are read and optional fields skipped', () => 
   for (const bytes of [start, welcomed]) {
     assert.throws(() => calls(b4a.from(framed(`${bytes}090368`), 'hex')), isProtocolError)
   }
+})
+
+test('HELLO names sessions that are over, and WELCOME how long the host has been running', () => {
+  const over = ['44', '55'].map(byte => b4a.from(byte.repeat(16), 'hex'))
+  const frame = helloFrame({ ...hello, over })
+  assert.equal(b4a.toString(frame, 'hex').slice(-68), `0020${'44'.repeat(16)}${'55'.repeat(16)}`)
+  assert.deepEqual(calls(frame), [['hello', ONE, KEY_1, { ...hello, over }]])
+  assert.equal(helloFrame({ ...hello, over: [] }).byteLength, helloFrame(hello).byteLength)
+  const told = { ...welcome, uptime: 300 }
+  assert.equal(b4a.toString(welcomeFrame(told), 'hex').slice(-8), '0102ac02')
+  assert.deepEqual(calls(welcomeFrame(told)), [['welcome', ONE, told]])
 })
 
 test('versions that do not overlap: the proof is read, the rest is not', () => {

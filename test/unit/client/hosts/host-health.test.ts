@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { answers, type HostHealth, HostSelector, isDead } from '../../../../src/client/hosts/host-health.js'
+import { answers, type HostHealth, HostSelector, replaced } from '../../../../src/client/hosts/host-health.js'
 import { LIMITS } from '../../../../src/limits.js'
-import { PathMonitor } from '../../../../src/session/path-monitor.js'
-import { World } from '../../../support/session-peers.js'
 
 interface TestHost extends HostHealth {
   name: string
   rtt: number | null
   connected: boolean
+  heard: number
 }
 
-function host(name: string, rtt: number | null, at = 0, steadySince = 0): TestHost {
-  return { name, rtt, connected: true, heard: { at, steadySince }, firstWelcomeAt: 0 }
+function host(name: string, rtt: number | null, heard = 0): TestHost {
+  return { name, rtt, connected: true, heard, startedAt: 0 }
 }
 
 // --- the choice ---
@@ -28,7 +27,7 @@ test('who answered first gives way at once to a better one, which then stays for
   const choice = new HostSelector<TestHost>(LIMITS)
   const [a, b] = [host('a', 80), host('b', 20)]
   const at = (now: number) => {
-    for (const one of [a, b]) Object.assign(one.heard, { at: now })
+    for (const one of [a, b]) one.heard = now
     return choice.pick([a, b], now)?.name
   }
   assert.equal(choice.pick([a], 0)?.name, 'a')
@@ -58,10 +57,10 @@ test('a host that does not answer gives way whatever its round trip, and gets ba
   const choice = new HostSelector<TestHost>(LIMITS)
   const [a, b] = [host('a', 10), host('b', 90)]
   assert.equal(choice.pick([a, b], 0)?.name, 'a')
-  Object.assign(b.heard, { at: LIMITS.unsteadyMs })
+  b.heard = LIMITS.unsteadyMs
   assert.equal(choice.pick([a, b], LIMITS.unsteadyMs - 1)?.name, 'a')
   assert.equal(choice.pick([a, b], LIMITS.unsteadyMs)?.name, 'b')
-  Object.assign(a.heard, { at: LIMITS.unsteadyMs })
+  a.heard = LIMITS.unsteadyMs
   assert.equal(choice.pick([a, b], LIMITS.unsteadyMs + 1)?.name, 'b')
 })
 
@@ -72,122 +71,47 @@ test('of hosts that are all silent, one with a connection is preferred', () => {
   assert.equal(choice.pick([a, b], 60_000)?.name, 'b')
 })
 
-// --- who is dead, by pulses on a virtual clock ---
+// --- who was started again ---
 
-/** Hosts whose pings are answered, as long as neither the host nor our own path is cut. */
-class Scene {
-  readonly world = new World(1)
-  readonly cut = new Set<string>()
-  readonly #hosts = new Map<string, { monitor: PathMonitor; connected: boolean; firstWelcomeAt: number }>()
-  away = false
-
-  /** @param phase when its pings begin, ms: pulses of several sessions do not beat together */
-  add(name: string, phase = 0): void {
-    this.world.pass(phase)
-    const { clock } = this.world
-    const monitor: PathMonitor = new PathMonitor(clock, LIMITS, {
-      answered: () => {},
-      ping: id => {
-        const answered = (): void => {
-          if (this.away || this.cut.has(name)) return
-          monitor.received()
-          monitor.pong(id)
-        }
-        if (!this.away && !this.cut.has(name)) clock.after(40, answered)
-      },
-      silent: () => {}
-    })
-    this.#hosts.set(name, { monitor, connected: true, firstWelcomeAt: clock.now() })
-    monitor.start()
-  }
-
-  standing(name: string): HostHealth {
-    const { monitor, connected, firstWelcomeAt } = this.#hosts.get(name)!
-    return { connected, heard: monitor.lastReceived, rtt: 40, firstWelcomeAt }
-  }
-
-  /** Those that are dead now. */
-  dead(): string[] {
-    const names = [...this.#hosts.keys()]
-    return names.filter(name =>
-      isDead(
-        this.standing(name),
-        names.filter(other => other !== name).map(other => this.standing(other)),
-        this.world.clock.now(),
-        LIMITS
-      )
-    )
-  }
-
-  /** Lets time pass until somebody is dead, looking every 50 ms. @returns how long it took, ms */
-  untilDead(max: number): number | null {
-    for (let ms = 0; ms <= max; ms += 50) {
-      if (this.dead().length > 0) return ms
-      this.world.pass(50)
-    }
-    return null
-  }
+/** The names of those that were, at 60 s; each host is heard until a time and was started at one. */
+function replacedAt60(hosts: Readonly<Record<string, { heard: number; startedAt: number }>>): string[] {
+  const all = Object.entries(hosts).map(([name, times]) => ({ ...host(name, 10), ...times }))
+  return replaced(all, 60_000, LIMITS).map(({ name }) => name)
 }
 
-test('a host that is silent while another answers is dead within 4 s', () => {
-  const scene = new Scene()
-  scene.add('a')
-  scene.add('b', 300)
-  scene.world.pass(20_000)
-  assert.deepEqual(scene.dead(), [])
-  scene.cut.add('a')
-  const ms = scene.untilDead(60_000)
-  assert.deepEqual(scene.dead(), ['a'])
-  assert.ok(ms !== null && ms >= 2000 && ms <= 4000, `${ms} ms`)
+const NOW = 60_000
+
+test('a host that is silent waits, however long, whether others answer or not', () => {
+  const old = { heard: NOW, startedAt: 0 }
+  for (const heard of [NOW - LIMITS.silentMs, 10_000, 0]) {
+    assert.deepEqual(replacedAt60({ a: { heard, startedAt: 0 } }), [])
+    assert.deepEqual(replacedAt60({ a: { heard, startedAt: 0 }, b: old, c: old }), [])
+    assert.deepEqual(replacedAt60({ a: { heard, startedAt: 0 }, b: { heard, startedAt: 0 } }), [])
+  }
 })
 
-test('a lone host is never dead, however long it is silent', () => {
-  const scene = new Scene()
-  scene.add('a')
-  scene.cut.add('a')
-  assert.equal(scene.untilDead(120_000), null)
+test('a host that was started since one fell silent has taken its place', () => {
+  const fresh = { heard: NOW, startedAt: NOW - 1000 }
+  const silent = { heard: NOW - LIMITS.silentMs, startedAt: 0 }
+  assert.deepEqual(replacedAt60({ a: silent, b: fresh }), ['a'])
+  assert.deepEqual(replacedAt60({ a: silent, b: fresh, c: { heard: NOW, startedAt: 0 } }), ['a'])
+  assert.deepEqual(
+    replacedAt60({ a: { ...silent, heard: silent.heard + 1 }, b: fresh }),
+    [],
+    'a little later'
+  )
+  assert.deepEqual(replacedAt60({ a: silent, b: { ...fresh, startedAt: silent.heard } }), [], 'before')
 })
 
-for (const awayMs of [1000, 2000, 2500, 3000, 3500, 4500, 10_000, 60_000]) {
-  test(`when our own path is away for ${awayMs} ms, nobody is dead`, () => {
-    for (let phase = 0; phase < 1000; phase += 90) {
-      const scene = new Scene()
-      scene.add('a')
-      scene.add('b', phase)
-      scene.add('c', 450)
-      scene.world.pass(10_000 + phase / 2)
-      scene.away = true
-      assert.equal(scene.untilDead(awayMs), null, `phase ${phase}`)
-      scene.away = false
-      assert.equal(scene.untilDead(30_000), null, `phase ${phase}, afterwards`)
-    }
-  })
-}
-
-test('a host that does not come back with the others gets time to find a new path, and is dead then', () => {
-  const scene = new Scene()
-  scene.add('a')
-  scene.add('b', 300)
-  scene.world.pass(10_000)
-  scene.away = true
-  scene.world.pass(10_000)
-  scene.away = false
-  scene.cut.add('a')
-  const ms = scene.untilDead(60_000)
-  assert.ok(ms !== null && ms >= LIMITS.deadMs && ms <= LIMITS.deadMs + 1000, `${ms} ms`)
-})
-
-test('a host that is met while the only other one is silent has taken its place', () => {
-  const scene = new Scene()
-  scene.add('a')
-  scene.world.pass(10_000)
-  scene.cut.add('a')
-  scene.world.pass(1000)
-  scene.add('a, started again')
-  assert.deepEqual(scene.dead(), [])
-  const ms = scene.untilDead(10_000)
-  assert.ok(ms !== null && ms <= 3000, `${ms} ms`)
-  assert.deepEqual(scene.dead(), ['a'])
+test('of two silent hosts with one new one nobody is given up: either may come back', () => {
+  const fresh = { heard: NOW, startedAt: NOW - 1000 }
+  const silent = { heard: NOW - 5000, startedAt: 0 }
+  assert.deepEqual(replacedAt60({ a: silent, b: silent, c: fresh }), [])
+  assert.deepEqual(
+    replacedAt60({ a: silent, b: { ...silent, heard: NOW - LIMITS.unsteadyMs }, c: fresh }),
+    []
+  )
+  assert.deepEqual(replacedAt60({ a: silent, b: silent, c: fresh, d: fresh }), ['a', 'b'])
 })
 
 test('only a host with a connection answers', () => {
