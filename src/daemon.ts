@@ -216,7 +216,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
 
   async #open(node: HyperNat, group: Group<ClientEntry>): Promise<void> {
     const { publicKey, guest } = group.entries[0]!
-    const handle = await node.open({ publicKey, maps: group.entries, guest })
+    const identity = guest ? undefined : await this.#keptIdentity(publicKey)
+    const handle = await node.open({ publicKey, maps: group.entries, guest, identity })
     this.#clients.set(group.key, { group, handle })
   }
 
@@ -381,6 +382,21 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     } catch (err) {
       if (!(err instanceof HyperNatError) || this.#closed) throw err
       this.emit('event', { event: 'warning', code: err.code, message: err.message })
+    }
+  }
+
+  /** With the page, servers know this computer again by a key for each of them, as with `hyper-nat join`. */
+  async #keptIdentity(publicKey: Uint8Array): Promise<KeyPair | undefined> {
+    const { identity, ui } = this.options
+    if (!ui || identity !== undefined) return undefined
+    const { identityFileFor, loadIdentity } = await import('./options/identity-file.js')
+    try {
+      return await loadIdentity(identityFileFor(publicKey))
+    } catch (err) {
+      if (!(err instanceof HyperNatError)) throw err
+      const message = `${err.message}. Until this is fixed, the server sees a new guest each time.`
+      this.emit('event', { event: 'warning', code: 'IDENTITY_NOT_KEPT', message })
+      return undefined
     }
   }
 

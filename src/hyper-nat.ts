@@ -140,7 +140,8 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    * Opens local ports that lead to a server's. Resolves when they are bound: the server may come later. Without any maps there
    * is a session all the same, to {@link ClientHandle.ping} through.
    * @param what.publicKey as text (base58, hex, z-base-32) or 32 bytes
-   * @param what.guest the key of an invite; left out: this node's own identity
+   * @param what.guest the key of an invite; left out: `identity`
+   * @param what.identity the key to come with; left out: this node's own identity
    * @param what.ticket in place of the public key; without `maps` all of the ticket's are opened, each on the same local
    * port or the next free one. The DHT nodes and relays that it names are for this node's options: {@link decodeTicket}
    * tells them.
@@ -149,16 +150,22 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    */
   async open(
     what:
-      | { publicKey: string | Uint8Array; maps: readonly MapToOpen[]; guest?: GuestKey | undefined }
+      | {
+          publicKey: string | Uint8Array
+          maps: readonly MapToOpen[]
+          guest?: GuestKey | undefined
+          identity?: KeyPair | undefined
+        }
       | { ticket: string | Ticket; maps?: readonly MapToOpen[] | undefined }
   ): Promise<ClientHandle> {
     this.#check()
     checkOpen(what)
     const { publicKey, maps, guest } = 'ticket' in what ? fromTicket(what.ticket, what.maps) : what
+    const own = ('identity' in what ? what.identity : undefined) ?? this.#keyPair
     const client = new OpenClient({
       ...this.#deps(),
       publicKey: keyOf(publicKey),
-      keyPair: guest?.keyPair ?? this.#keyPair,
+      keyPair: guest?.keyPair ?? own,
       resources: this.#resources,
       onclose: () => this.#clients.delete(client)
     })

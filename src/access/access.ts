@@ -31,6 +31,11 @@ const NOT_INVITED = new HyperNatError(
   'The server is private, and its owner has not invited this computer, or does so no longer: ask for an invite.'
 )
 
+const BLOCKED = new HyperNatError(
+  'NOT_INVITED',
+  'The owner of the server has removed this computer: ask to be let in again.'
+)
+
 const INVITE_EXPIRED = new HyperNatError(
   'INVITE_EXPIRED',
   'The time of this invite is over: ask the owner of the server for a new one.'
@@ -46,10 +51,13 @@ export class Access {
   readonly isPrivate: boolean
   /** By public key in hex. */
   readonly #grants = new Map<string, Grant>()
+  /** In hex. */
+  readonly #blocked: ReadonlySet<string>
 
   /** @param server the server's own key pair, from which the keys of its guests come */
   constructor(rules: AccessRules, server: KeyPair) {
     this.isPrivate = rules.private
+    this.#blocked = new Set(rules.block?.map(({ publicKey }) => hex(publicKey)))
     for (const { name, publicKey } of rules.allow) {
       this.#grants.set(hex(publicKey), { ...ANYBODY, name })
     }
@@ -68,6 +76,7 @@ export class Access {
    * @param now milliseconds since 1970
    */
   judge(key: Uint8Array, now: number): Grant | HyperNatError {
+    if (this.#blocked.has(hex(key))) return BLOCKED
     const grant = this.#grants.get(hex(key))
     if (!grant) return this.isPrivate ? NOT_INVITED : ANYBODY
     return grant.expires <= now ? INVITE_EXPIRED : grant
@@ -75,7 +84,7 @@ export class Access {
 
   /** Whether this key stands in the rules, for better or worse. */
   knows(key: Uint8Array): boolean {
-    return this.#grants.has(hex(key))
+    return this.#grants.has(hex(key)) || this.#blocked.has(hex(key))
   }
 
   /** Whether the holder of this key is to learn nothing at all, neither an answer nor an address. */

@@ -33,6 +33,8 @@ export interface AccessRules {
   readonly private: boolean
   readonly allow: readonly AllowedKey[]
   readonly invites: readonly Invite[]
+  /** Keys that are not admitted, even where everybody is; left out: none. */
+  readonly block?: readonly AllowedKey[]
 }
 
 /** The rules of a server without any. */

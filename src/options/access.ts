@@ -21,6 +21,9 @@ export interface PlacedAccess {
     readonly allow?:
       | readonly { readonly name?: string | undefined; readonly publicKey: Uint8Array }[]
       | undefined
+    readonly block?:
+      | readonly { readonly name?: string | undefined; readonly publicKey: Uint8Array }[]
+      | undefined
     readonly invites?: readonly GivenInvite[] | undefined
   }
 }
@@ -54,7 +57,8 @@ export function withAccess<T extends Placed>(
     const own = given.filter(one => one.secret === secret)
     if (
       own.every(
-        ({ given: { private: isPrivate, allow, invites } }) => (isPrivate ?? allow ?? invites) === undefined
+        ({ given: { private: isPrivate, allow, block, invites } }) =>
+          (isPrivate ?? allow ?? block ?? invites) === undefined
       )
     )
       continue
@@ -92,6 +96,7 @@ function rulesOf(
   const keys = new Map<string, string>()
   const allow: AllowedKey[] = []
   const invites: Invite[] = []
+  const block: AllowedKey[] = []
   let isPrivate: { readonly value: boolean; readonly path: string } | undefined
   for (const { index, given: own } of given) {
     const place = (...path: PropertyKey[]): string => places.field(['schema', index, ...path])
@@ -112,6 +117,15 @@ function rulesOf(
       )
       if (name !== undefined) once(names, name, place('allow', i, 'name'), sameName)
       allow.push({ ...(name !== undefined && { name }), publicKey })
+    }
+    for (const [i, { name, publicKey }] of (own.block ?? []).entries()) {
+      once(
+        keys,
+        encodeKey(publicKey),
+        place('block', i),
+        other => `is the key at ${other}, too; take one out`
+      )
+      block.push({ ...(name !== undefined && { name }), publicKey })
     }
     for (const [i, invite] of (own.invites ?? []).entries()) {
       once(names, invite.name, place('invites', i, 'name'), sameName)
@@ -136,7 +150,7 @@ function rulesOf(
       })
     }
   }
-  return { private: isPrivate?.value ?? false, allow, invites }
+  return { private: isPrivate?.value ?? false, allow, invites, ...(block.length > 0 && { block }) }
 }
 
 /**

@@ -175,10 +175,11 @@ export function checkOpenedMaps(maps: unknown): void {
   throwAny(mapFaults(maps, OPENED_MAP, false))
 }
 
-function accessFaults({ private: isPrivate, allow, invites }: Record<string, unknown>): Fault[] {
+function accessFaults({ private: isPrivate, allow, block, invites }: Record<string, unknown>): Fault[] {
   const checks: [string, unknown, Check][] = [
     ['private', isPrivate, flag],
     ['allow', allow, list],
+    ['block', block, list],
     ['invites', invites, list]
   ]
   const faults = checks.flatMap(([path, value, check]) => {
@@ -186,6 +187,7 @@ function accessFaults({ private: isPrivate, allow, invites }: Record<string, unk
     return message ? [{ path, message }] : []
   })
   if (Array.isArray(allow)) faults.push(...allow.flatMap((one, i) => allowedFaults(one, `allow[${i}]`)))
+  if (Array.isArray(block)) faults.push(...block.flatMap((one, i) => allowedFaults(one, `block[${i}]`)))
   if (Array.isArray(invites))
     faults.push(...invites.flatMap((one, i) => inviteFaults(one, `invites[${i}]`, KEPT_INVITE)))
   return faults

@@ -428,6 +428,7 @@ const INNER: Readonly<Record<string, object>> = {
   metrics: metricsShape,
   log: logShape,
   allow: allowedShape,
+  block: allowedShape,
   invites: inviteShape,
   limits: limitsShape
 }

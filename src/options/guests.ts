@@ -4,7 +4,7 @@ import sodium from 'sodium-native'
 import { type Fault, OptionsError } from '../errors.js'
 import { isCalled } from '../games/map-name.js'
 import { type AccessRules, type Invite, OPEN } from '../identity/access-rules.js'
-import { encodeKey } from '../identity/encoding.js'
+import { decodeKey, encodeKey } from '../identity/encoding.js'
 import { NONCE_BYTES } from '../identity/guest.js'
 import { type KeyPair, keyPairOf } from '../identity/keys.js'
 import { guess } from '../text/guess.js'
@@ -51,6 +51,7 @@ export interface Invited {
 interface RawServer {
   readonly secret?: unknown
   readonly allow?: readonly unknown[]
+  readonly block?: readonly unknown[]
   readonly invites?: readonly { readonly name?: unknown }[]
 }
 
@@ -181,6 +182,54 @@ export async function renameGuest(path: string, server: string, from: string, to
   })
 }
 
+/**
+ * Gives a name to a guest who came in by the public key: from now on the key is in `allow`.
+ * @param server the server's public key
+ * @param guest the guest's, in base58
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag; those of `editOptions`
+ */
+export async function nameGuest(path: string, server: string, guest: string, name: string): Promise<void> {
+  return editOptions(path, (text, options) => {
+    const faults: Fault[] = []
+    const found = chooseServer(serversIn(options), server, faults)
+    const nameFault = guestNameFault(name)
+    if (nameFault) faults.push({ path: 'NAME', message: nameFault })
+    else if (found && namesIn(found.access).includes(name)) {
+      faults.push({ path: 'NAME', message: 'is the name of another guest already; choose another one' })
+    }
+    if (faults.length > 0 || !found) throw new OptionsError(faults)
+    const rest = withoutKey(text, found, 'allow', guest)
+    const entry = { name, publicKey: guest }
+    return { text: addToList(rest, ['schema', indexOf(rest, found)], 'allow', entry), result: undefined }
+  })
+}
+
+/**
+ * Keeps a key out, or lets it in again as anybody else.
+ * @param server the server's public key
+ * @param guest the guest's, in base58
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag; those of `editOptions`
+ */
+export async function setBlocked(
+  path: string,
+  server: string,
+  guest: string,
+  blocked: boolean
+): Promise<void> {
+  return editOptions(path, (text, options) => {
+    const faults: Fault[] = []
+    const found = chooseServer(serversIn(options), server, faults)
+    if (!found) throw new OptionsError(faults)
+    const { allow } = found.access
+    const name = allow.find(({ publicKey }) => encodeKey(publicKey) === guest)?.name
+    const open = withoutKey(text, found, 'block', guest)
+    if (!blocked) return { text: open, result: undefined }
+    const rest = withoutKey(open, found, 'allow', guest)
+    const entry = { ...(name !== undefined && { name }), publicKey: guest }
+    return { text: addToList(rest, ['schema', indexOf(rest, found)], 'block', entry), result: undefined }
+  })
+}
+
 /** `2030-12-31T18:00:00Z`: a fraction of a second is nothing for people. */
 export function timeText(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
@@ -251,4 +300,19 @@ function placeOf(text: string, { secret }: ServerInFile, name: string): (string 
     }
   }
   return undefined
+}
+
+/** The text without a key in one of the lists of a server. */
+function withoutKey(text: string, { secret }: ServerInFile, list: 'allow' | 'block', guest: string): string {
+  for (const [index, server] of rawServers(text).entries()) {
+    if (server.secret !== secret) continue
+    const at = (server[list] ?? []).findIndex(one => encodeKey(decodeKey(keyIn(one))) === guest)
+    if (at >= 0) return removeFromList(text, ['schema', index, list], at)
+  }
+  return text
+}
+
+/** A key in a list stands alone, or with a name. */
+function keyIn(one: unknown): string {
+  return typeof one === 'string' ? one : (one as { publicKey: string }).publicKey
 }

@@ -112,6 +112,16 @@ const serverShape = {
       description: 'Public keys of those who come in without an invite; hyper-nat id shows them theirs.'
     })
     .optional(),
+  block: z
+    .array(
+      allowed,
+      says(value => `is ${quote(value)}; give a list of public keys of guests who are not to come in`)
+    )
+    .meta({
+      description:
+        'Public keys of those who do not come in, even where everybody else does. Whoever has the public ticket can draw a new key: "private" keeps them out for good.'
+    })
+    .optional(),
   invites: z
     .array(
       invite,

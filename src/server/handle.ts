@@ -48,6 +48,8 @@ export interface AccessOptions {
   allow?:
     | readonly (string | Uint8Array | { name?: string | undefined; publicKey: string | Uint8Array })[]
     | undefined
+  /** Keys that do not come in, even where everybody else does. */
+  block?: AccessOptions['allow']
   /** Guests with tickets of their own: what {@link ServerHandle.invite} gave, kept from one run to the next. */
   invites?: readonly Invite[] | undefined
 }

@@ -158,11 +158,12 @@ function serverMap(given: MapToShare | MapToHandle): ServerMap {
   }
 }
 
-function rulesOf({ private: isPrivate, allow, invites }: AccessOptions): AccessRules {
+function rulesOf({ private: isPrivate, allow, block, invites }: AccessOptions): AccessRules {
   return {
     private: isPrivate ?? OPEN.private,
     allow: allow?.map(allowed) ?? OPEN.allow,
-    invites: invites ?? OPEN.invites
+    invites: invites ?? OPEN.invites,
+    ...(block && { block: block.map(allowed) })
   }
 }
 

@@ -8,7 +8,7 @@ import { knownGames, titleOf } from '../games/games.js'
 import { guestHelp, hostHelp } from '../games/help.js'
 import { portsOfGame, type Recipe } from '../games/recipe.js'
 import type { Invite } from '../identity/access-rules.js'
-import { encodeKey } from '../identity/encoding.js'
+import { decodeKey, encodeKey } from '../identity/encoding.js'
 import { keyPairOf, randomSecret } from '../identity/keys.js'
 import { inviteTicket } from '../identity/server-ticket.js'
 import { decodeTicket, encodeTicket, type Ticket } from '../identity/ticket.js'
@@ -24,7 +24,15 @@ import {
   setPrivate
 } from '../options/entries.js'
 import type { ClientEntry, Options } from '../options/entry.js'
-import { addInvite, removeGuest, renameGuest, type ServerInFile, serversIn } from '../options/guests.js'
+import {
+  addInvite,
+  nameGuest,
+  removeGuest,
+  renameGuest,
+  type ServerInFile,
+  serversIn,
+  setBlocked
+} from '../options/guests.js'
 import { joinEntries, joinOptions } from '../options/join.js'
 import { relaysToTell } from '../options/network-flags.js'
 import { ticketIn } from '../options/pasted-ticket.js'
@@ -71,6 +79,16 @@ const ENTRIES_MAX = 256
 
 const publicKey = z.string()
 
+/** A guest's key, as the view shows it. */
+const peer = z.string().transform((text, ctx) => {
+  try {
+    return encodeKey(decodeKey(text))
+  } catch {
+    ctx.addIssue({ code: 'custom', message: 'is no public key', input: text })
+    return z.NEVER
+  }
+})
+
 /** What both ways to host are told. */
 const hosted = { name: z.string(), host: z.string(), private: z.boolean() }
 
@@ -107,7 +125,9 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
   }),
   ticket: z.strictObject({ publicKey, name: z.string() }),
   revoke: z.strictObject({ publicKey, name: z.string() }),
-  rename: z.strictObject({ publicKey, name: z.string(), to: z.string() })
+  rename: z.strictObject({ publicKey, name: z.string(), to: z.string() }),
+  nameGuest: z.strictObject({ publicKey, peer, to: z.string() }),
+  block: z.strictObject({ publicKey, peer, blocked: z.boolean() })
 }
 
 /** The fields of the page that flags of the command line stand for. */
@@ -267,6 +287,16 @@ export class Actions {
 
     rename: async ({ publicKey: key, name, to }) => {
       await renameGuest(this.#parts.file, key, name, to.trim())
+      return this.#changed()
+    },
+
+    nameGuest: async ({ publicKey: key, peer, to }) => {
+      await nameGuest(this.#parts.file, key, peer, to.trim())
+      return this.#changed()
+    },
+
+    block: async ({ publicKey: key, peer, blocked }) => {
+      await setBlocked(this.#parts.file, key, peer, blocked)
       return this.#changed()
     }
   }

@@ -1,5 +1,6 @@
 /** What the page shows, from what the options say and what the node does: what is missing there has not started yet. */
 
+import type { ErrorCode } from '../errors.js'
 import type { ClientMapInfo } from '../events.js'
 import { knownGames, titleOf } from '../games/games.js'
 import { guestHelp, hostHelp, waitingText } from '../games/help.js'
@@ -27,6 +28,9 @@ import type {
   SessionView,
   View
 } from './wire.js'
+
+/** Why a host does not let this computer in. */
+const REJECTED: ReadonlySet<ErrorCode> = new Set(['NOT_INVITED', 'INVITE_EXPIRED', 'TOO_MANY_DEVICES'])
 
 /** What the page knows beside. */
 export interface Known {
@@ -74,12 +78,19 @@ function serverView(
   const allowed = access.allow.map(({ name, publicKey: own }): GuestView => {
     const peer = encodeKey(own)
     const here = sessions.filter(one => one.peer === peer).map(sessionView)
-    return { ...(name !== undefined && { name }), key: shortKey(peer), invited: true, sessions: here }
+    return { ...(name !== undefined && { name }), key: shortKey(peer), peer, invited: true, sessions: here }
+  })
+  const blocked = (access.block ?? []).map(({ name, publicKey: own }): GuestView => {
+    const peer = encodeKey(own)
+    const what = { key: shortKey(peer), peer, invited: false, blocked: true, sessions: [] } as const
+    return { ...(name !== undefined && { name }), ...what }
   })
   const known = new Set([...invites, ...allowed].flatMap(({ sessions: own }) => own.map(({ id }) => id)))
-  const others = sessions
-    .filter(one => !known.has(sessionName(one)))
-    .map((one): GuestView => ({ key: shortKey(one.peer), invited: false, sessions: [sessionView(one)] }))
+  const strangers = sessions.filter(one => !known.has(sessionName(one)))
+  const others = [...new Set(strangers.map(({ peer }) => peer))].map((peer): GuestView => {
+    const here = strangers.filter(one => one.peer === peer).map(sessionView)
+    return { key: shortKey(peer), peer, invited: false, sessions: here }
+  })
   const closed = now?.maps.filter(({ target }) => target === 'closed') ?? []
   return {
     publicKey,
@@ -97,7 +108,7 @@ function serverView(
     paused,
     gameIds: [...new Set(maps.flatMap(({ name }) => knownGames().ofMap(name)?.id ?? []))],
     announced: now?.announced ?? 'starting',
-    guests: [...invites, ...allowed, ...others]
+    guests: [...invites, ...allowed, ...others, ...blocked]
   }
 }
 
@@ -135,15 +146,13 @@ function clientViews(options: Options, clients: readonly ClientStatus[]): Client
   }
   return [...views].map(([publicKey, { maps, now }]) => {
     const sessions = now.flatMap(one => one.sessions.map(sessionView))
-    const why = now
-      .map(({ disconnected }) => disconnected?.cause?.message)
-      .find(message => message !== undefined)
+    const why = now.map(({ disconnected }) => disconnected?.cause).find(cause => cause)
     return {
       publicKey,
       addresses: maps.map(addressView),
       games: gamesIn(maps, guestHelp),
       sessions,
-      ...(why !== undefined && { waiting: why })
+      ...(why && { waiting: why.message, ...(REJECTED.has(why.code) && { rejected: true }) })
     }
   })
 }

@@ -42,6 +42,10 @@ export interface GuestView {
   readonly name?: string
   /** The start of their key; of those who have no name, or who are known by a key of their own. */
   readonly key?: string
+  /** All of it, in base58. */
+  readonly peer?: string
+  /** Whether this key is kept out; left out: it is not. */
+  readonly blocked?: true
   /** Whether there is an invite, or a key in `allow`, to take back. */
   readonly invited: boolean
   /** Only these ports, as text; left out: all. */
@@ -92,6 +96,8 @@ export interface ClientView {
   readonly sessions: readonly SessionView[]
   /** Why the server is not reached, in a sentence; left out while it is. */
   readonly waiting?: string
+  /** Whether that is because its host does not let this computer in; left out: it is not. */
+  readonly rejected?: true
 }
 
 /** All that the page shows. */
@@ -195,6 +201,10 @@ export interface Requests {
   ticket: { readonly publicKey: string; readonly name: string }
   revoke: { readonly publicKey: string; readonly name: string }
   rename: { readonly publicKey: string; readonly name: string; readonly to: string }
+  /** Gives a name to someone who is known by a key only. */
+  nameGuest: { readonly publicKey: string; readonly peer: string; readonly to: string }
+  /** Keeps a key out, or lets it in again. */
+  block: { readonly publicKey: string; readonly peer: string; readonly blocked: boolean }
 }
 
 export type Action = keyof Requests
@@ -215,6 +225,8 @@ export interface Answers {
   ticket: { readonly ticket: string }
   revoke: { readonly view: View }
   rename: { readonly view: View }
+  nameGuest: { readonly view: View }
+  block: { readonly view: View }
 }
 
 /** What a ticket holds. */

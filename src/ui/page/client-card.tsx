@@ -15,6 +15,8 @@ const SHOWN = 4
 
 const WAITING = ['Waiting for the host', 'wait'] as const
 
+const REJECTED = ['The host has not let you in', 'bad'] as const
+
 /** One address may lead on by several protocols. */
 interface Place {
   readonly name: string | undefined
@@ -40,7 +42,13 @@ export function ClientCard({
   const title = titleOfClient(client) ?? 'A friend'
   const places = placesOf(addresses)
   const up = isUp(client)
-  const [state, kind] = isGone ? GONE : up ? (['Connected', 'good'] as const) : WAITING
+  const [state, kind] = isGone
+    ? GONE
+    : up
+      ? (['Connected', 'good'] as const)
+      : client.rejected
+        ? REJECTED
+        : WAITING
   const leave = (): Promise<void> =>
     task.run(async () => {
       const { view } = await ask('leave', { publicKey })

@@ -198,6 +198,6 @@ export function ServerCard({
   )
 }
 
-function keyOf({ name, key, sessions }: GuestView): string {
-  return name === undefined ? `key ${key} ${sessions[0]?.id}` : `name ${name}`
+function keyOf({ name, peer }: GuestView): string {
+  return peer === undefined ? `name ${name}` : `key ${peer}`
 }

@@ -11,6 +11,7 @@ import { LIMITS } from '../../../src/limits.js'
 const SERVER = keyPairOf(new Secret('mysecret'))
 const STRANGER = keyPairOf(new Secret('a stranger')).publicKey
 const FRIEND = keyPairOf(new Secret('a friend')).publicKey
+const BLOCKED = keyPairOf(new Secret('an intruder')).publicKey
 const NONCE = Buffer.alloc(16, 1)
 const NOW = Date.parse('2030-01-01T00:00:00Z')
 
@@ -26,7 +27,8 @@ const RULES: AccessRules = {
       expires: NOW + 1000,
       maxDevices: 2
     }
-  ]
+  ],
+  block: [{ publicKey: BLOCKED }]
 }
 const ANNA = GuestKey.of(SERVER, 'Anna', NONCE).publicKey
 const BEN = GuestKey.of(SERVER, 'Ben', NONCE).publicKey
@@ -48,6 +50,7 @@ const VERDICTS: [string, Uint8Array, string, string | undefined, [string, string
   ['a guest', ANNA, 'Anna', 'Anna', ['Anna', 'Anna']],
   ['a guest for a while', BEN, 'Ben', 'Ben', ['INVITE_EXPIRED', 'INVITE_EXPIRED']],
   ['an allowed key', FRIEND, 'Carl', 'Carl', ['Carl', 'Carl']],
+  ['a blocked key', BLOCKED, 'NOT_INVITED', 'NOT_INVITED', ['NOT_INVITED', 'NOT_INVITED']],
   ['a stranger', STRANGER, 'NOT_INVITED', undefined, ['NOT_INVITED', undefined]],
   [
     'an older invite',

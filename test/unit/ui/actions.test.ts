@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { HyperNatError, OptionsError } from '../../../src/errors.js'
+import { encodeKey, shortKey } from '../../../src/identity/encoding.js'
 import { keyPairOf } from '../../../src/identity/keys.js'
 import { Secret } from '../../../src/identity/secret.js'
 import { decodeTicket, encodeTicket } from '../../../src/identity/ticket.js'
@@ -318,6 +319,46 @@ test('a guest who is renamed has the same ticket; a revoked one has none', async
     ['Ben']
   )
   assert.notEqual((await desk.do('invite', { publicKey, name: 'Anna' })).ticket, ticket)
+})
+
+test('a guest without an invite gets a name, is kept out by the key, and let in again', async () => {
+  const desk = new Desk()
+  const { publicKey } = await desk.host()
+  await desk.do('invite', { publicKey, name: 'Ben' })
+  const peer = encodeKey(keyPairOf(new Secret('a guest')).publicKey)
+  assert.match(
+    (await desk.faults('nameGuest', { publicKey, peer, to: 'Ben' }))[0] ?? '',
+    /^name: is the name of another guest/
+  )
+  assert.match(
+    (await desk.faults('nameGuest', { publicKey, peer: 'x', to: 'Anna' }))[0] ?? '',
+    /^peer: is no/
+  )
+  const named = await desk.do('nameGuest', { publicKey, peer, to: ' Anna ' })
+  const key = shortKey(peer)
+  assert.deepEqual(named.view.servers[0]!.guests[1], {
+    name: 'Anna',
+    key,
+    peer,
+    invited: true,
+    sessions: []
+  })
+  await desk.do('rename', { publicKey, name: 'Anna', to: 'Annie' })
+  const removed = await desk.do('block', { publicKey, peer, blocked: true })
+  assert.deepEqual(removed.view.servers[0]!.guests[1], {
+    name: 'Annie',
+    key,
+    peer,
+    invited: false,
+    blocked: true,
+    sessions: []
+  })
+  const back = await desk.do('block', { publicKey, peer, blocked: false })
+  assert.deepEqual(
+    back.view.servers[0]!.guests.map(({ name }) => name),
+    ['Ben']
+  )
+  assert.deepEqual(JSON.parse(desk.text).schema[0].block, [])
 })
 
 test('private is changed where it is said, and comments stay', async () => {
