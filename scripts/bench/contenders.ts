@@ -3,6 +3,10 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import HyperDHT from 'hyperdht'
+import { encodeKey } from '../../src/identity/encoding.js'
+import { keyPairOf } from '../../src/identity/keys.js'
+import { Secret } from '../../src/identity/secret.js'
 import { HyperNat, writeOptions } from '../../test/support/hyper-nat.js'
 import { Process } from '../../test/support/process.js'
 import { findProgram } from '../../test/support/programs.js'
@@ -43,6 +47,8 @@ export interface Contender {
   readonly only?: readonly string[]
   /** Opens a tunnel to `port`, TCP and (when it can) UDP; resolves when the client's port is open. */
   open(site: Site, port: number): Promise<Route>
+  /** Starts the server, right behind it the client, and waits for neither. Missing where there is nothing to start. */
+  start?(site: Site, port: number): Promise<Route>
 }
 
 export const direct: Contender = {
@@ -64,62 +70,60 @@ export function hyperNatWith(
   extra: object = {},
   options: object = {}
 ): Contender {
-  return {
-    name,
-    udp: protos.includes('udp'),
-    async open(site, port) {
-      const shares = protos.map(proto => ({ proto, port, ...(proto === 'udp' && extra) }))
-      const network = { bootstrap: site.bootstrap }
-      const files: { remove(): void }[] = []
-      const start = (name: string, schema: object[], prefix: readonly string[]) => {
-        const written = writeOptions({ schema, network, ...options })
-        files.push(written)
-        return new HyperNat(['-c', written.file, '--json'], { name, prefix })
-      }
-      const server = start('server', serverEntries(shares, newSecret()), site.atServer)
-      let client: HyperNat | undefined
-      const close = async () => {
-        await Promise.all([client?.stop(), server.stop()])
-        for (const file of files) file.remove()
-      }
-      try {
-        const { publicKey } = await server.event('ready')
-        const clientStarted = performance.now()
-        // One port for both protocols: iperf3 needs that for its datagrams.
-        const local = await freePort()
-        const entries = clientEntries(shares, publicKey).map((entry, i) => ({
-          ...entry,
-          localPort: local,
-          ...(protos[i] === 'udp' && extra)
-        }))
-        client = start('client', entries, site.atClient)
-        await client.event('connected')
-        return { host: site.localHost, tcp: local, udp: local, client, server, clientStarted, close }
-      } catch (err) {
-        await close()
-        throw err
-      }
+  const launch = async (site: Site, port: number, wait: boolean): Promise<Route> => {
+    const shares = protos.map(proto => ({ proto, port, ...(proto === 'udp' && extra) }))
+    const network = { bootstrap: site.bootstrap }
+    const files: { remove(): void }[] = []
+    const start = (name: string, schema: object[], prefix: readonly string[]) => {
+      const written = writeOptions({ schema, network, ...options })
+      files.push(written)
+      return new HyperNat(['-c', written.file, '--json'], { name, prefix })
+    }
+    // One port for both protocols: iperf3 needs that for its datagrams.
+    const local = await freePort()
+    const secret = newSecret()
+    const entries = clientEntries(shares, publicKeyOf(secret)).map((entry, i) => ({
+      ...entry,
+      localPort: local,
+      ...(protos[i] === 'udp' && extra)
+    }))
+    const server = start('server', serverEntries(shares, secret), site.atServer)
+    let client: HyperNat | undefined
+    const close = async () => {
+      await Promise.all([client?.stop(), server.stop()])
+      for (const file of files) file.remove()
+    }
+    try {
+      if (wait) await server.event('ready')
+      const clientStarted = performance.now()
+      client = start('client', entries, site.atClient)
+      if (wait) await client.event('connected')
+      return { host: site.localHost, tcp: local, udp: local, client, server, clientStarted, close }
+    } catch (err) {
+      await close()
+      throw err
     }
   }
+  return { name, udp: protos.includes('udp'), ...opened(launch) }
 }
 
 export const hyperNat1: Contender = {
   name: 'hyper-nat 1.1.3',
   udp: true,
-  async open(site, port) {
+  ...opened(async (site, port, wait) => {
     const start = (prefix: readonly string[], args: string[]) =>
       startPeer(site, prefix, join('hyper-nat-1', 'index.js'), args)
     const local = await freePort()
+    const secret = newSecret()
     const protos = ['--protocol', 'tcp,udp']
-    const server = start(site.atServer, ['server', '-p', `${port},${port}`, ...protos, '-s', newSecret()])
+    const server = start(site.atServer, ['server', '-p', `${port},${port}`, ...protos, '-s', secret])
     let client: Process | undefined
     const close = async () => {
       await Promise.all([client?.stop(), server.stop()])
     }
     try {
-      const [, key = ''] = await server.says(/-k (\w+)/)
       // It says that it listens before it is announced; its client tries three times, a second apart.
-      await server.says(/listening for remote connections for udp/)
+      if (wait) await server.says(/listening for remote connections for udp/)
       const clientStarted = performance.now()
       client = start(site.atClient, [
         'client',
@@ -129,44 +133,77 @@ export const hyperNat1: Contender = {
         `${port},${port}`,
         ...protos,
         '-k',
-        key
+        publicKeyOf(secret)
       ])
-      await Promise.all([client.says(/TCP stream ready/, 30_000), client.says(/UDP stream ready/, 30_000)])
+      if (wait)
+        await Promise.all([client.says(/TCP stream ready/, 30_000), client.says(/UDP stream ready/, 30_000)])
       return { host: site.localHost, tcp: local, udp: local, client, server, clientStarted, close }
     } catch (err) {
       await close()
       throw err
     }
-  }
+  })
 }
 
 export const hypertele: Contender = {
   name: 'hypertele',
   udp: false,
-  async open(site, port) {
-    const seed = randomBytes(32).toString('hex')
+  ...opened(async (site, port, wait) => {
+    const seed = randomBytes(32)
     const local = await freePort()
     const server = startPeer(site, site.atServer, join('hypertele', 'server.js'), [
       '-l',
       `${port}`,
       '--seed',
-      seed
+      seed.toString('hex')
     ])
     let client: Process | undefined
     const close = async () => {
       await Promise.all([client?.stop(), server.stop()])
     }
     try {
-      const [, key = ''] = await server.says(/hypertele: ([0-9a-f]{64})/)
+      if (wait) await server.says(/hypertele: ([0-9a-f]{64})/)
       const clientStarted = performance.now()
+      const key = publicKeyOfSeed(seed).toString('hex')
       client = startPeer(site, site.atClient, join('hypertele', 'client.js'), ['-p', `${local}`, '-s', key])
-      await client.says(/Server ready/)
+      if (wait) await client.says(/Server ready/)
       return { host: site.localHost, tcp: local, udp: 0, client, server, clientStarted, close }
     } catch (err) {
       await close()
       throw err
     }
-  }
+  })
+}
+
+/** The least that a program on hyperdht can be: what it takes to start and to keep in memory, hyperdht itself takes. */
+export const bareDht: Contender = {
+  name: 'bare hyperdht',
+  udp: false,
+  only: ['start', 'idle'],
+  ...opened(async (site, port, wait) => {
+    const start = (prefix: readonly string[], args: readonly string[]) => {
+      const file = fileURLToPath(new URL('bare-dht.js', import.meta.url))
+      const [command = '', ...rest] = [...prefix, process.execPath, file, ...args, site.bootstrap.join(',')]
+      return new Process(command, rest)
+    }
+    const seed = randomBytes(32)
+    const local = await freePort()
+    const server = start(site.atServer, ['server', `${port}`, seed.toString('hex')])
+    let client: Process | undefined
+    const close = async () => {
+      await Promise.all([client?.stop(), server.stop()])
+    }
+    try {
+      if (wait) await server.says(/ready/)
+      const clientStarted = performance.now()
+      client = start(site.atClient, ['client', `${local}`, publicKeyOfSeed(seed).toString('hex')])
+      if (wait) await client.says(/ready/)
+      return { host: site.localHost, tcp: local, udp: 0, client, server, clientStarted, close }
+    } catch (err) {
+      await close()
+      throw err
+    }
+  })
 }
 
 /** What a tunnel of nothing but Node's sockets would take; it repeats nothing, so that only small exchanges can be measured. */
@@ -198,6 +235,22 @@ export const bare: Contender = {
   }
 }
 
+/** Both ways to start the two ends of a tunnel. */
+function opened(
+  launch: (site: Site, port: number, wait: boolean) => Promise<Route>
+): Required<Pick<Contender, 'open' | 'start'>> {
+  return { open: (site, port) => launch(site, port, true), start: (site, port) => launch(site, port, false) }
+}
+
+/** Of a server with this secret: the same for hyper-nat 1. */
+function publicKeyOf(secret: string): string {
+  return encodeKey(keyPairOf(new Secret(secret)).publicKey)
+}
+
+function publicKeyOfSeed(seed: Buffer): Buffer {
+  return Buffer.from(HyperDHT.keyPair(seed).publicKey)
+}
+
 function startPeer(site: Site, prefix: readonly string[], file: string, args: readonly string[]): Process {
   const node = [process.execPath, '--require', join(peersFolder, 'bootstrap.cjs')]
   const [command = '', ...rest] = [...prefix, ...node, join(peersFolder, 'node_modules', file), ...args]
@@ -210,7 +263,8 @@ export const contenders: readonly Contender[] = [
   bare,
   hyperNatWith('hyper-nat', ['tcp', 'udp']),
   hyperNat1,
-  hypertele
+  hypertele,
+  bareDht
 ]
 
 /** Everything on this machine; each end on a core of its own, where that can be had. */

@@ -1,11 +1,13 @@
 // What a user waits for: the first byte of a new TCP connection, the reply to a UDP datagram. The two ends are pinned to
 // different cores: unpinned, the figures have two humps, by whether the kernel puts both on one core.
+import net from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { connectTcp, readSome } from '../../test/support/clients.js'
+import { pause } from '../../test/support/deadline.js'
 import { Process, runProgram } from '../../test/support/process.js'
 import { missing } from '../../test/support/programs.js'
 import { buildC } from './c-program.js'
-import { type Contender, loopbackSite, type Site } from './contenders.js'
+import { type Contender, loopbackSite, type Route, type Site } from './contenders.js'
 import type { Report } from './report.js'
 import { median, quantile } from './samples.js'
 
@@ -13,6 +15,9 @@ const CONNECTIONS = 200
 const DATAGRAMS = 3_000
 /** How long a measuring program may take. */
 const END_MS = 120_000
+/** How long two programs may take to start, and how soon a connection that failed meanwhile is tried again. */
+const START_MS = 20_000
+const RETRY_MS = 5
 
 /** The programs at the ends are processes of their own, so that each can sit on its side's core. */
 export const endFile = fileURLToPath(new URL('end.js', import.meta.url))
@@ -69,20 +74,57 @@ export async function measureDatagrams(
   })
 }
 
-/** From the start of the client's process until its first byte is through, with a server that has been up for a moment. */
+/** What a user waits for after starting a program: the client alone, with a server that has been up, and both ends. */
 export async function measureStart(
   report: Report,
   who: Contender,
   bootstrap: readonly string[]
 ): Promise<void> {
   if (who.name === 'direct') return
-  await withEnd(who, loopbackSite(bootstrap, false), async route => {
+  const unit = { unit: 'ms', better: 'lower', digits: 0 } as const
+  const site = loopbackSite(bootstrap, false)
+  await withEnd(who, site, async route => {
     const socket = await connectTcp(route.tcp, route.host)
     await readSome(socket, 1)
     const ms = performance.now() - (route.clientStarted ?? 0)
     socket.destroy()
-    report.add({ name: 'client start to first byte', unit: 'ms', better: 'lower', digits: 0 }, who.name, ms)
+    report.add({ name: 'client start to first byte', ...unit }, who.name, ms)
   })
+  const { start } = who
+  if (!start) return
+  let started = 0
+  const both: Contender = {
+    ...who,
+    open: (...args) => {
+      started = performance.now()
+      return start(...args)
+    }
+  }
+  await withEnd(both, site, async route => {
+    await firstEcho(route)
+    const ms = performance.now() - started
+    report.add({ name: 'start of both ends to first echo', ...unit }, who.name, ms)
+  })
+}
+
+/** Tries until a byte comes back: not all have their local port open while there is no way to the server. */
+async function firstEcho({ tcp, host }: Route): Promise<void> {
+  const last = performance.now() + START_MS
+  for (;;) {
+    const socket = net.connect({ port: tcp, host, noDelay: true })
+    socket.on('error', () => {})
+    socket.write('?')
+    try {
+      // The target's own byte, then the echo.
+      await readSome(socket, 2, START_MS)
+      return
+    } catch (err) {
+      if (performance.now() > last) throw err
+      await pause(RETRY_MS)
+    } finally {
+      socket.destroy()
+    }
+  }
 }
 
 type Opened = Awaited<ReturnType<Contender['open']>>
