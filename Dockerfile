@@ -25,10 +25,12 @@ COPY LICENSE /app/
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/config config
+COPY --from=build /app/dist/bin dist/bin
+# The page.
 COPY --from=build /app/dist/src dist/src
 # What the daemon writes: an identity, a log, when guests were seen last. Beside it, where its control socket is.
 RUN mkdir -p /data /run/hyper-nat && chown node:node /data /run/hyper-nat && chmod 700 /data /run/hyper-nat \
-  && ln -s /app/dist/src/main.js /usr/local/bin/hyper-nat
+  && ln -s /app/dist/bin/main.js /usr/local/bin/hyper-nat
 USER node
 WORKDIR /data
 VOLUME /data

@@ -76,13 +76,15 @@ async function build() {
     (await node([bin.tsc, '-p', join('src', 'ui', 'page')])) ||
     (await node([join('scripts', 'page.mjs')])) ||
     (await node([join('dist', 'scripts', 'man.js')])) ||
-    executable(join(root, 'dist', 'src', 'main.js'))
+    (await node([join('dist', 'scripts', 'program.js')])) ||
+    executable('src', 'main.js') ||
+    executable('bin', 'main.js')
   )
 }
 
 /** npm does this for what it installs; in the container, and in a clone, nobody else does. */
-function executable(file) {
-  chmodSync(file, 0o755)
+function executable(...path) {
+  chmodSync(join(root, 'dist', ...path), 0o755)
   return 0
 }
 

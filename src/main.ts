@@ -95,7 +95,7 @@ start().then(exit).catch(crash)
 /** Runs the command line; resolves with the exit code. */
 async function start(): Promise<number> {
   // Before the rest of the program is loaded.
-  cacheCompiledCode()
+  if (!isSingleFile) cacheCompiledCode()
   const { run } = await import('./cli/run.js')
   return run(process.argv.slice(2), context)
 }

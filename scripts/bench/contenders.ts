@@ -7,7 +7,7 @@ import HyperDHT from 'hyperdht'
 import { encodeKey } from '../../src/identity/encoding.js'
 import { keyPairOf } from '../../src/identity/keys.js'
 import { Secret } from '../../src/identity/secret.js'
-import { HyperNat, writeOptions } from '../../test/support/hyper-nat.js'
+import { HyperNat, installedFile, writeOptions } from '../../test/support/hyper-nat.js'
 import { Process } from '../../test/support/process.js'
 import { findProgram } from '../../test/support/programs.js'
 import { freePort } from '../../test/support/servers.js'
@@ -77,7 +77,8 @@ export function hyperNatWith(
     const start = (name: string, schema: object[], prefix: readonly string[]) => {
       const written = writeOptions({ schema, network, ...options })
       files.push(written)
-      return new HyperNat(['-c', written.file, '--json'], { name, prefix })
+      const program = [process.execPath, installedFile]
+      return new HyperNat(['-c', written.file, '--json'], { name, prefix, program })
     }
     // One port for both protocols: iperf3 needs that for its datagrams.
     const local = await freePort()

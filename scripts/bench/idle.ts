@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { HyperNat as HyperNatNode } from '../../src/hyper-nat.js'
 import type { Proto } from '../../src/proto.js'
 import { pause, until } from '../../test/support/deadline.js'
-import { HyperNat, writeOptions } from '../../test/support/hyper-nat.js'
+import { HyperNat, installedFile, writeOptions } from '../../test/support/hyper-nat.js'
 import { cpuSeconds, isLinux, residentBytes } from '../../test/support/machine.js'
 import { freePort } from '../../test/support/servers.js'
 import { newSecret, serverEntries } from '../../test/support/stage.js'
@@ -61,7 +61,8 @@ async function measureIdleHost(report: Report, who: Contender, bootstrap: readon
     metrics: { port: 0 },
     control
   })
-  const daemon = new HyperNat(['-c', written.file, '--json'], { name: 'idle host' })
+  const program = [process.execPath, installedFile]
+  const daemon = new HyperNat(['-c', written.file, '--json'], { name: 'idle host', program })
   const guests = Array.from({ length: GUESTS }, () => new HyperNatNode({ bootstrap, portMapping: false }))
   try {
     const { publicKey } = await daemon.event('ready')

@@ -1,14 +1,16 @@
 /** One script out of the build and its packages, and the files that it needs beside it. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
-import { build, type Plugin } from 'esbuild'
+import { type BuildOptions, type BuildResult, build, type Plugin } from 'esbuild'
 
 const BUILD = 'dist'
 const INSIDE = join(BUILD, 'scripts', 'package', 'inside')
+const INSTALLED = join(BUILD, 'scripts', 'package', 'installed')
 
 /** Files that are not code, in the folders that the program reads them from. */
 const SHIPPED = ['package.json', 'config/games', 'dist/src/ui/page']
-const PAGE_FILES = /^(main\.(js|css)|index\.html|icon\.svg)$/
+/** Of the page; there lies, too, what the compiler made of it for tests. */
+const PAGE_FILES = /^(main\.(js|css)|[\w-]+\.(html|svg))$/
 
 /** How a package loads its own addon with `require-addon`. */
 const LOADS_ADDON = /^module\.exports = require\.addon\('\.', __filename\)/m
@@ -28,38 +30,75 @@ export interface Bundle {
   readonly packages: readonly string[]
 }
 
-/** @param root of this repository, absolute, built */
+/**
+ * The script of a single-file program.
+ * @param root of this repository, absolute, built
+ */
 export async function bundle(root: string): Promise<Bundle> {
   const addons = new Map<string, Addon>()
+  const load = join(root, INSIDE, 'load.js')
   const result = await build({
-    absWorkingDir: root,
+    ...common(root),
     entryPoints: [join(INSIDE, 'start.js')],
     outfile: 'program.cjs',
+    target: 'node22',
+    plugins: [shippedInside(root), nativeAddons(root, addons, load), moduleBuilds(), quickWidths()]
+  })
+  const { script, packages } = made(result)
+  return { script, addons: [...addons.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), packages }
+}
+
+/** A package that is large and seldom used: it stays a package beside the program. */
+const SELDOM = 'port-mapper'
+
+/**
+ * The scripts of the program that npm installs, beside the packages that it depends on: reading the hundreds of files that it is made
+ * of would take longer than all else that happens at a start.
+ * @param root of this repository, absolute, built
+ */
+export async function installedProgram(
+  root: string
+): Promise<{ readonly start: Buffer } & Omit<Bundle, 'addons'>> {
+  const load = join(root, INSTALLED, 'load.js')
+  const options = { ...common(root), target: 'node20' }
+  const program = build({
+    ...options,
+    entryPoints: [join(BUILD, 'src', 'main.js')],
+    outfile: 'program.js',
+    external: [SELDOM],
+    plugins: [nativeAddons(root, new Map(), load), moduleBuilds(), quickWidths()]
+  })
+  const start = build({ ...options, entryPoints: [join(INSTALLED, 'start.js')], outfile: 'main.js' })
+  return { start: made(await start).script, ...made(await program) }
+}
+
+function common(root: string): BuildOptions & { write: false; metafile: true } {
+  return {
+    absWorkingDir: root,
     write: false,
     bundle: true,
     platform: 'node',
     format: 'cjs',
-    target: 'node22',
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'none',
     define: { 'import.meta.url': 'moduleUrl' },
     banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href" },
     metafile: true,
-    logLevel: 'warning',
-    plugins: [shippedInside(root), nativeAddons(root, addons), moduleBuilds()]
-  })
-  const script = result.outputFiles[0]!.text
+    logLevel: 'warning'
+  }
+}
+
+function made({
+  outputFiles,
+  metafile
+}: BuildResult<{ write: false; metafile: true }>): Omit<Bundle, 'addons'> {
+  const script = outputFiles[0]!.text
   if (/\brequire\.addon\(['"]/.test(script))
     throw new Error('A native addon is loaded in a way unknown here.')
   // Modules made by a plugin carry its name and an absolute path.
-  const files = Object.keys(result.metafile.inputs).filter(file => !file.includes(':'))
-  const packages = [...new Set(files.flatMap(packageOf))].sort()
-  return {
-    script: Buffer.from(script),
-    addons: [...addons.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
-    packages
-  }
+  const files = Object.keys(metafile.inputs).filter(file => !file.includes(':'))
+  return { script: Buffer.from(script), packages: [...new Set(files.flatMap(packageOf))].sort() }
 }
 
 /** The module that reads shipped files is another one inside a program. */
@@ -80,8 +119,12 @@ function shippedInside(root: string): Plugin {
   }
 }
 
-/** Native addons are loaded by `require-addon`, which looks for files: what it would find is in the executable. */
-function nativeAddons(root: string, addons: Map<string, Addon>): Plugin {
+/**
+ * Native addons are loaded by `require-addon`, which tries a dozen places for each: here it is known where they are.
+ * @param addons gets those that are loaded
+ * @param loader the module that loads them, with `loadAddon`
+ */
+function nativeAddons(root: string, addons: Map<string, Addon>, loader: string): Plugin {
   return {
     name: 'native-addons',
     setup({ onLoad }) {
@@ -91,7 +134,7 @@ function nativeAddons(root: string, addons: Map<string, Addon>): Plugin {
         const { name, version } = manifest(root, folder)
         const addon = { name: `${name.replace('/', '+')}-${version}`, folder }
         addons.set(addon.name, addon)
-        const load = JSON.stringify(join(root, INSIDE, 'load.js'))
+        const load = JSON.stringify(loader)
         return { contents: `module.exports = require(${load}).loadAddon(${JSON.stringify(addon.name)})` }
       })
     }
@@ -121,6 +164,28 @@ function moduleBuilds(): Plugin {
         contents: `module.exports = require(${JSON.stringify(path)})`,
         resolveDir: dirname(path)
       }))
+    }
+  }
+}
+
+/**
+ * The width of a text in a terminal is its length where it has nothing but ASCII. For any other text `string-width` makes tables of
+ * what Unicode has, and did so at every start: 20 ms and 3 MB.
+ */
+function quickWidths(): Plugin {
+  const whole = '?whole'
+  return {
+    name: 'quick-widths',
+    setup({ onLoad }) {
+      onLoad({ filter: /[\\/]string-width[\\/]index\.js$/ }, ({ path, suffix }) =>
+        suffix === whole
+          ? undefined
+          : {
+              contents: `export default (text, options) =>
+                /^[ -~]*$/.test(text) ? text.length : require(${JSON.stringify(`./${basename(path)}${whole}`)}).default(text, options)`,
+              resolveDir: dirname(path)
+            }
+      )
     }
   }
 }

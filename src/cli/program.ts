@@ -164,5 +164,15 @@ function build(columns: number, name: string, choose: (command: Command) => void
       () => choose(command)
     )
   }
+  keepNoHelp(parser)
   return parser.version(version()).help('help').alias('h', 'help').wrap(Math.min(columns, WIDEST))
+}
+
+/** yargs lays out the help of every command that it runs, in case that somebody asks for it later; nobody does. */
+function keepNoHelp(parser: Argv): void {
+  const { getInternalMethods } = parser as Argv & {
+    getInternalMethods?(): { getUsageInstance?(): { cacheHelpMessage?: unknown } }
+  }
+  const usage = getInternalMethods?.call(parser).getUsageInstance?.()
+  if (usage?.cacheHelpMessage) usage.cacheHelpMessage = () => {}
 }

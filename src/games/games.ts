@@ -7,7 +7,8 @@ import { guess } from '../text/guess.js'
 import { oneOf, quote } from '../text/quote.js'
 import { userFolders } from '../user-folders.js'
 import { partsOf } from './map-name.js'
-import { type Recipe, recipeShape } from './recipe.js'
+import type { Recipe } from './recipe.js'
+import { recipeShape } from './recipe-shape.js'
 
 /** Recipes that come with the program. */
 export const SHIPPED = shippedPath('config/games')
@@ -186,7 +187,7 @@ export function parseRecipe(text: string, id: string): Recipe {
   } catch (cause) {
     throw new HyperNatError('BAD_RECIPE', 'it is no JSON', { cause })
   }
-  const result = recipeShape.safeParse(value)
+  const result = recipeShape().safeParse(value)
   if (!result.success) {
     const faults = result.error.issues.map(({ path, message }) => `${path.join('.') || 'it'}: ${message}`)
     throw new HyperNatError('BAD_RECIPE', faults.join('; '))

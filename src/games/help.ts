@@ -4,7 +4,8 @@ import type { ClientMapInfo, ServerMapInfo } from '../events.js'
 import type { Proto } from '../proto.js'
 import { hostPort, LOCALHOST, typedHost } from '../text/address.js'
 import { isSocketPath } from '../text/socket-path.js'
-import { ownPorts, PLACE, type Recipe } from './recipe.js'
+import { PLACE } from './notation.js'
+import { ownPorts, type Recipe } from './recipe.js'
 
 /** A port that a server shares. */
 interface SharedPort {

@@ -6,7 +6,9 @@ import { codeOf, HyperNatError } from '../errors.js'
 import type { RunningProgram } from '../programs/open-ports.js'
 import { makeFolder } from '../util/folder.js'
 import { ownFolder } from './games.js'
-import { ID_MAX, type Recipe, recipeShape } from './recipe.js'
+import { ID_MAX } from './notation.js'
+import type { Recipe } from './recipe.js'
+import { recipeShape } from './recipe-shape.js'
 
 /** Ports of one program that are taken for those of a game; one with more is something else. */
 const PORTS_MAX = 64
@@ -66,7 +68,7 @@ export function learnedRecipe(program: RunningProgram, name = program.name): Rec
     source: ['said: hyper-nat learn, from the open ports of a running program'],
     confidence: 'low'
   }
-  const result = recipeShape.safeParse(recipe)
+  const result = recipeShape().safeParse(recipe)
   if (result.success) return result.data
   const message = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
   throw new HyperNatError(

@@ -2,7 +2,8 @@
  * What the port maps of a game are called, which tickets tell to guests: the id of its recipe, and behind it what its owner
  * calls it. So a ticket needs no field for games, and shows something useful where the game is not known.
  */
-import { ID_PATTERN, type Recipe } from './recipe.js'
+import { ID_PATTERN } from './notation.js'
+import type { Recipe } from './recipe.js'
 
 const SEPARATOR = ': '
 

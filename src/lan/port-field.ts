@@ -1,6 +1,6 @@
 /**
  * The port of the server inside a datagram of a game's LAN discovery: where it stands is data of the recipe
- * (`games/discovery.ts`), read and changed here. Pure.
+ * (`games/discovery-shape.ts`), read and changed here. Pure.
  */
 import b4a from 'b4a'
 import type { Announces, PortField, Queries } from '../games/discovery.js'

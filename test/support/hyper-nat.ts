@@ -12,6 +12,9 @@ export const mainFile = join(dirname(fileURLToPath(import.meta.url)), '..', '..'
 type EventName = DaemonEvent['event']
 type EventOf<E extends EventName> = Extract<DaemonEvent, { event: E }>
 
+/** The program as npm installs it; `npm run build` makes it, the compiler alone does not. */
+export const installedFile = join(dirname(mainFile), '..', 'bin', 'main.js')
+
 /**
  * How to start it: `program` is in place of the build under test, `name` is for messages, `nodeArgs` come before the program's file, `env` is added, `prefix` is a program
  * to start it with (taskset, ip netns exec).
