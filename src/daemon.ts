@@ -7,10 +7,11 @@ import type { ClientHandle } from './client/handle.js'
 import { tryMaps } from './client/open-map.js'
 import { foldersOf, realFile, thisMachine } from './control/place.js'
 import { type Controlled, ControlServer } from './control/server.js'
-import type { DaemonStatus, PageLinks, Reloaded, Who } from './control/wire.js'
+import type { DaemonStatus, PageLinks, Place, Reloaded, Who } from './control/wire.js'
 import { codeOf, HyperNatError, OptionsError, oneLine } from './errors.js'
 import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat } from './hyper-nat.js'
+import { encodeKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
 import { CONTROL_LIMITS, FILE_LOOK_MS, UI_LIMITS } from './limits.js'
 import { Journal } from './log/journal.js'
@@ -29,6 +30,7 @@ import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.j
 import { GuestBook } from './options/guest-book.js'
 import { FileWatch } from './options/watch.js'
 import type { ServerHandle } from './server/handle.js'
+import type { DatagramFlow, FlowStream } from './sockets/flow-stream.js'
 import type { Ui } from './ui/ui.js'
 import { systemClock, wallClock } from './util/clock.js'
 import { version } from './version.js'
@@ -63,6 +65,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   #watch: FileWatch | null = null
   #metrics: MetricsServer | null = null
   #book: GuestBook | null = null
+  /** The key of this computer that servers know, if it has one that lasts. */
+  #ownKey: Uint8Array | undefined
   #closed = false
 
   /** @param journal where events are kept, and perhaps log lines, for those who ask later */
@@ -135,6 +139,35 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     return links
   }
 
+  /** Opens a stream or a UDP flow over a session that is up: see {@link Controlled.connect}. */
+  connect({ publicKey, proto, port, as }: Place): { flow: FlowStream | DatagramFlow; port: number } {
+    const running = [...this.#clients.values()].find(
+      ({ group, handle }) =>
+        group.publicKey === publicKey &&
+        handle.connection !== null &&
+        (as === undefined || as === this.#guestOf(group))
+    )
+    const shared = running?.handle.connection?.shared
+    if (!running || !shared)
+      throw new HyperNatError('NO_SESSION', 'This hyper-nat has no connection to that server.')
+    const fit = shared.filter(map => (map.proto === 'udp') === (proto === 'udp'))
+    const map = fit.find(one => port === undefined || one.port === port)
+    if (!map) throw new HyperNatError('MAP_NOT_SHARED', 'The server does not share this port.')
+    if (port === undefined && fit.some(one => one.port !== map.port))
+      throw new HyperNatError('BAD_OPTIONS', 'The server shares several ports: name one.')
+    const { handle } = running
+    return {
+      port: map.port,
+      flow: map.proto === 'udp' ? handle.datagrams(map.port) : handle.stream(map.proto, map.port)
+    }
+  }
+
+  /** The key by which a server knows this computer, where it lasts. */
+  #guestOf({ entries }: Group<ClientEntry>): string | undefined {
+    const key = entries[0]?.guest?.publicKey ?? this.#ownKey
+    return key && encodeKey(key)
+  }
+
   #next<T>(job: () => Promise<T>): Promise<T> {
     const next = this.#busy.then(job)
     this.#busy = next.catch(() => {})
@@ -145,6 +178,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     const { network, limits, source } = this.options
     if (source) await tidy(source.path)
     const identity = await this.#identity()
+    this.#ownKey = identity?.publicKey
     if (this.#closed) return
     const node = new HyperNat({
       bootstrap: network.bootstrap,

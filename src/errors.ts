@@ -44,6 +44,7 @@ const EXIT_CODES = {
   NO_PAGE: 1,
   // Controlling a running daemon
   NOT_RUNNING: 1,
+  NO_SESSION: 1,
   SEVERAL_DAEMONS: 2,
   CONTROL_FAILED: 1,
   UNKNOWN_COMMAND: 1,

@@ -2,9 +2,10 @@
 
 export type { ClientHandle, Connection, ConnectOptions, MapToOpen, StreamOptions } from './client/handle.js'
 export type { PingAnswer, PingOptions, PingSummary } from './client/ping.js'
+export type { ControlDatagrams, ControlStream } from './control/blocks.js'
 export { ControlClient, type DaemonChoice, type FoundDaemon, findDaemons } from './control/client.js'
 export type { ControlSetting } from './control/place.js'
-export type { DaemonStatus, JournalLine, Reloaded, Who } from './control/wire.js'
+export type { DaemonStatus, JournalLine, Place as ControlPlace, Reloaded, Who } from './control/wire.js'
 export { Daemon } from './daemon.js'
 export type { DatagramCounts, DatagramLoss } from './datagrams/datagrams.js'
 export { type DiagnoseOptions, diagnose } from './doctor/diagnose.js'

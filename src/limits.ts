@@ -626,6 +626,8 @@ export interface ControlLimits {
   journalLineBytes: number
   /** How long a daemon may take to say who it is. */
   whoMs: number
+  /** How long one may take to open a stream for a command that can do without it. */
+  detourMs: number
   /** How long one may take to end, or to do what it was asked for. */
   jobMs: number
   /** Between the two snapshots that rates are computed from, and between two of `status --watch`. */
@@ -642,6 +644,7 @@ export const CONTROL_LIMITS: ControlLimits = {
   journalBytes: 512 * 1024,
   journalLineBytes: 8 * 1024,
   whoMs: 5000,
+  detourMs: 1000,
   jobMs: 30_000,
   sampleMs: 500,
   watchMs: 1000
@@ -719,6 +722,9 @@ export const TARGET_WATCH = {
   /** Port maps of a server that are watched at most. */
   maps: 32
 } as const
+
+/** How long `connect --udp` waits for another answer once stdin has ended. */
+export const CONNECT_QUIET_MS = 2000
 
 /** How long it is not said again in the log that a target cannot be reached, however often somebody tries. */
 export const REFUSED_REST_MS = 60_000

@@ -1,28 +1,47 @@
-/** `hyper-nat connect`: stdin and stdout as a connection to a server's TCP port, for scripts and for ssh. */
+/** `hyper-nat connect`: stdin and stdout as a connection to a server's port, for scripts and for ssh. */
 
 import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import type { Connection } from '../client/handle.js'
+import type { ControlDatagrams, ControlStream } from '../control/blocks.js'
+import type { ControlSetting } from '../control/place.js'
+import type { Place } from '../control/wire.js'
 import { OptionsError } from '../errors.js'
+import type { HyperNat } from '../hyper-nat.js'
 import { looksLikeTicket } from '../identity/ticket-prefix.js'
+import { CONTROL_LIMITS } from '../limits.js'
 import type { Warning } from '../options/entry.js'
-import type { FlowStream } from '../sockets/flow-stream.js'
+import type { DatagramFlow } from '../sockets/flow-stream.js'
 import { type Arguments, type Command, type Job, text, words } from './command.js'
 import { type CliContext, EXIT, type Pipes } from './context.js'
+import { carryDatagrams, type Framing } from './datagrams.js'
 import { keptIdentity } from './kept-identity.js'
-import { identityFlag, lanFlag, networkOf, relayFlag, stopSignal } from './shared-flags.js'
+import { controlOf, identityFlag, lanFlag, networkOf, relayFlag, stopSignal } from './shared-flags.js'
 
 const PORT_PATTERN = /^\d{1,5}$/
 
+type Datagrams = DatagramFlow | ControlDatagrams
+
 export const connect: Command = {
   name: 'connect',
-  describe: "Connect stdin and stdout to a server's TCP port, for scripts and ssh",
+  describe: "Connect stdin and stdout to a server's port, for scripts and ssh",
   positional: {
     name: 'server',
     describe: 'A ticket, a public key or the name of a friend; then the port, unless only one is shared'
   },
-  flags: { ...relayFlag, ...lanFlag, ...identityFlag },
+  flags: {
+    udp: {
+      type: 'boolean',
+      describe: 'Datagrams of a UDP port, each behind its length in two bytes, big-endian, both ways'
+    },
+    lines: { type: 'boolean', describe: 'With --udp: each line is a datagram, both ways' },
+    ...relayFlag,
+    ...lanFlag,
+    ...identityFlag
+  },
   examples: [
     ['hyper-nat connect hnat1.. 8080', 'what is typed goes to port 8080 there'],
+    ['hyper-nat connect bob 27015 --udp --lines', 'each line goes as a datagram, and so do answers'],
     [
       "ssh -o 'ProxyCommand hyper-nat connect %h 22' user@<publickey>",
       'ssh, scp, sftp and git over it, with a key in base58'
@@ -42,40 +61,103 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { serverNamed } = await import('../options/friends.js')
   const server = await serverNamed(place.server)
   const { port } = place
-  const { network, publicKey, ticket, warnings } = reachOptions(
+  const proto: Place['proto'] = args.udp === true ? 'udp' : 'tcp'
+  if (args.lines === true && proto === 'tcp') {
+    const message = 'only works with --udp: a TCP port takes bytes as they are'
+    throw new OptionsError([{ path: '--lines', message }], 'BAD_USAGE')
+  }
+  const framing: Framing = args.lines === true ? 'lines' : 'lengths'
+  const { network, publicKey, ticket, guest, warnings } = reachOptions(
     { ...networkOf(args, context), publicKey: server },
     true
   )
   const own: Warning[] = [...warnings]
-  const file = text(args, 'identity') ?? (ticket?.invite ? undefined : await keptIdentity(publicKey!, own))
+  const named = text(args, 'identity')
+  const file = named ?? (ticket?.invite ? undefined : await keptIdentity(publicKey!, own))
   return {
     warnings: own,
     async task({ pipes, stopped }, log) {
-      const { HyperNat } = await import('../hyper-nat.js')
+      const { encodeKey } = await import('../identity/encoding.js')
       const { loadIdentity } = await import('../options/identity-file.js')
       const identity = file === undefined ? undefined : await loadIdentity(file)
-      const { bootstrap, relay: relays, lan } = network
-      const node = new HyperNat({ bootstrap, relays, lan, identity, log })
       const signal = stopSignal(stopped)
+      // A guest that was named has to be that one; otherwise who is known there is as good.
+      const as = guest?.publicKey ?? (named === undefined ? undefined : identity?.publicKey)
+      const there = { publicKey: encodeKey(publicKey!), proto, as: as && encodeKey(as) }
+      const number = typeof port === 'string' ? ticket?.maps.find(({ name }) => name === port)?.port : port
+      const isClear = port === undefined || number !== undefined
+      const shared = isClear && (await throughDaemon({ ...there, port: number }, controlOf(args, context)))
+      const carryAll = (flow: Duplex | Datagrams): Promise<void> =>
+        'send' in flow ? carryDatagrams(flow, pipes(), framing) : carry(flow, pipes())
+      let node: HyperNat | undefined
+      const abort = (): void => {
+        if (!shared) return
+        if ('send' in shared) shared.close()
+        else shared.destroy()
+      }
+      signal.addEventListener('abort', abort)
       try {
-        const connection = await node.connect(ticket ?? publicKey!, { signal })
-        await carry(connection.stream(port ?? onlyPort(connection), { signal }), pipes())
+        if (shared) await carryAll(shared)
+        else {
+          const { HyperNat } = await import('../hyper-nat.js')
+          const { bootstrap, relay: relays, lan } = network
+          node = new HyperNat({ bootstrap, relays, lan, identity, log })
+          const connection = await node.connect(ticket ?? publicKey!, { signal })
+          await carryAll(await open(connection, proto, port, signal))
+        }
         return EXIT.done
       } catch (err) {
         if (signal.aborted) return EXIT.done
         throw err
       } finally {
-        await node.close()
+        signal.removeEventListener('abort', abort)
+        await node?.close()
       }
     }
   }
+}
+
+/** @throws HyperNatError MAP_NOT_SHARED for a UDP port that the server does not share; OptionsError */
+async function open(
+  connection: Connection,
+  proto: Place['proto'],
+  port: number | string | undefined,
+  signal: AbortSignal
+): Promise<Duplex | Datagrams> {
+  if (proto === 'tcp') return connection.stream(port ?? onlyPort(connection, proto), { signal })
+  const given = port ?? onlyPort(connection, proto)
+  const flow = connection.datagrams(given)
+  signal.addEventListener('abort', () => flow.close())
+  // Nobody answers a datagram to say so.
+  const isShared = connection.maps.some(map => map.proto === 'udp' && map.port === given)
+  if (typeof given !== 'number' || isShared) return flow
+  const { flowError } = await import('../sockets/flow-stream.js')
+  throw flowError('MAP_NOT_SHARED')
+}
+
+/** A stream or UDP flow over the session that a running daemon of this user has; undefined where none has one, or can open it. */
+async function throughDaemon(
+  place: Place,
+  control: ControlSetting
+): Promise<ControlStream | ControlDatagrams | undefined> {
+  const { findDaemons } = await import('../control/client.js')
+  const limits = { ...CONTROL_LIMITS, whoMs: CONTROL_LIMITS.detourMs }
+  const found = await findDaemons({ control }, undefined, limits).catch(() => [])
+  let stream: ControlStream | ControlDatagrams | undefined
+  for (const { control } of found) {
+    // Why not, the node of this process will say.
+    const opened = stream ? undefined : await control.connect(place, limits.whoMs).catch(() => undefined)
+    if (opened) stream = opened
+    else control.close()
+  }
+  return stream
 }
 
 /**
  * Bytes both ways, until each direction has ended; a terminal does not end, so there the other side's end is enough.
  * @throws HyperNatError why the connection ended otherwise
  */
-async function carry(stream: FlowStream, { input, output, closeOutput, isTerminal }: Pipes): Promise<void> {
+async function carry(stream: Duplex, { input, output, closeOutput, isTerminal }: Pipes): Promise<void> {
   input.on('error', err => stream.destroy(err))
   input.pipe(stream)
   stream.pipe(output, { end: false })
@@ -92,14 +174,16 @@ async function carry(stream: FlowStream, { input, output, closeOutput, isTermina
   }
 }
 
-/** @throws OptionsError unless the server shares one TCP port */
-function onlyPort(connection: Connection): number {
-  const ports = [...new Set(connection.maps.filter(({ proto }) => proto !== 'udp').map(({ port }) => port))]
+/** @throws OptionsError unless the server shares one port of this kind */
+function onlyPort({ maps }: Connection, proto: Place['proto']): number {
+  const fit = maps.filter(map => (map.proto === 'udp') === (proto === 'udp'))
+  const ports = [...new Set(fit.map(({ port }) => port))]
   if (ports.length === 1) return ports[0]!
+  const kind = proto.toUpperCase()
   const message =
     ports.length === 0
-      ? 'is missing, and the server shares no TCP port; ask its owner to share one'
-      : `is missing; give one of the TCP ports that the server shares: ${ports.join(', ')}`
+      ? `is missing, and the server shares no ${kind} port; ask its owner to share one`
+      : `is missing; give one of the ${kind} ports that the server shares: ${ports.join(', ')}`
   throw new OptionsError([{ path: 'PORT', message }])
 }
 

@@ -55,6 +55,16 @@ export interface ClientHandle {
    */
   ping(host?: string): Promise<number | null>
   /**
+   * Opens a stream to a TCP port of the server, as {@link Connection.stream} does, over the same session.
+   * @throws HyperNatError TOO_MANY_FLOWS, CLOSED
+   */
+  stream(proto: Exclude<Proto, 'udp'>, port: number, options?: FlowStreamOptions): FlowStream
+  /**
+   * Opens a UDP flow to a port of the server, as {@link Connection.datagrams} does.
+   * @throws HyperNatError CLOSED
+   */
+  datagrams(port: number): DatagramFlow
+  /**
    * Other port maps from now on. Those that are as they were stay open, and what goes through them goes on; connections of the
    * others are reset. To be called again when it has settled.
    * @throws HyperNatError PORT_IN_USE, SOCKET_IN_USE, ADDRESS_NOT_HERE, LISTEN_FAILED; none of the new ones is open then

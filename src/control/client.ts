@@ -2,6 +2,7 @@
 import net from 'node:net'
 import { codeOf, type ErrorCode, HyperNatError, OptionsError } from '../errors.js'
 import { CONTROL_LIMITS, type ControlLimits } from '../limits.js'
+import { ControlDatagrams, ControlStream, hungUp } from './blocks.js'
 import { LineReader } from './lines.js'
 import {
   addressesIn,
@@ -14,7 +15,7 @@ import {
   realFile,
   thisMachine
 } from './place.js'
-import type { Answer, CommandName, ControlError, JournalLine, Request, Results, Who } from './wire.js'
+import type { Answer, CommandName, ControlError, JournalLine, Place, Request, Results, Who } from './wire.js'
 
 /** Somebody who waits for an answer. */
 interface Asked {
@@ -27,6 +28,7 @@ interface Asked {
 export class ControlClient {
   readonly #socket: net.Socket
   readonly #asked = new Map<number, Asked>()
+  readonly #reader: LineReader
   #nextId = 1
   /** Resolves when the connection is gone. */
   readonly closed: Promise<void>
@@ -38,6 +40,7 @@ export class ControlClient {
       line => this.#onLine(line),
       () => socket.destroy()
     )
+    this.#reader = reader
     socket.on('data', bytes => reader.push(bytes))
     socket.on('error', () => {})
     this.closed = new Promise(resolve => {
@@ -66,7 +69,15 @@ export class ControlClient {
    * @param ms how long the answer may take
    * @throws HyperNatError the daemon's own code, or CONTROL_FAILED when it does not answer; OptionsError where options have faults
    */
-  ask<C extends Exclude<CommandName, 'logs'>>(command: C, ms: number): Promise<Results[C]> {
+  ask<C extends Exclude<CommandName, 'logs' | 'connect'>>(command: C, ms: number): Promise<Results[C]> {
+    return this.#ask({ command }, ms, result => {
+      if (isResult(command, result)) return result
+      throw notUnderstood()
+    })
+  }
+
+  /** @param take makes of the result what is given; called before anything else that comes is read */
+  #ask<T>(request: Omit<Request, 'id'>, ms: number, take: (result: unknown) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {
         this.#asked.delete(id)
@@ -74,22 +85,41 @@ export class ControlClient {
           new HyperNatError('CONTROL_FAILED', `The running hyper-nat does not answer within ${ms / 1000} s.`)
         )
       }, ms)
-      const id = this.#send(
-        { command },
-        {
-          done: result => {
-            clearTimeout(late)
-            if (isResult(command, result)) resolve(result)
-            else reject(notUnderstood())
-          },
-          fail: err => {
-            clearTimeout(late)
+      const id = this.#send(request, {
+        done: result => {
+          clearTimeout(late)
+          try {
+            resolve(take(result))
+          } catch (err) {
             reject(err)
-          },
-          line() {},
-          leftOut() {}
-        }
-      )
+          }
+        },
+        fail: err => {
+          clearTimeout(late)
+          reject(err)
+        },
+        line() {},
+        leftOut() {}
+      })
+    })
+  }
+
+  /**
+   * A stream to a server's TCP port, or a flow to its UDP port, over the session that the daemon has. This connection carries it from
+   * then on, and nothing else can be asked.
+   * @param ms how long the answer may take
+   * @throws HyperNatError NO_SESSION, MAP_NOT_SHARED, BAD_OPTIONS without a port where it is not clear, UNKNOWN_COMMAND of an older
+   * daemon, CONTROL_FAILED; later, the stream fails with the code of the one in the daemon
+   */
+  connect(place: Place & { readonly proto: 'tcp' }, ms: number): Promise<ControlStream>
+  connect(place: Place & { readonly proto: 'udp' }, ms: number): Promise<ControlDatagrams>
+  connect(place: Place, ms: number): Promise<ControlStream | ControlDatagrams>
+  connect(place: Place, ms: number): Promise<ControlStream | ControlDatagrams> {
+    return this.#ask({ command: 'connect', ...place }, ms, () => {
+      const flow =
+        place.proto === 'udp' ? new ControlDatagrams(this.#socket) : new ControlStream(this.#socket)
+      this.#reader.detach(flow.receive)
+      return flow
     })
   }
 
@@ -191,10 +221,6 @@ function notUnderstood(): HyperNatError {
     'CONTROL_FAILED',
     'The running hyper-nat has given an answer that this one does not understand: is it of another version?'
   )
-}
-
-function hungUp(): HyperNatError {
-  return new HyperNatError('CONTROL_FAILED', 'The running hyper-nat has ended, or has hung up.')
 }
 
 function thrown({ code, message, faults }: ControlError): HyperNatError {

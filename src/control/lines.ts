@@ -6,6 +6,7 @@ export class LineReader {
   #parts: Uint8Array[] = []
   #length = 0
   #broken = false
+  #detached: ((bytes: Uint8Array) => void) | null = null
 
   /**
    * @param max bytes of a line, without its line feed
@@ -18,8 +19,18 @@ export class LineReader {
     readonly onlong: () => void
   ) {}
 
+  /** No more lines: what follows the present one is given as it is. Called from within `online`, or between two pushes. */
+  detach(onbytes: (bytes: Uint8Array) => void): void {
+    this.#detached = onbytes
+  }
+
+  get #isDetached(): boolean {
+    return this.#detached !== null
+  }
+
   /** Takes the next bytes. */
   push(bytes: Uint8Array): void {
+    if (this.#detached) return this.#detached(bytes)
     let from = 0
     while (!this.#broken) {
       const end = bytes.indexOf(LINE_FEED, from)
@@ -37,6 +48,7 @@ export class LineReader {
       this.#length = 0
       from = end + 1
       if (line.trim() !== '') this.online(line)
+      if (this.#isDetached) return from < bytes.byteLength ? this.push(bytes.subarray(from)) : undefined
     }
   }
 }

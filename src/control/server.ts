@@ -5,6 +5,8 @@ import net from 'node:net'
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import type { ControlLimits } from '../limits.js'
 import type { Journal } from '../log/journal.js'
+import type { DatagramFlow, FlowStream } from '../sockets/flow-stream.js'
+import { joinFlow } from './blocks.js'
 import { LineReader } from './lines.js'
 import { addressOf, announce, type Folder, type Machine, prepare, withdraw } from './place.js'
 import type {
@@ -13,6 +15,7 @@ import type {
   ControlError,
   DaemonStatus,
   PageLinks,
+  Place,
   Reloaded,
   Request,
   Who
@@ -25,6 +28,11 @@ export interface Controlled {
   reload(): Promise<Reloaded>
   /** @throws HyperNatError NO_PAGE */
   page(): PageLinks
+  /**
+   * Opens a stream or a UDP flow over a session that is up.
+   * @throws HyperNatError NO_SESSION, MAP_NOT_SHARED, BAD_OPTIONS without a port where it is not clear, or why there is no room
+   */
+  connect(place: Place): { readonly flow: FlowStream | DatagramFlow; readonly port: number }
   /** To be called when the asker has been told. */
   stop(): void
   readonly journal: Journal
@@ -100,7 +108,8 @@ export class ControlServer {
 
   #onSocket(socket: net.Socket): void {
     socket.unref()
-    const connection = new Connection(socket, this.#daemon, this.#limits)
+    const onconnect = (): void => void this.#connections.delete(connection)
+    const connection = new Connection(socket, this.#daemon, this.#limits, onconnect)
     if (this.#connections.size >= this.#limits.connections) {
       return connection.refuse('TOO_MANY_CONNECTIONS', 'Too many programs ask at once: try again.')
     }
@@ -129,9 +138,15 @@ class Connection {
   #busy: Promise<void> = Promise.resolve()
   #unfollow: (() => void) | null = null
   #leftOut = 0
+  #reader: LineReader | null = null
+  readonly #onconnect: () => void
+  /** Whether it carries a stream or flow in place of requests. */
+  #connected = false
 
-  constructor(socket: net.Socket, daemon: Controlled, limits: ControlLimits) {
+  /** @param onconnect called when no more requests come here, as it carries a stream or flow */
+  constructor(socket: net.Socket, daemon: Controlled, limits: ControlLimits, onconnect: () => void) {
     this.#socket = socket
+    this.#onconnect = onconnect
     this.#daemon = daemon
     this.#limits = limits
     socket.on('error', () => {})
@@ -151,8 +166,10 @@ class Connection {
       },
       bad
     )
+    this.#reader = reader
     this.#socket.on('data', bytes => {
       reader.push(bytes)
+      if (this.#connected) return
       // What has been asked so far is answered before more is asked.
       this.#socket.pause()
       void this.#busy.then(() => this.#socket.resume())
@@ -202,7 +219,19 @@ class Connection {
     stop: () => ({}),
     reload: () => this.#daemon.reload(),
     page: () => this.#daemon.page(),
+    connect: request => this.#connect(request),
     logs: request => this.#logs(request)
+  }
+
+  #connect(request: Request): null {
+    const place = placeOf(request)
+    if (!place) throw new HyperNatError('BAD_REQUEST', 'connect needs a publicKey and a proto, tcp or udp.')
+    const { flow, port } = this.#daemon.connect(place)
+    this.#say({ id: request.id, result: { port } })
+    this.#connected = true
+    this.#reader!.detach(joinFlow(this.#socket, flow))
+    this.#onconnect()
+    return null
   }
 
   #logs({ id, lines, follow }: Request): object | null {
@@ -245,6 +274,14 @@ function requestOf(line: string): Request | null {
   } catch {
     return null
   }
+}
+
+/** What `connect` asks for; undefined if it is wrong. */
+function placeOf({ publicKey, proto, port, as }: Request): Place | undefined {
+  const isPort = port === undefined || (typeof port === 'number' && Number.isInteger(port))
+  if (typeof publicKey !== 'string' || !isPort || !(as === undefined || typeof as === 'string'))
+    return undefined
+  return proto === 'tcp' || proto === 'udp' ? { publicKey, proto, port, as } : undefined
 }
 
 function errorOf(err: unknown): ControlError {

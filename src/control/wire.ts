@@ -35,6 +35,17 @@ export interface Reloaded {
 /** One event, or one line of the log as pino writes it; `time` is ISO 8601. */
 export type JournalLine = { readonly time: string } & Readonly<Record<string, unknown>>
 
+/** What `connect` asks for. */
+export interface Place {
+  /** Of the server, in base58. */
+  readonly publicKey: string
+  readonly proto: 'tcp' | 'udp'
+  /** Left out: the only one that is shared. */
+  readonly port?: number | undefined
+  /** The key that the guest has to be known by, in base58; left out: any. */
+  readonly as?: string | undefined
+}
+
 /** What each command gives. */
 export interface Results {
   who: Who
@@ -43,6 +54,7 @@ export interface Results {
   reload: Reloaded
   logs: Record<string, never>
   page: PageLinks
+  connect: { readonly port: number }
 }
 
 export type CommandName = keyof Results
@@ -53,6 +65,11 @@ export interface Request {
   /** Of `logs`. */
   readonly lines?: unknown
   readonly follow?: unknown
+  /** Of `connect`: see {@link Place}. */
+  readonly publicKey?: unknown
+  readonly proto?: unknown
+  readonly port?: unknown
+  readonly as?: unknown
 }
 
 export interface ControlError {

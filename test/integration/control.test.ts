@@ -342,6 +342,9 @@ async function listening(
     page: () => {
       throw new HyperNatError('NO_PAGE', 'none')
     },
+    connect: () => {
+      throw new HyperNatError('NO_SESSION', 'none')
+    },
     stop() {}
   }
   const server = new ControlServer(daemon, { ...CONTROL_LIMITS, ...limits })
