@@ -389,7 +389,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   ): Promise<void> {
     for (const group of clients) {
       const running = this.#clients.get(group.key)
-      await this.#attempt(async () => {
+      await this.#attempt(group, async () => {
         if (!running) return this.#open(node, group)
         if (without(group.entries, running.group.entries).length === 0) return
         await running.handle.setMaps(group.entries)
@@ -398,7 +398,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     }
     await Promise.all(
       servers.map(group =>
-        this.#attempt(async () => {
+        this.#attempt(group, async () => {
           const running = this.#servers.get(group.key)
           if (!running) return this.#share(node, group)
           const same = sharesTheSame(running.group.entries, group.entries)
@@ -410,12 +410,12 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   }
 
   /** What fails leaves the rest as it is; the next reload tries it again. */
-  async #attempt(change: () => Promise<void>): Promise<void> {
+  async #attempt({ publicKey }: Group<Entry>, change: () => Promise<void>): Promise<void> {
     try {
       await change()
     } catch (err) {
       if (!(err instanceof HyperNatError) || this.#closed) throw err
-      this.emit('event', { event: 'warning', code: err.code, message: err.message })
+      this.emit('event', { event: 'warning', code: err.code, message: err.message, publicKey })
     }
   }
 
@@ -429,7 +429,12 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     } catch (err) {
       if (!(err instanceof HyperNatError)) throw err
       const message = `${err.message}. Until this is fixed, the server sees a new guest each time.`
-      this.emit('event', { event: 'warning', code: 'IDENTITY_NOT_KEPT', message })
+      this.emit('event', {
+        event: 'warning',
+        code: 'IDENTITY_NOT_KEPT',
+        message,
+        publicKey: encodeKey(publicKey)
+      })
       return undefined
     }
   }

@@ -109,7 +109,8 @@ export type DaemonEvent =
   | { event: 'ui'; url: string; once: string }
   /** Metrics are served here. */
   | { event: 'metrics'; url: string }
-  | { event: 'warning'; code: string; message: string }
+  /** `publicKey`: of the server that it is about; `port`: the one that is meant, most likely, instead of one that is shared. */
+  | { event: 'warning'; code: string; message: string; publicKey?: string; port?: number }
   | { event: 'error'; code: string; message: string }
 
 /** What `hyper-nat relay` and `hyper-nat bootstrap` tell. */

@@ -672,6 +672,8 @@ export interface UiLimits {
   /** Lines of the log that wait for a window at the most, and characters of each. */
   lines: number
   lineLength: number
+  /** Warnings that are shown at a time; older ones make way. */
+  warnings: number
 }
 
 export const UI_LIMITS: UiLimits = {
@@ -685,7 +687,8 @@ export const UI_LIMITS: UiLimits = {
   viewMs: 1000,
   reloadMs: 2000,
   lines: 200,
-  lineLength: 500
+  lineLength: 500,
+  warnings: 20
 }
 
 /** What is given to those who read metrics. */

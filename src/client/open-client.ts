@@ -1,6 +1,8 @@
 /** A client as the library opens it: its local ports are those that were asked for, or the next free ones. */
 import { codeOf } from '../errors.js'
 import type { ClientMapInfo, ConnectionInfo } from '../events.js'
+import { encodeKey } from '../identity/encoding.js'
+import { depsOf } from '../network/deps.js'
 import { checkOpenedMaps } from '../options/arguments.js'
 import type { DatagramFlow, FlowStream, FlowStreamOptions } from '../sockets/flow-stream.js'
 import { freePorts, type LocalPlace, type MovedPorts, type WantedPort } from '../sockets/free-ports.js'
@@ -26,8 +28,8 @@ export class OpenClient implements ClientHandle {
   readonly #client: Client
 
   constructor(deps: OpenClientDeps) {
-    this.#deps = deps
-    this.#client = new Client(deps)
+    this.#deps = depsOf(deps, encodeKey(deps.publicKey))
+    this.#client = new Client(this.#deps)
   }
 
   /**

@@ -116,6 +116,7 @@ export class Announcer {
     this.#parts.emit({
       event: 'warning',
       code: 'GAME_ELSEWHERE',
+      port,
       message: `${title} is open on port ${port}, but port ${shared.join(', ')} is shared: open it there, or start again with: hyper-nat host ${game} --port ${port}`
     })
   }

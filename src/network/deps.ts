@@ -19,3 +19,11 @@ export interface Deps {
   readonly random: (size: number) => Uint8Array
   readonly emit: (event: DaemonEvent) => void
 }
+
+/** The same for one server: warnings name it. */
+export function depsOf<T extends Pick<Deps, 'emit'>>(deps: T, publicKey: string): T {
+  return {
+    ...deps,
+    emit: event => deps.emit(event.event === 'warning' ? { ...event, publicKey } : event)
+  }
+}

@@ -16,7 +16,7 @@ import type { RawOptions } from './schema.js'
 export type RawEntry = Readonly<Record<string, unknown>>
 
 /** What a file begins as. */
-const EMPTY = '{\n  "schema": []\n}\n'
+export const EMPTY = '{\n  "schema": []\n}\n'
 
 /**
  * Adds entries to an options file, which is made, readable by its owner only, when there is none. Other processes that do the
@@ -52,15 +52,17 @@ export async function saveIdentity(path: string, identity: string): Promise<bool
 /**
  * Changes an options file that is there, as {@link saveEntries} does.
  * @param edit gets the text and what it says; gives the text as it shall be, and what to resolve with
+ * @param how.make whether a file that is not there is made when there is something to write
  * @throws HyperNatError `OPTIONS_NOT_FOUND`, and what {@link saveEntries} and `edit` throw
  */
 export async function editOptions<T>(
   path: string,
-  edit: (text: string, options: Options) => { readonly text: string; readonly result: T }
+  edit: (text: string, options: Options) => { readonly text: string; readonly result: T },
+  { make = false }: { readonly make?: boolean } = {}
 ): Promise<T> {
   return replaceFile(path, bytes => {
-    if (!bytes) throw new HyperNatError('OPTIONS_NOT_FOUND', `there is no file ${path}`)
-    const text = decodeText(bytes)
+    if (!bytes && !make) throw new HyperNatError('OPTIONS_NOT_FOUND', `there is no file ${path}`)
+    const text = bytes ? decodeText(bytes) : EMPTY
     return edit(text, parseOptions(text))
   })
 }
@@ -73,7 +75,7 @@ async function replaceFile<T>(
     return await locked(path, async lock => {
       const bytes = await readIfThere(path)
       const { text, result } = edit(bytes)
-      if (bytes && text === decodeText(bytes)) return result
+      if (text === (bytes ? decodeText(bytes) : EMPTY)) return result
       parseOptions(text)
       // A file that is there keeps its owner and mode.
       await writeFileAtomic(path, encodeText(text, bytes), {
@@ -125,6 +127,11 @@ export function setValue(text: string, path: JSONPath, value: unknown): string {
   }
   const key = `${JSON.stringify(path.at(-1))}: `
   return append(text, path.slice(0, -1), key, value, styleOf(text))
+}
+
+/** The text without a key of an object. */
+export function removeValue(text: string, path: JSONPath): string {
+  return jsonc.applyEdits(text, jsonc.modify(text, path, undefined, { formattingOptions: styleOf(text) }))
 }
 
 /** The text without one element of a list, and without the comments on its lines. */

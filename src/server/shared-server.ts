@@ -2,12 +2,12 @@
 import type { Players } from '../access/players.js'
 import { HyperNatError, OptionsError } from '../errors.js'
 import { type AccessRules, type AllowedKey, type Invite, OPEN } from '../identity/access-rules.js'
-import { keyOf } from '../identity/encoding.js'
+import { encodeKey, keyOf } from '../identity/encoding.js'
 import { NONCE_BYTES } from '../identity/guest.js'
 import { type KeyPair, keyPairOf } from '../identity/keys.js'
 import { Secret } from '../identity/secret.js'
 import { inviteTicket, serverTicket } from '../identity/server-ticket.js'
-import type { Deps } from '../network/deps.js'
+import { type Deps, depsOf } from '../network/deps.js'
 import { checkAccess, checkInvite, checkShare, checkSharedMaps } from '../options/arguments.js'
 import { featureFaults, perFeature } from '../options/features.js'
 import type { Resources } from '../sockets/resources.js'
@@ -40,12 +40,13 @@ export class SharedServer implements ServerHandle {
   #ticket: string | undefined
 
   /** @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY, BAD_OPTIONS */
-  constructor(what: WhatToShare, deps: SharedServerDeps) {
+  constructor(what: WhatToShare, given: SharedServerDeps) {
     checkShare(what)
     const { secret, maps, ...access } = what
-    this.#deps = deps
     this.#rules = rulesOf(access)
     this.#keyPair = keyPairOf(secret instanceof Secret ? secret : new Secret(secret))
+    const deps = depsOf(given, encodeKey(this.#keyPair.publicKey))
+    this.#deps = deps
     this.#maps = maps
     this.#ticket = this.#newTicket(maps)
     this.#server = new Server({

@@ -34,6 +34,7 @@ import {
   setBlocked
 } from '../options/guests.js'
 import { joinEntries, joinOptions } from '../options/join.js'
+import { changeNetwork, networkSettings } from '../options/network-edit.js'
 import { relaysToTell } from '../options/network-flags.js'
 import { ticketIn } from '../options/pasted-ticket.js'
 import type { Places } from '../options/places.js'
@@ -60,6 +61,8 @@ export interface ActionParts {
   readonly daemon: Changeable
   /** What the page shows now. */
   readonly view: () => View
+  /** Shows a warning no more. */
+  readonly hide: (id: number) => void
   readonly clock: Clock
   /** Milliseconds since 1970. */
   readonly timeOfDay: () => number
@@ -127,7 +130,10 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
   revoke: z.strictObject({ publicKey, name: z.string() }),
   rename: z.strictObject({ publicKey, name: z.string(), to: z.string() }),
   nameGuest: z.strictObject({ publicKey, peer, to: z.string() }),
-  block: z.strictObject({ publicKey, peer, blocked: z.boolean() })
+  block: z.strictObject({ publicKey, peer, blocked: z.boolean() }),
+  hide: z.strictObject({ id: z.int() }),
+  settings: z.strictObject({}),
+  setSettings: z.strictObject({ relays: z.string(), portMapping: z.boolean(), lan: z.boolean() })
 }
 
 /** The fields of the page that flags of the command line stand for. */
@@ -297,6 +303,19 @@ export class Actions {
 
     block: async ({ publicKey: key, peer, blocked }) => {
       await setBlocked(this.#parts.file, key, peer, blocked)
+      return this.#changed()
+    },
+
+    hide: async ({ id }) => {
+      this.#parts.hide(id)
+      return { view: this.#parts.view() }
+    },
+
+    settings: () => networkSettings(this.#parts.file),
+
+    setSettings: async ({ relays, ...rest }) => {
+      const names = relays.split(/[\s,]+/).filter(name => name !== '')
+      await changeNetwork(this.#parts.file, { relays: names, ...rest })
       return this.#changed()
     }
   }

@@ -26,6 +26,7 @@ import { HEADERS, PAGE_HOST, refusalOf } from './guard.js'
 import { Keys } from './keys.js'
 import { lineOf } from './lines.js'
 import { viewOf } from './view.js'
+import { Warnings } from './warnings.js'
 import type { Action, Line, Outcome, Refusal, View } from './wire.js'
 
 /** What the page needs of a daemon. */
@@ -64,6 +65,7 @@ export class Ui {
   readonly #actions: Actions
   readonly #closing = new AbortController()
   readonly #server: HttpServer
+  readonly #warnings: Warnings
   readonly #listener = (event: DaemonEvent): void => this.#note(event)
   readonly #files = new Map<string, { readonly bytes: Uint8Array<ArrayBuffer>; readonly type: string }>()
   #restart: readonly string[] = []
@@ -72,6 +74,7 @@ export class Ui {
   constructor(parts: UiParts) {
     const { daemon, file, clock, limits } = parts
     this.#parts = parts
+    this.#warnings = new Warnings(limits.warnings)
     this.#keys = new Keys(() => clock.now(), limits.codeMs)
     this.#actions = new Actions({
       file,
@@ -79,6 +82,7 @@ export class Ui {
       clock,
       limits,
       view: () => this.#view(),
+      hide: id => this.#warnings.hide(id),
       timeOfDay: wallClock
     })
     this.#server = new HttpServer(this.#routes(), limits)
@@ -251,10 +255,15 @@ export class Ui {
 
   #view(): View {
     const { daemon, file } = this.#parts
-    return viewOf(daemon.current, daemon.status(), { file, restart: this.#restart })
+    return viewOf(daemon.current, daemon.status(), {
+      file,
+      restart: this.#restart,
+      warnings: this.#warnings.list
+    })
   }
 
   #note(event: DaemonEvent): void {
+    this.#warnings.note(event)
     if (event.event === 'reloaded') this.#restart = event.restart
   }
 }

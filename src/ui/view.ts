@@ -18,6 +18,7 @@ import {
 } from '../status.js'
 import { hostPort, typedHost } from '../text/address.js'
 import { formatPorts } from '../text/ports.js'
+import type { RunningWarning } from './warnings.js'
 import type {
   AddressView,
   ClientView,
@@ -26,7 +27,8 @@ import type {
   GuestView,
   ServerView,
   SessionView,
-  View
+  View,
+  WarningView
 } from './wire.js'
 
 /** Why a host does not let this computer in. */
@@ -38,29 +40,36 @@ export interface Known {
   readonly file: string
   /** Settings that wait for the next start. */
   readonly restart: readonly string[]
+  /** What the daemon has warned of. */
+  readonly warnings: readonly RunningWarning[]
 }
 
 export function viewOf(options: Options, status: Status, known: Known): View {
   const { file, restart } = known
+  const servers = serversIn(options)
+  const warnings = warningsOf(options, servers, status, known.warnings)
   return {
     at: status.at,
     version: status.version,
     file,
     online: status.network.bootstrapped && status.network.nodes > 0,
     restart,
-    servers: serversIn(options).map(server =>
+    servers: servers.map(server =>
       serverView(
         server,
-        status.servers.find(one => one.publicKey === server.publicKey)
+        status.servers.find(one => one.publicKey === server.publicKey),
+        warnings.get(server.publicKey) ?? []
       )
     ),
-    clients: clientViews(options, status.clients)
+    clients: clientViews(options, status.clients, warnings),
+    warnings: warnings.get('') ?? []
   }
 }
 
 function serverView(
   { publicKey, maps, access, paused }: ServerInFile,
-  now: ServerStatus | undefined
+  now: ServerStatus | undefined,
+  warnings: readonly WarningView[]
 ): ServerView {
   const sessions = now?.sessions ?? []
   const of = (name: string): SessionView[] => sessions.filter(one => one.name === name).map(sessionView)
@@ -108,8 +117,51 @@ function serverView(
     paused,
     gameIds: [...new Set(maps.flatMap(({ name }) => knownGames().ofMap(name)?.id ?? []))],
     announced: now?.announced ?? 'starting',
-    guests: [...invites, ...allowed, ...others, ...blocked]
+    guests: [...invites, ...allowed, ...others, ...blocked],
+    warnings
   }
+}
+
+/** Warnings by the public keys of the servers that they are about; under the empty text, those that are about none. */
+function warningsOf(
+  options: Options,
+  servers: readonly ServerInFile[],
+  status: Status,
+  running: readonly RunningWarning[]
+): ReadonlyMap<string, WarningView[]> {
+  const found = new Map<string, WarningView[]>()
+  const add = (publicKey: string, warning: WarningView): void => {
+    found.set(publicKey, [...(found.get(publicKey) ?? []), warning])
+  }
+  /** Where entries are in the file, with the servers that they are about. */
+  const places = [
+    ...servers.flatMap(({ publicKey, maps }) => maps.map(({ path }) => ({ path, publicKey }))),
+    ...options.entries.flatMap(entry =>
+      entry.mode === 'client' ? [{ path: entry.path, publicKey: encodeKey(entry.publicKey) }] : []
+    )
+  ]
+  for (const { path, message } of options.warnings) {
+    const place = places.find(one => path === one.path || path.startsWith(`${one.path}.`))
+    add(place?.publicKey ?? '', { text: place ? sentenceOf(message) : `${path}: ${message}` })
+  }
+  const known = new Set(places.map(({ publicKey }) => publicKey))
+  for (const { id, code, message, publicKey = '', port } of running) {
+    const server = status.servers.find(one => one.publicKey === publicKey)
+    if (code === 'DHT_UNREACHABLE' && server?.announced === 'announced') continue
+    // The command line says what to type.
+    const text =
+      server && port !== undefined
+        ? `The game is open on port ${port}, but port ${formatPorts(server.maps.map(map => map.port))} is shared.`
+        : sentenceOf(message)
+    if (publicKey === '' || known.has(publicKey))
+      add(publicKey, { id, text, ...(server && port !== undefined && { port }) })
+  }
+  return found
+}
+
+function sentenceOf(text: string): string {
+  const shown = text.trim()
+  return `${shown.slice(0, 1).toUpperCase()}${shown.slice(1)}${/[.!?]$/.test(shown) ? '' : '.'}`
 }
 
 /** The entries of a server, in the order of the file. */
@@ -126,7 +178,11 @@ function rowsOf(maps: readonly ServerEntry[]): EditRow[] {
   })
 }
 
-function clientViews(options: Options, clients: readonly ClientStatus[]): ClientView[] {
+function clientViews(
+  options: Options,
+  clients: readonly ClientStatus[],
+  warnings: ReadonlyMap<string, readonly WarningView[]>
+): ClientView[] {
   const views = new Map<string, { maps: OpenMap[]; now: readonly ClientStatus[] }>()
   for (const entry of options.entries) {
     if (entry.mode !== 'client') continue
@@ -152,6 +208,7 @@ function clientViews(options: Options, clients: readonly ClientStatus[]): Client
       addresses: maps.map(addressView),
       games: gamesIn(maps, guestHelp),
       sessions,
+      warnings: warnings.get(publicKey) ?? [],
       ...(why && { waiting: why.message, ...(REJECTED.has(why.code) && { rejected: true }) })
     }
   })

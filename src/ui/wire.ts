@@ -56,6 +56,15 @@ export interface GuestView {
   readonly sessions: readonly SessionView[]
 }
 
+/** Something that does not work as it should. */
+export interface WarningView {
+  /** Left out: it stays as long as the options are as they are. */
+  readonly id?: number
+  readonly text: string
+  /** A port that can be shared instead. */
+  readonly port?: number
+}
+
 export interface ServerView {
   /** In base58. */
   readonly publicKey: string
@@ -78,6 +87,7 @@ export interface ServerView {
   readonly gameIds: readonly string[]
   readonly announced: 'starting' | 'announcing' | 'announced' | 'unreached'
   readonly guests: readonly GuestView[]
+  readonly warnings: readonly WarningView[]
 }
 
 /** A place to type into a game. */
@@ -98,6 +108,7 @@ export interface ClientView {
   readonly waiting?: string
   /** Whether that is because its host does not let this computer in; left out: it is not. */
   readonly rejected?: true
+  readonly warnings: readonly WarningView[]
 }
 
 /** All that the page shows. */
@@ -113,6 +124,8 @@ export interface View {
   readonly restart: readonly string[]
   readonly servers: readonly ServerView[]
   readonly clients: readonly ClientView[]
+  /** Those that are about no server. */
+  readonly warnings: readonly WarningView[]
 }
 
 /** A line of the log. */
@@ -205,6 +218,17 @@ export interface Requests {
   nameGuest: { readonly publicKey: string; readonly peer: string; readonly to: string }
   /** Keeps a key out, or lets it in again. */
   block: { readonly publicKey: string; readonly peer: string; readonly blocked: boolean }
+  /** Shows a warning no more. */
+  hide: { readonly id: number }
+  /** Tells the settings of the network; changes nothing. */
+  settings: Readonly<Record<string, never>>
+  /** They hold from the next start on. */
+  setSettings: {
+    /** Public keys and addresses, with blanks between them. */
+    readonly relays: string
+    readonly portMapping: boolean
+    readonly lan: boolean
+  }
 }
 
 export type Action = keyof Requests
@@ -227,6 +251,15 @@ export interface Answers {
   rename: { readonly view: View }
   nameGuest: { readonly view: View }
   block: { readonly view: View }
+  hide: { readonly view: View }
+  settings: {
+    readonly relays: readonly string[]
+    /** Whether the router is asked for a port. */
+    readonly portMapping: boolean
+    /** Whether servers are searched in the LAN, too. */
+    readonly lan: boolean
+  }
+  setSettings: { readonly view: View }
 }
 
 /** What a ticket holds. */

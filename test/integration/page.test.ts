@@ -1,6 +1,6 @@
 // The page in a real browser, as two people use it who never saw a terminal.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -357,6 +357,23 @@ staged(
     assert.match((await page.evaluate<string[]>('told'))[0] ?? '', /^Guest \w+\.\. has joined Web$/)
     assert.match(await page.title(), /^1 connected - /)
     await assertAccessible(page, 'with notifications')
+
+    // --- settings, and warnings ---
+    await page.getByRole('link', { name: 'Settings' }).click()
+    await page.getByLabel('The relays').fill('nobody')
+    await button(page, 'Save').click()
+    await page.getByText('The relays').and(page.locator('.fault')).waitFor()
+    await assertAccessible(page, 'settings, with a fault')
+    await page.getByLabel('The relays').fill('')
+    await page.getByLabel(/^Ask the router/).uncheck()
+    await button(page, 'Save').click()
+    await page.getByText('Restart hyper-nat to apply what changed in network').waitFor()
+    writeFileSync(file, '{')
+    const fault = page.locator('main > .notice.warn')
+    await fault.getByText('cannot be used as it is now').waitFor()
+    await assertAccessible(page, 'with a warning')
+    await fault.getByRole('button').click()
+    await fault.waitFor({ state: 'detached' })
 
     // --- keys ---
     await page.keyboard.press('/')

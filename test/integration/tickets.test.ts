@@ -54,6 +54,7 @@ staged('a ticket alone is enough: DHT, key, ports; a port in use makes way', asy
   assert.notEqual(localPort, port)
   const warning = await guest.event('warning')
   assert.equal(warning.code, 'PORT_MOVED')
+  assert.equal(warning.publicKey, (await guest.event('ready')).publicKey)
   assert.match(warning.message, new RegExp(`Port ${port} .* is at port ${localPort} here`))
   await echoes(localPort)
 })

@@ -8,7 +8,12 @@ import { JoinForm } from './join-form.js'
 import { Log } from './log.js'
 import { Notices, useTitle } from './notices.js'
 import { follow, type Link } from './server.js'
+import { SettingsForm } from './settings-form.js'
+import { Warnings } from './warnings.js'
 import { Words, WordsContext } from './words.js'
+
+/** The views beside the home page, by their routes. */
+const FORMS = ['#host', '#join', '#settings']
 
 /** Lines of the log that are shown at the most. */
 const LINES = 200
@@ -89,7 +94,14 @@ export function App() {
             {shown.online ? 'Online' : 'Looking for the network'}
           </span>
         )}
-        {shown && <Notices view={shown} isGone={isGone} />}
+        <span class="row push">
+          {shown && <Notices view={shown} isGone={isGone} />}
+          {shown && !trouble && (
+            <a class="button small" href="#settings">
+              Settings
+            </a>
+          )}
+        </span>
       </header>
       <main>
         {!shown && <h1>{trouble ? 'hyper-nat is not available' : 'One moment ..'}</h1>}
@@ -103,13 +115,13 @@ export function App() {
             Restart hyper-nat to apply what changed in {shown.restart.join(', ')}.
           </p>
         )}
+        {shown && !isGone && <Warnings warnings={shown.warnings} />}
         {shown && (
           <>
             {route === '#host' && <HostForm view={shown} />}
             {route === '#join' && <JoinForm />}
-            {route !== '#host' && route !== '#join' && (
-              <Home view={shown} history={history} isGone={isGone} />
-            )}
+            {route === '#settings' && <SettingsForm />}
+            {!FORMS.includes(route) && <Home view={shown} history={history} isGone={isGone} />}
             <Log lines={lines} />
           </>
         )}

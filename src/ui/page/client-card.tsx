@@ -8,6 +8,7 @@ import { Question } from './question.js'
 import { ask } from './server.js'
 import { SessionRow } from './session-row.js'
 import { GONE, isUp, PROTOS, titleOfClient } from './text.js'
+import { Warnings } from './warnings.js'
 import { useTask, useWords } from './words.js'
 
 /** Addresses that are shown at once; games that have more need one of them. */
@@ -70,6 +71,7 @@ export function ClientCard({
           Leave
         </button>
       </div>
+      {!isGone && <Warnings warnings={client.warnings} />}
       <Games games={games} />
       {addresses.length > 0 && games.length === 0 && <p class="lead">Type this into the game:</p>}
       {places.slice(0, SHOWN).map(place => (

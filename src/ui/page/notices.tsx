@@ -50,7 +50,7 @@ export function Notices({ view, isGone }: { view: View; isGone: boolean }) {
   }
   if (!canNotify || isGone) return null
   return (
-    <button type="button" class="small push" aria-pressed={on} onClick={toggle}>
+    <button type="button" class="small" aria-pressed={on} onClick={toggle}>
       {on ? 'Notifications are on' : 'Notify me'}
     </button>
   )

@@ -10,6 +10,7 @@ import { InviteDialog } from './invite-dialog.js'
 import { Question } from './question.js'
 import { ask } from './server.js'
 import { GONE, guestTitle, portsText } from './text.js'
+import { Warnings } from './warnings.js'
 import { Trouble, useTask, useWords } from './words.js'
 
 const STATES: Readonly<Record<ServerView['announced'], readonly [text: string, kind: string]>> = {
@@ -65,6 +66,11 @@ export function ServerCard({
       show((await ask('pause', { publicKey, paused })).view)
       say(paused ? `${title} is paused` : `${title} is shared again`)
     })
+  const sharePort = (port: number): Promise<void> =>
+    run(async () => {
+      show((await ask('edit', { publicKey, rows: [{ ports: `${port}` }] })).view)
+      say(`${title} is shared on port ${port}`)
+    })
   // Those who are here without an invite are disconnected.
   const strangers = guests.filter(({ invited, sessions }) => !invited && sessions.length > 0)
   const setPrivate = async (isPrivate: boolean): Promise<void> => {
@@ -119,6 +125,9 @@ export function ServerCard({
         <p class="notice" role="status">
           Nobody can join while it is paused. Its ticket works again when you resume.
         </p>
+      )}
+      {!isGone && (
+        <Warnings warnings={server.warnings} onPort={server.edit.rows.length === 1 ? sharePort : undefined} />
       )}
       {server.waiting.map(sentence => (
         <p key={sentence} class="notice" role="status">

@@ -50,8 +50,7 @@ export function time(ms: number): string {
   return new Date(ms).toLocaleTimeString(undefined, {
     hour: '2-digit',
     minute: '2-digit',
-    second: '2-digit',
-    hour12: false
+    second: '2-digit'
   })
 }
 

@@ -184,8 +184,8 @@ test('a game that is open on another port is told once, with what to do', async 
   listeners[0]!.hear(motd('A world', 25_566), '127.0.0.1')
   assert.deepEqual(told, [])
   assert.deepEqual(
-    events.map(event => ('code' in event ? event.code : '')),
-    ['GAME_ELSEWHERE']
+    events.map(event => (event.event === 'warning' ? [event.code, event.port] : [])),
+    [['GAME_ELSEWHERE', 51_234]]
   )
   assert.match(
     JSON.stringify(events[0]),

@@ -15,6 +15,7 @@ import type { Options } from '../../../src/options/entry.js'
 import { parseOptions, readOptionsIfThere } from '../../../src/options/file.js'
 import { Actions } from '../../../src/ui/actions.js'
 import { viewOf } from '../../../src/ui/view.js'
+import { Warnings } from '../../../src/ui/warnings.js'
 import type { Action, Answers, Requests } from '../../../src/ui/wire.js'
 import type { Clock } from '../../../src/util/clock.js'
 import { idleStatus } from '../../support/idle-status.js'
@@ -37,6 +38,7 @@ const clock: Clock = {
 /** A page over a file of its own. */
 class Desk {
   readonly file = join(folder, `${++files}.json`)
+  readonly warnings = new Warnings(20)
   reloads = 0
   current: Options = parseOptions('{ "schema": [] }')
   readonly actions: Actions
@@ -44,11 +46,12 @@ class Desk {
   onReload: () => Promise<void> = async () => {}
 
   constructor(text?: string, reloadMs = 1000) {
-    if (text !== undefined) writeFileSync(this.file, text)
+    if (text !== undefined) writeFileSync(this.file, text, { mode: 0o600 })
     this.actions = new Actions({
       file: this.file,
       daemon: this,
       view: () => this.view,
+      hide: id => this.warnings.hide(id),
       clock,
       timeOfDay: () => NOW,
       limits: { reloadMs }
@@ -56,7 +59,7 @@ class Desk {
   }
 
   get view() {
-    return viewOf(this.current, idleStatus(), { file: this.file, restart: [] })
+    return viewOf(this.current, idleStatus(), { file: this.file, restart: [], warnings: this.warnings.list })
   }
 
   get text(): string {
@@ -359,6 +362,55 @@ test('a guest without an invite gets a name, is kept out by the key, and let in 
     ['Ben']
   )
   assert.deepEqual(JSON.parse(desk.text).schema[0].block, [])
+})
+
+test('warnings stand with what they are about, until that changes or somebody has read them', async () => {
+  const desk = new Desk()
+  const { publicKey } = await desk.host()
+  const warn = (message: string, about?: string): void =>
+    desk.warnings.note({ event: 'warning', code: 'ANY', message, ...(about && { publicKey: about }) })
+  warn('no ticket', publicKey)
+  warn('no ticket', publicKey)
+  warn('no metrics')
+  warn('of one that is gone', 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA')
+  assert.deepEqual(
+    [desk.view.servers[0]!.warnings.map(({ text }) => text), desk.view.warnings.map(({ text }) => text)],
+    [['No ticket.'], ['No metrics.']]
+  )
+  const { view } = await desk.do('hide', { id: desk.view.warnings[0]!.id! })
+  assert.deepEqual(view.warnings, [])
+  const map = { mode: 'server', proto: 'tcp', port: 25565, host: '127.0.0.1' } as const
+  desk.warnings.note({ event: 'reloaded', added: [{ ...map, publicKey }], removed: [], restart: [] })
+  assert.deepEqual(desk.view.servers[0]!.warnings, [])
+  for (let i = 0; i < 30; i++) warn(`the ${i}th`)
+  assert.equal(desk.view.warnings.length, 20)
+})
+
+test('what the options file warns of stands with its entry, or above all', async () => {
+  const desk = new Desk('{ "schema": [{ "mode": "server", "port": 1, "secret": "short" }] }')
+  await desk.reload()
+  const [warning, ...others] = desk.view.servers[0]!.warnings
+  assert.match(warning?.text ?? '', /^The secret is short/)
+  assert.deepEqual([others, desk.view.warnings, warning?.id], [[], [], undefined])
+})
+
+test('settings of the network are read from the file, and only what is different is written', async () => {
+  const desk = new Desk()
+  const usual = { relays: [], portMapping: true, lan: true }
+  assert.deepEqual(await desk.do('settings', {}), usual)
+  await desk.do('setSettings', { relays: ' ', portMapping: true, lan: true })
+  assert.ok(!existsSync(desk.file), 'nothing to write')
+  const key = encodeKey(keyPairOf(new Secret('a relay')).publicKey)
+  const relays = [key, 'wss://relay.example/hn']
+  await desk.do('setSettings', { relays: relays.join('\n'), portMapping: false, lan: true })
+  assert.deepEqual(JSON.parse(desk.text), { schema: [], network: { relay: relays, portMapping: false } })
+  assert.deepEqual(await desk.do('settings', {}), { relays, portMapping: false, lan: true })
+  assert.match(
+    (await desk.faults('setSettings', { relays: `${key}x`, portMapping: true, lan: true }))[0] ?? '',
+    /^relays: /
+  )
+  await desk.do('setSettings', { ...usual, relays: '' })
+  assert.deepEqual(JSON.parse(desk.text), { schema: [], network: { portMapping: true } })
 })
 
 test('private is changed where it is said, and comments stay', async () => {

@@ -19,9 +19,19 @@ function view(at: number, sessions: readonly Partial<SessionView>[]): View {
     publicKey: 'k',
     addresses: [],
     games: [],
+    warnings: [],
     sessions: sessions.map(one => ({ ...base, ...one }))
   }
-  return { at, version: '', file: '', online: true, restart: [], servers: [], clients: [client] }
+  return {
+    at,
+    version: '',
+    file: '',
+    online: true,
+    restart: [],
+    warnings: [],
+    servers: [],
+    clients: [client]
+  }
 }
 
 test('rates are what came between two views', () => {

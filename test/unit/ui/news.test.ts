@@ -24,6 +24,7 @@ function view(guests: readonly GuestView[], sessions: readonly SessionView[]): V
     file: '',
     online: true,
     restart: [],
+    warnings: [],
     servers: [
       {
         publicKey: 'server',
@@ -34,6 +35,7 @@ function view(guests: readonly GuestView[], sessions: readonly SessionView[]): V
         waiting: [],
         idle: false,
         edit: { name: '', rows: [] },
+        warnings: [],
         paused: false,
         gameIds: [],
         announced: 'announced',
@@ -45,6 +47,7 @@ function view(guests: readonly GuestView[], sessions: readonly SessionView[]): V
         publicKey: 'friend',
         addresses: [{ name: 'Web', proto: 'tcp', address: '127.0.0.1:80' }],
         games: [],
+        warnings: [],
         sessions
       }
     ]

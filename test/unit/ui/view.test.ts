@@ -31,7 +31,7 @@ test('the page tells why a host is not reached, while it is not', () => {
     const view = viewOf(
       options,
       { ...idleStatus(), clients: [client] },
-      { file: 'options.json', restart: [] }
+      { file: 'options.json', restart: [], warnings: [] }
     )
     return view.clients[0]!.waiting
   }
@@ -39,6 +39,40 @@ test('the page tells why a host is not reached, while it is not', () => {
   assert.equal(waiting({ since: 0, cause, nextDial: null }), cause.message)
   assert.equal(waiting({ since: 0, cause: null, nextDial: null }), undefined)
   assert.equal(waiting(null), undefined)
+})
+
+test('a game that is open on another port can be shared from there', () => {
+  const secret = 'qm4jzr8tk3ow9yxa5hbdnc6e'
+  const options = checkOptions({ schema: [{ mode: 'server', game: 'minecraft', secret }] }, filePlaces)
+  const key = encodeKey(keyPairOf(new Secret(secret)).publicKey)
+  const map = { proto: 'tcp', port: 25565, host: '127.0.0.1', target: 'closed', flows: 0 } as const
+  const server: ServerStatus = {
+    publicKey: key,
+    private: false,
+    announced: 'announced',
+    maps: [{ ...map, ...emptyTally() }],
+    sessions: [],
+    overall: { datagrams: noDatagrams(), resumptions: 0 },
+    admitted: 0
+  }
+  const warning = { code: 'GAME_ELSEWHERE', message: 'for the command line', publicKey: key, port: 51_234 }
+  const offline = { code: 'DHT_UNREACHABLE', message: 'No way out.', publicKey: key }
+  const of = (announced: ServerStatus['announced']) => {
+    const status = { ...idleStatus(), servers: [{ ...server, announced }] }
+    const warnings = [
+      { id: 1, ...warning },
+      { id: 2, ...offline }
+    ]
+    return viewOf(options, status, { file: 'f', restart: [], warnings }).servers[0]!.warnings
+  }
+  const [first, second] = of('unreached')
+  assert.deepEqual(first, {
+    id: 1,
+    text: 'The game is open on port 51234, but port 25565 is shared.',
+    port: 51_234
+  })
+  assert.equal(second?.text, 'No way out.')
+  assert.equal(of('announced').length, 1, 'a way was found since')
 })
 
 test('the page says which game is waited for, until something listens on its port', () => {
@@ -64,7 +98,11 @@ test('the page says which game is waited for, until something listens on its por
       overall: { datagrams: noDatagrams(), resumptions: 0 },
       admitted: 0
     }
-    const [view] = viewOf(options, { ...idleStatus(), servers: [server] }, { file: 'f', restart: [] }).servers
+    const [view] = viewOf(
+      options,
+      { ...idleStatus(), servers: [server] },
+      { file: 'f', restart: [], warnings: [] }
+    ).servers
     return [view!.waiting, view!.idle]
   }
   assert.deepEqual(of('closed'), [['Waiting for Minecraft: Java Edition on port 25565'], true])

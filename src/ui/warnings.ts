@@ -1,0 +1,47 @@
+/** Warnings that still hold, as far as can be told: a reload that changes a server, or a person who has read them, ends them. */
+import type { DaemonEvent } from '../events.js'
+
+/** A warning of the running daemon. */
+export interface RunningWarning {
+  /** Tells it from others. */
+  readonly id: number
+  readonly code: string
+  readonly message: string
+  /** The server that it is about, in base58; left out: hyper-nat as a whole. */
+  readonly publicKey?: string
+  /** A port that is meant, most likely, instead of the one that is shared. */
+  readonly port?: number
+}
+
+export class Warnings {
+  readonly #most: number
+  #list: readonly RunningWarning[] = []
+  #count = 0
+
+  /** @param most how many are kept; older ones make way */
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  /** Those that hold, the oldest first. */
+  get list(): readonly RunningWarning[] {
+    return this.#list
+  }
+
+  note(event: DaemonEvent): void {
+    if (event.event === 'warning') {
+      const { event: _, ...warning } = event
+      const others = this.#list.filter(
+        ({ message, publicKey }) => message !== warning.message || publicKey !== warning.publicKey
+      )
+      this.#list = [...others, { id: ++this.#count, ...warning }].slice(-this.#most)
+    } else if (event.event === 'reloaded') {
+      const changed = new Set([...event.added, ...event.removed].map(({ publicKey }) => publicKey))
+      this.#list = this.#list.filter(({ publicKey }) => publicKey !== undefined && !changed.has(publicKey))
+    }
+  }
+
+  hide(id: number): void {
+    this.#list = this.#list.filter(one => one.id !== id)
+  }
+}
