@@ -165,13 +165,18 @@ export class Datagrams implements RecordSink {
     this.#copies.add(timer)
   }
 
-  /** The connection no longer carries the session. */
-  close(): void {
+  /** Another connection carries the session: what is on its way here is still received, and nothing but answers to pings is sent. */
+  retire(): void {
     this.#closed = true
     this.#mtu.stop()
-    this.#reassembly.close()
     for (const timer of this.#copies) timer.cancel()
     this.#copies.clear()
+  }
+
+  /** The connection no longer carries the session. */
+  close(): void {
+    this.retire()
+    this.#reassembly.close()
   }
 
   /** Bytes of records that a datagram holds now. */
@@ -211,7 +216,7 @@ export class Datagrams implements RecordSink {
       return null
     }
     this.counts.received++
-    if (!this.#started) {
+    if (!this.#started && !this.#closed) {
       // The peer knows our key by now: probes before that would be lost for another reason.
       this.#started = true
       this.#mtu.start()

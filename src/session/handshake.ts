@@ -26,6 +26,7 @@ const refuseAll: FrameSink = {
   ...refuseHandshake,
   close: outOfTurn,
   maps: outOfTurn,
+  addresses: outOfTurn,
   open: outOfTurn,
   data: outOfTurn,
   fin: outOfTurn,

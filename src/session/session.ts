@@ -26,11 +26,12 @@ import type { Limits } from '../limits.js'
 import { Activity } from '../util/activity.js'
 import { Budget, type PeerBudgets } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
+import type { Ipv6Address } from '../wire/addresses.js'
 import { protocolError } from '../wire/bytes.js'
 import { FEATURE, FEATURES } from '../wire/constants.js'
-import { type FrameSink, resetFrame } from '../wire/frames.js'
+import { addressesFrame, type FrameSink, resetFrame } from '../wire/frames.js'
 import type { FlowPosition, WireMap } from '../wire/handshake.js'
-import type { Link } from '../wire/link.js'
+import type { Link, LinkEvents } from '../wire/link.js'
 import { DelayMonitor, type DelayMonitorEvents } from './delay-monitor.js'
 import { FrameReader } from './frame-reader.js'
 import { refuseHandshake, reject } from './handshake.js'
@@ -51,6 +52,8 @@ export interface SessionEvents {
   silent(ms: number): void
   /** A UDP payload was received. The view is valid during the call only. */
   udp(map: number, flow: number, payload: Uint8Array): void
+  /** Where the peer is reached by IPv6 from now on, as it says; left out: of no interest. */
+  addresses?(addresses: readonly Ipv6Address[]): void
 }
 
 /** What a session depends on. */
@@ -59,6 +62,8 @@ export interface SessionDeps {
   readonly limits: Limits
   /** Runs a function once, at the end of this turn of the event loop. */
   readonly defer: (fn: () => void) => void
+  /** The feature bits that this side has offered; left out: all that it knows. */
+  readonly features?: number
   /** Numbers from 0 to below 1; need not be secret. */
   readonly chance: () => number
   /** Holds the peer to its rates; left out: it has none. */
@@ -83,6 +88,8 @@ export interface Attachment {
 /** The smallest limit on a message while the stream has a cwnd cap, bytes: a packet. */
 const CAPPED_MESSAGE = 1400
 
+const DEAF: LinkEvents = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
+
 export abstract class Session {
   protected readonly tcp: TcpFlows
   readonly tcpudp: TcpudpFlows
@@ -105,6 +112,8 @@ export abstract class Session {
   #link: Link | null = null
   #datagrams: Datagrams | null = null
   #reader: FrameReader | null = null
+  /** The link before, for as long as datagrams may be on their way over it. */
+  #old: { end(): void } | null = null
   #reading = false
   #flushing = false
 
@@ -230,6 +239,11 @@ export abstract class Session {
     return reach === 'private' && minRtt !== null && minRtt <= this.deps.limits.lanRttMs ? 'stream' : 'arq'
   }
 
+  /** Tells the peer where this side is reached by IPv6 from now on, if it wants to know. */
+  sendAddresses(addresses: readonly Ipv6Address[]): void {
+    if (this.has(FEATURE.IPV6)) this.control(addressesFrame(addresses))
+  }
+
   /** Learns which port maps the server's numbers stand for: traffic of other numbers is not counted. */
   learnMaps(maps: readonly WireMap[]): void {
     this.#traffic.learn(maps)
@@ -284,11 +298,11 @@ export abstract class Session {
   /** From now on this connection carries the session; an earlier one is dropped. */
   attach({ link, sendKey, receiveKey, features, resumed }: Attachment): void {
     if (this.#state === 'ended') return link.destroy()
-    this.#dropLink()
+    this.#retireLink()
     this.#graceTimer?.cancel()
     this.#graceTimer = null
     this.#link = link
-    this.#features = features & FEATURES
+    this.#features = features & (this.deps.features ?? FEATURES)
     this.#datagrams = new Datagrams(
       link,
       sendKey,
@@ -307,20 +321,13 @@ export abstract class Session {
         this.#path.received()
         if (!reader.add(message)) this.#onClose(link, 'TOO_FAST')
       },
-      datagram: packet => {
-        const { rateLimiter } = this.deps
-        if (rateLimiter?.datagram() === false) {
-          this.datagramCounts.dropped.limited++
-          return
-        }
-        this.#guard(link, () => {
+      datagram: packet =>
+        this.#onDatagram(link, () => {
           const records = this.#datagrams!.receive(packet)
           // Only authentic datagrams count: anyone can send a packet to an open port.
-          if (records === null) return
-          rateLimiter?.records(records)
-          this.#path.received()
-        })
-      },
+          if (records !== null) this.#path.received()
+          return records
+        }),
       drain: () => this.#flush(),
       path: () => this.#onNewPath(link),
       close: code => this.#onClose(link, code)
@@ -336,6 +343,19 @@ export abstract class Session {
     })
     if (this.#link !== link) return
     this.events.up(resumed !== null)
+  }
+
+  /** @param receive returns the number of records, or null for a datagram that is not the peer's */
+  #onDatagram(link: Link, receive: () => number | null): void {
+    const { rateLimiter } = this.deps
+    if (rateLimiter?.datagram() === false) {
+      this.datagramCounts.dropped.limited++
+      return
+    }
+    this.#guard(link, () => {
+      const records = receive()
+      if (records !== null) rateLimiter?.records(records)
+    })
   }
 
   /** The link has moved to another path: nothing that was measured holds for it. */
@@ -357,7 +377,42 @@ export abstract class Session {
 
   #dropLink(end = (link: Link) => link.destroy()): void {
     const link = this.#link
-    if (!link) return
+    this.#old?.end()
+    if (link) this.#leave(link, end)
+  }
+
+  /** Another link takes over: datagrams that are on their way over this one are still received. */
+  #retireLink(): void {
+    const link = this.#link
+    const datagrams = this.#datagrams
+    if (!link || !datagrams) return
+    this.#datagrams = null
+    this.#old?.end()
+    datagrams.retire()
+    this.#leave(link, () => {})
+    const timer = this.deps.clock.after(this.deps.limits.oldLinkMs, () => this.#old?.end())
+    const old = {
+      end: (): void => {
+        this.#old = null
+        timer.cancel()
+        datagrams.close()
+        link.events = DEAF
+        link.destroy()
+      }
+    }
+    this.#old = old
+    link.events = {
+      ...DEAF,
+      datagram: packet => {
+        if (this.#link) this.#onDatagram(this.#link, () => datagrams.receive(packet))
+      },
+      close: () => {
+        if (this.#old === old) old.end()
+      }
+    }
+  }
+
+  #leave(link: Link, end: (link: Link) => void): void {
     this.#link = null
     this.#reader?.close()
     this.#reader = null
@@ -367,7 +422,7 @@ export abstract class Session {
     this.tcpudp.bind(null)
     this.#path.stop()
     this.#scheduler.clear()
-    link.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
+    link.events = DEAF
     end(link)
   }
 
@@ -503,6 +558,10 @@ export abstract class Session {
     ...refuseHandshake,
     close: (code, reason) => this.#end(code, reason),
     maps: maps => this.onMaps(maps),
+    addresses: addresses => {
+      if (!this.has(FEATURE.IPV6)) throw protocolError('addresses without being asked')
+      this.events.addresses?.(addresses)
+    },
     open: (id, map, limit) => this.tcp.onOpen(id, map, limit),
     data: (id, offset, bytes) => this.tcp.find(id)?.onData(offset, bytes),
     fin: (id, offset) => this.tcp.find(id)?.onFin(offset),

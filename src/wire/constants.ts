@@ -15,11 +15,18 @@ export const FEATURE = {
   /** The client understands MAPS. */
   MAPS: 1,
   /** The server takes segments of ARQ flows for `tcp` maps. */
-  TCP_OVER_ARQ: 2
+  TCP_OVER_ARQ: 2,
+  /** The sender understands ADDRESSES and is ready for a second connection over IPv6. */
+  IPV6: 4
 } as const
 
 /** The features of this program. */
 export const FEATURES = Object.values(FEATURE).reduce((all, bit) => all | bit, 0)
+
+/** The features of a node that leaves IPv6 alone, or not. */
+export function featuresOf(ipv6: boolean): number {
+  return ipv6 ? FEATURES : FEATURES & ~FEATURE.IPV6
+}
 
 /** Bytes of a key, of a proof and of the handshake hash's digest. */
 export const KEY_BYTES = 32
@@ -36,6 +43,7 @@ export const FRAME = {
   WELCOME: 0x02,
   CLOSE: 0x03,
   MAPS: 0x06,
+  ADDRESSES: 0x07,
   OPEN: 0x10,
   DATA: 0x11,
   FIN: 0x12,
@@ -112,6 +120,10 @@ export const MAX_FRAGMENTS = 128
 
 /** Port maps that a server can name. */
 export const MAX_MAPS = 1024
+
+/** Addresses in one ADDRESSES at the most, and bytes of each. */
+export const MAX_ADDRESSES = 4
+export const ADDRESS_BYTES = 16
 
 /** Bytes of text in a CLOSE at the most. */
 export const MAX_REASON = 512

@@ -3,6 +3,7 @@
  * behind its length; SPEC.md has the diagrams.
  */
 import type { ErrorCode } from '../errors.js'
+import { type Ipv6Address, readAddresses, writeAddresses } from './addresses.js'
 import { protocolError, Reader, varintSize, Writer, writeVarint } from './bytes.js'
 import { closeCode, closeNumber, FRAME, MAX_MESSAGE, MAX_REASON, OPTIONAL } from './constants.js'
 import {
@@ -26,6 +27,7 @@ export interface FrameSink {
   welcome(versions: VersionRange, welcome: Welcome | null): void
   close(code: ErrorCode, reason: string): void
   maps(maps: readonly WireMap[]): void
+  addresses(addresses: readonly Ipv6Address[]): void
   open(flow: number, map: number, limit: number): void
   data(flow: number, offset: number, bytes: Uint8Array): void
   fin(flow: number, offset: number): void
@@ -60,6 +62,7 @@ const DECODERS = new Map<number, Decode>([
     (body, sink) => sink.close(closeCode(body.varint(), 'PROTOCOL_ERROR'), printable(body.text(MAX_REASON)))
   ],
   [FRAME.MAPS, (body, sink) => sink.maps(readMaps(body))],
+  [FRAME.ADDRESSES, (body, sink) => sink.addresses(readAddresses(body))],
   [FRAME.OPEN, (body, sink) => sink.open(body.varint(), body.varint(), body.varint())],
   [FRAME.DATA, (body, sink) => sink.data(body.varint(), body.varint(), body.rest())],
   [FRAME.FIN, (body, sink) => sink.fin(body.varint(), body.varint())],
@@ -121,6 +124,11 @@ export function closeFrame(code: ErrorCode, reason: string): Uint8Array {
 /** @param maps all port maps that the client may use from now on */
 export function mapsFrame(maps: readonly WireMap[]): Uint8Array {
   return frame(FRAME.MAPS, writer => writeMaps(writer, maps))
+}
+
+/** @param addresses where the sender is reached by IPv6 from now on */
+export function addressesFrame(addresses: readonly Ipv6Address[]): Uint8Array {
+  return frame(FRAME.ADDRESSES, writer => writeAddresses(writer, addresses))
 }
 
 export function openFrame(flow: number, map: number, limit: number): Uint8Array {

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import b4a from 'b4a'
 import { Sealer } from '../../src/datagrams/seal.js'
 import { proofOf } from '../../src/session/handshake.js'
-import { FEATURE, FRAME, VERSIONS } from '../../src/wire/constants.js'
+import { FEATURE, FEATURES, FRAME, VERSIONS } from '../../src/wire/constants.js'
 import { helloFrame, openFrame, resetFrame } from '../../src/wire/frames.js'
 import { MemoryConnection } from '../support/memory-link.js'
 import { say } from '../support/say.js'
@@ -60,6 +60,34 @@ test('an older server without features is worked with', () => {
   assert.ok(world.pass(1000, () => client.session?.state === 'up'))
   assert.equal(client.session!.has(FEATURE.MAPS), false)
   assert.deepEqual(client.errors, [])
+})
+
+test('addresses reach a peer that knows them, and are not sent to another', () => {
+  const told: unknown[] = []
+  const addresses = [{ host: '2a00::1', port: 7000 }]
+  for (const features of [FEATURES, FEATURES & ~FEATURE.IPV6]) {
+    const world = new World(1, { delay: 5 })
+    const server = world.server()
+    server.features = features
+    const client = world.client(server)
+    client.more = { addresses: list => told.push(list) }
+    client.dial()
+    assert.ok(world.pass(1000, () => client.session?.state === 'up'))
+    const { server: link } = client.connection!
+    link.record = true
+    server.session.sendAddresses(addresses)
+    world.pass(100)
+    // This server says that it does not know them.
+    client.connection!.client.record = true
+    client.session!.sendAddresses(addresses)
+    world.pass(100)
+    const asked = (features & FEATURE.IPV6) !== 0
+    assert.equal(client.connection!.client.written.length, asked ? 1 : 0)
+    assert.deepEqual(client.errors, [])
+    if (asked) assert.deepEqual(told, [addresses])
+    else
+      assert.ok(client.told.includes('ended PROTOCOL_ERROR'), 'addresses that nobody agreed on are refused')
+  }
 })
 
 test('frames and records that a newer peer adds in the optional range do not end a session', () => {

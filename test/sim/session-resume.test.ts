@@ -124,3 +124,45 @@ test('a new connection beside a living one, again and again', () => {
 function world0(seed: number): number {
   return 1 + (Math.abs(seed) % 40)
 }
+
+test('datagrams that are on their way when another connection takes over arrive, and the old one ends a second later', () => {
+  const { world, server, client } = connected(7, { delay: 40 })
+  const old = client.connection!
+  let sent = 0
+  const tick = (): void => {
+    for (const { session } of [client, server]) session!.sendUdp(2, 1, new Uint8Array([sent]))
+    sent++
+    world.clock.after(10, tick)
+  }
+  tick()
+  world.pass(500)
+  client.dial({ delay: 5 })
+  assert.ok(world.pass(200, () => client.told.includes('resumed')))
+  assert.equal(old.server.gone, false, 'the old connection is still there')
+  const last = sent
+  world.pass(900)
+  for (const { udp } of [client, server]) {
+    const numbers = new Set(udp.map(({ payload }) => payload[0]))
+    const lost = Array.from({ length: last }, (_, i) => i).filter(i => !numbers.has(i))
+    assert.deepEqual(lost, [])
+  }
+  world.pass(200)
+  assert.ok(old.server.gone && old.client.gone)
+  assert.equal(client.session!.datagramCounts.dropped.forged, 0)
+})
+
+test('only one old connection is kept, however many take over, and none when the session ends', () => {
+  const { world, server, client } = connected(8, { delay: 5 })
+  const connections = [client.connection!]
+  for (let i = 0; i < 5; i++) {
+    connections.push(client.dial())
+    assert.ok(world.pass(100, () => client.told.filter(what => what === 'resumed').length === i + 1))
+  }
+  assert.deepEqual(
+    connections.map(({ server }) => server.gone),
+    [true, true, true, true, false, false]
+  )
+  server.session.close('GOODBYE')
+  world.pass(50)
+  assert.ok(connections.every(one => one.server.gone && one.client.gone))
+})

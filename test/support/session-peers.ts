@@ -51,6 +51,7 @@ function listen(told: Told, udp: UdpPayload[], more: Partial<SessionEvents> = {}
       more.ended?.(code, reason, wasUp)
     },
     silent: ms => more.silent?.(ms),
+    addresses: addresses => more.addresses?.(addresses),
     udp: (map, flow, payload) => udp.push({ map, flow, payload: b4a.from(payload) })
   }
 }

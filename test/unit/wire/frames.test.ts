@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import b4a from 'b4a'
 import { MAX_MESSAGE, MAX_REASON } from '../../../src/wire/constants.js'
 import {
+  addressesFrame,
   closeFrame,
   dataHeaderSize,
   finFrame,
@@ -99,6 +100,22 @@ const FRAMES: readonly [string, Uint8Array, string, Call][] = [
   ['CLOSE without a reason', closeFrame('WRONG_KEY', ''), '03030200', ['close', 'WRONG_KEY', '']],
   ['MAPS', mapsFrame(welcome.maps), `0d06${'03'}010150${'0202ffff03'}030301`, ['maps', welcome.maps]],
   ['MAPS, none any more', mapsFrame([]), '020600', ['maps', []]],
+  [
+    'ADDRESSES',
+    addressesFrame([
+      { host: '2a00:1::7', port: 49737 },
+      { host: 'fd00:0:0:1:2:3:4:5', port: 1 }
+    ]),
+    `2607${'02'}2a000001000000000000000000000007c98403fd00000000000001000200030004000501`,
+    [
+      'addresses',
+      [
+        { host: '2a00:1::7', port: 49737 },
+        { host: 'fd00::1:2:3:4:5', port: 1 }
+      ]
+    ]
+  ],
+  ['ADDRESSES, none any more', addressesFrame([]), '020700', ['addresses', []]],
   ['OPEN', openFrame(1, 2, 262144), '0610010280' + '8010', ['open', 1, 2, 262144]],
   ['DATA', dataFrame(1, 300, b4a.from('hi')), '061101ac026869', ['data', 1, 300, b4a.from('hi')]],
   ['FIN', finFrame(1, 2 ** 31), '0712018080808008', ['fin', 1, 2 ** 31]],
