@@ -186,6 +186,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
       identity,
       portMapping: network.portMapping,
       lan: network.lan,
+      ipv6: network.ipv6,
       tcp: network.tcp,
       limits,
       log: this.log

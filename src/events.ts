@@ -87,7 +87,7 @@ export type DaemonEvent =
   | { event: 'waiting'; publicKey: string; code: string; message: string }
   /**
    * `address`, at the server only: the player address, from which the guest comes to targets that are given one. With `was`, it was
-   * connected before, and only its path has changed.
+   * connected before, and only its path has changed. `family` is given where packets travel by IPv6.
    */
   | {
       event: 'connected'
@@ -96,6 +96,7 @@ export type DaemonEvent =
       name?: string
       path: PathKind
       was?: PathKind
+      family?: 'IPv6'
       host: string
       address?: string
     }

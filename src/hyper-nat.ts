@@ -61,6 +61,8 @@ export interface HyperNatOptions {
   portMapping?: boolean | undefined
   /** Whether servers are searched in the LAN where there is no DHT, and those here answer; true if left out. */
   lan?: boolean | undefined
+  /** Whether sessions may go on over IPv6, for which both sides tell each other their IPv6 addresses; true if left out. */
+  ipv6?: boolean | undefined
   /** Where servers here are reached by TCP, by guests whose network blocks UDP; left out: nowhere. */
   tcp?: TcpOptions | undefined
   /** Those of our numbers to change. */
@@ -95,13 +97,14 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#players = new Players(this.#limits.players)
     this.#resources = newResources(this.#limits, this.#log)
     this.#keyPair = options.identity ?? freshKeyPair()
-    const { bootstrap, relays, portMapping = true, lan = true, tcp } = options
+    const { bootstrap, relays, portMapping = true, lan = true, ipv6 = true, tcp } = options
     this.#network = {
       ...(bootstrap && { bootstrap }),
       ...(relays && { relay: relays.map(relayName) }),
       ...(tcp && { tcp }),
       portMapping,
-      lan
+      lan,
+      ipv6
     }
     this.#node = new Node(this.#network, this.#limits, this.#log)
   }

@@ -8,6 +8,34 @@ const MB = 1024 * KB
 
 /** What servers and clients take, keep and wait for; a node may be given others ({@link LIMITS} are the presets). */
 export interface Limits {
+  /** How long datagrams are still received over a connection after another one has taken over. */
+  oldLinkMs: number
+  /** Rounds of packets that look for an IPv6 path, and how long between two. */
+  ipv6Rounds: number
+  ipv6RoundMs: number
+  /** Pairs of addresses, one of each side, that they try. */
+  ipv6Pairs: number
+  /** Packets per second, and at once, to addresses that have not answered yet: of this node to all its peers. */
+  ipv6PacketsPerSecond: number
+  /** Packets of one peer that are answered per second, and at once. */
+  ipv6AnswersPerSecond: number
+  /** Between two searches with one peer, at the least. */
+  ipv6RestMs: number
+  /** How long a connection that has a direct path is left alone before an IPv6 path is looked for. */
+  ipv6CalmMs: number
+  /** After a search, or a connection over IPv6, that came to nothing, the first rest and the longest: each is twice the one before. */
+  ipv6RetryMs: number
+  ipv6RetryMaxMs: number
+  /** A connection over IPv6 that is lost sooner has come to nothing. */
+  ipv6SteadyMs: number
+  /** Answers that a round trip is compared by, and by how much it must be lower than that of the path in use: a share, and ms. */
+  ipv6Answers: number
+  ipv6BetterShare: number
+  ipv6BetterMs: number
+  /** How long a connection over IPv6 may take to open. */
+  ipv6OpenMs: number
+  /** Between two looks at this machine's IPv6 addresses, while a session may use them. */
+  ipv6WatchMs: number
   /** Seconds without a datagram either way until a UDP flow is forgotten (options: `udpIdle`). */
   udpIdleSeconds: number
   /** Between two looks for such flows, at the most. */
@@ -338,6 +366,22 @@ export interface Limits {
 }
 
 export const LIMITS: Limits = {
+  ipv6Rounds: 12,
+  ipv6RoundMs: 100,
+  ipv6Pairs: 8,
+  ipv6PacketsPerSecond: 100,
+  ipv6AnswersPerSecond: 50,
+  ipv6RestMs: 2000,
+  ipv6CalmMs: 3000,
+  ipv6RetryMs: 15_000,
+  ipv6RetryMaxMs: 15 * 60_000,
+  ipv6SteadyMs: 60_000,
+  ipv6Answers: 4,
+  ipv6BetterShare: 0.1,
+  ipv6BetterMs: 1,
+  ipv6OpenMs: 4000,
+  ipv6WatchMs: 2000,
+  oldLinkMs: 1000,
   udpIdleSeconds: 300,
   udpSweepMs: 10_000,
   udpFlows: 1024,

@@ -37,6 +37,8 @@ export interface SessionStatus {
   state: 'up' | 'lost'
   /** How packets travel; null while there is no connection. */
   path: PathKind | null
+  /** Given where packets travel by IPv6. */
+  family?: 'IPv6'
   /** When the session began, milliseconds since 1970. */
   since: number
   /** Round trip and jitter in ms, loss from 0 to 1. */
@@ -136,6 +138,7 @@ export interface SessionOwner {
   readonly address?: string | undefined
   readonly host: string
   readonly path: PathKind | null
+  readonly family?: 'IPv4' | 'IPv6' | undefined
   readonly since: number
   /** The map's number of each UDP conversation that is open. */
   readonly conversations: Iterable<number>
@@ -160,6 +163,7 @@ export function sessionStatus(session: Session, owner: SessionOwner): SessionSta
     host: owner.host,
     state: up ? 'up' : 'lost',
     path: up ? owner.path : null,
+    ...(up && owner.family === 'IPv6' && { family: owner.family }),
     since: owner.since,
     quality: session.quality,
     total: sumOf(maps),

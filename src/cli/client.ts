@@ -8,6 +8,7 @@ import { runFlags } from './run-flags.js'
 import {
   duplicateFlag,
   identityFlag,
+  ipv6Flag,
   isGiven,
   keyFlag,
   lanFlag,
@@ -45,6 +46,7 @@ export const client: Command = {
     ...identityFlag,
     ...relayFlag,
     ...lanFlag,
+    ...ipv6Flag,
     ...runFlags
   },
   examples: [

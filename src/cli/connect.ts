@@ -16,7 +16,15 @@ import { type Arguments, type Command, type Job, text, words } from './command.j
 import { type CliContext, EXIT, type Pipes } from './context.js'
 import { carryDatagrams, type Framing } from './datagrams.js'
 import { keptIdentity } from './kept-identity.js'
-import { controlOf, identityFlag, lanFlag, networkOf, relayFlag, stopSignal } from './shared-flags.js'
+import {
+  controlOf,
+  identityFlag,
+  ipv6Flag,
+  lanFlag,
+  networkOf,
+  relayFlag,
+  stopSignal
+} from './shared-flags.js'
 
 const PORT_PATTERN = /^\d{1,5}$/
 
@@ -37,6 +45,7 @@ export const connect: Command = {
     lines: { type: 'boolean', describe: 'With --udp: each line is a datagram, both ways' },
     ...relayFlag,
     ...lanFlag,
+    ...ipv6Flag,
     ...identityFlag
   },
   examples: [
@@ -100,8 +109,8 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
         if (shared) await carryAll(shared)
         else {
           const { HyperNat } = await import('../hyper-nat.js')
-          const { bootstrap, relay: relays, lan } = network
-          node = new HyperNat({ bootstrap, relays, lan, identity, log })
+          const { bootstrap, relay: relays, lan, ipv6 } = network
+          node = new HyperNat({ bootstrap, relays, lan, ipv6, identity, log })
           const connection = await node.connect(ticket ?? publicKey!, { signal })
           await carryAll(await open(connection, proto, port, signal))
         }

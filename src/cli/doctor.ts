@@ -7,6 +7,7 @@ import { type CliContext, EXIT } from './context.js'
 import { rounded } from './numbers.js'
 import {
   controlOf,
+  ipv6Flag,
   keyFlag,
   lanFlag,
   networkOf,
@@ -26,7 +27,7 @@ export const doctor: Command = {
   name: 'doctor',
   describe: 'Check this network, and why a server is not reached',
   positional: ticketWords,
-  flags: { ...keyFlag, ...relayFlag, ...lanFlag, ...portMappingFlag },
+  flags: { ...keyFlag, ...relayFlag, ...lanFlag, ...ipv6Flag, ...portMappingFlag },
   examples: [
     ['hyper-nat doctor', 'the network here, and what it means for playing'],
     ['hyper-nat doctor -k <publickey>', 'the way to a server, too; exit code 1 for any problem']
@@ -55,6 +56,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
         relays: network.relay,
         portMapping: network.portMapping,
         lan: network.lan,
+        ipv6: network.ipv6,
         publicKey,
         guest,
         shared,

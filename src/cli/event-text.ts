@@ -70,9 +70,7 @@ export class EventText {
         return `Waiting for ${shortKey(event.publicKey)}: ${event.message}\n`
       case 'connected':
         this.#hostsOf(event).add(event.host)
-        return event.was === undefined
-          ? `${this.#peer(event)} connected (${event.path})${event.address ? `, as ${event.address}` : ''}\n`
-          : `${this.#peer(event)} is now ${event.path}, was ${event.was}: ${whyChanged(event.was)}\n`
+        return this.#connected(event)
       case 'disconnected':
         return `${this.#gone(event)} disconnected (${event.code})${whyGone(event.code)}\n`
       case 'target':
@@ -123,6 +121,15 @@ export class EventText {
     return joined ? `${lines}${joinHints(maps, joined, gameOf)}${qr?.('') ?? ''}` : lines
   }
 
+  #connected(event: Extract<DaemonEvent, { event: 'connected' }>): string {
+    const { path, was, family, address } = event
+    const now = family === undefined ? path : `${path}, ${family}`
+    if (was === undefined)
+      return `${this.#peer(event)} connected (${now})${address ? `, as ${address}` : ''}\n`
+    const by = family === undefined ? path : `${path} over ${family}`
+    return `${this.#peer(event)} is now ${by}, was ${was}: ${whyChanged(was, family)}\n`
+  }
+
   #peer(event: Side): string {
     const { publicKey, peer, name, host } = event
     // To a client, its peer is the server that it knows by this key.
@@ -165,8 +172,9 @@ function whyGone(code: string): string {
   return reason === undefined ? '' : `: ${reason}`
 }
 
-function whyChanged(was: PathKind): string {
-  return isRelayed(was) ? 'a direct path opened' : 'its address changed'
+function whyChanged(was: PathKind, family: 'IPv6' | undefined): string {
+  if (isRelayed(was)) return 'a direct path opened'
+  return family ? 'that is faster' : 'its address changed'
 }
 
 /** First and alone, so that it is easy to copy. */

@@ -11,6 +11,7 @@ import {
   accessOf,
   discoveryFlag,
   discoveryOf,
+  ipv6Flag,
   lanFlag,
   networkOf,
   portMappingFlag,
@@ -48,6 +49,7 @@ export const host: Command = {
     ...qrFlag,
     ...relayFlag,
     ...lanFlag,
+    ...ipv6Flag,
     ...tcpFlags,
     ...runFlags,
     ...portMappingFlag

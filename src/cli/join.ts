@@ -17,6 +17,7 @@ import {
   discoveryFlag,
   discoveryOf,
   duplicateFlag,
+  ipv6Flag,
   isGiven,
   lanFlag,
   localHostFlags,
@@ -56,6 +57,7 @@ export const join: Command = {
     anonymous: { type: 'boolean', describe: 'Use a new key each time: servers do not recognize you' },
     ...relayFlag,
     ...lanFlag,
+    ...ipv6Flag,
     ...runFlags
   },
   examples: [

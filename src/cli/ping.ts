@@ -5,7 +5,16 @@ import { type Fault, OptionsError } from '../errors.js'
 import type { Arguments, Command, Job } from './command.js'
 import { type CliContext, EXIT } from './context.js'
 import { number, rounded } from './numbers.js'
-import { keyFlag, lanFlag, networkOf, relayFlag, serverOf, stopSignal, ticketWords } from './shared-flags.js'
+import {
+  ipv6Flag,
+  keyFlag,
+  lanFlag,
+  networkOf,
+  relayFlag,
+  serverOf,
+  stopSignal,
+  ticketWords
+} from './shared-flags.js'
 
 const COUNT_MAX = 1_000_000
 const INTERVAL_MIN = 0.1
@@ -21,7 +30,8 @@ export const ping: Command = {
     count: { alias: 'c', type: 'string', describe: 'Stop after this many pings (default: Ctrl-C)' },
     interval: { alias: 'i', type: 'string', describe: 'Seconds between pings (1)' },
     ...relayFlag,
-    ...lanFlag
+    ...lanFlag,
+    ...ipv6Flag
   },
   examples: [
     ['hyper-nat ping -k <publickey>', 'until Ctrl-C, then a summary'],
@@ -48,6 +58,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
         bootstrap: network.bootstrap,
         relays: network.relay,
         lan: network.lan,
+        ipv6: network.ipv6,
         log
       })
       const say = answerText()

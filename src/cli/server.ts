@@ -10,6 +10,7 @@ import {
   accessOf,
   featureFlags,
   featuresOf,
+  ipv6Flag,
   lanFlag,
   networkOf,
   portMappingFlag,
@@ -44,6 +45,7 @@ export const server: Command = {
     ...qrFlag,
     ...relayFlag,
     ...lanFlag,
+    ...ipv6Flag,
     ...tcpFlags,
     ...runFlags,
     ...portMappingFlag

@@ -151,6 +151,13 @@ export const lanFlag: Readonly<Record<string, Flag>> = {
   }
 }
 
+export const ipv6Flag: Readonly<Record<string, Flag>> = {
+  'no-ipv6': {
+    type: 'boolean',
+    describe: "Use no IPv6, and tell nobody this computer's IPv6 addresses"
+  }
+}
+
 /** Whether the router is to be left alone. */
 export function portMappingOf(args: Arguments): Pick<NetworkFlags, 'portMapping'> {
   return args['no-port-mapping'] === true ? { portMapping: false } : {}
@@ -233,7 +240,8 @@ export function networkOf(args: Arguments, context: Pick<CliContext, 'env'>): Ne
   return {
     bootstrap: given(args, context, 'bootstrap', 'HYPER_NAT_BOOTSTRAP'),
     relay: given(args, context, 'relay', 'HYPER_NAT_RELAY'),
-    ...(args['no-lan'] === true && { lan: false })
+    ...(args['no-lan'] === true && { lan: false }),
+    ...(args['no-ipv6'] === true && { ipv6: false })
   }
 }
 

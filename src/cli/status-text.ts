@@ -114,11 +114,11 @@ function sessionsText(sessions: readonly SessionStatus[], who: 'GUEST' | 'HOST',
   if (sessions.length === 0) return '  nobody is connected\n'
   const anyAddress = sessions.some(({ address }) => address !== undefined)
   const rows = sessions.map(session => {
-    const { quality, total, rates, path, state, since, name, peer, host, address } = session
+    const { quality, total, rates, path, family, state, since, name, peer, host, address } = session
     const label = who === 'HOST' ? host : name === undefined ? shortKey(peer) : quoteName(name)
     return [
       `  ${label}`,
-      state === 'up' ? `${path}` : 'lost',
+      state === 'up' ? `${path}${family === undefined ? '' : `, ${family}`}` : 'lost',
       timeText(at - since),
       quality.rtt === null ? '-' : `${quality.rtt.toFixed(1)} ms`,
       `${quality.jitter.toFixed(1)} ms`,

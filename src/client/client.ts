@@ -280,8 +280,9 @@ export class Client {
   status(): ClientStatus {
     const sessions = this.#hosts.live.map(host => {
       const conversations = this.#udpFlows.of(host)
-      const { name, path, since } = host
-      return sessionStatus(host.session!, { peer: this.publicKey, host: name, path, since, conversations })
+      const { name, path, family, since } = host
+      const peer = this.publicKey
+      return sessionStatus(host.session!, { peer, host: name, path, family, since, conversations })
     })
     const past = this.#closedSessions.maps
     return {

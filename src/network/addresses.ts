@@ -1,6 +1,7 @@
 /** The addresses of this machine. */
 import dgram from 'node:dgram'
 import { once } from 'node:events'
+import net from 'node:net'
 import os from 'node:os'
 
 /** IPv4 addresses, loopback included; none where the system does not list them, as on Android. */
@@ -15,9 +16,9 @@ export function outsideAddresses(): string[] {
     .map(({ cidr, address }) => cidr ?? address)
 }
 
-/** The source address of packets to an IPv4 address, found without sending one; null without a route. */
+/** The source address of packets to an address, found without sending one; null without a route. */
 export async function sourceAddress(host: string): Promise<string | null> {
-  const socket = dgram.createSocket('udp4')
+  const socket = dgram.createSocket(net.isIPv6(host) ? 'udp6' : 'udp4')
   try {
     socket.connect(9, host)
     await once(socket, 'connect')

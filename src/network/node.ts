@@ -10,6 +10,7 @@ import { outsideAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
+import { Ipv6 } from './ipv6/ipv6.js'
 import { askLan, LanResponder } from './lan-search.js'
 import { LastAddresses } from './last-addresses.js'
 import { MessageBlocks, secretStreams } from './message-stream.js'
@@ -45,6 +46,8 @@ const PROBED_NODES = 3
 const LAN_ANSWERS = 4
 
 export class Node {
+  /** Second connections over IPv6; null where it is to be left alone. */
+  readonly ipv6: Ipv6<StreamLink> | null
   readonly #dht: Dht
   /** Null where the LAN is to be left alone. */
   readonly #responder: LanResponder | null
@@ -79,6 +82,16 @@ export class Node {
     this.#limits = limits
     this.#createSecretStream = secretStreams(new MessageBlocks(limits))
     this.#log = log
+    this.ipv6 =
+      network.ipv6 === false
+        ? null
+        : new Ipv6({
+            clock: systemClock,
+            limits,
+            log,
+            createSecretStream: this.#createSecretStream,
+            link: stream => this.#keep(new StreamLink(stream, limits))
+          })
     const addresses = (network.relay ?? []).filter(relay => typeof relay === 'string')
     this.#tcp = network.tcp
     this.#udx = addresses.length > 0 || network.tcp ? new RelayedUdx() : null
@@ -325,19 +338,24 @@ export class Node {
       const relay = this.#dht.relayOf(stream.rawStream)
       const { remoteHost, remotePort } = stream.rawStream
       const byTcp = this.#isOwnRelay(remoteHost ?? '', remotePort)
-      const link = new StreamLink(stream, this.#limits, relay !== null, byTcp)
-      this.#links.add(link)
+      const link = this.#keep(new StreamLink(stream, this.#limits, relay !== null, byTcp))
       link.onsuspect = () => {
         if (link.path === 'relayed') relay?.failed()
         this.#fallback?.check()
       }
       void link.closed.then(code => {
-        this.#links.delete(link)
         // Perhaps it was the other side that went away; then another relay does no harm.
         if (link.path === 'relayed' && code !== 'CONNECTION_LOST') relay?.failed()
       })
       onlink(link)
     })
+  }
+
+  /** Ends it with the node. */
+  #keep(link: StreamLink): StreamLink {
+    this.#links.add(link)
+    void link.closed.then(() => this.#links.delete(link))
+    return link
   }
 
   /**
@@ -532,6 +550,7 @@ export class Node {
     ends.push(this.#reachability.close())
     await within(Promise.all(ends), this.#limits.closeMs)
     await this.#endpoint?.close()
+    await this.ipv6?.close()
     // The servers are closed; what is left of them could not unannounce.
     await this.#dht.destroy({ force: true })
     this.#fallback?.close()

@@ -126,6 +126,11 @@ export class StreamLink implements Link {
     return this.#relayed ? 'relayed' : pathOf(this.#raw.remoteHost)
   }
 
+  /** Of the addresses that packets have on their way. */
+  get family(): 'IPv4' | 'IPv6' {
+    return this.#raw.remoteFamily === 6 ? 'IPv6' : 'IPv4'
+  }
+
   get reach(): 'machine' | 'private' | 'public' {
     const { remoteHost } = this.#raw
     if (this.#relayed || this.#byTcp || this.#raw.relay || remoteHost === null) return 'public'

@@ -90,7 +90,8 @@ function networkGiven({ network }: z.output<typeof networkOnly>): NetworkOptions
     ...(network?.relay && { relay: network.relay }),
     ...(network?.tcp && { tcp: withoutUndefined(network.tcp) }),
     ...(network?.portMapping !== undefined && { portMapping: network.portMapping }),
-    ...(network?.lan !== undefined && { lan: network.lan })
+    ...(network?.lan !== undefined && { lan: network.lan }),
+    ...(network?.ipv6 !== undefined && { ipv6: network.ipv6 })
   }
 }
 

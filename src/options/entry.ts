@@ -98,6 +98,8 @@ export interface NetworkOptions {
   readonly portMapping?: boolean
   /** False: nothing is asked or answered in the LAN where there is no DHT. */
   readonly lan?: boolean
+  /** False: sessions use no IPv6, and peers are not told this machine's IPv6 addresses. */
+  readonly ipv6?: boolean
 }
 
 /** Something that is allowed but unwise. */

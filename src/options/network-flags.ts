@@ -11,12 +11,13 @@ export interface NetworkFlag {
   readonly place: string
 }
 
-/** What was given: `host:port` of the nodes of another DHT, public keys of relays, that the router or the LAN is to be left alone. */
+/** What was given: `host:port` of the nodes of another DHT, public keys of relays, that the router, the LAN or IPv6 is to be left alone. */
 export interface NetworkFlags {
   readonly bootstrap?: NetworkFlag | undefined
   readonly relay?: NetworkFlag | undefined
   readonly portMapping?: false | undefined
   readonly lan?: false | undefined
+  readonly ipv6?: false | undefined
   /** As {@link TcpOptions}, not judged yet. */
   readonly tcp?: TcpFlags | undefined
 }
@@ -55,13 +56,15 @@ function itemsOf(text: string): string[] {
 export function withNetwork(raw: unknown, flags: NetworkFlags): unknown {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return raw
   const given = KEYS.flatMap(key => (flags[key] ? [[key, itemsOf(flags[key].text)] as const] : []))
-  const { portMapping, lan, tcp } = flags
-  if (given.length === 0 && portMapping === undefined && lan === undefined && !tcp) return raw
+  const { portMapping, lan, ipv6, tcp } = flags
+  const none = portMapping === undefined && lan === undefined && ipv6 === undefined && !tcp
+  if (given.length === 0 && none) return raw
   const { network } = raw as { network?: unknown }
   const more = {
     ...Object.fromEntries(given),
     ...(portMapping !== undefined && { portMapping }),
     ...(lan !== undefined && { lan }),
+    ...(ipv6 !== undefined && { ipv6 }),
     ...(tcp && { tcp: tcpOf(tcp) })
   }
   return { ...raw, network: { ...(network as object), ...more } }

@@ -118,6 +118,9 @@ export const networkShape = {
   ),
   lan: yesOrNo(
     'Whether servers are searched in the LAN where there is no DHT, and those here answer; true if left out.'
+  ),
+  ipv6: yesOrNo(
+    'Whether sessions may go on over IPv6, for which both sides tell each other their IPv6 addresses; true if left out.'
   )
 }
 

@@ -225,5 +225,12 @@ export const wholeFile = z.strictObject({
 /** What flags are turned into, before anything is judged: the shape of a file, whatever its values. */
 export interface RawOptions {
   schema: Record<string, unknown>[]
-  network?: { bootstrap?: unknown; relay?: unknown; portMapping?: unknown; lan?: unknown; tcp?: unknown }
+  network?: {
+    bootstrap?: unknown
+    relay?: unknown
+    portMapping?: unknown
+    lan?: unknown
+    ipv6?: unknown
+    tcp?: unknown
+  }
 }

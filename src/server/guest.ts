@@ -1,10 +1,12 @@
 /** One guest's session with its UDP conversations. A client that runs on two devices is here twice. */
 import type { Grant } from '../access/access.js'
+import type { PathKind } from '../events.js'
 import { UdpFlows } from '../flows/udp.js'
 import { shortKey } from '../identity/encoding.js'
 import { FULL_REST_MS, type Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
+import type { ServerSearch, ToldAddresses } from '../network/ipv6/search.js'
 import type { StreamLink } from '../network/stream-link.js'
 import type { ServerSession } from '../session/server-session.js'
 import type { KeyUsage } from '../sockets/resources.js'
@@ -23,6 +25,11 @@ export class Guest {
   /** Datagrams that wait for the addresses of targets. */
   readonly waiting: Budget
   link: StreamLink | null = null
+  /** The path before, when {@link link} took over from a connection that still worked. */
+  was: PathKind | undefined
+  /** Answers the guest's search for an IPv6 path beside {@link link}. */
+  search: ServerSearch | null = null
+  readonly toldAddresses: ToldAddresses = { last: null }
   /** Kept, since it costs more to make than a datagram to drop. */
   readonly #shortKey: string
 

@@ -24,7 +24,14 @@ import { ServerSession } from '../session/server-session.js'
 import type { Resources, SessionUsage } from '../sockets/resources.js'
 import { ClosedSessions, mapStatus, type ServerStatus, sessionStatus } from '../status.js'
 import type { Timer } from '../util/clock.js'
-import { ANNOUNCEMENTS, FEATURES, KEY_BYTES, SESSION_ID_BYTES, VERSIONS } from '../wire/constants.js'
+import {
+  ANNOUNCEMENTS,
+  FEATURE,
+  featuresOf,
+  KEY_BYTES,
+  SESSION_ID_BYTES,
+  VERSIONS
+} from '../wire/constants.js'
 import { welcomeFrame } from '../wire/frames.js'
 import { Admission, type Admitted } from './admission.js'
 import { Guest } from './guest.js'
@@ -127,7 +134,7 @@ export class Server {
     const { node, emit, clock, limits, keyPair } = this.#deps
     await this.#targets.checkAddresses()
     if (this.#closed) return
-    const onlink = (link: StreamLink) => this.#admission.handshake(link, admitted => this.#welcome(admitted))
+    const onlink = (link: StreamLink) => this.#onLink(link)
     const hides = (key: Uint8Array, address: string) => this.#admission.hides(key, address)
     const relayed = childKeyPair(keyPair, RELAYED)
     const announcing = [
@@ -226,6 +233,7 @@ export class Server {
         address: this.#targets.shownAddress(guest) ?? undefined,
         host: nameOfHost(this.#host),
         path: link?.path ?? null,
+        family: link?.family,
         since,
         conversations: udp.values().map(({ map }) => map)
       })
@@ -263,10 +271,42 @@ export class Server {
     this.#admission.update(rules)
   }
 
+  #onLink(link: StreamLink): void {
+    this.#admission.handshake(link, admitted => this.#welcome(admitted))
+  }
+
+  get #features(): number {
+    return featuresOf(this.#deps.node.ipv6 !== null)
+  }
+
+  /** Lets the guest look for an IPv6 path beside the connection that carries its session now. */
+  #search(guest: Guest, keys: { readonly sendKey: Uint8Array; readonly receiveKey: Uint8Array }): void {
+    const { ipv6 } = this.#deps.node
+    const { session, link } = guest
+    this.#endSearch(guest)
+    if (!ipv6 || !link || link.family === 'IPv6' || link.path === 'lan' || !session.has(FEATURE.IPV6)) return
+    guest.search = ipv6.server({
+      ...keys,
+      keyPair: this.#hostKeys,
+      remoteKey: guest.key,
+      told: guest.toldAddresses,
+      tell: addresses => session.sendAddresses(addresses),
+      opened: second => this.#onLink(second)
+    })
+  }
+
+  #endSearch(guest: Guest): void {
+    if (guest.search) this.#deps.node.ipv6?.end(guest.search)
+    guest.search = null
+  }
+
   /** Begins a session with an admitted client, or goes on with the one that it comes back to. */
   #welcome({ link, hello, resumed, grant }: Admitted): void {
     const { random, clock } = this.#deps
     const guest = resumed ?? this.#newGuest(link, grant)
+    // The same session over another connection is the same to its guest.
+    const was = guest.session.state === 'up' && link.family === 'IPv6' ? guest.link?.path : undefined
+    guest.was = was
     guest.link = link
     link.onpath = was => {
       if (guest.session.link === link) this.#emitConnected(guest, was)
@@ -274,7 +314,7 @@ export class Server {
     const sendKey = random(KEY_BYTES)
     const welcome = welcomeFrame({
       versions: VERSIONS,
-      features: FEATURES,
+      features: this.#features,
       session: guest.session.id,
       host: this.#host,
       datagramKey: sendKey,
@@ -285,13 +325,15 @@ export class Server {
     const message = link.alloc(welcome.byteLength)
     message.set(welcome)
     link.write(message)
+    const receiveKey = b4a.from(hello.datagramKey)
     guest.session.attach({
       link,
       sendKey,
-      receiveKey: b4a.from(hello.datagramKey),
+      receiveKey,
       features: hello.features,
       resumed: resumed ? hello.resume : null
     })
+    if (guest.session.link === link) this.#search(guest, { sendKey, receiveKey })
   }
 
   #newGuest(link: StreamLink, grant: Grant): Guest {
@@ -309,12 +351,18 @@ export class Server {
         chance: Math.random,
         games,
         rateLimiter: this.#guests.rateLimiterOf(key, grant, usage.memory),
-        budgets: usage
+        budgets: usage,
+        features: this.#features
       },
       {
-        up: () => this.#emitConnected(guest),
-        lost: code => this.#emitDisconnected(guest, code),
+        up: () => this.#emitConnected(guest, guest.was),
+        lost: code => {
+          this.#endSearch(guest)
+          this.#emitDisconnected(guest, code)
+        },
+        addresses: addresses => guest.search?.hear(addresses),
         ended: (code, reason, wasUp) => {
+          this.#endSearch(guest)
           this.#guests.delete(guest)
           this.#closedSessions.add(session)
           players.leave(this.#playerOf(guest.key))
@@ -347,8 +395,12 @@ export class Server {
 
   #emitConnected(guest: Guest, was?: PathKind): void {
     const address = this.#targets.shownAddress(guest)
-    const { path } = guest.link!
-    const more = { ...(was && { was }), ...(address && { address }) }
+    const { path, family } = guest.link!
+    const more = {
+      ...(was && { was }),
+      ...(family === 'IPv6' && { family }),
+      ...(address && { address })
+    }
     this.#deps.emit({ event: 'connected', ...this.#who(guest), path, ...more })
   }
 

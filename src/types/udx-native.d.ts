@@ -41,6 +41,7 @@ declare module 'udx-native/lib/stream.js' {
 
   class UDXStream extends EventEmitter {
     constructor(udx: UDX, id: number, options?: object)
+    readonly id: number
     remoteHost: string | null
     remotePort: number
     connect(socket: UDXSocket, remoteId: number, port: number, host: string, options?: object): void

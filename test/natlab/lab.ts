@@ -7,6 +7,9 @@
  *                      |                     |
  *                 DHT nodes                relay
  *
+ * A home behind a router may have IPv6 as well, whatever its IPv4 is like: its router has a second uplink for that, and lets in only
+ * what answers.
+ *
  * The public side has addresses that are neither private nor reserved, because hyperdht passes over those that are.
  */
 import { spawnSync } from 'node:child_process'
@@ -32,6 +35,15 @@ export const KINDS: readonly Kind[] = ['open', 'fullcone', 'cone', 'symmetric', 
 export interface Cable {
   readonly namespace: string
   readonly link: string
+}
+
+/** IPv6 of a home. */
+export interface Ipv6Home {
+  readonly home: Home
+  /** Its networks: `2a00:11:3::/64`. */
+  readonly prefixes: readonly string[]
+  /** The computer's addresses in them. */
+  readonly addresses: readonly string[]
 }
 
 /** A computer in the lab. */
@@ -207,6 +219,81 @@ export class Lab {
       ip netns exec ${router} iptables -w -I FORWARD -i lan -j ONLY`)
   }
 
+  #ipv6Homes = 0
+  #ipv6Networks = 0
+
+  /** Gives a home behind a router IPv6, in a network of its own or in several, with a stateful firewall on the router. */
+  async giveIpv6(home: Home, prefixes = 1): Promise<Ipv6Home> {
+    const { router } = home
+    const host = home.prefix.at(-1)!
+    const first = this.#ipv6Homes === 0
+    const n = ++this.#ipv6Homes
+    const port = `p${this.#ports++}`
+    const wan = `2a00:11::${(n + 16).toString(16)}`
+    await this.#run(`
+      ${first ? ipv6Core(this.#net) : ''}
+      ${[router!, host].map(withIpv6).join('\n')}
+      ip -n ${this.#net} link add ${port} type veth peer name wan6 netns ${router}
+      ip -n ${this.#net} link set ${port} master br0
+      ip -n ${this.#net} link set ${port} up
+      ip -n ${router} addr add ${wan}/64 dev wan6 nodad
+      ip -n ${router} link set wan6 up
+      ip netns exec ${router} sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+      ip -n ${router} -6 route add default via 2a00:11::1
+      ip netns exec ${router} ip6tables -w -A FORWARD -i wan6 -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+      ip netns exec ${router} ip6tables -w -A FORWARD -i wan6 -j DROP`)
+    let given: Ipv6Home = { home, prefixes: [], addresses: [] }
+    for (let i = 0; i < prefixes; i++) given = await this.addPrefix(given)
+    return given
+  }
+
+  /** One more network for a home with IPv6. */
+  async addPrefix({ home, prefixes, addresses }: Ipv6Home): Promise<Ipv6Home> {
+    const { router } = home
+    const host = home.prefix.at(-1)!
+    const n = ++this.#ipv6Networks
+    const prefix = `2a00:11:${n.toString(16)}::`
+    const wan = await this.#wan6(router!)
+    await this.#run(`
+      ip -n ${router} addr add ${prefix}1/64 dev lan nodad
+      ip -n ${host} addr add ${prefix}10/64 dev eth0 nodad
+      ip -n ${this.#net} -6 route add ${prefix}/64 via ${wan}
+      ip -n ${host} -6 route replace default via ${prefix}1`)
+    return { home, prefixes: [...prefixes, `${prefix}/64`], addresses: [...addresses, `${prefix}10`] }
+  }
+
+  /** Takes the oldest network of a home away, as a provider does that gives another one. */
+  async removePrefix({ home, prefixes, addresses }: Ipv6Home): Promise<Ipv6Home> {
+    const host = home.prefix.at(-1)!
+    const [prefix, ...others] = prefixes
+    const [address, ...rest] = addresses
+    await this.#run(`
+      ip -n ${host} addr del ${address}/64 dev eth0
+      ip -n ${this.#net} -6 route del ${prefix}`)
+    return { home, prefixes: others, addresses: rest }
+  }
+
+  async #wan6(router: string): Promise<string> {
+    const { stdout } = await runProgram('ip', [
+      '-n',
+      router,
+      '-6',
+      '-o',
+      'addr',
+      'show',
+      'dev',
+      'wan6',
+      'scope',
+      'global'
+    ])
+    return /inet6 ([0-9a-f:]+)/.exec(stdout)![1]!
+  }
+
+  /** Drops all IPv6 packets of a home, without a word to anybody, or no more. */
+  async dropIpv6({ home: { router } }: Ipv6Home, dropped: boolean): Promise<void> {
+    await this.#run(`ip netns exec ${router} ip6tables -w -${dropped ? 'I' : 'D'} FORWARD -j DROP`)
+  }
+
   async unplug({ namespace, link }: Cable): Promise<void> {
     await this.#run(`ip -n ${namespace} link set ${link} down`)
   }
@@ -269,6 +356,20 @@ function machine(name: string): string {
     `ip netns add ${name}`,
     `ip netns exec ${name} sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || true'`,
     `ip -n ${name} link set lo up`
+  ].join('\n')
+}
+
+/** Turns IPv6 on. */
+function withIpv6(name: string): string {
+  return `ip netns exec ${name} sh -c 'for i in all default lan eth0 wan6 br0; do [ -e /proc/sys/net/ipv6/conf/$i ] && echo 0 >/proc/sys/net/ipv6/conf/$i/disable_ipv6; done; true'`
+}
+
+/** The router of the public side's IPv6. */
+function ipv6Core(net: string): string {
+  return [
+    withIpv6(net),
+    `ip netns exec ${net} sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'`,
+    `ip -n ${net} addr add 2a00:11::1/64 dev br0 nodad`
   ].join('\n')
 }
 

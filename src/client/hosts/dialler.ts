@@ -7,12 +7,15 @@ import type { PathKind } from '../../events.js'
 import type { KeyPair } from '../../identity/keys.js'
 import type { Limits } from '../../limits.js'
 import { RELAY_FAILED } from '../../network/dial-errors.js'
+import type { ClientPathOptions } from '../../network/ipv6/ipv6.js'
+import type { ClientSearch } from '../../network/ipv6/search.js'
 import type { NetworkChange } from '../../network/network-watch.js'
 import type { Found } from '../../network/topic.js'
 import type { ClientSession } from '../../session/client-session.js'
 import { clientHandshake } from '../../session/handshake.js'
 import type { Clock, Timer } from '../../util/clock.js'
-import { KEY_BYTES } from '../../wire/constants.js'
+import type { Ipv6Address } from '../../wire/addresses.js'
+import { featuresOf, KEY_BYTES } from '../../wire/constants.js'
 import type { Welcome } from '../../wire/handshake.js'
 import type { Link } from '../../wire/link.js'
 
@@ -21,8 +24,18 @@ export interface PathLink extends Link {
   readonly path: PathKind
   /** Packets travel in another way now than they did. */
   onpath: (was: PathKind) => void
+  /** Left out where that is not known. */
+  readonly family?: 'IPv4' | 'IPv6'
   /** Nothing comes any more. */
   suspect(): void
+}
+
+/** Opens second connections over IPv6. See `network/ipv6/ipv6.ts`. */
+export interface SecondPaths {
+  /** Where this machine is reached by IPv6. */
+  readonly addresses: readonly Ipv6Address[]
+  client(options: ClientPathOptions<PathLink>): ClientSearch
+  end(search: ClientSearch): void
 }
 
 /** Where hosts are: the DHT, or its twin in memory, `test/sim/support/town.ts`. See `network/node.ts`. */
@@ -36,6 +49,8 @@ export interface HostNetwork {
   lookUp(topic: Uint8Array): Promise<Found[]>
   /** Calls `listener` when the network has changed. @returns a function that ends that */
   onChange(listener: (changes: ReadonlySet<NetworkChange>) => void): () => void
+  /** Left out or null: there are no second connections. */
+  readonly ipv6?: SecondPaths | null
 }
 
 /** What it dials with. */
@@ -175,8 +190,22 @@ export class Dialler {
     this.stop()
   }
 
-  #greet(link: PathLink): void {
-    const { clock, limits, random, publicKey } = this.#deps
+  /**
+   * Greets on a connection that was opened in another way, beside the one that carries the session.
+   * @param onfailed called if that leads to nothing
+   * @returns false, and the connection is ended, while another one is being opened or greeted on
+   */
+  greet(link: PathLink, onfailed: () => void): boolean {
+    if (this.#closed || this.#giveUp) {
+      link.destroy()
+      return false
+    }
+    this.#greet(link, onfailed)
+    return true
+  }
+
+  #greet(link: PathLink, onfailed = (err: HyperNatError) => this.#fail(err)): void {
+    const { clock, limits, random, publicKey, node } = this.#deps
     const sendKey = random(KEY_BYTES)
     const asked = this.#events.resume()
     const resume = asked ? { session: asked.id, highest: asked.highest, flows: asked.positions() } : null
@@ -185,7 +214,7 @@ export class Dialler {
     this.#greeting = true
     const giveUp = clientHandshake(
       { link, sharedKey: publicKey, clock, timeoutMs: limits.greetingMs },
-      { datagramKey: sendKey, resume, over },
+      { datagramKey: sendKey, resume, over, features: featuresOf(Boolean(node.ipv6)) },
       result => {
         const stopped = this.#giveUp !== giveUp
         this.#greeting = false
@@ -194,8 +223,8 @@ export class Dialler {
           this.#events.welcomed({ key: this.#key, link, welcome: result, sendKey, asked, over })
         } else if (stopped) return
         // A server says why it ends a connection; a relay that turns one away cannot.
-        else if (result.code === 'CONNECTION_LOST' && link.path === 'relayed') this.#fail(RELAY_FAILED)
-        else this.#fail(result)
+        else if (result.code === 'CONNECTION_LOST' && link.path === 'relayed') onfailed(RELAY_FAILED)
+        else onfailed(result)
       }
     )
     this.#giveUp = giveUp

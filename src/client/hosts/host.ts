@@ -19,9 +19,11 @@ import { nameOfHost } from '../../identity/host-name.js'
 import { ClientSession } from '../../session/client-session.js'
 import type { Resources } from '../../sockets/resources.js'
 import type { Activity } from '../../util/activity.js'
+import { featuresOf } from '../../wire/constants.js'
 import type { WireMap } from '../../wire/handshake.js'
 import { Dialler, type DiallerDeps, type DiallerEvents, type PathLink, type Welcomed } from './dialler.js'
 import { answers, type HostHealth } from './host-health.js'
+import { SecondPath } from './second-path.js'
 
 /** The port maps that a client wants, each at its index; null where a map was removed. */
 export type WantedMaps = readonly (SharedMapInfo | null)[]
@@ -85,6 +87,7 @@ export class Host implements HostHealth {
   /** Maps of which was told that it does not share them, by protocol and port. */
   readonly #missed = new Set<string>()
   #link: PathLink | null = null
+  readonly #secondPath: SecondPath
   #wait = 0
 
   constructor(
@@ -103,6 +106,7 @@ export class Host implements HostHealth {
     this.seenAt = deps.clock.now()
     this.dialAt = this.seenAt
     this.dialler = new Dialler(deps, this.key, diallerEvents(this))
+    this.#secondPath = new SecondPath(deps, this.key, link => this.#onSecondLink(link))
   }
 
   /** Whether it has proved to be a host. */
@@ -130,6 +134,11 @@ export class Host implements HostHealth {
   /** How packets travel to it; null while there is no connection. */
   get path(): PathKind | null {
     return this.connected && this.#link ? this.#link.path : null
+  }
+
+  /** Of the addresses that packets have on their way to it. */
+  get family(): PathLink['family'] {
+    return this.connected ? this.#link?.family : undefined
   }
 
   /** What a connection to it is like; null while there is none. */
@@ -165,8 +174,17 @@ export class Host implements HostHealth {
     return this.#wait
   }
 
+  /** A second connection has opened: the session goes on over it. */
+  #onSecondLink(link: PathLink): void {
+    // What was asked for in the meantime goes first.
+    if (!this.connected) return link.destroy()
+    this.dialler.greet(link, () => this.#secondPath.failed())
+  }
+
   /** A welcome to this host: its session goes on, or a new one begins. */
   take({ key, link, welcome, sendKey }: Welcomed): void {
+    const before = this.connected ? this.#link : null
+    const was = before?.path
     const now = this.#deps.clock.now()
     if (!this.proven && welcome.uptime !== undefined) this.startedAt = now - welcome.uptime
     this.#name = nameOfHost(welcome.host)
@@ -182,19 +200,24 @@ export class Host implements HostHealth {
     if (!welcome.resumed) this.#missed.clear()
     this.#learnMaps(welcome.maps)
     this.#link = link
+    const receiveKey = b4a.from(welcome.datagramKey)
     session.attach({
       link,
       sendKey,
-      receiveKey: b4a.from(welcome.datagramKey),
+      receiveKey,
       features: welcome.features,
       resumed: welcome.resumed
     })
     if (this.session !== session || session.state !== 'up') return
     link.onpath = was => {
-      if (this.session?.link === link) this.#emitConnected(link, was)
+      if (this.session?.link !== link) return
+      this.#emitConnected(link, was)
+      this.#secondPath.pathChanged()
     }
+    this.#secondPath.begin({ session, link, sendKey, receiveKey })
     this.#events.taken(this)
-    this.#emitConnected(link)
+    // The same session over another connection is the same to those who use it.
+    this.#emitConnected(link, welcome.resumed && link.family === 'IPv6' ? was : undefined)
     this.#events.up(this)
   }
 
@@ -208,6 +231,7 @@ export class Host implements HostHealth {
     const { session } = this
     if (!session) return
     this.session = null
+    this.#secondPath.end()
     // Its connection may not have been missed yet.
     if (session.state === 'up') this.#emitDisconnected(code)
     session.close(code === 'CONNECTION_LOST' ? 'SESSION_EXPIRED' : code)
@@ -216,6 +240,7 @@ export class Host implements HostHealth {
   /** Says goodbye. */
   close(): void {
     this.dialler.close()
+    this.#secondPath.end()
     const { session } = this
     this.session = null
     session?.close('GOODBYE', 'The client was stopped.')
@@ -227,10 +252,19 @@ export class Host implements HostHealth {
     const usage = resources.enter(`server ${b4a.toString(publicKey, 'hex')}`, shortKey(publicKey))
     const session: ClientSession = new ClientSession(
       id,
-      { clock, limits, games, defer: fn => setImmediate(fn), chance: Math.random, budgets: usage },
+      {
+        clock,
+        limits,
+        games,
+        defer: fn => setImmediate(fn),
+        chance: Math.random,
+        budgets: usage,
+        features: featuresOf(Boolean(this.#deps.node.ipv6))
+      },
       {
         up: () => {},
         lost: code => {
+          this.#secondPath.lost()
           this.seenAt = clock.now()
           this.#emitDisconnected(code)
           this.#events.lost(this)
@@ -241,11 +275,13 @@ export class Host implements HostHealth {
           usage.leave()
           if (this.session !== session) return
           this.session = null
+          this.#secondPath.end()
           this.seenAt = clock.now()
           if (wasUp) this.#emitDisconnected(code)
           this.#events.ended(this, code, reason, wasUp)
         },
         silent: ms => this.#events.silent(this, ms),
+        addresses: addresses => this.#secondPath.hear(addresses),
         udp: (map, flow, payload) => this.#events.udp(this, flow, payload, map),
         maps: maps => {
           this.#learnMaps(maps)
@@ -287,8 +323,9 @@ export class Host implements HostHealth {
     })
   }
 
-  #emitConnected({ path }: PathLink, was?: PathKind): void {
-    this.#deps.emit({ event: 'connected', ...this.#who, path, ...(was && { was }) })
+  #emitConnected({ path, family }: PathLink, was?: PathKind): void {
+    const more = { ...(was && { was }), ...(family === 'IPv6' && { family }) }
+    this.#deps.emit({ event: 'connected', ...this.#who, path, ...more })
   }
 
   #emitDisconnected(code: string): void {

@@ -62,11 +62,15 @@ test('bootstrap nodes say how others use them', () => {
   assert.match(out, /^ {2}"network": \{ "bootstrap": \["203.0.113.7:49737"\] \}$/m)
 })
 
-test('a server leaves the router alone when told so', async () => {
+test('a server leaves the router, or IPv6, alone when told so', async () => {
   const portMapping = async (...args: string[]) =>
     (await runOnce(['server', '-p', '1/udp', '-s', SECRET, ...args])).options?.network.portMapping
   assert.equal(await portMapping(), undefined)
   assert.equal(await portMapping('--no-port-mapping'), false)
+  const ipv6 = async (...args: string[]) =>
+    (await runOnce(['server', '-p', '1/udp', '-s', SECRET, ...args])).options?.network.ipv6
+  assert.equal(await ipv6(), undefined)
+  assert.equal(await ipv6('--no-ipv6'), false)
 })
 
 test('a relay says how others use it', () => {

@@ -1,0 +1,231 @@
+/** Homes with IPv6 behind stateful firewalls. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pause } from '../support/deadline.js'
+import type { Home, Kind } from './lab.js'
+import { Pair, type PairOptions } from './pair.js'
+import { lab, side, skip, useLab } from './side.js'
+
+useLab()
+
+/** What one end tells of the path: `relayed`, `direct IPv6 was relayed`. */
+function paths({ events }: Pair['server']): string[] {
+  return events.flatMap(e =>
+    e.event === 'connected'
+      ? [`${e.path}${e.family ? ` ${e.family}` : ''}${e.was ? ` was ${e.was}` : ''}`]
+      : []
+  )
+}
+
+/** How long a session takes to leave the relay for IPv6, once it is there. */
+const DIRECT_WITHIN_MS = 2000
+
+/** Nothing is silent for so long that it would be noticed, even on a busy machine. */
+const SILENT_WITHIN_MS = 2500
+
+/** How long a session takes to be on IPv6 again when one side has other addresses. */
+const AGAIN_WITHIN_MS = 9000
+
+/** How long a session that IPv6 has left may be silent: silence is noticed after 3 s. */
+const BACK_WITHIN_MS = 4500
+
+type Ends = readonly [Home, Home]
+
+async function homes(kind: Kind): Promise<Ends> {
+  return [await lab.home(kind), await lab.home(kind)]
+}
+
+async function withPair(
+  ends: Ends,
+  body: (pair: Pair) => Promise<void>,
+  options: PairOptions = { server: ['--relay', side.relayKey] }
+): Promise<void> {
+  const pair = new Pair(lab, ...ends, options)
+  try {
+    await body(pair)
+  } finally {
+    await pair.close()
+  }
+}
+
+/** Both ends tell that packets travel over IPv6. */
+async function onIpv6(pair: Pair, ms = 10_000, from?: { server: number; client: number }): Promise<void> {
+  await Promise.all(
+    (['server', 'client'] as const).map(end =>
+      pair[end].event('connected', { ms, ...(from && { from: from[end] }), where: e => e.family === 'IPv6' })
+    )
+  )
+}
+
+function marks(pair: Pair): { server: number; client: number } {
+  return { server: pair.server.mark, client: pair.client.mark }
+}
+
+for (const kind of ['symmetric', 'cgn'] satisfies Kind[]) {
+  test(`${kind} and ${kind} with IPv6 leave the relay for it, flows unharmed`, {
+    skip,
+    timeout: 90_000
+  }, async t => {
+    const ends = await homes(kind)
+    for (const home of ends) await lab.giveIpv6(home)
+    await withPair(ends, async pair => {
+      const first = await pair.meet()
+      assert.equal(first.path, 'relayed', pair.describe())
+      const steady = await pair.steadily(async () => {
+        await onIpv6(pair)
+        const ms = pair.elapsed - first.ms
+        t.diagnostic(`relayed after ${first.ms} ms, direct ${ms} ms later`)
+        assert.ok(ms < DIRECT_WITHIN_MS, `${ms} ms`)
+        await pause(1500)
+      })
+      t.diagnostic(JSON.stringify(steady))
+      assert.equal(steady.udpLost, 0, 'datagrams that were on their way')
+      for (const proto of ['tcp', 'tcpudp', 'udp'] as const)
+        assert.ok(steady[proto].ms < SILENT_WITHIN_MS, proto)
+      for (const end of [pair.client, pair.server]) {
+        assert.deepEqual(paths(end), ['relayed', 'direct IPv6 was relayed'], pair.describe())
+      }
+      await pair.check()
+    })
+  })
+}
+
+test('a home without IPv6, and one that leaves it alone, stay with the relay', {
+  skip,
+  timeout: 90_000
+}, async () => {
+  const ends = await homes('symmetric')
+  await lab.giveIpv6(ends[0])
+  await withPair(ends, async pair => {
+    assert.equal((await pair.meet()).path, 'relayed', pair.describe())
+    await pause(3000)
+    assert.deepEqual(paths(pair.client), ['relayed'], pair.describe())
+    await pair.check()
+  })
+  await lab.giveIpv6(ends[1])
+  for (const off of ['server', 'client'] as const) {
+    const relay = ['--relay', side.relayKey]
+    const options = { server: relay, [off]: [...(off === 'server' ? relay : []), '--no-ipv6'] }
+    await withPair(
+      ends,
+      async pair => {
+        assert.equal((await pair.meet()).path, 'relayed', pair.describe())
+        await pause(3000)
+        assert.deepEqual(paths(pair.client), ['relayed'], pair.describe())
+      },
+      options
+    )
+  }
+})
+
+test('where IPv6 packets vanish nothing is slower, relayed or direct', {
+  skip,
+  timeout: 120_000
+}, async t => {
+  for (const [kind, path] of [
+    ['symmetric', 'relayed'],
+    ['cone', 'direct']
+  ] as const) {
+    const ends = await homes(kind)
+    const quick: number[] = []
+    for (const ipv6 of [false, true]) {
+      if (ipv6) for (const home of ends) await lab.dropIpv6(await lab.giveIpv6(home), true)
+      const relay = path === 'relayed' ? { server: ['--relay', side.relayKey] } : {}
+      await withPair(
+        ends,
+        async pair => {
+          const first = await pair.meet()
+          assert.equal(first.path, path, pair.describe())
+          quick.push(first.ms - first.readyMs)
+          const steady = await pair.steadily(() => pause(5000))
+          t.diagnostic(`${path}, IPv6 ${ipv6}: after ${first.ms} ms, ${JSON.stringify(steady)}`)
+          assert.equal(steady.udpLost, 0)
+          for (const proto of ['tcp', 'tcpudp', 'udp'] as const)
+            assert.ok(steady[proto].ms < SILENT_WITHIN_MS, proto)
+          assert.deepEqual(paths(pair.client), [path], pair.describe())
+        },
+        relay
+      )
+    }
+    assert.ok(quick[1]! < quick[0]! + 1000, `${quick}`)
+  }
+})
+
+test('a direct path over IPv4 that is as good stays', { skip, timeout: 60_000 }, async () => {
+  const ends = await homes('cone')
+  for (const home of ends) await lab.giveIpv6(home)
+  await withPair(
+    ends,
+    async pair => {
+      assert.equal((await pair.meet()).path, 'direct', pair.describe())
+      await pause(6000)
+      assert.deepEqual(paths(pair.client), ['direct'], pair.describe())
+    },
+    {}
+  )
+})
+
+test('when IPv6 packets vanish from one moment to the next, the session goes on through the relay', {
+  skip,
+  timeout: 90_000
+}, async t => {
+  const ends = await homes('symmetric')
+  const [server] = [await lab.giveIpv6(ends[0]), await lab.giveIpv6(ends[1])]
+  await withPair(ends, async pair => {
+    await pair.meet()
+    await onIpv6(pair)
+    const steady = await pair.steadily(async () => {
+      const from = marks(pair)
+      await lab.dropIpv6(server, true)
+      await pair.client.event('connected', {
+        ms: 20_000,
+        from: from.client,
+        where: e => e.path === 'relayed'
+      })
+      await pause(3000)
+    })
+    t.diagnostic(JSON.stringify(steady))
+    for (const proto of ['tcp', 'tcpudp', 'udp'] as const) assert.ok(steady[proto].ms < BACK_WITHIN_MS, proto)
+    // It is not tried again at once.
+    assert.equal(paths(pair.client).at(-1), 'relayed', pair.describe())
+    await pair.check()
+  })
+})
+
+for (const end of ['client', 'server'] as const) {
+  test(`the ${end}'s provider gives another network: the session goes on, over IPv6 again`, {
+    skip,
+    timeout: 90_000
+  }, async t => {
+    const ends = await homes('symmetric')
+    const ipv6 = { server: await lab.giveIpv6(ends[0]), client: await lab.giveIpv6(ends[1]) }
+    await withPair(ends, async pair => {
+      await pair.meet()
+      await onIpv6(pair)
+      const steady = await pair.steadily(async () => {
+        const from = marks(pair)
+        await lab.removePrefix(await lab.addPrefix(ipv6[end]))
+        const started = pair.elapsed
+        await onIpv6(pair, 20_000, from)
+        const ms = pair.elapsed - started
+        t.diagnostic(`on IPv6 again after ${ms} ms`)
+        assert.ok(ms < AGAIN_WITHIN_MS, `${ms} ms`)
+        await pause(1500)
+      })
+      t.diagnostic(JSON.stringify(steady))
+      for (const proto of ['tcp', 'tcpudp', 'udp'] as const)
+        assert.ok(steady[proto].ms < BACK_WITHIN_MS, proto)
+      await pair.check()
+    })
+  })
+}
+
+test('homes with two networks each use one that works', { skip, timeout: 90_000 }, async () => {
+  const ends = await homes('symmetric')
+  for (const home of ends) await lab.giveIpv6(home, 2)
+  await withPair(ends, async pair => {
+    await pair.meet()
+    await onIpv6(pair)
+    await pair.check()
+  })
+})
