@@ -8,6 +8,7 @@ import { tryMaps } from './client/open-map.js'
 import { foldersOf, realFile, thisMachine } from './control/place.js'
 import { type Controlled, ControlServer } from './control/server.js'
 import type { DaemonStatus, PageLinks, Place, Reloaded, Who } from './control/wire.js'
+import { collectGarbage } from './engine.js'
 import { codeOf, HyperNatError, OptionsError, oneLine } from './errors.js'
 import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat } from './hyper-nat.js'
@@ -189,7 +190,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
       ipv6: network.ipv6,
       tcp: network.tcp,
       limits,
-      log: this.log
+      log: this.log,
+      onMemoryReleased: collectGarbage
     })
     this.#node = node
     const book = new GuestBook(source?.path, this.log)

@@ -69,6 +69,8 @@ export interface HyperNatOptions {
   limits?: Partial<Limits>
   /** Where diagnostics go; left out: nowhere. */
   log?: Log
+  /** Called a moment after much memory that a peer used has been released, when a program may collect garbage. */
+  onMemoryReleased?: (() => void) | undefined
 }
 
 /** Sockets of flows that may be open in any case. */
@@ -95,7 +97,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#limits = { ...LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
     this.#players = new Players(this.#limits.players)
-    this.#resources = newResources(this.#limits, this.#log)
+    this.#resources = newResources(this.#limits, this.#log, options.onMemoryReleased)
     this.#keyPair = options.identity ?? freshKeyPair()
     const { bootstrap, relays, portMapping = true, lan = true, ipv6 = true, tcp } = options
     this.#network = {
@@ -340,12 +342,18 @@ function relayName(given: string | Uint8Array): RelayName {
 }
 
 /** Memory and descriptors of this process that peers may use. */
-function newResources(limits: Limits, log: Log): Resources {
+function newResources(limits: Limits, log: Log, onreleased?: () => void): Resources {
   // Where nothing constrains the process, Node.js says 0 or more than any machine has.
   const memory = Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, os.totalmem())
   const processBytes = Math.min(limits.processBytes, memory / 4)
   const sockets = Math.max(LEAST_SOCKETS, descriptorLimit() - openDescriptors() - limits.reservedDescriptors)
-  return new Resources({ clock: systemClock, limits: { ...limits, processBytes }, log, sockets })
+  return new Resources({
+    clock: systemClock,
+    limits: { ...limits, processBytes },
+    log,
+    sockets,
+    ...(onreleased && { onreleased })
+  })
 }
 
 function randomBytes(size: number): Uint8Array {

@@ -76,6 +76,12 @@ export interface Limits {
   keyBytes: number
   /** Bytes that all flows of one guest may be lent for windows beyond the first. */
   keyWindow: number
+  /**
+   * Bytes that may be kept for a guest none of whose sessions has had a connection for `awayMs`; beyond it, the sessions that keep
+   * most end.
+   */
+  awayBytes: number
+  awayMs: number
   /** Bytes that the system may keep for programs that do not read what one guest sends. */
   keyKernelBytes: number
   /** A program that takes nothing for so long does not read. */
@@ -397,8 +403,10 @@ export const LIMITS: Limits = {
   lingeringFlows: 2048,
   usedFlows: 4096,
   processBytes: 256 * MB,
-  keyBytes: 64 * MB,
-  keyWindow: 32 * MB,
+  keyBytes: 48 * MB,
+  keyWindow: 16 * MB,
+  awayBytes: 16 * MB,
+  awayMs: 8000,
   keyKernelBytes: 256 * MB,
   stalledMs: 5000,
   reservedDescriptors: 64,

@@ -9,6 +9,7 @@ import { Queue } from '../util/queue.js'
 import { Reader, varintSize, writeVarint } from '../wire/bytes.js'
 import { segmentRoom } from '../wire/records.js'
 import { openPayload, strayReply } from './arq/index.js'
+import { ReadGate } from './read-gate.js'
 import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
 
 export interface TcpudpFlowsDeps {
@@ -56,6 +57,7 @@ export class TcpudpFlows {
       limits: outside.limits,
       random: outside.chance,
       queue: this.queue,
+      gate: new ReadGate(this.queue, outside.clock),
       windows: outside.windows,
       ...(outside.budgets && { gaps: outside.budgets.gaps }),
       // Without a path, what every path takes.
@@ -143,6 +145,7 @@ export class TcpudpFlows {
       else if (flow && flow.unacknowledged > this.outside.limits.quantum) limitedBy ??= 'other'
     }
     this.#touched.clear()
+    this.#carrier.gate.open()
     return limitedBy
   }
 

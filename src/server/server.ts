@@ -382,6 +382,8 @@ export class Server {
     const guest = new Guest(session, key, address, grant, timeOfDay(), usage, limits, log, clock)
     const sessionUsage: SessionUsage = {
       bytes: () => session.keptBytes,
+      windowBytes: () => session.windowBytes,
+      awaySince: () => session.lostAt,
       end: () => session.close('TOO_MANY_FLOWS', 'The server keeps more for this guest than one may have.')
     }
     usage.addSession(sessionUsage)

@@ -108,6 +108,7 @@ export abstract class Session {
   readonly #delay: DelayMonitor
   #graceTimer: Timer | null = null
   #graceEnds = 0
+  #lostAt = 0
   #state: SessionState = 'new'
   #link: Link | null = null
   #datagrams: Datagrams | null = null
@@ -186,6 +187,18 @@ export abstract class Session {
   /** Bytes that wait to be sent or acknowledged. */
   get keptBytes(): number {
     return this.tcp.kept.used + this.tcpudp.queue.used
+  }
+
+  /** Memory of bytes that have arrived over the ARQ and were not consumed, with the gaps between, bytes. */
+  get windowBytes(): number {
+    let bytes = 0
+    for (const flow of this.tcpudp.flows.values()) bytes += flow.windowBytes
+    return bytes
+  }
+
+  /** When its connection was lost; null while it has one, or never had. */
+  get lostAt(): number | null {
+    return this.#state === 'lost' ? this.#lostAt : null
   }
 
   get state(): SessionState {
@@ -432,6 +445,7 @@ export abstract class Session {
     if (close) return this.#end(close.code, close.reason)
     this.#dropLink()
     this.#state = 'lost'
+    this.#lostAt = this.deps.clock.now()
     const grace = this.deps.limits.resumeSeconds * 1000
     if (grace > 0) this.#expireIn(grace)
     this.events.lost(code)

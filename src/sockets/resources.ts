@@ -19,6 +19,8 @@ export type ResourceLimits = Pick<
   | 'keyBytes'
   | 'keyWindow'
   | 'keyKernelBytes'
+  | 'awayBytes'
+  | 'awayMs'
   | 'stalledMs'
   | 'udpFlowsPerSecond'
   | 'udpFlowBurst'
@@ -31,6 +33,8 @@ export interface ResourcesDeps {
   readonly log: Log
   /** Sockets of flows that may be open at a time, of all keys. */
   readonly sockets: number
+  /** Much memory that a peer used has been given back, a moment ago. */
+  readonly onreleased?: () => void
 }
 
 /** What a socket of a flow takes of this process, with its objects, beside what waits in it, bytes. */
@@ -41,6 +45,12 @@ const KERNEL_MOST = 4 * 1024 * 1024
 
 /** Between two looks at stalled sockets, ms. */
 const LOOK_MS = 500
+
+/** A key that has used so many bytes and is gone has left garbage that is worth collecting. */
+const RELEASED_BYTES = 16 * 1024 * 1024
+
+/** After that, ms: its sockets are closed by then. It is not done more often than so, either. */
+const RELEASED_MS = 2000
 
 /** Between two warnings of one kind, ms. */
 const WARN_REST_MS = 60_000
@@ -57,6 +67,8 @@ export class Resources {
   readonly #udpFlows: TokenBucket
   /** Armed while flows have sockets. */
   #timer: Timer | null = null
+  /** Armed when a key that used much is gone. */
+  #releasedTimer: Timer | null = null
   #enforcing = false
   /** Sockets of flows that are open, or are being closed; and of those, how many are being closed. */
   #sockets = 0
@@ -102,7 +114,10 @@ export class Resources {
   enter(name: string, label: string, bytes = this.deps.limits.keyBytes): KeyUsage {
     let key = this.#keys.get(name)
     if (!key) {
-      key = new KeyUsage(this, label, bytes, () => this.#keys.delete(name))
+      key = new KeyUsage(this, label, bytes, peak => {
+        this.#keys.delete(name)
+        if (peak >= RELEASED_BYTES) this.#released()
+      })
       this.#keys.set(name, key)
     }
     key.sessions++
@@ -169,6 +184,15 @@ export class Resources {
     }
   }
 
+  #released(): void {
+    const { clock, onreleased } = this.deps
+    if (!onreleased) return
+    this.#releasedTimer ??= clock.after(RELEASED_MS, () => {
+      this.#releasedTimer = null
+      onreleased()
+    })
+  }
+
   warn(what: string, { label }: KeyUsage, message: string): void {
     const level = this.#warned.admits(`${what} ${label}`) ? 'warn' : 'debug'
     this.deps.log[level]({ peer: label }, message)
@@ -179,7 +203,8 @@ export class Resources {
     let any = false
     for (const key of [...this.#keys.values()]) {
       key.endStalled()
-      any ||= key.sockets.size > 0 || key.isOver
+      key.endAway()
+      any ||= key.sockets.size > 0 || key.isOver || key.isAway
     }
     // What flows keep for their peers is counted without a call, and an ended session may not have been enough.
     this.enforce()
@@ -201,7 +226,7 @@ export class KeyUsage {
   readonly kept: Budget
   /** Windows that its flows are lent beyond the first. */
   readonly windows: Budget
-  /** Of its memory, first windows of ARQ flows with bytes behind a gap: a quarter at the most, then such bytes are dropped. */
+  /** Of its memory, first windows of ARQ flows with bytes behind a gap: an eighth at the most, then such bytes are dropped. */
   readonly gaps: Budget
   /** In the order in which they were opened. */
   readonly sockets = new Set<SocketUsage>()
@@ -213,18 +238,20 @@ export class KeyUsage {
   /** Sockets that are not being closed. */
   open = 0
   readonly #udpFlows: TokenBucket
+  /** The most that was in use when it was looked at, bytes. */
+  #peak = 0
 
   constructor(
     readonly resources: Resources,
     readonly label: string,
     bytes: number,
-    readonly forget: () => void
+    readonly forget: (peak: number) => void
   ) {
     const { keyWindow, udpFlowsPerSecond, udpFlowBurst } = resources.deps.limits
     this.memory = new Budget(bytes, resources.memory)
     this.kept = new Budget(bytes / 2, this.memory)
     this.windows = new Budget(keyWindow, resources.windows)
-    this.gaps = new Budget(bytes / 4, this.memory)
+    this.gaps = new Budget(bytes / 8, this.memory)
     this.#udpFlows = new TokenBucket(udpFlowsPerSecond / 1000, udpFlowBurst)
   }
 
@@ -305,13 +332,7 @@ export class KeyUsage {
     }
     const now = this.resources.deps.clock.now()
     if (now - this.#endedAt < LOOK_MS) return 'session'
-    let most: SessionUsage | null = null
-    for (const session of this.#sessions) if (!most || session.bytes() > most.bytes()) most = session
-    if (!most) return null
-    this.#endedAt = now
-    this.#sessions.delete(most)
-    most.end()
-    return 'session'
+    return this.#endMost() ? 'session' : null
   }
 
   /** Ends flows whose programs do not read, those first that have stood still longest, while the system keeps too much for them. */
@@ -338,8 +359,47 @@ export class KeyUsage {
     }
   }
 
+  /** None of its sessions has a connection. */
+  get isAway(): boolean {
+    return this.#sessions.size > 0 && [...this.#sessions].every(session => session.awaySince() !== null)
+  }
+
+  /** All that is kept for it, with what has arrived behind gaps, bytes. */
+  get #held(): number {
+    let windows = 0
+    for (const session of this.#sessions) windows += session.windowBytes()
+    return this.memory.used - this.gaps.used + windows
+  }
+
+  /** Ends the sessions that keep most while a guest who is away has more than such a one may. */
+  endAway(): void {
+    const held = this.#held
+    this.#peak = Math.max(this.#peak, held)
+    const { clock, limits } = this.resources.deps
+    if (held <= limits.awayBytes || !this.isAway) return
+    const since = Math.max(...[...this.#sessions].map(session => session.awaySince() ?? 0))
+    if (clock.now() - since < limits.awayMs) return
+    this.resources.warn(
+      'away',
+      this,
+      'a guest is away and more waits than may wait for so long: its session ends'
+    )
+    this.#endMost()
+  }
+
+  #endMost(): boolean {
+    let most: SessionUsage | null = null
+    const held = (session: SessionUsage): number => session.bytes() + session.windowBytes()
+    for (const session of this.#sessions) if (!most || held(session) > held(most)) most = session
+    if (!most) return false
+    this.#endedAt = this.resources.deps.clock.now()
+    this.#sessions.delete(most)
+    most.end()
+    return true
+  }
+
   #forgetIfGone(): void {
-    if (this.sessions <= 0 && this.sockets.size === 0) this.forget()
+    if (this.sessions <= 0 && this.sockets.size === 0) this.forget(this.#peak)
   }
 }
 
@@ -347,6 +407,10 @@ export class KeyUsage {
 export interface SessionUsage {
   /** What it keeps, bytes. */
   bytes(): number
+  /** What has arrived for it and was not consumed, with the gaps between, bytes. */
+  windowBytes(): number
+  /** Since when it has had no connection; null while it has one. */
+  awaySince(): number | null
   end(): void
 }
 

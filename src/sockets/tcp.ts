@@ -173,5 +173,5 @@ export function joinTcp(
   socket.on('close', () => {
     if (!socket.readableEnded || !socket.writableFinished) flow.reset('FLOW_RESET')
   })
-  socket.resume()
+  flow.start()
 }

@@ -19,10 +19,8 @@ const MB = 1 << 20
 const LONG = process.env.HYPER_NAT_FLOOD_LONG === '1'
 const ATTACK_MS = LONG ? 30_000 : 6000
 const GROWTH_BYTES = 96 * MB
-/** Windows, those beyond the first included, with bytes behind gaps; and what the process takes besides. */
-const GAPPED_BYTES = LIMITS.keyWindow + LIMITS.keyBytes / 4 + 40 * MB
-/** How much of that stays when the attacker has left. */
-const REST_BYTES = 32 * MB
+/** How much of that stays when the attacker has left; on a machine that does much else, garbage is collected late. */
+const REST_BYTES = (LONG ? 32 : 48) * MB
 const REST_MS = 30_000
 /** What an answer beside it may take on a machine that does much else. */
 const PING_MS = 20_000
@@ -47,69 +45,73 @@ const CHATTY = `
   })${LISTENING}`
 
 for (const kind of ['udp-flows', 'unread', 'untaken', 'gapped'] as const satisfies readonly Attack[]) {
-  staged(`${kind}: what one guest uses is bounded, and another guest is served`, async stage => {
-    const { bootstrap } = await stage.testnet()
-    const echo = await stage.use(listenTcpEcho())
-    const udp = await stage.use(bindUdp(() => {}))
-    const program = async (source: string): Promise<number> => {
-      const child = new Process(process.execPath, ['-e', source])
-      stage.defer(() => child.stop())
-      return Number((await child.says(/port (\d+)/))[1])
-    }
-    const [deaf, chatty] = [await program(DEAF), await program(CHATTY)]
-    const shares = [
-      { proto: 'tcp', port: echo.port },
-      { proto: 'tcp', port: deaf },
-      { proto: 'tcp', port: chatty },
-      { proto: 'udp', port: udp.port }
-    ]
-    const { server, publicKey, localPort } = await stage.tunnel(shares)
-    const memory = (): number => (isLinux ? residentBytes(server.pid) : 0)
-    const open = (): number => (isLinux ? readdirSync(`/proc/${server.pid}/fd`).length : 0)
-    const socket = await connectTcp(await localPort('tcp', echo.port))
-    socket.setNoDelay(true)
-    stage.defer(() => socket.destroy())
-    const times: number[] = []
-    const ping = async (): Promise<void> => {
-      const asked = performance.now()
-      const answer = once(socket, 'data')
-      socket.write('ping')
-      await within(PING_MS, answer, () => `an answer beside the attack: ${figures()}`)
-      times.push(performance.now() - asked)
-    }
-    for (let i = 0; i < 200; i++) await ping()
-    const quiet = p99(times.splice(0))
-    const spent = (): number => (isLinux ? cpuSeconds(server.pid) : 0)
-    const [memoryBefore, openBefore, spentBefore] = [memory(), open(), spent()]
-    let [grown, opened] = [0, 0]
-    const figures = (): string => {
-      const now = ((memory() - memoryBefore) / MB).toFixed()
-      return `${(grown / MB).toFixed()} MB and ${opened} descriptors more, now ${now} MB; p99 of ${times.length} pings ${p99(times).toFixed()} ms, quiet ${quiet.toFixed()} ms; ${(spent() - spentBefore).toFixed(1)} s of CPU`
-    }
-    const attacker = new Process(process.execPath, [attacks, kind, publicKey, bootstrap.join(',')])
-    stage.defer(() => attacker.stop())
-    await attacker.says(/"up"/, 30_000)
-    const end = performance.now() + ATTACK_MS
-    while (performance.now() < end) {
+  staged(
+    `${kind}: what one guest uses is bounded, and another guest is served`,
+    async stage => {
+      const { bootstrap } = await stage.testnet()
+      const echo = await stage.use(listenTcpEcho())
+      const udp = await stage.use(bindUdp(() => {}))
+      const program = async (source: string): Promise<number> => {
+        const child = new Process(process.execPath, ['-e', source])
+        stage.defer(() => child.stop())
+        return Number((await child.says(/port (\d+)/))[1])
+      }
+      const [deaf, chatty] = [await program(DEAF), await program(CHATTY)]
+      const shares = [
+        { proto: 'tcp', port: echo.port },
+        { proto: 'tcp', port: deaf },
+        { proto: 'tcp', port: chatty },
+        { proto: 'udp', port: udp.port }
+      ]
+      const { server, publicKey, localPort } = await stage.tunnel(shares)
+      const memory = (): number => (isLinux ? residentBytes(server.pid) : 0)
+      const open = (): number => (isLinux ? readdirSync(`/proc/${server.pid}/fd`).length : 0)
+      const socket = await connectTcp(await localPort('tcp', echo.port))
+      socket.setNoDelay(true)
+      stage.defer(() => socket.destroy())
+      const times: number[] = []
+      const ping = async (): Promise<void> => {
+        const asked = performance.now()
+        const answer = once(socket, 'data')
+        socket.write('ping')
+        await within(PING_MS, answer, () => `an answer beside the attack: ${figures()}`)
+        times.push(performance.now() - asked)
+      }
+      for (let i = 0; i < 200; i++) await ping()
+      const quiet = p99(times.splice(0))
+      const spent = (): number => (isLinux ? cpuSeconds(server.pid) : 0)
+      const [memoryBefore, openBefore, spentBefore] = [memory(), open(), spent()]
+      let [grown, opened] = [0, 0]
+      const figures = (): string => {
+        const now = ((memory() - memoryBefore) / MB).toFixed()
+        return `${(grown / MB).toFixed()} MB and ${opened} descriptors more, now ${now} MB; p99 of ${times.length} pings ${p99(times).toFixed()} ms, quiet ${quiet.toFixed()} ms; ${(spent() - spentBefore).toFixed(1)} s of CPU`
+      }
+      const attacker = new Process(process.execPath, [attacks, kind, publicKey, bootstrap.join(',')])
+      stage.defer(() => attacker.stop())
+      await attacker.says(/"up"/, 30_000)
+      const end = performance.now() + ATTACK_MS
+      while (performance.now() < end) {
+        await ping()
+        grown = Math.max(grown, memory() - memoryBefore)
+        opened = Math.max(opened, open() - openBefore)
+        await pause(10)
+      }
+      attacker.input('')
+      await attacker.end()
+      stage.t.diagnostic(figures())
+      assert.ok(grown <= GROWTH_BYTES, figures())
+      if (kind === 'udp-flows') assert.ok(opened <= MOST_UDP_FLOWS, figures())
+      // It takes half a minute, so in short runs for the attack that leaves most.
+      if (LONG || kind === 'untaken') {
+        await until(REST_MS, 'memory to come back', () => memory() - memoryBefore <= REST_BYTES).catch(() =>
+          assert.fail(figures())
+        )
+      }
       await ping()
-      grown = Math.max(grown, memory() - memoryBefore)
-      opened = Math.max(opened, open() - openBefore)
-      await pause(10)
-    }
-    attacker.input('')
-    await attacker.end()
-    stage.t.diagnostic(figures())
-    const most = kind === 'gapped' ? GAPPED_BYTES : GROWTH_BYTES
-    assert.ok(grown <= most, figures())
-    if (kind === 'udp-flows') assert.ok(opened <= MOST_UDP_FLOWS, figures())
-    if (LONG) {
-      await until(REST_MS, 'memory to come back', () => memory() - memoryBefore <= REST_BYTES).catch(() =>
-        assert.fail(figures())
-      )
-    }
-    await ping()
-    if (LONG) assert.ok(p99(times) <= Math.max(2 * quiet, 10), figures())
-  })
+      if (LONG) assert.ok(p99(times) <= Math.max(2 * quiet, 10), figures())
+    },
+    { timeout: 120_000 }
+  )
 }
 
 function p99(times: readonly number[]): number {

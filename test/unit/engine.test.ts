@@ -14,6 +14,17 @@ test('this Node takes everything that it is told, without a word', async () => {
   assert.deepEqual([stdout.trim(), stderr], ['done', ''])
 })
 
+test('garbage is collected on request, buffers with it', async () => {
+  const script = `import(${JSON.stringify(engine)}).then(({ collectGarbage }) => {
+    let kept = Array.from({ length: 100 }, () => Buffer.alloc(1e6))
+    kept = null
+    collectGarbage()
+    setTimeout(() => console.log(process.memoryUsage().arrayBuffers < 10e6), 100)
+  })`
+  const { stdout, stderr } = await run(process.execPath, ['-e', script])
+  assert.deepEqual([stdout.trim(), stderr], ['true', ''])
+})
+
 test('a V8 complains about what it does not know, so that the test above would notice', async () => {
   const { stderr } = await run(process.execPath, [
     '-e',

@@ -176,6 +176,11 @@ export class Arq {
     return end - start
   }
 
+  /** Memory of what has arrived and was not consumed, with the gaps between, bytes. */
+  get inboxBytes(): number {
+    return this.receiver.inbox.capacity
+  }
+
   /** Bytes that may be in flight from now on, whatever the congestion control says; Infinity: that alone counts. */
   capWindow(bytes: number): void {
     this.sender.windowCap = bytes

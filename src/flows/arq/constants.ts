@@ -61,7 +61,7 @@ export const SMALL_WRITE = 512
 /** Size of the buffers that small writes are copied into. */
 export const SMALL_WRITE_SLAB = 4096
 /** Slots for sent packets at first; doubles as needed. */
-export const SENT_SLOTS_START = 64
+export const SENT_SLOTS_START = 16
 /** Slots that are kept while a flow lingers: it sends nothing that is acked, and thousands of flows may linger. */
 export const SENT_SLOTS_LINGER = 1
 /** Slots for sent packets at most: 2 x 1 Gbit/s x 40 ms of 1200-byte packets, with room. */

@@ -8,10 +8,14 @@ import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
 const MB = 1024 * 1024
 
+/** A session with a connection, and nothing in its windows. */
+const idle = { windowBytes: () => 0, awaySince: () => null }
+
 class Bench {
   readonly clock = new VirtualClock()
   readonly warnings: string[] = []
   readonly ended: SocketUsage[] = []
+  released = 0
   readonly resources: Resources
 
   constructor(sockets = 1000, limits: Partial<typeof LIMITS> = {}) {
@@ -20,7 +24,8 @@ class Bench {
       clock: this.clock,
       limits: { ...LIMITS, ...limits },
       log: log as unknown as typeof silentLog,
-      sockets
+      sockets,
+      onreleased: () => void this.released++
     })
   }
 
@@ -83,6 +88,7 @@ test('when flows keep nothing, the session that does is ended', async () => {
     ['second', 60]
   ] as const) {
     key.addSession({
+      ...idle,
       bytes: () => bytes,
       end: () => {
         ended += name
@@ -162,7 +168,8 @@ test('a session that is ended has time to give back what it keeps, before the ne
   const key = bench.resources.enter('a', 'anna')
   const ended: number[] = []
   const sizes = [10, 50, 40]
-  for (const bytes of sizes) key.addSession({ bytes: () => bytes, end: () => void ended.push(bytes) })
+  for (const bytes of sizes)
+    key.addSession({ ...idle, bytes: () => bytes, end: () => void ended.push(bytes) })
   key.kept.charge(100 * MB)
   const socket = bench.open(key)!
   await setImmediate()
@@ -180,7 +187,7 @@ test('a session that is ended has time to give back what it keeps, before the ne
 test('sockets that are being closed count as gone', async () => {
   const bench = new Bench(10_000, { keyBytes: MB })
   const key = bench.resources.enter('a', 'anna')
-  key.addSession({ bytes: () => 1, end: () => assert.fail('the session was ended') })
+  key.addSession({ ...idle, bytes: () => 1, end: () => assert.fail('the session was ended') })
   const sockets = Array.from({ length: 127 }, () => bench.open(key)!)
   for (const socket of sockets) socket.add(1000)
   await setImmediate()
@@ -208,7 +215,7 @@ test('while what an ended session kept comes back, nobody else is cut off', asyn
   const bench = new Bench(1000, { processBytes: 100 * MB, keyBytes: 200 * MB })
   const [first, second] = [bench.resources.enter('a', 'first'), bench.resources.enter('b', 'second')]
   let ended = 0
-  first.addSession({ bytes: () => 90 * MB, end: () => void ended++ })
+  first.addSession({ ...idle, bytes: () => 90 * MB, end: () => void ended++ })
   first.kept.charge(90 * MB)
   const socket = bench.open(second)!
   socket.add(20 * MB)
@@ -229,4 +236,58 @@ test('what flows keep for their peers is looked at, too, though nothing reports 
   key.kept.charge(64 * MB)
   bench.clock.run(1000)
   assert.deepEqual(bench.ended, [socket])
+})
+
+test('a guest who is away keeps a little, and the sessions that keep most end when that was exceeded for a while', () => {
+  const bench = new Bench(10)
+  const key = bench.resources.enter('a', 'anna')
+  const socket = bench.open(key)!
+  const lostAt: (number | null)[] = [null, null]
+  const ended: number[] = []
+  const sessions = [4, 14].map((mb, i) => {
+    if (i > 0) bench.resources.enter('a', 'anna')
+    key.kept.charge(mb * MB)
+    const session = {
+      bytes: () => mb * MB,
+      windowBytes: () => MB,
+      awaySince: () => lostAt[i]!,
+      end: () => {
+        ended.push(i)
+        key.kept.giveBack(mb * MB)
+        key.leave(session)
+      }
+    }
+    key.addSession(session)
+    return session
+  })
+  assert.equal(sessions.length, 2)
+  bench.clock.run(20_000)
+  lostAt[1] = bench.clock.now()
+  bench.clock.run(40_000)
+  assert.deepEqual(ended, [], 'one of its sessions has a connection')
+  lostAt[0] = bench.clock.now()
+  bench.clock.run(40_000 + LIMITS.awayMs - 500)
+  assert.deepEqual(ended, [])
+  bench.clock.run(40_000 + LIMITS.awayMs + 1000)
+  assert.deepEqual(ended, [1], 'what the other keeps may wait')
+  bench.clock.run(100_000)
+  assert.deepEqual(ended, [1])
+  socket.close()
+})
+
+test('when a key that used much is gone, garbage may be collected; a small one leaves none worth it', () => {
+  const bench = new Bench()
+  const use = (bytes: number): void => {
+    const key = bench.resources.enter('a', 'anna')
+    const socket = bench.open(key)!
+    socket.add(bytes)
+    bench.clock.run(bench.clock.now() + 1000)
+    socket.close()
+    key.leave()
+    bench.clock.run(bench.clock.now() + 10_000)
+  }
+  use(MB)
+  assert.equal(bench.released, 0)
+  use(30 * MB)
+  assert.equal(bench.released, 1)
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type net from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { type ByteFlow, ignoreEvents } from '../../../src/flows/byte-flow.js'
+import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from '../../../src/flows/byte-flow.js'
 import { joinTcp, saysClosed } from '../../../src/sockets/tcp.js'
 import { within } from '../../support/deadline.js'
 import { tcpPair } from '../../support/tcp-pair.js'
@@ -12,7 +12,7 @@ import { tcpPair } from '../../support/tcp-pair.js'
 class Recorder implements ByteFlow {
   readonly id = 1
   readonly map = 1
-  events = ignoreEvents
+  events: ByteFlowEvents = ignoreEvents
   bytes = 0
   room = Number.POSITIVE_INFINITY
   readonly last: Promise<string>
@@ -22,6 +22,10 @@ class Recorder implements ByteFlow {
     this.last = new Promise(resolve => {
       this.#heard = resolve
     })
+  }
+
+  start(): void {
+    this.events.drain()
   }
 
   write(bytes: Uint8Array): boolean {
