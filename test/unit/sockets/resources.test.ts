@@ -22,7 +22,7 @@ class Bench {
     const log = { ...silentLog, warn: (_: object, message: string) => this.warnings.push(message) }
     this.resources = new Resources({
       clock: this.clock,
-      limits: { ...LIMITS, ...limits },
+      limits: { ...LIMITS, keyBytes: 64 * MB, ...limits },
       log: log as unknown as typeof silentLog,
       sockets,
       onreleased: () => void this.released++
@@ -68,12 +68,12 @@ test('when the process is short, the greediest key loses flows first, and the lo
   assert.equal(bench.warnings.length, 1)
 })
 
-test('bytes behind gaps, of all sessions of a key, have a quarter of its memory, which they are charged to', () => {
+test('bytes behind gaps, of all sessions of a key, have an eighth of its memory, which they are charged to', () => {
   const { resources } = new Bench()
   const key = resources.enter('a', 'anna')
   let kept = 0
   while (kept < LIMITS.keyBytes && key.gaps.borrow(MB)) kept += MB
-  assert.equal(kept, LIMITS.keyBytes / 4)
+  assert.equal(kept, key.memory.size / 8)
   assert.deepEqual([key.memory.used, resources.memory.used], [kept, kept])
   key.gaps.giveBack(kept)
   assert.equal(resources.memory.used, 0)
