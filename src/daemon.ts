@@ -169,6 +169,15 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     return key && encodeKey(key)
   }
 
+  /**
+   * How many nodes of the network have heard of a server: 0 for one that is not running.
+   * @throws HyperNatError BAD_PUBLIC_KEY, CLOSED
+   */
+  find(publicKey: string): Promise<number> {
+    if (!this.#node) throw new HyperNatError('CLOSED', 'hyper-nat has not started yet.')
+    return this.#node.find(publicKey)
+  }
+
   #next<T>(job: () => Promise<T>): Promise<T> {
     const next = this.#busy.then(job)
     this.#busy = next.catch(() => {})

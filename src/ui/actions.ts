@@ -3,7 +3,7 @@
  * the change. Requests are judged whole before anything is done; faults name the page's fields.
  */
 import * as z from 'zod'
-import { OptionsError } from '../errors.js'
+import { codeOf, InputError, OptionsError } from '../errors.js'
 import { knownGames, titleOf } from '../games/games.js'
 import { guestHelp, hostHelp } from '../games/help.js'
 import { portsOfGame, type Recipe } from '../games/recipe.js'
@@ -24,6 +24,7 @@ import {
   setPrivate
 } from '../options/entries.js'
 import type { ClientEntry, Options } from '../options/entry.js'
+import { addFriend, readFriends, removeFriend } from '../options/friends.js'
 import {
   addInvite,
   nameGuest,
@@ -45,7 +46,7 @@ import { formatPorts } from '../text/ports.js'
 import { quoteName } from '../text/quote.js'
 import type { Clock } from '../util/clock.js'
 import { gamesIn } from './view.js'
-import type { Action, Answers, GameChoice, Requests, View } from './wire.js'
+import type { Action, Answers, FriendView, GameChoice, Requests, View } from './wire.js'
 
 /** What the page needs of the daemon to change it. */
 export interface Changeable {
@@ -53,11 +54,15 @@ export interface Changeable {
   readonly current: Options
   /** Reads the file again, and does what it says. */
   reload(): Promise<unknown>
+  /** How many nodes of the network have heard of a server. */
+  find(publicKey: string): Promise<number>
 }
 
 export interface ActionParts {
   /** The options file; it need not be there yet. */
   readonly file: string
+  /** The user's friends; it need not be there yet. */
+  readonly friendsFile: string
   readonly daemon: Changeable
   /** What the page shows now. */
   readonly view: () => View
@@ -82,8 +87,8 @@ const ENTRIES_MAX = 256
 
 const publicKey = z.string()
 
-/** A guest's key, as the view shows it. */
-const peer = z.string().transform((text, ctx) => {
+/** A key, as the view shows it. */
+const key = z.string().transform((text, ctx) => {
   try {
     return encodeKey(decodeKey(text))
   } catch {
@@ -118,7 +123,11 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
   pause: z.strictObject({ publicKey, paused: z.boolean() }),
   private: z.strictObject({ publicKey, private: z.boolean() }),
   look: z.strictObject({ ticket: z.string() }),
-  join: z.strictObject({ ticket: z.string() }),
+  join: z.strictObject({ ticket: z.string(), friend: z.string().optional() }),
+  friends: z.strictObject({}),
+  reach: z.strictObject({ publicKey: key }),
+  joinFriend: z.strictObject({ name: z.string() }),
+  removeFriend: z.strictObject({ name: z.string() }),
   leave: z.strictObject({ publicKey }),
   invite: z.strictObject({
     publicKey,
@@ -129,8 +138,8 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
   ticket: z.strictObject({ publicKey, name: z.string() }),
   revoke: z.strictObject({ publicKey, name: z.string() }),
   rename: z.strictObject({ publicKey, name: z.string(), to: z.string() }),
-  nameGuest: z.strictObject({ publicKey, peer, to: z.string() }),
-  block: z.strictObject({ publicKey, peer, blocked: z.boolean() }),
+  nameGuest: z.strictObject({ publicKey, peer: key, to: z.string() }),
+  block: z.strictObject({ publicKey, peer: key, blocked: z.boolean() }),
   hide: z.strictObject({ id: z.int() }),
   settings: z.strictObject({}),
   setSettings: z.strictObject({ relays: z.string(), portMapping: z.boolean(), lan: z.boolean() })
@@ -238,20 +247,28 @@ export class Actions {
       }
     },
 
-    join: async ({ ticket: text }) => {
+    join: async ({ ticket: text, friend }) => {
       const ticket = this.#friendsTicket(text)
-      const key = encodeKey(ticket.publicKey)
-      const before = this.#joined(key)
-      // An invite lets in where the public ticket does not any more.
-      if (before.length > 0 && !ticket.invite) {
-        const message = 'is of a server that you have joined already; leave it first to use another ticket'
-        throw new OptionsError([{ path: 'ticket', message }])
+      await this.#remember(friend?.trim() ?? '', ticket)
+      return this.#join(ticket)
+    },
+
+    friends: async () => ({ friends: await this.#friends() }),
+
+    reach: async ({ publicKey: key }) => ({ online: (await this.#parts.daemon.find(key)) > 0 }),
+
+    joinFriend: async ({ name }) => {
+      const friend = (await readFriends(this.#parts.friendsFile)).find(one => one.name === name)
+      if (friend?.ticket === undefined) {
+        const message = `${quoteName(name)} has no ticket here: paste one to join`
+        throw new OptionsError([{ path: '', message }])
       }
-      const maps = await placesOf(clientEntries(ticket), before)
-      const entries = joinEntries(encodeTicket(ticket), ticket, maps)
-      if (before.length > 0) await replaceClient(this.#parts.file, key, entries)
-      else await saveEntries(this.#parts.file, entries)
-      return { ...(await this.#changed()), publicKey: key }
+      return this.#join(this.#friendsTicket(friend.ticket))
+    },
+
+    removeFriend: async ({ name }) => {
+      await removeFriend(name, this.#parts.friendsFile)
+      return { friends: await this.#friends() }
     },
 
     leave: async ({ publicKey: key }) => {
@@ -318,6 +335,44 @@ export class Actions {
       await changeNetwork(this.#parts.file, { relays: names, ...rest })
       return this.#changed()
     }
+  }
+
+  async #friends(): Promise<FriendView[]> {
+    const friends = await readFriends(this.#parts.friendsFile)
+    return friends.map(({ name, publicKey, ticket }) => ({
+      name,
+      publicKey,
+      hasTicket: ticket !== undefined
+    }))
+  }
+
+  /** @param name empty: it is not wanted */
+  async #remember(name: string, ticket: Ticket): Promise<void> {
+    if (name === '') return
+    try {
+      await addFriend(name, encodeTicket(ticket), false, this.#parts.friendsFile)
+    } catch (err) {
+      if (err instanceof InputError) throw new OptionsError([{ path: 'friend', message: err.fault }])
+      if (codeOf(err) !== 'NAME_TAKEN') throw err
+      throw new OptionsError([
+        { path: 'friend', message: 'is the name of another friend; choose another one' }
+      ])
+    }
+  }
+
+  async #join(ticket: Ticket): Promise<Answers['join']> {
+    const key = encodeKey(ticket.publicKey)
+    const before = this.#joined(key)
+    // An invite lets in where the public ticket does not any more.
+    if (before.length > 0 && !ticket.invite) {
+      const message = 'is of a server that you have joined already; leave it first to use another ticket'
+      throw new OptionsError([{ path: 'ticket', message }])
+    }
+    const maps = await placesOf(clientEntries(ticket), before)
+    const entries = joinEntries(encodeTicket(ticket), ticket, maps)
+    if (before.length > 0) await replaceClient(this.#parts.file, key, entries)
+    else await saveEntries(this.#parts.file, entries)
+    return { ...(await this.#changed()), publicKey: key }
   }
 
   /** Shares something new. */

@@ -17,6 +17,7 @@ import { HttpServer } from '../http/server.js'
 import type { UiLimits } from '../limits.js'
 import type { Journal } from '../log/journal.js'
 import type { Log } from '../log/log.js'
+import { friendsFile } from '../options/friends.js'
 import { isOwnConnection } from '../programs/connection-owner.js'
 import { readAny, shippedPath } from '../shipped.js'
 import type { Status } from '../status.js'
@@ -78,6 +79,7 @@ export class Ui {
     this.#keys = new Keys(() => clock.now(), limits.codeMs)
     this.#actions = new Actions({
       file,
+      friendsFile: friendsFile(),
       daemon,
       clock,
       limits,

@@ -200,7 +200,18 @@ export interface Requests {
   private: { readonly publicKey: string; readonly private: boolean }
   /** Tells what a ticket holds; changes nothing. */
   look: { readonly ticket: string }
-  join: { readonly ticket: string }
+  join: {
+    readonly ticket: string
+    /** What to call its host among friends; left out: nothing. */
+    readonly friend?: string | undefined
+  }
+  /** Tells the user's friends; changes nothing. */
+  friends: Readonly<Record<string, never>>
+  /** Asks the network whether a friend's server is there. */
+  reach: { readonly publicKey: string }
+  /** Joins by the ticket that is kept with a friend. */
+  joinFriend: { readonly name: string }
+  removeFriend: { readonly name: string }
   leave: { readonly publicKey: string }
   /** One who is invited already gets the same ticket again. */
   invite: {
@@ -244,6 +255,10 @@ export interface Answers {
   private: { readonly view: View }
   look: TicketView
   join: { readonly view: View; readonly publicKey: string }
+  friends: { readonly friends: readonly FriendView[] }
+  reach: { readonly online: boolean }
+  joinFriend: { readonly view: View; readonly publicKey: string }
+  removeFriend: { readonly friends: readonly FriendView[] }
   leave: { readonly view: View }
   invite: InviteAnswer
   ticket: { readonly ticket: string }
@@ -260,6 +275,15 @@ export interface Answers {
     readonly lan: boolean
   }
   setSettings: { readonly view: View }
+}
+
+/** A server that the user has a name for. */
+export interface FriendView {
+  readonly name: string
+  /** In base58. */
+  readonly publicKey: string
+  /** Whether there is a ticket to join with. */
+  readonly hasTicket: boolean
 }
 
 /** What a ticket holds. */

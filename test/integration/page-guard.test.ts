@@ -20,6 +20,9 @@ class Idle extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly journal = new Journal(CONTROL_LIMITS)
   readonly status = idleStatus
   async reload() {}
+  async find() {
+    return 0
+  }
 }
 
 interface Asked {

@@ -199,6 +199,21 @@ staged(
     await button(there, 'Leave Minecraft').click()
     await button(there, 'Leave').click()
 
+    // --- a host that is kept among friends is joined by a click ---
+    await there.getByRole('link', { name: 'Join' }).click()
+    await there.getByLabel('The ticket').fill(ticket)
+    await there.getByLabel('The friend').fill('Host')
+    await assertAccessible(there, 'joining a friend')
+    await button(there, 'Join').click()
+    await there.getByText('Connected', { exact: true }).first().waitFor()
+    await button(there, 'Leave Minecraft').click()
+    await button(there, 'Leave').click()
+    await there.getByText('Online', { exact: true }).last().waitFor()
+    await assertAccessible(there, 'a friend is online')
+    await button(there, 'Join Host').click()
+    await there.getByRole('article').getByText('Connected', { exact: true }).waitFor()
+    await assertAccessible(there, 'connected to a friend')
+
     // --- edit: the key stays ---
     await button(page, 'Edit Minecraft').click()
     await assertAccessible(page, 'editing')

@@ -1,6 +1,7 @@
 /** What is hosted and what is joined; in the beginning, the choice between the two. */
 import type { View } from '../wire.js'
 import { ClientCard } from './client-card.js'
+import { Friends } from './friends.js'
 import type { History } from './history.js'
 import { ServerCard } from './server-card.js'
 
@@ -45,6 +46,7 @@ export function Home({ view, history, isGone }: { view: View; history: History; 
           ))}
         </section>
       )}
+      {!isGone && <Friends view={view} />}
     </>
   )
 }

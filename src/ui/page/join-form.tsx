@@ -13,6 +13,7 @@ export function JoinForm() {
   const { say, show } = useWords()
   const { busy, refused, run } = useTask()
   const [ticket, setTicket] = useState('')
+  const [friend, setFriend] = useState('')
   const [held, setHeld] = useState<TicketView | null>(null)
   const [fault, setFault] = useState<string | null>(null)
 
@@ -39,7 +40,7 @@ export function JoinForm() {
   const submit = (event: Event): void => {
     event.preventDefault()
     void run(async () => {
-      const { view } = await ask('join', { ticket })
+      const { view } = await ask('join', { ticket, friend })
       show(view)
       say('Joined')
       location.hash = 'home'
@@ -54,7 +55,18 @@ export function JoinForm() {
         {held && <Held held={held} />}
         {fault !== null && <p class="fault">{sentenceCase(fault)}</p>}
       </div>
-      {fault === null && <Trouble refused={refused} />}
+      {held && !held.joined && (
+        <Field
+          label="The friend"
+          value={friend}
+          onValue={setFriend}
+          fault={refused?.of('friend')}
+          placeholder="Anna"
+          hint="With a name, the host is kept among your friends: join again by a click."
+          optional
+        />
+      )}
+      {fault === null && <Trouble refused={refused} fields={['friend']} />}
       <div class="row end">
         <a class="button" href="#home">
           Back

@@ -39,6 +39,9 @@ const clock: Clock = {
 class Desk {
   readonly file = join(folder, `${++files}.json`)
   readonly warnings = new Warnings(20)
+  readonly friendsFile = join(folder, `friends-${files}.json`)
+  /** Servers that the network has heard of. */
+  readonly announced = new Set<string>()
   reloads = 0
   current: Options = parseOptions('{ "schema": [] }')
   readonly actions: Actions
@@ -49,6 +52,7 @@ class Desk {
     if (text !== undefined) writeFileSync(this.file, text, { mode: 0o600 })
     this.actions = new Actions({
       file: this.file,
+      friendsFile: this.friendsFile,
       daemon: this,
       view: () => this.view,
       hide: id => this.warnings.hide(id),
@@ -70,6 +74,10 @@ class Desk {
     this.reloads++
     this.current = await readOptionsIfThere(this.file)
     await this.onReload()
+  }
+
+  async find(publicKey: string): Promise<number> {
+    return this.announced.has(publicKey) ? 3 : 0
   }
 
   do<A extends Action>(action: A, request: Requests[A]) {
@@ -411,6 +419,34 @@ test('settings of the network are read from the file, and only what is different
   )
   await desk.do('setSettings', { ...usual, relays: '' })
   assert.deepEqual(JSON.parse(desk.text), { schema: [], network: { portMapping: true } })
+})
+
+test('a host is kept among friends, and joined by name', async () => {
+  const desk = new Desk()
+  const { publicKey } = keyPairOf(new Secret('a friend'))
+  const ticket = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 45_123, name: 'My game' }] })
+  assert.deepEqual((await desk.do('friends', {})).friends, [])
+  assert.match((await desk.faults('join', { ticket, friend: '25565' }))[0] ?? '', /^friend: is a number/)
+  const { publicKey: key } = await desk.do('join', { ticket, friend: ' Anna ' })
+  await desk.do('leave', { publicKey: key })
+  assert.deepEqual((await desk.do('friends', {})).friends, [
+    { name: 'Anna', publicKey: key, hasTicket: true }
+  ])
+  assert.ok(!JSON.stringify(await desk.do('friends', {})).includes('hnat1'), 'no ticket reaches the page')
+  const other = encodeTicket({
+    publicKey: keyPairOf(new Secret('another')).publicKey,
+    maps: [{ proto: 'tcp', port: 1 }]
+  })
+  assert.match(
+    (await desk.faults('join', { ticket: other, friend: 'anna' }))[0] ?? '',
+    /^friend: is the name of another/
+  )
+  assert.equal((await desk.do('reach', { publicKey: key })).online, false)
+  desk.announced.add(key)
+  assert.equal((await desk.do('reach', { publicKey: key })).online, true)
+  assert.equal((await desk.do('joinFriend', { name: 'Anna' })).view.clients.length, 1)
+  assert.match((await desk.faults('joinFriend', { name: 'Bob' }))[0] ?? '', /"Bob" has no ticket/)
+  assert.deepEqual((await desk.do('removeFriend', { name: 'Anna' })).friends, [])
 })
 
 test('private is changed where it is said, and comments stay', async () => {
