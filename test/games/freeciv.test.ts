@@ -4,7 +4,7 @@ import type { Home } from '../natlab/lab.js'
 import { WITHIN_MS } from '../natlab/programs.js'
 import type { Process } from '../support/process.js'
 import { programPath } from '../support/programs.js'
-import { answers, assertSeen, type Guest, joined, played, shared } from './table.js'
+import { answers, assertSeen, type Guest, joined, played, screenOf, shared } from './table.js'
 
 const PORT = '5556'
 
@@ -39,12 +39,10 @@ played(
 
     /** Resolves with how the player ends a turn, once connected. */
     const player = async ({ name, home }: Guest): Promise<() => Promise<string>> => {
-      const screen = programs.run(home, [programPath('Xvfb'), '-displayfd', '1', '-nolisten', 'tcp'])
-      const [, number] = await screen.says(/^(\d+)$/m, WITHIN_MS)
-      const env = { DISPLAY: `:${number}` }
+      const { env, press } = await screenOf(table, home)
       freeciv(home, 'freeciv-gtk3.22', ['--autoconnect', '--name', name, '--server', '127.0.0.1'], env)
       await server.says(new RegExp(`${name} has connected from`), WITHIN_MS)
-      return () => programs.said(home, [programPath('xdotool'), ...TURN_DONE], { env })
+      return () => press(...TURN_DONE)
     }
     const ends = await Promise.all(guests.map(player))
     server.input('start\n', false)

@@ -9,6 +9,7 @@ import { type Programs, ticketOf, WITHIN_MS, withPrograms } from '../natlab/prog
 import { lab, useLab } from '../natlab/side.js'
 import { until } from '../support/deadline.js'
 import type { HyperNat } from '../support/hyper-nat.js'
+import { programPath } from '../support/programs.js'
 
 useLab()
 
@@ -55,6 +56,20 @@ export async function shared(
 export async function joined({ programs, guests }: Table, ticket: string): Promise<[HyperNat, HyperNat]> {
   const [anna, ben] = guests
   return Promise.all([programs.guest(anna.home, ticket), programs.guest(ben.home, ticket)])
+}
+
+/** A screen for a program with windows, and how to press keys there: `Return`, or what xdotool takes. */
+export async function screenOf(
+  { programs }: Table,
+  home: Home
+): Promise<{ env: { DISPLAY: string }; press(...keys: string[]): Promise<string> }> {
+  const screen = programs.run(home, [
+    ...[programPath('Xvfb'), '-displayfd', '1', '-nolisten', 'tcp'],
+    ...['-screen', '0', '640x480x24']
+  ])
+  const [, number] = await screen.says(/^(\d+)$/m, WITHIN_MS)
+  const env = { DISPLAY: `:${number}` }
+  return { env, press: (...keys) => programs.said(home, [programPath('xdotool'), ...keys], { env }) }
 }
 
 /** Asks again until the answer is right: a game tells nobody how far it is. */

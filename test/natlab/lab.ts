@@ -298,6 +298,13 @@ export class Lab {
     await this.#run(`ip -n ${namespace} link set ${link} down`)
   }
 
+  /** Gives a machine's uplink another public address. @param namespace a router's, or that of a computer without one */
+  async readdress(namespace: string): Promise<void> {
+    await this.#run(`
+      ip -n ${namespace} addr flush dev wan
+      ip -n ${namespace} addr add ${this.address()}/16 dev wan`)
+  }
+
   async plugIn({ namespace, link }: Cable): Promise<void> {
     await this.#run(`ip -n ${namespace} link set ${link} up`)
   }

@@ -80,7 +80,7 @@ async function drop(home: Home, ms: number): Promise<void> {
 
 /** Another address on the public side. */
 function readdress(prefix: readonly string[]): Promise<void> {
-  return inside(prefix, `ip addr flush dev wan; ip addr add ${lab.address()}/16 dev wan`)
+  return lab.readdress(prefix.at(-1)!)
 }
 
 /** A router that is away for a while and remembers nothing. */
