@@ -258,7 +258,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   }
 
   /**
-   * Asks the network who has heard of a server.
+   * Asks the DHT for a server.
    * @returns how many nodes have: 0 for one that is not running, some for one that is, or was a while ago
    * @throws HyperNatError BAD_PUBLIC_KEY, CLOSED
    */
@@ -280,7 +280,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#node.drop()
   }
 
-  /** Says goodbye, unannounces, closes every socket. */
+  /** Closes all sessions, unannounces the servers and closes every socket. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
       await Promise.all([...this.#servers, ...this.#clients].map(part => part.close()))
@@ -318,7 +318,7 @@ function ticketOf(server: string | Uint8Array | Ticket): Ticket | undefined {
   return 'maps' in server ? server : undefined
 }
 
-/** All that a ticket names, unless told which. */
+/** The given maps, or else all that a ticket names. */
 function fromTicket(given: string | Ticket, maps?: readonly MapToOpen[]) {
   const ticket = typeof given === 'string' ? decodeTicket(given) : given
   const guest = ticket.invite && new GuestKey(ticket.invite)

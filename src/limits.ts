@@ -64,7 +64,7 @@ export interface Limits {
   /** TCP flows per session; beyond it a new one is reset. */
   tcpFlows: number
   /**
-   * tcpudp flows per session that are over and linger, beside those that are not; beyond it the one that has done so longest goes.
+   * Closed tcpudp flows per session that linger, not counted among the open ones; beyond it the oldest is dropped.
    * Each takes some 10 kB; at 500 a second it stays for 4 s.
    */
   lingeringFlows: number
@@ -233,15 +233,15 @@ export interface Limits {
   pingMs: number
   /** Between two pings once an answer is overdue. */
   pingUrgentMs: number
-  /** How long somebody who measures the path waits for the answer to a ping. */
+  /** How long a measurement of the path waits for the answer to a ping. */
   answerMs: number
-  /** A client that hears nothing for this long dials anew beside the old connection. */
+  /** A client that receives nothing for this long dials a second connection. */
   silentMs: number
   /** The same where only its own questions stay unanswered: packets may come through though none get there. */
   deafMs: number
   /** The same after the network has changed. */
   doubtMs: number
-  /** An end that hears nothing for this long gives the connection up. */
+  /** An end that receives nothing for this long closes the connection. */
   deadMs: number
   /** How long the other side may take for its first message. */
   greetingMs: number
@@ -266,14 +266,14 @@ export interface Limits {
   redialPatienceMs: number
   /** Ports that are tried for a local port that is in use, where the next free one will do; then it is any free one. */
   nextFreePorts: number
-  /** How often ports are chosen anew because one was taken before it could be opened. */
+  /** How often ports are chosen again because one was taken before it could be opened. */
   nextFreeTries: number
 
   /** Hosts of one server that a client keeps sessions with. */
   hosts: number
   /** Hosts of one server that a client knows of, with those that may yet prove to be strangers. */
   knownHosts: number
-  /** A host that is not heard for so long gets no new flows while another one answers. */
+  /** A host that has sent nothing for so long gets no new flows while another one answers. */
   unsteadyMs: number
   /** A host must have the shorter round trip by so many milliseconds, and by this share, to be preferred for new flows. */
   hostBetterMs: number
@@ -290,10 +290,10 @@ export interface Limits {
   hostRetryMaxMs: number
   /** A host that is away is forgotten after so long; the topic may name it again. */
   hostForgetMs: number
-  /** A stranger under the topic, or a host that said goodbye, is not dialled for so long; how many are remembered. */
+  /** A stranger under the topic, or a host that has closed its session, is not dialled for so long; how many are remembered. */
   strangerRestMs: number
   strangers: number
-  /** How long the first dial may take before the topic is looked up beside it. */
+  /** How long the first dial may take before the topic is looked up as well. */
   firstLookUpMs: number
   /** Between two look-ups of the topic: at first, when a host was lost, then doubled up to the longest. */
   lookUpMs: number
@@ -310,7 +310,7 @@ export interface Limits {
   watchMs: number
   /** How far the time of day may run ahead of our timers: further, and the machine has slept. */
   sleepMs: number
-  /** After a change of the network was told, further ones are gathered for so long. */
+  /** After a change of the network was reported, further ones are collected for so long. */
   changeRestMs: number
   /** When requests to DHT nodes time out for so long, and none is answered, the nodes are out of reach. */
   outageMs: number
@@ -318,7 +318,7 @@ export interface Limits {
   sightingMs: number
   /** Between two times that DHT nodes are asked whether they see us where they did. */
   askMs: number
-  /** How long each of two steps of closing may take before it is forced: saying goodbye, and unannouncing. */
+  /** How long each of two steps of closing may take before it is forced: closing the sessions, and unannouncing. */
   closeMs: number
 
   /** UDP that nobody answers for so long is taken to be blocked, and a relay by TCP is used. */
@@ -358,11 +358,11 @@ export interface Limits {
   /** Clients of whom it is remembered that they were sent to the mapped port. */
   portClients: number
 
-  /** The least time between two announcements of one game, heard or repeated; those between are dropped. */
+  /** The least time between two announcements of one game, received or repeated; those between are dropped. */
   announceMinMs: number
   /** A game that announced itself within this time needs nobody to do it. */
   announceFreshMs: number
-  /** How many ports are told of where a shared game was opened, in place of the one that is shared. */
+  /** How many ports are reported on which a shared game is open in place of the one that is shared. */
   gamesElsewhere: number
   /** Queries of this machine's games that are carried: in the long run, and at once after a rest. */
   queriesPerSecond: number
@@ -668,7 +668,7 @@ export interface ControlLimits {
   requestBytes: number
   /** Bytes of one answer that are read: a status with thousands of sessions. */
   answerBytes: number
-  /** Connections at a time; further ones are told so and closed. */
+  /** Connections at a time; further ones get an error and are closed. */
   connections: number
   /** Bytes that wait for a slow reader; beyond it no request of its is read, and lines of the log are left out. */
   unreadBytes: number
@@ -704,7 +704,7 @@ export const CONTROL_LIMITS: ControlLimits = {
 
 /** What the page on this computer takes and shows. */
 export interface UiLimits {
-  /** Bytes of one request, beside its headers: a form, or a ticket. */
+  /** Bytes of the body of one request: a form, or a ticket. */
   bodyBytes: number
   /** Bytes of the headers of one request. */
   headerBytes: number
@@ -717,7 +717,7 @@ export interface UiLimits {
   requestMs: number
   /** How long the link that a browser was started with holds. */
   codeMs: number
-  /** Between two looks at what the page shows, while somebody looks at it. */
+  /** Between two updates of the page, while it is visible. */
   viewMs: number
   /** How long the page waits for a change to be made before it shows how far it is. */
   reloadMs: number
@@ -781,7 +781,7 @@ export const TARGET_WATCH = {
 /** How long `connect --udp` waits for another answer once stdin has ended. */
 export const CONNECT_QUIET_MS = 2000
 
-/** How long it is not said again in the log that a target cannot be reached, however often somebody tries. */
+/** Least time between two log lines about a target that cannot be reached. */
 export const REFUSED_REST_MS = 60_000
 
 /** How long it is not said again in the log that there are too many UDP flows: some programs take a port for each question. */
@@ -796,10 +796,10 @@ export const UDP_RETRY_MS = 1000
 /** Between two writes of when guests were seen last. */
 export const SEEN_WRITE_MS = 60_000
 
-/** Between two writes of which player addresses guests have: whoever looks into a game's log finds who it was soon after. */
+/** Least time between two writes of the list of player addresses. */
 export const PLAYERS_WRITE_MS = 2000
 
-/** Bytes of a log file from which on a new one begins, beside one that is kept. */
+/** Size in bytes at which a log file is rotated; one older file is kept. */
 export const LOG_FILE_BYTES = 10_000_000
 
 /** How long the system's own programs may take that install a service: a start waits until the daemon is ready. */

@@ -8,7 +8,7 @@ import type { Budget } from '../util/budget.js'
 import { QueueNode } from '../util/queue.js'
 import type { ByteFlow } from './byte-flow.js'
 
-/** What a flow that waits takes beside what is buffered here, bytes: its objects, and over the ARQ the memory of its first window. */
+/** Memory of a waiting flow without the data buffered here, bytes: its objects, and over the ARQ the memory of its first window. */
 export const PENDING_BYTES = 24 * 1024
 
 /** Initial size of the buffer, bytes; it doubles. */

@@ -29,7 +29,7 @@ export interface TcpFlowsDeps {
   refuse(id: number, code: ErrorCode): void
   /** The client opened a flow (server only); returns an error code to refuse it. */
   open(flow: TcpFlow): ErrorCode | null
-  /** A flow is thin: it carries a game, or somebody types. */
+  /** A flow is thin: it carries a game or an interactive session. */
   thin(): void
   /** A flow was removed. */
   done(flow: TcpFlow): void

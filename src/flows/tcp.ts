@@ -10,7 +10,7 @@
  *                         +---------------------> RESETTING --------------------+
  *
  * What a socket said before it was reset goes out before the RESET, as far as the other side's window lets it: a program
- * that sends its last words and resets is heard, as over plain TCP.
+ * that sends data and then resets is read to the end, as over plain TCP.
  */
 
 import type { ErrorCode } from '../errors.js'
@@ -75,7 +75,7 @@ export class TcpFlow implements ByteFlow, UnreadFlow {
   #end = 0
   /** The most that was ever sent, FIN included: what may be acknowledged, whichever connection it went over. */
   #mostSent = 0
-  /** The chunk that holds `next`, and where it starts; found anew after a rewind. */
+  /** The chunk that holds `next`, and where it starts; searched again after a rewind. */
   #cursor = 0
   #cursorStart = 0
   #credit = INITIAL_WINDOW
@@ -118,7 +118,7 @@ export class TcpFlow implements ByteFlow, UnreadFlow {
     this.#thin = new ThinDetector(limits, () => carrier.thin())
   }
 
-  /** The other side is to hear of the flow. */
+  /** The flow's OPEN is to be sent. */
   open(): void {
     this.#openDue = true
     this.carrier.ready(this)
@@ -175,7 +175,7 @@ export class TcpFlow implements ByteFlow, UnreadFlow {
 
   reset(code: ErrorCode): void {
     if (this.#done || this.#resetting) return
-    // A program that came and went before anybody heard of it.
+    // A program that disconnected before the OPEN was sent.
     if (this.#openDue && this.#end === 0) return this.#finish()
     this.#resetting = code
     this.events = ignoreEvents
@@ -221,7 +221,7 @@ export class TcpFlow implements ByteFlow, UnreadFlow {
     return !this.#done && (this.#openDue || this.sendable > 0 || this.tailAfter(0) !== 'none')
   }
 
-  /** Whether the other side is to be told of the flow first. */
+  /** Whether the OPEN is to be sent first. */
   get openDue(): boolean {
     return this.#openDue
   }
@@ -380,7 +380,7 @@ export class TcpFlow implements ByteFlow, UnreadFlow {
     this.#goBack(received)
   }
 
-  /** The other side has never heard of the flow: it is told again, from the start. */
+  /** The other side does not know the flow: it is opened again, from the start. */
   reopen(): void {
     this.#openDue = true
     this.#goBack(0)

@@ -25,7 +25,7 @@ export interface TcpudpFlowsDeps {
   minRtt(): number | null
   /** A client opened a flow (server only); return an error code to refuse it. */
   open(flow: TcpudpFlow): ErrorCode | null
-  /** A flow is thin: it carries a game, or somebody types. */
+  /** A flow is thin: it carries a game or an interactive session. */
   thin(): void
   /** A flow is forgotten. */
   done(flow: TcpudpFlow): void

@@ -121,7 +121,7 @@ export class TcpudpFlow implements ByteFlow, UnreadFlow {
     return this.#arq.limitedByCap
   }
 
-  /** Bounds what is in flight, beside the congestion control; Infinity: that alone counts. */
+  /** Bounds what is in flight, in addition to congestion control; Infinity: no bound. */
   setCwndCap(bytes: number): void {
     this.#arq.capWindow(bytes)
   }
@@ -296,7 +296,7 @@ export class TcpudpFlow implements ByteFlow, UnreadFlow {
     events.reset(code < RESET_SESSION_FIRST ? 'FLOW_RESET' : closeCode(code, 'FLOW_RESET'))
   }
 
-  /** A socket that has all, and has been told so, is not kept while the flow lingers. */
+  /** A socket that has received everything, and its end, is not kept while the flow lingers. */
   #letGo(): void {
     if (this.#lingers && this.#ended && this.#arq.drained) this.events = ignoreEvents
   }
@@ -313,7 +313,7 @@ export class TcpudpFlow implements ByteFlow, UnreadFlow {
     this.carrier.gate.open()
   }
 
-  /** One timer per flow, armed for when the ARQ wants to be called next; armed anew only for something earlier. */
+  /** One timer per flow, armed for when the ARQ wants to be called next; rearmed only for something earlier. */
   #arm(): void {
     if (this.#done) return
     const at = this.#arq.nextUpdate()

@@ -20,7 +20,7 @@ export class ThrottledFlow implements ByteFlow {
   /** Whether the local socket is paused at all, and whether the inner flow asked for it. */
   #paused = false
   #full = false
-  /** Bytes that the local socket has consumed and the inner flow has not been told of. */
+  /** Bytes that the local socket has consumed and that have not been reported to the inner flow. */
   #untold = 0
   #over = false
 

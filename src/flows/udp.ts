@@ -31,7 +31,7 @@ export class UdpFlows<K, V> {
   /**
    * @param max flows at the most
    * @param idleMs without a datagram either way until a flow is forgotten
-   * @param onforget hears of every flow that goes, and why
+   * @param onforget called with every flow that ends, and why
    */
   constructor(
     readonly max: number,

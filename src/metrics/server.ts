@@ -1,4 +1,4 @@
-/** Metrics over HTTP: one page, for whoever scrapes it, on this machine unless the owner says otherwise. */
+/** Metrics over HTTP: one page to scrape, on 127.0.0.1 unless the options name another address. */
 import net from 'node:net'
 import { type Context, Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'

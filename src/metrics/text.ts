@@ -1,5 +1,5 @@
 /**
- * A snapshot as Prometheus text, made when somebody asks and kept nowhere, so that the data path knows nothing of it. Labels
+ * A snapshot as Prometheus text, made for each request and not kept, so that it costs the data path nothing. Labels
  * come from the options (servers, protocols, ports) and from fixed lists: guests, peers and hosts are none, as there is no end
  * to them. docs/metrics.md lists all of it.
  */

@@ -21,7 +21,7 @@ export interface FlowRemote {
 /** Bytes that wait to be read. */
 interface Piece {
   readonly bytes: Uint8Array
-  /** Whether they stay as they are when the flow is told that they are consumed. */
+  /** Whether they stay valid after the flow was told that they are consumed. */
   readonly isCopy: boolean
 }
 
@@ -114,7 +114,7 @@ export class FlowStream extends Duplex {
 
   override _write(chunk: Uint8Array, _encoding: unknown, done: (err?: Error | null) => void): void {
     this.#timer?.refresh()
-    // The flow keeps what it is given, and a caller may fill its buffer anew.
+    // The flow keeps what it is given, and a caller may reuse its buffer.
     const bytes = b4a.allocUnsafeSlow(chunk.byteLength)
     bytes.set(chunk)
     if (this.#flow?.write(bytes)) return done()

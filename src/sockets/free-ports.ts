@@ -8,7 +8,7 @@ import { formatPorts, PORT_MAX } from '../text/ports.js'
 import { listenTcp } from './tcp.js'
 import { listenUdp } from './udp.js'
 
-/** A local port that somebody wants to open. */
+/** A local port to open. */
 export interface WantedPort {
   readonly proto: 'tcp' | 'udp' | 'tcpudp'
   readonly localHost: string
@@ -174,7 +174,7 @@ async function freeShift(
   return null
 }
 
-/** Another loopback address where all of a set is free, for games that can be told it. */
+/** Another loopback address where all of a set is free, for games that accept it. */
 async function freeLoopback(
   group: Group,
   { byAddress }: PortSet,

@@ -1,5 +1,5 @@
 /**
- * The header of the PROXY protocol, version 2, by which a service learns who is behind a connection that somebody else makes for
+ * The header of the PROXY protocol, version 2, which tells a service the client's address on a connection that a proxy makes for
  * them (haproxy's doc/proxy-protocol.txt, section 2.2). No TLVs.
  */
 import net from 'node:net'
@@ -14,7 +14,7 @@ export interface Endpoint {
 
 const SIGNATURE = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a)
 
-/** Version 2, and that the connection is made for somebody else (PROXY). */
+/** Version 2, command PROXY. */
 const VERSION_AND_COMMAND = 0x21
 
 /** AF_INET or AF_INET6, and SOCK_STREAM. */

@@ -37,7 +37,7 @@ export interface ResourcesDeps {
   readonly onreleased?: () => void
 }
 
-/** What a socket of a flow takes of this process, with its objects, beside what waits in it, bytes. */
+/** Memory of a socket of a flow with its objects, without the data that waits in it, bytes. */
 const SOCKET_BYTES = 8 * 1024
 
 /** What the system keeps of a stalled connection at the most, bytes: both ends' buffers, as it sizes them itself. */

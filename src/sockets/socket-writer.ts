@@ -27,7 +27,7 @@ export class SocketWriter {
   #held: Uint8Array[] | null = null
 
   /**
-   * @param ontaken hears how many bytes the system has taken
+   * @param ontaken called with the number of bytes that the system has accepted
    * @param preface made once the socket is connected, and written before all else
    */
   constructor(

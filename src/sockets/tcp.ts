@@ -124,8 +124,8 @@ export function targetCode(
 
 /**
  * Joins a socket and a flow: bytes both ways under backpressure, half-close as half-close, reset as reset.
- * @param onerror hears why the socket failed; gives the code for the other side
- * @param onreset hears why the flow was reset
+ * @param onerror called with the error of the socket; returns the code for the other side
+ * @param onreset called with the reason when the flow was reset
  * @param usage counts what waits for the socket
  * @param preface made once the socket is connected; goes before all that the flow brings
  */

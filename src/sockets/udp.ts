@@ -13,10 +13,10 @@ export const literalLookup = ((
   done: (err: null, host: string, family: number) => void
 ) => done(null, host, net.isIPv6(host) ? 6 : 4)) as unknown as dgram.SocketOptions['lookup']
 
-/** A socket that hears all programs of a map. */
+/** The socket of a map, which receives from all local programs. */
 export interface UdpListener {
   readonly port: number
-  /** @param onerror hears when this machine could not even send it */
+  /** @param onerror called when this machine could not send it */
   send(payload: Uint8Array, port: number, address: string, onerror?: () => void): void
   close(): Promise<void>
 }
@@ -25,7 +25,7 @@ export interface UdpListener {
  * Listens for datagrams.
  * @param port 0 for any free one
  * @param onmessage gets each payload with its sender; the buffer may be kept
- * @param reusable whether a socket for all addresses shall be possible on the port (lan/lan-listener.ts)
+ * @param reusable whether another socket may be bound to all addresses on the port (lan/lan-listener.ts)
  * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED
  */
 export async function listenUdp(

@@ -1,4 +1,4 @@
-/** How what somebody wrote is shown in a message: short, on one line, unable to upset a console. */
+/** Quotes user input in a message: short, on one line, without control characters. */
 
 /** Characters of a wrong value. */
 const LONGEST = 60

@@ -36,7 +36,7 @@ export type ArqState =
   | 'ended-there'
   /** Both have ended, all is acked; a peer that missed the last ack is still answered. */
   | 'lingering'
-  /** We aborted, and repeat it until the peer has heard. */
+  /** We aborted, and repeat the RESET until the peer acknowledges it. */
   | 'resetting'
   /** The flow can be forgotten. */
   | 'closed'
@@ -77,7 +77,7 @@ export interface ArqOptions {
   gaps?: Budget
   /** Round trip of the path in ms, if the session knows it: the first loss then costs less. */
   rtt?: number
-  /** Its round trip without a queue, as far as known: a flow that begins beside others cannot see it. */
+  /** Its round trip without a queue, as far as known: a flow that begins while others run cannot measure it. */
   leastRtt?: number
   /** Silence in ms after which the peer is asked whether it knows the flow; 0 for never; default 60,000. */
   keepAlive?: number
@@ -281,7 +281,7 @@ export class Arq {
   }
 
   /**
-   * The next bytes in order, at most `max`; valid until consumed() was told of them. null: nothing now, or ever if
+   * The next bytes in order, at most `max`; valid until consumed() is called for them. null: nothing now, or ever if
    * {@link ended}.
    */
   read(max = NEVER): Uint8Array | null {
@@ -298,7 +298,7 @@ export class Arq {
     this.flush(now)
   }
 
-  /** Sets the largest segment, header included. Segments sent already are cut anew if they must be sent again. */
+  /** Sets the largest segment, header included. Segments sent already are split again if they must be sent again. */
   setMtu(bytes: number): void {
     this.sender.setMtu(bytes)
   }
@@ -308,7 +308,7 @@ export class Arq {
     this.suspended = true
   }
 
-  /** The path under the flow was replaced: what was in flight is sent again, and round trip and rate learned anew. */
+  /** The path under the flow was replaced: what was in flight is sent again, and round trip and rate are measured again. */
   rebind(now: number): void {
     this.suspended = false
     if (this.current === 'closed') return

@@ -8,7 +8,7 @@
 /** Longest opaque `open` payload: a map id, a port and some flags, repeated in each segment until the first ack. */
 export const OPEN_MAX = 64
 /**
- * Bytes that either end may send before it has heard a window: the initial congestion window (RFC 6928: ten segments)
+ * Bytes that either end may send before it has received a window: the initial congestion window (RFC 6928: ten segments)
  * with some room. No receiver may offer less, so the smallest window is this too.
  */
 export const INITIAL_WINDOW = 16 * 1024
@@ -33,7 +33,7 @@ export const RECEIVE_WINDOW_MAX = 8 * 1024 * 1024
 export const RECEIVE_WINDOW_START = 256 * 1024
 /**
  * A window is at most this share of what the session's flows have left to borrow: a few get all that they can use, and what
- * many take leaves something to whoever comes next. Of 64 MB, eight flows can have 4 MB each.
+ * many take leaves something to the next one. Of 64 MB, eight flows can have 4 MB each.
  */
 export const WINDOW_SHARE = 1 / 8
 /** The same for a window at first: those of 300 idle flows leave a third to flows that need it. */
@@ -250,7 +250,7 @@ export const CLEAR_SLACK = 1
 export const JITTER_SHARE_MAX = 1.5
 /** Largest loss rate that pacing makes up for by sending more. */
 export const LOSS_COMPENSATED_MAX = 0.1
-/** Memory of the least round trip (BBR: 10 s), after which in flight is cut for a moment to measure it anew. */
+/** Memory of the least round trip (BBR: 10 s), after which in flight is cut for a moment to measure it again. */
 export const MIN_RTT_MEMORY = 10000
 /** How long in flight stays cut (BBRProbeRTTDuration). */
 export const PROBE_RTT_TIME = 200
@@ -267,7 +267,7 @@ export const COMPETING_SHARE = 0.85
 export const COMPETING_QUEUE = 1.75
 /** Rounds after in flight was cut to measure the least round trip: they tell of the cut, not of another's queue. */
 export const COMPETING_REST = 6
-/** Beside such a flow the window is so many times what keeps our share of the path as it is now ... */
+/** Competing with such a flow, the window is so many times what keeps our share of the path as it is now ... */
 export const COMPETING_GAIN = 1.3
 /** ... but this many pipes at most, as BBR version 1 keeps itself ... */
 export const COMPETING_PIPES = 2.2

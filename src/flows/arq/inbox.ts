@@ -60,7 +60,7 @@ export class Inbox {
   }
 
   /**
-   * The next bytes in order, up to `max`; they stay valid until consumed() has been told of them.
+   * The next bytes in order, up to `max`; they stay valid until consumed() is called for them.
    * @returns null when there are none
    */
   read(max: number): Uint8Array | null {

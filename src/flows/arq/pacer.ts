@@ -17,7 +17,7 @@ export class Pacer {
     this.burst = Math.max(PACE_BURST, (PACE_PACKETS * mtu) / rate)
   }
 
-  /** May a packet leave now? A refusal is remembered: somebody waits. */
+  /** May a packet leave now? A refusal is remembered, so that the waiter is woken. */
   mayLeave(now: number): boolean {
     if (this.paidUntil <= now) return true
     this.waiting = true

@@ -18,7 +18,7 @@ import { BLOCKED, DATA, FIN, OPEN, type Segment } from './segment.js'
 export class Receiver {
   readonly inbox = new Inbox()
   readonly received = new Received()
-  /** The peer was told a window too small for a segment, and must be told reliably when it opens. */
+  /** The window last advertised is too small for a segment: its opening must be advertised reliably. */
   closedWindow = false
   /** Segments dropped because they lay outside the window. */
   dropped = 0
@@ -102,7 +102,7 @@ export class Receiver {
     return inbox.next > before || this.complete !== wasComplete
   }
 
-  /** `bytes` that read() handed out are done with. @returns true if the peer should be told of the window at once */
+  /** `bytes` that read() handed out are done with. @returns true if the window should be advertised at once */
   consumed(bytes: number): boolean {
     const inbox = this.inbox
     inbox.consumed = Math.min(inbox.consumed + bytes, inbox.handed)

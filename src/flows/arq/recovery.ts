@@ -106,7 +106,7 @@ export class Recovery {
       }
       sent.noteRun(low, high)
     }
-    // Ranges too old to be told any more: what is covered by the cumulative offset has arrived.
+    // Ranges too old to be reported any more: what is covered by the cumulative offset has arrived.
     for (let n = sent.head; n >= 0 && n < low; ) {
       const slot = n & sent.mask
       if (sent.offset[slot]! + sent.length[slot]! > this.acknowledged) break
@@ -130,7 +130,7 @@ export class Recovery {
     return true
   }
 
-  /** Round trip told by the last ack, or 0. */
+  /** Round trip measured by the last ack, or 0. */
   roundTrip = 0
 
   /** Finds packets that are lost by now, and sets {@link lossAt} for those that are not yet. */

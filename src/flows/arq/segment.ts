@@ -14,7 +14,7 @@ export const FIN = 0x08
 export const OPEN = 0x10
 /** The flow is aborted; a code follows and nothing else. */
 export const RESET = 0x20
-/** A RESET was heard; nothing follows. */
+/** A RESET was received; nothing follows. */
 export const RESET_ACK = 0x40
 /** The sender would send more if the receive window were larger. Needs DATA. */
 export const BLOCKED = 0x80
