@@ -45,6 +45,12 @@ export type RateLimit =
   | 'udpPerSecond'
   | 'guestBytesPerSecond'
 
+/** A stream that is held up for so long, ms, is told of: after an outage, all that waited is opened at once, and takes a moment. */
+const HELD_MS = 1000
+
+/** After so long without a wait, ms, a stream is not held up any more. */
+const REST_MS = 100
+
 export class RateLimiter {
   /** How often each limit delayed a flow or the ordered stream, or dropped a datagram or UDP payload. */
   readonly counts: Record<RateLimit, number> = {
@@ -63,6 +69,10 @@ export class RateLimiter {
   readonly unread: Budget
   readonly #frames: TokenBucket | null
   readonly #openFrames: number
+  /** Until when frames had to wait last, and since when that goes on. */
+  #heldUntil = Number.NEGATIVE_INFINITY
+  #heldSince = 0
+  #isHeldTold = false
   readonly #datagrams: TokenBucket | null
   readonly #udpIn: TokenBucket | null
   readonly #udpOut: TokenBucket | null
@@ -71,7 +81,7 @@ export class RateLimiter {
   readonly #udpBytes: TokenBucket | null
 
   /**
-   * @param onexceed called the first time that each limit is reached
+   * @param onexceed called the first time that each limit is reached; for frames, the first time that they are held up for long
    * @param isAlone whether the server has no other guest
    * @param memory the guest's budget, for flows and frames that wait
    */
@@ -155,9 +165,19 @@ export class RateLimiter {
       frames.take(1)
       return 0
     }
-    this.#exceed('framesPerSecond')
     // Wait for several frames' worth instead of setting a timer per frame.
-    return Math.max(1, frames.wait(frames.size / 2, now))
+    const wait = Math.max(1, frames.wait(frames.size / 2, now))
+    this.#onHeld(now, wait)
+    return wait
+  }
+
+  #onHeld(now: number, wait: number): void {
+    if (now - this.#heldUntil > REST_MS) this.#heldSince = now
+    this.#heldUntil = now + wait
+    this.counts.framesPerSecond++
+    if (this.#isHeldTold || now - this.#heldSince < HELD_MS) return
+    this.#isHeldTold = true
+    this.#onexceed('framesPerSecond')
   }
 
   /** Whether one more sealed datagram of the guest may be opened. */

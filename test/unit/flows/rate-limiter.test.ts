@@ -266,6 +266,31 @@ test('a frame that opens a flow costs as much as many others, a flow that waits 
   assert.equal(clock.now(), 0)
 })
 
+test('frames that wait are told of when that goes on, not after a burst', () => {
+  const limits = { framesPerSecond: 10_000, openFrames: 50, flowsPerSecond: 1, flowBurst: 100 }
+  const { clock, told, rateLimiter, pass } = stage(limits)
+  /** Reads frames as fast as the rate lets it, some of which open flows. */
+  const read = (frames: number, opens = 0): void => {
+    for (let i = 0; i < frames; i++) {
+      for (let wait = 0; (wait = rateLimiter.frame(clock.now())) > 0; ) pass(wait)
+      if (i < opens) rateLimiter.open(new Wire(i + 1), () => null)
+    }
+  }
+  // All that waited for a connection that was away: half a second's worth.
+  read(1000, 100)
+  assert.ok(rateLimiter.counts.framesPerSecond > 0)
+  assert.deepEqual(told, [])
+  pass(5000)
+  read(8000)
+  pass(5000)
+  read(8000)
+  assert.deepEqual(told, [])
+  read(12_000)
+  assert.deepEqual(told, ['framesPerSecond'])
+  read(50_000)
+  assert.equal(told.length, 1)
+})
+
 test('flows that came over the ARQ in the course of time hold up no frame', () => {
   const limits = { framesPerSecond: 10_000, openFrames: 50, flowsPerSecond: 100, flowBurst: 5 }
   const { clock, rateLimiter, pass } = stage(limits)
