@@ -122,6 +122,30 @@ export function targetCode(
   }
 }
 
+/** What a write says when the other end has reset the connection. */
+const RESET: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE'])
+
+/**
+ * Keeps writes that fail because the other end has reset the connection from closing the socket before it was read: a program that
+ * answers and closes without having read all that it was sent resets its connection, and its last words still wait in the system.
+ * @returns a function that reports such a write, to be called when all is read; false if there was none
+ */
+function holdResets(socket: net.Socket): () => boolean {
+  let report: (() => void) | null = null
+  const hold = (done: (err?: Error | null) => void) => (err?: Error | null) => {
+    if (!err || !RESET.has(codeOf(err)) || socket.readableEnded || socket.destroyed) done(err)
+    else report = () => done(err)
+  }
+  const write = socket._write.bind(socket)
+  socket._write = (chunk, encoding, done) => write(chunk, encoding, hold(done))
+  const writev = socket._writev?.bind(socket)
+  if (writev) socket._writev = (chunks, done) => writev(chunks, hold(done))
+  return () => {
+    report?.()
+    return report !== null
+  }
+}
+
 /**
  * Joins a socket and a flow: bytes both ways under backpressure, half-close as half-close, reset as reset.
  * @param onerror called with the error of the socket; returns the code for the other side
@@ -145,6 +169,7 @@ export function joinTcp(
     },
     preface
   )
+  const reportReset = holdResets(socket)
   flow.events = {
     data: bytes => {
       usage?.add(bytes.byteLength)
@@ -162,6 +187,7 @@ export function joinTcp(
     if (!flow.write(bytes)) socket.pause()
   })
   socket.on('end', () => {
+    if (reportReset()) return
     // libuv takes a reset that it finds behind bytes for an end. What was reset takes nothing any more, not even nothing; what waits
     // to be written finds that out by itself.
     if (socket.writable && socket.writableLength === 0)

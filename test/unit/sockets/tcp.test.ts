@@ -100,6 +100,25 @@ test('a reset that comes while the flow takes nothing is no end', async t => {
   assert.equal(await told(flow), 'reset FLOW_RESET')
 })
 
+test('what a program says last is read, though writing to it has failed since', async t => {
+  for (const writes of [1, 3]) {
+    const { program, flow, ours } = await joined(t)
+    flow.room = 1
+    program.write('first')
+    while (!ours.isPaused()) await once(ours, 'pause')
+    await new Promise(resolve => program.write('last words', resolve))
+    program.resetAndDestroy()
+    await within(10_000, once(program, 'close'), () => 'the reset')
+    for (let i = 0; i < writes; i++) flow.events.data(Buffer.from('nobody reads this'))
+    await new Promise(resolve => setImmediate(resolve))
+    flow.room = Number.POSITIVE_INFINITY
+    flow.events.drain()
+    assert.equal(await told(flow), 'reset FLOW_RESET')
+    assert.equal(flow.bytes, 15)
+    assert.ok(ours.destroyed)
+  }
+})
+
 test('only what concerns the target says that it is closed', () => {
   const failed = (code: string) => saysClosed(Object.assign(new Error(code), { code }))
   assert.ok(['ECONNREFUSED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND'].every(failed))
