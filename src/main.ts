@@ -101,10 +101,17 @@ async function start(): Promise<number> {
 }
 
 async function crash(err: unknown): Promise<void> {
-  const shown = err instanceof Error ? `${err.name}: ${err.message}` : String(err)
-  const code = codeOf(err) === 'INTERNAL' ? '' : ` (${codeOf(err)})`
-  process.stderr.write(`error INTERNAL: ${masked(shown).replace(/\s+/g, ' ')}${code}\n`)
+  process.stderr.write(`error ${crashText(err)}\n`)
   await exit(EXIT.failed)
+}
+
+function crashText(err: unknown): string {
+  const code = codeOf(err)
+  if (code === 'EMFILE' || code === 'ENFILE') {
+    return 'TOO_FEW_DESCRIPTORS: This computer lets hyper-nat open too few files: raise the limit ("ulimit -n 1024", LimitNOFILE of a service).'
+  }
+  const shown = err instanceof Error ? `${err.name}: ${err.message}` : String(err)
+  return `INTERNAL: ${masked(shown).replace(/\s+/g, ' ')}${code === 'INTERNAL' ? '' : ` (${code})`}`
 }
 
 function masked(text: string): string {

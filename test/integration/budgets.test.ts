@@ -13,7 +13,7 @@ import { pause, until, within } from '../support/deadline.js'
 import { cpuSeconds, isLinux, residentBytes } from '../support/machine.js'
 import { Process } from '../support/process.js'
 import { bindUdp, listenTcpEcho } from '../support/servers.js'
-import { staged } from '../support/stage.js'
+import { newSecret, staged } from '../support/stage.js'
 
 const MB = 1 << 20
 const LONG = process.env.HYPER_NAT_FLOOD_LONG === '1'
@@ -118,6 +118,22 @@ function p99(times: readonly number[]): number {
   const sorted = [...times].sort((a, b) => a - b)
   return sorted[Math.floor(sorted.length * 0.99)] ?? 0
 }
+
+staged('with too few descriptors to start, it says so in a sentence', async stage => {
+  if (!isLinux) return stage.t.skip('limits a process with sh')
+  for (const count of [40, 90]) {
+    const prefix = ['sh', '-c', `ulimit -n ${count}; exec "$0" "$@"`]
+    const program = stage.start(
+      ['server', '-p', '1/tcp', '--secret', newSecret(), '--bootstrap', '127.0.0.1:9'],
+      {
+        prefix
+      }
+    )
+    const { code, stderr } = await program.end(20_000)
+    assert.equal(code, 1)
+    assert.match(stderr, /^error TOO_FEW_DESCRIPTORS: .*ulimit -n.*\n$/)
+  }
+})
 
 staged(
   'out of descriptors the guest who has most makes room, and the control socket answers',
