@@ -282,6 +282,13 @@ staged(
       'Minecraft: Bedrock Edition UDP 19132',
       'Simple Voice Chat (mod of Minecraft) UDP 24454'
     ])
+    // What begins with it comes before what has it somewhere: Luanti is called Minetest, too.
+    await which.fill('mine')
+    await until(5_000, 'Minecraft first', async () =>
+      /^Minecraft/.test((await found.first().textContent()) ?? '')
+    )
+    assert.ok((await found.allTextContents()).some(text => text.startsWith('Luanti')))
+    await which.fill('minecraft')
     await which.press('Enter')
     await page.getByText('Open the world to LAN with port 25565').waitFor()
     const port = page.getByLabel('The port')
@@ -337,6 +344,15 @@ staged(
     await assertAccessible(there, 'joined a game')
     if (process.platform === 'linux') await page.getByText(/in-game IP 127\.\d+\.\d+\.\d+/).waitFor()
     await assertAccessible(page, 'hosting a game')
+    // On a phone the ticket is at the top, and nothing is wider than the screen.
+    await page.setViewportSize({ width: 390, height: 844 })
+    const box = await page.locator('.ticket').boundingBox()
+    assert.ok(box && box.y + box.height < 844, `the ticket is at ${JSON.stringify(box)}`)
+    const [wide, high] = await page.evaluate<[number, number]>(
+      `[document.documentElement.scrollWidth, document.querySelector('.choices').offsetHeight]`
+    )
+    assert.ok(wide <= 390 && high < 60, `${wide} wide, Host and Join ${high} high`)
+    await assertAccessible(page, 'on a phone')
     assert.deepEqual(pages.complaints, [], 'nothing on the consoles')
   },
   { timeout: 60_000, skip: noBrowser }

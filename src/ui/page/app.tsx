@@ -86,8 +86,8 @@ export function App() {
   return (
     <WordsContext.Provider value={new Words(say, show)}>
       <header class="top">
-        <a class="brand" href="#home">
-          <img src="/icon.svg" alt="" width="28" height="28" /> hyper-nat
+        <a class="brand" href="#home" aria-label="hyper-nat">
+          <img src="/icon.svg" alt="" width="28" height="28" /> <span>hyper-nat</span>
         </a>
         {shown && !trouble && (
           <span class={`net ${shown.online ? 'good' : 'wait'}`}>

@@ -14,8 +14,19 @@ const BORDER = 4
 /**
  * @param what for screen readers: `the ticket`
  * @param label what it says, if not just that it copies
+ * @param isMain whether it is what most people want
  */
-export function CopyButton({ text, what, label }: { text: string; what: string; label?: string }) {
+export function CopyButton({
+  text,
+  what,
+  label,
+  isMain = false
+}: {
+  text: string
+  what: string
+  label?: string
+  isMain?: boolean
+}) {
   const { say } = useWords()
   const [copied, setCopied] = useState(false)
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
@@ -34,7 +45,7 @@ export function CopyButton({ text, what, label }: { text: string; what: string; 
   return (
     <button
       type="button"
-      class="small"
+      class={isMain ? 'small main' : 'small'}
       onClick={copy}
       aria-label={label === undefined ? `${word} ${what}` : undefined}
     >
@@ -49,7 +60,7 @@ export function InvitationButton({ title, ticket }: { title: string; ticket: str
     `Join me: ${title}\n\n` +
     'We connect directly with hyper-nat, without an account. Install it, run "hyper-nat ui", click Join and paste this message; ' +
     `or run this line in a terminal:\n\nhyper-nat join ${ticket}\n`
-  return <CopyButton text={text} what="the invitation" label="Copy invitation" />
+  return <CopyButton text={text} what="the invitation" label="Copy invitation" isMain />
 }
 
 /** A ticket, to be sent to friends. */

@@ -20,7 +20,7 @@ export function GamePicker({ onPick }: { onPick: (game: GameChoice | null) => vo
   }, [])
   const found = useMemo(() => {
     const meant = games?.filter(game => isMeant(game, text)) ?? []
-    return [...meant].sort((a, b) => Number(isCalled(b, text)) - Number(isCalled(a, text)))
+    return [...meant].sort((a, b) => nearness(b, text) - nearness(a, text))
   }, [games, text])
   useEffect(() => {
     // The search closes with Escape; forms do not, for the sake of what was typed.
@@ -83,6 +83,11 @@ function isMeant({ id, name, aliases }: GameChoice, text: string): boolean {
     .every(word => where.includes(word))
 }
 
-function isCalled({ id, aliases }: GameChoice, text: string): boolean {
-  return [id, ...aliases].includes(text.trim().toLowerCase())
+/** How well a game fits what was typed: all of a word for it, the beginning of its name or of another word, or something in them. */
+function nearness({ id, name, aliases }: GameChoice, text: string): number {
+  const typed = text.trim().toLowerCase()
+  const others = [id, ...aliases]
+  if (others.includes(typed)) return 3
+  if (name.toLowerCase().startsWith(typed)) return 2
+  return others.some(word => word.startsWith(typed)) ? 1 : 0
 }

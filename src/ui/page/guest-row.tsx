@@ -6,7 +6,7 @@ import type { History } from './history.js'
 import { Question } from './question.js'
 import { ask } from './server.js'
 import { SessionRow } from './session-row.js'
-import { day, guestTitle } from './text.js'
+import { day, guestTitle, serverTitle } from './text.js'
 import { TicketDialog } from './ticket-dialog.js'
 import { Field, Trouble, useTask, useWords } from './words.js'
 
@@ -161,7 +161,13 @@ function OwnTicket({ guest, server, onClose }: QuestionProps) {
     void run(async () => setTicket((await ask('ticket', { publicKey: server.publicKey, name })).ticket))
   }, [])
   return (
-    <TicketDialog title={`The ticket of ${name}`} name={name} ticket={ticket} onClose={onClose}>
+    <TicketDialog
+      title={`The ticket of ${name}`}
+      name={name}
+      game={serverTitle(server)}
+      ticket={ticket}
+      onClose={onClose}
+    >
       <Trouble refused={refused} />
     </TicketDialog>
   )

@@ -38,7 +38,7 @@ export function InviteDialog({
     })
   if (ticket !== null) {
     return (
-      <TicketDialog title={`A ticket for ${name}`} name={name} ticket={ticket} onClose={onClose}>
+      <TicketDialog title={`A ticket for ${name}`} name={name} game={title} ticket={ticket} onClose={onClose}>
         <p class="hint">
           You can see it again with the button beside {name}.
           {!server.private &&

@@ -9,7 +9,7 @@ import type { History } from './history.js'
 import { InviteDialog } from './invite-dialog.js'
 import { Question } from './question.js'
 import { ask } from './server.js'
-import { GONE, guestTitle, portsText } from './text.js'
+import { GONE, guestTitle, portsText, serverTitle } from './text.js'
 import { Warnings } from './warnings.js'
 import { Trouble, useTask, useWords } from './words.js'
 
@@ -44,8 +44,8 @@ export function ServerCard({
   const [question, setQuestion] = useState<Asked>(null)
   // What the box shows until hyper-nat has answered.
   const [wanted, setWanted] = useState<boolean | null>(null)
-  const { publicKey, maps, names, games, ticket, guests, announced } = server
-  const title = names.join(', ') || portsText(maps)
+  const { publicKey, maps, games, ticket, guests, announced } = server
+  const title = serverTitle(server)
   const [state, kind] = isGone
     ? GONE
     : server.paused
@@ -112,15 +112,15 @@ export function ServerCard({
           </button>
         </span>
       </div>
-      <p class="quiet">
-        {portsText(maps)}
-        {hosts.length > 0 && ` of ${hosts.join(', ')}`}
-      </p>
       {ticket !== undefined && (
         <TicketBox ticket={ticket} label="Ticket for your friends">
           <InvitationButton title={title} ticket={ticket} />
         </TicketBox>
       )}
+      <p class="quiet">
+        {portsText(maps)}
+        {hosts.length > 0 && ` of ${hosts.join(', ')}`}
+      </p>
       {server.paused && (
         <p class="notice" role="status">
           Nobody can join while it is paused. Its ticket works again when you resume.

@@ -1,7 +1,7 @@
 /** Numbers and words of the protocol, as people read them. */
 import type { PathKind } from '../../events.js'
 import type { Proto } from '../../proto.js'
-import type { ClientView, GuestView, SessionView } from '../wire.js'
+import type { ClientView, GuestView, ServerView, SessionView } from '../wire.js'
 
 export const PATHS: Readonly<Record<PathKind, string>> = {
   lan: 'Same network',
@@ -63,6 +63,11 @@ export function sentence(label: string, fault: string): string {
 /** What a guest is called: whoever came with the public ticket has no name. */
 export function guestTitle({ name, key }: Pick<GuestView, 'name' | 'key'>): string {
   return name ?? `Guest ${key}`
+}
+
+/** What a server here is called: by its owner, or by its ports. */
+export function serverTitle({ names, maps }: Pick<ServerView, 'names' | 'maps'>): string {
+  return names.join(', ') || portsText(maps)
 }
 
 /** What a server that was joined is called: by its ports, if they have names. */
