@@ -28,6 +28,7 @@ import {
   without
 } from './options/changes.js'
 import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.js'
+import { friendsFile } from './options/friends.js'
 import { GuestBook } from './options/guest-book.js'
 import { FileWatch } from './options/watch.js'
 import type { ServerHandle } from './server/handle.js'
@@ -221,7 +222,9 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
       throw err
     }
     if (!source || this.#closed) return
-    this.#watch = new FileWatch(source.path, systemClock, FILE_LOOK_MS, () => this.#onFileChange(source.path))
+    // An entry may name a friend.
+    const paths = [source.path, friendsFile()]
+    this.#watch = new FileWatch(paths, systemClock, FILE_LOOK_MS, () => this.#onFileChange(source.path))
   }
 
   /** Whoever wants to measure the node can do without; who plays over it cannot. */

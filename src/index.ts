@@ -1,5 +1,6 @@
 /** hyper-nat as a library: share ports under a secret, open ports to a public key. */
 
+export { type FriendPresence, type FriendSeeker, friendsPresence } from './client/friends.js'
 export type { ClientHandle, Connection, ConnectOptions, MapToOpen, StreamOptions } from './client/handle.js'
 export type { PingAnswer, PingOptions, PingSummary } from './client/ping.js'
 export type { ControlDatagrams, ControlStream } from './control/blocks.js'
@@ -86,6 +87,7 @@ export type {
   Options,
   ServerEntry
 } from './options/entry.js'
+export { addFriend, type Friend, readFriends, removeFriend, renameFriend } from './options/friends.js'
 export { addInvite, type InviteRequest, removeGuest, renameGuest } from './options/guests.js'
 export { defaultIdentityFile, loadIdentity } from './options/identity-file.js'
 export { type JoinFlags, joinEntries, joinOptions } from './options/join.js'

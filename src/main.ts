@@ -15,6 +15,9 @@ const CLOSE_MS = 2700
 /** How long the last lines may take to leave through a pipe that is read slowly, in milliseconds. */
 const FLUSH_MS = 250
 
+/** How long a question waits for an answer, in milliseconds. */
+const ANSWER_MS = 60_000
+
 /** Texts that must not leave the process, whatever an unexpected error says. */
 const secrets = new Set<string>()
 
@@ -70,6 +73,7 @@ const context: CliContext = {
   stdout: text => void (mute || process.stdout.write(text)),
   stderr: text => void process.stderr.write(text),
   readStdin,
+  ask: process.stdin.isTTY && process.stdout.isTTY ? ask : undefined,
   pipes: () => ({
     input: process.stdin,
     output: process.stdout,
@@ -140,6 +144,30 @@ function openBrowser(url: string): void {
   const child = spawn(command!, [...args, url], { stdio: 'ignore', detached: true, windowsHide: true })
   child.on('error', () => {})
   child.unref()
+}
+
+/** The next line of the terminal; empty when it ends, nobody answers in time, or the process is asked to stop. */
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline')
+  process.stdout.write(question)
+  // Ctrl-C stays a signal.
+  const lines = createInterface({ input: process.stdin, terminal: false })
+  try {
+    return await new Promise<string>(resolve => {
+      lines.once('line', resolve)
+      lines.once('close', () => resolve(''))
+      void stopped.then(() => resolve(''))
+      // Whoever started it in a window and went away wants it to run.
+      setTimeout(() => {
+        process.stdout.write('\n')
+        resolve('')
+      }, ANSWER_MS).unref()
+    })
+  } finally {
+    lines.close()
+    process.stdin.pause()
+    process.stdin.unref()
+  }
 }
 
 async function readStdin(): Promise<Uint8Array> {

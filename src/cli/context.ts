@@ -29,6 +29,8 @@ export interface CliContext {
   readonly stderr: (text: string) => void
   /** Reads all of stdin, for a secret from a pipe. */
   readonly readStdin: () => Promise<Uint8Array>
+  /** Asks whoever sits at the terminal, and resolves with the line that was typed; undefined where there is no terminal. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined
   /** stdin and stdout as bytes, for a command that writes nothing else there. */
   readonly pipes: () => Pipes
   /** Resolves when the process is asked to stop: by a signal, or because stdout was closed. */

@@ -11,6 +11,7 @@ import { DEFAULT_FILE } from './file.js'
 import type { GameOf } from './join-hints.js'
 import { keptIdentity } from './kept-identity.js'
 import { besideOwnGame } from './own-server.js'
+import { type Remember, rememberer } from './remember.js'
 import { runFlags } from './run-flags.js'
 import { runningFrom } from './running.js'
 import {
@@ -49,11 +50,22 @@ export const join: Command = {
     config: { alias: 'c', type: 'string', describe: `Another file than ./${DEFAULT_FILE}, with --save` },
     ...duplicateFlag,
     ...qrFlag,
+    remember: {
+      type: 'string',
+      describe: 'Give the server this name, so that hyper-nat join NAME opens it again (hyper-nat friends)'
+    },
+    replace: {
+      type: 'boolean',
+      describe: 'With --remember: the name leads to another server from now on'
+    },
     identity: {
       type: 'string',
       describe: 'File with the key that identifies you to servers (one for each server)'
     },
-    yes: { type: 'boolean', describe: 'Open many ports, or those of well-known services, without asking' },
+    yes: {
+      type: 'boolean',
+      describe: 'Ask nothing, and open many ports, or those of well-known services, too'
+    },
     anonymous: { type: 'boolean', describe: 'Use a new key each time: servers do not recognize you' },
     ...relayFlag,
     ...lanFlag,
@@ -63,7 +75,8 @@ export const join: Command = {
   examples: [
     ['hyper-nat join hnat1..', 'the same ports here as there'],
     ['hyper-nat join hnat1.. --only Minecraft -l 25570', 'one of them, on another port'],
-    ['hyper-nat join hnat1.. --save', 'and again with hyper-nat alone']
+    ['hyper-nat join hnat1.. --save', 'and again with hyper-nat alone'],
+    ['hyper-nat join hnat1.. --remember bob', 'from now on: hyper-nat join bob']
   ],
   subject: () => 'hyper-nat join',
   job
@@ -122,9 +135,10 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     const message = `${surprise}. If you trust the person who gave it to you, join with --yes; --only opens some of them, -l puts them elsewhere`
     throw new OptionsError([{ path: 'TICKET', message }], 'BAD_USAGE')
   }
+  const remember = await rememberer(ticket, args, context)
   const warnings = [...asked.warnings, ...own]
   const running = args.save ? await runningFrom(path, args, context) : null
-  if (running) return { warnings, task: handOver(running, entries, save, path, args) }
+  if (running) return { warnings, task: handOver(running, entries, save, remember, path, args) }
   const used =
     identity ?? (args.anonymous || ticket.invite ? undefined : await keptIdentity(ticket.publicKey, warnings))
   return {
@@ -132,14 +146,16 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     joined: entries,
     gameOf: await gamesOf(),
     ...(args.qr ? { qr: encodeTicket(ticket) } : {}),
-    ...(args.save
+    ...(args.save || remember
       ? {
           opened: async maps => {
-            const told =
+            const told = (await remember?.()) ?? ''
+            if (!args.save) return told
+            const saved =
               (await save(maps)) === 0
                 ? `${path} has it already\n`
                 : `Saved in ${path}. hyper-nat alone opens it next time.\n`
-            return told + (await nameIdentity(path, identity))
+            return told + saved + (await nameIdentity(path, identity))
           }
         }
       : {})
@@ -159,6 +175,7 @@ function handOver(
   { who, control }: FoundDaemon,
   entries: readonly ClientEntry[],
   save: (maps: readonly ClientEntry[]) => Promise<number>,
+  remember: Remember | undefined,
   path: string,
   args: Arguments
 ): Task {
@@ -190,6 +207,7 @@ function handOver(
         said = await nameIdentity(path, text(args, 'identity'))
         await control.ask('reload', CONTROL_LIMITS.jobMs)
       }
+      said += (await remember?.()) ?? ''
       const maps = await openOnes()
       const { pid } = who
       if (args.json)

@@ -22,7 +22,7 @@ export async function run(argv: readonly string[], context: CliContext): Promise
   const { args } = invocation
   const output = await makeOutput(args, context)
   const job = await collect(invocation, context, output)
-  return job ? runJob(job, args, output, context) : EXIT.usage
+  return typeof job === 'number' ? job : runJob(job, args, output, context)
 }
 
 async function makeOutput(args: Arguments, context: CliContext): Promise<Output> {
@@ -51,12 +51,12 @@ async function runJob(job: Job, args: Arguments, output: Output, context: CliCon
 /** Advice for commands that need an options file which does not exist. */
 const anotherFile = (name: string): string => `-c FILE names another one, and ${name} ui makes one\n`
 
-/** What the command runs, or undefined after printing why it cannot. */
+/** What the command runs, or the exit code after printing why it cannot. */
 async function collect(
   { command, args, faults }: Extract<Invocation, { kind: 'run' }>,
   context: CliContext,
   output: Output
-): Promise<Job | undefined> {
+): Promise<Job | number> {
   const name = commandLine(command)
   let found = faults
   try {
@@ -66,7 +66,7 @@ async function collect(
       : withRunFlags(await command.job(args, context), args)
     if (job && faults.length === 0) return job
   } catch (err) {
-    if (!(err instanceof HyperNatError) || exitCodeOf(err) !== EXIT.usage) throw err
+    if (!(err instanceof HyperNatError)) throw err
     if (faults.length === 0) {
       const subject = command.subject(args)
       output.failure(err, subject)
@@ -74,11 +74,11 @@ async function collect(
         if (command !== file) output.advice(anotherFile(context.name))
         else if (subject === DEFAULT_FILE) output.advice(firstSteps(context.name))
       }
-      return undefined
+      return exitCodeOf(err)
     }
     if (err instanceof OptionsError) found = [...faults, ...err.faults]
   }
   output.failure(new OptionsError(found, 'BAD_USAGE'), name)
   output.advice(`${name.replace('hyper-nat', context.name)} --help lists the flags\n`)
-  return undefined
+  return EXIT.usage
 }

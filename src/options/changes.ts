@@ -59,7 +59,7 @@ function mapOf(entry: Entry): object {
     const { path, secret, access, name, ...map } = entry
     return map
   }
-  const { path, localHostPath, publicKey, guest, name, ...map } = entry
+  const { path, localHostPath, publicKey, guest, name, friend, ...map } = entry
   return map
 }
 

@@ -18,6 +18,7 @@ import { GuestKey } from '../identity/guest.js'
 import { keyPairOf } from '../identity/keys.js'
 import { Secret } from '../identity/secret.js'
 import { weaknessOf } from '../identity/strength.js'
+import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import type { Limits } from '../limits.js'
 import type { Proto } from '../proto.js'
 import { guess } from '../text/guess.js'
@@ -28,6 +29,7 @@ import { type PlacedAccess, withAccess } from './access.js'
 import { bySecret, findConflicts, type Placed } from './conflicts.js'
 import type { ClientEntry, NetworkOptions, Options, ServerEntry, Warning } from './entry.js'
 import { featureFaults, featuresOn } from './features.js'
+import { readFriendsSync, serverAmong } from './friends.js'
 import { filePlaces, type Places } from './places.js'
 import { clientEntry, networkOnly, serverEntry, topLevel, unknownEntry } from './schema.js'
 import { allowedShape, inviteShape } from './schema-access.js'
@@ -48,7 +50,9 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
   const tickets: PlacedTicket[] = []
   const access: PlacedAccess[] = []
   const warnings: Warning[] = []
-  const judged = elementsOf(value).flatMap((raw, index) =>
+  const elements = elementsOf(value)
+  places = placesWithServers(elements, places)
+  const judged = elements.flatMap((raw, index) =>
     checkEntry(raw, index, places, { faults, warnings, tickets, access })
   )
   faults.push(...findConflicts(judged, places))
@@ -146,21 +150,77 @@ function checkEntry(raw: unknown, index: number, places: Places, found: Findings
     const entry = faults.length === told ? result.data : mended(raw, serverEntry, { secret: `\0${index}` })
     return entry ? expandServer(entry, index, places, found) : []
   } else if (mode === 'client') {
-    const result = clientEntry.safeParse(raw)
     const told = faults.length
-    faults.push(...whichServer(raw, index, places))
+    const { raw: client, friend } = withServer(raw, places.field([...path, 'server']), faults)
+    const result = clientEntry.safeParse(client)
+    if (faults.length > told) {
+      // Which ports it opens depends on the server.
+      if (!result.success)
+        faults.push(...faultsOf(result.error, path, clientEntry.shape, places, serverEntry.shape))
+      return []
+    }
+    faults.push(...whichServer(client, index, places))
     if (result.success) {
       const { ticket } = result.data
       if (ticket) tickets.push({ index, ticket })
     } else faults.push(...faultsOf(result.error, path, clientEntry.shape, places, serverEntry.shape))
-    const entry = faults.length === told ? result.data : mended(raw, clientEntry, { publicKey: noKey() })
-    return entry ? expandClient(entry, index, places, found) : []
+    const entry = faults.length === told ? result.data : mended(client, clientEntry, { publicKey: noKey() })
+    const placed = entry ? expandClient(entry, index, places, found) : []
+    if (friend === undefined) return placed
+    return placed.map(({ entry }) => ({ index, entry: { ...entry, friend } }))
   } else {
     faults.push({ path: places.field([...path, 'mode']), message: modeFault(mode, raw) })
     const result = unknownEntry.safeParse(raw)
     if (!result.success) faults.push(...faultsOf(result.error, path, unknownEntry.shape, places))
   }
   return []
+}
+
+/** An element of `schema` with the key or ticket of its friend in place of the name, and the name as its owner wrote it. */
+function withServer(
+  raw: object,
+  path: string,
+  faults: Fault[]
+): { readonly raw: object; readonly friend?: string } {
+  const { server, ...rest } = raw as Record<string, unknown>
+  if (server === undefined) return { raw }
+  const fault = (message: string): { raw: object } => {
+    faults.push({ path, message })
+    return { raw: { publicKey: noKey(), ...rest } }
+  }
+  const beside = ['publicKey', 'ticket'].find(key => rest[key] !== undefined)
+  if (beside) return fault(`is given beside ${beside}; give one of them`)
+  if (typeof server !== 'string' || server === '')
+    return fault(`is ${quote(server)}; give the name of a friend, whom hyper-nat friends lists`)
+  let found: ReturnType<typeof serverAmong>
+  try {
+    found = serverAmong(looksLikeTicket(server) ? [] : readFriendsSync(), server)
+  } catch (err) {
+    return fault(`cannot be looked up: ${err instanceof Error ? err.message : String(err)}`)
+  }
+  if ('advice' in found) return fault(`is ${quote(server)}, which is none of your friends; ${found.advice}`)
+  const key = looksLikeTicket(found.server) ? 'ticket' : 'publicKey'
+  return {
+    raw: { ...rest, [key]: found.server },
+    ...(found.friend !== undefined && { friend: found.friend })
+  }
+}
+
+/** Places where the key or ticket of a friend is found under the name. */
+function placesWithServers(elements: readonly unknown[], places: Places): Places {
+  const isNamed = (index: PropertyKey | undefined): boolean => {
+    const raw = elements[Number(index)]
+    return typeof raw === 'object' && raw !== null && (raw as { server?: unknown }).server !== undefined
+  }
+  return {
+    entry: index => places.entry(index),
+    field([top, index, key, ...rest]) {
+      const isServer = top === 'schema' && (key === 'publicKey' || key === 'ticket') && isNamed(index)
+      return places.field(
+        isServer ? [top, index!, 'server'] : [top, index, key, ...rest].filter(one => one !== undefined)
+      )
+    }
+  }
 }
 
 /** What an entry's ports come from, and what the rules between entries look at: without it, there is nothing more to find. */
@@ -300,7 +360,7 @@ function whichServer(raw: object, index: number, places: Places): Fault[] {
   const faults: Fault[] = []
   if (publicKey === undefined) {
     const message =
-      'is missing; a client needs the public key, or in its place the ticket, that its server shows when it starts'
+      'is missing; a client needs the public key, or in its place the ticket, that its server shows when it starts, or the name of a friend in "server"'
     faults.push({ path: place('publicKey'), message })
   }
   return [...faults, ...whichPorts(raw, index, places)]

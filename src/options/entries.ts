@@ -4,8 +4,10 @@ import b4a from 'b4a'
 import { OptionsError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
 import { decodeTicket } from '../identity/ticket.js'
+import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import { checkOptions } from './check.js'
 import { addEntries, editOptions, type RawEntry as NewEntry, removeFromList, setValue } from './edit.js'
+import { readFriendsSync, serverAmong } from './friends.js'
 import { type ServerInFile, serversIn } from './guests.js'
 import { parseJson } from './json.js'
 import type { Places } from './places.js'
@@ -16,6 +18,7 @@ interface RawEntry {
   readonly secret?: string
   readonly publicKey?: string
   readonly ticket?: string
+  readonly server?: string
   readonly private?: boolean
   readonly paused?: boolean
 }
@@ -178,7 +181,13 @@ function without(text: string, goes: (entry: RawEntry) => boolean): string {
   )
 }
 
-function keyOf({ publicKey, ticket }: RawEntry): Uint8Array {
+function keyOf({ publicKey, ticket, server }: RawEntry): Uint8Array {
+  if (server !== undefined) {
+    // The file has been judged: there is such a friend.
+    const found = serverAmong(readFriendsSync(), server)
+    const named = 'server' in found ? found.server : ''
+    return looksLikeTicket(named) ? decodeTicket(named).publicKey : decodeKey(named)
+  }
   return ticket === undefined ? decodeKey(publicKey!) : decodeTicket(ticket).publicKey
 }
 

@@ -56,6 +56,8 @@ export interface ClientEntry {
   readonly failover?: boolean
   /** The server's public key, 32 bytes. */
   readonly publicKey: Uint8Array
+  /** The friend that the server was named by; left out: it was named by its key or ticket. */
+  readonly friend?: string
   /** What its game's LAN discovery wants of it; left out: nothing. */
   readonly lobby?: Lobby
   /** The key to come with, of an invite; left out: this machine's own. */

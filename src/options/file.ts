@@ -39,7 +39,9 @@ export async function readOptionsFile(
 ): Promise<Options> {
   const options = parseOptions(await readText(path), bootstrap, relay)
   // A guest's ticket is one, too.
-  const holdsSecret = options.entries.some(entry => entry.mode === 'server' || entry.guest)
+  const holdsSecret = options.entries.some(
+    entry => entry.mode === 'server' || (entry.guest && entry.friend === undefined)
+  )
   const warning = holdsSecret ? await readableByOthers(path) : undefined
   const { identity, control, log, network } = options
   return {

@@ -1,5 +1,6 @@
 /** Friends: servers by the names that this user has for them, in a file of their own. */
 
+import { readFileSync } from 'node:fs'
 import { chmod, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import writeFileAtomic from 'write-file-atomic'
@@ -40,9 +41,28 @@ export async function readFriends(file = friendsFile()): Promise<Friend[]> {
   try {
     text = await readFile(file, 'utf8')
   } catch (err) {
-    if (codeOf(err) === 'ENOENT') return []
-    throw unusable(file, codeOf(err), err)
+    return noneYet(file, err)
   }
+  return parseFriends(file, text)
+}
+
+/** As {@link readFriends}, at once: for options, which are judged without waiting for anything. */
+export function readFriendsSync(file = friendsFile()): Friend[] {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (err) {
+    return noneYet(file, err)
+  }
+  return parseFriends(file, text)
+}
+
+function noneYet(file: string, err: unknown): Friend[] {
+  if (codeOf(err) === 'ENOENT') return []
+  throw unusable(file, codeOf(err), err)
+}
+
+function parseFriends(file: string, text: string): Friend[] {
   try {
     const { friends } = JSON.parse(text) as { friends: unknown }
     if (!Array.isArray(friends)) throw new Error('it holds no list of friends')
@@ -65,17 +85,25 @@ export async function addFriend(
   replace = false,
   file = friendsFile()
 ): Promise<Friend> {
-  checkName(name)
   const friend = leadingTo(name, server)
   await edit(file, friends => {
-    const known = friends.find(one => isCalled(one, name))
-    if (known && known.publicKey !== friend.publicKey && !replace) {
-      const message = `${quote(known.name)} is another server: its key is ${known.publicKey}, and this one's ${friend.publicKey}. Ask your friend whether that is right; then use --replace, or another name.`
-      throw new HyperNatError('NAME_TAKEN', message)
-    }
+    const known = replace ? friends.find(one => isCalled(one, name)) : checkFriend(friends, name, server)
     return [...friends.filter(one => one !== known), friend]
   })
   return friend
+}
+
+/**
+ * Whether a name can be given to a server.
+ * @returns the friend who has it already, and is that server
+ * @throws HyperNatError as {@link addFriend}
+ */
+export function checkFriend(friends: readonly Friend[], name: string, server: string): Friend | undefined {
+  const { publicKey } = leadingTo(name, server)
+  const known = friends.find(one => isCalled(one, name))
+  if (!known || known.publicKey === publicKey) return known
+  const message = `${quote(known.name)} is another server: its key is ${known.publicKey}, and this one's ${publicKey}. Ask your friend whether that is right; then use --replace, or another name.`
+  throw new HyperNatError('NAME_TAKEN', message)
 }
 
 /** @throws HyperNatError `BAD_OPTIONS` for a name that nobody has, and what {@link readFriends} throws */
@@ -109,21 +137,32 @@ export async function renameFriend(name: string, newName: string, file = friends
  */
 export async function serverNamed(given: string, file = friendsFile()): Promise<string> {
   if (given === '' || looksLikeTicket(given)) return given
-  const friends = await readFriends(file)
+  const found = serverAmong(await readFriends(file), given)
+  if ('server' in found) return found.server
+  throw new InputError(
+    'BAD_TICKET',
+    quote(given),
+    `is none of your friends, and does not begin with hnat1 as tickets do; ${found.advice}`
+  )
+}
+
+/** The same among friends that were read; where there is none, what to do about it. */
+export function serverAmong(
+  friends: readonly Friend[],
+  given: string
+): { readonly server: string; readonly friend?: string } | { readonly advice: string } {
+  if (looksLikeTicket(given)) return { server: given }
   const friend = friends.find(one => isCalled(one, given))
-  if (friend) return friend.ticket ?? friend.publicKey
+  if (friend) return { server: friend.ticket ?? friend.publicKey, friend: friend.name }
   // Anything longer was meant to be a key, or a ticket, and is faulted as one.
-  if (given.length > NAME_LIKE || isKey(given)) return given
+  if (given.length > NAME_LIKE || isKey(given)) return { server: given }
   const meant = guess(
     given,
     friends.map(({ name }) => name)
   )
-  const advice = meant === undefined ? 'hyper-nat friends lists those' : `did you mean ${quote(meant)}?`
-  throw new InputError(
-    'BAD_TICKET',
-    quote(given),
-    `is none of your friends, and does not begin with hnat1 as tickets do; ${advice}`
-  )
+  return {
+    advice: meant === undefined ? 'hyper-nat friends lists those' : `did you mean ${quote(meant)}?`
+  }
 }
 
 function friendOf(json: unknown): Friend {
@@ -135,6 +174,7 @@ function friendOf(json: unknown): Friend {
 }
 
 function leadingTo(name: string, server: string): Friend {
+  checkName(name)
   if (!looksLikeTicket(server)) return { name, publicKey: encodeKey(decodeKey(server)) }
   const ticket = decodeTicket(server)
   return { name, publicKey: encodeKey(ticket.publicKey), ticket: encodeTicket(ticket) }

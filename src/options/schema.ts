@@ -49,6 +49,12 @@ const ticket = z
     }
   })
 
+const server = z.string(notText('it is the name of a friend, whom hyper-nat friends lists')).meta({
+  description:
+    'The name of a friend (hyper-nat friends), in place of publicKey or ticket: what it stands for is looked up when the options are read.',
+  examples: ['bob']
+})
+
 const game = z
   .string(notText('it is a game that hyper-nat games lists'))
   .min(1, { error: 'is empty; it is a game that hyper-nat games lists' })
@@ -162,6 +168,7 @@ const clientShape = {
   ),
   publicKey: publicKey.optional(),
   ticket: ticket.optional(),
+  server: server.optional(),
   game: game
     .meta({
       description: 'The game whose ports to open, in place of port and proto. A ticket tells it itself.'
@@ -180,7 +187,8 @@ export const clientEntry = z
   .meta({
     oneOf: [
       { required: ['publicKey'], anyOf: [{ required: ['port'] }, { required: ['game'] }] },
-      { required: ['ticket'] }
+      { required: ['ticket'] },
+      { required: ['server'] }
     ]
   })
 

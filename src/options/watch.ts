@@ -1,5 +1,5 @@
 /**
- * Notices that a file has changed, by looking at it. The system's own notices miss files that are replaced, as editors and
+ * Notices that a file, or one that it depends on, has changed, by looking at it. The system's own notices miss files that are replaced, as editors and
  * {@link ./edit.ts} do, and network drives; looking costs next to nothing.
  */
 
@@ -7,7 +7,7 @@ import { stat } from 'node:fs/promises'
 import type { Clock, Timer } from '../util/clock.js'
 
 export class FileWatch {
-  readonly #path: string
+  readonly #paths: readonly string[]
   readonly #clock: Clock
   readonly #everyMs: number
   readonly #onchange: () => Promise<void>
@@ -17,12 +17,13 @@ export class FileWatch {
   #closed = false
 
   /**
+   * @param paths the file, then others that need not be there
    * @param everyMs between two looks. A file counts as changed once it was the same twice: it may be in the middle of being written
    * @param onchange called soon after the start, too: the file may have changed since it was read. When it rejects, the file could not
    * be read, and it is called again
    */
-  constructor(path: string, clock: Clock, everyMs: number, onchange: () => Promise<void>) {
-    this.#path = path
+  constructor(paths: readonly string[], clock: Clock, everyMs: number, onchange: () => Promise<void>) {
+    this.#paths = paths
     this.#clock = clock
     this.#everyMs = everyMs
     this.#onchange = onchange
@@ -42,7 +43,8 @@ export class FileWatch {
   }
 
   async #look(): Promise<void> {
-    const stamp = await stampOf(this.#path)
+    const [own, ...others] = await Promise.all(this.#paths.map(stampOf))
+    const stamp = own === null ? null : [own, ...others].join('\n')
     const steady = stamp !== null && stamp === this.#seen
     this.#seen = stamp
     if (!steady || stamp === this.#told || this.#closed) return

@@ -1,8 +1,10 @@
 // A changed options.json: only what is different is touched, and what goes through the rest goes on.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { HyperNatError } from '../../src/errors.js'
 import { childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
@@ -285,3 +287,55 @@ staged('a client without the feature MAPS comes back to other maps, and its sess
   assert.notEqual(shared.ticket, undefined)
   second.link.destroy()
 })
+
+staged(
+  'entries name friends: a friend with another server is taken up, one who is gone changes nothing',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const settings = mkdtempSync(join(tmpdir(), 'hyper-nat-friends-'))
+    stage.defer(() => rmSync(settings, { recursive: true, force: true }))
+    const env = { XDG_CONFIG_HOME: settings, HOME: settings, APPDATA: settings }
+    const shareGreeting = async (text: string): Promise<string> => {
+      const target = await stage.use(listenTcp(socket => socket.end(text)))
+      const server = await stage.daemon([
+        { mode: 'server', proto: 'tcp', port: target.port, secret: newSecret() }
+      ])
+      const ready = await server.event('ready')
+      assert.ok(ready.mode === 'server' && ready.ticket !== undefined)
+      return ready.ticket
+    }
+    const [first, second] = [await shareGreeting('first'), await shareGreeting('second')]
+    const friends = async (...words: string[]): Promise<void> => {
+      const { code, stderr } = await stage.start(['friends', ...words], { env }).end()
+      assert.equal(code, 0, stderr)
+    }
+    const written = writeOptions({
+      network: { bootstrap },
+      schema: [{ mode: 'client', server: 'bob', localPort: 0 }]
+    })
+    stage.defer(() => written.remove())
+    const early = await stage.start(['-c', written.file], { env }).end()
+    assert.equal(early.code, 2)
+    assert.match(early.stderr, /schema\[0\]\.server: is "bob", which is none of your friends/)
+
+    await friends('add', 'bob', first)
+    const client = stage.start(['-c', written.file, '--json'], { env })
+    const greeting = async (from: number): Promise<string> => {
+      const ready = await client.event('ready', { from })
+      assert.ok(ready.mode === 'client')
+      const socket = await connectTcp(ready.maps[0]!.localPort)
+      stage.defer(() => socket.destroy())
+      return String(await readSome(socket, 5))
+    }
+    assert.equal(await greeting(0), 'first')
+    let from = client.mark
+    await friends('add', 'bob', second, '--replace')
+    await client.event('reloaded', { from })
+    assert.equal(await greeting(from), 'second')
+    from = client.mark
+    await friends('remove', 'bob')
+    const warning = await client.event('warning', { from })
+    assert.match(warning.message, /schema\[0\]\.server: is "bob"/)
+    assert.ok(client.running)
+  }
+)

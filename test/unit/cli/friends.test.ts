@@ -9,6 +9,8 @@ import { runOnce } from './memory.js'
 const { publicKey } = keyPairOf(new Secret('bob'))
 const TICKET = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 25565 }] })
 
+const KEY = encodeKey(keyPairOf(new Secret('eve')).publicKey)
+
 const says = (...argv: string[]) => runOnce(argv)
 
 test('friends are added, listed, renamed, used and removed', async () => {
@@ -37,7 +39,11 @@ test('what is missing, unknown or taken is said', async () => {
     [['friends', 'remove', 'zoe'], 2, /zoe.*none of your friends/],
     [['ping', 'zoe'], 2, /zoe.*none of your friends/],
     [['join', 'zoe'], 2, /zoe.*none of your friends/],
-    [['connect', 'zoe', '22'], 2, /zoe.*none of your friends/]
+    [['connect', 'zoe', '22'], 2, /zoe.*none of your friends/],
+    [['friends', 'add', 'taken', KEY], 0, /^$/],
+    [['friends', 'add', 'taken', TICKET], 1, /^error NAME_TAKEN: "taken" is another server.*--replace/],
+    [['friends', 'add', 'taken', TICKET, '--replace'], 0, /^$/],
+    [['friends', 'remove', 'taken'], 0, /^$/]
   ] as const) {
     const said = await says(...argv)
     assert.equal(said.code, code, said.err)

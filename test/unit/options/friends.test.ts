@@ -3,17 +3,27 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { OptionsError } from '../../../src/errors.js'
 import { encodeKey } from '../../../src/identity/encoding.js'
 import { keyPairOf } from '../../../src/identity/keys.js'
 import { Secret } from '../../../src/identity/secret.js'
 import { encodeTicket } from '../../../src/identity/ticket.js'
+import { checkOptions } from '../../../src/options/check.js'
+import { saveEntries } from '../../../src/options/edit.js'
+import { removeClient } from '../../../src/options/entries.js'
+import { readOptionsFile } from '../../../src/options/file.js'
 import {
   addFriend,
+  friendsFile,
   readFriends,
   removeFriend,
   renameFriend,
   serverNamed
 } from '../../../src/options/friends.js'
+
+const settings = mkdtempSync(join(tmpdir(), 'hyper-nat-settings-'))
+Object.assign(process.env, { HOME: settings, XDG_CONFIG_HOME: settings, APPDATA: settings })
+process.on('exit', () => rmSync(settings, { recursive: true, force: true }))
 
 const keyOf = (secret: string): Uint8Array => keyPairOf(new Secret(secret)).publicKey
 const BOB = encodeKey(keyOf('bob'))
@@ -108,4 +118,84 @@ test('a file that holds something else is an error that names it, and stays', as
     await assert.rejects(addFriend('eve', EVE, false, file), { code: 'OPTIONS_UNREADABLE' })
     assert.equal(readFileSync(file, 'utf8'), text)
   }
+})
+
+const clients = (...entries: object[]) =>
+  checkOptions({ schema: entries.map(entry => ({ mode: 'client', ...entry })) })
+
+function faultsIn(...entries: object[]): string[] {
+  try {
+    clients(...entries)
+  } catch (err) {
+    if (!(err instanceof OptionsError)) throw err
+    return err.faults.map(({ path, message }) => `${path}: ${message}`)
+  }
+  return []
+}
+
+test('an entry of options.json names a friend, by ticket or by key', async () => {
+  await addFriend('Bob', TICKET)
+  await addFriend('eve', EVE)
+  const { entries } = clients(
+    { server: 'bob' },
+    { server: 'eve', port: 80, proto: 'tcp' },
+    { server: EVE, port: 81, localPort: 0 }
+  )
+  assert.deepEqual(
+    entries.map(entry => entry.mode === 'client' && [entry.port, encodeKey(entry.publicKey), entry.friend]),
+    [
+      [22, BOB, 'Bob'],
+      [80, EVE, 'eve'],
+      [81, EVE, undefined]
+    ]
+  )
+})
+
+test('a friend that there is not, or not alone, is a fault by path', async () => {
+  await addFriend('Bob', TICKET)
+  await addFriend('eve', EVE)
+  for (const [entry, expected] of [
+    [
+      { server: 'bop' },
+      /^schema\[0\]\.server: is "bop", which is none of your friends; did you mean "Bob"\?$/
+    ],
+    [{ server: 'zoe' }, /^schema\[0\]\.server: .*hyper-nat friends lists those$/],
+    [{ server: 5 }, /^schema\[0\]\.server: is 5; give the name/],
+    [{ server: '' }, /^schema\[0\]\.server: /],
+    [{ server: 'x'.repeat(40), port: 1 }, /^schema\[0\]\.server: /],
+    [{ server: 'bob', publicKey: EVE }, /^schema\[0\]\.server: is given beside publicKey/],
+    [{ server: 'bob', ticket: TICKET }, /^schema\[0\]\.server: is given beside ticket/],
+    [{ server: 'eve' }, /^schema\[0\]\.port: is missing/],
+    [{ server: 'bob', port: 23 }, /^schema\[0\]\.port: .*ticket/]
+  ] as const) {
+    const faults = faultsIn(entry)
+    assert.equal(faults.length, 1, faults.join('\n'))
+    assert.match(faults[0]!, expected)
+  }
+  // What else is wrong is told, too.
+  assert.deepEqual(
+    faultsIn({ server: 'bop', frob: 1 }, { server: 'eve', port: 0 }).map(text => text.split(':')[0]),
+    ['schema[0].server', 'schema[0].frob', 'schema[1].port']
+  )
+})
+
+test('a file of friends that cannot be used is a fault by path', async () => {
+  writeFileSync(friendsFile(), '{')
+  assert.match(faultsIn({ server: 'bob' })[0]!, /^schema\[0\]\.server: cannot be looked up: .*friends\.json/)
+  rmSync(friendsFile())
+})
+
+test('a file is edited with its names left as they are', async t => {
+  await addFriend('Bob', TICKET)
+  const path = join(newFile(t), '..', '..', 'options.json')
+  writeFileSync(path, '{ "schema": [{ "mode": "client", "server": "bob" }] }', { mode: 0o644 })
+  await saveEntries(path, [{ mode: 'client', proto: 'tcp', port: 80, publicKey: EVE }])
+  assert.match(readFileSync(path, 'utf8'), /"server": "bob"/)
+  const { entries, warnings } = await readOptionsFile(path)
+  assert.equal(entries.length, 2)
+  // Who is taken out is known by the key, also where the file has a name.
+  await removeClient(path, BOB)
+  assert.doesNotMatch(readFileSync(path, 'utf8'), /bob/)
+  // The invite of a friend's ticket is not in this file.
+  assert.deepEqual(warnings, [])
 })

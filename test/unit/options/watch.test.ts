@@ -48,7 +48,7 @@ test('a file is told once when it has changed and come to rest, however it was w
   writeFileSync(path, 'one')
   const clock = new Hand()
   let told = 0
-  const watch = new FileWatch(path, clock, 1, async () => void told++)
+  const watch = new FileWatch([path], clock, 1, async () => void told++)
   await clock.pass()
   assert.equal(told, 0, 'it may be in the middle of being written')
   await clock.pass()
@@ -80,7 +80,7 @@ test('a change that could not be read is told again until it can', async () => {
   writeFileSync(path, 'one')
   const clock = new Hand()
   let told = 0
-  const watch = new FileWatch(path, clock, 1, async () => {
+  const watch = new FileWatch([path], clock, 1, async () => {
     told++
     if (told < 4) throw new Error('no descriptors')
   })
@@ -136,4 +136,28 @@ test('when guests were seen last is written now and then, and read again', async
   nowhere.note('KEY', 'Anna')
   await nowhere.close()
   assert.equal(failures.length, 1)
+})
+
+test('a file that it depends on counts, whether it is there or not', async () => {
+  const path = join(folder, 'own.json')
+  const other = join(folder, 'other.json')
+  writeFileSync(path, 'own')
+  const clock = new Hand()
+  let told = 0
+  const watch = new FileWatch([path, other], clock, 1, async () => void told++)
+  const rests = async (): Promise<number> => {
+    await clock.pass()
+    await clock.pass()
+    return told
+  }
+  assert.equal(await rests(), 1)
+  writeFileSync(other, 'one')
+  assert.equal(await rests(), 2)
+  writeFileSync(other, 'another')
+  assert.equal(await rests(), 3)
+  rmSync(other)
+  assert.equal(await rests(), 4)
+  rmSync(path)
+  assert.equal(await rests(), 4, 'without the file itself there is nothing to read')
+  watch.close()
 })
