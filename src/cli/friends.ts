@@ -73,6 +73,10 @@ async function job(args: Arguments): Promise<Job> {
   }
 }
 
-function done(action: string, { name, publicKey }: { name: string; publicKey: string }, text: string): Job {
+function done(
+  action: 'added' | 'removed' | 'renamed',
+  { name, publicKey }: { name: string; publicKey: string },
+  text: string
+): Job {
   return { answer: { text, json: { event: 'friend', action, name, publicKey } } }
 }

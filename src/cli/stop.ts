@@ -33,7 +33,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
         clearTimeout(timer)
         control.close()
       }
-      if (args.json) stdout(`${JSON.stringify({ event: 'stopped', pid: who.pid })}\n`)
+      if (args.json) stdout(`${JSON.stringify({ event: 'stopped', pid: who.pid, file: who.file })}\n`)
       else if (!args.quiet) stdout(`Stopped ${whoText(who)}\n`)
       return EXIT.done
     }

@@ -17,6 +17,8 @@ export interface NetworkSettings {
   readonly portMapping: boolean
   /** Whether servers are searched in the LAN. */
   readonly lan: boolean
+  /** Whether sessions may go on over IPv6. */
+  readonly ipv6: boolean
 }
 
 /** What of a file that has been judged already is of interest. */
@@ -25,7 +27,8 @@ const raw = z.object({
     .object({
       relay: z.array(z.string()).default([]),
       portMapping: z.boolean().default(true),
-      lan: z.boolean().default(true)
+      lan: z.boolean().default(true),
+      ipv6: z.boolean().default(true)
     })
     .prefault({})
 })
@@ -62,7 +65,8 @@ export async function changeNetwork(path: string, wanted: NetworkSettings): Prom
           relay: wanted.relays.length > 0 ? wanted.relays : undefined
         }),
         ...(now.portMapping !== wanted.portMapping && { portMapping: wanted.portMapping }),
-        ...(now.lan !== wanted.lan && { lan: wanted.lan })
+        ...(now.lan !== wanted.lan && { lan: wanted.lan }),
+        ...(now.ipv6 !== wanted.ipv6 && { ipv6: wanted.ipv6 })
       }
       const isThere = (parseJson(before) as { network?: unknown }).network !== undefined
       const base = isThere || Object.keys(changes).length === 0 ? before : setValue(before, ['network'], {})
@@ -80,7 +84,7 @@ export async function changeNetwork(path: string, wanted: NetworkSettings): Prom
 
 function settingsIn(text: string): NetworkSettings {
   const { network } = raw.parse(parseJson(text))
-  return { relays: network.relay, portMapping: network.portMapping, lan: network.lan }
+  return { relays: network.relay, portMapping: network.portMapping, lan: network.lan, ipv6: network.ipv6 }
 }
 
 const places: Places = {

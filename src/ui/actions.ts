@@ -142,7 +142,12 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
   block: z.strictObject({ publicKey, peer: key, blocked: z.boolean() }),
   hide: z.strictObject({ id: z.int() }),
   settings: z.strictObject({}),
-  setSettings: z.strictObject({ relays: z.string(), portMapping: z.boolean(), lan: z.boolean() })
+  setSettings: z.strictObject({
+    relays: z.string(),
+    portMapping: z.boolean(),
+    lan: z.boolean(),
+    ipv6: z.boolean()
+  })
 }
 
 /** The fields of the page that flags of the command line stand for. */

@@ -239,6 +239,7 @@ export interface Requests {
     readonly relays: string
     readonly portMapping: boolean
     readonly lan: boolean
+    readonly ipv6: boolean
   }
 }
 
@@ -273,6 +274,8 @@ export interface Answers {
     readonly portMapping: boolean
     /** Whether servers are searched in the LAN, too. */
     readonly lan: boolean
+    /** Whether sessions may go on over IPv6. */
+    readonly ipv6: boolean
   }
   setSettings: { readonly view: View }
 }

@@ -9,6 +9,7 @@ export function SettingsForm() {
   const [relays, setRelays] = useState('')
   const [portMapping, setPortMapping] = useState(true)
   const [lan, setLan] = useState(true)
+  const [ipv6, setIpv6] = useState(true)
   const [isKnown, setKnown] = useState(false)
   useEffect(() => {
     void run(async () => {
@@ -16,13 +17,14 @@ export function SettingsForm() {
       setRelays(settings.relays.join('\n'))
       setPortMapping(settings.portMapping)
       setLan(settings.lan)
+      setIpv6(settings.ipv6)
       setKnown(true)
     })
   }, [])
   const save = (event: Event): void => {
     event.preventDefault()
     void run(async () => {
-      const { view } = await ask('setSettings', { relays, portMapping, lan })
+      const { view } = await ask('setSettings', { relays, portMapping, lan, ipv6 })
       show(view)
       say('Saved')
       location.hash = 'home'
@@ -55,6 +57,14 @@ export function SettingsForm() {
             <label class="check">
               <input type="checkbox" checked={lan} onChange={event => setLan(event.currentTarget.checked)} />
               Find hosts in the same network without internet
+            </label>
+            <label class="check">
+              <input
+                type="checkbox"
+                checked={ipv6}
+                onChange={event => setIpv6(event.currentTarget.checked)}
+              />
+              Connect over IPv6 where that is possible
             </label>
           </fieldset>
           <p class="hint">Changes apply when hyper-nat starts the next time.</p>

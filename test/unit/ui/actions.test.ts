@@ -404,17 +404,18 @@ test('what the options file warns of stands with its entry, or above all', async
 
 test('settings of the network are read from the file, and only what is different is written', async () => {
   const desk = new Desk()
-  const usual = { relays: [], portMapping: true, lan: true }
+  const usual = { relays: [], portMapping: true, lan: true, ipv6: true }
   assert.deepEqual(await desk.do('settings', {}), usual)
-  await desk.do('setSettings', { relays: ' ', portMapping: true, lan: true })
+  await desk.do('setSettings', { relays: ' ', portMapping: true, lan: true, ipv6: true })
   assert.ok(!existsSync(desk.file), 'nothing to write')
   const key = encodeKey(keyPairOf(new Secret('a relay')).publicKey)
   const relays = [key, 'wss://relay.example/hn']
-  await desk.do('setSettings', { relays: relays.join('\n'), portMapping: false, lan: true })
+  await desk.do('setSettings', { relays: relays.join('\n'), portMapping: false, lan: true, ipv6: true })
   assert.deepEqual(JSON.parse(desk.text), { schema: [], network: { relay: relays, portMapping: false } })
-  assert.deepEqual(await desk.do('settings', {}), { relays, portMapping: false, lan: true })
+  assert.deepEqual(await desk.do('settings', {}), { relays, portMapping: false, lan: true, ipv6: true })
   assert.match(
-    (await desk.faults('setSettings', { relays: `${key}x`, portMapping: true, lan: true }))[0] ?? '',
+    (await desk.faults('setSettings', { relays: `${key}x`, portMapping: true, lan: true, ipv6: true }))[0] ??
+      '',
     /^relays: /
   )
   await desk.do('setSettings', { ...usual, relays: '' })
