@@ -44,7 +44,7 @@ interface Running<T extends Entry, H> {
 }
 
 export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Controlled {
-  /** Resolves when somebody has asked through the control socket that it ends; {@link close} does that. */
+  /** Resolves when the control socket has been asked to end the daemon; {@link close} ends it. */
   readonly stopAsked: Promise<void>
   /** Called once: see {@link stopAsked}. */
   readonly stop: () => void
@@ -58,9 +58,9 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   readonly #clients = new Map<string, Running<ClientEntry, ClientHandle>>()
   /** One thing at a time: starting, then reloads in the order in which they were asked for. */
   #busy: Promise<unknown> = Promise.resolve()
-  /** The settings of which was told that they wait for the next start. */
+  /** The settings that were reported to wait for the next start. */
   #toldRestart = ''
-  /** Why the file could not be used, as was told last. */
+  /** Why the file could not be used, as last reported. */
   #toldFault = ''
   #current: Options
   #ui: Ui | null = null
@@ -108,7 +108,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
 
   /**
    * Reads the options file again, all of it, and changes what is different: only that is touched. Faults in the file change
-   * nothing, those of local ports nothing but who may come in. What cannot be done after all is told by `warning` events.
+   * nothing, those of local ports nothing but who may come in. What fails is reported by `warning` events.
    * @throws OptionsError with every fault
    * @throws HyperNatError NO_OPTIONS_FILE where the options come from flags, CLOSED, or why the file cannot be read
    */
@@ -310,7 +310,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     if (!source) {
       throw new HyperNatError(
         'NO_OPTIONS_FILE',
-        'This hyper-nat runs from its command line, not from a file: stop it, and start it anew.'
+        'This hyper-nat runs from its command line, not from a file: stop it, and start it again.'
       )
     }
     if (this.#closed || !node) throw new HyperNatError('CLOSED', 'hyper-nat is being stopped.')
@@ -460,7 +460,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     return loadIdentity(this.options.identity)
   }
 
-  /** Says goodbye, unannounces, closes every socket. */
+  /** Closes all sessions, unannounces the servers and closes every socket. */
   async close(): Promise<void> {
     this.#closed = true
     this.#watch?.close()

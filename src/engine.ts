@@ -1,5 +1,5 @@
 /**
- * What V8 and glibc are told before a daemon starts: their defaults are for programs with large heaps that run for seconds, ours
+ * Settings of V8 and glibc for daemons: their defaults are for programs with large heaps that run for seconds, ours
  * has a heap of some 10 MB and is to be quick at once. Only the program does this: a library does not set the engine of its host.
  */
 import module from 'node:module'
@@ -22,7 +22,7 @@ const NEW_SPACE_GROWTH = 1
 
 /**
  * The largest block that glibc has seen freed sets what it keeps, twice as much, before it gives memory back to the system: by
- * itself so little that under load each collection gave megabytes back and the next second asked for them anew.
+ * itself so little that under load each collection gave megabytes back and the next second allocated them again.
  */
 const FREED_BYTES = 2 * 1024 * 1024
 

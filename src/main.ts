@@ -21,7 +21,7 @@ const ANSWER_MS = 60_000
 /** Texts that must not leave the process, whatever an unexpected error says. */
 const secrets = new Set<string>()
 
-/** Whoever started it without a terminal says by SIGHUP what daemons are told by it; a terminal that closes, that it shall end. */
+/** Without a terminal, SIGHUP reloads, as with other daemons; from a terminal that closes, it ends the process. */
 let reload: (() => void) | null = null
 const isReload = (signal: NodeJS.Signals): boolean =>
   signal === 'SIGHUP' &&

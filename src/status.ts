@@ -1,6 +1,6 @@
 /**
  * What a running node looks like at one moment: plain data that goes into JSON as it is, for `hyper-nat status`, the control
- * socket and whoever shows or measures a node. Counters only grow; who wants rates takes two snapshots and divides by the
+ * socket, the page and the metrics. Counters only grow; for a rate, take two snapshots and divide by the
  * time between them ({@link Status.at}).
  */
 
@@ -55,7 +55,7 @@ export interface SessionStatus {
   rates?: Rates
 }
 
-/** What several sessions count together, beside their port maps. */
+/** What several sessions count together, besides their port maps. */
 export interface Overall {
   datagrams: DatagramCounts
   resumptions: number

@@ -7,9 +7,9 @@ import { GuestKey } from '../identity/guest.js'
 import type { KeyPair } from '../identity/keys.js'
 import type { Proto } from '../proto.js'
 
-/** Somebody who may come in. */
+/** A guest who is admitted. */
 export interface Grant {
-  /** What the server's owner calls them; undefined for whoever else knows the public key. */
+  /** What the server's owner calls them; undefined for others who know the public key. */
   readonly name: string | undefined
   /** The port maps to use, as {@link mapKey} names them; null: all. */
   readonly maps: ReadonlySet<string> | null

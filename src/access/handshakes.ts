@@ -1,7 +1,7 @@
 /**
  * How many handshakes a server answers. A flood from one address is held to that address's rate. One from many addresses, or
- * with forged ones (whoever passes a handshake on says where it comes from), is held to the rate of all strangers together, and
- * keeps other strangers out while it lasts; whom the server knows by their keys comes in beside it.
+ * with forged ones (the node that forwards a handshake states its source), is held to the rate of all strangers together, and
+ * keeps other strangers out while it lasts; guests whose keys the server knows are admitted meanwhile.
  */
 import type { Limits } from '../limits.js'
 import { TokenBucket } from '../util/token-bucket.js'
@@ -26,7 +26,7 @@ export class HandshakeLimiter {
 
   /**
    * Whether to answer one handshake more.
-   * @param source where it comes from: the key of somebody who is known, which is proved, or else the address
+   * @param source where it comes from: the key of a known guest, which is proved, or else the address
    * @param now milliseconds
    */
   admits(source: { readonly key: string } | { readonly address: string }, now: number): boolean {
@@ -42,7 +42,7 @@ export class HandshakeLimiter {
     const { addressHandshakesPerMinute, handshakeBurst, handshakeSources } = this.#limits
     const bucket = this.#sources.get(name) ?? perMinute(addressHandshakesPerMinute, handshakeBurst)
     this.#sources.delete(name)
-    // Whoever is forgotten begins anew; the rate of all strangers holds on.
+    // A source that is dropped starts again; the rate of all strangers holds on.
     if (this.#sources.size >= handshakeSources) this.#sources.delete(this.#sources.keys().next().value!)
     this.#sources.set(name, bucket)
     return bucket

@@ -5,7 +5,7 @@
  * An address belongs to a guest, by its key, not to a session: all devices that come by one invite have the same, so that a ban
  * of the game bans the guest. It is that of `identity/player-address.ts` unless another guest has it, which happens to
  * one newcomer in 60,000 where 256 others are here; then it is the next free one. Who has gone is remembered with it, up to a number of
- * guests. So whoever of two came first has it while this process runs, or after the next start. Other hyper-nat
+ * guests. So the first of two guests has it while this process runs, or after the next start. Other hyper-nat
  * processes on this machine have tables of their own.
  */
 import { HyperNatError } from '../errors.js'

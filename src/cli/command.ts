@@ -17,7 +17,7 @@ export type Job =
   | { readonly task: Task; readonly warnings: readonly Warning[] }
   | { readonly answer: Answer }
 
-/** A daemon with its options, and what the command prints and does beside it. */
+/** A daemon with its options, and what the command prints and does besides. */
 export interface DaemonJob {
   readonly options: Options
   /** Printed once: a secret that was generated because none was given. */

@@ -11,10 +11,10 @@ import { clientLine } from './client-line.js'
 import { type GameOf, joinHints } from './join-hints.js'
 import { reloadedText } from './running.js'
 
-/** The events that are told on stdout. */
+/** The events that are printed on stdout. */
 type Told = Exclude<DaemonEvent | ServiceEvent, { event: 'error' | 'warning' }>
 
-/** What is shown beside the events. */
+/** What is shown besides the events. */
 export interface TextExtras {
   /** Maps to tell how to use once they are open. */
   readonly joined?: readonly Pick<Entry, 'proto' | 'port' | 'name'>[] | undefined
@@ -26,7 +26,7 @@ export interface TextExtras {
   readonly gameOf?: GameOf | undefined
   /** What people call a port map of this name. */
   readonly titleOf?: ((name: string) => string) | undefined
-  /** Whether somebody sits at a terminal. */
+  /** Whether stdout is a terminal. */
   readonly interactive?: boolean
   /** Whether stdout shows colours. */
   readonly colour?: boolean

@@ -42,7 +42,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   return { options: { ...(await read(path)), source: { path, read: () => read(path) } } }
 }
 
-/** What somebody is told who starts hyper-nat with no command and no options.json. */
+/** The message of hyper-nat without a command where there is no options.json. */
 export const firstSteps = (name: string): string => `
 In the browser, to host or to join a game:
 

@@ -50,7 +50,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       const here = present.filter(one => one.publicKey === server.publicKey && one.name === name).length
       if (here > 0) return { lastSeen: timeText(now), here }
       const ms = seen.get(server.publicKey)?.get(name)
-      // Before its invite was made, that was somebody else of the same name.
+      // Before its invite was made, that was another guest of the same name.
       return ms === undefined || ms < created ? {} : { lastSeen: timeText(ms) }
     }
     return [

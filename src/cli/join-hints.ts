@@ -52,7 +52,7 @@ export function joinHints(
     .join('')
 }
 
-/** Nothing where a port that the game is told is not open here. */
+/** Nothing where a port that the game needs is not open here. */
 function gameLine(game: Recipe, { name, maps }: Place): string | undefined {
   const { own } = partsOf(name ?? '')
   const help = guestHelp(game, maps)

@@ -1,4 +1,4 @@
-/** `hyper-nat logs`: what a running daemon has told of late, and tells. */
+/** `hyper-nat logs`: recent events and log lines of a running daemon, and those to come. */
 
 import type { JournalLine } from '../control/wire.js'
 import { type Fault, OptionsError } from '../errors.js'

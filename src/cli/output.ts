@@ -13,7 +13,7 @@ export interface Output {
   warning(warning: Warning): void
   /** All that a command has to say. */
   answer(answer: Answer): void
-  /** Something that was done beside the events, for people. */
+  /** Something that was done besides the events, for people. */
   note(text: string): void
   /** A secret that was generated: printed once, with the first `ready`. */
   generatedSecret(secret: string): void

@@ -1,5 +1,5 @@
 /**
- * A ticket whose server runs on this computer, as somebody has it who tries out what friends will get: the ports there are the
+ * A ticket whose server runs on this computer, as when its owner tries out what friends will get: the ports there are the
  * game's. Taken before the game runs, they would lead through the tunnel back into it, for ever.
  */
 
@@ -47,7 +47,7 @@ export async function besideOwnGame(
   }
 }
 
-/** A set as far as it can be had beside the game's own server, which has the numbers. */
+/** A set as far as it can be opened while the game's own server has the numbers. */
 function alone(set: PortSet): PortSet {
   return { ...set, guestPorts: 'together' }
 }

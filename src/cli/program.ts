@@ -1,6 +1,6 @@
 /**
  * argv to a command and its arguments, by yargs. yargs neither prints nor exits here, and coerces nothing: a secret of
- * `0123` or `1e5` stays what was typed. What it does not know is collected, so that all of it is told at once.
+ * `0123` or `1e5` stays what was typed. Unknown words are collected, so that all are reported at once.
  */
 
 import yargs, { type Argv } from 'yargs'

@@ -28,7 +28,7 @@ export async function choiceOf(args: Arguments, context: Pick<CliContext, 'env'>
   return { ...(await fileChoice(text(args, 'config'), args, context)), pid }
 }
 
-/** A daemon that runs from a file listens where that says, unless it was told otherwise. */
+/** A daemon that runs from a file listens where the file says, unless a flag or the environment names another place. */
 async function fileChoice(
   file: string | undefined,
   args: Arguments,

@@ -38,7 +38,7 @@ async function job(args: Arguments): Promise<Job> {
   if (action === 'install') await refuseOthers(args)
   const { partsHere, planFor } = await import('../service/apply.js')
   const file = text(args, 'config') ?? DEFAULT_FILE
-  // Faults in there would only be found by whoever looks for the reason why nothing runs.
+  // Faults in there would only show when nothing runs.
   const options =
     action === 'install' ? await (await import('../options/file.js')).readOptionsFile(file) : undefined
   const program = programWords()

@@ -163,7 +163,7 @@ export function portMappingOf(args: Arguments): Pick<NetworkFlags, 'portMapping'
   return args['no-port-mapping'] === true ? { portMapping: false } : {}
 }
 
-/** Tells what runs in the library that the program shall end. */
+/** Aborts what runs in the library when the program is to end. */
 export function stopSignal(stopped: Promise<unknown>): AbortSignal {
   const controller = new AbortController()
   void stopped.then(() => controller.abort())

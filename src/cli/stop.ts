@@ -25,7 +25,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       try {
         await control.ask('stop', CONTROL_LIMITS.whoMs)
         const late = new Promise<never>((_, reject) => {
-          const message = `${whoText(who)} has been told to end, and is still running.`
+          const message = `${whoText(who)} has been asked to end, and is still running.`
           timer = setTimeout(() => reject(new HyperNatError('CONTROL_FAILED', message)), CONTROL_LIMITS.jobMs)
         })
         await Promise.race([control.closed, late])

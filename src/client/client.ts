@@ -437,7 +437,7 @@ export class Client {
     this.#udpFlows.release()
   }
 
-  /** A host's daemon has heard its game tell the LAN of itself. */
+  /** A host's daemon has forwarded an announcement of its game. */
   #onAnnouncement(host: Host, mapId: number, payload: Uint8Array): void {
     const map = this.#maps.find(({ index }) => host.mapId(index) === mapId)
     if (map && payload.byteLength <= MAX_ANNOUNCEMENT) this.#repeater.repeat(map, payload)

@@ -16,7 +16,7 @@ import type { MapEntry } from './open-map.js'
 
 /** What opened maps need besides the maps. */
 export interface OpenClientDeps extends ClientDeps {
-  /** Hears that they are being closed. */
+  /** Called when they are being closed. */
   readonly onclose: () => void
 }
 

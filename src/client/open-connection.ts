@@ -16,7 +16,7 @@ export class OpenConnection extends EventEmitter<ConnectionEvents> implements Co
   readonly publicKey: string
   readonly #client: OpenClient
   readonly #named: readonly TicketMap[]
-  /** Hears events until there is a session. */
+  /** Called with events until there is a session. */
   #opening: ((event: DaemonEvent) => void) | null = null
   #lost = false
   #closing: Promise<void> | null = null

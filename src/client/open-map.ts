@@ -49,7 +49,7 @@ export async function tryMaps(entries: readonly MapEntry[]): Promise<void> {
 export interface OpenMap extends ClientMapInfo {
   /** What its game's LAN discovery wants of it. */
   readonly lobby: ClientEntry['lobby']
-  /** Hears what games ask the LAN. */
+  /** Receives the queries that games send to the LAN. */
   queryListener: { close(): Promise<void> } | null
   /** Its place among those that the hosts are asked for. */
   readonly index: number
@@ -67,7 +67,7 @@ export interface OpenMap extends ClientMapInfo {
   readonly inProcess: boolean
 }
 
-/** What others are told of it. */
+/** What is reported of it. */
 export function mapInfo({ proto, port, localHost, localPort }: OpenMap): ClientMapInfo {
   return { proto, port, localHost, localPort }
 }

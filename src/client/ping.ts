@@ -30,7 +30,7 @@ export interface PingOptions {
   readonly count?: number | undefined
   /** Between two pings, ms; 1000 if left out. */
   readonly intervalMs?: number | undefined
-  /** Hears of each ping when its answer has come, or comes no more. */
+  /** Called for each ping when its answer has arrived or is overdue. */
   readonly onanswer?: (answer: PingAnswer) => void
   /** Ends it early; what is under way then is not counted. */
   readonly signal?: AbortSignal

@@ -24,7 +24,7 @@ export interface UdpFlow {
   readonly key: string
   /** Where answers go: to the program, to a game that asked the whole LAN, or to a flow of this process. */
   readonly to: 'program' | 'lan' | DatagramFlow
-  /** When the table was last told of its activity, ms. */
+  /** When its activity was last recorded in the table, ms. */
   toldAt: number
   /** Where it leads: it stays there as long as there is a session, for the other side has its state there; see `failover`. */
   host: Host | null
@@ -189,7 +189,7 @@ export class UdpFlowTable {
     else to.receive(payload)
   }
 
-  /** Answers from loopback, so that the game goes there; a socket for all addresses hears it there, too. */
+  /** Answers from loopback, so that the game goes there; a socket for all addresses receives it there, too. */
   #answerLan({ map, port, address }: UdpFlow, payload: Uint8Array): void {
     const discovery = map.lobby?.discovery
     const answer =

@@ -17,7 +17,7 @@ import {
 } from './place.js'
 import type { Answer, CommandName, ControlError, JournalLine, Place, Request, Results, Who } from './wire.js'
 
-/** Somebody who waits for an answer. */
+/** A request without an answer yet. */
 interface Asked {
   done(result: unknown): void
   fail(err: Error): void

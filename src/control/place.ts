@@ -56,7 +56,7 @@ function userName(): string {
 /** A folder of sockets; on Windows, of notes on which daemons run, and a part of the names of their pipes. */
 export interface Folder {
   readonly path: string
-  /** Whether it is ours to judge: somebody who names a folder knows why. */
+  /** Whether its permissions are checked: a folder that the user named is taken as it is. */
   readonly ours: boolean
 }
 
@@ -168,7 +168,7 @@ function failed(path: string, why: string, cause?: unknown): HyperNatError {
   )
 }
 
-/** The real path of an options file, which is how daemons are told apart. */
+/** The real path of an options file, by which daemons are distinguished. */
 export function realFile(path: string): string {
   try {
     return realpathSync(path)

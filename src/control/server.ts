@@ -1,4 +1,4 @@
-/** A daemon's end of the control socket: hears requests of the same user's programs, and answers them. */
+/** A daemon's end of the control socket: answers requests of the same user's programs. */
 import { once } from 'node:events'
 import { chmod, unlink } from 'node:fs/promises'
 import net from 'node:net'
@@ -33,12 +33,12 @@ export interface Controlled {
    * @throws HyperNatError NO_SESSION, MAP_NOT_SHARED, BAD_OPTIONS without a port where it is not clear, or why there is no room
    */
   connect(place: Place): { readonly flow: FlowStream | DatagramFlow; readonly port: number }
-  /** To be called when the asker has been told. */
+  /** To be called when the answer has been sent. */
   stop(): void
   readonly journal: Journal
 }
 
-/** Whether somebody listens at an address. */
+/** Whether a process listens at an address. */
 function isAlive(address: string): Promise<boolean> {
   return new Promise(resolve => {
     const socket = net.connect(address)
@@ -118,7 +118,7 @@ export class ControlServer {
     connection.read()
   }
 
-  /** Hears nobody any more; those who wait for the end of the daemon see it when the process ends, or by {@link hangUp}. */
+  /** Accepts nothing more; clients that wait for the end of the daemon see it when the process ends, or by {@link hangUp}. */
   close(): void {
     this.#server.close()
     this.#withdraw()
@@ -176,7 +176,7 @@ class Connection {
     })
   }
 
-  /** Resolves when the asker has read enough of what it was told, or is gone. */
+  /** Resolves when the client has read enough of what it was sent, or is gone. */
   async #room(): Promise<void> {
     const socket = this.#socket
     if (socket.destroyed || socket.writableLength <= this.#limits.unreadBytes) return
@@ -244,7 +244,7 @@ class Connection {
     return null
   }
 
-  /** A reader that does not keep up misses lines, and is told how many. */
+  /** A reader that does not keep up misses lines, and gets their number. */
   #line(id: Request['id'], line: string): void {
     if (this.#socket.writableLength > this.#limits.unreadBytes) {
       this.#leftOut++

@@ -18,7 +18,7 @@ export interface DatagramEvents {
   pong(id: number): void
   udp(map: number, flow: number, payload: Uint8Array): void
   segment(flow: number, segment: Uint8Array): void
-  /** Somebody plays at the other side. */
+  /** A game is played at the other side. */
   game(): void
   /** The path carries less than it did: what larger datagrams carried is lost. */
   mtuShrunk(): void

@@ -27,7 +27,7 @@ export class Reassembly {
   #bytes = 0
 
   /**
-   * @param onlost hears of each payload that is given up unfinished
+   * @param onlost called for each payload that is given up unfinished
    * @param memory what the peer's sessions share
    */
   constructor(

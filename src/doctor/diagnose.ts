@@ -51,7 +51,7 @@ export interface DiagnoseOptions extends Omit<HyperNatOptions, 'limits'> {
   shared?: readonly SharedTarget[] | undefined
   /** Those of the doctor's numbers to change. */
   limits?: Partial<DoctorLimits>
-  /** Hears of each check as soon as it is done. */
+  /** Called with each check as soon as it is done. */
   oncheck?: (check: Check) => void
   /** Ends it early. */
   signal?: AbortSignal
@@ -153,7 +153,7 @@ function mappingFinding(tried: PortMappingState, { translated }: NatFinding): Po
   return tried.state === 'unneeded' && translated === null ? null : tried
 }
 
-/** What lies beyond the router, with what it told of its own address. */
+/** What lies beyond the router, by the address that it reports as its own. */
 function beyondMapping(mapping: PortMappingFinding | null, surveyed: Beyond | null): Beyond | null {
   if (mapping?.state === 'mapped') return 'public'
   if (mapping?.state !== 'useless' || mapping.routerAddress === null) return surveyed

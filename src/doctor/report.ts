@@ -55,7 +55,7 @@ export interface HostFinding {
 export interface ServerFinding {
   /** In base58. */
   readonly publicKey: string
-  /** DHT nodes that have heard of it: 0 when it is not running, or was stopped in an orderly way. */
+  /** DHT nodes that know it: 0 when it is not running, or was stopped in an orderly way. */
   readonly knownBy: number
   readonly connected: boolean
   /** Why there is no connection, an {@link ErrorCode}; null for a connection. */

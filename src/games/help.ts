@@ -1,4 +1,4 @@
-/** What people are told to do in a game: the lines of its recipe, with the places filled in. */
+/** The instructions for a game: the lines of its recipe, with the places filled in. */
 
 import type { ClientMapInfo, ServerMapInfo } from '../events.js'
 import type { Proto } from '../proto.js'
@@ -86,7 +86,7 @@ export function hostHelp(recipe: Recipe, host: string, shared: readonly SharedPo
  * What a guest does.
  * @param maps those of the game that are open here
  * @param platform the system of this computer
- * @returns undefined where they lack a port that the guest has to be told
+ * @returns undefined where they lack a port that the guest has to enter
  */
 export function guestHelp(
   recipe: Recipe,
@@ -106,7 +106,7 @@ export function guestHelp(
   const line = fillIn(recipe.guest, recipe, places)
   const { windowsApp } = recipe
   if (line === undefined || windowsApp === undefined || platform !== 'win32') return line
-  // Windows keeps programs in app containers from 127.0.0.1 until it is told otherwise.
+  // Windows keeps programs in app containers from 127.0.0.1 unless they are exempt.
   return `${line}. If the version of the Microsoft Store finds nothing, allow it to, once, in a console of an administrator: CheckNetIsolation LoopbackExempt -a -n="${windowsApp}"`
 }
 

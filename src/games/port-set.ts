@@ -9,7 +9,7 @@ export interface PortSet {
   /** What people call the game. */
   readonly title: string
   readonly guestPorts: GuestPorts
-  /** Whether the game can be told another address than 127.0.0.1. */
+  /** Whether the game accepts another address than 127.0.0.1. */
   readonly byAddress: boolean
 }
 

@@ -1,5 +1,5 @@
 /**
- * Estimates how guessable a secret is. A server's public key verifies guesses offline: whoever has the key hashes some 70,000
+ * Estimates how guessable a secret is. A server's public key verifies guesses offline: an attacker with the key hashes some 70,000
  * candidates a second on one core, and with a hit can pose as the server.
  *
  * Estimators with dictionaries (zxcvbn and its successors) were measured at 60 to 100 ms of start-up and several

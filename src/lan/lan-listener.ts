@@ -21,7 +21,7 @@ export interface LanListenerParts {
   readonly clock: Clock
   readonly limits: Pick<Limits, 'lanLookMs'>
   readonly log: Log
-  /** Another program has the port to itself, or the system refuses: told once, and tried again. */
+  /** Another program has the port to itself, or the system refuses: reported once, and tried again. */
   readonly onbusy: (code: string) => void
   /** A datagram of one of this machine's programs; the buffer may be kept. */
   readonly onmessage: (payload: Uint8Array, from: dgram.RemoteInfo) => void
@@ -91,7 +91,7 @@ export class LanListener {
 
   async #bind(): Promise<void> {
     const { group, port, onbusy, log } = this.#parts
-    // Bound to the group, it hears nothing else; Windows binds to addresses of its own only.
+    // Bound to the group, it receives nothing else; Windows binds to addresses of its own only.
     const address = group !== undefined && process.platform !== 'win32' ? group : ANY
     const socket = dgram.createSocket({ type: 'udp4', reuseAddr: true })
     try {

@@ -1,5 +1,5 @@
 /**
- * A guest's side of games whose servers announce themselves: what the host's daemon has heard is said again, to this machine's
+ * A guest's side of games whose servers announce themselves: what the host's daemon has received is sent again, to this machine's
  * programs only, with the port where the server is found here.
  *
  * What comes is a stranger's: it goes to the port that our own recipe names, if our own recipe knows its form, and not often.
@@ -51,7 +51,7 @@ export class Repeater {
     const { clock, limits, log } = this.#parts
     const { lobby, localHost, localPort } = map
     if (lobby?.discovery.how !== 'server-announces') return false
-    // Elsewhere, the game would be told an address where nobody listens.
+    // Elsewhere, the game would get an address where nothing listens.
     if (!isFoundOnLoopback(localHost)) return false
     const { port, field } = lobby.discovery
     if (announcedPort(lobby.discovery, payload, ANY_PORT) === null) {

@@ -13,7 +13,7 @@ export interface Deps {
   /** Milliseconds since 1970, which a user may set back. */
   readonly timeOfDay: () => number
   readonly limits: Limits
-  /** Whether somebody plays, in any session of the node. */
+  /** Whether a game is played in any session of the node. */
   readonly games: Activity
   readonly log: Log
   readonly random: (size: number) => Uint8Array

@@ -410,7 +410,7 @@ const LENGTH_BYTES = 3
 
 /**
  * Messages of one stream that are read in one turn of the event loop. One read of 64 kB can hold 2700 tiny ones, which take 10 ms to
- * decrypt and to act on: so long everybody else would wait.
+ * decrypt and to act on: all other handshakes wait so long.
  */
 const MESSAGES_PER_TURN = 64
 

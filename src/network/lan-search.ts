@@ -1,6 +1,6 @@
 /**
  * Finds servers in the LAN where there is no DHT: a client asks a multicast group for a key, and a node that announces it answers with its
- * port. It tells what the DHT would be told: the hash of the announced key, and where its server is.
+ * port. It reveals what a DHT node would learn: the hash of the announced key, and where its server is.
  *
  *     magic "hnat" | u8 1 (who has it?) or 2 (here) | 32 bytes BLAKE2b-256 of the key | u16 port, in the answer
  */

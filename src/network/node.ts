@@ -267,10 +267,10 @@ export class Node {
   /**
    * Announces a server and hands over each connection to it. Resolves when it can be found, or when no node of the network
    * has answered; then it goes on trying.
-   * @param onreach hears whether the network is reached: false when it was not, true when it is after all
+   * @param onreach called with whether the network is reached: false when it was not, true when it is after all
    * @param relayIdentity what relays know the server by
    * @param topic where the server is to be found besides
-   * @param hides whether it shall not answer the client of this key, who comes from this IPv4 address, if those who passed its
+   * @param hides whether it must not answer the client of this key, which comes from this IPv4 address, if those who passed its
    * handshake on are right: before it tells an address, or sends anything there
    */
   async announce(
@@ -289,7 +289,7 @@ export class Node {
         const byTcp = host === LOOPBACK ? this.#endpoint?.clientOf(port) : null
         if (byTcp) return hides(clientKey, byTcp)
         if (hides(clientKey, host)) return true
-        // From the LAN somebody comes straight here, without the network.
+        // A peer in the LAN comes straight here, without the DHT.
         return this.#dht.firewalled && !isHomeAddress(host) && !(await announcement.held())
       },
       ...(relayThrough && { relayThrough })
@@ -498,7 +498,7 @@ export class Node {
     return this.#randomNats.isRandom(key)
   }
 
-  /** Asks the network who has heard of a server, by its announced key: how many nodes, 0 for none. */
+  /** How many DHT nodes know a server by its announced key; 0 for none. */
   async find(key: Uint8Array): Promise<number> {
     let nodes = 0
     for await (const _ of this.#dht.findPeer(key)) nodes++

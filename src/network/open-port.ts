@@ -1,5 +1,5 @@
 /**
- * How clients hear of a mapped port, and whether a relay is used with those that need none. hyperdht's answer to a client says either
+ * How clients learn of a mapped port, and whether a relay is used with those that need none. hyperdht's answer to a client says either
  * "others reach me: send straight to this address" or "let us punch". It says the former of a node that is reached unasked on the port
  * it has itself; behind a mapping nodes do not find that out, because the port that they see, or the one of the mapping, is another. So
  * the answer is changed on its way.
@@ -8,7 +8,7 @@
  * leaves the router from the mapped port, because the router remembers the way in.
  *
  * Where one side sends straight to the other, hyperdht's client gives the relay up at once, while its server may join it first and
- * never hears that packets come straight: it answers through a relay that is gone. So such a client is given no relay; and one
+ * never learns that packets come straight: it answers through a relay that is gone. So such a client is given no relay; and one
  * that has not arrived is given nothing but the relay the next time.
  *
  *     told to come straight --- nothing came, it asks again ---> relay or punch, for a while

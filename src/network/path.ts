@@ -18,7 +18,7 @@ export function pathOf(host: string | null): PathKind {
   return isHomeAddress(host) ? 'lan' : 'direct'
 }
 
-/** Whether packets go through somebody else's machine. */
+/** Whether packets go through a third machine. */
 export function isRelayed(path: PathKind): boolean {
   return path === 'relayed' || path === 'relayed (tcp)'
 }

@@ -202,7 +202,7 @@ export class PortMapping {
 /** Stands for the router that will be opened when the last one has been closed. */
 const WAITING: Router = { close: () => Promise.resolve() }
 
-/** What a person is told of a state, if anything. */
+/** The log line of a state, if any. */
 function lineOf(state: PortMappingState): string | null {
   switch (state.state) {
     case 'mapped':

@@ -8,7 +8,7 @@ import type HyperDHT from 'hyperdht'
 import Hyperswarm from 'hyperswarm'
 import type { Dht } from './dht.js'
 
-/** Somebody who announces a topic: a host, or a stranger. */
+/** A peer that announces a topic: a host, or a stranger. */
 export interface Found {
   readonly key: Uint8Array
   /** DHT nodes through which it is reached. */

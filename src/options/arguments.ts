@@ -253,7 +253,7 @@ function mapFaults(maps: unknown, fields: Readonly<Record<string, Field>>, uniqu
   })
 }
 
-/** A map that this process handles itself has one handler, that of its protocol, and no target beside it. */
+/** A map that this process handles itself has one handler, that of its protocol, and no target. */
 function handlerFaults(path: string, map: Record<string, unknown>): Fault[] {
   const [right, wrong] = map.proto === 'udp' ? ['onflow', 'onconnection'] : ['onconnection', 'onflow']
   if (map[wrong!] !== undefined) {

@@ -121,7 +121,7 @@ function elementsOf(value: unknown): unknown[] {
   return Array.isArray(schema) ? schema : []
 }
 
-/** What is found in entries beside their port maps. */
+/** What is found in entries besides their port maps. */
 interface Findings {
   readonly faults: Fault[]
   readonly warnings: Warning[]
@@ -233,7 +233,7 @@ function noKey(): string {
 
 /**
  * An entry without what is wrong in it, so that what else is, such as lists of different lengths or a port that another entry
- * has, is told in the same go.
+ * has, is reported at the same time.
  * @param standIns for what every entry has
  * @returns null when what is wrong is in its ports
  */
@@ -301,7 +301,7 @@ function socketFaults(host: string, protos: readonly Proto[], path: string): Fau
   return [{ path, message }]
 }
 
-/** The recipe that an entry names; null when there is none, which is told. */
+/** The recipe that an entry names; null when there is none, which is reported as a fault. */
 function gameOf(word: string, index: number, places: Places, faults: Fault[]): Recipe | null {
   const games = knownGames()
   const recipe = games.find(word)

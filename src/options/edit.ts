@@ -51,7 +51,7 @@ export async function saveIdentity(path: string, identity: string): Promise<bool
 
 /**
  * Changes an options file that is there, as {@link saveEntries} does.
- * @param edit gets the text and what it says; gives the text as it shall be, and what to resolve with
+ * @param edit gets the text and what it says; returns the new text, and what to resolve with
  * @param how.make whether a file that is not there is made when there is something to write
  * @throws HyperNatError `OPTIONS_NOT_FOUND`, and what {@link saveEntries} and `edit` throw
  */
@@ -167,7 +167,7 @@ function nodeAt(text: string, path: JSONPath): Node | undefined {
 }
 
 /**
- * jsonc-parser could do it, too, but lays out what stands before anew.
+ * jsonc-parser could do it, too, but reformats the text before it.
  * @param path of a list or an object
  * @param key what stands before the value: nothing in a list
  */

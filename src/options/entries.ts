@@ -36,7 +36,7 @@ export async function removeServer(path: string, publicKey: string): Promise<voi
 }
 
 /**
- * Makes a server private, or open to whoever has its public key.
+ * Makes a server private, or open to anyone with its public key.
  * @param publicKey of the server, in base58
  * @throws OptionsError `BAD_OPTIONS` when it is not there; those of `editOptions`
  */

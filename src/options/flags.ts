@@ -125,7 +125,7 @@ export function serverOptions(flags: ServerFlags): Options {
 export function hostOptions(flags: HostFlags): Options {
   const { games, name, host, optionalPorts, discovery } = flags
   const secret = flags.secret?.text
-  // Games take whoever comes from loopback for a player; elsewhere there are no such addresses.
+  // Games treat every address on loopback as a player; elsewhere there are no such addresses.
   const playerAddresses = flags.playerAddresses !== false && (host === undefined || isIPv4Loopback(host))
   const faults = accessFaults(flags)
   if (games.length > 1 && flags.ports !== undefined) {

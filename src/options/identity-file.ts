@@ -15,7 +15,7 @@ import { locked } from './lock.js'
 /** Permission bits of users other than the owner. */
 const OTHERS = 0o077
 
-/** What the file begins with, for whoever opens it. */
+/** The comment at the start of the file. */
 const HEAD = '# The key by which hyper-nat servers know this computer. Who has this file can pose as it.'
 
 /** Characters of 32 bytes in z-base-32. */
@@ -73,7 +73,7 @@ async function read(file: string): Promise<KeyPair | undefined> {
 function decoded(text: string): Buffer | undefined {
   try {
     const seed = Buffer.from(z32.decode(text))
-    // Bits left over: something else, or a slip of whoever edited it.
+    // Bits left over: another kind of file, or an editing mistake.
     return seed.byteLength === KEY_BYTES && z32.encode(seed) === text ? seed : undefined
   } catch {
     return undefined

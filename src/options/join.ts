@@ -31,7 +31,7 @@ export interface JoinFlags extends NetworkFlags {
   readonly duplicate?: boolean | undefined
 }
 
-/** A port map as it was opened, or shall be. */
+/** A port map that is open, or is to be opened. */
 interface Opened {
   readonly proto: Proto
   readonly port: number
@@ -104,7 +104,7 @@ function isKept({ id, guestPorts }: PortSet, entries: readonly ClientEntry[]): b
 
 /**
  * The entries of options.json that open these maps of a ticket: one for all of them if each is where the ticket says.
- * @param text the ticket as it shall stand there
+ * @param text the ticket as it is written there
  * @param extra.discovery false: the LAN lists of games here are left alone
  * @param extra.duplicate for the entries with udp; for all, whose fault it is then, where there are none
  */

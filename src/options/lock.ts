@@ -14,7 +14,7 @@ const BEING_REMOVED: ReadonlySet<string> = new Set(['EPERM', 'EACCES', 'EBUSY'])
 
 /** A lock that is held. */
 export interface Lock {
-  /** Remembers a temporary file beside the locked one: when this process is killed, whoever locks next removes it. */
+  /** Remembers a temporary file beside the locked one: when this process is killed, the next one to lock removes it. */
   readonly note: (temporary: string) => Promise<void>
 }
 
@@ -38,7 +38,7 @@ export async function locked<T>(path: string, work: (lock: Lock) => Promise<T>):
           const note = (temporary: string) => handle.appendFile(`${basename(temporary)}\n`)
           return await work({ note })
         } finally {
-          // While it is still locked: whoever opened it meanwhile sees that it is gone, and makes a new one.
+          // While it is still locked: a process that has opened it meanwhile sees that it is gone, and makes a new one.
           await unlink(name).catch(() => {})
         }
       }

@@ -46,7 +46,7 @@ export async function readNotes<T>(file: string, kind: NoteKind<T>): Promise<Not
       noted.set(publicKey, own)
     }
   } catch {
-    // It is written anew.
+    // It is written again.
   }
   return noted
 }

@@ -1,4 +1,4 @@
-/** Finds a ticket in a message that somebody pasted as a whole. */
+/** Finds a ticket in a message that was pasted as a whole. */
 
 import { decodeTicket } from '../identity/ticket.js'
 

@@ -1,4 +1,4 @@
-/** Kinds of values that keys of options.json have in common, in zod, and how a fault of each is told. */
+/** Kinds of values that keys of options.json have in common, in zod, and the message for a fault of each. */
 import * as z from 'zod'
 import { InputError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'

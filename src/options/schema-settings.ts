@@ -1,4 +1,4 @@
-/** What options.json says beside its entries, in zod: the network, the log, limits, what others can look at. */
+/** The settings of options.json besides its entries, in zod: the network, the log, limits, what others can look at. */
 import * as z from 'zod'
 import { LIMITS } from '../limits.js'
 import { bootstrapFault, hostFault, isRelayUrl, relayUrlFault } from '../text/hosts.js'

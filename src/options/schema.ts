@@ -183,7 +183,7 @@ export const serverEntry = z
   .meta({ anyOf: [{ required: ['port'] }, { required: ['game'] }] })
 export const clientEntry = z
   .strictObject(clientShape)
-  // For editors; check.ts judges it, so that it is told with all other faults.
+  // For editors; check.ts judges it, so that it is reported with all other faults.
   .meta({
     oneOf: [
       { required: ['publicKey'], anyOf: [{ required: ['port'] }, { required: ['game'] }] },

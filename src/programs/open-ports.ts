@@ -22,7 +22,7 @@ export interface RunningProgram {
   readonly ports: readonly OpenPort[]
 }
 
-/** Ports that Linux gives out unless told otherwise, and those that other systems do. */
+/** The default range of ephemeral ports of Linux, and of other systems. */
 const LINUX_EPHEMERAL = [32_768, 60_999] as const
 const OTHER_EPHEMERAL = [49_152, 65_535] as const
 

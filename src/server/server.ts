@@ -256,7 +256,7 @@ export class Server {
     }
   }
 
-  /** Says goodbye to its clients, so that they know at once, and unannounces. */
+  /** Closes all sessions, so that clients know at once, and unannounces. */
   async close(): Promise<void> {
     this.#closed = true
     this.#watch.close()

@@ -27,7 +27,7 @@ export interface SharedServerDeps extends Deps {
     readonly bootstrap: readonly string[]
     readonly relays: readonly (Uint8Array | string)[]
   }
-  /** Hears that it is being closed. */
+  /** Called when it is being closed. */
   readonly onclose: () => void
 }
 

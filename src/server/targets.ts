@@ -26,7 +26,7 @@ import { ANNOUNCEMENTS } from '../wire/constants.js'
 import type { Guest, UdpConversation } from './guest.js'
 import type { SharedMap, SharedMaps } from './shared-maps.js'
 
-/** What the server's owner is told. */
+/** The events of targets. */
 const UNREACHED: Record<ReturnType<typeof targetCode>, string> = {
   TARGET_REFUSED:
     'the shared port is closed: is the program running, and is this its port? Share the port that it listens on',
@@ -90,7 +90,7 @@ export class Targets {
     return resolver
   }
 
-  /** The address of a guest that targets see, or are told of; null where they see the machine's own. */
+  /** The address of a guest as targets see it, or in the PROXY header; null where they see the machine's own. */
   shownAddress({ address }: Guest): string | null {
     const { maps, players } = this.#deps
     const isSeen = maps.have('playerAddresses') && players.usable
@@ -285,7 +285,7 @@ export class Targets {
     return map.playerAddresses && this.#deps.players.usable ? address : undefined
   }
 
-  /** The system has no such addresses: this is told once. */
+  /** The system has no such addresses: reported once. */
   #disableAddresses(): void {
     const { players, emit } = this.#deps
     if (!players.usable) return
@@ -300,7 +300,7 @@ export class Targets {
 }
 
 /**
- * What a target of the PROXY protocol is told: the guest's own address, whatever its path is, with the port of our connection,
+ * The source in a PROXY header: the guest's own address, whatever its path is, with the port of our connection,
  * so that both sides' logs name one connection alike.
  */
 function prefaceOf(guest: Guest, map: SharedMap, socket: net.Socket): Uint8Array {

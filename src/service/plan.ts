@@ -24,7 +24,7 @@ export interface ServicePlan {
   readonly uninstall: readonly Step[]
   /** Prints how the service is; ends with 0 while it runs. */
   readonly status: readonly string[]
-  /** What a person has to know, or do, beside. */
+  /** Notes for the user. */
   readonly notes: readonly string[]
 }
 
@@ -51,7 +51,7 @@ export interface ServiceParts {
   readonly lowPorts: boolean
 }
 
-/** What services are called, and told to be. */
+/** The name and description of services. */
 export const SERVICE_NAME = 'hyper-nat'
 export const SERVICE_DESCRIPTION = "hyper-nat: ports of friends' computers"
 

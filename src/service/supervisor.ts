@@ -24,7 +24,7 @@ export class Supervisor {
   /** It is about to end, whatever else comes to an end meanwhile. */
   #stopping = false
 
-  /** @param watchdogMs the time within which systemd wants to hear something; 0 for never */
+  /** @param watchdogMs the time within which systemd expects a message; 0 for never */
   constructor(watchdogMs: number, send: SendToSystemd, clock: Clock, log: Log) {
     this.#watchdogMs = watchdogMs
     this.#send = send
@@ -47,7 +47,7 @@ export class Supervisor {
     this.#tell('RELOADING=1')
   }
 
-  /** It is about to end; resolves when that is told. */
+  /** Reports that the process is about to end; resolves when that is sent. */
   stopping(): Promise<void> {
     this.#stopping = true
     this.#timer?.cancel()
@@ -56,7 +56,7 @@ export class Supervisor {
     return this.#last
   }
 
-  /** A process that hangs does not come here, and systemd starts it anew. */
+  /** A process that hangs does not come here, and systemd restarts it. */
   #arm(): void {
     this.#timer = this.#clock.after(this.#watchdogMs / 2, () => {
       this.#tell('WATCHDOG=1')
@@ -77,7 +77,7 @@ export class Supervisor {
 }
 
 /**
- * The supervisor of this process; null where nobody asked to be told.
+ * The supervisor of this process; null where none is set.
  * @param env as systemd set it
  * @param pid of this process
  */

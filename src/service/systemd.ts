@@ -7,7 +7,7 @@ const UNIT = `${SERVICE_NAME}.service`
 /** Not `hyper-nat`: that is root's own, for daemons that root starts. */
 const RUNTIME = 'hyper-nat-service'
 
-/** Seconds without a sign of life after which systemd starts the daemon anew. */
+/** Seconds without a sign of life after which systemd restarts the daemon. */
 const WATCHDOG_SECONDS = 60
 
 /** Seconds that the DHT may take to be entered; without a network the daemon says that it is ready all the same. */
@@ -130,7 +130,7 @@ function systemExec(parts: ServiceParts): string[] {
     `AmbientCapabilities=${capability}`
   ]
   if (owner !== null) {
-    // When guests were seen last is kept beside the options.
+    // The file with when guests were last seen is in the folder of the options.
     const own = [options, identity, logFile]
       .filter(path => path !== undefined)
       .map(path => posix.dirname(path))

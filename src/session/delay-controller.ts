@@ -1,7 +1,7 @@
 /**
  * Delay-based cwnd cap that keeps bulk transfers from filling the bottleneck queue while a game plays. BBR in UDX keeps about two
  * bandwidth-delay products in flight, and the second one sits in the bottleneck's queue, in front of every datagram; the ARQ of
- * `tcpudp` keeps one and a half. While somebody plays, in any session of the node, and only then, this caps what the stream and each
+ * `tcpudp` keeps one and a half. While a game is played in any session of the node, and only then, this caps what the stream and each
  * ARQ flow of one session may have in flight, by the delay that pings in the datagram channel measure. Sessions that share the
  * bottleneck measure the same queue, and so keep it short together.
  *
@@ -61,7 +61,7 @@ export class DelayController {
   /** Datagrams in the current second, and its start. */
   #datagrams = 0
   #secondAt = Number.NEGATIVE_INFINITY
-  /** Until when somebody plays at the other side, as far as it says. */
+  /** Until when the other side counts as playing a game. */
   #peerPlaysUntil = Number.NEGATIVE_INFINITY
   /** When a transfer was last limited, and last limited by the cap. */
   #limitedAt = Number.NEGATIVE_INFINITY
@@ -84,7 +84,7 @@ export class DelayController {
   #drained = 0
   #drainedSum = 0
 
-  /** @param games whether somebody plays, in any session of the node */
+  /** @param games whether a game is played in any session of the node */
   constructor(
     readonly limits: DelayLimits,
     readonly games = new Activity()
@@ -124,12 +124,12 @@ export class DelayController {
     if (++this.#datagrams >= this.limits.gameDatagrams) this.onGame(now)
   }
 
-  /** Somebody plays on this node. */
+  /** A game is played on this node. */
   onGame(now: number): void {
     this.games.extend(now + this.limits.gameMs)
   }
 
-  /** Somebody plays at the other side, perhaps in another session. */
+  /** A game is played at the other side, perhaps in another session. */
   onPeerGame(now: number): void {
     this.#peerPlaysUntil = now + this.limits.gameMs
   }

@@ -47,7 +47,7 @@ export class DelayMonitor {
     this.#controller.onGame(this.clock.now())
   }
 
-  /** The peer says that somebody plays there. */
+  /** The peer reports a game at its side. */
   onPeerGame(): void {
     this.#controller.onPeerGame(this.clock.now())
   }

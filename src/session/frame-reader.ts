@@ -89,7 +89,7 @@ export class FrameReader {
         break
       }
       this.deps.rateLimiter?.unread.giveBack(next.cost)
-      // A later message may close the reader, which gives back what the others have borrowed.
+      // A later message may close the reader, which returns what the others have borrowed.
       next.cost = 0
       read++
     }

@@ -86,7 +86,7 @@ export class PathMonitor {
     this.#tick()
   }
 
-  /** Sends no more pings; those that somebody waits for are answered with null. */
+  /** Sends no more pings; measurements in progress are answered with null. */
   stop(): void {
     this.#timer?.cancel()
     this.#timer = null

@@ -70,7 +70,7 @@ export interface SessionDeps {
   readonly rateLimiter?: RateLimiter
   /** Budgets that all sessions of the peer share; left out: it has none. */
   readonly budgets?: PeerBudgets
-  /** Whether somebody plays in any session of the node; left out: this session alone counts. */
+  /** Whether a game is played in any session of the node; left out: this session alone counts. */
   readonly games?: Activity
 }
 
@@ -476,7 +476,7 @@ export abstract class Session {
 
   /**
    * Sends CLOSE, then ends the session.
-   * @param told the reason that the peer gets, if it is another one
+   * @param told the reason sent to the peer, if another one
    */
   close(code: ErrorCode, reason = '', told = reason): void {
     if (this.#state === 'ended') return

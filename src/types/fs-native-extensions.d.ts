@@ -3,7 +3,7 @@ declare module 'fs-native-extensions' {
   /**
    * Locks a whole open file against other holders, in this process and in others (flock, LockFileEx). The system lets go of
    * it when the file is closed, however its process ends.
-   * @returns false when somebody else holds it
+   * @returns false when another process holds it
    */
   export function tryLock(fd: number): boolean
   const extensions: { tryLock: typeof tryLock }

@@ -100,7 +100,7 @@ declare module 'hyperdht' {
       relayThrough?: RelayThrough
       /** Nodes that the server announced itself to: they are tried before any are looked for. */
       relayAddresses?: readonly Address[]
-      /** Hears which NATs both sides have found out to be behind, 1 to 3 (hyperdht's FIREWALL); false gives up. */
+      /** Called with the NATs that both sides have detected, 1 to 3 (hyperdht's FIREWALL); false gives up. */
       holepunch?: (
         remoteFirewall: number,
         localFirewall: number,
@@ -109,7 +109,7 @@ declare module 'hyperdht' {
       ) => boolean
     }
 
-    /** What a look-up hears, node by node. */
+    /** The answers to a look-up, node by node. */
     type Query = AsyncIterable<unknown>
 
     interface Server extends EventEmitter {
@@ -143,12 +143,12 @@ declare module 'hyperdht' {
     readonly socket: HyperDHT.Socket
     /** Whether our NAT shows every partner another port. */
     readonly randomized: boolean
-    /** Takes up a node that has not been heard of. */
+    /** Adds a node that is not known yet. */
     addNode(node: HyperDHT.Address): void
     ping(to: HyperDHT.Address, options?: HyperDHT.RequestOptions): Promise<HyperDHT.Answer>
     /** The nodes that know of a server with this key. */
     findPeer(publicKey: Uint8Array): AsyncIterable<HyperDHT.Answer>
-    /** Nodes that have answered, those heard of last first. */
+    /** Nodes that have answered, the most recent first. */
     toArray(opts?: { limit?: number }): HyperDHT.Address[]
     /** Where others reach us unasked, if they do. */
     remoteAddress(): HyperDHT.Address | null

@@ -25,7 +25,7 @@ declare module 'hyperswarm' {
       maxPeers?: number
     }
 
-    /** Somebody who was found under a topic. */
+    /** A peer that was found under a topic. */
     interface PeerInfo {
       readonly publicKey: Uint8Array
       readonly relayAddresses: readonly HyperDHT.Address[] | null

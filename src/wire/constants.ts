@@ -60,7 +60,7 @@ export const RECORD = {
   SEGMENT: 0x12,
   /** Optional: ignored by every receiver. */
   PADDING: 0x80,
-  /** Optional: somebody plays at the sender's side. */
+  /** Optional: a game is played on the sender's node. */
   GAME: 0x81
 } as const
 

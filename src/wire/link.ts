@@ -1,4 +1,4 @@
-/** What a session hears from its link. */
+/** The events of a link. */
 export interface LinkEvents {
   /** One message of the ordered stream, whole; the view may be kept. */
   message(message: Uint8Array): void

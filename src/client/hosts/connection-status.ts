@@ -1,4 +1,4 @@
-/** Why there is no host to use: each cause is told once, and the last stands for whoever asks. */
+/** Why there is no host to use: each cause is reported once, and the last is kept. */
 
 import type { ErrorCode, HyperNatError } from '../../errors.js'
 import type { Clock, Timer } from '../../util/clock.js'
@@ -7,12 +7,12 @@ export interface ConnectionStatusDeps {
   readonly clock: Clock
   /** Milliseconds since 1970, which a user may set back. */
   readonly timeOfDay: () => number
-  /** How long a cause is kept to itself while others may answer, ms. */
+  /** How long a cause is held back while other hosts may answer, ms. */
   readonly holdMs: number
   readonly tell: (cause: HyperNatError) => void
 }
 
-/** What a server says to whom it does not let in, or no longer. */
+/** The codes of a server that refuses this client. */
 const TURNED_AWAY: readonly ErrorCode[] = ['NOT_INVITED', 'INVITE_EXPIRED']
 
 /** What it looks like when no server answers. */
@@ -24,7 +24,7 @@ const SILENCE: ReadonlySet<ErrorCode> = new Set([
 
 export class ConnectionStatus {
   readonly #deps: ConnectionStatusDeps
-  /** The causes that were told since a session was up last. */
+  /** The causes that were reported since a session was up last. */
   readonly #told = new Set<ErrorCode>()
   #timer: Timer | null = null
   #since: number | null
@@ -35,17 +35,17 @@ export class ConnectionStatus {
     this.#since = deps.timeOfDay()
   }
 
-  /** Since when, milliseconds since 1970; null while there is somebody. */
+  /** Since when, milliseconds since 1970; null while there is a session. */
   get since(): number | null {
     return this.#since
   }
 
-  /** The last that was told, or would have been; null while none is known. */
+  /** The last cause, reported or not; null while none is known. */
   get cause(): HyperNatError | null {
     return this.#cause
   }
 
-  /** Nobody is there, from now on or still. */
+  /** There is no session, from now on or still. */
   begin(): void {
     this.#since ??= this.#deps.timeOfDay()
   }
@@ -61,7 +61,7 @@ export class ConnectionStatus {
     else this.#timer ??= this.#deps.clock.after(this.#deps.holdMs, () => this.#tell(cause))
   }
 
-  /** Somebody is there. */
+  /** There is a session. */
   over(): void {
     this.stop()
     this.#told.clear()
@@ -69,7 +69,7 @@ export class ConnectionStatus {
     this.#cause = null
   }
 
-  /** Nothing more is told of what happened so far. */
+  /** Reports nothing more of what happened so far. */
   stop(): void {
     this.#timer?.cancel()
     this.#timer = null
@@ -83,7 +83,7 @@ export class ConnectionStatus {
     this.#deps.tell(cause)
   }
 
-  /** Whether this says nothing new: a private server is silent to those whom it has turned away. */
+  /** Whether this says nothing new: a private server does not answer a client that it has refused. */
   #isSilence({ code }: HyperNatError): boolean {
     return SILENCE.has(code) && TURNED_AWAY.some(reason => this.#told.has(reason))
   }

@@ -1,5 +1,5 @@
 /**
- * Dials one key until somebody is greeted there. Who that is, and whether to go on, is for its owner to say.
+ * Dials one key until a handshake succeeds there. Its owner judges who that is, and whether to go on.
  */
 
 import { HyperNatError } from '../../errors.js'
@@ -74,7 +74,7 @@ export interface DialCounts {
   failed: number
 }
 
-/** Somebody who knows what only a server of this key, or one who was told of it, can know. */
+/** A peer that knows what only a server of this key, or a peer that was given the key, can know. */
 export interface Welcomed {
   /** The key that was dialled. */
   readonly key: Uint8Array

@@ -21,7 +21,7 @@ type HostHealthLimits = Pick<
   'silentMs' | 'unsteadyMs' | 'hostBetterMs' | 'hostBetterShare' | 'hostDwellMs'
 >
 
-/** Whether a host was heard a moment ago. */
+/** Whether something was received from a host a moment ago. */
 export function answers(host: HostHealth, now: number, limits: Pick<Limits, 'unsteadyMs'>): boolean {
   return host.connected && now - host.heard < limits.unsteadyMs
 }

@@ -1,8 +1,8 @@
 /**
  * One host: a server process, of perhaps several that run under one secret, as its client sees it. It is known by its key,
- * and is FOUND until somebody there has proved to be what the key says; then it has one session at a time.
+ * and is FOUND until a server there has proved that it holds the key; then it has one session at a time.
  *
- *              a stranger                   goodbye
+ *              a stranger                   close
  *     FOUND ---------------> (forgotten) <----------- UP <------------------+
  *       |                                             | ^                   |
  *       |     WELCOME       connection gone, silent   | | WELCOME: resumed  | WELCOME
@@ -30,7 +30,7 @@ export type WantedMaps = readonly (SharedMapInfo | null)[]
 
 /** What a host needs. */
 export interface HostDeps extends DiallerDeps {
-  /** Whether somebody plays, in any session of the node. */
+  /** Whether a game is played in any session of the node. */
   readonly games: Activity
   /** Milliseconds since 1970, which a user may set back. */
   readonly timeOfDay: () => number
@@ -41,15 +41,15 @@ export interface HostDeps extends DiallerDeps {
   readonly emit: (event: DaemonEvent) => void
 }
 
-/** What the owner of a host hears from it. */
+/** The events of a host. */
 export interface HostEvents {
-  /** A session begins, or goes on: nobody was told yet. */
+  /** A session begins or goes on; this was not reported yet. */
   taken(host: Host): void
   /** A connection carries the session. */
   up(host: Host): void
   /** The connection is gone; the session waits for another. */
   lost(host: Host): void
-  /** Nothing was heard for `ms`, though we asked. */
+  /** Nothing was received for `ms`, though we pinged. */
   silent(host: Host, ms: number): void
   /** The session is over; `wasUp` unless its connection was gone before. */
   ended(host: Host, code: ErrorCode, reason: string, wasUp: boolean): void
@@ -84,7 +84,7 @@ export class Host implements HostHealth {
   #name = ''
   /** What it said last that it shares. */
   #shared: readonly WireMap[] = []
-  /** Maps of which was told that it does not share them, by protocol and port. */
+  /** Maps that were reported as not shared by it, by protocol and port. */
   readonly #missed = new Set<string>()
   #link: PathLink | null = null
   readonly #secondPath: SecondPath
@@ -237,7 +237,7 @@ export class Host implements HostHealth {
     session.close(code === 'CONNECTION_LOST' ? 'SESSION_EXPIRED' : code)
   }
 
-  /** Says goodbye. */
+  /** Closes the session. */
   close(): void {
     this.dialler.close()
     this.#secondPath.end()

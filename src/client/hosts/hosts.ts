@@ -1,5 +1,5 @@
 /**
- * The hosts of one server: whoever runs under its secret. Dials the key that they all share, which gives any one of them and
+ * The hosts of one server: the processes that run under its secret. Dials the key that they all share, which gives any one of them and
  * nobody else; looks the topic up for the others, and for those that come later; and keeps a session with each.
  */
 import b4a from 'b4a'
@@ -48,7 +48,7 @@ export class Hosts {
   readonly #events: HostsEvents
   /** By key in hex. */
   readonly #hosts = new Map<string, Host>()
-  /** Keys that are not dialled for a while, strangers' and of hosts that said goodbye, until when, ms; the oldest first. */
+  /** Keys of strangers, and of hosts that closed their session, which are not dialled until that time, ms; the oldest first. */
   readonly #ignored = new Map<string, number>()
   readonly #choice: HostSelector<Host>
   /** Dials {@link key}. */
@@ -60,7 +60,7 @@ export class Hosts {
   readonly #over = new OverSessions()
   #wanted: WantedMaps = []
   #anySince = 0
-  /** A connection is being opened beside one that works, which goes through a relay by TCP. */
+  /** A second connection is being opened while the first works through a relay by TCP. */
   #leavingTcp = false
   #reviewTimer: Timer | null = null
   #unwatch: (() => void) | null = null
@@ -241,7 +241,7 @@ export class Hosts {
     this.#onFailure(err)
   }
 
-  /** Unless there is somebody, or several who may come back: then any host is not wanted. */
+  /** Dials any host again in a while, unless one is connected or several may come back. */
   #dialAnyLater(): void {
     if (this.#any.busy || this.live.length > 1 || this.#someConnected()) return
     this.#any.later(this.#backoff.next(this.#now), () => this.#dialAny())
@@ -254,7 +254,7 @@ export class Hosts {
     this.#status.failed(err, this.#topicLookup.busy || this.#someDialled())
   }
 
-  /** Dials at once where a connection is gone or cannot live, beside it; what may live on is asked. */
+  /** Dials a second connection at once where the first is lost or cannot survive; pings those that may survive. */
   #onNetworkChange(changes: ReadonlySet<NetworkChange>): void {
     const severed = changes.has('lost') || changes.has('woken')
     if (changes.has('udp') && this.#leaveTcp()) return
@@ -275,7 +275,7 @@ export class Hosts {
     this.#schedule.run()
   }
 
-  /** UDP works again: dials the one host beside the connection that it has by TCP. */
+  /** UDP works again: dials a second connection to the one host that is connected by TCP. */
   #leaveTcp(): boolean {
     const lone = this.#lone()
     if (!lone?.connected || lone.path !== 'relayed (tcp)') return false
@@ -434,7 +434,7 @@ export class Hosts {
     else this.#schedule.later(host, host.nextWait())
     this.#topicLookup.soon()
     this.#dialAnyLater()
-    // Why there is no connection was told when it was lost.
+    // The cause was reported when the connection was lost.
     if (wasUp) this.#onFailure(new HyperNatError(code, reason || `The session ended (${code}).`))
   }
 

@@ -4,7 +4,7 @@
  *            start             WELCOME              silent, closed
  *     idle --------> dialling ---------> connected ----------------> dialling
  *                      |  ^
- *                      |  | every second one more, beside those that hang
+ *                      |  | every second one more, while others hang
  *                      +--+
  *
  * While a network is down, an attempt hangs in the kernel, which tries again after 1, 3, 7 s; a new one each second is connected soon
@@ -112,7 +112,7 @@ export class RelayConnection {
     channel?.close(CLOSE.ending)
   }
 
-  /** One more attempt, beside those that hang; and the next one in a while. */
+  /** One more attempt, while others hang; and the next one in a while. */
   #attempt(): void {
     if (!this.#running || this.#channel || !this.#open) return
     this.#timer?.cancel()

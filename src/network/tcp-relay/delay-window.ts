@@ -133,7 +133,7 @@ export class DelayWindow {
           this.#before = this.#window
           this.#window = clamp(this.#window * DRAIN_SHARE * ((this.#base + 1) / (trip + 1)))
         } else if (old) this.#setBase(trip, now)
-        // What was not used to the full tells nothing of the queue: that is somebody else's.
+        // What was not used to the full says nothing about the queue, which others fill.
         else if (limited) {
           const fitting = this.#window * ((this.#base + TARGET_MS) / Math.max(trip, 0.1))
           this.#window = clamp((this.#window + Math.min(fitting, 2 * this.#window)) / 2)

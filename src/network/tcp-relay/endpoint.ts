@@ -351,7 +351,7 @@ export class Endpoint {
     const closed = this.#server.listening ? once(this.#server, 'close') : Promise.resolve()
     this.#server.close()
     this.#server.closeAllConnections()
-    // Clients close when they are told to.
+    // Clients close after a close frame.
     const late = this.#options.clock.after(CLOSING_MS, () => {
       for (const socket of this.#sockets) socket.destroy()
     })
