@@ -1,6 +1,6 @@
 // The groups of tests, in the order in which they run; what `npm test` does after the build.
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -10,10 +10,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
  * whose tests measure rates, times or memory, or meddle with all packets on loopback: they run after the others, one at a time.
  * `timeout`: milliseconds for one test file, so that a hang ends as a failure with a name. `optional`: the folder may be missing
  * (but not be empty). `before`: a program of the folder that must succeed first. `only`: the systems that have the group.
- * `asked`: it runs only when it is named, because it needs programs or time that few have.
+ * `together`: so many processes take all files but those of `alone`, which saves loading the same modules for each; `timeout` is
+ * that of a process then. `asked`: it runs only when it is named, because it needs programs or time that few have.
  */
 const groups = [
-  { name: 'unit', timeout: 120_000 },
+  { name: 'unit', timeout: 600_000, together: 4, alone: ['reassembly'] },
   { name: 'sim', timeout: 420_000, optional: true },
   { name: 'fuzz', timeout: 240_000 },
   {
@@ -86,10 +87,24 @@ async function runGroup(root, group) {
     result.failures.push(`test/${group.name}/${group.before} failed`)
     return result
   }
-  if (rest.length > 0) addTo(result, await runFiles(root, group, rest, group.atOnce))
+  const bundles = group.together ? bundle(rest, group.together) : null
+  if (rest.length > 0) addTo(result, await runFiles(root, group, bundles?.files ?? rest, group.atOnce))
+  bundles?.remove()
   if (alone.length > 0) addTo(result, await runFiles(root, group, alone, 1))
   result.seconds = (performance.now() - started) / 1000
   return result
+}
+
+/** Modules that import the files in turn. */
+function bundle(files, count) {
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-test-'))
+  const bundles = Array.from({ length: Math.min(count, files.length) }, (_, i) => {
+    const path = join(folder, `${i + 1}.mjs`)
+    const imports = files.filter((_, k) => k % count === i).map(file => pathToFileURL(file).href)
+    writeFileSync(path, imports.map(url => `await import(${JSON.stringify(url)})\n`).join(''))
+    return path
+  })
+  return { files: bundles, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
 
 function addTo(result, { counts, failures }) {
