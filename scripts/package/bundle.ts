@@ -224,13 +224,15 @@ export function shippedFiles(root: string): ReadonlyMap<string, string> {
   return new Map(wanted.map(file => [file, join(root, file)]))
 }
 
-/** The licences of all packages inside, one after the other. */
+/** The licences of all packages inside, one after the other; a text that several have is there once, behind all of their names. */
 export function licencesOf(root: string, packages: readonly string[]): string {
-  const texts = packages.map(folder => {
+  const names = new Map<string, string[]>()
+  for (const folder of packages) {
     const { name, version, license } = manifest(root, folder)
     const file = readdirSync(join(root, folder)).find(one => /^(licen[cs]e|copying)(\.|$)/i.test(one))
     const text = file ? readFileSync(join(root, folder, file), 'utf8').trim() : `License: ${license}`
-    return `${name} ${version}\n\n${text}\n`
-  })
-  return texts.join(`\n${'-'.repeat(72)}\n\n`)
+    names.set(text, [...(names.get(text) ?? []), `${name} ${version}\n`])
+  }
+  const parts = [...names].map(([text, list]) => `${list.join('')}\n${text}\n`)
+  return parts.join(`\n${'-'.repeat(72)}\n\n`)
 }
