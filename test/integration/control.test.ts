@@ -183,7 +183,7 @@ staged('status, logs, reload and stop of a daemon with a guest', async stage => 
   assert.equal((await desk.run('stop')).code, 1)
 })
 
-staged('several daemons are told apart; what a crash left is removed; none is asked for', async stage => {
+staged('several daemons are distinguished; what a crash left is removed; none is asked for', async stage => {
   const desk = new Desk(stage)
   const { bootstrap } = await stage.testnet()
   const echo = await stage.use(listenTcpEcho())
@@ -397,7 +397,7 @@ staged('a program that breaks the protocol gets an error, and others are served'
   assert.equal((await clients[0]!.ask('who', 5000)).pid, 4711)
 })
 
-staged('a reader of the log that does not keep up misses lines, and is told how many', async stage => {
+staged('a reader of the log that does not keep up misses lines, and gets their number', async stage => {
   const { journal, address } = await listening(stage, { unreadBytes: 10_000 })
   const slow = net.connect(address)
   stage.defer(() => slow.destroy())
@@ -445,7 +445,7 @@ staged('two that ask at once get their own answers; a daemon that has ended is n
   await assert.rejects(client.ask('who', 5000), err => codeOf(err) === 'CONTROL_FAILED')
 })
 
-staged('a daemon that is there and says nothing is told from none', async stage => {
+staged('a daemon that runs and does not answer is distinguished from none', async stage => {
   const desk = new Desk(stage)
   const machine = thisMachine()
   const folder = foldersOf(desk.folder, machine)[0]!

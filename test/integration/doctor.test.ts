@@ -105,7 +105,7 @@ staged('doctor: a server that was stopped, one that died, and what to do', async
   assert.deepEqual(others, [])
 })
 
-staged('doctor: no node where it is told to look, or a firewall', async stage => {
+staged('doctor: no node at the given addresses, or a firewall', async stage => {
   const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1')
   await once(socket, 'listening')
   const node = `127.0.0.1:${socket.address().port}`
@@ -160,7 +160,7 @@ staged('the library: what the doctor finds as it finds it', async stage => {
   await assert.rejects(diagnose({ publicKey: 'nonsense' }), { code: 'BAD_PUBLIC_KEY' })
 })
 
-staged('doctor and ping: several hosts under one secret are told apart', async stage => {
+staged('doctor and ping: several hosts under one secret are distinguished', async stage => {
   const secret = newSecret()
   const host = async (name: string): Promise<{ server: Program; publicKey: string }> => {
     const shares = [{ proto: 'tcp', port: 25565 }]
@@ -249,7 +249,7 @@ staged('ping: a server that is not there', async stage => {
   assert.deepEqual([summary.sent, summary.answered, summary.loss], [2, 0, 1])
 })
 
-staged('ping goes on until it is told to stop, over a server that is started again', async stage => {
+staged('ping continues until it is stopped, over a restart of the server', async stage => {
   const { bootstrap } = await stage.testnet()
   const { server, publicKey } = await serve(stage)
   const ping = stage.start(['ping', '-k', publicKey, '-i', '0.1', '--bootstrap', bootstrap.join(',')])

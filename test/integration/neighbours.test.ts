@@ -73,7 +73,7 @@ staged('a client that is to leave the LAN alone finds nothing there', async stag
   assert.deepEqual(told, ['waiting'])
 })
 
-staged('ping and connect find a server on its LAN, and leave the LAN alone when told so', async stage => {
+staged('ping and connect find a server on its LAN, and leave the LAN alone with --no-lan', async stage => {
   const bootstrap = ['127.0.0.1:9']
   const target = await stage.use(listenTcp(socket => socket.end('here')))
   const there = await stage.use(new HyperNat({ bootstrap, portMapping: false }))

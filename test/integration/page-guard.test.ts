@@ -228,7 +228,7 @@ staged('requests that are never finished give their places back in 2 s', async s
   assert.equal(await page.status('/'), 200)
 })
 
-staged('a port that is in use is told', async stage => {
+staged('a port that is in use is reported', async stage => {
   const { port } = await door(stage)
   const parts = { file: 'nowhere.json', clock: systemClock, limits: UI_LIMITS, log: silentLog }
   const second = await stage.use(new Ui({ ...parts, daemon: new Idle(), port }))

@@ -216,7 +216,7 @@ for (const voice of [['-vv', '--json'], ['-vv']]) {
   })
 }
 
-staged('options that are wrong are told without their secrets', async stage => {
+staged('faults of options are reported without their secrets', async stage => {
   const secret = newSecret()
   const file = join(folderOf(stage), 'options.json')
   const good = { mode: 'server', proto: 'tcp', port: 1, secret }

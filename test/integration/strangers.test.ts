@@ -90,7 +90,7 @@ staged(
   }
 )
 
-staged('a client without an identity is somebody else after each start', async stage => {
+staged('a client without an identity has another key after each start', async stage => {
   const { bootstrap, shared, events } = await sharing(stage)
   const peers = () => events.flatMap(one => (one.event === 'connected' ? [one.peer] : []))
   for (const count of [1, 2]) {

@@ -273,38 +273,35 @@ staged('datagrams of any size, to code and to a program', async stage => {
   }
 })
 
-staged(
-  'a UDP flow that is idle is over at the server, and begins anew when something is sent',
-  async stage => {
-    const flows: DatagramFlow[] = []
-    const { bootstrap } = await stage.testnet()
-    const limits = { udpIdleSeconds: 1 }
-    const host = await stage.use(new HyperNat({ bootstrap, portMapping: false, limits }))
-    const server = await host.share({
-      secret: newSecret(),
-      maps: [
-        {
-          proto: 'udp',
-          port: 7000,
-          onflow(flow) {
-            flows.push(flow)
-            flow.on('message', payload => flow.send(payload))
-          }
+staged('a UDP flow that is idle ends at the server, and begins again when something is sent', async stage => {
+  const flows: DatagramFlow[] = []
+  const { bootstrap } = await stage.testnet()
+  const limits = { udpIdleSeconds: 1 }
+  const host = await stage.use(new HyperNat({ bootstrap, portMapping: false, limits }))
+  const server = await host.share({
+    secret: newSecret(),
+    maps: [
+      {
+        proto: 'udp',
+        port: 7000,
+        onflow(flow) {
+          flows.push(flow)
+          flow.on('message', payload => flow.send(payload))
         }
-      ]
-    })
-    const guest = await stage.use(new HyperNat({ bootstrap, portMapping: false, limits }))
-    const flow = (await guest.connect(server.publicKey)).datagrams(7000)
-    const answer = once(flow, 'message')
-    flow.send(Buffer.from('one'))
-    await answer
-    await once(flows[0]!, 'close')
-    const next = once(flow, 'message')
-    flow.send(Buffer.from('two'))
-    assert.equal(String((await next)[0]), 'two')
-    assert.equal(flows.length, 2)
-  }
-)
+      }
+    ]
+  })
+  const guest = await stage.use(new HyperNat({ bootstrap, portMapping: false, limits }))
+  const flow = (await guest.connect(server.publicKey)).datagrams(7000)
+  const answer = once(flow, 'message')
+  flow.send(Buffer.from('one'))
+  await answer
+  await once(flows[0]!, 'close')
+  const next = once(flow, 'message')
+  flow.send(Buffer.from('two'))
+  assert.equal(String((await next)[0]), 'two')
+  assert.equal(flows.length, 2)
+})
 
 staged('HTTP over streams: a server and an agent of Node.js', async stage => {
   const web = http.createServer((request, response) => response.end(`${request.method} ${request.url}`))

@@ -122,7 +122,7 @@ staged('a refused target closes the connection at once, says why, and the map st
   assert.equal((await readAll(socket)).toString(), 'now you are there')
 })
 
-staged('a refused target is told of though the program speaks first', async stage => {
+staged('a refused target is reported though the program sends first', async stage => {
   const ports = [await freePort(), await freePort()]
   const protos = ['tcp', 'tcpudp']
   const shares = protos.map((proto, i) => ({ proto, port: ports[i]! }))

@@ -551,7 +551,7 @@ test('a relay that is closed while it starts leaves no port open', async () => {
   assert.equal(err.code, 'ECONNREFUSED')
 })
 
-test('it is told how many clients there are, when one comes and when it goes', async t => {
+test('the number of clients is reported when one comes and when it goes', async t => {
   const told: number[] = []
   const endpoint = await relay(t, { onclients: clients => told.push(clients) })
   const hand = await Hand.open(t, endpoint)
@@ -697,7 +697,7 @@ test('a client that stops reading costs the relay little, and its packets are dr
   assert.ok(grown < 16e6, `${Math.round(grown / 1e6)} MB of 28`)
 })
 
-test('what is kept for all clients is bounded, each has a little of it, and it is given back', async t => {
+test('the memory for all clients is bounded, each has a little of it, and it is released', async t => {
   const endpoint = await relay(t, { limits: { heldBytes: 100_000 } })
   const hands = [await Hand.open(t, endpoint), await Hand.open(t, endpoint), await Hand.open(t, endpoint)]
   const socket = new UDX().createSocket()

@@ -120,7 +120,7 @@ staged('a server knows a guest by its identity, each time', async stage => {
 })
 
 staged(
-  'who joins again is the same guest, and somebody else with --anonymous',
+  'a guest who joins again is the same guest, and another one with --anonymous',
   async stage => {
     const { server, ticket } = await shared(stage)
     const settings = folderOf(stage)

@@ -196,7 +196,10 @@ describe('the doctor', { concurrency: 3 }, () => {
     }
   })
 
-  test('a router is left alone when told so', { skip: skip || noMiniupnpd(), timeout: 60_000 }, async () => {
+  test('a router is left alone with --no-port-mapping', {
+    skip: skip || noMiniupnpd(),
+    timeout: 60_000
+  }, async () => {
     const home = await lab.home('cone')
     const { asked, portMapping } = await diagnoseBehind(home, { speaks: 'upnp' }, ['--no-port-mapping'])
     assert.deepEqual([asked, portMapping], [false, null])
@@ -337,7 +340,7 @@ describe('the doctor', { concurrency: 3 }, () => {
     assert.deepEqual([cut.network.contact, cut.code], ['silent', 1])
   })
 
-  test('a line that loses packets: nothing is mistaken for it, and the loss is told', {
+  test('a line that loses packets: nothing is mistaken for it, and the loss is reported', {
     skip,
     timeout: 90_000
   }, async () => {

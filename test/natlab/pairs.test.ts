@@ -108,7 +108,7 @@ test('a direct path takes over from the relay, flows unharmed', { skip, timeout:
   }
 })
 
-test('where UDP is blocked, the one who is blocked is told so', { skip }, async () => {
+test('where UDP is blocked, that side reports it', { skip }, async () => {
   const result = await tryPair(side, { server: 'cone', client: 'blocked' }, { withRelay: false, lookMs: 0 })
   assert.equal(result.first.path, 'DHT_UNREACHABLE')
 })

@@ -94,7 +94,7 @@ test('where there are no addresses for players, that is said once, and guests co
   assert.equal((await measured('ping', '127.0.0.1', target.udp, 10)).length, 10)
 })
 
-test('a game keeps its round trip and its datagrams beside a transfer', {
+test('a game keeps its round trip and its datagrams during a transfer', {
   skip,
   timeout: 60_000
 }, async t => {

@@ -86,7 +86,7 @@ describe('a router that maps ports', { concurrency: 3 }, () => {
     })
   })
 
-  test('a router is left alone when told so', { skip, timeout: 60_000 }, async () => {
+  test('a router is left alone with --no-port-mapping', { skip, timeout: 60_000 }, async () => {
     const homes = [await lab.home('cone'), await lab.home('cone')] as const
     await withRouter(homes, { speaks: 'upnp', server: ['--no-port-mapping'] }, async (pair, router) => {
       assert.equal((await pair.meet()).path, 'direct')

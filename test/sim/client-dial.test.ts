@@ -163,7 +163,7 @@ test('a client whose server is away for a day dials every 15 s in the end, and s
   )
 })
 
-test('each cause of waiting is told once, however often they change', () => {
+test('each cause of waiting is reported once, however often they change', () => {
   const { world, node, events } = start()
   for (let i = 0; i < 200; i++) {
     node.failure = i % 2 === 0 ? 'DHT_UNREACHABLE' : 'SERVER_NOT_RUNNING'
@@ -202,7 +202,7 @@ test('a status tells why it waits, since when and until when', async () => {
 })
 
 for (const code of ['NOT_INVITED', 'INVITE_EXPIRED'] as const) {
-  test(`who was told ${code} is not told of another cause when the server is silent then`, async () => {
+  test(`who was told ${code} reports no other cause when the server is silent then`, async () => {
     const { node, events, pass, connect } = start()
     await connect()
     node.failure = 'SERVER_UNREACHABLE'
@@ -258,7 +258,7 @@ test('a client draws another datagram key for each connection', async () => {
   assert.equal(new Set(keys).size, 2)
 })
 
-test('when the network changes a client that waits dials at once, and begins its waits anew', () => {
+test('when the network changes a waiting client dials at once, and restarts its backoff', () => {
   const { world, node } = start()
   world.pass(2 * HOUR)
   node.addresses = ['11.0.0.2/16']
@@ -269,7 +269,7 @@ test('when the network changes a client that waits dials at once, and begins its
   assert.ok(fresh.length >= 4, `${fresh}`)
 })
 
-test('a dial that is under way when the network changes is begun anew', () => {
+test('a dial in progress when the network changes is started again', () => {
   const { world, node } = start()
   world.pass(HOUR)
   const dials = node.dials.length
@@ -281,7 +281,7 @@ test('a dial that is under way when the network changes is begun anew', () => {
   assert.equal(node.dials.length, dials + 2)
 })
 
-test('a greeting that is under way when the network changes is begun anew, and nobody hears of it', async () => {
+test('a handshake in progress when the network changes is started again without a report', async () => {
   const { node, events, pass } = start()
   node.failure = null
   assert.ok(await pass(1000, () => node.connections.length === 1))
@@ -296,7 +296,7 @@ test('a greeting that is under way when the network changes is begun anew, and n
   )
 })
 
-test('when an address is gone it dials at once, beside the connection', async () => {
+test('when an address is gone it dials a second connection at once', async () => {
   const { node, events, pass, connect } = start()
   await connect()
   node.connections[0]!.fallSilent()

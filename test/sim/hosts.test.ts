@@ -285,7 +285,7 @@ test('a lone host that is silent is resumed as ever, however long its path takes
   town.hosts.close()
 })
 
-test('a lone host that is started anew is found, and takes the place of the old one', async () => {
+test('a lone host that is restarted is found, and takes the place of the old one', async () => {
   const town = new Town()
   const old = town.host()
   town.hosts.start()
@@ -324,7 +324,7 @@ test('a guest that comes when the shared key leads nowhere finds a host by the t
   town.hosts.close()
 })
 
-test('when all hosts are killed and one is started anew, it is found within seconds', async () => {
+test('when all hosts are killed and one is restarted, it is found within seconds', async () => {
   const town = new Town()
   const old = [town.host(), town.host(), town.host()]
   town.hosts.start()
@@ -379,7 +379,7 @@ test('a session is resumed though the shared key leads nowhere any more', async 
   town.hosts.close()
 })
 
-test('a host that says goodbye is not missed, and not dialled again though the topic still names it', async () => {
+test('a host that closes its session is not missed, and not dialled again though the topic still names it', async () => {
   const town = new Town()
   const [one, other] = [town.host(10), town.host(60)]
   town.hosts.start()
@@ -394,7 +394,7 @@ test('a host that says goodbye is not missed, and not dialled again though the t
   town.hosts.close()
 })
 
-test('while there is no host, each cause is told once', async () => {
+test('while there is no host, each cause is reported once', async () => {
   const town = new Town()
   town.hosts.start()
   await town.pass(5 * 60_000)
@@ -446,7 +446,7 @@ test('a flood of strangers: few are dialled, each once, none is used, and the ho
   town.hosts.close()
 })
 
-test('a stranger hears a greeting, and no key in it', async () => {
+test('a stranger gets a HELLO, and no key in it', async () => {
   const town = new Town()
   const heard: Uint8Array[] = []
   const stranger = town.stranger()

@@ -73,7 +73,7 @@ for (const carrier of ['stream', 'arq'] as const) {
   })
 }
 
-test('a node on which somebody plays tells its peers, whose transfers to it are bounded', () => {
+test('a node on which a game is played signals it to its peers, whose transfers to it are bounded', () => {
   const { world, server, client } = connected(1, { delay: 20, bytesPerMs: 1000 })
   server.open = flow => {
     new FlowEnd(flow, 2, 1, world.clock, ENDLESS).go()

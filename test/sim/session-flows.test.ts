@@ -89,7 +89,7 @@ for (const first of ['client', 'server'] as const) {
   })
 }
 
-test('a stalled reader bounds what the sender keeps and the receiver holds, and holds up nobody', () => {
+test('a stalled reader bounds what sender and receiver keep, and holds up no other flow', () => {
   const { world, server, client } = connected(1, { delay: 10, bytesPerMs: 5000 })
   const chunk = () => 65_536
   const traffic = new Traffic(world, server, client, id => ({

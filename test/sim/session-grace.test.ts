@@ -272,7 +272,7 @@ test('events that call back into the session while it ends do no harm', () => {
   assert.equal(client.session!.flows.size, 0)
 })
 
-test('every end of a flow is told once, over any number of deaths', () => {
+test('every end of a flow is reported once, over any number of lost connections', () => {
   const { world, server, client } = connected(3, { delay: 3, room: 10_000, bytesPerMs: 100 })
   const traffic = new Traffic(world, server, client, () => ({ total: 30_000, fin: true, chunk: () => 999 }))
   for (let i = 0; i < 10; i++) traffic.open({ total: 20_000, fin: true, chunk: () => 777 })

@@ -128,7 +128,7 @@ test('a peer that stops to answer: what is kept for it is bounded', () => {
 })
 
 for (const quiet of [false, true]) {
-  test(`a session that ${quiet ? 'expires' : 'is closed'} gives back what its flows held`, () => {
+  test(`a session that ${quiet ? 'expires' : 'is closed'} releases what its flows held`, () => {
     const { client, pass, held } = crowd(50, 2_000_000)
     pass(300)
     if (quiet) client.connection!.fallSilent()

@@ -85,7 +85,7 @@ test('a connection that dies 1 to 20 times at random moments', () => {
   )
 })
 
-test('a new connection beside a living one, again and again', () => {
+test('a new connection while one works, again and again', () => {
   fc.assert(
     fc.property(
       fc.integer(),

@@ -204,7 +204,7 @@ export const BROKEN_LINES: readonly BrokenLine[] = [
     broken: 'this.deps.rateLimiter!.unread.charge(cost)',
     test: [
       'unit/session/frame-reader.test.ts',
-      'what waits is bounded over all connections of a guest, and given back as it is read'
+      'what waits is bounded over all connections of a guest, and released as it is read'
     ]
   },
   {
@@ -222,7 +222,7 @@ export const BROKEN_LINES: readonly BrokenLine[] = [
     broken: '',
     test: [
       'unit/sockets/resources.test.ts',
-      'a key over its limit loses its largest flows, others keep theirs, and memory is given back'
+      'a key over its limit loses its largest flows, others keep theirs, and memory is released'
     ]
   },
   {

@@ -103,7 +103,7 @@ function faultsOf(text: string): string[] {
   return faults
 }
 
-test('docs/security.md is tables of claims with a test beside each, and of what no test can show', () => {
+test('docs/security.md is tables of claims with a test for each, and of what no test can show', () => {
   assert.deepEqual(faultsOf(document), [])
 })
 

@@ -43,7 +43,7 @@ test('a flood from many addresses is held to the rate of all strangers', () => {
   assert.equal(answered(handshakes, everybody, 1001, 30, 1), 30, 'then one a second')
 })
 
-test('whom the server knows comes in beside any flood of strangers, at a rate of its own', () => {
+test('a guest whom the server knows is admitted during any flood of strangers, at a rate of its own', () => {
   const handshakes = new HandshakeLimiter(LIMITS)
   answered(handshakes, i => ({ address: `192.0.2.${i}` }), 1000, 0)
   assert.equal(handshakes.admits({ address: '198.51.100.1' }, 0), false)

@@ -77,7 +77,7 @@ test('a long word is not broken', () => {
   assert.equal(checkText(check, 50), `ok       a\n         ${word}\n         b\n`)
 })
 
-test('pings are told one a line, and why there is no connection once', () => {
+test('pings are printed one a line, and why there is no connection once', () => {
   const say = answerText()
   const waiting = { code: 'SERVER_NOT_FOUND', message: 'Nobody there.' }
   const none = { rtt: null, path: null, host: null, waiting }

@@ -200,7 +200,7 @@ test('an invite whose time is over makes way for a new one', async () => {
   assert.match(readFileSync(path, 'utf8'), /\/\/ the game/)
 })
 
-test('a guest who was invited anew has not been seen since', async () => {
+test('a guest who was invited again has not been seen since', async () => {
   const path = write(TEXT)
   const { publicKey } = await json('invite', 'Anna', '-c', path)
   const lastSeen = async (ms: number) => {

@@ -48,7 +48,7 @@ const disconnected: DaemonEvent = {
   code: 'CONNECTION_LOST'
 }
 
-test('hosts of one server are told apart as soon as there are several', () => {
+test('hosts of one server are distinguished as soon as there are several', () => {
   const at = (event: 'connected' | 'disconnected', host: string): DaemonEvent =>
     event === 'connected' ? { ...connected, peer: KEY, host } : { ...disconnected, peer: KEY, host }
   const events = [
@@ -123,7 +123,7 @@ test('sessions come and go, each end in its own words', () => {
   assert.equal(text([waiting]).out, 'Waiting for EPkmaN7v..: it is not up\n')
 })
 
-test('a path that changes is told as that, with what it was', () => {
+test('a path that changes is reported as that, with what it was', () => {
   const changed: DaemonEvent = { ...connected, name: 'Anna', was: 'relayed' }
   assert.equal(text([changed]).out, 'Client "Anna" is now direct, was relayed: a direct path opened\n')
   const family = 'IPv6'

@@ -38,7 +38,7 @@ test('what npm has installed is called by its name', () => {
   assert.equal(ownName({ ...windows, env: {} }), 'npx hyper-nat')
 })
 
-test('npx and a project of npm are told apart from a clone', () => {
+test('npx and a project of npm are distinguished from a clone', () => {
   const of = (script: string): string => ownName({ ...SCRIPT, script })
   assert.equal(of('/home/anna/.npm/_npx/1a2b/node_modules/.bin/hyper-nat'), 'npx hyper-nat')
   assert.equal(of('/home/anna/game/node_modules/.bin/hyper-nat'), 'npx hyper-nat')

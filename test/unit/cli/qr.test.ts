@@ -46,6 +46,6 @@ test('the ticket of one port fits into a window of 80 columns and 24 rows', () =
   assert.ok(lines[0]!.length <= 45 && lines.length <= 23, `${lines[0]!.length} x ${lines.length}`)
 })
 
-test('a window that is too narrow is told', () => {
+test('a window that is too narrow is reported', () => {
   assert.match(qrCode(TICKET, 20), /^\(The QR code needs a window of \d+ columns; this one has 20.\)\n$/)
 })

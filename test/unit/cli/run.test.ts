@@ -111,7 +111,7 @@ test('bootstrap nodes: the flag before the environment before the file', async (
   assert.deepEqual(await bootstrap(['--bootstrap', 'flag:3,flag:4'], { env }), ['flag:3', 'flag:4'])
 })
 
-test('faults of a file are told with its name and their places', async () => {
+test('faults of a file are reported with its name and their places', async () => {
   const path = write('bad.json', '{ "schema": [{ "mode": "server", "port": 0, "secret": "" }] }')
   const { code, err } = await runOnce(['--config', path])
   assert.equal(code, 2)
@@ -129,7 +129,7 @@ test('a file that is not there', async () => {
   assert.match(err, /^error OPTIONS_NOT_FOUND: there is no file .*nowhere.json\n$/)
 })
 
-test('runs until it is told to stop, then closes', async () => {
+test('runs until it is asked to stop, then closes', async () => {
   const memory = new Memory()
   const running = run(['server', '-p', '1/udp', '-s', SECRET], memory)
   const started = new Promise<void>(resolve => {
@@ -149,7 +149,7 @@ test('runs until it is told to stop, then closes', async () => {
   assert.equal(memory.fake.closed, true)
 })
 
-test('a stop during the start is heard', async () => {
+test('a stop during the start is obeyed', async () => {
   const memory = new Memory()
   memory.fake.onStart = () => new Promise(() => {})
   const running = run(['server', '-p', '1/udp', '-s', SECRET], memory)
@@ -158,7 +158,7 @@ test('a stop during the start is heard', async () => {
   assert.equal(memory.fake.closed, true)
 })
 
-test('a start that fails ends with 1, its cause told; with 2 if it was the options', async () => {
+test('a start that fails ends with 1 and its cause; with 2 if it was the options', async () => {
   for (const [code, exit] of [
     ['PORT_IN_USE', 1],
     ['UNSUPPORTED', 2]
@@ -204,7 +204,7 @@ test('closing that hangs or fails does not keep the process', async () => {
   assert.match(failed.err, /closing failed; ended without it.*no network/)
 })
 
-test('the log: warnings unless told otherwise, as text or JSON, on stderr', async () => {
+test('the log: warnings by default, as text or JSON, on stderr', async () => {
   const lines = async (...flags: string[]) => {
     const memory = await runOnce(['server', '-p', '1/udp', '-s', SECRET, ...flags])
     memory.err = ''

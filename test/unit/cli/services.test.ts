@@ -62,7 +62,7 @@ test('bootstrap nodes say how others use them', () => {
   assert.match(out, /^ {2}"network": \{ "bootstrap": \["203.0.113.7:49737"\] \}$/m)
 })
 
-test('a server leaves the router, or IPv6, alone when told so', async () => {
+test('a server leaves the router, or IPv6, alone when asked to', async () => {
   const portMapping = async (...args: string[]) =>
     (await runOnce(['server', '-p', '1/udp', '-s', SECRET, ...args])).options?.network.portMapping
   assert.equal(await portMapping(), undefined)

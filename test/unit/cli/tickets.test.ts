@@ -207,7 +207,7 @@ test('join --save writes what was really opened', async () => {
   assert.match(second.out, /options.json has it already\n/)
 })
 
-test('what cannot be saved is told, and the rest goes on', async () => {
+test('what cannot be saved is reported, and the rest continues', async () => {
   const path = join(folder, 'broken.json')
   writeFileSync(path, '{ "schema": [')
   const { err, code } = await joined(['--save', '-c', path], memory => memory.err !== '')
@@ -282,7 +282,7 @@ test('id shows the public key of a file', async () => {
   assert.equal(out.trim(), encodeKey((await loadIdentity(path)).publicKey))
 })
 
-test('an identity comes from the file, beside which it is, or from a flag', async () => {
+test('an identity comes from the file, whose folder it is in, or from a flag', async () => {
   const path = join(folder, 'with-identity.json')
   writeFileSync(
     path,

@@ -88,7 +88,7 @@ test('a failure arrives while the other side is writing', async t => {
   assert.equal(err.code, 'FLOW_RESET')
 })
 
-test('whoever hangs up without an end has failed', async t => {
+test('a connection that ends early has failed', async t => {
   const { here, there } = await streams(t)
   there.destroy()
   const [err] = await once(here, 'error')

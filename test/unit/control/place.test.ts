@@ -102,7 +102,7 @@ test('a folder of ours is for its owner only, or not used', { skip: isWindows },
   assert.deepEqual(await addressesIn({ path: join(base, 'none'), ours: true }, machine), [])
 })
 
-test('a folder in which nothing can be made is told at once', {
+test('a folder in which nothing can be made is reported at once', {
   skip: process.platform !== 'linux'
 }, async () => {
   await assert.rejects(prepare({ path: '/proc/hyper-nat', ours: false }, thisMachine()), {

@@ -65,7 +65,7 @@ test('a payload that is not complete in time is forgotten', () => {
   assert.equal(reassembly.bytes, 1)
 })
 
-test('other counts for the same payload begin it anew', () => {
+test('other counts for the same payload restart it', () => {
   const reassembly = new Reassembly(LIMITS)
   reassembly.add(piece(1, 0, 3, b4a.from('aaaa')), 0)
   reassembly.add(piece(1, 0, 2, b4a.from('b')), 0)
@@ -83,7 +83,7 @@ test('the oldest unfinished payloads make room', () => {
   assert.equal(reassembly.add(piece(199, 1, 2, b4a.alloc(1)), 0)?.byteLength, 1001)
 })
 
-test('what the peer may have in all is shared by its sessions, and given back', () => {
+test('what the peer may have in all is shared by its sessions, and returned', () => {
   const memory = new Budget(5000)
   let lost = 0
   const [one, other] = [0, 1].map(() => new Reassembly(LIMITS, () => lost++, memory))

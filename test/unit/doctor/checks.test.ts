@@ -212,7 +212,7 @@ test('what a router that maps ports means for playing', () => {
   assert.match(natCheck(nat('symmetric'), null, true)!.message, /As host, you can play with everybody/)
 })
 
-test('several hosts under one secret are told apart, one line each', () => {
+test('several hosts under one secret are distinguished, one line each', () => {
   const hosts = checksOf(server({ hosts: SEVERAL })).filter(({ name }) => name === 'host')
   assert.deepEqual(
     hosts.map(({ verdict, message }) => `${verdict}: ${message}`),
@@ -244,7 +244,7 @@ test('whose side is in the way', () => {
   assert.equal(sides('RELAY_UNREACHABLE', 'symmetric', null), 'relay')
 })
 
-test('a server that is found but not reached is told from one that is not there', () => {
+test('a server that is found but not reached is distinguished from one that is not running', () => {
   const verdicts = (code: string) => checksOf(failed(code)).map(({ name, verdict }) => `${name} ${verdict}`)
   assert.deepEqual(verdicts('NATS_RANDOM'), ['server ok', 'path problem'])
   assert.deepEqual(verdicts('SERVER_UNREACHABLE'), ['server ok', 'path problem'])

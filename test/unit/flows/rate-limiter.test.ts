@@ -266,7 +266,7 @@ test('a frame that opens a flow costs as much as many others, a flow that waits 
   assert.equal(clock.now(), 0)
 })
 
-test('frames that wait are told of when that goes on, not after a burst', () => {
+test('frames that wait are reported when that goes on, not after a burst', () => {
   const limits = { framesPerSecond: 10_000, openFrames: 50, flowsPerSecond: 1, flowBurst: 100 }
   const { clock, told, rateLimiter, pass } = stage(limits)
   /** Reads frames as fast as the rate lets it, some of which open flows. */

@@ -35,7 +35,7 @@ test('flows start at once while there is room, each with a read charged', () => 
   assert.equal(kept.used, 2 * READ_BYTES)
 })
 
-test('what is given back lets the next ones start, in their order', () => {
+test('what is returned lets the next ones start, in their order', () => {
   const { kept, gate, flows, started } = gateFor(2 * READ_BYTES)
   for (const flow of flows) gate.enter(flow)
   gate.leave(flows[2]!)

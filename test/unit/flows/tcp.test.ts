@@ -267,7 +267,7 @@ test('last words that a lost connection took are said again, and then the reset'
   assert.equal(flow.tailAfter(0), 'FLOW_RESET')
 })
 
-test('a flow that was reset before anybody heard of it is forgotten without a word', () => {
+test('a flow that was reset before its OPEN was sent is dropped and nothing is sent', () => {
   const { carrier, flow } = make()
   flow.open()
   flow.reset('FLOW_RESET')
@@ -276,7 +276,7 @@ test('a flow that was reset before anybody heard of it is forgotten without a wo
 })
 
 for (const order of ['theirs first', 'ours first', 'ours acknowledged last']) {
-  test(`a flow is over when both ends are told and acknowledged: ${order}`, () => {
+  test(`a flow is over when both ends are reported and acknowledged: ${order}`, () => {
     const { carrier, flow, heard } = make()
     const ours = (): void => {
       flow.end()
@@ -296,7 +296,7 @@ for (const order of ['theirs first', 'ours first', 'ours acknowledged last']) {
   })
 }
 
-test('bytes that come twice are told once', () => {
+test('bytes that arrive twice are reported once', () => {
   const { flow, heard } = make()
   flow.onData(0, bytes('abc'))
   flow.onData(0, bytes('ab'))
@@ -396,7 +396,7 @@ test('windows have a largest size, and need the budget of the session', () => {
   assert.equal(poor.flow.takeWindow().limit, 2 * INITIAL_WINDOW)
 })
 
-test('after a reset nothing is heard, asked or given back twice', () => {
+test('after a reset nothing is delivered, requested or returned twice', () => {
   const { carrier, flow, heard } = make()
   flow.onReset('TARGET_REFUSED')
   flow.onReset('FLOW_RESET')
@@ -414,7 +414,7 @@ test('after a reset nothing is heard, asked or given back twice', () => {
   assert.deepEqual(carrier.asked, ['done'])
 })
 
-test('our own reset is told to the other side, and not to the program', () => {
+test('our own reset is sent to the other side, and not reported to the program', () => {
   const { carrier, flow, heard } = make()
   flow.reset('FLOW_RESET')
   assert.equal(flow.tailAfter(0), 'FLOW_RESET')

@@ -25,7 +25,7 @@ test('a game that gets a little more in between is thin', () => {
   assert.ok(count >= 8, `${count} times in 10 s`)
 })
 
-test('somebody who types is thin', () => {
+test('a flow of typing is thin', () => {
   const count = thin(every(150, 10_000), () => 1)
   assert.ok(count >= 8, `${count} times in 10 s`)
 })

@@ -22,7 +22,7 @@ test('a game is found by its id, an alias or its name, in any case', () => {
   assert.equal(shipped.find('toString'), undefined)
 })
 
-test('what is no game is told with a guess', () => {
+test('an unknown game is reported with a guess', () => {
   assert.equal(
     shipped.unknown('mincraft'),
     'unknown game "mincraft"; did you mean "minecraft"? hyper-nat games lists all games'

@@ -46,7 +46,7 @@ function portsIn(text: string, line: string): number[] {
 
 for (const recipe of playable) {
   for (const optional of [false, true]) {
-    test(`${recipe.id}${optional ? ' with its optional ports' : ''}: what is told has the ports that are open`, () => {
+    test(`${recipe.id}${optional ? ' with its optional ports' : ''}: the instructions have the ports that are open`, () => {
       const shared = moved(recipe, optional)
       const told = portsIn(hostHelp(recipe, '127.0.0.1', shared), `${recipe.host} ${recipe.why}`)
       assert.deepEqual(

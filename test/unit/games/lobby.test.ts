@@ -56,7 +56,7 @@ test("an announcement is repeated with the guest's own port, on the game's port"
   assert.deepEqual(sent, [`any -> 4445 ${motd('A world', 25_566)}`, `any -> 4445 ${motd('A world', 1)}`])
 })
 
-test('a game that takes the sender for the server hears the socket of the map', () => {
+test('a game that takes the sender for the server receives from the socket of the map', () => {
   const { repeater, map, sent } = guest()
   const field = { codec: 'none' } as const
   const discovery = { how: 'server-announces', port: 15_101, maxBytes: 8, field, everyMs: 1000 } as const
@@ -172,12 +172,12 @@ test('nothing is listened to where no game announces', async () => {
   assert.deepEqual(listeners, [])
 })
 
-test('a game on another computer is heard from there', async () => {
+test('announcements of a game on another computer come from there', async () => {
   const { listeners } = await host([map(1, 25_565, { host: '192.168.7.20' })])
   assert.deepEqual(listeners[0]!.parts.others, ['192.168.7.20'])
 })
 
-test('a game that is open on another port is told once, with what to do', async () => {
+test('a game that is open on another port is reported once, with what to do', async () => {
   const { listeners, told, events } = await host([map(1, 25_565)])
   for (let i = 0; i < 3; i++) listeners[0]!.hear(motd('A world', 51_234))
   // On loopback it is what a guest of somebody else's hears here: passed on, it would go in circles.

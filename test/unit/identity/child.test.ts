@@ -62,7 +62,7 @@ test('children that sign the same thing do not use the same nonce, which would g
   assert.notDeepEqual(one!.subarray(0, 32), other!.subarray(0, 32))
 })
 
-test('whoever has the public key derives the same child as its owner', () => {
+test('the public key alone derives the same child as its owner does', () => {
   for (const name of [ANNOUNCE, 'another name', '']) {
     assert.deepEqual(childPublicKey(parent.publicKey, name), childKeyPair(parent, name).publicKey)
   }

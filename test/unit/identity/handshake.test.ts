@@ -77,7 +77,7 @@ function opens(first: Uint8Array, second: Uint8Array, ee: Computable, se: Comput
   }
 }
 
-test('a captured handshake does not open for whoever gets the secret later, nor with the key of the guest', () => {
+test('a captured handshake opens neither with the secret, obtained later, nor with the key of the guest', () => {
   const { first, second, ephemeral } = handshake()
   const clientEphemeral = first.subarray(0, 32)
   const serverEphemeral = second.subarray(0, 32)
@@ -94,7 +94,7 @@ test('a captured handshake does not open for whoever gets the secret later, nor 
   }
 })
 
-test('the keys of a connection are drawn anew each time, though nobody has another key', () => {
+test('each connection has new keys, though both ends keep their identities', () => {
   const seen = [1, 2, 3].flatMap(() => {
     const { client, server } = handshake()
     assert.deepEqual([client.tx, client.rx], [server.rx, server.tx])
@@ -143,7 +143,7 @@ test('only the holder of the secret answers a first message', () => {
   assert.throws(() => impostor.recv(first))
 })
 
-test('whoever gets the secret is the server, and with the nonces every guest, until there is a new secret', () => {
+test('with the secret one can pose as the server, and with the nonces as every guest, until there is a new secret', () => {
   const stolen = keyPairOf(SECRET)
   const initiator = new Handshake(GUEST, SERVER.publicKey)
   const thief = new Handshake(childKeyPair(stolen), null)
@@ -162,7 +162,7 @@ test('whoever gets the secret is the server, and with the nonces every guest, un
   assert.notDeepEqual(GuestKey.of(fresh, 'Anna', NONCE).publicKey, GUEST.publicKey)
 })
 
-test('whoever has not the key of a guest does not get past the first message as that guest', () => {
+test('without the key of a guest nobody gets past the first message as that guest', () => {
   const forger = { publicKey: GUEST.publicKey, secretKey: HyperDHT.keyPair().secretKey! }
   assert.throws(() => new Handshake(SERVER, null).recv(firstMessage(forger, SERVER.publicKey)))
 })

@@ -227,7 +227,7 @@ function sealed(body: Uint8Array | string, version = 1, length?: number): string
 
 const MAP = [0, 3, 2, 0, 80]
 
-test('newer tickets are told from mistyped ones', () => {
+test('newer tickets are distinguished from mistyped ones', () => {
   const body = Uint8Array.from([...KEY, ...MAP])
   assert.deepEqual(decodeTicket(sealed(body)).maps, [{ proto: 'tcp', port: 80 }])
   for (const text of [

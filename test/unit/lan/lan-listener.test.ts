@@ -34,7 +34,7 @@ async function opened(t: TestContext, port = 0): Promise<GameSocket> {
   return socket
 }
 
-test('a port that a game has to itself is told once, and had when the game is gone', async t => {
+test('a port that a game has to itself is reported once, and opened when the game is gone', async t => {
   const game = await GameSocket.open(0)
   const { port } = game
   const { busy, heard, listener, later } = listen(t, port)
@@ -51,7 +51,7 @@ test('a port that a game has to itself is told once, and had when the game is go
   assert.deepEqual(busy, ['EADDRINUSE'])
 })
 
-test('what is sent to the map goes to the map, and the listener hears the rest', async t => {
+test('what is sent to the map goes to the map, and the listener gets the rest', async t => {
   const port = await freePort()
   const mapped: string[] = []
   const map = await listenUdp('127.0.0.1', port, payload => void mapped.push(String(payload)), true)

@@ -81,7 +81,7 @@ test('every cut of an announcement is none, or the same', () => {
   }
 })
 
-test('another port in the place of the one that is told', () => {
+test('another port in the place of the announced one', () => {
   const field = (game: string): PortField => announces(game).field
   assert.equal(
     String(withPort(field('minecraft-java'), text('[MOTD]a 51234[/MOTD][AD]51234[/AD]'), 7)),

@@ -17,7 +17,7 @@ test('the latest lines are kept, by number and by bytes', () => {
   assert.equal(journal.last(10).length, 2, 'a line that is too long is left out')
 })
 
-test('who follows hears each line until that is ended', () => {
+test('a follower gets each line until it stops', () => {
   const journal = new Journal(LIMITS)
   const heard: string[] = []
   const end = journal.follow(line => heard.push(line))

@@ -13,7 +13,7 @@ function folderOf(t: { after(fn: () => void): void }): string {
 
 const unexpected = (code: string): void => assert.fail(code)
 
-test('lines are appended, whoever wrote those before, and only the owner reads them', t => {
+test('lines are appended to those of earlier processes, and only the owner can read them', t => {
   const path = join(folderOf(t), 'x.log')
   for (const line of ['one\n', 'two\n']) {
     const file = new LogFile(path, 100, unexpected)
@@ -62,7 +62,7 @@ test('what was in the file counts', t => {
   assert.equal(readFileSync(path, 'utf8'), 'new one\n')
 })
 
-test('a file that cannot be written is told once, and used as soon as it can be', t => {
+test('a file that cannot be written is reported once, and used as soon as it can be', t => {
   const folder = folderOf(t)
   const inside = join(folder, 'inside')
   const told: string[] = []

@@ -21,7 +21,7 @@ test('waits grow up to the longest, and longer once the server has been away for
   assert.deepEqual(later, [4800, 7680, 12288, 15000, 15000, 15000])
 })
 
-test('after a dial that worked it begins anew', () => {
+test('after a successful dial it starts again', () => {
   const backoff = new Backoff(LIMITS)
   for (let i = 0; i < 20; i++) backoff.next(i * 60_000)
   backoff.reset()

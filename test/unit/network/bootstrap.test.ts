@@ -22,7 +22,7 @@ test('nodes that are to run here are no nodes to start from', () => {
   ])
 })
 
-test('a node that is told to start from itself begins a DHT', async t => {
+test('a node that is its own bootstrap node begins a DHT', async t => {
   const port = await freeUdpPort()
   const nodes = new BootstrapNodes({
     port,

@@ -47,7 +47,7 @@ for (const [what, said, router] of SAID) {
   test(`ping: ${what}`, () => assert.equal(routerIn(said, [TARGET, ...OWN]), router))
 }
 
-test('ping is told the distance in the words of each system', () => {
+test('ping gets the distance in the flags of each system', () => {
   assert.match(pingArguments('win32', TARGET, 3).join(' '), /-i 3 203/)
   assert.match(pingArguments('linux', TARGET, 3).join(' '), /-t 3 203/)
   assert.match(pingArguments('darwin', TARGET, 3).join(' '), /-m 3 203/)

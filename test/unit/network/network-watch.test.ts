@@ -16,7 +16,7 @@ function make(addresses: string[]) {
   return { clock, told, state, watch, pass: (ms: number) => clock.run(clock.now() + ms) }
 }
 
-test('addresses that come and go are told at the next look, in one', () => {
+test('addresses that come and go are reported at the next check, together', () => {
   const { told, state, pass } = make(['a', 'b'])
   pass(4500)
   assert.deepEqual(told, [])
@@ -33,7 +33,7 @@ test('addresses that come and go are told at the next look, in one', () => {
   ])
 })
 
-test('a machine without any address hears nothing until it has one again', () => {
+test('a machine without any address gets no report until it has one again', () => {
   const { told, state, watch, pass } = make(['a'])
   state.addresses = []
   pass(30_500)
@@ -44,7 +44,7 @@ test('a machine without any address hears nothing until it has one again', () =>
   assert.deepEqual(told, [[31_000, 'lost back new']])
 })
 
-test('one that never had an address hears of what others notice', () => {
+test('one that never had an address gets the reports of others', () => {
   const { told, watch, pass } = make([])
   pass(500)
   watch.report('moved')
@@ -63,7 +63,7 @@ test('time that passed without us is a sleep; a little of it, or a clock that is
   assert.deepEqual(told, [[3000, 'woken']])
 })
 
-test('a storm of changes is told once, and once in a while', () => {
+test('a storm of changes is reported once, and then at intervals', () => {
   const { told, watch, pass } = make(['a'])
   for (let i = 0; i < 999; i++) {
     watch.report(i % 2 === 0 ? 'moved' : 'back')

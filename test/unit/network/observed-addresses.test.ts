@@ -45,7 +45,7 @@ test('a port that was not used for long may change; an address may not', () => {
   assert.equal(observed.note(node(2), at('11.0.16.2', 6000), 10 * RECENT), true)
 })
 
-test('it knows the nodes heard last, and not more than it needs', () => {
+test('it keeps the most recent nodes, and not more than it needs', () => {
   const observed = new ObservedAddresses(RECENT)
   for (let n = 1; n <= 200; n++) observed.note(node(n), at('11.0.16.1', 5000), n)
   observed.note(node(190), at('11.0.16.1', 5000), 300)

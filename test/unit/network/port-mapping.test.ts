@@ -114,7 +114,7 @@ test('the address is the one that others see, the port the one that the router g
   })
 })
 
-test('a renewal is checked and not told', async () => {
+test('a renewal is checked and not reported', async () => {
   const home = await mappedHome()
   home.router.mapped(ROUTER)
   await turn()
@@ -186,7 +186,7 @@ test('a look at the mapping is not cut short by the next one', async () => {
   assert.equal(home.mapping.state.state, 'useless')
 })
 
-test('without a router that maps ports it is told once and tried again later', async () => {
+test('without a router that maps ports this is reported once and tried again later', async () => {
   const home = new Home()
   await home.start()
   home.router.failed(NONE)
@@ -214,7 +214,7 @@ test('a refusal says why, and is tried again later', async () => {
   assert.equal(home.opened.length, 2)
 })
 
-test('a mapping that is lost is asked for anew at once', async () => {
+test('a mapping that is lost is requested again at once', async () => {
   const home = await mappedHome()
   home.router.failed({ kind: 'lost', reason: 'timed out' })
   assert.equal(home.mapping.state.state, 'searching')

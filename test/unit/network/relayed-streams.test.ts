@@ -123,7 +123,7 @@ test('a session is held to its rate', () => {
   assert.ok(bytes > 1_000_000 && bytes < 1_110_000, `${bytes} bytes in 1 s at 8 Mbit/s`)
 })
 
-test('a refused session is told so with its first packet', () => {
+test('a refused session gets the reason with its first packet', () => {
   const { socket, streams, a, b } = setup()
   a.refuse()
   b.refuse()
@@ -133,7 +133,7 @@ test('a refused session is told so with its first packet', () => {
   assert.equal(streams.size, 1)
 })
 
-test('an end that has left before it was heard still gets what is under way to it', () => {
+test('an end that has closed early still gets what is on its way', () => {
   const { socket, a, b } = setup()
   a.destroy()
   socket.get(b.id, PORT_B)

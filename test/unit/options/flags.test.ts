@@ -99,7 +99,7 @@ test('server: private, with keys and what they are called, whichever entry it is
   assert.equal(options.entries.length + hosted.entries.length, 3)
 })
 
-test('server: what is wrong with who may come in is told by its flag', () => {
+test('server: faults of the access rules are reported by their flag', () => {
   const faults = (flags: ServerFlags): string => {
     try {
       serverOptions({ secret, ports: '1', ...flags })

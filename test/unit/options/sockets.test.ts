@@ -49,7 +49,7 @@ test('a socket is the target of a port, or takes the place of a local one', { sk
   ])
 })
 
-test('what a socket cannot be is told by path', { skip }, () => {
+test('faults of a socket are reported by path', { skip }, () => {
   const tells = (schema: object[], ...expected: RegExp[]): void => {
     const faults = faultsIn(...schema)
     assert.equal(faults.length, expected.length, faults.join('\n'))
@@ -115,7 +115,7 @@ test('join opens one port of a ticket as a socket, and keeps it so', { skip }, (
   assert.deepEqual(ends(checkOptions({ schema: kept })), [['tcp', 80, SOCKET, 0, 0o666]])
 })
 
-test('what a program gives the library is told by path, too', { skip }, () => {
+test('faults of library arguments are reported by path, too', { skip }, () => {
   const share = (map: object) =>
     faultsOf(() => checkShare({ secret, maps: [{ proto: 'tcp', port: 80, ...map }] }))
   const open = (map: object) =>

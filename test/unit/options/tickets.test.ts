@@ -95,7 +95,7 @@ test('tcp and tcpudp of one port do not get into the way of each other', () => {
   ])
 })
 
-test('what is wrong with a ticket in a file is told with its place and code, never with its text', () => {
+test('faults of a ticket in a file are reported with place and code, never with its text', () => {
   const typo = `${GAMES_TEXT.slice(0, 30)}${GAMES_TEXT[30] === 'y' ? 'b' : 'y'}${GAMES_TEXT.slice(31)}`
   const found = faults(() =>
     checkOptions({

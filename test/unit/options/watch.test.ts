@@ -43,7 +43,7 @@ class Hand implements Clock {
   }
 }
 
-test('a file is told once when it has changed and come to rest, however it was written', async () => {
+test('a change of the file is reported once when it has come to rest, however it was written', async () => {
   const path = join(folder, 'options.json')
   writeFileSync(path, 'one')
   const clock = new Hand()
@@ -75,7 +75,7 @@ test('a file is told once when it has changed and come to rest, however it was w
   assert.equal(clock.armed, 0)
 })
 
-test('a change that could not be read is told again until it can', async () => {
+test('a change that could not be read is reported again until it can', async () => {
   const path = join(folder, 'unread.json')
   writeFileSync(path, 'one')
   const clock = new Hand()

@@ -10,7 +10,7 @@ const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when 
    2: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1001        0 23 1 0 20 4 30 10 -1
 `
 
-test('the owner of the other end is told by the ports of both', () => {
+test('the owner of the other end is found by the ports of both', () => {
   assert.equal(ownerIn(TCP, 50_000, 8080), 1001)
   assert.equal(ownerIn(TCP, 8080, 50_000), 1000)
   assert.equal(ownerIn(TCP, 50_001, 8080), undefined)

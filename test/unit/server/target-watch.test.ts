@@ -74,7 +74,7 @@ class Scene {
   }
 }
 
-test('a closed target is told of once, and again when it answers', async () => {
+test('a closed target is reported once, and again when it answers', async () => {
   const map = mapOf(1)
   const scene = new Scene(map)
   assert.equal(scene.watch.of(map), 'unknown')
@@ -226,7 +226,7 @@ test('maps whose features have changed keep their state, others are forgotten, a
   assert.deepEqual(scene.told, ['1 closed', '2 closed'])
 })
 
-test('a port that is shared over UDP alone, and answers over TCP alone, is told of once', async () => {
+test('a port that is shared over UDP alone, and answers over TCP alone, is reported once', async () => {
   const udp = (id: number, more: Partial<SharedMap> = {}) => mapOf(id, { proto: 'udp', ...more })
   const both = { ...mapOf(2), id: 9 }
   const scene = new Scene(

@@ -174,7 +174,7 @@ test('a single-file program is started as itself by every system', () => {
   assert.match(task, /--headless &quot;C:\\h n\\hyper-nat\.exe&quot; -c /)
 })
 
-test('another system is told that there is nothing for it', () => {
+test('another system gets an error that there is nothing for it', () => {
   assert.throws(
     () => planFor(PARTS, 'freebsd'),
     (err: unknown) => err instanceof HyperNatError && err.code === 'UNSUPPORTED'

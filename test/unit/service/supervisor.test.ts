@@ -4,7 +4,7 @@ import { createLog, silentLog } from '../../../src/log/log.js'
 import { Supervisor, supervisorOf, watchdogMs } from '../../../src/service/supervisor.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
-test('the watchdog is ours when it names us, or nobody', () => {
+test('the watchdog is ours when it names this process, or none', () => {
   assert.equal(watchdogMs({ WATCHDOG_USEC: '60000000' }, 7), 60_000)
   assert.equal(watchdogMs({ WATCHDOG_USEC: '60000000', WATCHDOG_PID: '7' }, 7), 60_000)
   assert.equal(watchdogMs({ WATCHDOG_USEC: '60000000', WATCHDOG_PID: '8' }, 7), 0)
@@ -39,7 +39,7 @@ test('ready once, alive twice in each time of the watchdog, nothing after the en
   ])
 })
 
-test('words keep their order, however long one takes, and a failure is told once', async () => {
+test('messages keep their order, however long one takes, and a failure is reported once', async () => {
   const lines: string[] = []
   const log = createLog({ level: 'warn', json: true, write: line => void lines.push(line) })
   const said: string[] = []

@@ -20,7 +20,7 @@ function playing(limitedAgain = () => {}) {
   return { clock, asked, bounds, monitor }
 }
 
-test('a transfer beside a game is bounded, and the path measured, until the game is over', () => {
+test('a transfer during a game is bounded, and the path measured, until the game is over', () => {
   const { clock, asked, bounds, monitor } = playing()
   monitor.onLimited(true)
   assert.deepEqual([monitor.active, bounds, asked.length], [true, [LIMITS.delayStartBytes], 1])
@@ -44,7 +44,7 @@ test('with the connection go the bound and its timer', () => {
   assert.equal(asked.length, 1)
 })
 
-test('a connection that goes while its bound is told is not measured', () => {
+test('a connection that is lost while its bound is set is not measured', () => {
   let reset = () => {}
   const { asked, monitor } = playing(() => {
     const now = reset

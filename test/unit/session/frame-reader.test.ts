@@ -48,7 +48,7 @@ test('however long a frame takes, one run reads no more than was saved when it b
   assert.deepEqual([place.read, place.timers.length], [250, 0])
 })
 
-test('what waits is bounded over all connections of a guest, and given back as it is read', () => {
+test('what waits is bounded over all connections of a guest, and released as it is read', () => {
   const { place, rateLimiter, reader } = setUp(2000)
   const [first, second] = [reader(), reader()]
   assert.equal(first.add(frames(150)), true)
@@ -87,7 +87,7 @@ test('what waits counts among all that the guest keeps', () => {
   assert.equal(memory.used, 700)
 })
 
-test('a reader that is closed gives back what waits, and reads no more', () => {
+test('a reader that is closed releases what waits, and reads no more', () => {
   const { place, rateLimiter, reader } = setUp()
   const one = reader()
   one.add(frames(150))
@@ -97,7 +97,7 @@ test('a reader that is closed gives back what waits, and reads no more', () => {
   assert.deepEqual([rateLimiter.unread.used, place.timers.length, place.read], [0, 0, 100])
 })
 
-test('a frame that closes the reader: nothing is given back twice', () => {
+test('a frame that closes the reader: nothing is released twice', () => {
   const { place, clock, rateLimiter } = setUp()
   const sink = { ...refuseHandshake, window: () => place.read++, close: () => reader.close() }
   const reader = new FrameReader(sink as unknown as FrameSink, { clock, rateLimiter }, run => run())

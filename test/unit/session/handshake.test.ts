@@ -55,7 +55,7 @@ test('the proof is BLAKE2b-256 keyed with the shared key', () => {
   )
 })
 
-test('a client with the right key is heard', () => {
+test('a client with the right key is accepted', () => {
   const { world, connection, options } = setUp()
   const heard: (Hello | HyperNatError)[] = []
   serverHandshake(options(connection.server), result => {
@@ -206,7 +206,7 @@ test('what a server says for closing reaches the client', () => {
   }
 })
 
-test('the result is told once, whatever comes after it', () => {
+test('the result is reported once, whatever comes after it', () => {
   const { world, connection, options } = setUp()
   const answers: unknown[] = []
   const giveUp = clientHandshake(options(connection.client), hello, result => answers.push(result))

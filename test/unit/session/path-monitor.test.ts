@@ -82,7 +82,7 @@ test('nothing is silent while answers come', () => {
   assert.deepEqual(silences, [])
 })
 
-test('silence is noticed soon, asked into more often, and told with its length', () => {
+test('silence is noticed soon, probed more often, and reported with its length', () => {
   const { world, monitor, pings, silences } = make(() => null)
   monitor.start()
   world.pass(5000)
@@ -120,7 +120,7 @@ test('an answer that was never asked for, or comes twice, counts for nothing', (
   assert.equal(monitor.quality.rtt, 50)
 })
 
-test('a ping that somebody asks for is measured on its own, and never takes longer than its time', () => {
+test('a requested ping is measured on its own, and never takes longer than its time', () => {
   const { world, monitor } = make(id => (id === 2 ? 70 : null))
   monitor.start()
   const trips: (number | null)[] = []
@@ -169,7 +169,7 @@ test('doubt is over with the first answer', () => {
   assert.equal(world.pass(10_000), false)
 })
 
-test('whoever is heard but does not answer is silent, too', () => {
+test('a peer that sends but does not answer is silent, too', () => {
   const { world, monitor, silences } = make(id => (id < 3 ? 10 : null))
   chatter(world, monitor)
   monitor.start()

@@ -74,7 +74,7 @@ test('a flow without room holds up the next write until it drains', async () => 
   assert.equal(textOf(flow.written), 'one two')
 })
 
-test('the window opens as fast as somebody reads, and bytes are valid for the reader afterwards', async () => {
+test('the window opens as fast as the reader reads, and bytes stay valid for it', async () => {
   const { flow, stream } = joined()
   // As the ARQ does, one buffer for all.
   const ring = new Uint8Array(1000)

@@ -94,7 +94,7 @@ async function takenSet(
   return { port, all: [one('udp', port), one('tcp', port + 1), one('udp', port + 2)] }
 }
 
-test('ports that need one offset all move when one of them is taken, and it is said who has that', async t => {
+test('ports that need one offset all move when one of them is taken, and the program that has it is named', async t => {
   const { port, all } = await takenSet(t, set('together'))
   const { places, moved } = await find(all, TRIES)
   const [first, ...rest] = places.map(({ localPort }) => localPort)
@@ -152,7 +152,7 @@ test('after so many tries it is any free one', async t => {
   assert.deepEqual(await freePorts([wanted('tcp', port)], 0), [0])
 })
 
-test('what is wrong with the address is left to who opens it', async () => {
+test('faults of the address are left to the caller', async () => {
   const there = { ...wanted('tcp', 40_000), localHost: '192.0.2.1' }
   assert.deepEqual(await freePorts([there], TRIES), [40_000])
 })

@@ -35,7 +35,7 @@ class Bench {
   }
 }
 
-test('a key over its limit loses its largest flows, others keep theirs, and memory is given back', async () => {
+test('a key over its limit loses its largest flows, others keep theirs, and memory is released', async () => {
   const bench = new Bench()
   const [anna, ben] = [bench.resources.enter('a', 'anna'), bench.resources.enter('b', 'ben')]
   const [small, large, other] = [bench.open(anna)!, bench.open(anna)!, bench.open(ben)!]
@@ -163,7 +163,7 @@ test("windows of all keys together stay within the process's bound", () => {
   assert.equal(ben.windows.borrow(24 * MB), true)
 })
 
-test('a session that is ended has time to give back what it keeps, before the next one is', async () => {
+test('a session that is ended has time to release its memory before the next one is', async () => {
   const bench = new Bench()
   const key = bench.resources.enter('a', 'anna')
   const ended: number[] = []
@@ -211,7 +211,7 @@ test('a key that has nothing to end does not keep the others from making room', 
   assert.deepEqual(bench.ended, [socket])
 })
 
-test('while what an ended session kept comes back, nobody else is cut off', async () => {
+test('while the memory of an ended session is being released, no other session is ended', async () => {
   const bench = new Bench(1000, { processBytes: 100 * MB, keyBytes: 200 * MB })
   const [first, second] = [bench.resources.enter('a', 'first'), bench.resources.enter('b', 'second')]
   let ended = 0

@@ -8,7 +8,7 @@ import { isAddressMissing, isLocalAddress } from '../../../src/sockets/source-ad
 // RFC 5737: nobody's.
 const FOREIGN = '203.0.113.1'
 
-test('an address of this machine is told from one of another', async () => {
+test('an address of this machine is distinguished from one of another', async () => {
   assert.equal(await isLocalAddress('127.0.0.1'), true)
   assert.equal(await isLocalAddress(FOREIGN), false)
 })

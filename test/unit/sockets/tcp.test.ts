@@ -70,7 +70,7 @@ test('an end is an end', async t => {
   assert.ok(!ours.destroyed)
 })
 
-test('an end is told while the program takes nothing of what is sent to it', async t => {
+test('an end is reported while the program reads nothing', async t => {
   const { program, flow } = await joined(t)
   program.pause()
   for (let i = 0; i < 100; i++) flow.events.data(Buffer.alloc(100_000))

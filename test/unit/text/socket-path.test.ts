@@ -13,7 +13,7 @@ test('a path is what follows unix:, or the whole name of a pipe', () => {
     assert.ok(!isSocketPath(host), host)
 })
 
-test('what is wrong with a path is told by the system that it is for', () => {
+test('faults of a path depend on the system that it is for', () => {
   const faults: [string, NodeJS.Platform, RegExp | null][] = [
     ['unix:/run/app.sock', 'linux', null],
     [`unix:/${'x'.repeat(106)}`, 'linux', null],

@@ -372,7 +372,7 @@ test('a guest without an invite gets a name, is kept out by the key, and let in 
   assert.deepEqual(JSON.parse(desk.text).schema[0].block, [])
 })
 
-test('warnings stand with what they are about, until that changes or somebody has read them', async () => {
+test('warnings stand with what they are about, until that changes or they are dismissed', async () => {
   const desk = new Desk()
   const { publicKey } = await desk.host()
   const warn = (message: string, about?: string): void =>

@@ -30,7 +30,7 @@ test('the link to the page is no news', () => {
   )
 })
 
-test('log lines are told with their level, long ones are cut', () => {
+test('log lines are shown with their level, long ones are cut', () => {
   const at = Date.parse(time)
   assert.deepEqual(said({ level: 'warn', msg: 'hm' }), { at, level: 'warning', text: 'hm' })
   assert.deepEqual(said({ level: 'info', msg: '0123456789' }, 10), { at, level: 'info', text: '0123456789' })

@@ -224,7 +224,7 @@ test('suspended: nothing leaves, and rebind sends what is outstanding', () => {
   assert.equal(Buffer.from(b.arq.read()!).toString(), 'onetwothree')
 })
 
-test('an idle flow asks whether the peer still knows it, and hears that it does not', () => {
+test('an idle flow asks whether the peer still knows it, and learns that it does not', () => {
   const { a, settle } = pair({ keepAlive: 1000 })
   a.arq.write(text('x'), 0)
   settle(1)

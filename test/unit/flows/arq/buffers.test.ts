@@ -56,7 +56,7 @@ test('an inbox keeps no more than RANGES_KEPT_MAX ranges', () => {
   assert.equal(inbox.next, 3)
 })
 
-test('an outbox gives back what was written, from any offset', () => {
+test('a send buffer returns what was written, from any offset', () => {
   const writes = fc.array(fc.integer({ min: 0, max: 2000 }), { minLength: 1, maxLength: 600 })
   const looks = fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat({ max: 1500 })), { maxLength: 60 })
   fc.assert(

@@ -31,7 +31,7 @@ function carry(receiver: Receiver, count: number): void {
 
 const windowOf = (receiver: Receiver): number => receiver.limit - receiver.inbox.consumed
 
-test('a few flows get the largest window, and whoever comes after many still gets one', () => {
+test('a few flows get the largest window, and one that follows many still gets one', () => {
   const budget = new Budget(64 * MB)
   const few = Array.from({ length: 8 }, () => new Receiver(4 * MB, budget))
   for (const receiver of few) carry(receiver, 12_000)
@@ -43,7 +43,7 @@ test('a few flows get the largest window, and whoever comes after many still get
   assert.ok(many.every(receiver => windowOf(receiver) >= INITIAL_WINDOW))
 })
 
-test('a window is given back when all has come and the reader is done with it, not before', () => {
+test('a window is returned when all has arrived and the reader is done with it, not before', () => {
   const budget = new Budget(64 * MB)
   const receiver = new Receiver(4 * MB, budget)
   carry(receiver, 2000)
@@ -70,7 +70,7 @@ test('a reset gives the window back, whatever lies unread', () => {
   assert.equal(receiver.inbox.capacity, 0)
 })
 
-test('the bytes of a flow take no more memory than its window, and gaps little beside it', () => {
+test('the bytes of a flow take no more memory than its window, and gaps little more', () => {
   const receiver = new Receiver(4 * MB, new Budget(0))
   const one = data(0)
   one.dataLength = 1

@@ -205,7 +205,7 @@ for (const [what, rtt, delay, moves] of [
   })
 }
 
-test('a side without IPv6 sends and is told nothing', () => {
+test('a side without IPv6 sends and receives no addresses', () => {
   for (const options of [{ client: [] }, { server: [] }]) {
     const { clientSearch, machines, connected, pass } = meet(options)
     clientSearch.start()
@@ -348,7 +348,7 @@ test('nothing is sent to addresses that are no place for a peer', () => {
   assert.equal(machines.server.sent.length, 0)
 })
 
-test('a packet is answered once, and only to an address that was told', () => {
+test('a packet is answered once, and only to an address that was sent', () => {
   const { serverSearch, machines, pass } = meet()
   const { server } = machines
   serverSearch.hear([CLIENT])

@@ -7,7 +7,7 @@ import { isAddressedTo, kindOf } from '../../../../src/network/tcp-relay/packet-
 const udx = Buffer.alloc(20)
 udx.set([0xff, 1])
 
-test('packets of UDX, dht-rpc and punching are told from all others', () => {
+test('packets of UDX, dht-rpc and punching are distinguished from all others', () => {
   assert.equal(kindOf(udx), 'udx')
   assert.equal(kindOf(Buffer.concat([udx, Buffer.alloc(1200)])), 'udx')
   assert.equal(kindOf(Buffer.of(0)), 'punch')

@@ -12,7 +12,7 @@ for (const [name, tcp, message] of [
   ['another scheme', { port: 443, address: 'https://relay.example' }, /^tcp\.address is "https:/],
   ['no port', { port: 0 }, /^tcp\.port is 0; give a whole number from 1 to 65535\.$/]
 ] as const) {
-  test(`a program that gives ${name} for the relay by TCP is told so`, () => {
+  test(`a program that gives ${name} for the relay by TCP gets an error`, () => {
     assert.throws(() => new HyperNat({ tcp }), { code: 'BAD_OPTIONS', message })
     assert.throws(() => new Relay({ secret: 'a secret of some length', tcp }), {
       code: 'BAD_OPTIONS',

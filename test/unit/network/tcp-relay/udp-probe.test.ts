@@ -63,7 +63,7 @@ test('a refusal by all is known at once', async () => {
   assert.ok(performance.now() - started < 5000)
 })
 
-test('it ends when it is told to, and without any node', async t => {
+test('it ends when it is stopped, and without any node', async t => {
   const silent = await node(t, () => null)
   const end = new AbortController()
   const answered = isUdpAnswered([silent], 60_000, end.signal)

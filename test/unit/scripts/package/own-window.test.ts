@@ -22,7 +22,7 @@ test('a double-click opens the page, with options in a folder of the user', () =
   assert.deepEqual(pageWords(shortcut), pageWords(CLICKED))
 })
 
-test('a program that somebody told what to do does that', () => {
+test('a program with arguments does what they say', () => {
   for (const more of [
     { words: ['games'] },
     { hasOptions: true },
@@ -37,7 +37,7 @@ test('a program that somebody told what to do does that', () => {
   }
 })
 
-test('a window of its own is told by its title, whatever the words are', () => {
+test('a window of its own is recognized by its title, whatever the words are', () => {
   assert.equal(hasOwnWindow({ ...CLICKED, words: ['ui'], hasOptions: true }), true)
   assert.equal(hasOwnWindow({ ...CLICKED, title: '' }), false)
 })
