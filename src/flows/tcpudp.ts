@@ -235,7 +235,7 @@ export class TcpudpFlow implements ByteFlow, UnreadFlow {
 
   /** There is no path. */
   suspend(): void {
-    this.#arq.suspend()
+    this.#arq.suspend(this.carrier.clock.now())
     this.#disarm()
   }
 

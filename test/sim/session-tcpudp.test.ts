@@ -100,3 +100,22 @@ test('a flow that begins where others fill the queue knows the path without it, 
   world.pass(1500)
   assert.equal(leastOf(), 70)
 })
+
+test('flows that are over are forgotten, however often their connection dies', () => {
+  const { world, server, client } = connected(1, { delay: 15 })
+  server.open = flow => {
+    flow.events = { ...flow.events, end: () => flow.end() }
+    return null
+  }
+  for (let i = 0; i < 20; i++) client.session!.tcpudp.open(1).end()
+  world.pass(500)
+  const { tcpudp } = client.session!
+  assert.deepEqual([tcpudp.flows.size, tcpudp.live], [20, 0])
+  for (let i = 0; i < 20; i++) {
+    world.pass(2000)
+    client.connection!.die()
+    world.pass(1000)
+    client.dial()
+  }
+  assert.deepEqual([tcpudp.flows.size, server.session.tcpudp.flows.size], [0, 0])
+})

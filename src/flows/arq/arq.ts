@@ -109,6 +109,7 @@ export class Arq {
   private readonly keepAlive: number
   private readonly writableRoom: number
   private lingerAt = NEVER
+  private suspendedAt = 0
   private resetAt = NEVER
   private resetCode = 0
   private resetsLeft = 0
@@ -304,14 +305,22 @@ export class Arq {
   }
 
   /** There is no path: send nothing and let no timer run until rebind(). Bytes are still taken, up to the buffer. */
-  suspend(): void {
+  suspend(now: number): void {
+    if (!this.suspended) this.suspendedAt = now
     this.suspended = true
   }
 
   /** The path under the flow was replaced: what was in flight is sent again, and round trip and rate are measured again. */
   rebind(now: number): void {
+    const { suspended } = this
     this.suspended = false
     if (this.current === 'closed') return
+    if (this.current === 'lingering') {
+      // A peer that missed the last ack asks by itself, and only with a path can it. Each new path must not begin the time anew, nor
+      // a ping that begins the peer's: where paths die often, such flows would never be forgotten.
+      if (suspended) this.lingerAt += now - this.suspendedAt
+      return
+    }
     this.heard(now)
     if (this.current === 'resetting') {
       this.resetsLeft = RESET_REPEATS
@@ -320,7 +329,6 @@ export class Arq {
       return
     }
     this.sender.rebind(now)
-    if (this.current === 'lingering') this.lingerAt = now + LINGER
     this.flush(now)
   }
 

@@ -137,8 +137,8 @@ export function tellStory(seed: number): Story {
       // What was under way on the old path is gone, and the ends notice at different times.
       forward.blackoutUntil = backward.blackoutUntil = clock.now() + random.int(0, 60)
       if (random.chance(0.5)) {
-        a.arq?.suspend()
-        b.arq?.suspend()
+        a.arq?.suspend(clock.now())
+        b.arq?.suspend(clock.now())
       }
       clock.after(random.int(0, 100), () => a.rebind())
       clock.after(random.int(0, 100), () => b.rebind())

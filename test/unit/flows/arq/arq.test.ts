@@ -214,7 +214,7 @@ test('suspended: nothing leaves, and rebind sends what is outstanding', () => {
   settle(1)
   a.arq.write(text('two'), 2)
   a.host.take()
-  a.arq.suspend()
+  a.arq.suspend(2)
   assert.equal(a.arq.nextUpdate(), Number.POSITIVE_INFINITY)
   assert.equal(a.arq.write(text('three'), 3), 5)
   a.arq.update(10000)
