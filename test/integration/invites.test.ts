@@ -93,7 +93,7 @@ async function echoes(port: number, text = 'hello'): Promise<void> {
   assert.equal((await readAll(socket)).toString(), text)
 }
 
-staged('a private server lets in who is invited, by name, and nobody else', async stage => {
+staged('a private server admits invited guests, by name, and nobody else', async stage => {
   const target = await stage.use(listenTcpEcho())
   const host = await owner(stage, [{ proto: 'tcp', port: target.port }])
   const ready = await host.server.event('ready')
@@ -115,7 +115,7 @@ staged('a private server lets in who is invited, by name, and nobody else', asyn
 })
 
 staged(
-  'who is not invited gets no packet from a private server',
+  'a client that is not invited gets no packet from a private server',
   async stage => {
     const { bootstrap, ports } = await stage.testnet()
     const wire = await stage.use(Wire.open())
@@ -154,7 +154,7 @@ staged(
   { skip: noWire() }
 )
 
-staged('who is revoked is out within a second; others notice nothing', async stage => {
+staged('a revoked guest is out within a second; others notice nothing', async stage => {
   const target = await stage.use(listenTcpHash())
   const host = await owner(stage, [{ proto: 'tcp', port: target.port }])
   const anna = await host.guest(await host.invite('Anna'))
@@ -198,7 +198,7 @@ staged('who is revoked is out within a second; others notice nothing', async sta
   assert.ok(!host.server.events.slice(from).some(({ event }) => event === 'connected'))
 })
 
-staged('who is revoked while away is told at the next contact', async stage => {
+staged('a guest who is revoked while away gets the reason at the next contact', async stage => {
   const target = await stage.use(listenTcpEcho())
   const maps = [{ proto: 'tcp', port: target.port }] as const
   const { shared, events } = await sharing(stage, { maps, private: true }, { deadMs: 2000 })
@@ -412,7 +412,7 @@ staged('keys that are allowed have names; the list tells when they were here', a
   )
 })
 
-staged('who is revoked while the file cannot be read is out as soon as it can', async stage => {
+staged('a guest who is revoked while the file cannot be read is out as soon as it can', async stage => {
   const { bootstrap } = await stage.testnet()
   const secret = newSecret()
   const anna = keyPairOf(new Secret(newSecret()))

@@ -77,7 +77,7 @@ staged(
 )
 
 staged(
-  'nodes that hold an announcement can say that there is none, to all who look for the server',
+  'nodes that hold an announcement can deny it, to all clients that look for the server',
   async stage => {
     const testnet = await stage.testnet()
     const { bootstrap, ticket, announced, publicKey } = await sharing(stage)
@@ -108,7 +108,7 @@ staged(
 )
 
 staged(
-  'a relay knows a server by its relay identity, and whoever dials by a key that each process draws',
+  'a relay knows a server by its relay identity, and a client by a key that each process draws',
   async stage => {
     const { bootstrap } = await stage.testnet()
     const open = (): Dht => {

@@ -84,7 +84,7 @@ async function door(stage: Stage, limits: Partial<UiLimits> = {}): Promise<Door>
   return new Door(Number(new URL(url).port), token, new URL(once).hash.replace('#code=', ''), daemon)
 }
 
-staged('the page itself is for every browser here, its data for who has the token', async stage => {
+staged('the page itself is for every browser here, its data needs the token', async stage => {
   const page = await door(stage)
   for (const path of ['/', '/main.js', '/main.css', '/icon.svg']) {
     const { status, headers, text } = await page.ask(path)

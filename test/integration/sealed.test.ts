@@ -150,7 +150,7 @@ function between(wire: Wire, one: number, other: number): Packet[] {
 }
 
 staged(
-  'who watches sees addresses and sizes, and ends a connection with a forged packet, but no session',
+  'an observer sees addresses and sizes, and can end a connection with a forged packet, but no session',
   async stage => {
     const { bootstrap } = await stage.testnet()
     const wire = await stage.use(Wire.open())

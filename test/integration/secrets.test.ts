@@ -174,7 +174,7 @@ staged('an invite in a ticket is not shown, wherever the ticket was wrong', asyn
 })
 
 for (const voice of [['-vv', '--json'], ['-vv']]) {
-  staged(`who invites, serves and joins keeps the keys of guests: ${voice.join(' ')}`, async stage => {
+  staged(`host and guest keep the keys of guests to themselves: ${voice.join(' ')}`, async stage => {
     const { bootstrap } = await stage.testnet()
     const folder = folderOf(stage)
     const secret = newSecret()

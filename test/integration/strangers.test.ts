@@ -34,15 +34,20 @@ async function joined(stage: Stage, bootstrap: readonly string[]): Promise<Hyper
   return dht
 }
 
-staged('who knows the announced key only is turned away, and learns no map and no session', async stage => {
-  const { bootstrap, publicKey, events } = await sharing(stage)
-  const announced = childPublicKey(publicKey)
-  await assert.rejects(intrude(announced, bootstrap, freshKeys(), { dial: announced }), { code: 'WRONG_KEY' })
-  assert.ok(!events.some(({ event }) => event === 'connected'))
-  // The control: with the key that is shared, the same is let in.
-  const guest = await stage.use(intrude(publicKey, bootstrap, freshKeys(), { dial: announced }))
-  assert.equal(guest.welcome.maps.length, 1)
-})
+staged(
+  'a client that knows only the announced key is refused, and learns no map and no session',
+  async stage => {
+    const { bootstrap, publicKey, events } = await sharing(stage)
+    const announced = childPublicKey(publicKey)
+    await assert.rejects(intrude(announced, bootstrap, freshKeys(), { dial: announced }), {
+      code: 'WRONG_KEY'
+    })
+    assert.ok(!events.some(({ event }) => event === 'connected'))
+    // The control: with the key that is shared, the same is let in.
+    const guest = await stage.use(intrude(publicKey, bootstrap, freshKeys(), { dial: announced }))
+    assert.equal(guest.welcome.maps.length, 1)
+  }
+)
 
 staged(
   'a session that another key asks for is not given, and each connection has another datagram key',
@@ -69,7 +74,7 @@ staged(
 )
 
 staged(
-  'who has the public key draws keys without end, and takes every place where the server is not private',
+  'a client with the public key draws keys without end, and takes every place where the server is not private',
   async stage => {
     const { bootstrap, publicKey } = await sharing(stage, false, { sessions: 2 })
     for (let i = 0; i < 2; i++) await stage.use(intrude(publicKey, bootstrap, freshKeys()))
@@ -128,7 +133,7 @@ staged('a first message of a guest that is sent again is answered, and brings no
   assert.ok(!events.some(({ event }) => event === 'connected'))
 })
 
-staged('of those who connect and say nothing, the first make room for who comes later', async stage => {
+staged('of clients that connect and send nothing, the first make room for later ones', async stage => {
   const { bootstrap, publicKey } = await sharing(stage, false, { greetings: 2, greetingMs: 60_000 })
   const dht = new HyperDHT({ bootstrap })
   stage.defer(() => dht.destroy({ force: true }))
@@ -169,7 +174,7 @@ staged('one address has so many handshakes answered, and then as many as its rat
   await stage.use(intrude(publicKey, bootstrap, keys))
 })
 
-staged('the address of a handshake is what those who passed it on say', async stage => {
+staged('the nodes that forward a handshake state its address', async stage => {
   const { bootstrap } = await stage.testnet()
   const node = await stage.use(new Node({ bootstrap, portMapping: false }, LIMITS, silentLog))
   const server = childKeyPair(freshKeys())

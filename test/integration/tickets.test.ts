@@ -60,7 +60,7 @@ staged('a ticket alone is enough: DHT, key, ports; a port in use makes way', asy
 })
 
 staged(
-  'who joins the server of this computer leaves its ports to the game, though it does not run yet',
+  'a join of the server on this computer leaves its ports to the game, though it does not run yet',
   async stage => {
     const { bootstrap } = await stage.testnet()
     const env = { HYPER_NAT_CONTROL: folderOf(stage), HYPER_NAT_BOOTSTRAP: bootstrap.join(',') }

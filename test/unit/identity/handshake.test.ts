@@ -103,7 +103,7 @@ test('each connection has new keys, though both ends keep their identities', () 
   assert.equal(new Set(seen).size, 6)
 })
 
-test('who has a captured handshake and gets the secret later learns who the guest was, and its addresses', () => {
+test('with a captured handshake and the secret, obtained later, one learns who the guest was, and its addresses', () => {
   const { first } = handshake()
   const thief = new Handshake(SERVER, null)
   const said = thief.recv(Buffer.from(first))
@@ -118,7 +118,7 @@ test('without the secret a first message tells neither the guest nor its address
   assert.notDeepEqual(first.subarray(32, 80), handshake().first.subarray(32, 80), 'nor that it is the same')
 })
 
-test('the handshake hash is no secret: who passed it on computes it, and reads and writes what is said for punching', () => {
+test('the handshake hash is no secret: a node that forwards the handshake computes it, and can read and change the messages for punching', () => {
   const { first, second, client, server } = handshake()
   const digest = Buffer.alloc(64)
   const mix = (data: Uint8Array): void => {

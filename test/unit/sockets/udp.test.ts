@@ -3,7 +3,7 @@ import { listenUdp } from '../../../src/sockets/udp.js'
 
 const HELLO = Buffer.from('hello')
 
-test('who sent from port 0 is sent nothing, and nothing fails', async () => {
+test('a sender from port 0 gets no answer, and nothing fails', async () => {
   const listener = await listenUdp('127.0.0.1', 0, () => {})
   listener.send(HELLO, 0, '127.0.0.1')
   await listener.close()

@@ -23,7 +23,7 @@ test('new flows go to the host with the shortest round trip', () => {
   assert.equal(choice.pick([], 0), null)
 })
 
-test('who answered first gives way at once to a better one, which then stays for a while', () => {
+test('the first host gives way at once to a better one, which then stays for a while', () => {
   const choice = new HostSelector<TestHost>(LIMITS)
   const [a, b] = [host('a', 80), host('b', 20)]
   const at = (now: number) => {

@@ -299,7 +299,7 @@ test('of several pairs the one with the shortest round trip is taken', () => {
 
 const VICTIMS = [1, 2, 3, 4].map(n => ({ host: `2a00:bad::${n}`, port: 9999 }))
 
-test('who tells the addresses of others has few small packets sent there, however often it tells them', () => {
+test('a peer that claims the addresses of others causes few small packets there, however often it does so', () => {
   const { serverSearch, machines, pass, clock } = meet()
   const end = 60_000
   while (clock.now() < end) {
