@@ -17,6 +17,8 @@ export interface Limits {
   ipv6Pairs: number
   /** Packets per second, and at once, to addresses that have not answered yet: of this node to all its peers. */
   ipv6PacketsPerSecond: number
+  /** How many of them, at once, peers without a session leave to those with one. */
+  ipv6ReservedPackets: number
   /** Packets of one peer that are answered per second, and at once. */
   ipv6AnswersPerSecond: number
   /** Between two searches with one peer, at the least. */
@@ -34,8 +36,14 @@ export interface Limits {
   ipv6BetterMs: number
   /** How long a connection over IPv6 may take to open. */
   ipv6OpenMs: number
-  /** Between two looks at this machine's IPv6 addresses, while a session may use them. */
+  /** Between two looks at this machine's IPv6 addresses. */
   ipv6WatchMs: number
+  /** How long hyperdht may take to open a connection by IPv4 before IPv6 is tried as well; a server waits a little less. */
+  ipv6DialMs: number
+  ipv6PunchMs: number
+  /** How long a server then looks for the client, and for how many at a time. */
+  ipv6PendingMs: number
+  ipv6Handshakes: number
   /** Seconds without a datagram either way until a UDP flow is forgotten (options: `udpIdle`). */
   udpIdleSeconds: number
   /** Between two looks for such flows, at the most. */
@@ -376,6 +384,7 @@ export const LIMITS: Limits = {
   ipv6RoundMs: 100,
   ipv6Pairs: 8,
   ipv6PacketsPerSecond: 100,
+  ipv6ReservedPackets: 50,
   ipv6AnswersPerSecond: 50,
   ipv6RestMs: 2000,
   ipv6CalmMs: 3000,
@@ -387,6 +396,10 @@ export const LIMITS: Limits = {
   ipv6BetterMs: 1,
   ipv6OpenMs: 4000,
   ipv6WatchMs: 2000,
+  ipv6DialMs: 1000,
+  ipv6PunchMs: 800,
+  ipv6PendingMs: 8000,
+  ipv6Handshakes: 64,
   oldLinkMs: 1000,
   udpIdleSeconds: 300,
   udpSweepMs: 10_000,

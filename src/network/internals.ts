@@ -6,6 +6,7 @@
 import { createRequire } from 'node:module'
 import SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
+import NoiseWrap from 'hyperdht/lib/noise-wrap.js'
 import UdxSocket from 'udx-native/lib/socket.js'
 import UdxStream from 'udx-native/lib/stream.js'
 import { HyperNatError } from '../errors.js'
@@ -317,6 +318,10 @@ export class InternalDht extends Base {
   }
 }
 
+/** What makes a client's handshakes unless it is told otherwise. */
+export const createHandshake: HyperDHT.CreateHandshake = (keyPair, remotePublicKey) =>
+  new NoiseWrap(keyPair, remotePublicKey)
+
 /** Replaces what makes a server's handshakes. */
 export function wrapHandshakes(
   server: HyperDHT.Server,
@@ -603,6 +608,8 @@ const ANNOUNCER: Readonly<Record<string, Shape>> = {
   '_sleeper.resume': 0
 }
 
+const METHODS_OF_HANDSHAKE: Readonly<Record<string, Shape>> = { recv: 1, send: 1, final: 0 }
+
 const METHODS_OF_SECRET_STREAM: Readonly<Record<string, Shape>> = {
   alloc: 1,
   flush: 0,
@@ -651,6 +658,7 @@ export function checkInternals(classes?: Classes): void {
   const { HyperDHT: Dht, SecretStream: Stream, UdxSocket: Socket, UdxStream: Raw } = classes ?? installed()
   checkMembers('dht-rpc', 'class', Dht.prototype, METHODS_OF_DHT_RPC)
   checkMembers('hyperdht', 'class', Dht.prototype, METHODS_OF_HYPERDHT)
+  checkMembers('hyperdht', 'handshake', NoiseWrap.prototype, METHODS_OF_HANDSHAKE)
   checkMembers('@hyperswarm/secret-stream', 'class', Stream.prototype, METHODS_OF_SECRET_STREAM)
   checkMembers(
     '@hyperswarm/secret-stream',

@@ -10,7 +10,10 @@ import { outsideAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { dialError, OFFLINE } from './dial-errors.js'
+import { createHandshake, wrapHandshakes } from './internals.js'
+import type { CompleteHandshake } from './ipv6/handshakes.js'
 import { Ipv6 } from './ipv6/ipv6.js'
+import { PendingHandshakes } from './ipv6/pending.js'
 import { askLan, LanResponder } from './lan-search.js'
 import { LastAddresses } from './last-addresses.js'
 import { MessageBlocks, secretStreams } from './message-stream.js'
@@ -294,10 +297,18 @@ export class Node {
       },
       ...(relayThrough && { relayThrough })
     }
+    const pending = this.ipv6 && this.#pendingHandshakes(keyPair, onlink)
     const server = this.#dht.createServer(options, stream => {
       stream.on('error', noop)
+      // A stream of hyperdht is open before anything has come.
+      stream.rawStream.once('data', () => pending?.arrived(stream.handshakeHash))
       this.#whenOpen(stream, onlink)
     })
+    if (this.ipv6 && pending) {
+      const { ipv6 } = this
+      wrapHandshakes(server, create => ipv6.handshakes(create, complete => pending.add(complete)))
+      void ipv6.open()
+    }
     let found: TopicAnnouncement | undefined
     const announcement = new Announcement(server, systemClock, this.#limits, reached => {
       if (reached) found?.refresh()
@@ -320,11 +331,26 @@ export class Node {
       close: async () => {
         this.#announced.delete(refresh)
         hide?.()
+        pending?.stop()
         this.#reachability.removeServer()
         // Unannouncing asks the network, which may not answer.
         await within(Promise.all([found?.close(), announcement.close()]), this.#limits.closeMs)
       }
     }
+  }
+
+  /** Looks by IPv6 for the clients of this server that do not come by IPv4. */
+  #pendingHandshakes(keyPair: HyperDHT.KeyPair, onlink: (link: StreamLink) => void): PendingHandshakes {
+    const pending: PendingHandshakes = new PendingHandshakes({
+      clock: systemClock,
+      limits: this.#limits,
+      search: handshake =>
+        this.ipv6!.accept(handshake, keyPair, link => {
+          pending.arrived(handshake.hash)
+          onlink(link)
+        })
+    })
+    return pending
   }
 
   /** Who announces a topic now: hosts, and perhaps strangers. */
@@ -391,12 +417,19 @@ export class Node {
     let settled = false
     /** Ends the search in the LAN, while there is one. */
     let asking: (() => void) | null = null
+    /** What the handshake tells for IPv6, until that is tried. */
+    let complete: CompleteHandshake | null = null
+    /** Ends the attempt by IPv6, while there is one. */
+    let trying: (() => void) | null = null
+    let later: NodeJS.Timeout | undefined
     /** Why the network does not lead there. */
     let failure = 'CLOSED'
     const end = (): void => {
       settled = true
       clearTimeout(timer)
+      clearTimeout(later)
       asking?.()
+      trying?.()
       for (const stream of streams) stream.destroy()
     }
     const settle = (result: StreamLink | HyperNatError): void => {
@@ -411,6 +444,25 @@ export class Node {
       const bothRandom = this.#randomNats.areBothRandom(failure, punches, performance.now())
       settle(dialError(bothRandom ? BOTH_RANDOM : failure))
     }
+    const { ipv6 } = this
+    const tryIpv6 = (): void => {
+      if (settled || !complete || !ipv6) return
+      const handshake = complete
+      complete = null
+      clearTimeout(later)
+      trying = ipv6.dial(handshake, keyPair, link => {
+        trying = null
+        if (settled) return link?.destroy()
+        if (link) settle(link)
+        else onDeadEnd()
+      })
+    }
+    /** A way leads nowhere. */
+    const onDeadEnd = (): void => {
+      if (streams.size > 0 || asking || trying) return
+      if (complete) tryIpv6()
+      else fail()
+    }
     const open = (options: HyperDHT.ConnectOptions, onfailed: (code: string) => void): void => {
       const stream = this.#dht.connect(key, {
         keyPair,
@@ -423,7 +475,7 @@ export class Node {
         this.#log.debug({ code }, 'dial failed')
         this.#fallback?.check()
         onfailed(code)
-        if (streams.size === 0 && !asking) fail()
+        onDeadEnd()
       }
       this.#whenOpen(stream, link => {
         if (settled) return link.destroy()
@@ -445,6 +497,7 @@ export class Node {
       else timeUp()
     }, this.#limits.dialMs)
     const relayThrough = this.#dialRelay
+    void ipv6?.open()
     open(
       {
         relayAddresses: [...(this.#fallback?.servers ?? []), ...relayAddresses],
@@ -452,6 +505,12 @@ export class Node {
           this.#randomNats.learn(key, theirs)
           return true
         },
+        ...(ipv6 && {
+          createHandshake: ipv6.handshakes(createHandshake, told => {
+            complete = told
+            later = setTimeout(tryIpv6, this.#limits.ipv6DialMs)
+          })
+        }),
         ...(relayThrough && { relayThrough })
       },
       code => {
@@ -474,7 +533,7 @@ export class Node {
         },
         () => {
           asking = null
-          if (streams.size === 0) fail()
+          onDeadEnd()
         }
       )
     }

@@ -60,7 +60,11 @@ declare module 'hyperdht' {
     /** What two ends tell each other in their handshake; `firewall` is 1 for those that others reach unasked. */
     interface NoisePayload {
       firewall: number
+      /** 0 unless the sender turns the other side away. */
+      error: number
       addresses4: Address[] | null
+      /** Left empty by hyperdht itself. */
+      addresses6: Address[] | null
       /** The number of the handshake, and nodes through which to punch; null for one that cannot be punched. */
       holepunch?: { id: number; relays: readonly unknown[] } | null
       /** The relay that the sender names. */
@@ -72,6 +76,17 @@ declare module 'hyperdht' {
       readonly remotePublicKey: Uint8Array
       recv(noise: Uint8Array): NoisePayload
       send(payload: NoisePayload): Uint8Array
+      /** The keys, once both messages have gone. */
+      final(): HandshakeKeys
+    }
+
+    interface HandshakeKeys {
+      /** For what this side sends, and for what it receives. */
+      readonly tx: Uint8Array
+      readonly rx: Uint8Array
+      /** The hash of the handshake, no secret. */
+      readonly hash: Uint8Array
+      readonly remotePublicKey: Uint8Array
     }
 
     type CreateHandshake = (keyPair: KeyPair, remotePublicKey: Uint8Array | null) => Handshake
@@ -98,6 +113,7 @@ declare module 'hyperdht' {
       localConnection?: boolean
       createSecretStream?: CreateSecretStream
       relayThrough?: RelayThrough
+      createHandshake?: CreateHandshake
       /** Nodes that the server announced itself to: they are tried before any are looked for. */
       relayAddresses?: readonly Address[]
       /** Called with the NATs that both sides have detected, 1 to 3 (hyperdht's FIREWALL); false gives up. */
@@ -171,6 +187,14 @@ declare module 'hyperdht' {
   }
 
   export default HyperDHT
+}
+
+declare module 'hyperdht/lib/noise-wrap.js' {
+  import type HyperDHT from 'hyperdht'
+
+  /** Makes the handshakes of clients, and those of servers with null. */
+  const NoiseWrap: new (keyPair: HyperDHT.KeyPair, remotePublicKey: Uint8Array | null) => HyperDHT.Handshake
+  export default NoiseWrap
 }
 
 declare module 'hyperdht/testnet.js' {

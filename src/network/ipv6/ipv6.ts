@@ -11,13 +11,14 @@ import type UDXStream from 'udx-native/lib/stream.js'
 import { type Limits, SOCKET_BUFFER } from '../../limits.js'
 import type { Log } from '../../log/log.js'
 import type { Clock, Timer } from '../../util/clock.js'
-import { TokenBucket } from '../../util/token-bucket.js'
 import type { Ipv6Address } from '../../wire/addresses.js'
 import { MAX_ADDRESSES } from '../../wire/constants.js'
 import { sourceAddress } from '../addresses.js'
 import { chooseAddresses, mayProbe, ownIpv6Addresses } from './addresses.js'
 import type { Pair } from './finder.js'
+import { type CompleteHandshake, nameIpv6 } from './handshakes.js'
 import { senderOf } from './probe.js'
+import { ProbeBudget } from './probe-budget.js'
 import {
   ClientSearch,
   type ClientSearchOptions,
@@ -64,6 +65,7 @@ export class Ipv6<Link> implements Ipv6Host {
   readonly clock: Clock
   readonly limits: Limits
   readonly allows: (local: string, remote: Ipv6Address) => boolean
+  readonly admit: () => boolean
   readonly #deps: Ipv6Deps<Link>
   readonly #own: () => readonly string[]
   #udx: UDX | null = null
@@ -73,7 +75,7 @@ export class Ipv6<Link> implements Ipv6Host {
   readonly #ids = new StreamIds()
   /** Streams of each own address. */
   readonly #streams = new Map<UDXStream, string>()
-  readonly #bucket: TokenBucket
+  readonly #budget: ProbeBudget
   #addresses: readonly Ipv6Address[] = []
   /** The addresses of this machine at the last look. */
   #hosts: readonly string[] = []
@@ -88,18 +90,12 @@ export class Ipv6<Link> implements Ipv6Host {
     this.limits = deps.limits
     this.allows = deps.allows ?? mayProbe
     this.#own = deps.addresses ?? ownIpv6Addresses
-    const { ipv6PacketsPerSecond } = deps.limits
-    this.#bucket = new TokenBucket(ipv6PacketsPerSecond / 1000, ipv6PacketsPerSecond)
+    this.#budget = new ProbeBudget(deps.clock, deps.limits)
+    this.admit = this.#budget.admit
   }
 
   get addresses(): readonly Ipv6Address[] {
     return this.#addresses
-  }
-
-  readonly admit = (): boolean => {
-    if (!this.#bucket.has(1, this.clock.now())) return false
-    this.#bucket.take(1)
-    return true
   }
 
   readonly send = (local: string, { host, port }: Ipv6Address, packet: Uint8Array): void => {
@@ -129,8 +125,8 @@ export class Ipv6<Link> implements Ipv6Host {
   }
 
   /** Answers the search of a client. */
-  server(options: ServerPathOptions<Link>): ServerSearch {
-    const search = new ServerSearch(this, {
+  server(options: ServerPathOptions<Link>, host: Ipv6Host = this): ServerSearch {
+    const search = new ServerSearch(host, {
       ...options,
       accept: (pair, stream, over) => {
         let settled = false
@@ -164,17 +160,94 @@ export class Ipv6<Link> implements Ipv6Host {
 
   #begin(search: ClientSearch | ServerSearch, start: () => void): void {
     this.#searches.set(search.name, search)
-    void this.#look().then(() => {
+    void this.open().then(() => {
       if (this.#searches.get(search.name) === search) start()
     })
+  }
+
+  /** Opens sockets on this machine's addresses, and watches for others from now on. */
+  async open(): Promise<void> {
+    if (this.#closed) return
     this.#watch ??= this.clock.after(this.limits.ipv6WatchMs, this.#onWatch)
+    await this.#look()
   }
 
   readonly #onWatch = (): void => {
-    this.#watch = null
-    if (this.#closed || (this.#searches.size === 0 && this.#streams.size === 0)) return
+    if (this.#closed) return
     this.#watch = this.clock.after(this.limits.ipv6WatchMs, this.#onWatch)
     void this.#look()
+  }
+
+  /** Makes handshakes that name this machine's addresses; see {@link nameIpv6}. */
+  handshakes(
+    create: HyperDHT.CreateHandshake,
+    oncomplete: (complete: CompleteHandshake, keyPair: HyperDHT.KeyPair) => void
+  ): HyperDHT.CreateHandshake {
+    return (keyPair, remoteKey) =>
+      nameIpv6(
+        create(keyPair, remoteKey),
+        () => this.#addresses,
+        complete => oncomplete(complete, keyPair)
+      )
+  }
+
+  /**
+   * Looks for the path to a server by the handshake with it, once.
+   * @param opened gets the connection, or null when there is none
+   * @returns a function that gives up
+   */
+  dial(
+    { sendKey, receiveKey, remoteKey, addresses }: CompleteHandshake,
+    keyPair: HyperDHT.KeyPair,
+    opened: (link: Link | null) => void
+  ): () => void {
+    const search: ClientSearch = this.client({
+      sendKey,
+      receiveKey,
+      keyPair,
+      remoteKey,
+      // Both sides know already.
+      tell: () => search.hear(addresses),
+      isRelayed: () => true,
+      measure: () => {},
+      history: {
+        heard: [],
+        waitMs: 0,
+        clear() {},
+        failed: () => {
+          this.end(search)
+          opened(null)
+        }
+      },
+      opened: link => {
+        this.end(search)
+        opened(link)
+      }
+    })
+    return () => this.end(search)
+  }
+
+  /** Answers the search of a client by the handshake with it. @returns a function that ends it */
+  accept(
+    { sendKey, receiveKey, remoteKey, addresses }: CompleteHandshake,
+    keyPair: HyperDHT.KeyPair,
+    opened: (link: Link) => void
+  ): () => void {
+    const { clock, limits, allows, send } = this
+    const own = (): readonly Ipv6Address[] => this.#addresses
+    const host: Ipv6Host = {
+      ...{ clock, limits, allows, send, admit: this.#budget.admitNew },
+      get addresses() {
+        return own()
+      }
+    }
+    const told = { last: null }
+    const search = this.server(
+      { sendKey, receiveKey, keyPair, remoteKey, told, tell: () => {}, opened },
+      host
+    )
+    search.hear(addresses)
+    return () => this.end(search)
   }
 
   /** Looks at this machine's addresses: opens sockets on new ones, and ends what used those that are gone. */

@@ -63,7 +63,7 @@ export interface ClientSearchOptions extends SearchOptions {
   /** Measures the path in use once, ms; null without an answer. */
   readonly measure: (done: (rtt: number | null) => void) => void
   /** What came of earlier searches for the same server. */
-  readonly history: Ipv6History
+  readonly history: SearchHistory
   /** A stream for the path, which waits until it is connected. */
   readonly prepare: () => Opening
   /** Connects it to the server's. Calls back with whether that worked. */
@@ -82,8 +82,20 @@ export interface ToldAddresses {
   last: readonly Ipv6Address[] | null
 }
 
+/** What is kept from one search to the next. */
+export interface SearchHistory {
+  /** Where the server was reached, as it has told last. */
+  heard: readonly Ipv6Address[]
+  /** A search, or a connection, has come to nothing. */
+  failed(): void
+  /** What came to nothing before may work now. */
+  clear(): void
+  /** How long to rest before the next search, ms. */
+  readonly waitMs: number
+}
+
 /** Makes searches for one server rarer when they, or the connections that they lead to, come to nothing. */
-export class Ipv6History {
+export class Ipv6History implements SearchHistory {
   /** Where the server was reached, as it has told last. */
   heard: readonly Ipv6Address[] = []
   #rest = 0
@@ -305,10 +317,10 @@ export class ClientSearch extends Search {
   #failed(): void {
     this.#opening?.end.close()
     this.#opening = null
-    if (this.closed) return
     const { history } = this.#options
-    history.failed()
-    this.#later(history.waitMs)
+    if (!this.closed) history.failed()
+    // The owner may have ended it.
+    if (!this.closed) this.#later(history.waitMs)
   }
 
   override close(): void {

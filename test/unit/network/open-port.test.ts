@@ -12,8 +12,9 @@ const [UNKNOWN, OPEN] = [0, 1]
 
 const HOLDERS = [{ relayAddress: LOCAL, peerAddress: HERE }]
 const RELAY = { publicKey: 'of a relay' }
-const PUNCH = { firewall: UNKNOWN, addresses4: [LOCAL] }
-const COME = { firewall: OPEN, addresses4: [HERE, LOCAL] }
+const SAID = { error: 0, addresses6: null }
+const PUNCH = { ...SAID, firewall: UNKNOWN, addresses4: [LOCAL] }
+const COME = { ...SAID, firewall: OPEN, addresses4: [HERE, LOCAL] }
 
 class Server {
   readonly clock = new VirtualClock()
@@ -35,7 +36,8 @@ class Server {
     const create = this.port.toldBy(
       () => ({
         remotePublicKey,
-        recv: () => ({ firewall, addresses4: [] }),
+        recv: () => ({ ...SAID, firewall, addresses4: [] }),
+        final: () => assert.fail('not asked for'),
         send(payload) {
           told = payload
           return new Uint8Array()
@@ -48,6 +50,7 @@ class Server {
     const said = handshake.recv(new Uint8Array())
     this.port.asked(remotePublicKey, said, client)
     handshake.send({
+      ...SAID,
       firewall: own,
       addresses4: [LOCAL],
       ...(relayThrough !== undefined && { relayThrough })
@@ -82,7 +85,7 @@ test('those whom we reach ourselves are not', () => {
 test('a server that others reach without says so itself', () => {
   const server = new Server()
   server.port.address = HERE
-  assert.deepEqual(server.answer(1, CLIENT, UNKNOWN, OPEN), { firewall: OPEN, addresses4: [LOCAL] })
+  assert.deepEqual(server.answer(1, CLIENT, UNKNOWN, OPEN), { ...SAID, firewall: OPEN, addresses4: [LOCAL] })
 })
 
 test('a client that has not arrived is punched the next time, and sent there again after that', () => {
@@ -127,11 +130,11 @@ test('only so many clients are remembered', () => {
 test('a client that comes straight is met at no relay, and at a relay alone after it has not arrived', () => {
   const server = new Server()
   const ask = (): HyperDHT.NoisePayload => server.answer(1, CLIENT, UNKNOWN, OPEN, RELAY)
-  assert.deepEqual(ask(), { firewall: OPEN, addresses4: [LOCAL], relayThrough: null })
+  assert.deepEqual(ask(), { ...SAID, firewall: OPEN, addresses4: [LOCAL], relayThrough: null })
   assert.ok(!server.relays)
   const told = ask()
   const { holepunch } = told
-  assert.deepEqual(told, { firewall: UNKNOWN, addresses4: [], relayThrough: RELAY, holepunch })
+  assert.deepEqual(told, { ...SAID, firewall: UNKNOWN, addresses4: [], relayThrough: RELAY, holepunch })
   // hyperdht's client would go straight to a server that has no such nodes.
   assert.equal(holepunch!.relays, HOLDERS)
   assert.ok(server.relays)
