@@ -35,6 +35,7 @@ import { clientEntry, networkOnly, serverEntry, topLevel, unknownEntry } from '.
 import { allowedShape, inviteShape } from './schema-access.js'
 import { limitsShape, logShape, metricsShape, networkShape } from './schema-settings.js'
 import { networkOf, type PlacedTicket, portsOfTicket } from './tickets.js'
+import { unfitPorts } from './unfit-ports.js'
 
 /**
  * Checks and expands what an options.json holds.
@@ -57,7 +58,7 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
   )
   faults.push(...findConflicts(judged, places))
   const placed = withAccess(judged, access, places, faults)
-  warnings.push(...weakSecrets(placed, places))
+  warnings.push(...weakSecrets(placed, places), ...unfitPorts(placed, places))
   const others = placed.some(({ index }) => !tickets.some(ticket => ticket.index === index))
   const network = top.success
     ? networkOf(networkGiven(top.data), tickets, others, places, faults, warnings)

@@ -111,7 +111,8 @@ export interface Warning {
    * `OTHER_DHT`: a ticket's server is in another DHT than the options name; `BAD_RECIPE`: a game's recipe cannot be used;
    * `OWN_SERVER`: a ticket's server runs on this computer; `DEFAULT_PROTOCOL`: flags share ports over UDP, as they name none;
    * `PORTS_STAY`: the port of a game was moved, others of it were not; `PORTS_APART`: local ports are not as a game needs them;
-   * `IDENTITY_NOT_KEPT`: the key of this computer for a server cannot be kept.
+   * `IDENTITY_NOT_KEPT`: the key of this computer for a server cannot be kept;
+   * `PORT_UNFIT`: the program of this port needs further ports.
    */
   readonly code:
     | 'WEAK_SECRET'
@@ -123,6 +124,7 @@ export interface Warning {
     | 'PORTS_STAY'
     | 'PORTS_APART'
     | 'IDENTITY_NOT_KEPT'
+    | 'PORT_UNFIT'
   /** Place in the options, as a person writes it: `schema[2].secret`, or a flag: `-s`. */
   readonly path: string
   /** Why it is unwise and what to do. */

@@ -96,6 +96,20 @@ test('bootstrap nodes from outside go before those of the file', () => {
   )
 })
 
+test('a port whose program needs further ones is a warning', () => {
+  const secret = 'a secret that is long enough to be no weak one 7391'
+  const told = (...entries: object[]) =>
+    parseOptions(
+      JSON.stringify({ schema: entries.map(entry => ({ mode: 'server', secret, ...entry })) })
+    ).warnings.map(({ code, path }) => `${code} ${path}`)
+  assert.deepEqual(told({ port: 69, proto: 'udp' }), ['PORT_UNFIT schema[0].port'])
+  assert.deepEqual(told({ port: 69, proto: 'tcp' }), [])
+  assert.deepEqual(told({ port: 80, proto: 'tcp' }, { port: 21, proto: 'tcp' }), [
+    'PORT_UNFIT schema[1].port'
+  ])
+  assert.deepEqual(told({ port: '21,50000-50009', proto: 'tcp' }), [])
+})
+
 test('no secret shows in options, faults or warnings', () => {
   const secret = fc.string({ minLength: 12, maxLength: 30 })
   fc.assert(
