@@ -86,8 +86,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     })
     this.stop = stop
     this.on('event', event => {
-      // Its link is for one person, and logs are shown to others.
-      if (event.event === 'ui') return
+      // Its link is for one person, and logs are shown to others. Whoever begins to connect may never do.
+      if (event.event === 'ui' || event.event === 'connecting') return
       journal.add(JSON.stringify({ time: new Date(wallClock()).toISOString(), ...event }))
     })
   }

@@ -84,6 +84,10 @@ export type DaemonEvent =
       removed: readonly MapChange[]
       restart: readonly string[]
     }
+  /** A server that no node of the network had heard of can be found now. */
+  | { event: 'announced'; publicKey: string }
+  /** At the server: a guest has begun to connect, which takes a while or fails; at most one event a second. */
+  | { event: 'connecting'; publicKey: string; peer: string }
   | { event: 'waiting'; publicKey: string; code: string; message: string }
   /**
    * `address`, at the server only: the player address, from which the guest comes to targets that are given one. With `was`, it was

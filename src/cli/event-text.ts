@@ -9,6 +9,7 @@ import { hostPort } from '../text/address.js'
 import { quoteName } from '../text/quote.js'
 import { clientLine } from './client-line.js'
 import { type GameOf, joinHints } from './join-hints.js'
+import type { LiveLine } from './live-status.js'
 import { reloadedText } from './running.js'
 
 /** The events that are printed on stdout. */
@@ -28,6 +29,8 @@ export interface TextExtras {
   readonly titleOf?: ((name: string) => string) | undefined
   /** Whether stdout is a terminal. */
   readonly interactive?: boolean
+  /** Shows how it stands below what is printed, at a terminal. */
+  readonly live?: LiveLine | undefined
   /** Whether stdout shows colours. */
   readonly colour?: boolean
   /** Draws the ticket of a server, or that of the client. */
@@ -66,6 +69,10 @@ export class EventText {
         )
       case 'reloaded':
         return reloadedText(event)
+      case 'announced':
+        return `Announced: guests can join now (${shortKey(event.publicKey)})\n`
+      case 'connecting':
+        return ''
       case 'waiting':
         return `Waiting for ${shortKey(event.publicKey)}: ${event.message}\n`
       case 'connected':

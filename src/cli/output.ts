@@ -7,6 +7,7 @@ import type { Answer } from './command.js'
 import type { CliContext } from './context.js'
 import { counted } from './counted.js'
 import { EventText, type TextExtras } from './event-text.js'
+import type { LiveLine } from './live-status.js'
 
 export interface Output {
   event(event: DaemonEvent | ServiceEvent): void
@@ -24,6 +25,8 @@ export interface Output {
   failure(err: unknown, subject: string): void
   /** Something for people who started without telling what to do; nothing for programs. */
   advice(text: string): void
+  /** Nothing more comes. */
+  close(): void
 }
 
 type Streams = Pick<CliContext, 'stdout' | 'stderr'>
@@ -70,6 +73,8 @@ export class JsonOutput implements Output {
 
   advice(): void {}
 
+  close(): void {}
+
   #line(value: object): void {
     this.#streams.stdout(`${JSON.stringify(value)}\n`)
   }
@@ -96,6 +101,7 @@ export class TextOutput implements Output {
   readonly #text: EventText
   readonly #interactive: boolean
   readonly #colour: boolean
+  readonly #live: LiveLine | undefined
   /** Generated, and not printed yet: the ticket comes first. */
   #secret: string | undefined
   #started = false
@@ -107,7 +113,8 @@ export class TextOutput implements Output {
   constructor(streams: Streams, quiet: boolean, bootstrap: readonly string[] = [], extras: TextExtras = {}) {
     this.#interactive = extras.interactive ?? false
     this.#colour = extras.colour ?? false
-    this.#streams = streams
+    this.#live = extras.live
+    this.#streams = extras.live?.streams ?? streams
     this.#quiet = quiet
     this.#text = new EventText(bootstrap, extras)
   }
@@ -126,7 +133,15 @@ export class TextOutput implements Output {
     else if (event.event === 'ready') this.#ready(event)
     else if (this.#quiet) return
     else if (event.event === 'warning') this.#streams.stderr(`warning ${event.code}: ${event.message}\n`)
-    else this.#streams.stdout(this.#paint(event.event, this.#text.of(event)))
+    else {
+      const text = this.#text.of(event)
+      if (text !== '') this.#streams.stdout(this.#paint(event.event, text))
+    }
+    this.#live?.note(event)
+  }
+
+  close(): void {
+    this.#live?.close()
   }
 
   /** The text of an event in its colour, its line to paste in bold. */

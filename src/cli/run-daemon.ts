@@ -9,6 +9,7 @@ import type { Supervisor } from '../service/supervisor.js'
 import type { Arguments, DaemonJob, ServiceJob } from './command.js'
 import { type CliContext, EXIT, type RunningDaemon } from './context.js'
 import type { TextExtras } from './event-text.js'
+import type { LiveLine } from './live-status.js'
 import { makeLog } from './log.js'
 import { JsonOutput, type Output, TextOutput } from './output.js'
 import { controlOf, withControl } from './shared-flags.js'
@@ -16,18 +17,17 @@ import { controlOf, withControl } from './shared-flags.js'
 /** Runs a daemon with options, until it is asked to stop. @returns the exit code */
 export async function runDaemon(job: DaemonJob, args: Arguments, context: CliContext): Promise<number> {
   const options = withControl(job.options, controlOf(args, context))
+  const live = await liveLine(args, context)
   const output = args.json
     ? new JsonOutput(context)
-    : new TextOutput(
-        context,
-        Boolean(args.quiet),
-        options.network.bootstrap,
-        await textExtrasOf(job, context)
-      )
+    : new TextOutput(context, Boolean(args.quiet), options.network.bootstrap, {
+        ...(await textExtrasOf(job, context)),
+        live
+      })
   printBefore(job, options.warnings, output)
   const journal = new Journal(CONTROL_LIMITS)
   const file = await openLogFile(options.log, output)
-  const log = await makeLog(args, context, journal, file)
+  const log = await makeLog(args, { ...context, ...live?.streams }, journal, file)
   const daemon = await context.daemon(options, log, journal)
   const supervisor = await makeSupervisor(context, log)
   if (options.source) context.onReload(() => reload(daemon, output, supervisor))
@@ -39,7 +39,18 @@ export async function runDaemon(job: DaemonJob, args: Arguments, context: CliCon
   }
   if (job.opened) reportOpened(daemon, job.opened, output)
   if (job.openPage) openPage(daemon, context)
+  live?.show()
   return untilStopped(daemon, { log, output, context, supervisor, eventLog: file?.event })
+}
+
+/** How it stands, at a terminal that understands more than lines. */
+async function liveLine(args: Arguments, context: CliContext): Promise<LiveLine | undefined> {
+  if (args.json || args.quiet || context.columns === undefined || !knowsCodes(context)) return undefined
+  const [{ LiveLine }, { systemClock }] = await Promise.all([
+    import('./live-status.js'),
+    import('../util/clock.js')
+  ])
+  return new LiveLine(context, context.columns, systemClock)
 }
 
 /** Runs a relay or bootstrap nodes, until the process is asked to stop. @returns the exit code */
@@ -88,9 +99,14 @@ async function textExtrasOf(
 
 /** On a terminal that knows them, unless the user wants none (no-color.org). */
 function showsColours({ columns, env }: CliContext): boolean {
-  // Windows names no terminal; its consoles show colours.
+  return columns !== undefined && !env.NO_COLOR && knowsCodes({ env })
+}
+
+/** Whether the terminal, if there is one, knows the codes of ECMA-48. */
+function knowsCodes({ env }: Pick<CliContext, 'env'>): boolean {
+  // Windows names no terminal; its consoles know them.
   const { TERM = process.platform === 'win32' ? 'windows' : 'dumb' } = env
-  return columns !== undefined && !env.NO_COLOR && TERM !== 'dumb'
+  return TERM !== 'dumb'
 }
 
 /** Opens the log file. One that cannot be written gives a warning, and the daemon runs without it. */
@@ -180,6 +196,7 @@ async function untilStopped(
     eventLog?.({ event: 'error', code: err.code, message: err.message })
     code = exitCodeOf(err)
   }
+  output.close()
   log.info('closing')
   // Together: an immediate exit would lose the message to systemd.
   await withTimeout(Promise.all([supervisor?.stopping(), daemon.close()]), log, context.closeMs)

@@ -57,6 +57,8 @@ export function createEventLog({ level, write }: LogSink): EventLog {
   return event => {
     if (event.event === 'error') log.error(event)
     else if (event.event === 'warning') log.warn(event)
+    // Strangers can cause these as often as they like.
+    else if (event.event === 'connecting') log.debug(event)
     else log.info(event)
   }
 }

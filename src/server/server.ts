@@ -16,6 +16,7 @@ import type { KeyPair } from '../identity/keys.js'
 import { playerNumber } from '../identity/player-address.js'
 import { topicOf } from '../identity/topic.js'
 import { Announcer } from '../lan/announcer.js'
+import { LogThrottle } from '../log/throttle.js'
 import type { Deps } from '../network/deps.js'
 import { OFFLINE } from '../network/dial-errors.js'
 import type { Announced } from '../network/node.js'
@@ -39,6 +40,9 @@ import { GuestTable } from './guests.js'
 import { type ServerMap, type SharedMap, SharedMaps } from './shared-maps.js'
 import { TargetWatch } from './target-watch.js'
 import { Targets } from './targets.js'
+
+/** Between two events that a guest begins to connect, ms. */
+const KNOCK_REST_MS = 1000
 
 /** What a server is made of. */
 export interface ServerDeps extends Deps {
@@ -73,12 +77,15 @@ export class Server {
   /** What sessions that are over have carried. */
   readonly #closedSessions = new ClosedSessions()
   #announcer: Announcer
+  /** Guests who begin to connect. */
+  readonly #knocks: LogThrottle
   #sweep: Timer | null = null
   #closed = false
 
   constructor(deps: ServerDeps) {
     this.#deps = deps
     this.publicKey = encodeKey(deps.keyPair.publicKey)
+    this.#knocks = new LogThrottle(deps.clock, KNOCK_REST_MS)
     this.#announceKeys = childKeyPair(deps.keyPair)
     this.#host = deps.random(KEY_BYTES)
     this.#startedAt = deps.clock.now()
@@ -135,14 +142,20 @@ export class Server {
     await this.#targets.checkAddresses()
     if (this.#closed) return
     const onlink = (link: StreamLink) => this.#onLink(link)
-    const hides = (key: Uint8Array, address: string) => this.#admission.hides(key, address)
+    const hides = (key: Uint8Array, address: string): boolean => {
+      const hidden = this.#admission.hides(key, address)
+      if (!hidden) this.#onKnock(key)
+      return hidden
+    }
     const relayed = childKeyPair(keyPair, RELAYED)
     const announcing = [
       node.announce(
         this.#announceKeys,
         onlink,
         reached => {
+          const late = reached && this.#announced === 'unreached'
           this.#announced = reached ? 'announced' : 'unreached'
+          if (late) emit({ event: 'announced', publicKey: this.publicKey })
           if (reached) this.#deps.log.info('announced')
           else emit({ event: 'warning', code: OFFLINE.code, message: OFFLINE.message })
         },
@@ -168,6 +181,12 @@ export class Server {
     sweep()
     this.#emitReady()
     this.#watch.check()
+  }
+
+  /** A guest begins to connect. Strangers can do that as often as they like: one is told of each second. */
+  #onKnock(key: Uint8Array): void {
+    if (this.#guests.of(key).length > 0 || !this.#knocks.admits('')) return
+    this.#deps.emit({ event: 'connecting', publicKey: this.publicKey, peer: encodeKey(key) })
   }
 
   #warnTcp({ port }: SharedMap): void {

@@ -52,6 +52,8 @@ function tell(event: DaemonEvent): Told | undefined {
         ? { level: 'warning', text: waitingText(event, titleOf) }
         : { level: 'info', text: runningText(event, titleOf) }
     }
+    case 'announced':
+      return { level: 'info', text: 'Announced: friends can join now' }
     case 'warning':
     case 'error':
       return { level: event.event, text: event.message }

@@ -439,7 +439,9 @@ staged('a host knows a computer with the page again after a restart', async stag
     const from = host.mark
     const args = ['ui', '-c', file, '--json', '--bootstrap', bootstrap.join(',')]
     const guest = stage.start(args, { name, env: { XDG_CONFIG_HOME: folder } })
-    peers.push((await host.event('connected', { from })).peer)
+    const { peer } = await host.event('connected', { from })
+    assert.equal((await host.event('connecting', { from })).peer, peer)
+    peers.push(peer)
     await guest.stop()
   }
   assert.equal(peers[0], peers[1])

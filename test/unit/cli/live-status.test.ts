@@ -1,0 +1,124 @@
+// The line at the foot of a terminal, and what is printed above it.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LiveLine } from '../../../src/cli/live-status.js'
+import { TextOutput } from '../../../src/cli/output.js'
+import type { DaemonEvent } from '../../../src/events.js'
+import { VirtualClock } from '../../sim/support/virtual-clock.js'
+
+const KEY = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
+const PEER = 'DHUJWe9KAAYTYrFLZxkRRJTV76699omiQLAKPTPTmu6w'
+const HOST = '7Xf3kQ2m'
+
+/** To the start of the line, and erases it. */
+const ERASE = '\r\u001b[K'
+
+/** A terminal as somebody sees it: lines that have ended, and the one at its foot. */
+class Terminal {
+  lines: string[] = []
+  foot = ''
+
+  readonly write = (text: string): void => {
+    for (const [index, part] of text.split(ERASE).entries()) {
+      const [first = '', ...rest] = part.split('\n')
+      this.foot = index > 0 ? first : this.foot + first
+      for (const line of rest) {
+        this.lines.push(this.foot)
+        this.foot = line
+      }
+    }
+  }
+}
+
+function terminal(columns = 100) {
+  const screen = new Terminal()
+  const clock = new VirtualClock()
+  const live = new LiveLine({ stdout: screen.write, stderr: screen.write }, columns, clock)
+  const output = new TextOutput({ stdout: screen.write, stderr: screen.write }, false, [], {
+    interactive: true,
+    live
+  })
+  live.show()
+  const feet = (...events: DaemonEvent[]): string[] =>
+    events.map(event => {
+      output.event(event)
+      return screen.foot
+    })
+  return { screen, clock, live, output, feet }
+}
+
+const ready: DaemonEvent = {
+  event: 'ready',
+  mode: 'server',
+  publicKey: KEY,
+  ticket: 'hnat1x',
+  maps: [{ proto: 'tcp', port: 80, host: '127.0.0.1' }]
+}
+const guest = { publicKey: KEY, peer: PEER, host: HOST }
+
+test('a host sees at the foot how far it is: announced, who connects, who is here and how', () => {
+  const { screen, live, feet } = terminal()
+  assert.equal(screen.foot, 'Connecting to the network ..')
+  assert.deepEqual(
+    feet(
+      ready,
+      { event: 'connecting', publicKey: KEY, peer: PEER },
+      { event: 'connected', ...guest, name: 'Anna', path: 'direct' },
+      { event: 'connected', ...guest, name: 'Anna', path: 'relayed', was: 'direct' },
+      { event: 'disconnected', ...guest, code: 'GOODBYE' }
+    ),
+    [
+      'Announced, waiting for guests',
+      'Announced, waiting for guests; a guest is connecting ..',
+      'Announced, 1 guest: "Anna" (direct)',
+      'Announced, 1 guest: "Anna" (relayed)',
+      'Announced, waiting for guests'
+    ]
+  )
+  assert.ok(screen.lines.includes('  hyper-nat join hnat1x'))
+  assert.equal(screen.lines.filter(line => /Announced,/.test(line)).length, 0, 'it is no line of its own')
+  live.close()
+  assert.equal(screen.foot, '')
+})
+
+test('a guest who never arrives is not said to be connecting for ever', () => {
+  const { screen, clock, feet } = terminal()
+  feet(ready, { event: 'connecting', publicKey: KEY, peer: PEER })
+  clock.run(16_000)
+  assert.equal(screen.foot, 'Announced, waiting for guests')
+})
+
+test('without a way to the network the foot says so, until there is one', () => {
+  const { screen, feet } = terminal()
+  const offline = {
+    event: 'warning',
+    code: 'DHT_UNREACHABLE',
+    message: 'No way out.',
+    publicKey: KEY
+  } as const
+  assert.deepEqual(feet(offline, ready, { event: 'announced', publicKey: KEY }), [
+    'No way to the network yet, trying again',
+    'No way to the network yet, trying again',
+    'Announced, waiting for guests'
+  ])
+  assert.ok(screen.lines.some(line => /^Announced: guests can join now/.test(line)))
+})
+
+test('a guest sees where it is connecting to, and by which path it is connected', () => {
+  const { feet } = terminal()
+  const maps = [{ proto: 'tcp', port: 80, localHost: '127.0.0.1', localPort: 80 } as const]
+  assert.deepEqual(
+    feet(
+      { event: 'ready', mode: 'client', publicKey: KEY, maps },
+      { event: 'connected', publicKey: KEY, peer: KEY, path: 'lan', host: HOST },
+      { event: 'disconnected', publicKey: KEY, peer: KEY, code: 'CONNECTION_LOST', host: HOST }
+    ),
+    ['Connecting to EPkmaN7v..', 'Connected to EPkmaN7v.. (lan)', 'Connecting to EPkmaN7v..']
+  )
+})
+
+test('the foot never wraps', () => {
+  const { screen, feet } = terminal(20)
+  feet(ready)
+  assert.equal(screen.foot.length, 19)
+})
