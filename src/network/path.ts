@@ -1,5 +1,6 @@
 import net from 'node:net'
 import type { PathKind } from '../events.js'
+import { isLoopback } from '../text/address.js'
 
 /** Addresses that do not leave the house: loopback, private (RFC 1918, RFC 4193) and link-local ones. */
 const HOME = new net.BlockList()
@@ -13,8 +14,7 @@ HOME.addSubnet('fc00::', 7, 'ipv6')
 HOME.addSubnet('fe80::', 10, 'ipv6')
 
 /** How packets to `host` travel. */
-export function pathOf(host: string | null): PathKind {
-  if (host === null) return 'direct'
+export function pathOf(host: string): PathKind {
   return isHomeAddress(host) ? 'lan' : 'direct'
 }
 
@@ -26,4 +26,11 @@ export function isRelayed(path: PathKind): boolean {
 /** Whether an address does not leave the house. */
 export function isHomeAddress(host: string): boolean {
   return HOME.check(host, net.isIPv6(host) ? 'ipv6' : 'ipv4')
+}
+
+/** How far away an address is. */
+export type Reach = 'machine' | 'private' | 'public'
+
+export function reachOf(host: string): Reach {
+  return isLoopback(host) ? 'machine' : isHomeAddress(host) ? 'private' : 'public'
 }

@@ -6,10 +6,9 @@ import type SecretStream from '@hyperswarm/secret-stream'
 import { codeOf } from '../errors.js'
 import type { PathKind } from '../events.js'
 import type { Limits } from '../limits.js'
-import { isLoopback } from '../text/address.js'
 import type { Link, LinkEvents } from '../wire/link.js'
 import { rateOf } from './internals.js'
-import { isHomeAddress, pathOf } from './path.js'
+import { type Reach, reachOf } from './path.js'
 
 /** What IP, UDP and UDX put before a datagram, bytes. */
 const HEADERS_IPV4 = 20 + 8 + 20
@@ -66,6 +65,8 @@ export class StreamLink implements Link {
   #unsent = 0
   #sinceProbe = 0
   #gone = false
+  /** What was found out of an address. */
+  #reached: { readonly host: string; readonly reach: Reach } | null = null
   #relayed: boolean
   readonly #byTcp: boolean
   readonly #onsent = () => {
@@ -123,7 +124,8 @@ export class StreamLink implements Link {
   /** How packets travel now; it changes when a relayed connection becomes direct. */
   get path(): PathKind {
     if (this.#byTcp || this.#raw.relay) return 'relayed (tcp)'
-    return this.#relayed ? 'relayed' : pathOf(this.#raw.remoteHost)
+    if (this.#relayed) return 'relayed'
+    return this.#remoteReach === 'public' ? 'direct' : 'lan'
   }
 
   /** Of the addresses that packets have on their way. */
@@ -131,10 +133,17 @@ export class StreamLink implements Link {
     return this.#raw.remoteFamily === 6 ? 'IPv6' : 'IPv4'
   }
 
-  get reach(): 'machine' | 'private' | 'public' {
+  get reach(): Reach {
+    if (this.#relayed || this.#byTcp || this.#raw.relay) return 'public'
+    return this.#remoteReach
+  }
+
+  /** Of the address that packets go to. Each flow asks, and finding out takes longer than all else that opens one. */
+  get #remoteReach(): Reach {
     const { remoteHost } = this.#raw
-    if (this.#relayed || this.#byTcp || this.#raw.relay || remoteHost === null) return 'public'
-    return isLoopback(remoteHost) ? 'machine' : isHomeAddress(remoteHost) ? 'private' : 'public'
+    if (remoteHost === null) return 'public'
+    if (this.#reached?.host !== remoteHost) this.#reached = { host: remoteHost, reach: reachOf(remoteHost) }
+    return this.#reached.reach
   }
 
   /** Nothing comes any more: a relay that carries it may be dead, and should not be the next one too; or UDP is blocked. */

@@ -2,7 +2,7 @@
 import type { Grant } from '../access/access.js'
 import type { PathKind } from '../events.js'
 import { UdpFlows } from '../flows/udp.js'
-import { shortKey } from '../identity/encoding.js'
+import { encodeKey, shortKey } from '../identity/encoding.js'
 import { FULL_REST_MS, type Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
@@ -32,6 +32,8 @@ export class Guest {
   readonly toldAddresses: ToldAddresses = { last: null }
   /** Kept, since it costs more to make than a datagram to drop. */
   readonly #shortKey: string
+  /** In base58; kept, since it costs as much as all else that opens a flow of this process. */
+  readonly publicKey: string
 
   constructor(
     readonly session: ServerSession,
@@ -48,7 +50,8 @@ export class Guest {
     log: Log,
     clock: Pick<Clock, 'now'>
   ) {
-    this.#shortKey = shortKey(key)
+    this.publicKey = encodeKey(key)
+    this.#shortKey = shortKey(this.publicKey)
     this.waiting = new Budget(limits.resolveBytes, usage.memory)
     const full = new LogThrottle(clock, FULL_REST_MS)
     this.udp = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, (flow, { target }, cause) => {

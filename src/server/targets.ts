@@ -7,7 +7,6 @@ import type { Players } from '../access/players.js'
 import { codeOf, type ErrorCode } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
 import type { ByteFlow, Carrier } from '../flows/byte-flow.js'
-import { encodeKey } from '../identity/encoding.js'
 import { playerAddress } from '../identity/player-address.js'
 import { type Limits, REFUSED_REST_MS } from '../limits.js'
 import type { Log } from '../log/log.js'
@@ -313,6 +312,6 @@ function prefaceOf(guest: Guest, map: SharedMap, socket: net.Socket): Uint8Array
 
 /** Who a guest is, to a handler. */
 function remoteOf(guest: Guest): () => FlowRemote {
-  const publicKey = encodeKey(guest.key)
+  const { publicKey } = guest
   return () => ({ publicKey, name: guest.grant.name, path: guest.link?.path ?? null })
 }

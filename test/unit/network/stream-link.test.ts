@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
+import net from 'node:net'
 import { test } from 'node:test'
 import type SecretStream from '@hyperswarm/secret-stream'
 import { LIMITS } from '../../../src/limits.js'
@@ -45,4 +46,23 @@ test('a stream that sends packets again takes as much as may have arrived behind
   assert.equal(link.room(), 2 * 500 * 1200)
   link.setCwndCap(10_000)
   assert.ok(link.room() <= 0, 'beside a game the cap holds')
+})
+
+test('an address is judged once, however often a flow asks for the path; another one is judged anew', t => {
+  const stuck = new Stuck()
+  const raw = stuck.rawStream
+  const checks = t.mock.method(net.BlockList.prototype, 'check')
+  const link = new StreamLink(stuck as unknown as SecretStream, LIMITS)
+  const known = checks.mock.callCount()
+  for (let i = 0; i < 100; i++) assert.deepEqual([link.path, link.reach], ['direct', 'public'])
+  assert.equal(checks.mock.callCount(), known)
+  for (const [host, path, reach] of [
+    ['192.168.1.2', 'lan', 'private'],
+    ['127.0.0.1', 'lan', 'machine'],
+    ['::1', 'lan', 'machine'],
+    ['11.0.0.1', 'direct', 'public']
+  ] as const) {
+    raw.remoteHost = host
+    assert.deepEqual([link.path, link.reach], [path, reach], host)
+  }
 })
