@@ -14,6 +14,7 @@ import { measureLink } from './link.js'
 import { installPeers, projectFolder } from './peers.js'
 import { readPlan } from './plan.js'
 import { Report } from './report.js'
+import { measureStreams } from './streams.js'
 import { measureThroughput } from './throughput.js'
 import { measureUdpRate } from './udp-rate.js'
 import { measureWatched } from './watched.js'
@@ -30,6 +31,7 @@ const measures: Record<string, Measure> = {
   watched: measureWatched
 }
 
+const STREAMS = 'streams'
 const LINK = 'link'
 const FEEL = 'feel'
 const LINES = 'lines'
@@ -39,7 +41,7 @@ process.exitCode = await main(process.argv.slice(2))
 
 async function main(argv: readonly string[]): Promise<number> {
   const plan = readPlan(argv, {
-    measures: [...Object.keys(measures), LINK, FEEL, LINES],
+    measures: [...Object.keys(measures), STREAMS, LINK, FEEL, LINES],
     long: [LINES],
     lines: LINE_COUNT,
     contenders: contenders.map(({ name }) => name)
@@ -53,10 +55,12 @@ async function main(argv: readonly string[]): Promise<number> {
       .map(([name, value]) => `${name}: ${value}`)
       .join('\n')
   )
-  await installPeers()
+  // Streams have no peers to be compared with.
+  if (only.some(name => name !== STREAMS)) await installPeers()
 
   const report = new Report()
   await measureLoopback(report, only, chosen, rounds)
+  if (only.includes(STREAMS)) await measureStreams(report, rounds)
   if (only.includes(LINK)) await measureLink(report, chosen.filter(everywhere), rounds, losses)
   if (only.includes(FEEL)) await measureFeel(report, chosen.filter(everywhere), rounds)
   if (only.includes(LINES)) await measureLines(report, chosen.filter(everywhere), { rounds, seed, lines })
