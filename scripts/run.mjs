@@ -5,7 +5,7 @@ import { chmodSync, existsSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { canary } from './canary.mjs'
-import { runGroups } from './test-groups.mjs'
+import { groupNames, runGroups } from './test-groups.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const bin = {
@@ -17,7 +17,6 @@ const tasks = {
   demo: args => prepared(() => node([join('dist', 'scripts', 'demo.js'), ...args])),
   bench: args => prepared(() => node([join('dist', 'scripts', 'bench', 'main.js'), ...args])),
   soak: args => prepared(() => node([join('dist', 'scripts', 'soak', 'main.js'), ...args])),
-  plot: args => prepared(() => node([join('dist', 'scripts', 'plot-trace.js'), ...args])),
   'nat-matrix': args => prepared(() => node([join('dist', 'scripts', 'nat-matrix.js'), ...args])),
   package: args => prepared(() => node([join('dist', 'scripts', 'package', 'main.js'), ...args])),
   build: () => prepared(() => 0),
@@ -94,14 +93,14 @@ function lint(args = []) {
   return node([bin.biome, 'check', ...args])
 }
 
-/** `--quick`: the groups that need no sockets, for a change that is under way. */
+/** `--quick`: the groups that need no sockets, for a change that is under way. `--all`: every group, those too that are to be named. */
 async function test(args) {
-  const unknown = args.filter(arg => arg.startsWith('-') && arg !== '--quick')
+  const unknown = args.filter(arg => arg.startsWith('-') && arg !== '--quick' && arg !== '--all')
   if (unknown.length > 0) {
-    console.error(`Unknown flag: ${unknown.join(', ')}. npm test takes --quick and names of groups.`)
+    console.error(`Unknown flag: ${unknown.join(', ')}. npm test takes --quick, --all and names of groups.`)
     return 2
   }
-  const only = args.includes('--quick') ? ['unit', 'sim', 'fuzz'] : args
+  const only = args.includes('--quick') ? ['unit', 'sim', 'fuzz'] : args.includes('--all') ? groupNames : args
   return installed(async () => (await lint()) || (await build()) || runGroups(root, only))
 }
 

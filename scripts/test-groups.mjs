@@ -42,6 +42,8 @@ const groups = [
   }
 ]
 
+export const groupNames = groups.map(({ name }) => name)
+
 /**
  * Runs the groups named in `only`, or all; resolves with 0 when everything passed and something ran.
  * @param system the one that `only` of a group is about

@@ -2,7 +2,9 @@
  * Settings of V8 and glibc for daemons: their defaults are for programs with large heaps that run for seconds, ours
  * has a heap of some 10 MB and is to be quick at once. Only the program does this: a library does not set the engine of its host.
  */
+import { mkdirSync } from 'node:fs'
 import module from 'node:module'
+import { dirname } from 'node:path'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { userFolders } from './user-folders.js'
@@ -69,9 +71,33 @@ export function collectGarbage(): void {
 
 /**
  * Keeps V8's compiled code of this program in the user's cache folder, which other users cannot write to. Node has this since
- * 22.1; `NODE_DISABLE_COMPILE_CACHE=1` turns it off.
+ * 22.1; `NODE_DISABLE_COMPILE_CACHE=1` turns it off. Without a folder that can be written to, code is compiled at each start.
  */
-export function cacheCompiledCode(): void {
-  const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown }
-  enableCompileCache?.(userFolders().cache)
+export function cacheCompiledCode(
+  folder = userFolders().cache,
+  { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown }
+): void {
+  if (!enableCompileCache) return
+  try {
+    // Node makes it, too, but tries for ever where the system says that a folder to make it in, which is there, is not: in /proc.
+    makeFolder(folder)
+  } catch {
+    return
+  }
+  enableCompileCache(folder)
+}
+
+/** How many folders of a path may be missing: Windows has two for each program. */
+const MISSING = 2
+
+function makeFolder(folder: string, missing = MISSING): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (err) {
+    const { code } = err as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || missing === 0) throw err
+    makeFolder(dirname(folder), missing - 1)
+    mkdirSync(folder, { mode: 0o700 })
+  }
 }

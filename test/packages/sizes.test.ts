@@ -9,6 +9,9 @@ import { test } from 'node:test'
 import { mainFile } from '../support/hyper-nat.js'
 import { checkSize, notHere, product, version } from './products.js'
 
+/** How often each is started. */
+const TURNS = 9
+
 const program = product(`-${version}-linux-x64`)
 
 test('its size, and how soon it starts beside the build under test', {
@@ -26,19 +29,18 @@ test('its size, and how soon it starts beside the build under test', {
   checkSize(product(`-${version}-win-x64.exe`), 91.6, say)
   checkSize(product(`-${version}-win-x64.zip`), 35.9, say)
   checkSize(product(`-${version}.tgz`), 1.5, say)
-  const best = (words: readonly string[]): number => {
-    const [command = '', ...args] = words
-    const runs = Array.from({ length: 7 }, () => {
-      const started = performance.now()
-      execFileSync(command, [...args, 'keygen', '--json'], { env })
-      return performance.now() - started
-    })
-    return Math.min(...runs.slice(1))
+  const start = (command: string, ...args: readonly string[]): number => {
+    const started = performance.now()
+    execFileSync(command, [...args, 'keygen', '--json'], { env })
+    return performance.now() - started
   }
-  const first = performance.now()
-  execFileSync(program, ['keygen', '--json'], { env })
-  say(`first start: ${(performance.now() - first).toFixed()} ms`)
-  const [alone, node] = [best([program]), best([process.execPath, mainFile])]
+  say(`first start: ${start(program).toFixed()} ms`)
+  // By turns: what else the machine does hinders both alike.
+  let [alone, node] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
+  for (let turn = 0; turn < TURNS; turn++) {
+    alone = Math.min(alone, start(program))
+    node = Math.min(node, start(process.execPath, mainFile))
+  }
   say(`start: ${alone.toFixed()} ms; with Node: ${node.toFixed()} ms`)
   assert.ok(alone < node * 1.1, `it starts in ${alone.toFixed()} ms, Node in ${node.toFixed()} ms`)
 })
