@@ -74,7 +74,9 @@ export function clientHandshake(
   const { link, sharedKey } = options
   const proof = proofOf(sharedKey, link.handshakeHash)
   const frame = helloFrame({ versions: VERSIONS, features: FEATURES, proof, ...offer })
-  const abort = awaitFirst(options, done, settle => ({
+  // No CLOSE here: the HELLO may have arrived, and the session that it resumed would end.
+  const giveUp = (): void => link.destroy()
+  const abort = awaitFirst(options, done, giveUp, settle => ({
     ...refuseAll,
     welcome: (versions, welcome) => {
       const { resume } = offer
@@ -102,7 +104,8 @@ export function serverHandshake(
   done: (result: Hello | HyperNatError) => void
 ): () => void {
   const { link, sharedKey } = options
-  return awaitFirst(options, done, settle => ({
+  const giveUp = ({ code, message }: HyperNatError): void => reject(link, code, message)
+  return awaitFirst(options, done, giveUp, settle => ({
     ...refuseAll,
     hello: (versions, proof, hello) => {
       if (!sodium.sodium_memcmp(proof, proofOf(sharedKey, link.handshakeHash))) {
@@ -129,23 +132,29 @@ function versionMismatch(theirs: VersionRange, updateThem: string, updateUs: str
   )
 }
 
+/** @param giveUp ends the connection when the handshake is aborted or takes too long */
 function awaitFirst<T>(
   { link, clock, timeoutMs }: HandshakeOptions,
   done: (result: T | HyperNatError) => void,
+  giveUp: (err: HyperNatError) => void,
   sinkOf: (settle: (result: T | HyperNatError) => void) => FrameSink
 ): () => void {
   let settled = false
-  const settle = (result: T | HyperNatError): void => {
+  const settle = (
+    result: T | HyperNatError,
+    end = ({ code, message }: HyperNatError): void => reject(link, code, message)
+  ): void => {
     if (settled) return
     settled = true
     timer.cancel()
     link.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
-    if (result instanceof HyperNatError) reject(link, result.code, result.message)
+    if (result instanceof HyperNatError) end(result)
     done(result)
   }
-  const timer = clock.after(timeoutMs, () =>
-    settle(new HyperNatError('HANDSHAKE_TIMEOUT', 'The other side opened a connection and sent nothing.'))
-  )
+  const timer = clock.after(timeoutMs, () => {
+    const message = 'The other side opened a connection and sent nothing.'
+    settle(new HyperNatError('HANDSHAKE_TIMEOUT', message), giveUp)
+  })
   let result: T | HyperNatError | null = null
   const sink = sinkOf(first => {
     result ??= first
@@ -171,5 +180,5 @@ function awaitFirst<T>(
     close: code =>
       settle(new HyperNatError('CONNECTION_LOST', `The connection ended during the handshake (${code}).`))
   }
-  return () => settle(new HyperNatError('CLOSED', 'The handshake was aborted.'))
+  return () => settle(new HyperNatError('CLOSED', 'The handshake was aborted.'), giveUp)
 }

@@ -235,6 +235,28 @@ test('a connection that dies, and one that is given up', () => {
   }
 })
 
+test('a client that gives up, or waits too long, sends no CLOSE: the session may have been resumed by then', () => {
+  for (const code of ['CLOSED', 'HANDSHAKE_TIMEOUT']) {
+    const { world, connection, options } = setUp()
+    const { server } = connection
+    const received: string[] = []
+    serverHandshake(options(server), () => {
+      server.events = {
+        ...server.events,
+        message: () => received.push('message'),
+        close: () => received.push('close')
+      }
+    })
+    const answers: unknown[] = []
+    const giveUp = clientHandshake(options(connection.client), hello, result => answers.push(result))
+    world.pass(100)
+    if (code === 'CLOSED') giveUp()
+    world.pass(5000)
+    assert.deepEqual(codes(answers), [code])
+    assert.deepEqual(received, ['close'])
+  }
+})
+
 test('a client does not go on with a session that it did not ask for', () => {
   const resumed = { highest: 0, flows: [] }
   const session = b4a.alloc(16, 5)
