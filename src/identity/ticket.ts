@@ -201,7 +201,7 @@ function several<T>(reader: Reader, most: number, read: (reader: Reader) => T): 
 
 function readKey(reader: Reader): Uint8Array {
   const key = Uint8Array.from(reader.bytes(KEY_BYTES))
-  if (!sodium.crypto_core_ed25519_is_valid_point(Buffer.from(key))) throw bad('holds what is no public key')
+  if (!sodium.crypto_core_ed25519_is_valid_point(Buffer.from(key))) throw bad('holds an invalid public key')
   return key
 }
 
@@ -288,7 +288,7 @@ function readGuestPorts(reader: Reader): (GuestPorts | undefined)[] {
 function withGuestPorts(maps: TicketMap[], needs: readonly (GuestPorts | undefined)[]): TicketMap[] {
   if (needs.length === 0) return maps
   const names = namesOf(maps)
-  if (needs.length > names.length) throw bad('holds what belongs to none of its ports')
+  if (needs.length > names.length) throw bad('has requirements of ports that it does not name')
   const byName = new Map(names.map((name, i) => [name, needs[i]]))
   return maps.map(map => {
     const guestPorts = byName.get(map.name)
@@ -318,7 +318,7 @@ function readNode(reader: Reader): string {
     const [, a, b, c, d, high, low] = reader.bytes(7) as unknown as number[]
     node = `${a}.${b}.${c}.${d}:${(high! << 8) | low!}`
   } else node = readText(reader)
-  if (!isNode(node)) throw bad('holds what is no DHT node')
+  if (!isNode(node)) throw bad('holds an invalid address of a DHT node')
   return node
 }
 
@@ -335,7 +335,7 @@ function addressBytes(address: string): number[] {
 
 function readAddress(reader: Reader): string {
   const address = readText(reader)
-  if (relayUrlFault(address) !== undefined) throw bad('holds what is no address of a relay')
+  if (relayUrlFault(address) !== undefined) throw bad('holds an invalid address of a relay')
   return address
 }
 
@@ -345,7 +345,7 @@ function readText(reader: Reader): string {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(reader.bytes(reader.byte()))
   } catch (err) {
     if (err instanceof HyperNatError) throw err
-    throw bad('holds what is no text')
+    throw bad('holds text that is not UTF-8')
   }
 }
 
@@ -354,7 +354,7 @@ function readText(reader: Reader): string {
 function refuseParts({ publicKey, maps, relays = [], bootstrap = [], addresses = [], invite }: Ticket): void {
   for (const key of [publicKey, ...relays]) {
     if (key.byteLength !== KEY_BYTES || !sodium.crypto_core_ed25519_is_valid_point(Buffer.from(key))) {
-      throw bad('would hold what is no public key')
+      throw bad('would hold an invalid public key')
     }
   }
   if (maps.length === 0) throw bad('would name no port')

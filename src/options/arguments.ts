@@ -282,7 +282,12 @@ function socketFaults(path: string, map: Record<string, unknown>): Fault[] {
       { path: `${path}.${key}`, message: `is ${quote(place)}, which carries tcp and tcpudp; give an address` }
     ]
   if (!map.localPort) return []
-  return [{ path: `${path}.localPort`, message: 'is given beside a socket, which has no port; leave it out' }]
+  return [
+    {
+      path: `${path}.localPort`,
+      message: 'cannot be combined with a socket, which has no port; leave it out'
+    }
+  ]
 }
 
 function throwAny(faults: readonly Fault[]): void {

@@ -190,7 +190,7 @@ function withServer(
     return { raw: { publicKey: noKey(), ...rest } }
   }
   const beside = ['publicKey', 'ticket'].find(key => rest[key] !== undefined)
-  if (beside) return fault(`is given beside ${beside}; give one of them`)
+  if (beside) return fault(`cannot be combined with ${beside}; give one of them`)
   if (typeof server !== 'string' || server === '')
     return fault(`is ${quote(server)}; give the name of a friend, whom hyper-nat friends lists`)
   let found: ReturnType<typeof serverAmong>
@@ -347,7 +347,7 @@ function whichPorts(raw: object, index: number, places: Places): Fault[] {
   }
   return proto === undefined
     ? []
-    : [{ path: place('proto'), message: 'is given beside game, which has its own; take it out' }]
+    : [{ path: place('proto'), message: 'cannot be combined with game, which has its own; take it out' }]
 }
 
 /** A client's entry has a public key with ports or a game, or a ticket. */
@@ -356,7 +356,9 @@ function whichServer(raw: object, index: number, places: Places): Fault[] {
   const place = (key: string): string => places.field(['schema', index, key])
   if (ticket !== undefined) {
     if (publicKey === undefined) return []
-    return [{ path: place('ticket'), message: 'is given beside publicKey, which it holds; take one out' }]
+    return [
+      { path: place('ticket'), message: 'cannot be combined with publicKey, which it contains; take one out' }
+    ]
   }
   const faults: Fault[] = []
   if (publicKey === undefined) {
@@ -408,7 +410,7 @@ function expandClient(
   const isSocket = isSocketPath(localHost)
   faults.push(...socketFaults(localHost, protos, place('localHost')))
   if (isSocket && entry.localPort) {
-    const message = 'is given beside a socket in localHost, which has no port; take it out'
+    const message = 'cannot be combined with a socket in localHost, which has no port; take it out'
     faults.push({ path: place('localPort'), message })
   }
   if (!isSocket && entry.socketMode !== undefined) {

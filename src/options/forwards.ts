@@ -33,7 +33,7 @@ export async function forwardOptions(
     const [, host, localPort, server = '', port, proto = 'tcp'] = parts ?? []
     if (!parts) {
       const message =
-        'is no forward; write LOCALPORT:SERVER:PORT, 8022:bob:22 for example, with /udp behind it for UDP'
+        'is not a forward; write LOCALPORT:SERVER:PORT, 8022:bob:22 for example, with /udp behind it for UDP'
       faults.push({ path: quote(text), message })
       continue
     }

@@ -87,7 +87,7 @@ export function joinOptions(flags: JoinFlags): Options {
     return {
       code: 'PORTS_APART',
       path: flags.offset === undefined ? '-l' : '--offset',
-      message: `${title} needs ${needs} here, and may not work so`
+      message: `${title} needs ${needs} here, and may not work without`
     }
   })
   return { ...options, entries, warnings: [...options.warnings, ...warnings] }

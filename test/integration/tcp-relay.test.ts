@@ -241,7 +241,8 @@ function unmask(capture: Buffer): Buffer {
   return Buffer.concat(plain)
 }
 
-test('a stream outlives a connection that is cut in the middle of a frame', async t => {
+/** A stream through a relay whose TCP connection can be cut and held. */
+async function throughWire(t: TestContext) {
   const testnet = await startTestnet()
   t.after(() => testnet.close())
   const endpoint = await relay(t)
@@ -250,6 +251,11 @@ test('a stream outlives a connection that is cut in the middle of a frame', asyn
   const stream = await dial(t, dht, await echo(await plain(t, testnet.bootstrap)))
   await exchange(stream, new Random().bytes(20_000))
   told.length = 0
+  return { endpoint, wire, told, stream }
+}
+
+test('a stream outlives a connection that is cut in the middle of a frame', async t => {
+  const { endpoint, wire, told, stream } = await throughWire(t)
   wire.cutAfter = 100_000
   await exchange(stream, new Random().bytes(500_000))
   assert.equal(wire.cuts, 1)
@@ -258,14 +264,7 @@ test('a stream outlives a connection that is cut in the middle of a frame', asyn
 })
 
 test('a half-open connection is given up, and the session goes on over a new one', async t => {
-  const testnet = await startTestnet()
-  t.after(() => testnet.close())
-  const endpoint = await relay(t)
-  const wire = await Wire.open(t, endpoint.port)
-  const { dht, told } = await relayed(t, `ws://${LOOPBACK}:${wire.port}/hn`, testnet.bootstrap)
-  const stream = await dial(t, dht, await echo(await plain(t, testnet.bootstrap)))
-  await exchange(stream, new Random().bytes(20_000))
-  told.length = 0
+  const { endpoint, wire, told, stream } = await throughWire(t)
   wire.hold = true
   await until(() => told.includes('down'), 'silence is noticed')
   wire.hold = false

@@ -78,7 +78,7 @@ test('a client takes forwards as one word each, of several servers', async () =>
     `udp 9 9000 ::1 ${bob}`
   ])
   for (const [argv, status, message] of [
-    [['8022:bob'], 2, /"8022:bob": is no forward; write LOCALPORT:SERVER:PORT/],
+    [['8022:bob'], 2, /"8022:bob": is not a forward; write LOCALPORT:SERVER:PORT/],
     [['8022:bob:22/sctp'], 2, /"8022:bob:22\/sctp".*"sctp"/],
     [['70000:bob:22'], 2, /"70000:bob:22".*70000/],
     [['8022:zoe:22'], 2, /zoe.*none of your friends/],

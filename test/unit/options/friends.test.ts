@@ -163,8 +163,8 @@ test('a friend that there is not, or not alone, is a fault by path', async () =>
     [{ server: 5 }, /^schema\[0\]\.server: is 5; give the name/],
     [{ server: '' }, /^schema\[0\]\.server: /],
     [{ server: 'x'.repeat(40), port: 1 }, /^schema\[0\]\.server: /],
-    [{ server: 'bob', publicKey: EVE }, /^schema\[0\]\.server: is given beside publicKey/],
-    [{ server: 'bob', ticket: TICKET }, /^schema\[0\]\.server: is given beside ticket/],
+    [{ server: 'bob', publicKey: EVE }, /^schema\[0\]\.server: cannot be combined with publicKey/],
+    [{ server: 'bob', ticket: TICKET }, /^schema\[0\]\.server: cannot be combined with ticket/],
     [{ server: 'eve' }, /^schema\[0\]\.port: is missing/],
     [{ server: 'bob', port: 23 }, /^schema\[0\]\.port: .*ticket/]
   ] as const) {

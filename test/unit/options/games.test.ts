@@ -92,7 +92,7 @@ const WRONG: [string, object, string[]][] = [
   [
     'a protocol beside it',
     { ...client, game: 'openarena', proto: 'udp' },
-    ['schema[0].proto: is given beside game, which has its own; take it out']
+    ['schema[0].proto: cannot be combined with game, which has its own; take it out']
   ],
   [
     'too many ports',

@@ -117,7 +117,7 @@ test('faults of a ticket in a file are reported with place and code, never with 
     'schema[1].ticket: is cut off: 9 characters are missing, probably at its end; copy all of it [TICKET_CUT]',
     'schema[2].ticket: does not begin with hnat1; copy all of it [BAD_TICKET]',
     'schema[3].ticket: is number, not text in quotes; a ticket is the text that begins with hnat1',
-    'schema[4].ticket: is given beside publicKey, which it holds; take one out',
+    'schema[4].ticket: cannot be combined with publicKey, which it contains; take one out',
     'schema[5].port: names 81-82, which the ticket does not have; it has 25565,27015,80; say in "proto" how to open others',
     'schema[6].localPort: names 2 ports (1-2), but the ticket names 3 ports (25565,27015,80); give as many, or 0 for any free ones',
     'schema[7].port: is missing: the ticket has no port of the protocol in "proto"',
