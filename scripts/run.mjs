@@ -17,6 +17,7 @@ const tasks = {
   demo: args => prepared(() => node([join('dist', 'scripts', 'demo.js'), ...args])),
   bench: args => prepared(() => node([join('dist', 'scripts', 'bench', 'main.js'), ...args])),
   soak: args => prepared(() => node([join('dist', 'scripts', 'soak', 'main.js'), ...args])),
+  plot: args => prepared(() => node([join('dist', 'scripts', 'plot-trace.js'), ...args])),
   'nat-matrix': args => prepared(() => node([join('dist', 'scripts', 'nat-matrix.js'), ...args])),
   package: args => prepared(() => node([join('dist', 'scripts', 'package', 'main.js'), ...args])),
   build: () => prepared(() => 0),

@@ -35,6 +35,7 @@ import type { ServerHandle } from './server/handle.js'
 import type { DatagramFlow, FlowStream } from './sockets/flow-stream.js'
 import type { Ui } from './ui/ui.js'
 import { systemClock, wallClock } from './util/clock.js'
+import type { Trace } from './util/trace.js'
 import { version } from './version.js'
 
 /** What the file says, and what has been made of it. */
@@ -75,7 +76,9 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   constructor(
     readonly options: Options,
     readonly log: Log,
-    readonly journal = new Journal(CONTROL_LIMITS)
+    readonly journal = new Journal(CONTROL_LIMITS),
+    /** Takes events for a diagnosis; left out: nothing is traced. */
+    readonly trace?: Trace
   ) {
     super()
     this.#current = options
@@ -201,6 +204,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
       tcp: network.tcp,
       limits,
       log: this.log,
+      trace: this.trace,
       onMemoryReleased: collectGarbage
     })
     this.#node = node

@@ -39,6 +39,7 @@ import type { Status } from './status.js'
 import { isRelayUrl, relayUrlFault } from './text/hosts.js'
 import { Activity } from './util/activity.js'
 import { systemClock, wallClock } from './util/clock.js'
+import type { Trace } from './util/trace.js'
 import { version } from './version.js'
 
 export interface HyperNatOptions {
@@ -69,6 +70,8 @@ export interface HyperNatOptions {
   limits?: Partial<Limits>
   /** Where diagnostics go; left out: nowhere. */
   log?: Log
+  /** Takes events of sessions, paths and flows, named as in qlog; left out: nothing is traced. */
+  trace?: Trace | undefined
   /** Called a moment after much memory that a peer used has been released, when a program may collect garbage. */
   onMemoryReleased?: (() => void) | undefined
 }
@@ -85,6 +88,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #players: Players
   readonly #resources: Resources
   readonly #games = new Activity()
+  readonly #trace: Trace | undefined
   readonly #servers = new Set<SharedServer>()
   readonly #clients = new Set<OpenClient | OpenConnection>()
   readonly #since = wallClock()
@@ -96,6 +100,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     if (options.tcp) checkTcp(options.tcp)
     this.#limits = { ...LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
+    this.#trace = options.trace
     this.#players = new Players(this.#limits.players)
     this.#resources = newResources(this.#limits, this.#log, options.onMemoryReleased)
     this.#keyPair = options.identity ?? freshKeyPair()
@@ -305,6 +310,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       timeOfDay: wallClock,
       limits: this.#limits,
       games: this.#games,
+      trace: this.#trace,
       log: this.#log,
       random: randomBytes,
       emit: event => void this.emit('event', event)

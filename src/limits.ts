@@ -815,6 +815,9 @@ export const PLAYERS_WRITE_MS = 2000
 /** Size in bytes at which a log file is rotated; one older file is kept. */
 export const LOG_FILE_BYTES = 10_000_000
 
+/** Bytes of a trace, from which on nothing more is written. */
+export const TRACE_FILE_BYTES = 100_000_000
+
 /** How long the system's own programs may take that install a service: a start waits until the daemon is ready. */
 export const SERVICE_COMMAND_MS = 120_000
 

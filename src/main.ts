@@ -86,11 +86,11 @@ const context: CliContext = {
   onReload: listener => {
     reload = listener
   },
-  async daemon(options, log, journal) {
+  async daemon(options, log, journal, trace) {
     for (const entry of options.entries) if (entry.mode === 'server') secrets.add(entry.secret.reveal())
     tuneEngine()
     const { Daemon } = await import('./daemon.js')
-    return new Daemon(options, log, journal)
+    return new Daemon(options, log, journal, trace)
   }
 }
 

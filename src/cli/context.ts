@@ -5,6 +5,7 @@ import type { DaemonEvent, ServiceEvent } from '../events.js'
 import type { Journal } from '../log/journal.js'
 import type { Log } from '../log/log.js'
 import type { Options } from '../options/entry.js'
+import type { Trace } from '../util/trace.js'
 
 /** `reader gone`: stdout is a pipe that was closed at its other end. */
 export type StopReason = 'signal' | 'reader gone'
@@ -40,7 +41,7 @@ export interface CliContext {
   /** Opens a link in the user's browser, if there is one. Reports no failure. */
   readonly openBrowser: (url: string) => void
   /** Creates the daemon. Its code is loaded on this call: `--help` does not need it. */
-  readonly daemon: (options: Options, log: Log, journal: Journal) => Promise<RunningDaemon>
+  readonly daemon: (options: Options, log: Log, journal: Journal, trace?: Trace) => Promise<RunningDaemon>
   /** Calls the listener when a signal asks the process to reload its options. */
   readonly onReload: (listener: () => void) => void
 }

@@ -1,12 +1,14 @@
 /** Runs a daemon, or a relay or bootstrap nodes, from start to exit. */
 
 import { codeOf, exitCodeOf, HyperNatError, oneLine } from '../errors.js'
-import { CONTROL_LIMITS, LOG_FILE_BYTES } from '../limits.js'
+import { CONTROL_LIMITS, LOG_FILE_BYTES, TRACE_FILE_BYTES } from '../limits.js'
 import { Journal } from '../log/journal.js'
 import type { EventLog, Log, LogSink } from '../log/log.js'
+import type { TraceFile } from '../log/trace-file.js'
 import type { Options } from '../options/entry.js'
 import type { Supervisor } from '../service/supervisor.js'
-import type { Arguments, DaemonJob, ServiceJob } from './command.js'
+import { version } from '../version.js'
+import { type Arguments, type DaemonJob, type ServiceJob, text } from './command.js'
 import { type CliContext, EXIT, type RunningDaemon } from './context.js'
 import type { TextExtras } from './event-text.js'
 import type { LiveLine } from './live-status.js'
@@ -28,7 +30,8 @@ export async function runDaemon(job: DaemonJob, args: Arguments, context: CliCon
   const journal = new Journal(CONTROL_LIMITS)
   const file = await openLogFile(options.log, output)
   const log = await makeLog(args, { ...context, ...live?.streams }, journal, file)
-  const daemon = await context.daemon(options, log, journal)
+  const trace = await openTrace(text(args, 'trace'), output)
+  const daemon = await context.daemon(options, log, journal, trace?.trace)
   const supervisor = await makeSupervisor(context, log)
   if (options.source) context.onReload(() => reload(daemon, output, supervisor))
   const { keptIn } = job
@@ -40,7 +43,9 @@ export async function runDaemon(job: DaemonJob, args: Arguments, context: CliCon
   if (job.opened) reportOpened(daemon, job.opened, output)
   if (job.openPage) openPage(daemon, context)
   live?.show()
-  return untilStopped(daemon, { log, output, context, supervisor, eventLog: file?.event })
+  const code = await untilStopped(daemon, { log, output, context, supervisor, eventLog: file?.event })
+  trace?.close()
+  return code
 }
 
 /** How it stands, at a terminal that understands more than lines. */
@@ -107,6 +112,37 @@ function knowsCodes({ env }: Pick<CliContext, 'env'>): boolean {
   // Windows names no terminal; its consoles know them.
   const { TERM = process.platform === 'win32' ? 'windows' : 'dumb' } = env
   return TERM !== 'dumb'
+}
+
+/** Opens the file of a trace. One that cannot be written gives a warning, and the daemon runs without it. */
+async function openTrace(path: string | undefined, output: Output): Promise<TraceFile | undefined> {
+  if (path === undefined) return undefined
+  const [{ TraceFile }, { systemClock, wallClock }] = await Promise.all([
+    import('../log/trace-file.js'),
+    import('../util/clock.js')
+  ])
+  const unwritable = (code: string): void =>
+    output.event({
+      event: 'warning',
+      code: 'TRACE_UNWRITABLE',
+      message: `The trace ${path} cannot be written (${code}). Check that its folder exists, has space left and allows writing.`
+    })
+  const full = `The trace ${path} has ${TRACE_FILE_BYTES / 1e6} MB and ends here. Start again for another one.`
+  try {
+    return new TraceFile(path, {
+      clock: systemClock,
+      startedAt: wallClock(),
+      version: version(),
+      limit: TRACE_FILE_BYTES,
+      onend: why =>
+        why === 'full'
+          ? output.event({ event: 'warning', code: 'TRACE_FULL', message: full })
+          : unwritable(why.code)
+    })
+  } catch (err) {
+    unwritable(codeOf(err))
+    return undefined
+  }
 }
 
 /** Opens the log file. One that cannot be written gives a warning, and the daemon runs without it. */

@@ -10,7 +10,11 @@ import { number } from './numbers.js'
 
 export const runFlags: Readonly<Record<string, Flag>> = {
   metrics: { type: 'string', describe: 'Serve metrics for Prometheus on this port of 127.0.0.1' },
-  'log-file': { type: 'string', describe: 'Log to this file, too, as JSON lines' }
+  'log-file': { type: 'string', describe: 'Log to this file, too, as JSON lines' },
+  trace: {
+    type: 'string',
+    describe: 'Write events of paths and flows to this file (qlog), to diagnose a slow line'
+  }
 }
 
 /**
@@ -23,6 +27,8 @@ export function withRunFlags(job: Job, args: Arguments): Job {
   const port = number(args, 'metrics', { min: 0, max: PORT_MAX }, faults)
   const file = text(args, 'log-file')
   if (file === '') faults.push({ path: '--log-file', message: 'is empty; it is the name of a file' })
+  if (text(args, 'trace') === '')
+    faults.push({ path: '--trace', message: 'is empty; it is the name of a file' })
   if (faults.length > 0) throw new OptionsError(faults, 'BAD_USAGE')
   const withFlags = (options: Options): Options => ({
     ...options,

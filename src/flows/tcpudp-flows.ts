@@ -9,8 +9,15 @@ import { Queue } from '../util/queue.js'
 import { Reader, varintSize, writeVarint } from '../wire/bytes.js'
 import { segmentRoom } from '../wire/records.js'
 import { openPayload, strayReply } from './arq/index.js'
+import type { FlowTrace } from './flow-trace.js'
 import { ReadGate } from './read-gate.js'
 import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
+
+/** Makes the traces of flows. */
+export interface FlowTraces {
+  flow(id: number): FlowTrace
+  datagramSize(size: number): void
+}
 
 export interface TcpudpFlowsDeps {
   readonly clock: Clock
@@ -25,6 +32,8 @@ export interface TcpudpFlowsDeps {
   minRtt(): number | null
   /** A client opened a flow (server only); return an error code to refuse it. */
   open(flow: TcpudpFlow): ErrorCode | null
+  /** Traces the flows; null: nothing is traced. */
+  readonly trace?: FlowTraces | null
   /** A flow is thin: it carries a game or an interactive session. */
   thin(): void
   /** A flow is forgotten. */
@@ -72,6 +81,7 @@ export class TcpudpFlows {
         this.#touched.add(flow.turn)
         this.#datagrams?.queue()
       },
+      ...(outside.trace && { trace: (id: number) => outside.trace!.flow(id) }),
       thin: () => outside.thin(),
       lingers: flow => {
         this.#lingering.add(flow)
@@ -136,6 +146,7 @@ export class TcpudpFlows {
     const size = this.#datagrams?.size ?? this.#size
     if (size !== this.#size) {
       this.#size = size
+      this.outside.trace?.datagramSize(size)
       for (const flow of this.flows.values()) flow.resize()
     }
     for (let left = this.#touched.size; left > 0; left--) {

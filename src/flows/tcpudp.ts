@@ -8,6 +8,7 @@ import { QueueNode } from '../util/queue.js'
 import { closeCode, closeNumber } from '../wire/constants.js'
 import { Arq, type ArqHost, RESET_PROTOCOL, RESET_SESSION_FIRST } from './arq/index.js'
 import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from './byte-flow.js'
+import type { FlowTrace } from './flow-trace.js'
 import { READ_BYTES, type ReadGate, type UnreadFlow } from './read-gate.js'
 import { ThinDetector, type ThinLimits } from './thin-detector.js'
 
@@ -32,6 +33,8 @@ export interface TcpudpCarrier {
   send(flow: number, segment: Uint8Array): void
   /** The flow is to be brought up to date at the end of this turn. */
   touch(flow: TcpudpFlow): void
+  /** Makes the trace of a flow; left out: nothing is traced. */
+  trace?(flow: number): FlowTrace
   /** The flow is thin, and carries something. */
   thin(): void
   /** The flow is over, but lingers a while for a peer that missed the last acknowledgement. */
@@ -49,6 +52,7 @@ export class TcpudpFlow implements ByteFlow, UnreadFlow {
   readonly startTurn: QueueNode<UnreadFlow> = new QueueNode<UnreadFlow>(this)
   readonly #arq: Arq
   readonly #thin: ThinDetector
+  readonly #trace: FlowTrace | undefined
   #timer: Timer | null = null
   #timerAt = Number.POSITIVE_INFINITY
   /** What the ARQ has not taken yet of the socket's last chunk. */
@@ -99,6 +103,7 @@ export class TcpudpFlow implements ByteFlow, UnreadFlow {
       ...(leastRtt !== null && { leastRtt })
     })
     this.#thin = new ThinDetector(carrier.limits, () => carrier.thin())
+    this.#trace = carrier.trace?.(id)
     carrier.touch(this)
   }
 
@@ -224,7 +229,9 @@ export class TcpudpFlow implements ByteFlow, UnreadFlow {
   /** The turn's segments have all been given: timers run, and what may be sent is sent. */
   update(): void {
     if (this.#done) return
-    this.#arq.update(this.carrier.clock.now())
+    const now = this.carrier.clock.now()
+    this.#arq.update(now)
+    this.#trace?.update(this.#arq.stats, now)
     this.#resetBehindBytes()
   }
 

@@ -5,6 +5,7 @@ import type { Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
 import type { Activity } from '../util/activity.js'
 import type { Clock } from '../util/clock.js'
+import type { Trace } from '../util/trace.js'
 import type { Node } from './node.js'
 
 export interface Deps {
@@ -16,6 +17,8 @@ export interface Deps {
   /** Whether a game is played in any session of the node. */
   readonly games: Activity
   readonly log: Log
+  /** Takes events of sessions and flows for a diagnosis; left out: nothing is traced. */
+  readonly trace?: Trace | undefined
   readonly random: (size: number) => Uint8Array
   readonly emit: (event: DaemonEvent) => void
 }

@@ -356,7 +356,7 @@ export class Server {
   }
 
   #newGuest(link: StreamLink, grant: Grant): Guest {
-    const { clock, limits, games, log, random, timeOfDay, players, keyPair } = this.#deps
+    const { clock, limits, games, trace, log, random, timeOfDay, players, keyPair } = this.#deps
     const id = random(SESSION_ID_BYTES)
     const key = b4a.from(link.remoteKey)
     const address = players.enter(this.#playerOf(key), playerNumber(keyPair, key))
@@ -369,6 +369,7 @@ export class Server {
         defer: fn => setImmediate(fn),
         chance: Math.random,
         games,
+        trace,
         rateLimiter: this.#guests.rateLimiterOf(key, grant, usage.memory),
         budgets: usage,
         features: this.#features

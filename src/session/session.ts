@@ -26,6 +26,7 @@ import type { Limits } from '../limits.js'
 import { Activity } from '../util/activity.js'
 import { Budget, type PeerBudgets } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
+import type { Trace } from '../util/trace.js'
 import type { Ipv6Address } from '../wire/addresses.js'
 import { protocolError } from '../wire/bytes.js'
 import { FEATURE, FEATURES } from '../wire/constants.js'
@@ -36,6 +37,7 @@ import { DelayMonitor, type DelayMonitorEvents } from './delay-monitor.js'
 import { FrameReader } from './frame-reader.js'
 import { refuseHandshake, reject } from './handshake.js'
 import { PathMonitor } from './path-monitor.js'
+import { SessionTrace } from './session-trace.js'
 import { Traffic } from './traffic.js'
 
 export type SessionState = 'new' | 'up' | 'lost' | 'ended'
@@ -72,6 +74,8 @@ export interface SessionDeps {
   readonly budgets?: PeerBudgets
   /** Whether a game is played in any session of the node; left out: this session alone counts. */
   readonly games?: Activity
+  /** Takes events for a diagnosis; left out: nothing is traced. */
+  readonly trace?: Trace | undefined
 }
 
 /** A connection whose handshake is complete, and what the handshake said about a resumed session. */
@@ -105,6 +109,7 @@ export abstract class Session {
   readonly #games: Activity
   readonly #scheduler: SendScheduler
   readonly #path: PathMonitor
+  readonly #trace: SessionTrace | null
   readonly #delay: DelayMonitor
   #graceTimer: Timer | null = null
   #graceEnds = 0
@@ -126,6 +131,7 @@ export abstract class Session {
     readonly events: SessionEvents
   ) {
     this.#games = deps.games ?? new Activity()
+    this.#trace = deps.trace ? new SessionTrace(deps.trace, id) : null
     this.#scheduler = new SendScheduler(deps.limits)
     this.windows = new Budget(deps.limits.sessionWindow, deps.budgets?.windows)
     this.tcp = new TcpFlows(role, {
@@ -145,6 +151,7 @@ export abstract class Session {
       rtt: () => this.#path.rtt,
       minRtt: () => this.#delay.minRtt,
       open: flow => this.admit(flow, 'arq'),
+      trace: this.#trace,
       done: flow => this.#traffic.addTcpudp(flow),
       thin: () => this.#delay.onThinFlow()
     })
@@ -155,12 +162,16 @@ export abstract class Session {
           // The peer's transfers may fill the queue in front of us, though the game is played in another session.
           if (this.#games.isOn(deps.clock.now())) packer.game()
         }),
-      answered: rtt => this.#delay.onRtt(rtt),
+      answered: rtt => {
+        this.#trace?.rtt(rtt)
+        this.#delay.onRtt(rtt)
+      },
       silent: ms => this.#onSilence(ms)
     })
     const delayEvents: DelayMonitorEvents = {
       ask: done => this.#path.ask(done),
       cwndCap: bytes => {
+        this.#trace?.cwndCap(bytes)
         this.tcpudp.setCwndCap(bytes)
         this.#link?.setCwndCap(bytes)
       }
@@ -346,6 +357,7 @@ export abstract class Session {
       close: code => this.#onClose(link, code)
     }
     this.#state = 'up'
+    this.#trace?.state('up', { resumed: resumed !== null })
     if (resumed) this.#resumptions++
     this.tcpudp.bind(this.#datagrams)
     this.#path.start()
@@ -374,6 +386,7 @@ export abstract class Session {
   /** The link has moved to another path: nothing that was measured holds for it. */
   #onNewPath(link: Link): void {
     if (this.#link !== link) return
+    this.#trace?.newPath()
     this.#path.newPath()
     this.#delay.reset()
     this.#datagrams?.newPath()
@@ -445,6 +458,7 @@ export abstract class Session {
     if (close) return this.#end(close.code, close.reason)
     this.#dropLink()
     this.#state = 'lost'
+    this.#trace?.state('lost', { code })
     this.#lostAt = this.deps.clock.now()
     const grace = this.deps.limits.resumeSeconds * 1000
     if (grace > 0) this.#expireIn(grace)
@@ -488,6 +502,7 @@ export abstract class Session {
     if (this.#state === 'ended') return
     const wasUp = this.#state === 'up'
     this.#state = 'ended'
+    this.#trace?.state('ended', { code })
     this.#dropLink()
     this.onEnd()
     this.#graceTimer?.cancel()

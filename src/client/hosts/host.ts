@@ -19,6 +19,7 @@ import { nameOfHost } from '../../identity/host-name.js'
 import { ClientSession } from '../../session/client-session.js'
 import type { Resources } from '../../sockets/resources.js'
 import type { Activity } from '../../util/activity.js'
+import type { Trace } from '../../util/trace.js'
 import { featuresOf } from '../../wire/constants.js'
 import type { WireMap } from '../../wire/handshake.js'
 import { Dialler, type DiallerDeps, type DiallerEvents, type PathLink, type Welcomed } from './dialler.js'
@@ -32,6 +33,7 @@ export type WantedMaps = readonly (SharedMapInfo | null)[]
 export interface HostDeps extends DiallerDeps {
   /** Whether a game is played in any session of the node. */
   readonly games: Activity
+  readonly trace?: Trace | undefined
   /** Milliseconds since 1970, which a user may set back. */
   readonly timeOfDay: () => number
   /** Memory and descriptors of this process. */
@@ -247,7 +249,7 @@ export class Host implements HostHealth {
   }
 
   #newSession(id: Uint8Array): ClientSession {
-    const { clock, limits, games, publicKey, resources } = this.#deps
+    const { clock, limits, games, trace, publicKey, resources } = this.#deps
     // All hosts of a secret are one peer. Its sessions are not ended for want of room: they are the user's own.
     const usage = resources.enter(`server ${b4a.toString(publicKey, 'hex')}`, shortKey(publicKey))
     const session: ClientSession = new ClientSession(
@@ -256,6 +258,7 @@ export class Host implements HostHealth {
         clock,
         limits,
         games,
+        trace,
         defer: fn => setImmediate(fn),
         chance: Math.random,
         budgets: usage,
