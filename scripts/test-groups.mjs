@@ -27,7 +27,7 @@ const groups = [
     name: 'natlab',
     timeout: 500_000,
     atOnce: 2,
-    alone: ['pairs', 'players', 'mtu', 'shared-line'],
+    alone: ['ipv6', 'pairs', 'players', 'mtu', 'shared-line'],
     optional: true
   },
   { name: 'games', timeout: 120_000, atOnce: 2, optional: true },
