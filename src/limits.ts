@@ -110,6 +110,8 @@ export interface Limits {
   sessions: number
   /** Between two looks at whether the time of an invite is over, at the most. */
   expiryLookMs: number
+  /** Between two lists of who else is connected, ms. */
+  rosterMs: number
   /** Sessions under one client key, unless its invite says for how many devices it is. Beyond it this client is turned away. */
   guestSessions: number
   /** Connections to one server that have not shown yet that they know its key; beyond it the one that takes longest is dropped. */
@@ -431,6 +433,7 @@ export const LIMITS: Limits = {
   targetSilentMs: 5000,
   sessions: 256,
   expiryLookMs: 60_000,
+  rosterMs: 3000,
   guestSessions: 32,
   greetings: 256,
   handshakesPerMinute: 1200,

@@ -51,6 +51,8 @@ export interface SessionStatus {
   datagrams: DatagramCounts
   /** How often the session went on over a new connection. */
   resumptions: number
+  /** Who else is connected to the server, where it says so; of clients only. Round trips in ms, null while not known. */
+  roster?: readonly { name?: string; rtt: number | null }[]
   /** Since an earlier snapshot; from {@link withRates} only. */
   rates?: Rates
 }

@@ -26,6 +26,7 @@ import { type ClientStatus, ClosedSessions, mapStatus, sessionStatus } from '../
 import { SOCKET_MODE } from '../text/socket-path.js'
 import type { Timer } from '../util/clock.js'
 import { ANNOUNCEMENTS, MAX_ANNOUNCEMENT } from '../wire/constants.js'
+import type { RosterGuest } from '../wire/roster.js'
 import type { DialCounts } from './hosts/dialler.js'
 import type { Host } from './hosts/host.js'
 import { Hosts } from './hosts/hosts.js'
@@ -282,7 +283,12 @@ export class Client {
       const conversations = this.#udpFlows.of(host)
       const { name, path, family, since } = host
       const peer = this.publicKey
-      return sessionStatus(host.session!, { peer, host: name, path, family, since, conversations })
+      const session = host.session!
+      const roster = session.state === 'up' ? session.roster.map(toldGuest) : []
+      return {
+        ...sessionStatus(session, { peer, host: name, path, family, since, conversations }),
+        ...(roster.length > 0 && { roster })
+      }
     })
     const past = this.#closedSessions.maps
     return {
@@ -442,4 +448,8 @@ export class Client {
     const map = this.#maps.find(({ index }) => host.mapId(index) === mapId)
     if (map && payload.byteLength <= MAX_ANNOUNCEMENT) this.#repeater.repeat(map, payload)
   }
+}
+
+function toldGuest({ name, rtt }: RosterGuest): { name?: string; rtt: number | null } {
+  return { ...(name !== '' && { name }), rtt }
 }

@@ -35,6 +35,8 @@ export interface AccessRules {
   readonly invites: readonly Invite[]
   /** Keys that are not admitted, even where everybody is; left out: none. */
   readonly block?: readonly AllowedKey[]
+  /** Whether guests learn who else is connected; left out: they do not. */
+  readonly roster?: true
 }
 
 /** The rules of a server without any. */

@@ -18,6 +18,7 @@ export interface PlacedAccess {
   readonly secret: string
   readonly given: {
     readonly private?: boolean | undefined
+    readonly roster?: boolean | undefined
     readonly allow?:
       | readonly { readonly name?: string | undefined; readonly publicKey: Uint8Array }[]
       | undefined
@@ -57,8 +58,8 @@ export function withAccess<T extends Placed>(
     const own = given.filter(one => one.secret === secret)
     if (
       own.every(
-        ({ given: { private: isPrivate, allow, block, invites } }) =>
-          (isPrivate ?? allow ?? block ?? invites) === undefined
+        ({ given: { private: isPrivate, roster, allow, block, invites } }) =>
+          (isPrivate ?? roster ?? allow ?? block ?? invites) === undefined
       )
     )
       continue
@@ -150,7 +151,13 @@ function rulesOf(
       })
     }
   }
-  return { private: isPrivate?.value ?? false, allow, invites, ...(block.length > 0 && { block }) }
+  return {
+    private: isPrivate?.value ?? false,
+    allow,
+    invites,
+    ...(block.length > 0 && { block }),
+    ...(given.some(one => one.given.roster) && { roster: true as const })
+  }
 }
 
 /**

@@ -175,9 +175,16 @@ export function checkOpenedMaps(maps: unknown): void {
   throwAny(mapFaults(maps, OPENED_MAP, false))
 }
 
-function accessFaults({ private: isPrivate, allow, block, invites }: Record<string, unknown>): Fault[] {
+function accessFaults({
+  private: isPrivate,
+  allow,
+  block,
+  invites,
+  roster
+}: Record<string, unknown>): Fault[] {
   const checks: [string, unknown, Check][] = [
     ['private', isPrivate, flag],
+    ['roster', roster, flag],
     ['allow', allow, list],
     ['block', block, list],
     ['invites', invites, list]

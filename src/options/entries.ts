@@ -20,6 +20,7 @@ interface RawEntry {
   readonly ticket?: string
   readonly server?: string
   readonly private?: boolean
+  readonly roster?: boolean
   readonly paused?: boolean
 }
 
@@ -41,13 +42,32 @@ export async function removeServer(path: string, publicKey: string): Promise<voi
  * @throws OptionsError `BAD_OPTIONS` when it is not there; those of `editOptions`
  */
 export async function setPrivate(path: string, publicKey: string, isPrivate: boolean): Promise<void> {
+  return setForAll(path, publicKey, 'private', isPrivate)
+}
+
+/**
+ * Whether guests of a server see who else is connected.
+ * @param publicKey of the server, in base58
+ * @throws OptionsError `BAD_OPTIONS` when it is not there; those of `editOptions`
+ */
+export async function setRoster(path: string, publicKey: string, roster: boolean): Promise<void> {
+  return setForAll(path, publicKey, 'roster', roster)
+}
+
+/** Sets what holds for all entries of a secret. */
+async function setForAll(
+  path: string,
+  publicKey: string,
+  key: 'private' | 'roster',
+  value: boolean
+): Promise<void> {
   return editOptions(path, (text, options) => {
     const { secret } = serverOf(serversIn(options), publicKey)
     const own = entriesOf(text).flatMap((entry, index) => (entry.secret === secret ? [index] : []))
-    const said = own.filter(index => entriesOf(text)[index]!.private !== undefined)
+    const said = own.filter(index => entriesOf(text)[index]![key] !== undefined)
     // It is said once, or alike everywhere.
     const places = said.length > 0 ? said : own.slice(0, 1)
-    const result = places.reduce((now, index) => setValue(now, ['schema', index, 'private'], isPrivate), text)
+    const result = places.reduce((now, index) => setValue(now, ['schema', index, key], value), text)
     return { text: result, result: undefined }
   })
 }

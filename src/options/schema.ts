@@ -109,6 +109,9 @@ const serverShape = {
   private: yesOrNo(
     'Whether only guests in "invites" and keys in "allow" come in; otherwise everybody does who has the public key. Holds for all entries of one secret.'
   ),
+  roster: yesOrNo(
+    'Whether guests see who else is connected, by the names that you gave them, with the ping; false if left out. Holds for all entries of one secret.'
+  ),
   allow: z
     .array(
       allowed,

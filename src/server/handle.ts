@@ -50,6 +50,8 @@ export interface AccessOptions {
     | undefined
   /** Keys that do not come in, even where everybody else does. */
   block?: AccessOptions['allow']
+  /** Whether guests learn who else is connected; left out: they do not. */
+  roster?: boolean | undefined
   /** Guests with tickets of their own: what {@link ServerHandle.invite} gave, kept from one run to the next. */
   invites?: readonly Invite[] | undefined
 }

@@ -159,12 +159,13 @@ function serverMap(given: MapToShare | MapToHandle): ServerMap {
   }
 }
 
-function rulesOf({ private: isPrivate, allow, block, invites }: AccessOptions): AccessRules {
+function rulesOf({ private: isPrivate, allow, block, invites, roster }: AccessOptions): AccessRules {
   return {
     private: isPrivate ?? OPEN.private,
     allow: allow?.map(allowed) ?? OPEN.allow,
     invites: invites ?? OPEN.invites,
-    ...(block && { block: block.map(allowed) })
+    ...(block && { block: block.map(allowed) }),
+    ...(roster && { roster: true as const })
   }
 }
 

@@ -5,6 +5,7 @@ import type { TcpFlow } from '../flows/tcp.js'
 import type { Timer } from '../util/clock.js'
 import { protocolError } from '../wire/bytes.js'
 import type { WireMap } from '../wire/handshake.js'
+import type { RosterGuest } from '../wire/roster.js'
 import { type Attachment, Session, type SessionDeps, type SessionEvents } from './session.js'
 
 export interface ClientSessionEvents extends SessionEvents {
@@ -13,6 +14,8 @@ export interface ClientSessionEvents extends SessionEvents {
 }
 
 export class ClientSession extends Session {
+  /** Who else is connected to the server, as it said last; empty where it does not say. */
+  roster: readonly RosterGuest[] = []
   /** The last list of port maps that the owner has not got. */
   #latestMaps: readonly WireMap[] | null = null
   /** Armed by a list that the owner got. */
@@ -84,6 +87,10 @@ export class ClientSession extends Session {
     this.#latestMaps = null
     this.#mapsTimer = this.deps.clock.after(this.deps.limits.mapsMs, () => this.#tellMaps())
     this.events.maps(maps)
+  }
+
+  protected override onRoster(guests: readonly RosterGuest[]): void {
+    this.roster = guests
   }
 
   protected override onEnd(): void {

@@ -27,6 +27,7 @@ const refuseAll: FrameSink = {
   close: outOfTurn,
   maps: outOfTurn,
   addresses: outOfTurn,
+  roster: outOfTurn,
   open: outOfTurn,
   data: outOfTurn,
   fin: outOfTurn,

@@ -3,8 +3,9 @@ import type { ErrorCode } from '../errors.js'
 import type { ByteFlow, Carrier } from '../flows/byte-flow.js'
 import { protocolError } from '../wire/bytes.js'
 import { FEATURE } from '../wire/constants.js'
-import { mapsFrame } from '../wire/frames.js'
+import { mapsFrame, rosterFrame } from '../wire/frames.js'
 import type { WireMap } from '../wire/handshake.js'
+import type { RosterGuest } from '../wire/roster.js'
 import { Session, type SessionDeps, type SessionEvents } from './session.js'
 
 export interface ServerSessionEvents extends SessionEvents {
@@ -30,6 +31,11 @@ export class ServerSession extends Session {
     if (!this.has(FEATURE.MAPS)) return false
     this.control(mapsFrame(maps))
     return true
+  }
+
+  /** Says who else is connected. A guest who does not know the frame skips it; one who is slow to read gets the next one. */
+  sendRoster(guests: readonly RosterGuest[]): void {
+    if (this.link && !this.isBehind) this.control(rosterFrame(guests))
   }
 
   /** A port map is gone: its TCP flows are reset, on both sides. */

@@ -33,6 +33,7 @@ import { FEATURE, FEATURES } from '../wire/constants.js'
 import { addressesFrame, type FrameSink, resetFrame } from '../wire/frames.js'
 import type { FlowPosition, WireMap } from '../wire/handshake.js'
 import type { Link, LinkEvents } from '../wire/link.js'
+import type { RosterGuest } from '../wire/roster.js'
 import { DelayMonitor, type DelayMonitorEvents } from './delay-monitor.js'
 import { FrameReader } from './frame-reader.js'
 import { refuseHandshake, reject } from './handshake.js'
@@ -186,6 +187,8 @@ export abstract class Session {
 
   /** The peer sends the list of port maps. */
   protected abstract onMaps(maps: readonly WireMap[]): void
+  /** The server says who else is connected to it. */
+  protected onRoster(_guests: readonly RosterGuest[]): void {}
 
   /** The session ends: forgets what waits for a later time. */
   protected onEnd(): void {}
@@ -554,6 +557,11 @@ export abstract class Session {
 
   // --- to the peer ---
 
+  /** Whether frames wait for the connection to take them. */
+  protected get isBehind(): boolean {
+    return this.#scheduler.controlCost > 0
+  }
+
   protected control(frame: Uint8Array): void {
     if (!this.#link) return
     this.#scheduler.control(frame)
@@ -591,6 +599,7 @@ export abstract class Session {
       if (!this.has(FEATURE.IPV6)) throw protocolError('addresses without being asked')
       this.events.addresses?.(addresses)
     },
+    roster: guests => this.onRoster(guests),
     open: (id, map, limit) => this.tcp.onOpen(id, map, limit),
     data: (id, offset, bytes) => this.tcp.find(id)?.onData(offset, bytes),
     fin: (id, offset) => this.tcp.find(id)?.onFin(offset),

@@ -21,7 +21,8 @@ import {
   removeServer,
   replaceClient,
   setPaused,
-  setPrivate
+  setPrivate,
+  setRoster
 } from '../options/entries.js'
 import type { ClientEntry, Options } from '../options/entry.js'
 import { addFriend, readFriends, removeFriend } from '../options/friends.js'
@@ -122,6 +123,7 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
   }),
   pause: z.strictObject({ publicKey, paused: z.boolean() }),
   private: z.strictObject({ publicKey, private: z.boolean() }),
+  roster: z.strictObject({ publicKey, roster: z.boolean() }),
   look: z.strictObject({ ticket: z.string() }),
   join: z.strictObject({ ticket: z.string(), friend: z.string().optional() }),
   friends: z.strictObject({}),
@@ -233,6 +235,11 @@ export class Actions {
 
     private: async ({ publicKey: key, private: isPrivate }) => {
       await setPrivate(this.#parts.file, key, isPrivate)
+      return this.#changed()
+    },
+
+    roster: async ({ publicKey: key, roster }) => {
+      await setRoster(this.#parts.file, key, roster)
       return this.#changed()
     },
 

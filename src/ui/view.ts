@@ -107,6 +107,7 @@ function serverView(
     maps: maps.map(({ proto, port, host }) => ({ proto, port, host })),
     ...(now?.ticket !== undefined && !access.private && { ticket: now.ticket }),
     private: access.private,
+    roster: access.roster === true,
     games: gamesIn(maps, (recipe, own) => hostHelp(recipe, own[0]!.host, own)),
     waiting: closed.map(map => waitingText(map, titleOf)),
     idle: closed.length > 0 && closed.length === now?.maps.length,
@@ -208,6 +209,7 @@ function clientViews(
       addresses: maps.map(addressView),
       games: gamesIn(maps, guestHelp),
       sessions,
+      roster: now.flatMap(one => one.sessions.flatMap(({ roster }) => roster ?? [])),
       warnings: warnings.get(publicKey) ?? [],
       ...(why && { waiting: why.message, ...(REJECTED.has(why.code) && { rejected: true }) })
     }

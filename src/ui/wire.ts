@@ -74,6 +74,8 @@ export interface ServerView {
   /** What to give to friends; missing for private servers, where each guest has another one. */
   readonly ticket?: string
   readonly private: boolean
+  /** Whether guests see who else is here. */
+  readonly roster: boolean
   readonly games: readonly GameView[]
   /** Port maps behind which nothing listens: `Waiting for Minecraft: Java Edition on port 25565`. */
   readonly waiting: readonly string[]
@@ -104,6 +106,8 @@ export interface ClientView {
   readonly addresses: readonly AddressView[]
   readonly games: readonly GameView[]
   readonly sessions: readonly SessionView[]
+  /** Who else is there, where the host says so; round trips to the host in ms, null while not known. */
+  readonly roster: readonly { readonly name?: string; readonly rtt: number | null }[]
   /** Why the server is not reached, in a sentence; left out while it is. */
   readonly waiting?: string
   /** Whether that is because its host does not let this computer in; left out: it is not. */
@@ -198,6 +202,8 @@ export interface Requests {
   /** Stops sharing for now, or shares again, with the same ticket. */
   pause: { readonly publicKey: string; readonly paused: boolean }
   private: { readonly publicKey: string; readonly private: boolean }
+  /** Whether guests see who else is here. */
+  roster: { readonly publicKey: string; readonly roster: boolean }
   /** Tells what a ticket holds; changes nothing. */
   look: { readonly ticket: string }
   join: {
@@ -254,6 +260,7 @@ export interface Answers {
   edit: { readonly view: View }
   pause: { readonly view: View }
   private: { readonly view: View }
+  roster: { readonly view: View }
   look: TicketView
   join: { readonly view: View; readonly publicKey: string }
   friends: { readonly friends: readonly FriendView[] }

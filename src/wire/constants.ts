@@ -48,7 +48,9 @@ export const FRAME = {
   DATA: 0x11,
   FIN: 0x12,
   RESET: 0x13,
-  WINDOW: 0x14
+  WINDOW: 0x14,
+  /** Optional: who else is connected to the server. */
+  ROSTER: 0x80
 } as const
 
 /** Records inside a datagram. */
@@ -124,6 +126,10 @@ export const MAX_MAPS = 1024
 /** Addresses in one ADDRESSES at the most, and bytes of each. */
 export const MAX_ADDRESSES = 4
 export const ADDRESS_BYTES = 16
+
+/** Guests in one ROSTER at the most, and bytes of a name. */
+export const MAX_ROSTER = 64
+export const MAX_ROSTER_NAME = 256
 
 /** Bytes of text in a CLOSE at the most. */
 export const MAX_REASON = 512

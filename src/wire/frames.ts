@@ -18,6 +18,7 @@ import {
   writeMaps,
   writeWelcome
 } from './handshake.js'
+import { type RosterGuest, readRoster, writeRoster } from './roster.js'
 
 /** What a decoder calls for each frame, in their order. */
 export interface FrameSink {
@@ -28,6 +29,7 @@ export interface FrameSink {
   close(code: ErrorCode, reason: string): void
   maps(maps: readonly WireMap[]): void
   addresses(addresses: readonly Ipv6Address[]): void
+  roster(guests: readonly RosterGuest[]): void
   open(flow: number, map: number, limit: number): void
   data(flow: number, offset: number, bytes: Uint8Array): void
   fin(flow: number, offset: number): void
@@ -63,6 +65,7 @@ const DECODERS = new Map<number, Decode>([
   ],
   [FRAME.MAPS, (body, sink) => sink.maps(readMaps(body))],
   [FRAME.ADDRESSES, (body, sink) => sink.addresses(readAddresses(body))],
+  [FRAME.ROSTER, (body, sink) => sink.roster(readRoster(body))],
   [FRAME.OPEN, (body, sink) => sink.open(body.varint(), body.varint(), body.varint())],
   [FRAME.DATA, (body, sink) => sink.data(body.varint(), body.varint(), body.rest())],
   [FRAME.FIN, (body, sink) => sink.fin(body.varint(), body.varint())],
@@ -129,6 +132,11 @@ export function mapsFrame(maps: readonly WireMap[]): Uint8Array {
 /** @param addresses where the sender is reached by IPv6 from now on */
 export function addressesFrame(addresses: readonly Ipv6Address[]): Uint8Array {
   return frame(FRAME.ADDRESSES, writer => writeAddresses(writer, addresses))
+}
+
+/** @param guests who else is connected to the server */
+export function rosterFrame(guests: readonly RosterGuest[]): Uint8Array {
+  return frame(FRAME.ROSTER, writer => writeRoster(writer, guests))
 }
 
 export function openFrame(flow: number, map: number, limit: number): Uint8Array {

@@ -18,7 +18,13 @@ interface Person {
   readonly url: string
   /** What options.json says now. */
   options(): {
-    schema: { secret?: string; ticket?: string; invites?: { name: string }[]; private?: boolean }[]
+    schema: {
+      secret?: string
+      ticket?: string
+      invites?: { name: string }[]
+      private?: boolean
+      roster?: boolean
+    }[]
   }
 }
 
@@ -121,6 +127,10 @@ staged(
     await page.getByText('What happened').click()
     await page.getByRole('log').getByText('connected (lan)').waitFor()
     await assertAccessible(page, 'with a guest')
+
+    // --- guests see each other, if the host wants that ---
+    await page.getByLabel('Guests see each other').check()
+    await until(5_000, 'the option', async () => host.options().schema[0]?.roster === true)
 
     // --- only who is invited ---
     // Who joined with the public ticket has to go: that is asked first.

@@ -5,7 +5,7 @@ import b4a from 'b4a'
 import { Sealer } from '../../src/datagrams/seal.js'
 import { proofOf } from '../../src/session/handshake.js'
 import { FEATURE, FEATURES, FRAME, VERSIONS } from '../../src/wire/constants.js'
-import { helloFrame, openFrame, resetFrame } from '../../src/wire/frames.js'
+import { helloFrame, openFrame, resetFrame, rosterFrame } from '../../src/wire/frames.js'
 import { MemoryConnection } from '../support/memory-link.js'
 import { say } from '../support/say.js'
 import { connected, MAPS, World } from '../support/session-peers.js'
@@ -90,13 +90,28 @@ test('addresses reach a peer that knows them, and are not sent to another', () =
   }
 })
 
+test('a client learns who else is there; a server takes no such list', () => {
+  const { world, server, client } = connected(1, { delay: 5 })
+  const guests = [{ name: 'Anna', rtt: 12 }]
+  server.session.sendRoster(guests)
+  world.pass(100)
+  assert.deepEqual(client.session!.roster, guests)
+  server.session.sendRoster([])
+  world.pass(100)
+  assert.deepEqual(client.session!.roster, [])
+  const { client: link } = client.connection!
+  say(link, rosterFrame(guests))
+  world.pass(100)
+  assert.equal(server.session.state, 'up')
+})
+
 test('frames and records that a newer peer adds in the optional range do not end a session', () => {
   const { world, server, client } = connected(1, { delay: 5 })
   const { client: link, server: other } = client.connection!
   other.record = true
   // The client itself has opened no flow.
   link.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
-  say(link, b4a.from('03f0abcd', 'hex'), openFrame(1, 99, 0), b4a.from('0180', 'hex'))
+  say(link, b4a.from('03f0abcd', 'hex'), openFrame(1, 99, 0), b4a.from('0181', 'hex'))
   link.sendDatagram(sealed(client.sendKey!, 'f002ffff'))
   world.pass(100)
   assert.equal(server.session.state, 'up')

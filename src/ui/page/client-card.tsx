@@ -94,6 +94,14 @@ export function ClientCard({
       {(isGone ? [] : sessions).map(session => (
         <SessionRow key={session.id} session={session} history={history} at={at} who={title} />
       ))}
+      {!isGone && client.roster.length > 0 && (
+        <p>
+          Also here:{' '}
+          {client.roster
+            .map(({ name, rtt }) => `${name ?? 'a guest'}${rtt === null ? '' : ` (${rtt} ms)`}`)
+            .join(', ')}
+        </p>
+      )}
       {asking && (
         <Question
           title={`Leave ${title}?`}

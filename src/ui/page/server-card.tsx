@@ -42,8 +42,9 @@ export function ServerCard({
   const task = useTask()
   const { busy, refused, run } = task
   const [question, setQuestion] = useState<Asked>(null)
-  // What the box shows until hyper-nat has answered.
+  // What the boxes show until hyper-nat has answered.
   const [wanted, setWanted] = useState<boolean | null>(null)
+  const [wantedRoster, setWantedRoster] = useState<boolean | null>(null)
   const { publicKey, maps, games, ticket, guests, announced } = server
   const title = serverTitle(server)
   const [state, kind] = isGone
@@ -73,6 +74,11 @@ export function ServerCard({
     })
   // Those who are here without an invite are disconnected.
   const strangers = guests.filter(({ invited, sessions }) => !invited && sessions.length > 0)
+  const setRoster = async (roster: boolean): Promise<void> => {
+    setWantedRoster(roster)
+    await run(async () => show((await ask('roster', { publicKey, roster })).view))
+    setWantedRoster(null)
+  }
   const setPrivate = async (isPrivate: boolean): Promise<void> => {
     setQuestion(null)
     setWanted(isPrivate)
@@ -146,22 +152,33 @@ export function ServerCard({
         >
           Invite
         </button>
-        <label class="check push">
-          <input
-            type="checkbox"
-            checked={wanted ?? server.private}
-            disabled={busy}
-            onChange={event => {
-              const { checked } = event.currentTarget
-              if (!checked || strangers.length === 0) void setPrivate(checked)
-              else {
-                event.currentTarget.checked = false
-                setQuestion('private')
-              }
-            }}
-          />
-          Only invited guests
-        </label>
+        <span class="row push">
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={wantedRoster ?? server.roster}
+              disabled={busy}
+              onChange={event => setRoster(event.currentTarget.checked)}
+            />
+            Guests see each other
+          </label>
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={wanted ?? server.private}
+              disabled={busy}
+              onChange={event => {
+                const { checked } = event.currentTarget
+                if (!checked || strangers.length === 0) void setPrivate(checked)
+                else {
+                  event.currentTarget.checked = false
+                  setQuestion('private')
+                }
+              }}
+            />
+            Only invited guests
+          </label>
+        </span>
       </div>
       {question === null && <Trouble refused={refused} />}
       {isGone ? null : guests.length === 0 ? (

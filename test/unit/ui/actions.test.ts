@@ -450,6 +450,15 @@ test('a host is kept among friends, and joined by name', async () => {
   assert.deepEqual((await desk.do('removeFriend', { name: 'Anna' })).friends, [])
 })
 
+test('guests see each other where the host wants it', async () => {
+  const desk = new Desk()
+  const { publicKey, view } = await desk.host()
+  assert.equal(view.servers[0]!.roster, false)
+  assert.equal((await desk.do('roster', { publicKey, roster: true })).view.servers[0]!.roster, true)
+  assert.equal(JSON.parse(desk.text).schema[0].roster, true)
+  assert.equal((await desk.do('roster', { publicKey, roster: false })).view.servers[0]!.roster, false)
+})
+
 test('private is changed where it is said, and comments stay', async () => {
   const secret = 'qm4jzr8tk3ow9yxa5hbdnc6e'
   const desk = new Desk(`{

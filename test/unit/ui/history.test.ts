@@ -20,6 +20,7 @@ function view(at: number, sessions: readonly Partial<SessionView>[]): View {
     addresses: [],
     games: [],
     warnings: [],
+    roster: [],
     sessions: sessions.map(one => ({ ...base, ...one }))
   }
   return {

@@ -31,6 +31,7 @@ function view(guests: readonly GuestView[], sessions: readonly SessionView[]): V
         names: ['Minecraft'],
         maps: [],
         private: false,
+        roster: false,
         games: [],
         waiting: [],
         idle: false,
@@ -48,6 +49,7 @@ function view(guests: readonly GuestView[], sessions: readonly SessionView[]): V
         addresses: [{ name: 'Web', proto: 'tcp', address: '127.0.0.1:80' }],
         games: [],
         warnings: [],
+        roster: [],
         sessions
       }
     ]

@@ -13,6 +13,7 @@ import {
   openFrame,
   readMessage,
   resetFrame,
+  rosterFrame,
   welcomeFrame,
   windowFrame
 } from '../../../src/wire/frames.js'
@@ -116,6 +117,22 @@ const FRAMES: readonly [string, Uint8Array, string, Call][] = [
     ]
   ],
   ['ADDRESSES, none any more', addressesFrame([]), '020700', ['addresses', []]],
+  [
+    'ROSTER',
+    rosterFrame([
+      { name: 'J\u00f6rg', rtt: 12 },
+      { name: '', rtt: null }
+    ]),
+    `0b80${'02'}054ac3b672670d0000`,
+    [
+      'roster',
+      [
+        { name: 'J\u00f6rg', rtt: 12 },
+        { name: '', rtt: null }
+      ]
+    ]
+  ],
+  ['ROSTER, nobody else', rosterFrame([]), '028000', ['roster', []]],
   ['OPEN', openFrame(1, 2, 262144), '0610010280' + '8010', ['open', 1, 2, 262144]],
   ['DATA', dataFrame(1, 300, b4a.from('hi')), '061101ac026869', ['data', 1, 300, b4a.from('hi')]],
   ['FIN', finFrame(1, 2 ** 31), '0712018080808008', ['fin', 1, 2 ** 31]],
@@ -189,7 +206,9 @@ const REFUSED: readonly [string, string][] = [
   ['1025 maps', framed(`${WELCOME_START}8108${'010150'.repeat(1025)}00`)],
   ['more positions than fit', framed(`${HELLO_START}01${'33'.repeat(16)}00020100`)],
   ['a count of positions near 2^53', framed(`${HELLO_START}01${'33'.repeat(16)}00ffffffffffffff0f0101`)],
-  ['a reason longer than it may be', framed(`03018104${'61'.repeat(513)}`)]
+  ['a reason longer than it may be', framed(`03018104${'61'.repeat(513)}`)],
+  ['more guests than a roster holds', framed(`8041${'0000'.repeat(65)}`)],
+  ['a name of a guest longer than it may be', framed(`80018102${'61'.repeat(257)}00`)]
 ]
 
 for (const [name, bytes] of REFUSED) {
@@ -197,6 +216,19 @@ for (const [name, bytes] of REFUSED) {
     assert.throws(() => calls(b4a.from(bytes, 'hex')), isProtocolError)
   })
 }
+
+test('a roster holds as many guests as it may, and no name that does more than print', () => {
+  const guest = { name: 'A', rtt: 5 }
+  const [[, read] = []] = calls(rosterFrame(Array.from({ length: 100 }, () => guest)))
+  assert.deepEqual(
+    read,
+    Array.from({ length: 64 }, () => guest)
+  )
+  const sly = '\u001b[31mred\u202e\u2028\n'
+  assert.deepEqual(calls(rosterFrame([{ name: sly, rtt: 0 }])), [
+    ['roster', [{ name: '?[31mred???', rtt: 0 }]]
+  ])
+})
 
 test('a message of the largest size is read, a larger one is not', () => {
   const data = dataFrame(1, 0, b4a.alloc(MAX_MESSAGE - dataHeaderSize(1, 0, MAX_MESSAGE - 8)))
@@ -215,7 +247,7 @@ test('a number that a later version may have added is read as the plain code of 
 })
 
 test('frames of the optional range are skipped, whatever they hold', () => {
-  const between = ['0180', '02ff00', framed(`c3${'ff'.repeat(200)}`)].map(hex => b4a.from(hex, 'hex'))
+  const between = ['0181', '02ff00', framed(`c3${'ff'.repeat(200)}`)].map(hex => b4a.from(hex, 'hex'))
   const message = b4a.concat([finFrame(1, 0), ...between, finFrame(2, 0)])
   assert.deepEqual(calls(message), [
     ['fin', 1, 0],

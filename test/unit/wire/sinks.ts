@@ -16,7 +16,19 @@ function recorder(calls: Call[], names: readonly string[]): Record<string, (...a
 }
 
 export function frameRecorder(calls: Call[]): FrameSink {
-  const names = ['hello', 'welcome', 'close', 'maps', 'addresses', 'open', 'data', 'fin', 'reset', 'window']
+  const names = [
+    'hello',
+    'welcome',
+    'close',
+    'maps',
+    'addresses',
+    'roster',
+    'open',
+    'data',
+    'fin',
+    'reset',
+    'window'
+  ]
   return recorder(calls, names) as unknown as FrameSink
 }
 
