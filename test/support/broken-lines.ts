@@ -200,8 +200,8 @@ export const BROKEN_LINES: readonly BrokenLine[] = [
   },
   {
     file: 'session/frame-reader.ts',
-    line: 'if (!this.deps.rateLimiter!.unread.borrow(cost)) return false',
-    broken: 'this.deps.rateLimiter!.unread.charge(cost)',
+    line: 'if (!this.deps.rateLimiter!.unread.borrow(cost)) {',
+    broken: 'this.deps.rateLimiter!.unread.charge(cost)\n      if (cost < 0) {',
     test: [
       'unit/session/frame-reader.test.ts',
       'what waits is bounded over all connections of a guest, and released as it is read'
