@@ -23,10 +23,12 @@ const secrets = new Set<string>()
 
 /** Without a terminal, SIGHUP reloads, as with other daemons; from a terminal that closes, it ends the process. */
 let reload: (() => void) | null = null
-const isReload = (signal: NodeJS.Signals): boolean =>
-  signal === 'SIGHUP' &&
-  process.platform !== 'win32' &&
-  ![process.stdin, process.stdout, process.stderr].some(stream => stream.isTTY)
+const isHangUp = (signal: NodeJS.Signals): boolean => signal === 'SIGHUP' && process.platform !== 'win32'
+const hasTerminal = (): boolean =>
+  [process.stdin, process.stdout, process.stderr].some(stream => stream.isTTY)
+
+/** Whether the terminal has closed. */
+let hungUp = false
 
 /** Errors of a pipe that nobody reads any more. */
 const READER_GONE: ReadonlySet<string> = new Set(['EPIPE', 'EOF', 'ECONNRESET'])
@@ -39,9 +41,10 @@ const stopped = new Promise<StopReason>(resolve => {
   // SIGHUP and SIGBREAK are how Windows says that the console closes, or that Ctrl-Break was pressed.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK'] as const) {
     process.on(signal, () => {
-      if (reload && isReload(signal)) return reload()
-      if (asked) process.exit(EXIT.done)
+      if (reload && isHangUp(signal) && !hasTerminal()) return reload()
+      if (asked) leave(EXIT.done)
       asked = true
+      hungUp = isHangUp(signal) && hasTerminal()
       resolve('signal')
     })
   }
@@ -132,7 +135,14 @@ async function exit(code: number): Promise<void> {
   )
   const late = new Promise(resolve => setTimeout(resolve, FLUSH_MS))
   await Promise.race([Promise.all(flushed), late])
-  process.exit(code)
+  leave(code)
+}
+
+/** At its end Node.js resets the terminal, and fails with a crash report when that is gone: then the signal itself is the end. */
+function leave(code: number): void {
+  if (!hungUp) process.exit(code)
+  process.removeAllListeners('SIGHUP')
+  process.kill(process.pid, 'SIGHUP')
 }
 
 /** By what each system opens links with; without one, the link that was shown is there to be copied. */

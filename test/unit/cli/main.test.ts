@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { HyperNat, mainFile } from '../../support/hyper-nat.js'
+import { Process } from '../../support/process.js'
+import { missing } from '../../support/programs.js'
 import { startTestnet } from '../../support/testnet.js'
 
 // Where there is no options.json.
@@ -160,6 +162,36 @@ test('an unexpected error ends it with 1 and one line without secrets', async t 
   const { code, stderr } = await new HyperNat(args, { cwd, nodeArgs }).end()
   assert.equal(code, 1)
   assert.match(stderr, /\nerror INTERNAL: TypeError: a bug near \[secret\]\n$/)
+})
+
+/** Runs a program in a terminal of its own, closes that when it has said a word, and tells how the program ended. */
+const CLOSED_TERMINAL = `
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0: os.execv(sys.argv[2], sys.argv[2:])
+said = b''
+while sys.argv[1].encode() not in said: said += os.read(terminal, 4096)
+os.close(terminal)
+print(os.waitpid(pid, 0)[1] & 127)
+`
+
+test('a terminal that closes ends it without a crash', {
+  skip: process.platform === 'win32' || missing('python3')
+}, async t => {
+  const testnet = await startTestnet(4)
+  t.after(() => testnet.close())
+  const flags = ['--control', 'off', '--bootstrap', testnet.bootstrap.join(',')]
+  const server = ['server', '-p', '1/udp', '-s', 'mysecret', ...flags]
+  const program = [process.execPath, mainFile, ...server]
+  // The word is of the line with the key, which stands there when it is announced.
+  const { code, stdout, stderr } = await new Process('python3', [
+    '-c',
+    CLOSED_TERMINAL,
+    'EPkmaN7v',
+    ...program
+  ]).end()
+  assert.equal(code, 0, stderr)
+  assert.equal(Number(stdout), constants.signals.SIGHUP)
 })
 
 test('a signal ends it with 0, within 3 seconds', { skip: process.platform === 'win32' }, async t => {
