@@ -3,6 +3,7 @@
  * again when that has changed, and touches only what is different then.
  */
 import { EventEmitter } from 'node:events'
+import { type FriendPresence, friendsPresence } from './client/friends.js'
 import type { ClientHandle } from './client/handle.js'
 import { tryMaps } from './client/open-map.js'
 import { foldersOf, realFile, thisMachine } from './control/place.js'
@@ -28,6 +29,7 @@ import {
   without
 } from './options/changes.js'
 import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.js'
+import type { Friend } from './options/friends.js'
 import { friendsFile } from './options/friends.js'
 import { GuestBook } from './options/guest-book.js'
 import { FileWatch } from './options/watch.js'
@@ -174,12 +176,12 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   }
 
   /**
-   * How many nodes of the network have heard of a server: 0 for one that is not running.
-   * @throws HyperNatError BAD_PUBLIC_KEY, CLOSED
+   * Which friends can be reached now.
+   * @throws HyperNatError CLOSED
    */
-  find(publicKey: string): Promise<number> {
+  async presence(friends: readonly Friend[]): Promise<FriendPresence[]> {
     if (!this.#node) throw new HyperNatError('CLOSED', 'hyper-nat has not started yet.')
-    return this.#node.find(publicKey)
+    return friendsPresence(friends, this.#node)
   }
 
   #next<T>(job: () => Promise<T>): Promise<T> {

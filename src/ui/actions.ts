@@ -25,7 +25,7 @@ import {
   setRoster
 } from '../options/entries.js'
 import type { ClientEntry, Options } from '../options/entry.js'
-import { addFriend, readFriends, removeFriend } from '../options/friends.js'
+import { addFriend, type Friend, readFriends, removeFriend } from '../options/friends.js'
 import {
   addInvite,
   nameGuest,
@@ -47,7 +47,7 @@ import { formatPorts } from '../text/ports.js'
 import { quoteName } from '../text/quote.js'
 import type { Clock } from '../util/clock.js'
 import { gamesIn } from './view.js'
-import type { Action, Answers, FriendView, GameChoice, Requests, View } from './wire.js'
+import type { Action, Answers, FriendState, FriendView, GameChoice, Requests, View } from './wire.js'
 
 /** What the page needs of the daemon to change it. */
 export interface Changeable {
@@ -55,8 +55,8 @@ export interface Changeable {
   readonly current: Options
   /** Reads the file again, and does what it says. */
   reload(): Promise<unknown>
-  /** How many nodes of the network have heard of a server. */
-  find(publicKey: string): Promise<number>
+  /** Which friends can be reached now. */
+  presence(friends: readonly Friend[]): Promise<readonly FriendState[]>
 }
 
 export interface ActionParts {
@@ -127,7 +127,7 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
   look: z.strictObject({ ticket: z.string() }),
   join: z.strictObject({ ticket: z.string(), friend: z.string().optional() }),
   friends: z.strictObject({}),
-  reach: z.strictObject({ publicKey: key }),
+  presence: z.strictObject({}),
   joinFriend: z.strictObject({ name: z.string() }),
   removeFriend: z.strictObject({ name: z.string() }),
   leave: z.strictObject({ publicKey }),
@@ -267,7 +267,11 @@ export class Actions {
 
     friends: async () => ({ friends: await this.#friends() }),
 
-    reach: async ({ publicKey: key }) => ({ online: (await this.#parts.daemon.find(key)) > 0 }),
+    presence: async () => {
+      const friends = await readFriends(this.#parts.friendsFile)
+      const found = await this.#parts.daemon.presence(friends)
+      return { friends: found.map(({ publicKey: key, state }) => ({ publicKey: key, state })) }
+    },
 
     joinFriend: async ({ name }) => {
       const friend = (await readFriends(this.#parts.friendsFile)).find(one => one.name === name)

@@ -213,8 +213,8 @@ export interface Requests {
   }
   /** Tells the user's friends; changes nothing. */
   friends: Readonly<Record<string, never>>
-  /** Asks the network whether a friend's server is there. */
-  reach: { readonly publicKey: string }
+  /** Asks the network which friends can be reached. */
+  presence: Readonly<Record<string, never>>
   /** Joins by the ticket that is kept with a friend. */
   joinFriend: { readonly name: string }
   removeFriend: { readonly name: string }
@@ -264,7 +264,7 @@ export interface Answers {
   look: TicketView
   join: { readonly view: View; readonly publicKey: string }
   friends: { readonly friends: readonly FriendView[] }
-  reach: { readonly online: boolean }
+  presence: { readonly friends: readonly FriendState[] }
   joinFriend: { readonly view: View; readonly publicKey: string }
   removeFriend: { readonly friends: readonly FriendView[] }
   leave: { readonly view: View }
@@ -294,6 +294,12 @@ export interface FriendView {
   readonly publicKey: string
   /** Whether there is a ticket to join with. */
   readonly hasTicket: boolean
+}
+
+/** Whether a friend can be reached, as the library's `FriendPresence` tells it. */
+export interface FriendState {
+  readonly publicKey: string
+  readonly state: 'connected' | 'announced' | 'away' | 'unknown'
 }
 
 /** What a ticket holds. */

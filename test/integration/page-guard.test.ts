@@ -20,8 +20,8 @@ class Idle extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly journal = new Journal(CONTROL_LIMITS)
   readonly status = idleStatus
   async reload() {}
-  async find() {
-    return 0
+  async presence() {
+    return []
   }
 }
 

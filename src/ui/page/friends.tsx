@@ -1,6 +1,6 @@
 /** Servers that the user has names for: who is online, and joining by a click. */
 import { useEffect, useState } from 'preact/hooks'
-import type { FriendView, View } from '../wire.js'
+import type { FriendState, FriendView, View } from '../wire.js'
 import { Question } from './question.js'
 import { ask, Refused } from './server.js'
 import { isUp } from './text.js'
@@ -11,16 +11,22 @@ const ASK_MS = 30_000
 
 type Badge = readonly [text: string, kind: string]
 
-const CHECKING: Badge = ['Checking', 'none']
-const ONLINE: Badge = ['Online', 'good']
-const OFFLINE: Badge = ['Offline', 'none']
 const CONNECTED: Badge = ['Connected', 'good']
 const JOINED: Badge = ['Joined', 'wait']
+
+/** Those of friends whose servers are not joined here. */
+const BADGES: Readonly<Record<FriendState['state'] | 'asked', Badge>> = {
+  asked: ['Checking', 'none'],
+  connected: CONNECTED,
+  announced: ['Online', 'good'],
+  away: ['Offline', 'none'],
+  unknown: ['Not known', 'none']
+}
 
 export function Friends({ view }: { view: View }) {
   const [friends, setFriends] = useState<readonly FriendView[]>([])
   /** By their public keys; those that have not been asked for are missing. */
-  const [online, setOnline] = useState<ReadonlyMap<string, boolean>>(new Map())
+  const [states, setStates] = useState<ReadonlyMap<string, FriendState['state']>>(new Map())
   const joined = view.clients.map(({ publicKey }) => publicKey).join()
   useEffect(() => {
     const ended = new AbortController()
@@ -28,12 +34,9 @@ export function Friends({ view }: { view: View }) {
       const { friends: all } = await ask('friends', {})
       if (ended.signal.aborted) return
       setFriends(all)
-      for (const { publicKey } of all) {
-        if (view.clients.some(client => client.publicKey === publicKey)) continue
-        const answer = await ask('reach', { publicKey })
-        if (ended.signal.aborted) return
-        setOnline(known => new Map(known).set(publicKey, answer.online))
-      }
+      if (all.length === 0) return
+      const found = (await ask('presence', {})).friends
+      if (!ended.signal.aborted) setStates(new Map(found.map(one => [one.publicKey, one.state])))
     }
     const again = (): void => {
       // Nobody looks at a window in the background. What fails is asked for again.
@@ -53,16 +56,11 @@ export function Friends({ view }: { view: View }) {
       <ul class="card guests">
         {friends.map(friend => {
           const client = view.clients.find(({ publicKey }) => publicKey === friend.publicKey)
-          const known = online.get(friend.publicKey)
           const badge = client
             ? isUp(client)
               ? CONNECTED
               : JOINED
-            : known === undefined
-              ? CHECKING
-              : known
-                ? ONLINE
-                : OFFLINE
+            : BADGES[states.get(friend.publicKey) ?? 'asked']
           return (
             <FriendRow
               key={friend.name}

@@ -13,10 +13,11 @@ import { Secret } from '../../../src/identity/secret.js'
 import { decodeTicket, encodeTicket } from '../../../src/identity/ticket.js'
 import type { Options } from '../../../src/options/entry.js'
 import { parseOptions, readOptionsIfThere } from '../../../src/options/file.js'
+import type { Friend } from '../../../src/options/friends.js'
 import { Actions } from '../../../src/ui/actions.js'
 import { viewOf } from '../../../src/ui/view.js'
 import { Warnings } from '../../../src/ui/warnings.js'
-import type { Action, Answers, Requests } from '../../../src/ui/wire.js'
+import type { Action, Answers, FriendState, Requests } from '../../../src/ui/wire.js'
 import type { Clock } from '../../../src/util/clock.js'
 import { idleStatus } from '../../support/idle-status.js'
 
@@ -76,8 +77,11 @@ class Desk {
     await this.onReload()
   }
 
-  async find(publicKey: string): Promise<number> {
-    return this.announced.has(publicKey) ? 3 : 0
+  async presence(friends: readonly Friend[]): Promise<FriendState[]> {
+    return friends.map(({ publicKey }) => ({
+      publicKey,
+      state: this.announced.has(publicKey) ? 'announced' : 'away'
+    }))
   }
 
   do<A extends Action>(action: A, request: Requests[A]) {
@@ -442,9 +446,9 @@ test('a host is kept among friends, and joined by name', async () => {
     (await desk.faults('join', { ticket: other, friend: 'anna' }))[0] ?? '',
     /^friend: is the name of another/
   )
-  assert.equal((await desk.do('reach', { publicKey: key })).online, false)
+  assert.deepEqual((await desk.do('presence', {})).friends, [{ publicKey: key, state: 'away' }])
   desk.announced.add(key)
-  assert.equal((await desk.do('reach', { publicKey: key })).online, true)
+  assert.deepEqual((await desk.do('presence', {})).friends, [{ publicKey: key, state: 'announced' }])
   assert.equal((await desk.do('joinFriend', { name: 'Anna' })).view.clients.length, 1)
   assert.match((await desk.faults('joinFriend', { name: 'Bob' }))[0] ?? '', /"Bob" has no ticket/)
   assert.deepEqual((await desk.do('removeFriend', { name: 'Anna' })).friends, [])
