@@ -23,6 +23,9 @@ const EXTRA = { proto: 'udp', port: 7004 }
 /** Where the server's log is: so small that it can be filled. */
 const LOG_BYTES = 1 << 20
 
+/** Garbage is collected every 10 s, so that memory shows what is kept: V8 lets a heap grow for long before it collects all of it. */
+const nodeArgs = ['--expose-gc', '--import', 'data:text/javascript,setInterval(gc,10000).unref()']
+
 const GUESTS: readonly Kind[] = ['open', 'cone', 'symmetric']
 
 /** A guest's daemon, which may be killed and started again. */
@@ -40,7 +43,11 @@ export class Guest {
   }
 
   #start(): HyperNat {
-    return new HyperNat(['-c', this.options, '--json'], { name: this.name, prefix: this.home.prefix })
+    return new HyperNat(['-c', this.options, '--json'], {
+      name: this.name,
+      nodeArgs,
+      prefix: this.home.prefix
+    })
   }
 
   async kill(): Promise<void> {
@@ -94,6 +101,7 @@ export class World {
     this.writeServer()
     this.server = new HyperNat(['-c', this.#serverFile, '--json'], {
       name: 'server',
+      nodeArgs,
       prefix: this.serverHome.prefix
     })
     const { publicKey } = await this.server.event('ready')
