@@ -190,7 +190,8 @@ export class Server {
 
   /** A guest begins to connect. Strangers can do that as often as they like: one is told of each second. */
   #onKnock(key: Uint8Array): void {
-    if (this.#guests.of(key).length > 0 || !this.#knocks.admits('')) return
+    const isHere = this.#guests.of(key).some(({ session }) => session.state === 'up')
+    if (isHere || !this.#knocks.admits('')) return
     this.#deps.emit({ event: 'connecting', publicKey: this.publicKey, peer: encodeKey(key) })
   }
 

@@ -450,11 +450,12 @@ staged('a host knows a computer with the page again after a restart', async stag
     const args = ['ui', '-c', file, '--json', '--bootstrap', bootstrap.join(',')]
     const guest = stage.start(args, { name, env: { XDG_CONFIG_HOME: folder } })
     const { peer } = await host.event('connected', { from })
-    assert.equal((await host.event('connecting', { from })).peer, peer)
     peers.push(peer)
     await guest.stop()
   }
   assert.equal(peers[0], peers[1])
+  // The second time the host may not have noticed yet that the first is over.
+  assert.equal((await host.event('connecting')).peer, peers[0])
 })
 
 staged(
