@@ -8,6 +8,9 @@ export const READ_BYTES = 64 * 1024
 /** While there is no room, one flow starts each so many ms: stalled readers hold up nobody else for good. */
 const STARVED_MS = 100
 
+/** But not beyond so many bytes more than the session may keep. */
+const OVERDRAFT_BYTES = 4 * 1024 * 1024
+
 /** A flow whose socket has not been read yet. */
 export interface UnreadFlow {
   /** Its place in the gate. */
@@ -60,7 +63,7 @@ export class ReadGate {
   readonly #onTimer = (): void => {
     this.#timer = null
     if (this.#waiting.size === 0) return
-    this.#start()
+    if (this.kept.overdraft < OVERDRAFT_BYTES) this.#start()
     this.open()
   }
 }

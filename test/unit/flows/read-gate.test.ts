@@ -56,3 +56,13 @@ test('without room one flow starts now and then', () => {
   assert.equal(kept.used, 5 * READ_BYTES)
   assert.equal(clock.pending, 0)
 })
+
+test('a guest who acknowledges nothing gets no more flows read than that', () => {
+  const { clock, kept, gate } = gateFor(READ_BYTES)
+  const flows = Array.from({ length: 400 }, () => new Flow())
+  for (const flow of flows) gate.enter(flow)
+  clock.run(60_000)
+  assert.ok(kept.used <= 5 * 1024 * 1024, `${kept.used}`)
+  for (const flow of flows) gate.leave(flow)
+  assert.equal(clock.pending, 0)
+})
