@@ -10,11 +10,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
  * whose tests measure rates, times or memory, or meddle with all packets on loopback: they run after the others, one at a time.
  * `timeout`: milliseconds for one test file, so that a hang ends as a failure with a name. `optional`: the folder may be missing
  * (but not be empty). `before`: a program of the folder that must succeed first. `only`: the systems that have the group.
- * `together`: so many processes take all files but those of `alone`, which saves loading the same modules for each; `timeout` is
- * that of a process then. `asked`: it runs only when it is named, because it needs programs or time that few have.
+ * `together`: so many processes take all files but those of `alone`, which saves loading the same modules for each. `timeout` is that
+ * of a process then, and `alone` also has files that set the environment for themselves. `asked`: it runs only when it is named,
+ * because it needs programs or time that few have.
  */
 const groups = [
-  { name: 'unit', timeout: 600_000, together: 4, alone: ['reassembly'] },
+  { name: 'unit', timeout: 600_000, together: 4, alone: ['friends', 'reassembly'] },
   { name: 'sim', timeout: 420_000, optional: true },
   { name: 'fuzz', timeout: 240_000 },
   {
