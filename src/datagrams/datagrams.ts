@@ -165,8 +165,16 @@ export class Datagrams implements RecordSink {
     this.#copies.add(timer)
   }
 
-  /** Another connection carries the session: what is on its way here is still received, and nothing but answers to pings is sent. */
+  /**
+   * Another connection carries the session: what is packed is sent, what is on its way here is still received, and from now on nothing
+   * but answers to pings is sent.
+   */
   retire(): void {
+    this.packer.flush()
+    this.#stop()
+  }
+
+  #stop(): void {
     this.#closed = true
     this.#mtu.stop()
     for (const timer of this.#copies) timer.cancel()
@@ -175,7 +183,7 @@ export class Datagrams implements RecordSink {
 
   /** The connection no longer carries the session. */
   close(): void {
-    this.retire()
+    this.#stop()
     this.#reassembly.close()
   }
 

@@ -151,6 +151,27 @@ test('datagrams that are on their way when another connection takes over arrive,
   assert.equal(client.session!.datagramCounts.dropped.forged, 0)
 })
 
+test('datagrams that are packed when another connection takes over are sent over the old one', () => {
+  const { world, server, client } = connected(9, { delay: 40 })
+  world.pass(300)
+  for (const session of [client.session!, server.session]) {
+    const attach = session.attach.bind(session)
+    session.attach = attachment => {
+      // The second of a turn of the event loop waits for its end, and the other connection takes over before.
+      for (const byte of [1, 2]) session.sendUdp(2, 1, new Uint8Array([byte]))
+      attach(attachment)
+    }
+  }
+  client.dial({ delay: 5 })
+  assert.ok(world.pass(200, () => client.told.includes('resumed')))
+  world.pass(200)
+  for (const { udp } of [client, server])
+    assert.deepEqual(
+      udp.map(({ payload }) => payload[0]),
+      [1, 2]
+    )
+})
+
 test('only one old connection is kept, however many take over, and none when the session ends', () => {
   const { world, server, client } = connected(8, { delay: 5 })
   const connections = [client.connection!]
