@@ -77,18 +77,24 @@ export function clientHandshake(
   const frame = helloFrame({ versions: VERSIONS, features: FEATURES, proof, ...offer })
   // No CLOSE here: the HELLO may have arrived, and the session that it resumed would end.
   const giveUp = (): void => link.destroy()
-  const abort = awaitFirst(options, done, giveUp, settle => ({
-    ...refuseAll,
-    welcome: (versions, welcome) => {
-      const { resume } = offer
-      if (!welcome) {
-        settle(versionMismatch(versions, 'Update hyper-nat on the server.', 'Update hyper-nat here.'))
-      } else if (welcome.resumed && !(resume && b4a.equals(welcome.session, resume.session))) {
-        throw protocolError('a session that was not asked for')
-      } else settle(welcome)
-    },
-    close: (code, reason) => settle(new HyperNatError(code, reason || `The server refused (${code}).`))
-  }))
+  const abort = awaitFirst(
+    options,
+    done,
+    giveUp,
+    settle => ({
+      ...refuseAll,
+      welcome: (versions, welcome) => {
+        const { resume } = offer
+        if (!welcome) {
+          settle(versionMismatch(versions, 'Update hyper-nat on the server.', 'Update hyper-nat here.'))
+        } else if (welcome.resumed && !(resume && b4a.equals(welcome.session, resume.session))) {
+          throw protocolError('a session that was not asked for')
+        } else settle(welcome)
+      },
+      close: (code, reason) => settle(new HyperNatError(code, reason || `The server refused (${code}).`))
+    }),
+    EARLY_DATAGRAMS
+  )
   const message = link.alloc(frame.byteLength)
   message.set(frame)
   link.write(message)
@@ -133,14 +139,22 @@ function versionMismatch(theirs: VersionRange, updateThem: string, updateUs: str
   )
 }
 
-/** @param giveUp ends the connection when the handshake is aborted or takes too long */
+/** Datagrams that are kept until the WELCOME that they have overtaken arrives. */
+const EARLY_DATAGRAMS = 64
+
+/**
+ * @param giveUp ends the connection when the handshake is aborted or takes too long
+ * @param earlyDatagrams how many that arrive during the handshake are kept for the session
+ */
 function awaitFirst<T>(
   { link, clock, timeoutMs }: HandshakeOptions,
   done: (result: T | HyperNatError) => void,
   giveUp: (err: HyperNatError) => void,
-  sinkOf: (settle: (result: T | HyperNatError) => void) => FrameSink
+  sinkOf: (settle: (result: T | HyperNatError) => void) => FrameSink,
+  earlyDatagrams = 0
 ): () => void {
   let settled = false
+  const early: Uint8Array[] = []
   const settle = (
     result: T | HyperNatError,
     end = ({ code, message }: HyperNatError): void => reject(link, code, message)
@@ -151,6 +165,7 @@ function awaitFirst<T>(
     link.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
     if (result instanceof HyperNatError) end(result)
     done(result)
+    for (const packet of early.splice(0)) link.events.datagram(packet)
   }
   const timer = clock.after(timeoutMs, () => {
     const message = 'The other side opened a connection and sent nothing.'
@@ -175,7 +190,9 @@ function awaitFirst<T>(
       }
       if (result) settle(result)
     },
-    datagram() {},
+    datagram: packet => {
+      if (early.length < earlyDatagrams) early.push(b4a.from(packet))
+    },
     drain() {},
     path() {},
     close: code =>

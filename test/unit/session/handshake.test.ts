@@ -71,6 +71,23 @@ test('a client with the right key is accepted', () => {
   assert.ok(b4a.equals((answers[0] as Welcome).datagramKey, welcome.datagramKey))
 })
 
+test('datagrams that overtake the WELCOME are kept for the session, a few of them', () => {
+  const { world, connection, options } = setUp()
+  serverHandshake(options(connection.server), () => {
+    for (let i = 0; i < 100; i++) connection.server.sendDatagram(b4a.from([i]))
+    world.clock.after(5, () => say(connection.server, welcomeFrame(welcome)))
+  })
+  const received: number[] = []
+  clientHandshake(options(connection.client), hello, () => {
+    connection.client.events = {
+      ...connection.client.events,
+      datagram: packet => void received.push(packet[0]!)
+    }
+  })
+  world.pass(5000)
+  assert.deepEqual(received, [...Array(64).keys()])
+})
+
 test('a client with another key is turned away, and learns only that', () => {
   const { world, connection, options } = setUp()
   const heard: unknown[] = []
