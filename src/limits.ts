@@ -418,7 +418,7 @@ export const LIMITS: Limits = {
   lingeringFlows: 2048,
   usedFlows: 4096,
   processBytes: 256 * MB,
-  keyBytes: 48 * MB,
+  keyBytes: 64 * MB,
   keyWindow: 16 * MB,
   awayBytes: 16 * MB,
   awayMs: 8000,
