@@ -9,7 +9,7 @@ export interface ByteFlowEvents {
   data(bytes: Uint8Array): void
   /** The peer's FIN: it sends no more, but still receives. */
   end(): void
-  /** There is room: for the first bytes after {@link ByteFlow.start}, or again after {@link ByteFlow.write} returned false. */
+  /** There is room again after {@link ByteFlow.write} returned false. */
   drain(): void
   /** The peer reset the flow, or the session ended. */
   reset(code: ErrorCode): void
@@ -27,8 +27,6 @@ export interface ByteFlow {
   readonly map: number
   /** The receiver of events. Set it in the same turn as the flow is made, before the first event. */
   events: ByteFlowEvents
-  /** The local socket can be read: `drain` follows, at once unless the session keeps all that it may. */
-  start(): void
   /** Sends bytes; the buffer then belongs to the flow. Returns false to ask for a pause until `drain`. */
   write(bytes: Uint8Array): boolean
   /** Ends our direction: a FIN follows the last byte. */

@@ -8,7 +8,6 @@ import { Queue } from '../util/queue.js'
 import { protocolError } from '../wire/bytes.js'
 import { resetFrame } from '../wire/frames.js'
 import type { FlowPosition } from '../wire/handshake.js'
-import { ReadGate } from './read-gate.js'
 import type { SendScheduler } from './send-scheduler.js'
 import { type TcpCarrier, TcpFlow, type TcpLimits } from './tcp.js'
 
@@ -56,7 +55,6 @@ export class TcpFlows {
     this.#carrier = {
       // The peer's windows are bounded by the same budget.
       kept: this.kept,
-      gate: new ReadGate(this.kept, clock),
       ready: flow => {
         scheduler.ready(flow)
         outside.flush()

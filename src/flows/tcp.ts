@@ -20,7 +20,6 @@ import { QueueNode } from '../util/queue.js'
 import { protocolError } from '../wire/bytes.js'
 import { INITIAL_WINDOW } from '../wire/constants.js'
 import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from './byte-flow.js'
-import { READ_BYTES, type ReadGate, type UnreadFlow } from './read-gate.js'
 import { ThinDetector, type ThinLimits } from './thin-detector.js'
 
 export type TcpLimits = ThinLimits & Pick<Limits, 'flowQueue' | 'flowKept' | 'flowWindow' | 'windowGrowthMs'>
@@ -29,7 +28,6 @@ export type TcpLimits = ThinLimits & Pick<Limits, 'flowQueue' | 'flowKept' | 'fl
 export interface TcpCarrier {
   /** Counts what the session's flows keep until it is acknowledged. */
   readonly kept: Budget
-  readonly gate: ReadGate
   /** The flow has something to send: its OPEN, DATA, its FIN or RESET. */
   ready(flow: TcpFlow): void
   /** The flow wants to tell its window now. */
@@ -59,13 +57,12 @@ const SHORT_KEPT = 4096
 /** Released chunks are cut off when there are so many, and more than those that are left. */
 const RELEASED_MAX = 256
 
-export class TcpFlow implements ByteFlow, UnreadFlow {
+export class TcpFlow implements ByteFlow {
   events: ByteFlowEvents = ignoreEvents
   /** Where it waits to say something, to tell its window, and to tell it when that can wait a little. */
   readonly turn = new QueueNode<TcpFlow>(this)
   readonly windowTurn = new QueueNode<TcpFlow>(this)
   readonly soonTurn = new QueueNode<TcpFlow>(this)
-  readonly startTurn: QueueNode<UnreadFlow> = new QueueNode<UnreadFlow>(this)
 
   // Sending. Offsets: base <= acked.. <= next <= end; the chunks from `head` hold [base, end).
   #chunks: Uint8Array[] = []
@@ -84,8 +81,6 @@ export class TcpFlow implements ByteFlow, UnreadFlow {
   #finSent = false
   #finAcked = false
   #paused = false
-  /** Charged for the first read of the socket, until it has brought something. */
-  #reserved = 0
 
   // Receiving. Offsets: consumed <= received <= limit.
   #received = 0
@@ -126,24 +121,8 @@ export class TcpFlow implements ByteFlow, UnreadFlow {
 
   // --- the local socket's side ---
 
-  start(): void {
-    if (!this.#shut) this.carrier.gate.enter(this)
-  }
-
-  startReading(): void {
-    this.#reserved = READ_BYTES
-    this.events.drain()
-  }
-
-  #releaseReserved(): void {
-    this.carrier.gate.leave(this)
-    this.carrier.kept.giveBack(this.#reserved)
-    this.#reserved = 0
-  }
-
   write(bytes: Uint8Array): boolean {
     if (this.#shut) return true
-    this.#releaseReserved()
     if (bytes.byteLength > 0) {
       this.#thin.add(bytes.byteLength, this.carrier.now())
       this.#chunks.push(bytes)
@@ -168,7 +147,6 @@ export class TcpFlow implements ByteFlow, UnreadFlow {
 
   end(): void {
     if (this.#shut) return
-    this.#releaseReserved()
     this.#finQueued = true
     this.carrier.ready(this)
   }
@@ -179,7 +157,6 @@ export class TcpFlow implements ByteFlow, UnreadFlow {
     if (this.#openDue && this.#end === 0) return this.#finish()
     this.#resetting = code
     this.events = ignoreEvents
-    this.#releaseReserved()
     this.carrier.giveBack(this.#borrowed)
     this.#borrowed = 0
     this.carrier.ready(this)
@@ -445,7 +422,6 @@ export class TcpFlow implements ByteFlow, UnreadFlow {
       this.#finAcked = true
       this.#finishIfBoth()
     }
-    this.carrier.gate.open()
     if (!this.#done) this.#unpause()
   }
 
@@ -459,10 +435,8 @@ export class TcpFlow implements ByteFlow, UnreadFlow {
   #finish(): void {
     this.#done = true
     this.#chunks = []
-    this.#releaseReserved()
     this.carrier.kept.giveBack(this.retained)
     this.carrier.giveBack(this.#borrowed)
-    this.carrier.gate.open()
     this.carrier.done(this)
   }
 }

@@ -10,7 +10,6 @@ import { Reader, varintSize, writeVarint } from '../wire/bytes.js'
 import { segmentRoom } from '../wire/records.js'
 import { openPayload, strayReply } from './arq/index.js'
 import type { FlowTrace } from './flow-trace.js'
-import { ReadGate } from './read-gate.js'
 import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
 
 /** Makes the traces of flows. */
@@ -66,7 +65,6 @@ export class TcpudpFlows {
       limits: outside.limits,
       random: outside.chance,
       queue: this.queue,
-      gate: new ReadGate(this.queue, outside.clock),
       windows: outside.windows,
       ...(outside.budgets && { gaps: outside.budgets.gaps }),
       // Without a path, what every path takes.
@@ -156,7 +154,6 @@ export class TcpudpFlows {
       else if (flow && flow.unacknowledged > this.outside.limits.quantum) limitedBy ??= 'other'
     }
     this.#touched.clear()
-    this.#carrier.gate.open()
     return limitedBy
   }
 

@@ -9,7 +9,6 @@ import { closeCode, closeNumber } from '../wire/constants.js'
 import { Arq, type ArqHost, RESET_PROTOCOL, RESET_SESSION_FIRST } from './arq/index.js'
 import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from './byte-flow.js'
 import type { FlowTrace } from './flow-trace.js'
-import { READ_BYTES, type ReadGate, type UnreadFlow } from './read-gate.js'
 import { ThinDetector, type ThinLimits } from './thin-detector.js'
 
 /** What a flow asks of the others on its session. */
@@ -19,7 +18,6 @@ export interface TcpudpCarrier {
   readonly random: () => number
   /** What the session's flows share for bytes on their way out, and for windows. */
   readonly queue: Budget
-  readonly gate: ReadGate
   readonly windows: Budget
   /** What flows of the peer share for bytes behind gaps; left out: there is no bound. */
   readonly gaps?: Budget
@@ -43,13 +41,12 @@ export interface TcpudpCarrier {
   done(flow: TcpudpFlow): void
 }
 
-export class TcpudpFlow implements ByteFlow, UnreadFlow {
+export class TcpudpFlow implements ByteFlow {
   events: ByteFlowEvents = ignoreEvents
   /** Where it waits to be brought up to date. */
   readonly turn = new QueueNode<TcpudpFlow>(this)
   /** When it was made, ms, by the session's clock. */
   readonly openedAt: number
-  readonly startTurn: QueueNode<UnreadFlow> = new QueueNode<UnreadFlow>(this)
   readonly #arq: Arq
   readonly #thin: ThinDetector
   readonly #trace: FlowTrace | undefined
@@ -57,8 +54,6 @@ export class TcpudpFlow implements ByteFlow, UnreadFlow {
   #timerAt = Number.POSITIVE_INFINITY
   /** What the ARQ has not taken yet of the socket's last chunk. */
   #rest: Uint8Array | null = null
-  /** Charged for the first read of the socket, until it has brought something. */
-  #reserved = 0
   #ending = false
   #ended = false
   #resetting: ErrorCode | null = null
@@ -133,24 +128,8 @@ export class TcpudpFlow implements ByteFlow, UnreadFlow {
 
   // --- the local socket's side ---
 
-  start(): void {
-    if (!this.#done && !this.#ending && !this.#resetting) this.carrier.gate.enter(this)
-  }
-
-  startReading(): void {
-    this.#reserved = READ_BYTES
-    this.events.drain()
-  }
-
-  #releaseReserved(): void {
-    this.carrier.gate.leave(this)
-    this.carrier.queue.giveBack(this.#reserved)
-    this.#reserved = 0
-  }
-
   write(bytes: Uint8Array): boolean {
     if (this.#done || this.#ending || this.#resetting || bytes.byteLength === 0) return true
-    this.#releaseReserved()
     if (this.#rest !== null) {
       // The socket had more to say after it was asked to pause.
       this.#keepRest(b4a.concat([this.#rest, bytes]))
@@ -173,7 +152,6 @@ export class TcpudpFlow implements ByteFlow, UnreadFlow {
   end(): void {
     if (this.#done || this.#ending || this.#resetting) return
     this.#ending = true
-    this.#releaseReserved()
     if (this.#rest === null) this.#arq.end(this.carrier.clock.now())
     this.#arm()
   }
@@ -182,7 +160,6 @@ export class TcpudpFlow implements ByteFlow, UnreadFlow {
     if (this.#done || this.#resetting) return
     this.events = ignoreEvents
     this.#resetting = code
-    this.#releaseReserved()
     this.#patience = this.carrier.clock.after(this.carrier.limits.resetMs, () => this.#resetNow())
     this.#resetBehindBytes()
   }
@@ -313,11 +290,9 @@ export class TcpudpFlow implements ByteFlow, UnreadFlow {
     this.#done = true
     this.events = ignoreEvents
     this.#keepRest(null)
-    this.#releaseReserved()
     this.#patience?.cancel()
     this.#disarm()
     this.carrier.done(this)
-    this.carrier.gate.open()
   }
 
   /** One timer per flow, armed for when the ARQ wants to be called next; rearmed only for something earlier. */

@@ -62,11 +62,6 @@ export class ThrottledFlow implements ByteFlow {
     this.#events = events
   }
 
-  start(): void {
-    this.#paused = this.#full = true
-    this.#inner.start()
-  }
-
   write(bytes: Uint8Array): boolean {
     this.#full = !this.#inner.write(bytes)
     this.#use(bytes.byteLength)

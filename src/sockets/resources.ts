@@ -222,7 +222,7 @@ export class Resources {
 export class KeyUsage {
   /** All that is kept for the key. */
   readonly memory: Budget
-  /** Of that, what its flows keep until the guest has acknowledged it: a quarter at the most, then sockets are paused. */
+  /** Of that, what its flows keep until the guest has acknowledged it: half at the most, then sockets are paused. */
   readonly kept: Budget
   /** Windows that its flows are lent beyond the first. */
   readonly windows: Budget
@@ -249,7 +249,7 @@ export class KeyUsage {
   ) {
     const { keyWindow, udpFlowsPerSecond, udpFlowBurst } = resources.deps.limits
     this.memory = new Budget(bytes, resources.memory)
-    this.kept = new Budget(bytes / 4, this.memory)
+    this.kept = new Budget(bytes / 2, this.memory)
     this.windows = new Budget(keyWindow, resources.windows)
     this.gaps = new Budget(bytes / 8, this.memory)
     this.#udpFlows = new TokenBucket(udpFlowsPerSecond / 1000, udpFlowBurst)

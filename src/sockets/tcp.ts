@@ -199,5 +199,5 @@ export function joinTcp(
   socket.on('close', () => {
     if (!socket.readableEnded || !socket.writableFinished) flow.reset('FLOW_RESET')
   })
-  flow.start()
+  socket.resume()
 }

@@ -22,11 +22,6 @@ export class Budget {
     return this.parent ? Math.min(free, this.parent.free) : free
   }
 
-  /** Bytes that were charged beyond the bound, here or in a parent, whichever is more. */
-  get overdraft(): number {
-    return Math.max(0, this.#used - this.size, this.parent?.overdraft ?? 0)
-  }
-
   /** Lends `bytes`; false if there are not so many. */
   borrow(bytes: number): boolean {
     if (bytes > this.free) return false

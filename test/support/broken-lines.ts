@@ -262,15 +262,6 @@ export const BROKEN_LINES: readonly BrokenLine[] = [
     ]
   },
   {
-    file: 'flows/read-gate.ts',
-    line: 'while (this.#waiting.size > 0 && this.kept.free > 0) this.#start()',
-    broken: 'while (this.#waiting.size > 0) this.#start()',
-    test: [
-      'sim/session-hostile.test.ts',
-      'many flows with endless windows that are never acknowledged keep no more together than the session may'
-    ]
-  },
-  {
     file: 'sockets/udp-target.ts',
     line: 'if (this.#waiting.length >= MAX_WAITING || !this.#deps.waiting.borrow(payload.byteLength)) return',
     broken: 'this.#deps.waiting.charge(payload.byteLength)',

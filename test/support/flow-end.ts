@@ -31,7 +31,6 @@ export class FlowEnd {
   mostUnread = 0
   readonly heard: string[] = []
   resetBy: ErrorCode | null = null
-  #started = false
   #writing = false
 
   /**
@@ -67,13 +66,9 @@ export class FlowEnd {
     return this.heard.includes('close')
   }
 
-  /** Writes until the flow says stop, or all is written; at first when the flow has room for what a socket brings. */
+  /** Writes until the flow says stop, or all is written. */
   go(): void {
     if (this.#writing || this.resetBy) return
-    if (!this.#started) {
-      this.#started = true
-      return this.flow.start()
-    }
     const { total, chunk, fin } = this.options
     this.#writing = true
     while (this.written < total) {

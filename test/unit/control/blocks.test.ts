@@ -160,10 +160,6 @@ class Recorder implements ByteFlow {
   readonly map = 1
   events!: ByteFlowEvents
   readonly heard: string[] = []
-  start(): void {
-    this.events.drain()
-  }
-
   write(bytes: Uint8Array): boolean {
     this.heard.push(Buffer.from(bytes).toString())
     return true

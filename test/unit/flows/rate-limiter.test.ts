@@ -36,10 +36,6 @@ class Wire implements ByteFlow {
 
   constructor(readonly id = 1) {}
 
-  start(): void {
-    this.events.drain()
-  }
-
   write(bytes: Uint8Array): boolean {
     this.written += bytes.byteLength
     return !this.full

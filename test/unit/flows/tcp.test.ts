@@ -2,17 +2,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
-import { ReadGate } from '../../../src/flows/read-gate.js'
 import { type TcpCarrier, TcpFlow } from '../../../src/flows/tcp.js'
 import { LIMITS } from '../../../src/limits.js'
 import { Budget } from '../../../src/util/budget.js'
 import { INITIAL_WINDOW } from '../../../src/wire/constants.js'
-import { VirtualClock } from '../../sim/support/virtual-clock.js'
 import { isProtocolError } from '../wire/protocol-error.js'
 
 class Carrier implements TcpCarrier {
   readonly kept = new Budget(1_000_000)
-  readonly gate = new ReadGate(this.kept, new VirtualClock())
   time = 0
   budget = Infinity
   lent = 0

@@ -17,8 +17,6 @@ class FakeFlow implements ByteFlow {
   resetWith: ErrorCode | null = null
   hasRoom = true
 
-  start(): void {}
-
   write(bytes: Uint8Array): boolean {
     this.written.push(bytes)
     return this.hasRoom

@@ -24,10 +24,6 @@ class Recorder implements ByteFlow {
     })
   }
 
-  start(): void {
-    this.events.drain()
-  }
-
   write(bytes: Uint8Array): boolean {
     this.bytes += bytes.byteLength
     return this.bytes < this.room
