@@ -91,7 +91,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     })
     this.stop = stop
     this.on('event', event => {
-      // Its link is for one person, and logs are shown to others. Whoever begins to connect may never do.
+      // The page's link is for one person, and logs are shown to others. A guest that begins to connect may never succeed.
       if (event.event === 'ui' || event.event === 'connecting') return
       journal.add(JSON.stringify({ time: new Date(wallClock()).toISOString(), ...event }))
     })

@@ -167,7 +167,7 @@ async function ask(question: string): Promise<string> {
       lines.once('line', resolve)
       lines.once('close', () => resolve(''))
       void stopped.then(() => resolve(''))
-      // Whoever started it in a window and went away wants it to run.
+      // A user who started it in a window and left wants it to keep running.
       setTimeout(() => {
         process.stdout.write('\n')
         resolve('')

@@ -30,7 +30,7 @@ export interface CliContext {
   readonly stderr: (text: string) => void
   /** Reads all of stdin, for a secret from a pipe. */
   readonly readStdin: () => Promise<Uint8Array>
-  /** Asks whoever sits at the terminal, and resolves with the line that was typed; undefined where there is no terminal. */
+  /** Prompts on the terminal, and resolves with the line that was typed; undefined without a terminal. */
   readonly ask?: ((question: string) => Promise<string>) | undefined
   /** stdin and stdout as bytes, for a command that writes nothing else there. */
   readonly pipes: () => Pipes

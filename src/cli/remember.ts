@@ -10,7 +10,7 @@ import type { CliContext } from './context.js'
 export type Remember = () => Promise<string>
 
 /**
- * How to keep the server as a friend, if that was asked for, or is wished by whoever sits at the terminal.
+ * How to keep the server as a friend, if a flag says so or the user agrees to it on the terminal.
  * @throws OptionsError for a name that cannot be used
  */
 export async function rememberer(

@@ -242,7 +242,7 @@ export class ControlDatagrams extends EventEmitter<{ message: [payload: Buffer];
   }
 }
 
-/** Joins a flow of this process with the control connection of whoever asked for it. */
+/** Joins a flow of this process with the control connection that asked for it. */
 export function joinFlow(socket: net.Socket, flow: FlowStream | DatagramFlow): (bytes: Uint8Array) => void {
   if ('send' in flow) {
     const there = new ControlDatagrams(socket)

@@ -128,7 +128,7 @@ const serverShape = {
     )
     .meta({
       description:
-        'Public keys of those who do not come in, even where everybody else does. Whoever has the public ticket can draw a new key: "private" keeps them out for good.'
+        'Public keys of guests who are never let in. Anyone with the public ticket can come back under a new key: "private" keeps them out for good.'
     })
     .optional(),
   invites: z

@@ -316,8 +316,8 @@ export class Arq {
     this.suspended = false
     if (this.current === 'closed') return
     if (this.current === 'lingering') {
-      // A peer that missed the last ack asks by itself, and only with a path can it. Each new path must not begin the time anew, nor
-      // a ping that begins the peer's: where paths die often, such flows would never be forgotten.
+      // A peer that missed the last ack asks for it, which takes a path. A new path must not restart the time, nor send a ping that
+      // restarts the peer's: where paths die often, such flows would never be forgotten.
       if (suspended) this.lingerAt += now - this.suspendedAt
       return
     }

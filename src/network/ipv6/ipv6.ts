@@ -268,7 +268,7 @@ export class Ipv6<Link> implements Ipv6Host {
       const port = this.#portOf(host)
       return port === null ? [] : [{ host, port }]
     })
-    // A new address cannot be used before the system knows that nobody else in the LAN has it.
+    // A new address cannot be used before the system has checked that no other computer in the LAN has it.
     this.#complete = this.#addresses.length === chosen.length
     if (sameAddresses(before, this.#addresses)) return
     this.#deps.log.debug({ addresses: this.#addresses.map(({ host }) => host) }, 'IPv6 addresses')

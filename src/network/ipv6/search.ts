@@ -82,7 +82,7 @@ export interface ToldAddresses {
   last: readonly Ipv6Address[] | null
 }
 
-/** What is kept from one search to the next. */
+/** State that outlives a search. */
 export interface SearchHistory {
   /** Where the server was reached, as it has told last. */
   heard: readonly Ipv6Address[]
