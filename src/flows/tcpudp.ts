@@ -233,6 +233,7 @@ export class TcpudpFlow implements ByteFlow {
   /** The session is over. */
   abandon(code: ErrorCode): void {
     if (this.#done) return
+    this.#read()
     const { events } = this
     this.#forget()
     // Gives back what it holds of the budgets that sessions share. Nothing is sent: there is no path.

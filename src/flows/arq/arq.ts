@@ -117,6 +117,8 @@ export class Arq {
   /** Something came in since the last update, at this time. */
   private touchedAt = NEVER
   private suspended = false
+  /** A segment has come since the last update. */
+  private inTurn = false
   private readableNews = false
   private doneNews = false
   private resetNews = -1
@@ -231,6 +233,9 @@ export class Arq {
   input(bytes: Uint8Array, now: number): void {
     const { segment, sender, receiver } = this
     if (this.current === 'closed') return
+    // What the first segment of a turn brings is told at once, for it may be all; the rest together, at the turn's end.
+    const isFirst = !this.inTurn || this.suspended
+    this.inTurn = true
     decode(bytes, segment)
     this.heard(now)
     if (segment.has(RESET)) this.onReset(segment.code, now)
@@ -251,13 +256,16 @@ export class Arq {
       }
       this.settle(now)
     }
+    if (isFirst || this.doneNews) this.tellReadable()
     this.tell()
   }
 
   /** Runs the timers that are due and sends what may be sent. Call it at {@link nextUpdate}, and after input(). */
   update(now: number): void {
     this.touchedAt = NEVER
+    this.inTurn = false
     if (this.suspended) return
+    this.tellReadable()
     if (this.current === 'resetting') {
       if (now >= this.resetAt) this.sendReset(now)
     } else if (this.current !== 'closed') {
@@ -308,6 +316,7 @@ export class Arq {
   suspend(now: number): void {
     if (!this.suspended) this.suspendedAt = now
     this.suspended = true
+    this.tellReadable()
   }
 
   /** The path under the flow was replaced: what was in flight is sent again, and round trip and rate are measured again. */
@@ -377,6 +386,8 @@ export class Arq {
   }
 
   private onReset(code: number, now: number): void {
+    // What came before the reset is not dropped with the rest.
+    this.tellReadable()
     this.sender.emitBare(encodeResetAck())
     if (this.current === 'resetting') {
       this.become('closed', now)
@@ -441,12 +452,14 @@ export class Arq {
     }
   }
 
-  /** Tells the host what has changed; last in each call, for the host may call back. */
+  private tellReadable(): void {
+    if (!this.readableNews) return
+    this.readableNews = false
+    this.host.readable()
+  }
+
+  /** Tells the host what else has changed; last in each call, for the host may call back. */
   private tell(): void {
-    if (this.readableNews) {
-      this.readableNews = false
-      this.host.readable()
-    }
     if (this.sender.wantsWrite && this.sends && this.sender.room >= this.writableRoom) {
       this.sender.wantsWrite = false
       this.host.writable()

@@ -208,6 +208,53 @@ test('a lost lone segment comes again without a timeout', () => {
   assert.equal(Buffer.from(b.arq.read()!).toString(), 'ab')
 })
 
+/** Segments with `count` pieces of one open stream that have not arrived yet, and who is to get them. */
+function onTheWay(count: number) {
+  const { a, b, settle } = pair()
+  a.arq.write(text('0'), 0)
+  settle(1)
+  b.arq.read()
+  b.host.events = []
+  const segments: Uint8Array[] = []
+  for (let i = 1; i <= count; i++) {
+    a.arq.write(text(`${i}`), 10 + i)
+    segments.push(...a.host.take())
+  }
+  return { a, b, segments }
+}
+
+const readAll = (arq: Arq) => Buffer.from(arq.read() ?? []).toString()
+
+test('of the segments of one turn, the first is told of at once, the others together at its end', () => {
+  const { b, segments } = onTheWay(4)
+  b.arq.input(segments[0]!, 20)
+  assert.deepEqual(b.host.events, ['readable'])
+  assert.equal(readAll(b.arq), '1')
+  for (const segment of segments.slice(1)) b.arq.input(segment, 20)
+  assert.deepEqual(b.host.events, ['readable'])
+  b.arq.update(20)
+  assert.deepEqual(b.host.events, ['readable', 'readable'])
+  assert.equal(readAll(b.arq), '234')
+  b.arq.update(21)
+  assert.equal(b.host.events.length, 2)
+})
+
+test('what comes before a reset in one turn is told of before it', () => {
+  const { b, segments } = onTheWay(2)
+  for (const segment of segments) b.arq.input(segment, 20)
+  b.arq.input(encodeReset(16), 20)
+  assert.deepEqual(b.host.events, ['readable', 'readable', 'reset 16', 'forget'])
+})
+
+test('what comes before the path is gone, or on a path that is gone, is told of', () => {
+  const { b, segments } = onTheWay(4)
+  for (const segment of segments.slice(0, 2)) b.arq.input(segment, 20)
+  b.arq.suspend(20)
+  assert.equal(b.host.events.length, 2)
+  for (const segment of segments.slice(2)) b.arq.input(segment, 21)
+  assert.equal(b.host.events.length, 4)
+})
+
 test('suspended: nothing leaves, and rebind sends what is outstanding', () => {
   const { a, b, settle } = pair()
   a.arq.write(text('one'), 0)

@@ -1,0 +1,48 @@
+/** One tcpudp flow on its own, its session played by hand. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import b4a from 'b4a'
+import { type TcpudpCarrier, TcpudpFlow } from '../../../src/flows/tcpudp.js'
+import { LIMITS } from '../../../src/limits.js'
+import { Budget } from '../../../src/util/budget.js'
+import { VirtualClock } from '../../sim/support/virtual-clock.js'
+
+function make(clock: VirtualClock, open?: Uint8Array) {
+  const segments: Uint8Array[] = []
+  const carrier: TcpudpCarrier = {
+    clock,
+    limits: LIMITS,
+    random: () => 0.5,
+    queue: new Budget(1_000_000),
+    windows: new Budget(1_000_000),
+    segmentSize: () => 1200,
+    rtt: () => 20,
+    minRtt: () => 20,
+    send: (_flow, segment) => segments.push(segment.slice()),
+    touch() {},
+    thin() {},
+    lingers() {},
+    done() {}
+  }
+  const flow = new TcpudpFlow(1, 1, carrier, open)
+  const heard: string[] = []
+  flow.events = {
+    data: bytes => heard.push(b4a.toString(bytes, 'utf8')),
+    end: () => heard.push('END'),
+    drain: () => heard.push('DRAIN'),
+    reset: code => heard.push(`RESET ${code}`),
+    close: () => heard.push('CLOSE')
+  }
+  return { flow, heard, segments }
+}
+
+test('what has come in the turn in which the session ends is handed over before the reset', () => {
+  const clock = new VirtualClock()
+  const guest = make(clock, Uint8Array.of(1))
+  const host = make(clock)
+  for (const bytes of ['one ', 'two ', 'three']) guest.flow.write(b4a.from(bytes))
+  for (const segment of guest.segments) host.flow.input(segment)
+  host.flow.abandon('CLOSED')
+  assert.equal(host.heard.slice(0, -1).join(''), 'one two three')
+  assert.equal(host.heard.at(-1), 'RESET CLOSED')
+})
