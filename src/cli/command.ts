@@ -67,6 +67,8 @@ export type Task = (context: CliContext, log: Log) => Promise<number>
 export interface Command {
   /** The word on the command line; `$0` for the command without one. */
   readonly name: string
+  /** Another word for it. */
+  readonly alias?: string
   readonly describe: string
   readonly flags: Readonly<Record<string, Flag>>
   /** Its positional arguments; without this, it takes none. */

@@ -2,6 +2,8 @@
 
 import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import type { CliContext } from './context.js'
+import { DEFAULT_FILE } from './file.js'
+import { presentGuests } from './running-guests.js'
 import { controlOf } from './shared-flags.js'
 
 /** How scripts of shells ask. */
@@ -48,6 +50,7 @@ async function offersFor(
   if (command === 'host' || command === 'games') return games()
   if (command === 'friends' && words.length === 2) return FRIENDS_ACTIONS.map(word => [word, ''])
   if (TAKES_FRIENDS.has(command) && words.length === 2) return friends()
+  if (OF_GUESTS.has(command) && words.length === 2) return guestsFor(command, context)
   if (command === 'service') return ['install', 'uninstall', 'status'].map(word => [word, ''])
   if (command === 'completion') return ['bash', 'zsh', 'fish', 'powershell'].map(word => [word, ''])
   return []
@@ -62,6 +65,34 @@ async function friends(): Promise<Offer[]> {
   const { readFriends } = await import('../options/friends.js')
   const all = await readFriends().catch(() => [])
   return all.map(({ name, publicKey }) => [name, publicKey])
+}
+
+/** Commands whose first word is a guest of a server in ./options.json. */
+const OF_GUESTS: ReadonlySet<string> = new Set(['revoke', 'block', 'unblock'])
+
+async function guestsFor(command: string, context: Pick<CliContext, 'env'>): Promise<Offer[]> {
+  const { readOptionsFile } = await import('../options/file.js')
+  const { serversIn } = await import('../options/guests.js')
+  const { keysAt } = await import('../options/blocked.js')
+  try {
+    const servers = serversIn(await readOptionsFile(DEFAULT_FILE))
+    const present = command === 'block' ? await presentGuests(DEFAULT_FILE, {}, context) : []
+    return servers.flatMap((server): Offer[] => {
+      const { invites, allow } = server.access
+      if (command === 'revoke')
+        return [...invites, ...allow].flatMap(({ name }) => (isWord(name) ? [[name, '']] : []))
+      const keys = keysAt(server, present, command === 'block')
+      return keys.map(({ key, name }) => (isWord(name) ? [name, key] : [key, name ?? '']))
+    })
+  } catch {
+    // There is no file, or it is being written.
+    return []
+  }
+}
+
+/** Whether a shell takes it for one word. */
+function isWord(name: string | undefined): name is string {
+  return name !== undefined && /^[\w-]+$/.test(name)
 }
 
 async function games(): Promise<Offer[]> {
@@ -89,7 +120,7 @@ async function mapsOf(words: readonly string[]): Promise<Offer[]> {
   try {
     return decodeTicket(text).maps.flatMap(({ proto, port, name }) => [
       [`${port}`, `${proto}${name === undefined ? '' : ` ${name}`}`],
-      ...(name !== undefined && /^[\w-]+$/.test(name) ? [[name, `${proto} ${port}`] as const] : [])
+      ...(isWord(name) ? [[name, `${proto} ${port}`] as const] : [])
     ])
   } catch {
     // It is typed still.

@@ -6,6 +6,7 @@
 import yargs, { type Argv } from 'yargs'
 import type { Fault } from '../errors.js'
 import { version } from '../version.js'
+import { block, unblock } from './block.js'
 import { bootstrap } from './bootstrap.js'
 import { client } from './client.js'
 import type { Arguments, Command } from './command.js'
@@ -15,11 +16,11 @@ import { doctor } from './doctor.js'
 import { file } from './file.js'
 import { friends } from './friends.js'
 import { games } from './games.js'
+import { guests } from './guests.js'
 import { type CommandGroup, overview } from './help.js'
 import { host } from './host.js'
 import { id } from './id.js'
 import { invite } from './invite.js'
-import { invites } from './invites.js'
 import { join } from './join.js'
 import { keygen } from './keygen.js'
 import { learn } from './learn.js'
@@ -42,7 +43,7 @@ const WIDEST = 110
 
 export const groups: readonly CommandGroup[] = [
   { title: 'Play', commands: [ui, host, join, friends, games, learn] },
-  { title: 'Share', commands: [server, client, connect, ticket, invite, revoke, invites] },
+  { title: 'Share', commands: [server, client, connect, ticket, guests, invite, revoke, block, unblock] },
   { title: 'Run', commands: [service, reload, stop] },
   { title: 'Look', commands: [status, logs, doctor, ping] },
   { title: 'Advanced', commands: [keygen, id, relay, bootstrap, completion] }
@@ -110,7 +111,9 @@ function asFlags(argv: readonly string[]): readonly string[] {
   if (first !== 'help') return argv
   if (second === undefined || second === ALL_FLAGS) return ['--help']
   // One that does not exist is reported as such.
-  return commands.some(({ name }) => name === second) ? [second, '--help'] : argv.slice(1)
+  return commands.some(({ name, alias }) => name === second || alias === second)
+    ? [second, '--help']
+    : argv.slice(1)
 }
 
 function isHelpOnly(argv: readonly string[]): boolean {
@@ -151,7 +154,7 @@ function build(columns: number, name: string, choose: (command: Command) => void
     // Several words: a ticket that was pasted with its line breaks arrives in pieces.
     const usage = positional ? `${command.name} [${positional.name}..]` : command.name
     parser.command(
-      usage,
+      command.alias === undefined ? usage : [usage, command.alias],
       command.describe,
       builder => {
         builder.options(command.flags)

@@ -3,7 +3,7 @@
 import { type Arguments, type Command, type Job, text, words } from './command.js'
 import type { CliContext } from './context.js'
 import { DEFAULT_FILE } from './file.js'
-import { tellChanged } from './running.js'
+import { notApplied, tellChanged } from './running.js'
 import { guestFlags } from './shared-flags.js'
 
 export const revoke: Command = {
@@ -36,11 +36,6 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       }
     }
   }
-}
-
-/** The file is written, which counts at the next start at the latest. */
-function notApplied(why: string): string {
-  return `The running hyper-nat has not confirmed it, so the guest may still be connected: ${why}\nhyper-nat reload tries again.\n`
 }
 
 const PUBLIC =

@@ -129,6 +129,11 @@ export async function tellChanged(
   }
 }
 
+/** What is said of a guest who is shut out while the daemon is silent. The file is written, which counts at the next start at the latest. */
+export function notApplied(why: string): string {
+  return `The running hyper-nat has not confirmed it, so the guest may still be connected: ${why}\nhyper-nat reload tries again.\n`
+}
+
 /** What came of a reload, for people. */
 export function reloadedText({ added, removed, restart }: Reloaded): string {
   const counts = [

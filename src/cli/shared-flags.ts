@@ -130,11 +130,12 @@ export const accessFlags: Readonly<Record<string, Flag>> = {
     type: 'string',
     array: true,
     describe: 'Public key(s) of friends, which hyper-nat id shows them; NAME=KEY shows the name'
-  }
+  },
+  roster: { type: 'boolean', describe: 'Let guests see who else is connected, by name, with the ping' }
 }
 
 export function accessOf(args: Arguments): AccessFlags {
-  return { private: isGiven(args, 'private'), allow: list(args, 'allow') }
+  return { private: isGiven(args, 'private'), roster: isGiven(args, 'roster'), allow: list(args, 'allow') }
 }
 
 export const portMappingFlag: Readonly<Record<string, Flag>> = {

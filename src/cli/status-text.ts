@@ -87,8 +87,20 @@ function clientText({ publicKey, maps, sessions, disconnected, waiting }: Client
     `Ports of ${publicKey}\n` +
     table(['  HERE', 'THERE', ...MAP_COLUMNS], where) +
     (sessions.length === 0 ? '' : sessionsText(sessions, 'HOST', at)) +
+    rosterText(sessions) +
     (disconnected ? absenceText(disconnected, at) + held : '')
   )
+}
+
+/** Who else is connected to the server, where it says so. */
+function rosterText(sessions: readonly SessionStatus[]): string {
+  const others = sessions
+    .flatMap(({ roster = [] }) => roster)
+    .map(
+      ({ name, rtt }) =>
+        `${name === undefined ? 'a guest' : quoteName(name)}${rtt === null ? '' : ` (${rtt} ms)`}`
+    )
+  return others.length === 0 ? '' : `  also here: ${others.join(', ')}\n`
 }
 
 function absenceText({ since, cause, nextDial }: DisconnectedStatus, at: number): string {

@@ -37,6 +37,9 @@ const COMMAND_SYNONYMS: Record<string, string> = {
   diagnose: 'doctor',
   test: 'doctor',
   identity: 'id',
+  ban: 'block',
+  kick: 'block',
+  unban: 'unblock',
   whoami: 'id',
   genkey: 'keygen'
 }

@@ -5,6 +5,7 @@ import type { Places } from './places.js'
 /** What the command line says; undefined where a flag is not given. */
 export interface AccessFlags {
   readonly private?: boolean | undefined
+  readonly roster?: boolean | undefined
   /** Public keys, or `NAME=KEY`, separated by commas. */
   readonly allow?: string | undefined
 }
@@ -24,7 +25,11 @@ export function accessOf(flags: AccessFlags): Readonly<Record<string, unknown>> 
     const at = item.indexOf('=')
     return at < 0 ? item : { name: item.slice(0, at).trim(), publicKey: item.slice(at + 1).trim() }
   })
-  return { ...(flags.private && { private: true }), ...(flags.allow !== undefined && { allow }) }
+  return {
+    ...(flags.private && { private: true }),
+    ...(flags.roster && { roster: true }),
+    ...(flags.allow !== undefined && { allow })
+  }
 }
 
 /** What is asked for in vain. */

@@ -146,7 +146,7 @@ export async function removeGuest(
     if (server && !namesIn(server.access).includes(name)) {
       const names = namesIn(server.access)
       const meant = guess(name, names, {})
-      const hint = meant ? `did you mean ${quoteName(meant)}?` : 'hyper-nat invites lists all guests'
+      const hint = meant ? `did you mean ${quoteName(meant)}?` : 'hyper-nat guests lists all'
       faults.push({ path: 'NAME', message: `no invited guest is called ${quoteName(name)}; ${hint}` })
     }
     if (faults.length > 0 || !server) throw new OptionsError(faults)
@@ -204,32 +204,6 @@ export async function nameGuest(path: string, server: string, guest: string, nam
   })
 }
 
-/**
- * Keeps a key out, or lets it in again as anybody else.
- * @param server the server's public key
- * @param guest the guest's, in base58
- * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag; those of `editOptions`
- */
-export async function setBlocked(
-  path: string,
-  server: string,
-  guest: string,
-  blocked: boolean
-): Promise<void> {
-  return editOptions(path, (text, options) => {
-    const faults: Fault[] = []
-    const found = chooseServer(serversIn(options), server, faults)
-    if (!found) throw new OptionsError(faults)
-    const { allow } = found.access
-    const name = allow.find(({ publicKey }) => encodeKey(publicKey) === guest)?.name
-    const open = withoutKey(text, found, 'block', guest)
-    if (!blocked) return { text: open, result: undefined }
-    const rest = withoutKey(open, found, 'allow', guest)
-    const entry = { ...(name !== undefined && { name }), publicKey: guest }
-    return { text: addToList(rest, ['schema', indexOf(rest, found)], 'block', entry), result: undefined }
-  })
-}
-
 /** `2030-12-31T18:00:00Z`: a fraction of a second is nothing for people. */
 export function timeText(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
@@ -239,7 +213,7 @@ function namesIn({ allow, invites }: AccessRules): string[] {
   return [...invites, ...allow].flatMap(({ name }) => (name === undefined ? [] : [name]))
 }
 
-function chooseServer(
+export function chooseServer(
   servers: readonly ServerInFile[],
   which: string | undefined,
   faults: Fault[]
@@ -279,7 +253,7 @@ function rawServers(text: string): RawServer[] {
 }
 
 /** The entry that holds the invites of a server, or its first. */
-function indexOf(text: string, { secret }: ServerInFile): number {
+export function indexOf(text: string, { secret }: ServerInFile): number {
   const raw = rawServers(text)
   const holding = raw.findIndex(one => one.secret === secret && one.invites)
   return holding >= 0 ? holding : raw.findIndex(one => one.secret === secret)
@@ -303,7 +277,12 @@ function placeOf(text: string, { secret }: ServerInFile, name: string): (string 
 }
 
 /** The text without a key in one of the lists of a server. */
-function withoutKey(text: string, { secret }: ServerInFile, list: 'allow' | 'block', guest: string): string {
+export function withoutKey(
+  text: string,
+  { secret }: ServerInFile,
+  list: 'allow' | 'block',
+  guest: string
+): string {
   for (const [index, server] of rawServers(text).entries()) {
     if (server.secret !== secret) continue
     const at = (server[list] ?? []).findIndex(one => encodeKey(decodeKey(keyIn(one))) === guest)

@@ -1,6 +1,6 @@
 /**
  * When each guest of a server was seen last, in a small file beside the options: the one place that the daemon and
- * `hyper-nat invites` both know.
+ * `hyper-nat guests` both know.
  */
 
 import { type Noted, type NoteKind, Notes, type NotesParts, noteFile, readNotes } from './notes.js'

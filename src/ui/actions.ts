@@ -13,6 +13,7 @@ import { keyPairOf, randomSecret } from '../identity/keys.js'
 import { inviteTicket } from '../identity/server-ticket.js'
 import { decodeTicket, encodeTicket, type Ticket } from '../identity/ticket.js'
 import { LIMITS, type UiLimits } from '../limits.js'
+import { setBlocked } from '../options/blocked.js'
 import { checkOptions } from '../options/check.js'
 import { type RawEntry, saveEntries } from '../options/edit.js'
 import {
@@ -32,8 +33,7 @@ import {
   removeGuest,
   renameGuest,
   type ServerInFile,
-  serversIn,
-  setBlocked
+  serversIn
 } from '../options/guests.js'
 import { joinEntries, joinOptions } from '../options/join.js'
 import { changeNetwork, networkSettings } from '../options/network-edit.js'

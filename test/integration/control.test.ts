@@ -268,14 +268,14 @@ staged('join --save, invite and revoke reach the daemon that runs from the file'
 
   // When guests were seen is written now and then; who is here is known at once.
   const guests = async () => {
-    const [list] = await desk.json('invites', '-c', files.server)
+    const [list] = await desk.json('guests', '-c', files.server)
     const [first] = list!.servers as { guests: { name: string; here?: number; lastSeen?: string }[] }[]
     return first!.guests
   }
   const [here] = await guests()
   assert.equal(here!.here, 1)
   assert.ok(Math.abs(Date.parse(here!.lastSeen!) - Date.now()) < 10_000)
-  const told = await desk.run('invites', '-c', files.server)
+  const told = await desk.run('guests', '-c', files.server)
   assert.match(told.stdout, /^ {2}"Anna"; here now$/m)
 
   const [revoked] = await desk.json('revoke', 'Anna', '-c', files.server)

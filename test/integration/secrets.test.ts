@@ -199,7 +199,7 @@ for (const voice of [['-vv', '--json'], ['-vv']]) {
     const joined = stage.start(['join', ticket, '-l', '0', '--save', '-c', saved, ...voice])
     await joined.says(/onnected/)
     await server.says(/Anna/)
-    const listed = stage.start(['invites', '-c', options, ...voice])
+    const listed = stage.start(['guests', '-c', options, ...voice])
     await listed.end()
     const revoked = stage.start(['revoke', 'Anna', '-c', options, ...voice])
     await revoked.end()

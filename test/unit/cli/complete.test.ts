@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { decodeKey } from '../../../src/identity/encoding.js'
 import { encodeTicket } from '../../../src/identity/ticket.js'
@@ -15,7 +18,7 @@ const TICKET = encodeTicket({
 /** What is offered behind these words, the last of which has been begun. */
 async function offered(words: readonly string[], shell = '/bin/bash'): Promise<string[]> {
   const asked = ['--get-yargs-completions', 'hyper-nat', ...words]
-  return (await runOnce(asked, { env: { SHELL: shell } })).out.trimEnd().split('\n')
+  return (await runOnce(asked, { env: { SHELL: shell, HYPER_NAT_CONTROL: 'off' } })).out.trimEnd().split('\n')
 }
 
 test('host and games are completed with games, one or several', async () => {
@@ -58,6 +61,30 @@ test('PowerShell has a script of its own', async () => {
   const { out } = await runOnce(['completion', 'powershell'])
   assert.match(out, /Register-ArgumentCompleter -Native -CommandName hyper-nat/)
   assert.match(out, /hyper-nat --get-yargs-completions @words/)
+})
+
+test('guests of the options file are offered to be revoked, blocked and let in again', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-complete-'))
+  const before = process.cwd()
+  const key = 'DHUJWe9KAAYTYrFLZxkRRJTV76699omiQLAKPTPTmu6w'
+  const server = {
+    mode: 'server',
+    port: 1,
+    secret: 'qm4jzr8tk3ow9yxa5hbdnc6e',
+    allow: [{ name: 'Carl', publicKey: 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA' }],
+    block: [key]
+  }
+  writeFileSync(join(folder, 'options.json'), JSON.stringify({ schema: [server] }))
+  process.chdir(folder)
+  try {
+    assert.ok((await offered(['revoke', ''])).includes('Carl'))
+    assert.ok((await offered(['block', 'Ca'])).includes('Carl'))
+    const blocked = await offered(['unblock', ''])
+    assert.ok(blocked.includes(key) && !blocked.includes('Carl'), `${blocked}`)
+  } finally {
+    process.chdir(before)
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('friends are offered where a server is wanted', async () => {

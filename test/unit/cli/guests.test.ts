@@ -1,10 +1,11 @@
-// The commands around guests: invite, revoke, invites. What they do to a running server is in test/integration.
+// The commands around guests: invite, revoke, block, guests. What they do to a running server is in test/integration.
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { TextOutput } from '../../../src/cli/output.js'
+import { encodeKey } from '../../../src/identity/encoding.js'
 import { GuestKey } from '../../../src/identity/guest.js'
 import { keyPairOf } from '../../../src/identity/keys.js'
 import { Secret } from '../../../src/identity/secret.js'
@@ -150,15 +151,15 @@ for (const [what, args, text, expected] of REFUSED) {
 test('of two servers, one is named by its port, its name or its key', async () => {
   for (const which of ['2', 'ONE', 'none']) {
     const path = write(TWO)
-    const key = (await json('invites', '-c', path)).servers[1].publicKey
+    const key = (await json('guests', '-c', path)).servers[1].publicKey
     await json('invite', 'Anna', '-c', path, '--server', which === 'none' ? key.slice(0, 8) : which)
-    const { servers } = await json('invites', '-c', path)
+    const { servers } = await json('guests', '-c', path)
     const names = servers.map(({ guests }: { guests: { name: string }[] }) => guests.map(({ name }) => name))
     assert.deepEqual(names, which === 'ONE' ? [['Anna'], ['Carl']] : [[], ['Anna', 'Carl']])
   }
   const path = write(TWO)
   await json('revoke', 'Carl', '-c', path)
-  assert.deepEqual((await json('invites', '-c', path)).servers[1].guests, [])
+  assert.deepEqual((await json('guests', '-c', path)).servers[1].guests, [])
 })
 
 test('what people read', async () => {
@@ -170,7 +171,7 @@ test('what people read', async () => {
     /^The invite for "Anna", for tcp 25565, on 1 device at a time\. Send this line to nobody else:\n {2}hyper-nat join hnat1\w+\n/
   )
   assert.match(again.out, /\u2588/)
-  const list = await runOnce(['invites', '-c', path])
+  const list = await runOnce(['guests', '-c', path])
   assert.match(list.out, /\(private\)\n {2}"Anna"; tcp 25565; 1 device at a time; not seen yet\n$/)
   const { ticket } = JSON.parse((await runOnce(['invite', 'Anna', '-c', path, '--json'])).out)
   assert.match(
@@ -179,6 +180,77 @@ test('what people read', async () => {
   )
   assert.match((await runOnce(['revoke', 'Anna', '-c', path])).out, /^"Anna" is not invited any more\.\n$/)
 })
+
+const CARL = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
+const NOBODY = 'DHUJWe9KAAYTYrFLZxkRRJTV76699omiQLAKPTPTmu6w'
+
+/** Names or keys of those who are kept out, by the file. */
+function blockedIn(path: string): string[] {
+  return parseOptions(readFileSync(path, 'utf8')).entries.flatMap(entry =>
+    entry.mode === 'server'
+      ? (entry.access?.block ?? []).map(({ name, publicKey }) => name ?? encodeKey(publicKey))
+      : []
+  )
+}
+
+test('a guest is blocked by name, key or its start, and let in again', async () => {
+  const path = write(TWO)
+  const first = await json('block', 'Carl', '-c', path)
+  assert.deepEqual(
+    [first.exit, first.action, first.key, first.name, first.isNew],
+    [0, 'blocked', CARL, 'Carl', true]
+  )
+  assert.deepEqual(blockedIn(path), ['Carl'])
+  const listed = (await json('guests', '-c', path)).servers[1].guests
+  assert.deepEqual(listed, [{ name: 'Carl', kind: 'block', key: CARL }])
+  const text = readFileSync(path, 'utf8')
+  assert.equal((await json('block', CARL.slice(0, 8), '-c', path)).isNew, false)
+  assert.equal(readFileSync(path, 'utf8'), text)
+  const second = await json('block', NOBODY, '-c', path, '--server', 'two')
+  assert.equal(second.exit, 2, 'there is no entry of that name')
+  assert.equal((await json('block', NOBODY, '-c', path, '--server', '2')).name, undefined)
+  assert.deepEqual(blockedIn(path), ['Carl', NOBODY])
+  assert.equal((await json('unblock', 'EPkmaN7v..', '-c', path)).action, 'unblocked')
+  assert.equal((await json('unblock', NOBODY, '-c', path)).key, NOBODY)
+  assert.deepEqual(blockedIn(path), [])
+})
+
+test('what people read of it', async () => {
+  const path = write(TWO)
+  assert.match(
+    (await runOnce(['block', 'Carl', '-c', path])).out,
+    /^"Carl" is blocked\.\nAnyone with the public ticket can come back/
+  )
+  assert.match((await runOnce(['guests', '-c', path])).out, new RegExp(`  "Carl"; ${CARL}; blocked\n$`))
+  assert.equal((await runOnce(['unblock', 'Carl', '-c', path])).out, '"Carl" is not blocked any more.\n')
+  assert.match((await runOnce(['invites', '-c', path])).out, / {2}no guests\n$/, 'the list by its other name')
+})
+
+// [what, arguments, the fault]
+const NOT_BLOCKED: [string, string[], RegExp][] = [
+  ['nobody', ['block'], /GUEST: is missing; hyper-nat guests lists/],
+  ['a name of nobody', ['block', 'Zoe'], /GUEST: no guest here is called "Zoe" or has such a key/],
+  ['a start that is too short', ['block', 'EPk'], /GUEST: no guest here/],
+  ['the start of no key', ['unblock', 'EPkmaN7v'], /GUEST: "EPkmaN7v" is not blocked/],
+  ['a key at one of two servers', ['block', NOBODY], /--server: is needed/],
+  [
+    'an invited guest',
+    ['block', 'Anna'],
+    /GUEST: "Anna" is invited; hyper-nat revoke Anna takes the invite back/
+  ]
+]
+
+for (const [what, args, expected] of NOT_BLOCKED) {
+  test(`not blocked: ${what}`, async () => {
+    const path = write(TWO)
+    await runOnce(['invite', 'Anna', '-c', path, '--server', '1'])
+    const text = readFileSync(path, 'utf8')
+    const { code, err } = await runOnce([...args, '-c', path])
+    assert.equal(code, 2)
+    assert.match(err, expected)
+    assert.equal(readFileSync(path, 'utf8'), text)
+  })
+}
 
 test('an invite whose time is over makes way for a new one', async () => {
   const path = write(TEXT)
@@ -189,7 +261,7 @@ test('an invite whose time is over makes way for a new one', async () => {
   const anew = await json('invite', 'Anna', '-c', path, '--expires', '2h')
   assert.equal(anew.exit, 0)
   assert.notEqual(anew.ticket, over.ticket)
-  const { guests } = (await json('invites', '-c', path)).servers[0]
+  const { guests } = (await json('guests', '-c', path)).servers[0]
   assert.deepEqual(
     guests.map(({ name, expired }: { name: string; expired?: true }) => [name, expired]),
     [
@@ -206,7 +278,7 @@ test('a guest who was invited again has not been seen since', async () => {
   const lastSeen = async (ms: number) => {
     const times = { [publicKey]: { Anna: new Date(ms).toISOString() } }
     writeFileSync(path.replace('.json', '.seen.json'), JSON.stringify(times))
-    return (await json('invites', '-c', path)).servers[0].guests[0].lastSeen
+    return (await json('guests', '-c', path)).servers[0].guests[0].lastSeen
   }
   assert.equal(await lastSeen(Date.now() - 60_000), undefined)
   assert.ok(await lastSeen(Date.now() + 1000))

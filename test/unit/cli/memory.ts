@@ -40,7 +40,8 @@ export class FakeDaemon extends EventEmitter implements RunningDaemon {
 /** A process around the command line, in memory. */
 export class Memory implements CliContext {
   name = 'hyper-nat'
-  env: Record<string, string> = {}
+  /** No daemon that runs on this machine is asked. */
+  env: Record<string, string> = { HYPER_NAT_CONTROL: 'off' }
   columns = 100
   closeMs = 60_000
   out = ''

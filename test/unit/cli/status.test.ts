@@ -149,6 +149,14 @@ test('a server that was there: its session waits, too', () => {
   assert.doesNotMatch(text(null), /not connected|waiting/)
 })
 
+test('who else is connected to a server, where it says so', () => {
+  const [client] = status.clients
+  const roster = [{ name: 'Ben', rtt: 23 }, { rtt: null }]
+  const sessions = [{ ...session, roster }]
+  const text = statusText({ ...status, clients: [{ ...client!, sessions, disconnected: null }] })
+  assert.match(text, /\n {2}also here: "Ben" \(23 ms\), a guest\n$/)
+})
+
 test('several daemons, and how to choose one', () => {
   assert.equal(
     listText([status, { ...status, pid: 4711, file: null }]),

@@ -83,6 +83,16 @@ const SERVERS: [string, ServerFlags, string[]][] = [
 
 const OTHER = 'DHUJWe9KAAYTYrFLZxkRRJTV76699omiQLAKPTPTmu6w'
 
+test('server and host: guests see each other, for the whole server', () => {
+  for (const options of [
+    serverOptions({ secret, ports: '1,2', roster: true }),
+    hostOptions({ secret, games: ['valheim'], optionalPorts: false, discovery: true, roster: true })
+  ]) {
+    assert.ok(options.entries.length > 1)
+    for (const entry of options.entries) assert.ok(entry.mode === 'server' && entry.access?.roster)
+  }
+})
+
 test('server: private, with keys and what they are called, whichever entry it is', () => {
   const flags = { ports: '1,2', protocols: 'tcp,udp', private: true, allow: `${KEY}, Anna = ${OTHER}` }
   const options = serverOptions({ secret, ...flags })

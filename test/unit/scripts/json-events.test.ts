@@ -21,7 +21,7 @@ interface Shape {
 }
 
 /** How far into a type names are looked for. */
-const DEPTH = 6
+const DEPTH = 8
 
 const api = new API({ cwd: root })
 const project = api.updateSnapshot({ openProject: join(root, 'tsconfig.json') }).getProjects()[0]!
