@@ -233,6 +233,40 @@ staged('several daemons are distinguished; what a crash left is removed; none is
   assert.equal(existsSync(join(elsewhere, `${there.pid}.sock`)), false)
 })
 
+staged(
+  'a guest of the public ticket is listed, blocked by the start of the key, and let in again',
+  async stage => {
+    const desk = new Desk(stage)
+    const { bootstrap } = await stage.testnet()
+    const echo = await stage.use(listenTcpEcho())
+    const file = desk.options(
+      [{ mode: 'server', secret: newSecret(), proto: 'tcp', port: echo.port }],
+      bootstrap
+    )
+    const server = desk.daemon(file)
+    const ready = await server.event('ready')
+    assert.ok(ready.mode === 'server' && ready.ticket)
+    const identity = join(file, '..', 'guest.key')
+    const { stdout } = await desk.run('id', '--identity', identity)
+    const key = stdout.trim()
+    const joined = ['join', ready.ticket, '-l', '0', '--json', '--identity', identity]
+    const guest = stage.start(joined)
+    assert.equal((await server.event('connected')).peer, key)
+
+    const guests = async () => (await desk.run('guests', '-c', file)).stdout
+    assert.match(await guests(), new RegExp(`^ {2}${key}; with the public ticket; here now$`, 'm'))
+    const [blocked] = await desk.json('block', `${key.slice(0, 8)}..`, '-c', file)
+    assert.deepEqual([blocked!.action, blocked!.key, blocked!.applied], ['blocked', key, true])
+    await guest.event('disconnected', { where: ({ code }) => code === 'NOT_INVITED' })
+    assert.match(await guests(), new RegExp(`^ {2}${key}; blocked$`, 'm'))
+    const [open] = await desk.json('unblock', key.slice(0, 8), '-c', file)
+    assert.deepEqual([open!.action, open!.applied], ['unblocked', true])
+    await guest.stop()
+    const again = stage.start(joined)
+    await again.event('connected')
+  }
+)
+
 staged('join --save, invite and revoke reach the daemon that runs from the file', async stage => {
   const desk = new Desk(stage)
   const { bootstrap } = await stage.testnet()

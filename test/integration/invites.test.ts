@@ -374,28 +374,6 @@ staged('a server from flags lets in the keys that they name, and has no answer f
   assert.equal(server.events.filter(one => one.event === 'connected').length, 1)
 })
 
-staged('a guest with the public ticket is blocked by the start of the key, and let in again', async stage => {
-  const target = await stage.use(listenTcpEcho())
-  const host = await owner(stage, [{ proto: 'tcp', port: target.port }], {})
-  const ready = await host.server.event('ready')
-  assert.ok(ready.mode === 'server' && ready.ticket)
-  const identity = join(host.file, '..', 'guest.key')
-  const { stdout: key } = await stage.start(['id', '--identity', identity]).end()
-  const guest = await host.guest(ready.ticket, '--identity', identity)
-  const own = async (...args: string[]) => {
-    const command = stage.start([...args, '-c', host.file])
-    assert.equal((await command.end()).code, 0, command.describe())
-    return command.stdout
-  }
-  assert.match(await own('guests'), new RegExp(`^  ${key.trim()}; with the public ticket; here now$`, 'm'))
-  assert.match(await own('block', `${key.slice(0, 8)}..`), /^\S+ is blocked\.\n/)
-  await guest.event('disconnected', { where: ({ code }) => code === 'NOT_INVITED' })
-  assert.match(await own('guests'), new RegExp(`^  ${key.trim()}; blocked$`, 'm'))
-  await own('unblock', key.slice(0, 8))
-  const again = await host.guest(ready.ticket, '--identity', identity)
-  await echoes(await again.localPort('tcp', target.port))
-})
-
 staged('keys that are allowed have names; the list tells when they were here', async stage => {
   const target = await stage.use(listenTcpEcho())
   const host = await owner(stage, [{ proto: 'tcp', port: target.port }])
