@@ -23,14 +23,13 @@ import type { Resources, SocketUsage } from '../sockets/resources.js'
 import { joinTcp, listenTcp, reset } from '../sockets/tcp.js'
 import { listenUdp } from '../sockets/udp.js'
 import { type ClientStatus, ClosedSessions, mapStatus, sessionStatus } from '../status.js'
-import { SOCKET_MODE } from '../text/socket-path.js'
 import type { Timer } from '../util/clock.js'
 import { ANNOUNCEMENTS, MAX_ANNOUNCEMENT } from '../wire/constants.js'
 import type { RosterGuest } from '../wire/roster.js'
 import type { DialCounts } from './hosts/dialler.js'
 import type { Host } from './hosts/host.js'
 import { Hosts } from './hosts/hosts.js'
-import { isSameMap, type MapEntry, mapInfo, type OpenMap, placeOf } from './open-map.js'
+import { closedMap, isSameMap, type MapEntry, mapInfo, type OpenMap, placeOf } from './open-map.js'
 import { UdpFlowTable } from './udp-flows.js'
 
 /** What a client is made of. */
@@ -120,37 +119,10 @@ export class Client {
     }
   }
 
-  #place(
-    {
-      proto,
-      port,
-      localHost,
-      localPort,
-      socketMode = SOCKET_MODE,
-      lobby,
-      duplicate = false,
-      failover = false
-    }: MapEntry,
-    inProcess = false
-  ): OpenMap {
+  #place(entry: MapEntry, inProcess = false): OpenMap {
     const free = this.#places.indexOf(null)
     const index = free < 0 ? this.#places.length : free
-    const map: OpenMap = {
-      index,
-      proto,
-      port,
-      localHost,
-      localPort,
-      wantedPort: localPort,
-      socketMode,
-      lobby,
-      duplicate,
-      failover,
-      inProcess,
-      queryListener: null,
-      listener: null,
-      udp: null
-    }
+    const map = closedMap(entry, index, inProcess)
     this.#places[index] = map
     return map
   }

@@ -9,7 +9,7 @@ import { freePorts, type LocalPlace, type MovedPorts, type WantedPort } from '..
 import type { ClientStatus } from '../status.js'
 import { LOCALHOST } from '../text/address.js'
 import { formatPorts } from '../text/ports.js'
-import { isSocketPath, SOCKET_MODE } from '../text/socket-path.js'
+import { isSocketPath } from '../text/socket-path.js'
 import { Client, type ClientDeps } from './client.js'
 import type { ClientHandle, MapToOpen } from './handle.js'
 import type { MapEntry } from './open-map.js'
@@ -138,16 +138,15 @@ export class OpenClient implements ClientHandle {
 
 function mapEntry({
   path,
-  localHostPath,
-  proto,
-  port,
   localHost = LOCALHOST,
-  localPort = isSocketPath(localHost) ? 0 : port,
-  socketMode = SOCKET_MODE,
-  lobby,
-  duplicate = false,
-  failover = false
+  localPort,
+  ...map
 }: Omit<MapToOpen, 'nextFree' | 'set'>): MapEntry {
-  const place = { path: path ?? `${proto} ${port}`, proto, port, localPort, localHost, socketMode }
-  return { ...place, ...(localHostPath && { localHostPath }), duplicate, failover, ...(lobby && { lobby }) }
+  const { proto, port } = map
+  return {
+    ...map,
+    path: path ?? `${proto} ${port}`,
+    localHost,
+    localPort: localPort ?? (isSocketPath(localHost) ? 0 : port)
+  }
 }

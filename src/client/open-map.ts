@@ -7,21 +7,14 @@ import { tryPort } from '../sockets/free-ports.js'
 import type { Listener } from '../sockets/tcp.js'
 import type { UdpListener } from '../sockets/udp.js'
 import { SOCKET_MODE } from '../text/socket-path.js'
+import type { MapToOpen } from './handle.js'
 
 /** A port map to open. */
 export type MapEntry = Pick<
   ClientEntry,
-  | 'path'
-  | 'proto'
-  | 'port'
-  | 'localPort'
-  | 'localHost'
-  | 'localHostPath'
-  | 'socketMode'
-  | 'lobby'
-  | 'duplicate'
-  | 'failover'
->
+  'path' | 'proto' | 'port' | 'localPort' | 'localHost' | 'localHostPath' | 'lobby'
+> &
+  Pick<MapToOpen, 'socketMode' | 'duplicate' | 'failover'>
 
 /** Where it is written what keeps an entry from being opened. */
 export function placeOf({ path, localHostPath = path }: MapEntry, { code }: HyperNatError): string {
@@ -72,26 +65,41 @@ export function mapInfo({ proto, port, localHost, localPort }: OpenMap): ClientM
   return { proto, port, localHost, localPort }
 }
 
-/** Whether it is what the entry asks for. */
-export function isSameMap(map: OpenMap, entry: MapEntry): boolean {
-  const {
+/** The part of an open map that its entry decides. */
+type Wanted = Pick<
+  OpenMap,
+  'proto' | 'port' | 'localHost' | 'wantedPort' | 'socketMode' | 'lobby' | 'duplicate' | 'failover'
+>
+
+function wantedBy(entry: MapEntry): Wanted {
+  const { proto, port, localHost, localPort, socketMode, lobby, duplicate, failover } = entry
+  return {
     proto,
     port,
     localHost,
-    localPort,
-    socketMode = SOCKET_MODE,
+    wantedPort: localPort,
+    socketMode: socketMode ?? SOCKET_MODE,
     lobby,
-    duplicate = false,
-    failover = false
-  } = entry
-  return (
-    map.proto === proto &&
-    map.port === port &&
-    map.localHost === localHost &&
-    map.wantedPort === localPort &&
-    map.socketMode === socketMode &&
-    map.duplicate === duplicate &&
-    map.failover === failover &&
-    isDeepStrictEqual(map.lobby, lobby)
-  )
+    duplicate: duplicate ?? false,
+    failover: failover ?? false
+  }
+}
+
+/** A map whose sockets are still to be opened. */
+export function closedMap(entry: MapEntry, index: number, inProcess: boolean): OpenMap {
+  return {
+    ...wantedBy(entry),
+    index,
+    localPort: entry.localPort,
+    inProcess,
+    queryListener: null,
+    listener: null,
+    udp: null
+  }
+}
+
+/** Whether it is what the entry asks for. */
+export function isSameMap(map: OpenMap, entry: MapEntry): boolean {
+  const wanted = wantedBy(entry)
+  return (Object.keys(wanted) as (keyof Wanted)[]).every(key => isDeepStrictEqual(map[key], wanted[key]))
 }
