@@ -11,7 +11,12 @@
  * `server-session.ts`.
  */
 
-import { type DatagramCounts, type DatagramEvents, Datagrams, noDatagrams } from '../datagrams/datagrams.js'
+import {
+  type DatagramCounts,
+  type DatagramEvents,
+  type Datagrams,
+  noDatagrams
+} from '../datagrams/datagrams.js'
 import { BASE_MTU } from '../datagrams/path-mtu.js'
 import { type ErrorCode, HyperNatError, mistakeText } from '../errors.js'
 import type { Quality } from '../events.js'
@@ -32,12 +37,12 @@ import { protocolError } from '../wire/bytes.js'
 import { FEATURE, FEATURES } from '../wire/constants.js'
 import { addressesFrame, type FrameSink, resetFrame } from '../wire/frames.js'
 import type { FlowPosition, WireMap } from '../wire/handshake.js'
-import type { Link, LinkEvents } from '../wire/link.js'
+import type { Link } from '../wire/link.js'
 import type { RosterGuest } from '../wire/roster.js'
 import { DelayMonitor, type DelayMonitorEvents } from './delay-monitor.js'
-import { FrameReader } from './frame-reader.js'
 import { refuseHandshake, reject } from './handshake.js'
 import { PathMonitor } from './path-monitor.js'
+import { type KeyedLink, SessionLink, type SessionLinkEvents } from './session-link.js'
 import { SessionTrace } from './session-trace.js'
 import { Traffic } from './traffic.js'
 
@@ -80,10 +85,7 @@ export interface SessionDeps {
 }
 
 /** A connection whose handshake is complete, and what the handshake said about a resumed session. */
-export interface Attachment {
-  readonly link: Link
-  readonly sendKey: Uint8Array
-  readonly receiveKey: Uint8Array
+export interface Attachment extends KeyedLink {
   /** The peer's feature bits. */
   readonly features: number
   /** How far the peer has received each flow; null for a new session. */
@@ -92,8 +94,6 @@ export interface Attachment {
 
 /** The smallest limit on a message while the stream has a cwnd cap, bytes: a packet. */
 const CAPPED_MESSAGE = 1400
-
-const DEAF: LinkEvents = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
 
 export abstract class Session {
   protected readonly tcp: TcpFlows
@@ -116,11 +116,10 @@ export abstract class Session {
   #graceEnds = 0
   #lostAt = 0
   #state: SessionState = 'new'
-  #link: Link | null = null
-  #datagrams: Datagrams | null = null
-  #reader: FrameReader | null = null
+  /** What carries the session now. */
+  #link: SessionLink | null = null
   /** The link before, for as long as datagrams may be on their way over it. */
-  #old: { end(): void } | null = null
+  #retired: SessionLink | null = null
   #reading = false
   #flushing = false
 
@@ -174,7 +173,7 @@ export abstract class Session {
       cwndCap: bytes => {
         this.#trace?.cwndCap(bytes)
         this.tcpudp.setCwndCap(bytes)
-        this.#link?.setCwndCap(bytes)
+        this.#link?.link.setCwndCap(bytes)
       }
     }
     this.#delay = new DelayMonitor(deps.clock, deps.limits, delayEvents, this.#games)
@@ -240,7 +239,7 @@ export abstract class Session {
   }
 
   get link(): Link | null {
-    return this.#link
+    return this.#link?.link ?? null
   }
 
   /** How often the session was resumed over a new connection. */
@@ -260,7 +259,7 @@ export abstract class Session {
    */
   protected get tcpCarrier(): Carrier {
     if ((this.#features & FEATURE.TCP_OVER_ARQ) === 0) return 'stream'
-    const reach = this.#link?.reach
+    const reach = this.link?.reach
     if (reach === 'machine') return 'stream'
     const { minRtt } = this.#delay
     return reach === 'private' && minRtt !== null && minRtt <= this.deps.limits.lanRttMs ? 'stream' : 'arq'
@@ -323,141 +322,85 @@ export abstract class Session {
   }
 
   /** From now on this connection carries the session; an earlier one is dropped. */
-  attach({ link, sendKey, receiveKey, features, resumed }: Attachment): void {
-    if (this.#state === 'ended') return link.destroy()
+  attach({ features, resumed, ...keyed }: Attachment): void {
+    if (this.#state === 'ended') return keyed.link.destroy()
     this.#retireLink()
     this.#graceTimer?.cancel()
     this.#graceTimer = null
-    this.#link = link
     this.#features = features & (this.deps.features ?? FEATURES)
-    this.#datagrams = new Datagrams(
-      link,
-      sendKey,
-      receiveKey,
-      this.#records,
-      this.deps.limits,
-      this.deps.clock,
-      this.deps.defer,
-      this.datagramCounts,
-      this.deps.rateLimiter?.memory
-    )
-    const reader = new FrameReader(this.#frames, this.deps, read => this.#guard(link, read))
-    this.#reader = reader
-    link.events = {
-      message: message => {
-        this.#path.received()
-        if (!reader.add(message)) this.#onClose(link, 'TOO_FAST')
-      },
-      datagram: packet =>
-        this.#onDatagram(link, () => {
-          const records = this.#datagrams!.receive(packet)
-          // Only authentic datagrams count: anyone can send a packet to an open port.
-          if (records !== null) this.#path.received()
-          return records
-        }),
-      drain: () => this.#flush(),
-      path: () => this.#onNewPath(link),
-      close: code => this.#onClose(link, code)
+    const deps = {
+      ...this.deps,
+      counts: this.datagramCounts,
+      guard: (read: () => void) => this.#guard(read)
     }
+    const link = new SessionLink(keyed, deps, this.#linkEvents)
+    this.#link = link
     this.#state = 'up'
     this.#trace?.state('up', { resumed: resumed !== null })
     if (resumed) this.#resumptions++
-    this.tcpudp.bind(this.#datagrams)
+    this.tcpudp.bind(link.datagrams)
     this.#path.start()
     // Flows that became ready without a connection queue again, in the order in which they were opened.
     this.#scheduler.clear()
-    this.#guard(link, () => {
+    this.#guard(() => {
       if (resumed) this.tcp.reconcile(resumed.highest, resumed.flows)
     })
     if (this.#link !== link) return
     this.events.up(resumed !== null)
   }
 
-  /** @param receive returns the number of records, or null for a datagram that is not the peer's */
-  #onDatagram(link: Link, receive: () => number | null): void {
-    const { rateLimiter } = this.deps
-    if (rateLimiter?.datagram() === false) {
-      this.datagramCounts.dropped.limited++
-      return
-    }
-    this.#guard(link, () => {
-      const records = receive()
-      if (records !== null) rateLimiter?.records(records)
-    })
-  }
-
   /** The link has moved to another path: nothing that was measured holds for it. */
-  #onNewPath(link: Link): void {
-    if (this.#link !== link) return
+  #onNewPath(): void {
+    if (!this.#link) return
+    const { datagrams } = this.#link
     this.#trace?.newPath()
     this.#path.newPath()
     this.#delay.reset()
-    this.#datagrams?.newPath()
-    this.tcpudp.bind(this.#datagrams)
+    datagrams.newPath()
+    this.tcpudp.bind(datagrams)
   }
 
   /** The path carries smaller packets than before: flows begin again with those. */
-  #onMtuShrunk(link: Link): void {
-    if (this.#link !== link) return
+  #onMtuShrunk(): void {
+    if (!this.#link) return
     // UDX sends a packet that was lost again as it was: a stream that has sent larger ones is stuck for good.
-    if (link.streamMtu > BASE_MTU) this.#onClose(link, 'CONNECTION_LOST')
-    else this.tcpudp.bind(this.#datagrams)
-  }
-
-  #dropLink(end = (link: Link) => link.destroy()): void {
-    const link = this.#link
-    this.#old?.end()
-    if (link) this.#leave(link, end)
+    if (this.#link.link.streamMtu > BASE_MTU) this.#onClose('CONNECTION_LOST')
+    else this.tcpudp.bind(this.#link.datagrams)
   }
 
   /** Another link takes over: datagrams that are on their way over this one are still received. */
   #retireLink(): void {
     const link = this.#link
-    const datagrams = this.#datagrams
-    if (!link || !datagrams) return
-    this.#datagrams = null
-    this.#old?.end()
-    datagrams.retire()
-    this.#leave(link, () => {})
-    const timer = this.deps.clock.after(this.deps.limits.oldLinkMs, () => this.#old?.end())
-    const old = {
-      end: (): void => {
-        this.#old = null
-        timer.cancel()
-        datagrams.close()
-        link.events = DEAF
-        link.destroy()
-      }
-    }
-    this.#old = old
-    link.events = {
-      ...DEAF,
-      datagram: packet => {
-        if (this.#link) this.#onDatagram(this.#link, () => datagrams.receive(packet))
-      },
-      close: () => {
-        if (this.#old === old) old.end()
-      }
-    }
+    if (!link) return
+    this.#retired?.close()
+    this.#retired = link
+    link.retire(() => {
+      if (this.#retired === link) this.#retired = null
+    })
+    this.#onLinkLeft()
   }
 
-  #leave(link: Link, end: (link: Link) => void): void {
+  /** @param end ends the link; left out: now, without sending what is written */
+  #dropLink(end?: (link: Link) => void): void {
+    const link = this.#link
+    this.#retired?.close()
+    this.#retired = null
+    if (!link) return
+    link.close(end)
+    this.#onLinkLeft()
+  }
+
+  #onLinkLeft(): void {
     this.#link = null
-    this.#reader?.close()
-    this.#reader = null
-    this.#datagrams?.close()
-    this.#datagrams = null
     this.#delay.reset()
     this.tcpudp.bind(null)
     this.#path.stop()
     this.#scheduler.clear()
-    link.events = DEAF
-    end(link)
   }
 
-  #onClose(link: Link, code: string): void {
-    if (this.#link !== link) return
-    const close = this.#reader?.takeClose()
+  #onClose(code: string): void {
+    if (!this.#link) return
+    const close = this.#link.takeClose()
     if (close) return this.#end(close.code, close.reason)
     this.#dropLink()
     this.#state = 'lost'
@@ -482,7 +425,7 @@ export abstract class Session {
   }
 
   #onSilence(ms: number): void {
-    if (ms >= this.deps.limits.deadMs && this.#link) this.#onClose(this.#link, 'CONNECTION_LOST')
+    if (ms >= this.deps.limits.deadMs && this.#link) this.#onClose('CONNECTION_LOST')
     else this.events.silent(ms)
   }
 
@@ -517,8 +460,8 @@ export abstract class Session {
   }
 
   /** Runs code that may find the peer at fault; then the session ends, and the peer gets the code. */
-  #guard(link: Link, run: () => void): void {
-    if (this.#link !== link) return
+  #guard(run: () => void): void {
+    if (!this.#link) return
     this.#reading = true
     try {
       run()
@@ -538,7 +481,7 @@ export abstract class Session {
    * @param twice whether a small payload is sent again a few ms later, for a path that loses packets
    */
   sendUdp(map: number, flow: number, payload: Uint8Array, twice = false): boolean {
-    const datagrams = this.#datagrams
+    const datagrams = this.#link?.datagrams
     const { dropped } = this.datagramCounts
     if (!datagrams) {
       dropped.unconnected++
@@ -573,20 +516,22 @@ export abstract class Session {
   #flush(): void {
     // Flows call back from within: what they add then goes into the next message.
     if (!this.#link || this.#reading || this.#flushing) return
+    const { link, datagrams } = this.#link
     this.#flushing = true
     try {
       const least = this.#delay.active ? CAPPED_MESSAGE : undefined
-      if (this.#scheduler.flush(this.#link, least)) this.#delay.onLimited(this.#link.atCwndCap)
-      if (this.#link.streamMtu > BASE_MTU && this.#link.isSending) this.#datagrams?.onLargeSent()
+      if (this.#scheduler.flush(link, least)) this.#delay.onLimited(link.atCwndCap)
+      if (link.streamMtu > BASE_MTU && link.isSending) datagrams.onLargeSent()
     } finally {
       this.#flushing = false
     }
   }
 
   #record(pack: (datagrams: Datagrams) => void): void {
-    if (!this.#datagrams) return
-    pack(this.#datagrams)
-    this.#datagrams.queue()
+    const datagrams = this.#link?.datagrams
+    if (!datagrams) return
+    pack(datagrams)
+    datagrams.queue()
   }
 
   // --- from the peer ---
@@ -620,13 +565,20 @@ export abstract class Session {
     },
     segment: (flow, segment) => this.tcpudp.onSegment(flow, segment),
     game: () => this.#delay.onPeerGame(),
-    mtuShrunk: () => {
-      if (this.#link) this.#onMtuShrunk(this.#link)
-    },
+    mtuShrunk: () => this.#onMtuShrunk(),
     mtuConfirmed: passed => this.#path.onProbe(passed),
     turn: () => {
       const limitedBy = this.tcpudp.turn()
       if (limitedBy) this.#delay.onLimited(limitedBy === 'cap')
     }
+  }
+
+  readonly #linkEvents: SessionLinkEvents = {
+    frames: this.#frames,
+    records: this.#records,
+    received: () => this.#path.received(),
+    drain: () => this.#flush(),
+    path: () => this.#onNewPath(),
+    close: code => this.#onClose(code)
   }
 }
