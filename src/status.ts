@@ -148,13 +148,13 @@ export interface SessionOwner {
 
 /** A session's part of a snapshot. */
 export function sessionStatus(session: Session, owner: SessionOwner): SessionStatus {
-  const traffic = session.traffic()
+  const traffic = session.flows.totals()
   const open = new Map<Tally, number>()
   const count = (map: number): void => {
     const tally = traffic.of(map)
     open.set(tally, (open.get(tally) ?? 0) + 1)
   }
-  for (const flow of session.openFlows()) count(flow.map)
+  for (const flow of session.flows.open()) count(flow.map)
   for (const map of owner.conversations) count(map)
   const maps = traffic.list().map(tally => ({ ...tally, flows: open.get(tally) ?? 0 }))
   const up = session.state === 'up'
@@ -182,7 +182,7 @@ export class ClosedSessions {
 
   /** Takes over what a session has counted, at its end. */
   add(session: Session): void {
-    this.#traffic.add(session.traffic().list())
+    this.#traffic.add(session.flows.totals().list())
     addDatagrams(this.#overall.datagrams, session.datagramCounts)
     this.#overall.resumptions += session.resumptions
   }

@@ -143,7 +143,7 @@ export class UdpFlowTable {
     if (!left || (flow.map.failover && this.#isSilent(flow.host!, now))) {
       flow.host = this.#hosts.pick(index)
       const id = flow.host?.mapId(index) ?? null
-      if (id !== null && flow.host?.session !== left) flow.host?.session?.converse(id)
+      if (id !== null && flow.host?.session !== left) flow.host?.session?.traffic.converse(id)
     }
     const session = flow.host?.session
     const id = flow.host?.mapId(index) ?? null

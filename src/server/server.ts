@@ -237,7 +237,7 @@ export class Server {
     const { session, grant, udp } = guest
     const now = this.#maps.of(grant)
     const had = before.filter(map => mayUse(grant, map))
-    session.learnMaps(now)
+    session.traffic.learn(now)
     const kept = new Set(now.map(({ id }) => id))
     const gone = had.filter(({ id }) => !kept.has(id))
     if (gone.length === 0 && had.length === now.length) return
@@ -368,7 +368,9 @@ export class Server {
       host: this.#host,
       datagramKey: sendKey,
       maps: this.#maps.of(guest.grant),
-      resumed: resumed ? { highest: guest.session.highest, flows: guest.session.positions() } : null,
+      resumed: resumed
+        ? { highest: guest.session.flows.tcp.highest, flows: guest.session.flows.tcp.positions() }
+        : null,
       uptime: Math.round(clock.now() - this.#startedAt)
     })
     const message = link.alloc(welcome.byteLength)
@@ -431,13 +433,13 @@ export class Server {
     )
     const guest = new Guest(session, key, address, grant, timeOfDay(), usage, limits, log, clock)
     const sessionUsage: SessionUsage = {
-      bytes: () => session.keptBytes,
-      windowBytes: () => session.windowBytes,
+      bytes: () => session.flows.keptBytes,
+      windowBytes: () => session.flows.windowBytes,
       awaySince: () => session.lostAt,
       end: () => session.close('TOO_MANY_FLOWS', 'The server keeps more for this guest than one may have.')
     }
     usage.addSession(sessionUsage)
-    session.learnMaps(this.#maps.of(grant))
+    session.traffic.learn(this.#maps.of(grant))
     this.#guests.add(guest)
     this.#admitted++
     // With the others' times, it is known when to look next.

@@ -212,7 +212,7 @@ export class Targets {
       if (!target) return
       conversation = { map: mapId, target }
       guest.udp.add(flow, conversation, now)
-      guest.session.converse(mapId)
+      guest.session.traffic.converse(mapId)
     }
     conversation.target.send(payload)
   }

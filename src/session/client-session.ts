@@ -44,7 +44,7 @@ export class ClientSession extends Session {
     const carrier = proto === 'tcpudp' ? 'arq' : this.tcpCarrier
     if (carrier === 'stream') return this.openFlow(map)
     this.#checkState()
-    return this.tcpudp.open(map)
+    return this.flows.tcpudp.open(map)
   }
 
   /**
@@ -53,7 +53,7 @@ export class ClientSession extends Session {
    */
   openFlow(map: number): TcpFlow {
     this.#checkState()
-    return this.tcp.open(map)
+    return this.flows.tcp.open(map)
   }
 
   /**
@@ -62,7 +62,7 @@ export class ClientSession extends Session {
    */
   resetUnheard(): void {
     const { heardAt } = this
-    this.resetFlows('CONNECTION_LOST', flow => flow.openedAt > heardAt)
+    this.flows.reset('CONNECTION_LOST', flow => flow.openedAt > heardAt)
   }
 
   #checkState(): void {

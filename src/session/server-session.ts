@@ -40,7 +40,7 @@ export class ServerSession extends Session {
 
   /** A port map is gone: its TCP flows are reset, on both sides. */
   resetMap(map: number, code: ErrorCode): void {
-    this.resetFlows(code, flow => flow.map === map)
+    this.flows.reset(code, flow => flow.map === map)
   }
 
   protected override admit(flow: ByteFlow, carrier: Carrier): ErrorCode | null {

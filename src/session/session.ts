@@ -23,13 +23,9 @@ import type { Quality } from '../events.js'
 import type { ByteFlow, Carrier } from '../flows/byte-flow.js'
 import type { RateLimiter } from '../flows/rate-limiter.js'
 import { SendScheduler } from '../flows/send-scheduler.js'
-import type { TcpFlow } from '../flows/tcp.js'
-import { TcpFlows } from '../flows/tcp-flows.js'
-import type { TcpudpFlow } from '../flows/tcpudp.js'
-import { TcpudpFlows } from '../flows/tcpudp-flows.js'
 import type { Limits } from '../limits.js'
 import { Activity } from '../util/activity.js'
-import { Budget, type PeerBudgets } from '../util/budget.js'
+import type { PeerBudgets } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
 import type { Trace } from '../util/trace.js'
 import type { Ipv6Address } from '../wire/addresses.js'
@@ -42,6 +38,7 @@ import type { RosterGuest } from '../wire/roster.js'
 import { DelayMonitor, type DelayMonitorEvents } from './delay-monitor.js'
 import { refuseHandshake, reject } from './handshake.js'
 import { PathMonitor } from './path-monitor.js'
+import { SessionFlows } from './session-flows.js'
 import { type KeyedLink, SessionLink, type SessionLinkEvents } from './session-link.js'
 import { SessionTrace } from './session-trace.js'
 import { Traffic } from './traffic.js'
@@ -96,14 +93,11 @@ export interface Attachment extends KeyedLink {
 const CAPPED_MESSAGE = 1400
 
 export abstract class Session {
-  protected readonly tcp: TcpFlows
-  readonly tcpudp: TcpudpFlows
-  /** Window beyond the first that all flows share. */
-  readonly windows: Budget
+  readonly flows: SessionFlows
+  /** Counters of everything but the TCP flows that are open. */
+  readonly traffic = new Traffic()
   /** Counters of the datagram channel, over all connections. */
   readonly datagramCounts: DatagramCounts = noDatagrams()
-  /** Counters of everything but the TCP flows that are open. */
-  readonly #traffic = new Traffic()
   #resumptions = 0
   /** Features that both sides have, on the connection that carries the session now. */
   #features = 0
@@ -133,27 +127,28 @@ export abstract class Session {
     this.#games = deps.games ?? new Activity()
     this.#trace = deps.trace ? new SessionTrace(deps.trace, id) : null
     this.#scheduler = new SendScheduler(deps.limits)
-    this.windows = new Budget(deps.limits.sessionWindow, deps.budgets?.windows)
-    this.tcp = new TcpFlows(role, {
-      ...deps,
-      windows: this.windows,
-      scheduler: this.#scheduler,
-      connected: () => this.#link !== null,
-      flush: () => this.#flush(),
-      refuse: (id, code) => this.control(resetFrame(id, code)),
-      open: flow => this.admit(flow, 'stream'),
-      done: flow => this.#traffic.addTcp(flow),
-      thin: () => this.#delay.onThinFlow()
-    })
-    this.tcpudp = new TcpudpFlows(role, {
-      ...deps,
-      windows: this.windows,
-      rtt: () => this.#path.rtt,
-      minRtt: () => this.#delay.minRtt,
-      open: flow => this.admit(flow, 'arq'),
-      trace: this.#trace,
-      done: flow => this.#traffic.addTcpudp(flow),
-      thin: () => this.#delay.onThinFlow()
+    this.flows = new SessionFlows(role, {
+      limits: deps.limits,
+      ...(deps.budgets && { budgets: deps.budgets }),
+      traffic: this.traffic,
+      tcp: {
+        clock: deps.clock,
+        scheduler: this.#scheduler,
+        connected: () => this.#link !== null,
+        flush: () => this.#flush(),
+        refuse: (id, code) => this.control(resetFrame(id, code)),
+        open: flow => this.admit(flow, 'stream'),
+        thin: () => this.#delay.onThinFlow()
+      },
+      tcpudp: {
+        clock: deps.clock,
+        chance: deps.chance,
+        rtt: () => this.#path.rtt,
+        minRtt: () => this.#delay.minRtt,
+        open: flow => this.admit(flow, 'arq'),
+        trace: this.#trace,
+        thin: () => this.#delay.onThinFlow()
+      }
     })
     this.#path = new PathMonitor(deps.clock, deps.limits, {
       ping: ping =>
@@ -172,7 +167,7 @@ export abstract class Session {
       ask: done => this.#path.ask(done),
       cwndCap: bytes => {
         this.#trace?.cwndCap(bytes)
-        this.tcpudp.setCwndCap(bytes)
+        this.flows.tcpudp.setCwndCap(bytes)
         this.#link?.link.setCwndCap(bytes)
       }
     }
@@ -191,23 +186,6 @@ export abstract class Session {
 
   /** The session ends: forgets what waits for a later time. */
   protected onEnd(): void {}
-
-  /** The open flows of the ordered stream. */
-  get flows(): ReadonlyMap<number, TcpFlow> {
-    return this.tcp.flows
-  }
-
-  /** Bytes that wait to be sent or acknowledged. */
-  get keptBytes(): number {
-    return this.tcp.kept.used + this.tcpudp.queue.used
-  }
-
-  /** Memory of bytes that have arrived over the ARQ and were not consumed, with the gaps between, bytes. */
-  get windowBytes(): number {
-    let bytes = 0
-    for (const flow of this.tcpudp.flows.values()) bytes += flow.windowBytes
-    return bytes
-  }
 
   /** When its connection was lost; null while it has one, or never had. */
   get lostAt(): number | null {
@@ -270,56 +248,7 @@ export abstract class Session {
     if (this.has(FEATURE.IPV6)) this.control(addressesFrame(addresses))
   }
 
-  /** Learns which port maps the server's numbers stand for: traffic of other numbers is not counted. */
-  learnMaps(maps: readonly WireMap[]): void {
-    this.#traffic.learn(maps)
-  }
-
-  /** The counters so far, as a copy. */
-  traffic(): Traffic {
-    const traffic = this.#traffic.copy()
-    for (const flow of this.flows.values()) traffic.addTcp(flow)
-    for (const flow of this.tcpudp.flows.values()) traffic.addTcpudp(flow)
-    return traffic
-  }
-
-  /** TCP connections, by either protocol, that are not over. */
-  openFlows(): (TcpFlow | TcpudpFlow)[] {
-    return [
-      ...this.flows.values(),
-      ...[...this.tcpudp.flows.values()].filter(flow => !this.tcpudp.lingers(flow))
-    ]
-  }
-
-  /** Resets flows on both sides. */
-  protected resetFlows(
-    code: ErrorCode,
-    which: (flow: Pick<TcpFlow | TcpudpFlow, 'map' | 'openedAt'>) => boolean
-  ): void {
-    for (const flow of this.openFlows()) {
-      if (!which(flow)) continue
-      const { events } = flow
-      flow.reset(code)
-      events.reset(code)
-    }
-  }
-
-  /** A UDP conversation begins on this map. */
-  converse(map: number): void {
-    this.#traffic.converse(map)
-  }
-
   // --- connections ---
-
-  /** How far this side has received each flow, for HELLO and WELCOME. */
-  positions(): FlowPosition[] {
-    return this.tcp.positions()
-  }
-
-  /** The highest flow that the client has opened, as far as this side knows. */
-  get highest(): number {
-    return this.tcp.highest
-  }
 
   /** From now on this connection carries the session; an earlier one is dropped. */
   attach({ features, resumed, ...keyed }: Attachment): void {
@@ -338,12 +267,12 @@ export abstract class Session {
     this.#state = 'up'
     this.#trace?.state('up', { resumed: resumed !== null })
     if (resumed) this.#resumptions++
-    this.tcpudp.bind(link.datagrams)
+    this.flows.tcpudp.bind(link.datagrams)
     this.#path.start()
     // Flows that became ready without a connection queue again, in the order in which they were opened.
     this.#scheduler.clear()
     this.#guard(() => {
-      if (resumed) this.tcp.reconcile(resumed.highest, resumed.flows)
+      if (resumed) this.flows.tcp.reconcile(resumed.highest, resumed.flows)
     })
     if (this.#link !== link) return
     this.events.up(resumed !== null)
@@ -357,7 +286,7 @@ export abstract class Session {
     this.#path.newPath()
     this.#delay.reset()
     datagrams.newPath()
-    this.tcpudp.bind(datagrams)
+    this.flows.tcpudp.bind(datagrams)
   }
 
   /** The path carries smaller packets than before: flows begin again with those. */
@@ -365,7 +294,7 @@ export abstract class Session {
     if (!this.#link) return
     // UDX sends a packet that was lost again as it was: a stream that has sent larger ones is stuck for good.
     if (this.#link.link.streamMtu > BASE_MTU) this.#onClose('CONNECTION_LOST')
-    else this.tcpudp.bind(this.#link.datagrams)
+    else this.flows.tcpudp.bind(this.#link.datagrams)
   }
 
   /** Another link takes over: datagrams that are on their way over this one are still received. */
@@ -393,7 +322,7 @@ export abstract class Session {
   #onLinkLeft(): void {
     this.#link = null
     this.#delay.reset()
-    this.tcpudp.bind(null)
+    this.flows.tcpudp.bind(null)
     this.#path.stop()
     this.#scheduler.clear()
   }
@@ -454,8 +383,7 @@ export abstract class Session {
     this.#graceTimer?.cancel()
     this.#graceTimer = null
     const told = code === 'GOODBYE' ? 'FLOW_RESET' : code
-    this.tcp.abandon(told)
-    this.tcpudp.abandon(told)
+    this.flows.abandon(told)
     this.events.ended(code, reason, wasUp)
   }
 
@@ -493,7 +421,7 @@ export abstract class Session {
     }
     this.#delay.onDatagram()
     const sent = datagrams.sendUdp(map, flow, payload, twice)
-    if (sent) this.#traffic.udpOut(map, payload.byteLength)
+    if (sent) this.traffic.udpOut(map, payload.byteLength)
     else dropped.oversized++
     return sent
   }
@@ -545,11 +473,11 @@ export abstract class Session {
       this.events.addresses?.(addresses)
     },
     roster: guests => this.onRoster(guests),
-    open: (id, map, limit) => this.tcp.onOpen(id, map, limit),
-    data: (id, offset, bytes) => this.tcp.find(id)?.onData(offset, bytes),
-    fin: (id, offset) => this.tcp.find(id)?.onFin(offset),
-    reset: (id, code) => this.tcp.find(id)?.onReset(code),
-    window: (id, received, limit) => this.tcp.find(id)?.onWindow(received, limit)
+    open: (id, map, limit) => this.flows.tcp.onOpen(id, map, limit),
+    data: (id, offset, bytes) => this.flows.tcp.find(id)?.onData(offset, bytes),
+    fin: (id, offset) => this.flows.tcp.find(id)?.onFin(offset),
+    reset: (id, code) => this.flows.tcp.find(id)?.onReset(code),
+    window: (id, received, limit) => this.flows.tcp.find(id)?.onWindow(received, limit)
   }
 
   readonly #records: DatagramEvents = {
@@ -560,15 +488,15 @@ export abstract class Session {
         return
       }
       this.#delay.onDatagram()
-      this.#traffic.udpIn(map, payload.byteLength)
+      this.traffic.udpIn(map, payload.byteLength)
       this.events.udp(map, flow, payload)
     },
-    segment: (flow, segment) => this.tcpudp.onSegment(flow, segment),
+    segment: (flow, segment) => this.flows.tcpudp.onSegment(flow, segment),
     game: () => this.#delay.onPeerGame(),
     mtuShrunk: () => this.#onMtuShrunk(),
     mtuConfirmed: passed => this.#path.onProbe(passed),
     turn: () => {
-      const limitedBy = this.tcpudp.turn()
+      const limitedBy = this.flows.tcpudp.turn()
       if (limitedBy) this.#delay.onLimited(limitedBy === 'cap')
     }
   }

@@ -54,7 +54,7 @@ test('frames in any order and state', () => {
         ended++
         // A damaged frame may be a CLOSE.
         assert.match(server.told.join(), /^up,ended [A-Z_]+$/)
-        assert.equal(session.flows.size, 0)
+        assert.equal(session.flows.tcp.flows.size, 0)
         assert.equal(server.sessions.size, 0)
       } else {
         lived++

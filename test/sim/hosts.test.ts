@@ -57,7 +57,7 @@ test("what a client lends the hosts of one server is within that server's bound,
   town.host(20)
   town.hosts.start()
   await town.pass(20_000)
-  const [first, second] = town.hosts.connected.map(host => host.session!.windows)
+  const [first, second] = town.hosts.connected.map(host => host.session!.flows.windows)
   assert.equal(first!.borrow(800), true)
   assert.equal(second!.borrow(201), false)
   assert.equal(second!.borrow(200), true)
@@ -84,7 +84,7 @@ for (const awayMs of [4000, 10_000, 50_000]) {
     assert.ok(back <= LIMITS.hostDwellMs + FAILOVER_MS, `back after ${back} ms`)
     assert.equal(near.server.session, session)
     assert.equal(flow.over(), false)
-    assert.equal(session.openFlows().length, 1)
+    assert.equal(session.flows.open().length, 1)
     assert.equal(town.told('waiting').length, 0)
     town.hosts.close()
   })
@@ -125,7 +125,7 @@ test('what was opened while nobody knew that its host is silent does not wait fo
   await town.pass(LIMITS.unsteadyMs / 2)
   assert.equal(town.picked, near)
   const { session } = town.hosts.pick(0)!
-  const [fresh, arq] = [openFlow(session!), session!.tcpudp.open(1)]
+  const [fresh, arq] = [openFlow(session!), session!.flows.tcpudp.open(1)]
   let code = ''
   arq.events = { ...arq.events, reset: why => (code = why) }
   const reset = await town.pass(60_000, fresh.over)
@@ -139,7 +139,7 @@ test('what was opened while nobody knew that its host is silent does not wait fo
   town.cut(near, false)
   await town.pass(10_000, () => near.server.session.state === 'up')
   await town.pass(1000)
-  assert.equal(near.server.session.openFlows().length, 2)
+  assert.equal(near.server.session.flows.open().length, 2)
   assert.deepEqual([old.over(), heard.over()], [false, false])
   town.hosts.close()
 })
@@ -154,8 +154,8 @@ test('a lone host that is silent keeps what was opened since', async () => {
   const flow = openFlow(town.hosts.pick(0)!.session!)
   await town.pass(40_000)
   town.cut(host, false)
-  await town.pass(10_000, () => host.server.session.openFlows().length > 0)
-  assert.equal(host.server.session.openFlows().length, 1)
+  await town.pass(10_000, () => host.server.session.flows.open().length > 0)
+  assert.equal(host.server.session.flows.open().length, 1)
   assert.equal(flow.over(), false)
   town.hosts.close()
 })
@@ -189,10 +189,10 @@ test('a session that its client has given up ends at its host at the next contac
   const { session } = host.server
   town.cut(host)
   await town.pass(60_000)
-  assert.deepEqual([session.state, session.openFlows().length], ['lost', 1])
+  assert.deepEqual([session.state, session.flows.open().length], ['lost', 1])
   town.cut(host, false)
   await town.pass(60_000, () => host.server.session.state === 'up')
-  assert.deepEqual([session.state, session.openFlows().length], ['ended', 0])
+  assert.deepEqual([session.state, session.flows.open().length], ['ended', 0])
   assert.equal(host.server.sessions.size, 1)
   assert.notEqual(host.server.session, session)
   town.hosts.close()

@@ -17,7 +17,7 @@ for (const [where, path, stream] of [
   test(`${where} a tcp map uses the ${stream ? 'ordered stream' : 'ARQ'}`, () => {
     const { world, server, client } = connected(1, path)
     world.pass(100)
-    for (const { session } of [client, server]) session!.learnMaps(MAPS)
+    for (const { session } of [client, server]) session!.traffic.learn(MAPS)
     const ends: FlowEnd[] = []
     const options = { total: 300_000, fin: true, chunk: () => 10_000 }
     server.open = flow => {
@@ -35,8 +35,8 @@ for (const [where, path, stream] of [
       [300_000, 300_000]
     )
     for (const { session } of [client, server]) {
-      const tally = session!
-        .traffic()
+      const tally = session!.flows
+        .totals()
         .list()
         .find(({ proto }) => proto === 'tcp')
       assert.deepEqual([tally?.opened, tally?.bytesIn, tally?.bytesOut], [1, 300_000, 300_000])

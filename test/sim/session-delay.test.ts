@@ -27,7 +27,7 @@ for (const proto of ['tcp', 'tcpudp'] as const) {
     game(1000)
     assert.equal(link.bound, Number.POSITIVE_INFINITY, 'a game alone')
     const session = client.session!
-    const flow = proto === 'tcp' ? session.openFlow(1) : session.tcpudp.open(1)
+    const flow = proto === 'tcp' ? session.openFlow(1) : session.flows.tcpudp.open(1)
     const end = new FlowEnd(flow, 1, 2, world.clock, ENDLESS)
     end.go()
     game(1000)
@@ -61,7 +61,7 @@ for (const carrier of ['stream', 'arq'] as const) {
     const { server: towards, client: from } = other.connection!
     assert.equal(towards.bound, Number.POSITIVE_INFINITY, 'nobody plays')
     const session = client.session!
-    const flow = carrier === 'stream' ? session.openFlow(1) : session.tcpudp.open(1)
+    const flow = carrier === 'stream' ? session.openFlow(1) : session.flows.tcpudp.open(1)
     for (let at = 0; at < 4000; at += 50) {
       flow.write(new Uint8Array(40))
       world.pass(50)

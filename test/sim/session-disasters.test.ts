@@ -111,7 +111,7 @@ class Run {
     const { client, world } = this
     const { session } = client
     if (!session || session.state === 'ended') return
-    const flow = world.random.int(0, 1) === 0 ? session.openFlow(1) : session.tcpudp.open(1)
+    const flow = world.random.int(0, 1) === 0 ? session.openFlow(1) : session.flows.tcpudp.open(1)
     const options: FlowEndOptions = {
       total: world.random.int(0, 60_000),
       fin: true,
@@ -147,8 +147,9 @@ class Run {
         // Frames that nobody has to know, and a reset of a flow that is over, or never was opened by the ordered stream.
         return this.#say(Uint8Array.of(3, 0x85, 1, 2))
       case 5: {
-        const { highest } = client.session!
-        if (highest > 0 && !client.session!.flows.has(highest)) this.#say(resetFrame(highest, 'FLOW_RESET'))
+        const { highest } = client.session!.flows.tcp
+        if (highest > 0 && !client.session!.flows.tcp.flows.has(highest))
+          this.#say(resetFrame(highest, 'FLOW_RESET'))
         return
       }
       default:
@@ -192,8 +193,8 @@ class Run {
     const { client, server } = this
     return (
       this.#all.every(pair => isOver(pair)) &&
-      client.session!.openFlows().length === 0 &&
-      [...server.sessions.values()].every(({ session }) => session.openFlows().length === 0)
+      client.session!.flows.open().length === 0 &&
+      [...server.sessions.values()].every(({ session }) => session.flows.open().length === 0)
     )
   }
 
@@ -218,9 +219,12 @@ class Run {
     // Sessions of a client that was restarted wait for it no longer than their grace, and flows linger for a while.
     world.pass(90_000)
     assert.equal(server.sessions.size, 1)
-    assert.deepEqual([client.session!.flows.size, server.session.flows.size], [0, 0])
-    assert.deepEqual([client.session!.tcpudp.flows.size, server.session.tcpudp.flows.size], [0, 0])
-    assert.deepEqual([client.session!.keptBytes, server.session.keptBytes], [0, 0])
+    assert.deepEqual([client.session!.flows.tcp.flows.size, server.session.flows.tcp.flows.size], [0, 0])
+    assert.deepEqual(
+      [client.session!.flows.tcpudp.flows.size, server.session.flows.tcpudp.flows.size],
+      [0, 0]
+    )
+    assert.deepEqual([client.session!.flows.keptBytes, server.session.flows.keptBytes], [0, 0])
   }
 }
 

@@ -62,7 +62,7 @@ for (const first of ['client', 'server'] as const) {
     world.pass(5000)
     assert.deepEqual([early.read, early.heard], [100_000, ['end', 'close']])
     assert.deepEqual(late.heard, ['end', 'close'])
-    assert.equal(client.session!.flows.size + server.session.flows.size, 0)
+    assert.equal(client.session!.flows.tcp.flows.size + server.session.flows.tcp.flows.size, 0)
   })
 
   test(`a reset by the ${first} reaches the other side as such, once`, () => {
@@ -84,7 +84,7 @@ for (const first of ['client', 'server'] as const) {
     world.pass(1000)
     assert.deepEqual(here.heard, [])
     assert.deepEqual([there.heard, there.resetBy], [['reset'], 'TARGET_TIMEOUT'])
-    assert.equal(client.session!.flows.size + server.session.flows.size, 0)
+    assert.equal(client.session!.flows.tcp.flows.size + server.session.flows.tcp.flows.size, 0)
     assert.deepEqual([client.told, server.told], [['up'], ['up']])
   })
 }
@@ -100,7 +100,7 @@ test('a stalled reader bounds what sender and receiver keep, and holds up no oth
   }))
   const stalled = traffic.open({ total: 20_000_000, fin: true, chunk })
   const other = traffic.open({ total: 20_000_000, fin: true, chunk })
-  const [sender] = [...client.session!.flows.values()]
+  const [sender] = [...client.session!.flows.tcp.flows.values()]
   let most = 0
   for (let i = 0; i < 300; i++) {
     world.pass(100)
@@ -186,7 +186,7 @@ test('one flow too many is refused, at the client and at the server', () => {
     (err: unknown) => err instanceof HyperNatError && err.code === 'TOO_MANY_FLOWS'
   )
   world.pass(100)
-  assert.equal(server.session.flows.size, 5)
+  assert.equal(server.session.flows.tcp.flows.size, 5)
 
   const greedy = world.client(server, { tcpFlows: 100 })
   greedy.dial()
@@ -225,5 +225,5 @@ test('a flow cannot be opened on a session that is over', () => {
   const { client } = connected(1)
   client.session!.close('GOODBYE')
   assert.throws(() => client.session!.openFlow(1), HyperNatError)
-  assert.equal(client.session!.flows.size, 0)
+  assert.equal(client.session!.flows.tcp.flows.size, 0)
 })

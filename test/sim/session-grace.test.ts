@@ -121,7 +121,7 @@ test('a stranger who knows the session gets a new one, and the old one is untouc
   session!.close = () => {}
   world.pass(100)
   assert.equal(server.sessions.size, 2)
-  assert.equal(stranger.session!.flows.size, 0)
+  assert.equal(stranger.session!.flows.tcp.flows.size, 0)
   world.pass(5000, () => traffic.finished)
   assert.equal(traffic.pairs.get(1)!.down!.read, 500_000)
 })
@@ -170,7 +170,7 @@ test('a flow reset between greeting and answer does not stay behind at the serve
   reset.up.flow.reset('FLOW_RESET')
   world.pass(5000)
   assert.deepEqual(client.told, ['up', 'lost ECONNRESET', 'resumed'])
-  assert.equal(server.session.flows.size, 0, 'a flow is left at the server')
+  assert.equal(server.session.flows.tcp.flows.size, 0, 'a flow is left at the server')
   assert.deepEqual(reset.down!.heard, ['reset'])
 })
 
@@ -205,7 +205,7 @@ test('what is kept while lost is bounded, however much the programs want to send
   world.pass(30_000)
   const { flowWindow, flowQueue } = client.limits
   for (const session of [client.session!, server.session]) {
-    for (const flow of session.flows.values()) {
+    for (const flow of session.flows.tcp.flows.values()) {
       assert.ok(flow.retained <= flowWindow + flowQueue + 65_536, `${flow.retained} bytes are kept`)
     }
   }
@@ -269,7 +269,7 @@ test('events that call back into the session while it ends do no harm', () => {
   client.connection!.die()
   world.pass(100_000)
   assert.deepEqual(client.told, ['up', 'lost ECONNRESET', 'ended GOODBYE'])
-  assert.equal(client.session!.flows.size, 0)
+  assert.equal(client.session!.flows.tcp.flows.size, 0)
 })
 
 test('every end of a flow is reported once, over any number of lost connections', () => {
@@ -282,7 +282,7 @@ test('every end of a flow is reported once, over any number of lost connections'
     world.clock.after(world.random.int(60, 200), die)
   }
   die()
-  world.pass(120_000, () => traffic.finished && server.session.flows.size === 0)
+  world.pass(120_000, () => traffic.finished && server.session.flows.tcp.flows.size === 0)
   traffic.assertFinished()
   assert.ok(traffic.dials > 5)
 })

@@ -128,7 +128,7 @@ test('an open of a map that is not shared is reset, and the session goes on', ()
   end.go()
   world.pass(100)
   assert.deepEqual([end.heard, end.resetBy], [['reset'], 'MAP_NOT_SHARED'])
-  assert.equal(client.session!.flows.size, 0)
+  assert.equal(client.session!.flows.tcp.flows.size, 0)
   assert.equal(client.session!.state, 'up')
 })
 
@@ -156,7 +156,7 @@ test('an endless window that is never acknowledged does not make the sender keep
   }
   say(openFrame(1, 1, 2 ** 53 - 1))
   world.pass(2000)
-  const [flow] = [...server.session.flows.values()]
+  const [flow] = [...server.session.flows.tcp.flows.values()]
   const { flowWindow, flowQueue } = server.limits
   assert.ok(flow!.retained <= flowWindow + flowQueue + 65_536, `${flow!.retained} bytes are kept`)
 })
@@ -174,9 +174,9 @@ test('many flows with endless windows that are never acknowledged keep no more t
   say(...Array.from({ length: flows }, (_, i) => openFrame(i + 1, 1, 2 ** 53 - 1)))
   world.pass(3000)
   let kept = 0
-  for (const flow of server.session.flows.values()) kept += flow.retained
+  for (const flow of server.session.flows.tcp.flows.values()) kept += flow.retained
   const { sessionWindow, flowKept } = server.limits
-  assert.equal(server.session.flows.size, flows)
+  assert.equal(server.session.flows.tcp.flows.size, flows)
   assert.ok(kept >= sessionWindow, `${kept} bytes are kept`)
   assert.ok(kept <= sessionWindow + flows * (flowKept + chunk), `${kept} bytes are kept`)
 })
@@ -261,8 +261,8 @@ test('many flows opened and reset leave nothing behind', () => {
   }
   // They are read no faster than frames may come, and those that open a flow count as many.
   world.pass(10_000)
-  assert.equal(server.session.flows.size, 0)
-  assert.equal(server.session.highest, n)
+  assert.equal(server.session.flows.tcp.flows.size, 0)
+  assert.equal(server.session.flows.tcp.highest, n)
   assert.deepEqual(server.told, ['up'])
 })
 
@@ -294,7 +294,7 @@ test('a client that comes back and claims to have what was never sent loses its 
     const { world, server, client } = stage()
     client.session!.openFlow(1)
     world.pass(100)
-    client.session!.positions = () => [{ flow: 1, received }]
+    client.session!.flows.tcp.positions = () => [{ flow: 1, received }]
     client.dial()
     world.pass(100)
     assert.equal(server.told.at(-1), 'ended PROTOCOL_ERROR')
@@ -306,11 +306,12 @@ test('a client that lists flows that never were is none the wiser', () => {
   const { world, server, client } = stage()
   client.session!.openFlow(1)
   world.pass(100)
-  client.session!.positions = () => Array.from({ length: 5000 }, (_, i) => ({ flow: i + 1, received: 0 }))
+  client.session!.flows.tcp.positions = () =>
+    Array.from({ length: 5000 }, (_, i) => ({ flow: i + 1, received: 0 }))
   client.dial()
   world.pass(100)
   assert.deepEqual(server.told, ['up', 'resumed'])
-  assert.equal(server.session.flows.size, 1)
+  assert.equal(server.session.flows.tcp.flows.size, 1)
 })
 
 test('a server that claims not to know a flow that it has answered is not believed', () => {
@@ -322,7 +323,7 @@ test('a server that claims not to know a flow that it has answered is not believ
   client.session!.openFlow(1)
   world.pass(500)
   const { session } = server
-  session.positions = () => []
+  session.flows.tcp.positions = () => []
   Object.defineProperty(session, 'highest', { get: () => 0 })
   client.dial()
   world.pass(100)
@@ -332,7 +333,7 @@ test('a server that claims not to know a flow that it has answered is not believ
 
 test('a server that lists a flow that was never opened is at fault', () => {
   const { world, server, client } = stage()
-  server.session.positions = () => [{ flow: 7, received: 0 }]
+  server.session.flows.tcp.positions = () => [{ flow: 7, received: 0 }]
   client.dial()
   world.pass(100)
   assert.equal(client.told.at(-1), 'ended PROTOCOL_ERROR')
@@ -344,8 +345,9 @@ test('a server that lists one flow many times is answered once', () => {
   world.pass(100)
   flow.reset('FLOW_RESET')
   world.pass(100)
-  assert.equal(client.session!.flows.size, 0)
-  server.session.positions = () => Array.from({ length: 100_000 }, () => ({ flow: flow.id, received: 0 }))
+  assert.equal(client.session!.flows.tcp.flows.size, 0)
+  server.session.flows.tcp.positions = () =>
+    Array.from({ length: 100_000 }, () => ({ flow: flow.id, received: 0 }))
   client.dial()
   world.pass(200)
   assert.equal(client.told.at(-1), 'resumed')

@@ -80,7 +80,7 @@ for (const proto of ['tcp', 'tcpudp'] as const) {
     }
     const session = client.session!
     const here = [1, 7].map(map => {
-      const flow = proto === 'tcp' ? session.openFlow(map) : session.tcpudp.open(map)
+      const flow = proto === 'tcp' ? session.openFlow(map) : session.flows.tcpudp.open(map)
       const peer = end(flow, 0, 1)
       peer.go()
       return peer

@@ -42,14 +42,14 @@ function crowd(flows: number, total: number): Crowd {
   }
   world.pass(200)
   for (let i = 0; i < flows; i++) {
-    const flow = client.session!.tcpudp.open(1)
+    const flow = client.session!.flows.tcpudp.open(1)
     ups.push(new FlowEnd(flow, flow.id * 2, flow.id * 2 + 1, world.clock, options))
     ups.at(-1)!.go()
   }
   const sessions = [client.session!, server.session]
   const look = (): void => {
-    most.windows = Math.max(most.windows, ...sessions.map(s => s.windows.used))
-    most.queue = Math.max(most.queue, ...sessions.map(s => s.tcpudp.queue.used))
+    most.windows = Math.max(most.windows, ...sessions.map(s => s.flows.windows.used))
+    most.queue = Math.max(most.queue, ...sessions.map(s => s.flows.tcpudp.queue.used))
     world.clock.after(5, look)
   }
   look()
@@ -60,8 +60,8 @@ function crowd(flows: number, total: number): Crowd {
     pass: (ms, until) => world.pass(ms, until),
     most,
     lingering: () =>
-      sessions.flatMap(s => [...s.tcpudp.flows.values()].filter(flow => s.tcpudp.lingers(flow))),
-    held: () => sessions.flatMap(s => [s.windows.used, s.tcpudp.queue.used])
+      sessions.flatMap(s => [...s.flows.tcpudp.flows.values()].filter(flow => s.flows.tcpudp.lingers(flow))),
+    held: () => sessions.flatMap(s => [s.flows.windows.used, s.flows.tcpudp.queue.used])
   }
 }
 

@@ -17,7 +17,7 @@ function busy(path: MemoryLinkOptions) {
     world.clock.after(0, () => ends[1]!.go())
     return null
   }
-  ends.push(new FlowEnd(client.session!.tcpudp.open(1), 1, 2, world.clock, options))
+  ends.push(new FlowEnd(client.session!.flows.tcpudp.open(1), 1, 2, world.clock, options))
   ends[0]!.go()
   const tick = (): void => {
     client.session!.sendUdp(2, 1, b4a.alloc(1400))
@@ -76,7 +76,7 @@ test('a link that moves to another path measures everything again', () => {
   const { world, server, client, ends } = busy(path)
   world.pass(200)
   const { client: link } = client.connection!
-  const [flow] = client.session!.tcpudp.flows.values()
+  const [flow] = client.session!.flows.tcpudp.flows.values()
   assert.deepEqual([flow!.stats.state, flow!.stats.minRtt < 15], ['open', true])
   path.delay = 60
   path.mtu = 1280

@@ -108,7 +108,7 @@ for (const proto of ['tcp', 'tcpudp'] as const) {
       return null
     }
     server.open = accept
-    const flow = proto === 'tcp' ? client.session!.openFlow(1) : client.session!.tcpudp.open(1)
+    const flow = proto === 'tcp' ? client.session!.openFlow(1) : client.session!.flows.tcpudp.open(1)
     const here = new FlowEnd(flow, 1, 2, world.clock, { total, fin: true, chunk: () => 5000 })
     here.go()
     const started = world.clock.now()
@@ -130,13 +130,13 @@ test('tcpudp flows that are held to a rate are forgotten when they are over, and
   }
   const total = 100_000
   for (let i = 0; i < 40; i++) {
-    const flow = client.session!.tcpudp.open(1)
+    const flow = client.session!.flows.tcpudp.open(1)
     new FlowEnd(flow, 1, 2, world.clock, { total, chunk: () => 5000 }).go()
     // When the server's socket has all bytes, and most flows there still wait for turns to pay for them with.
     world.clock.after(500, () => flow.end())
   }
   assert.ok(world.pass(20_000, () => ends.length === 40 && ends.every(end => end.read === total)))
   world.pass(60_000)
-  assert.equal(server.session.tcpudp.flows.size, 0)
-  assert.equal(server.session.windows.used, 0)
+  assert.equal(server.session.flows.tcpudp.flows.size, 0)
+  assert.equal(server.session.flows.windows.used, 0)
 })

@@ -7,7 +7,7 @@ import { Traffic } from '../support/session-traffic.js'
 
 /** Runs until all flows are finished; virtual minutes at the most. */
 function finish(world: World, traffic: Traffic): void {
-  world.pass(5 * 60_000, () => traffic.finished && traffic.server.session.flows.size === 0)
+  world.pass(5 * 60_000, () => traffic.finished && traffic.server.session.flows.tcp.flows.size === 0)
   traffic.assertFinished()
 }
 

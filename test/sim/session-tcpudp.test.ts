@@ -29,7 +29,7 @@ function run(seed: number, path: object, flows: number, deaths: readonly number[
     return null
   }
   for (let i = 0; i < flows; i++) {
-    const flow = client.session!.tcpudp.open(1)
+    const flow = client.session!.flows.tcpudp.open(1)
     const end = new FlowEnd(flow, flow.id * 2, flow.id * 2 + 1, world.clock, options())
     pairs.set(flow.id, { up: end, down: null })
     end.go()
@@ -61,8 +61,15 @@ function run(seed: number, path: object, flows: number, deaths: readonly number[
     )
   }
   // Flows linger for late segments, not for ever.
-  world.pass(5 * 60_000, () => client.session!.tcpudp.flows.size + server.session.tcpudp.flows.size === 0)
-  assert.equal(client.session!.tcpudp.flows.size + server.session.tcpudp.flows.size, 0, 'flows left behind')
+  world.pass(
+    5 * 60_000,
+    () => client.session!.flows.tcpudp.flows.size + server.session.flows.tcpudp.flows.size === 0
+  )
+  assert.equal(
+    client.session!.flows.tcpudp.flows.size + server.session.flows.tcpudp.flows.size,
+    0,
+    'flows left behind'
+  )
 }
 
 test('bytes are exact over connections that die', () => {
@@ -89,7 +96,7 @@ test('a flow that begins where others fill the queue knows the path without it, 
   world.pass(3500)
   path.delay = 35
   const leastOf = (): number => {
-    const flow = client.session!.tcpudp.open(1)
+    const flow = client.session!.flows.tcpudp.open(1)
     flow.write(new Uint8Array(5000))
     world.pass(300)
     return flow.stats.minRtt
@@ -107,9 +114,9 @@ test('flows that are over are forgotten, however often their connection dies', (
     flow.events = { ...flow.events, end: () => flow.end() }
     return null
   }
-  for (let i = 0; i < 20; i++) client.session!.tcpudp.open(1).end()
+  for (let i = 0; i < 20; i++) client.session!.flows.tcpudp.open(1).end()
   world.pass(500)
-  const { tcpudp } = client.session!
+  const { tcpudp } = client.session!.flows
   assert.deepEqual([tcpudp.flows.size, tcpudp.live], [20, 0])
   for (let i = 0; i < 20; i++) {
     world.pass(2000)
@@ -117,5 +124,5 @@ test('flows that are over are forgotten, however often their connection dies', (
     world.pass(1000)
     client.dial()
   }
-  assert.deepEqual([tcpudp.flows.size, server.session.tcpudp.flows.size], [0, 0])
+  assert.deepEqual([tcpudp.flows.size, server.session.flows.tcpudp.flows.size], [0, 0])
 })

@@ -120,7 +120,7 @@ export class TestServer {
       host: this.host,
       datagramKey: sendKey,
       maps: MAPS,
-      resumed: resumed ? { highest: resumed.highest, flows: resumed.positions() } : null,
+      resumed: resumed ? { highest: resumed.flows.tcp.highest, flows: resumed.flows.tcp.positions() } : null,
       uptime: this.world.clock.now() - this.startedAt
     })
     say(link, frame)
@@ -209,7 +209,7 @@ export class TestClient {
     const { session } = this
     const resume =
       session && session.state !== 'ended'
-        ? { session: session.id, highest: session.highest, flows: session.positions() }
+        ? { session: session.id, highest: session.flows.tcp.highest, flows: session.flows.tcp.positions() }
         : null
     if (resume) session!.keepFor(this.limits.greetingMs)
     clientHandshake(

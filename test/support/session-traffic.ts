@@ -72,7 +72,7 @@ export class Traffic {
       assert.deepEqual(up.heard, ['end', 'close'], where)
       assert.deepEqual(down.heard, ['end', 'close'], where)
     }
-    assert.equal(this.client.session!.flows.size, 0, 'flows left at the client')
-    assert.equal(this.server.session.flows.size, 0, 'flows left at the server')
+    assert.equal(this.client.session!.flows.tcp.flows.size, 0, 'flows left at the client')
+    assert.equal(this.server.session.flows.tcp.flows.size, 0, 'flows left at the server')
   }
 }

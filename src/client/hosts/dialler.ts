@@ -208,7 +208,9 @@ export class Dialler {
     const { clock, limits, random, publicKey, node } = this.#deps
     const sendKey = random(KEY_BYTES)
     const asked = this.#events.resume()
-    const resume = asked ? { session: asked.id, highest: asked.highest, flows: asked.positions() } : null
+    const resume = asked
+      ? { session: asked.id, highest: asked.flows.tcp.highest, flows: asked.flows.tcp.positions() }
+      : null
     const over = this.#events.over()
     asked?.keepFor(limits.greetingMs)
     this.#greeting = true

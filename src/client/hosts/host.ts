@@ -311,7 +311,7 @@ export class Host implements HostHealth {
       return found?.id ?? null
     })
     const ids = new Set(this.#mapIds)
-    this.session?.learnMaps(shared.filter(({ id }) => ids.has(id)))
+    this.session?.traffic.learn(shared.filter(({ id }) => ids.has(id)))
   }
 
   #warnMissing(map: SharedMapInfo): void {
