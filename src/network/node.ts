@@ -1,7 +1,7 @@
 /** The one DHT node of this process: announces servers, looks for them, dials them. */
 import type SecretStream from '@hyperswarm/secret-stream'
 import type HyperDHT from 'hyperdht'
-import { codeOf, type HyperNatError } from '../errors.js'
+import type { HyperNatError } from '../errors.js'
 import { type DoctorLimits, type Limits, OWN_RELAY_RATES, TCP_RELAY_LIMITS } from '../limits.js'
 import type { Log } from '../log/log.js'
 import type { NetworkOptions, TcpOptions } from '../options/entry.js'
@@ -9,9 +9,8 @@ import { systemClock } from '../util/clock.js'
 import { outsideAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
-import { dialError, OFFLINE } from './dial-errors.js'
-import { createHandshake, wrapHandshakes } from './internals.js'
-import type { CompleteHandshake } from './ipv6/handshakes.js'
+import { DialAttempt, type DialDeps } from './dial-attempt.js'
+import { wrapHandshakes } from './internals.js'
 import { Ipv6 } from './ipv6/ipv6.js'
 import { PendingHandshakes } from './ipv6/pending.js'
 import { askLan, LanResponder } from './lan-search.js'
@@ -21,7 +20,7 @@ import type { NatFinding } from './nat.js'
 import { type NetworkChange, NetworkWatch } from './network-watch.js'
 import { isHomeAddress } from './path.js'
 import type { PortMappingState } from './port-mapping.js'
-import { BOTH_RANDOM, RandomNats } from './random-nats.js'
+import { RandomNats } from './random-nats.js'
 import { Reachability } from './reachability.js'
 import { Shaper } from './shaper.js'
 import type { NetworkStatus } from './status.js'
@@ -45,9 +44,6 @@ const LOOPBACK = '127.0.0.1'
 /** Number of nodes, besides the bootstrap nodes, that are asked to find out whether UDP works. */
 const PROBED_NODES = 3
 
-/** Addresses that are dialled of those that answer in a LAN: anybody there can. */
-const LAN_ANSWERS = 4
-
 export class Node {
   /** Second connections over IPv6; null where it is to be left alone. */
   readonly ipv6: Ipv6<StreamLink> | null
@@ -69,13 +65,11 @@ export class Node {
   #endpoint: Endpoint | null = null
   #listening: Promise<void> | null = null
   #closed = false
-  readonly #dialRelay: (() => Uint8Array | null) | undefined
+  readonly #dialDeps: DialDeps
   readonly #limits: Limits
   readonly #createSecretStream: HyperDHT.CreateSecretStream
   readonly #log: Log
   readonly #links = new Set<StreamLink>()
-  /** Where servers were reached last. */
-  readonly #lastAddresses: LastAddresses
   /** Announce each server again. */
   readonly #announced = new Set<() => void>()
   readonly #watch: NetworkWatch
@@ -110,10 +104,22 @@ export class Node {
     if (this.#udx) this.#udx.isLocal = (host, port) => this.#isOwnRelay(host, port)
     this.#reachability = new Reachability(this.#dht, network.portMapping !== false, limits, log)
     this.#randomNats = new RandomNats(this.#dht, limits.knownHosts)
-    this.#lastAddresses = new LastAddresses(limits.knownHosts)
     this.#responder = network.lan === false ? null : new LanResponder(() => this.#dht.ownPort, log)
     this.#starting = this.#start(limits.reachMs)
-    this.#dialRelay = this.#dht.relayThrough(this.#relays, limits.relayRestMs)
+    this.#dialDeps = {
+      dht: this.#dht,
+      fallback: this.#fallback,
+      ipv6: this.ipv6,
+      askLan: network.lan === false ? null : askLan,
+      randomNats: this.#randomNats,
+      lastAddresses: new LastAddresses(limits.knownHosts),
+      relayThrough: this.#dht.relayThrough(this.#relays, limits.relayRestMs),
+      createSecretStream: this.#createSecretStream,
+      whenOpen: (stream, onlink) => this.#whenOpen(stream, onlink),
+      clock: systemClock,
+      limits,
+      log
+    }
     this.#watch = new NetworkWatch(
       { clock: systemClock, limits, addresses: outsideAddresses, timeOfDay: Date.now },
       changes => this.#onChange(changes)
@@ -395,158 +401,17 @@ export class Node {
     done: (result: StreamLink | HyperNatError) => void,
     relayAddresses: readonly HyperDHT.Address[] = []
   ): () => void {
-    if (this.#started) return this.#dialNow(key, keyPair, done, relayAddresses)
-    let giveUp: (() => void) | null = () => {}
-    void this.#starting.then(() => {
-      if (giveUp) giveUp = this.#dialNow(key, keyPair, done, relayAddresses)
-    })
+    let attempt: DialAttempt | null = null
+    let closed = false
+    const begin = (): void => {
+      if (!closed) attempt = new DialAttempt(this.#dialDeps, { key, keyPair, relayAddresses }, done)
+    }
+    if (this.#started) begin()
+    else void this.#starting.then(begin)
     return () => {
-      giveUp?.()
-      giveUp = null
+      closed = true
+      attempt?.close()
     }
-  }
-
-  #dialNow(
-    key: Uint8Array,
-    keyPair: HyperDHT.KeyPair,
-    done: (result: StreamLink | HyperNatError) => void,
-    relayAddresses: readonly HyperDHT.Address[]
-  ): () => void {
-    const streams = new Set<SecretStream>()
-    const punches = this.#dht.randomPunches
-    let settled = false
-    /** Ends the search in the LAN, while there is one. */
-    let asking: (() => void) | null = null
-    /** What the handshake tells for IPv6, until that is tried. */
-    let complete: CompleteHandshake | null = null
-    /** Ends the attempt by IPv6, while there is one. */
-    let trying: (() => void) | null = null
-    let later: NodeJS.Timeout | undefined
-    /** Why the network does not lead there. */
-    let failure = 'CLOSED'
-    const end = (): void => {
-      settled = true
-      clearTimeout(timer)
-      clearTimeout(later)
-      asking?.()
-      trying?.()
-      for (const stream of streams) stream.destroy()
-    }
-    const settle = (result: StreamLink | HyperNatError): void => {
-      if (settled) return
-      end()
-      done(result)
-    }
-    const fail = (): void => {
-      if (settled) return
-      this.#fallback?.check()
-      if (this.#dht.nodeCount === 0) return settle(OFFLINE)
-      const bothRandom = this.#randomNats.areBothRandom(failure, punches, performance.now())
-      settle(dialError(bothRandom ? BOTH_RANDOM : failure))
-    }
-    const { ipv6 } = this
-    const tryIpv6 = (): void => {
-      if (settled || !complete || !ipv6) return
-      const handshake = complete
-      complete = null
-      clearTimeout(later)
-      trying = ipv6.dial(handshake, keyPair, link => {
-        trying = null
-        if (settled) return link?.destroy()
-        if (link) settle(link)
-        else onDeadEnd()
-      })
-    }
-    /** A way leads nowhere. */
-    const onDeadEnd = (): void => {
-      if (streams.size > 0 || asking || trying) return
-      if (complete) tryIpv6()
-      else fail()
-    }
-    const open = (options: HyperDHT.ConnectOptions, onfailed: (code: string) => void): void => {
-      const stream = this.#dht.connect(key, {
-        keyPair,
-        createSecretStream: this.#createSecretStream,
-        ...options
-      })
-      streams.add(stream)
-      const failed = (code: string): void => {
-        if (!streams.delete(stream) || settled) return
-        this.#log.debug({ code }, 'dial failed')
-        this.#fallback?.check()
-        onfailed(code)
-        onDeadEnd()
-      }
-      this.#whenOpen(stream, link => {
-        if (settled) return link.destroy()
-        streams.delete(stream)
-        this.#awaitPacket(stream, link)
-        this.#lastAddresses.note(key, stream)
-        settle(link)
-      })
-      stream.on('error', (err: unknown) => failed(codeOf(err)))
-      stream.on('close', () => failed('CLOSED'))
-    }
-    const timeUp = (): void => {
-      failure = 'TIMEOUT'
-      fail()
-    }
-    let timer = setTimeout(() => {
-      // Ports are being tried at random, which takes its time; a new dial would have to rest before it does so again.
-      if (this.#dht.randomPunches > punches) timer = setTimeout(timeUp, this.#limits.randomPunchMs)
-      else timeUp()
-    }, this.#limits.dialMs)
-    const relayThrough = this.#dialRelay
-    void ipv6?.open()
-    open(
-      {
-        relayAddresses: [...(this.#fallback?.servers ?? []), ...relayAddresses],
-        holepunch: theirs => {
-          this.#randomNats.learn(key, theirs)
-          return true
-        },
-        ...(ipv6 && {
-          createHandshake: ipv6.handshakes(createHandshake, told => {
-            complete = told
-            later = setTimeout(tryIpv6, this.#limits.ipv6DialMs)
-          })
-        }),
-        ...(relayThrough && { relayThrough })
-      },
-      code => {
-        failure = code
-      }
-    )
-    // At the same time, since a dead address costs seconds. A server that is still at its address answers even without the DHT.
-    const last = this.#lastAddresses.of(key)
-    const openAt = (address: HyperDHT.Address): void =>
-      open({ relayAddresses: [address], holepunch: () => false }, noop)
-    if (last) openAt(last)
-    // Where there is no DHT at all, the server may be in the same LAN.
-    if (this.#responder && this.#dht.nodeCount === 0) {
-      let answers = 0
-      asking = askLan(
-        key,
-        this.#limits.lanSearchMs,
-        address => {
-          if (answers++ < LAN_ANSWERS) openAt(address)
-        },
-        () => {
-          asking = null
-          onDeadEnd()
-        }
-      )
-    }
-    return end
-  }
-
-  /** hyperdht's stream is open when it has sent something: ends one that goes nowhere. */
-  #awaitPacket(stream: SecretStream, link: StreamLink): void {
-    const { rawStream } = stream
-    const late = setTimeout(() => {
-      if (link.path !== 'relayed' && rawStream.packetsReceived === 0) stream.destroy()
-    }, this.#limits.firstPacketMs)
-    stream.once('close', () => clearTimeout(late))
   }
 
   /**
