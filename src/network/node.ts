@@ -2,9 +2,9 @@
 import type SecretStream from '@hyperswarm/secret-stream'
 import type HyperDHT from 'hyperdht'
 import type { HyperNatError } from '../errors.js'
-import { type DoctorLimits, type Limits, OWN_RELAY_RATES, TCP_RELAY_LIMITS } from '../limits.js'
+import type { DoctorLimits, Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
-import type { NetworkOptions, TcpOptions } from '../options/entry.js'
+import type { NetworkOptions } from '../options/entry.js'
 import { systemClock } from '../util/clock.js'
 import { outsideAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
@@ -22,14 +22,12 @@ import { isHomeAddress } from './path.js'
 import type { PortMappingState } from './port-mapping.js'
 import { RandomNats } from './random-nats.js'
 import { Reachability } from './reachability.js'
-import { Shaper } from './shaper.js'
 import type { NetworkStatus } from './status.js'
 import { StreamLink } from './stream-link.js'
 import { survey } from './survey.js'
 import type { Survey, TcpFinding } from './survey-finding.js'
-import type { Endpoint } from './tcp-relay/endpoint.js'
 import { Fallback, type FallbackChange } from './tcp-relay/fallback.js'
-import { relayAddress } from './tcp-relay/relay-address.js'
+import { OwnRelay } from './tcp-relay/own-relay.js'
 import { RelayedUdx } from './tcp-relay/relayed-udx.js'
 import { announceTopic, type Found, lookUpTopic, type TopicAnnouncement } from './topic.js'
 import { within } from './within.js'
@@ -38,8 +36,6 @@ import { within } from './within.js'
 export interface Announced {
   close(): Promise<void>
 }
-
-const LOOPBACK = '127.0.0.1'
 
 /** Number of nodes, besides the bootstrap nodes, that are asked to find out whether UDP works. */
 const PROBED_NODES = 3
@@ -60,11 +56,8 @@ export class Node {
   readonly #udx: RelayedUdx | null
   /** Takes a relay by TCP where UDP is blocked; null if none is named. */
   readonly #fallback: Fallback | null
-  readonly #tcp: TcpOptions | undefined
-  /** The relay by TCP in this process, for its own servers. */
-  #endpoint: Endpoint | null = null
-  #listening: Promise<void> | null = null
-  #closed = false
+  /** Null unless the options say so. */
+  readonly #ownRelay: OwnRelay | null
   readonly #dialDeps: DialDeps
   readonly #limits: Limits
   readonly #createSecretStream: HyperDHT.CreateSecretStream
@@ -90,7 +83,7 @@ export class Node {
             link: stream => this.#keep(new StreamLink(stream, limits))
           })
     const addresses = (network.relay ?? []).filter(relay => typeof relay === 'string')
-    this.#tcp = network.tcp
+    this.#ownRelay = network.tcp ? new OwnRelay(network.tcp, () => this.#dht.ownPort, log) : null
     this.#udx = addresses.length > 0 || network.tcp ? new RelayedUdx() : null
     const options = {
       ...(this.#udx && { udx: this.#udx }),
@@ -101,7 +94,7 @@ export class Node {
     this.#dht = new Dht(options, systemClock, limits, log, host => this.#udx?.isServer(host) ?? false)
     this.#relays = (network.relay ?? []).filter(relay => typeof relay !== 'string')
     this.#fallback = this.#udx && addresses.length > 0 ? this.#createFallback(this.#udx, addresses) : null
-    if (this.#udx) this.#udx.isLocal = (host, port) => this.#isOwnRelay(host, port)
+    if (this.#udx) this.#udx.isLocal = (host, port) => this.#isByTcp(host, port)
     this.#reachability = new Reachability(this.#dht, network.portMapping !== false, limits, log)
     this.#randomNats = new RandomNats(this.#dht, limits.knownHosts)
     this.#responder = network.lan === false ? null : new LanResponder(() => this.#dht.ownPort, log)
@@ -156,47 +149,13 @@ export class Node {
    * Listens for guests that come by TCP, if the options say so.
    * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, ADDRESS_NOT_HERE, CERTIFICATE_UNUSABLE
    */
-  listenTcp(): Promise<void> {
-    this.#listening ??= this.#tcp ? this.#listen(this.#tcp) : Promise.resolve()
-    const listening = this.#listening
-    return listening.catch(err => {
-      // The next server tries again: the port may be free by then.
-      if (this.#listening === listening) this.#listening = null
-      throw err
-    })
+  async listenTcp(): Promise<void> {
+    await this.#ownRelay?.listen()
   }
 
-  async #listen({ port, host, address, tls }: TcpOptions): Promise<void> {
-    // Other processes load no HTTP server and no WebSockets.
-    const { Endpoint } = await import('./tcp-relay/endpoint.js')
-    if (this.#closed) return
-    const token = address === undefined ? '' : relayAddress(address).token
-    const endpoint = new Endpoint({
-      port,
-      host,
-      tls,
-      tokens: token === '' ? [] : [token],
-      uplink: {
-        bindHost: LOOPBACK,
-        to: { server: () => ({ host: LOOPBACK, port: this.#dht.ownPort }) }
-      },
-      shaper: new Shaper(systemClock, OWN_RELAY_RATES),
-      clock: systemClock,
-      limits: TCP_RELAY_LIMITS,
-      log: this.#log
-    })
-    this.#endpoint = endpoint
-    try {
-      await endpoint.start()
-    } catch (err) {
-      this.#endpoint = null
-      throw err
-    }
-  }
-
-  /** Whether an address is that of a guest that comes through the relay in this process. */
-  #isOwnRelay(host: string, port: number): boolean {
-    return host === LOOPBACK && this.#endpoint !== null && this.#endpoint.clientOf(port) !== null
+  /** Whether packets from an address are those of a guest that comes through the relay in this process. */
+  #isByTcp(host: string | null, port: number): boolean {
+    return (this.#ownRelay?.clientAt(host, port) ?? null) !== null
   }
 
   #onFallback(change: FallbackChange): void {
@@ -295,7 +254,7 @@ export class Node {
       createSecretStream: this.#createSecretStream,
       // True leaves a client without an answer: for who it is, or because none is better than one that leads nowhere.
       firewall: async (clientKey: Uint8Array, _: unknown, { host, port }: HyperDHT.Address) => {
-        const byTcp = host === LOOPBACK ? this.#endpoint?.clientOf(port) : null
+        const byTcp = this.#ownRelay?.clientAt(host, port)
         if (byTcp) return hides(clientKey, byTcp)
         if (hides(clientKey, host)) return true
         // A peer in the LAN comes straight here, without the DHT.
@@ -369,7 +328,7 @@ export class Node {
     stream.once('open', () => {
       const relay = this.#dht.relayOf(stream.rawStream)
       const { remoteHost, remotePort } = stream.rawStream
-      const byTcp = this.#isOwnRelay(remoteHost ?? '', remotePort)
+      const byTcp = this.#isByTcp(remoteHost, remotePort)
       const link = this.#keep(new StreamLink(stream, this.#limits, relay !== null, byTcp))
       link.onsuspect = () => {
         if (link.path === 'relayed') relay?.failed()
@@ -467,13 +426,12 @@ export class Node {
 
   /** Ends every connection and leaves the DHT. */
   async close(): Promise<void> {
-    this.#closed = true
     this.#watch.stop()
     this.#responder?.close()
     const ends: Promise<unknown>[] = [...this.#links].map(link => link.closed)
     ends.push(this.#reachability.close())
     await within(Promise.all(ends), this.#limits.closeMs)
-    await this.#endpoint?.close()
+    await this.#ownRelay?.close()
     await this.ipv6?.close()
     // The servers are closed; what is left of them could not unannounce.
     await this.#dht.destroy({ force: true })
