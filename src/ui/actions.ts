@@ -2,17 +2,16 @@
  * What the page does: it changes the options file, through what the command line changes it with, and has the daemon take up
  * the change. Requests are judged whole before anything is done; faults name the page's fields.
  */
-import * as z from 'zod'
 import { codeOf, InputError, OptionsError } from '../errors.js'
 import { knownGames, titleOf } from '../games/games.js'
 import { guestHelp, hostHelp } from '../games/help.js'
 import { portsOfGame, type Recipe } from '../games/recipe.js'
 import type { Invite } from '../identity/access-rules.js'
-import { decodeKey, encodeKey } from '../identity/encoding.js'
+import { encodeKey } from '../identity/encoding.js'
 import { keyPairOf, randomSecret } from '../identity/keys.js'
 import { inviteTicket } from '../identity/server-ticket.js'
 import { decodeTicket, encodeTicket, type Ticket } from '../identity/ticket.js'
-import { LIMITS, type UiLimits } from '../limits.js'
+import type { UiLimits } from '../limits.js'
 import { setBlocked } from '../options/blocked.js'
 import { checkOptions } from '../options/check.js'
 import { type RawEntry, saveEntries } from '../options/edit.js'
@@ -40,12 +39,12 @@ import { changeNetwork, networkSettings } from '../options/network-edit.js'
 import { relaysToTell } from '../options/network-flags.js'
 import { ticketIn } from '../options/pasted-ticket.js'
 import type { Places } from '../options/places.js'
-import { DEVICES_MAX } from '../options/schema-access.js'
-import { freePorts, tryPort } from '../sockets/free-ports.js'
 import { isIPv4Loopback, LOCALHOST } from '../text/address.js'
 import { formatPorts } from '../text/ports.js'
 import { quoteName } from '../text/quote.js'
 import type { Clock } from '../util/clock.js'
+import { joinedPlaces } from './joined-places.js'
+import { checkRequest, fieldPlaces, gamePlaces, ofField } from './requests.js'
 import { gamesIn } from './view.js'
 import type { Action, Answers, FriendState, FriendView, GameChoice, Requests, View } from './wire.js'
 
@@ -77,93 +76,11 @@ export interface ActionParts {
 
 const DAY_MS = 86_400_000
 
-/** Ten years, as on the command line. */
-const DAYS_MAX = 3650
-
-/** Kinds of ports that one share has: more is a matter for the file. */
-const ROWS_MAX = 16
-
-/** Entries of one server that can be changed together. */
-const ENTRIES_MAX = 256
-
-const publicKey = z.string()
-
-/** A key, as the view shows it. */
-const key = z.string().transform((text, ctx) => {
-  try {
-    return encodeKey(decodeKey(text))
-  } catch {
-    ctx.addIssue({ code: 'custom', message: 'is no public key', input: text })
-    return z.NEVER
-  }
-})
-
-/** What both ways to host are told. */
-const hosted = { name: z.string(), host: z.string(), private: z.boolean() }
-
-/** What requests look like; what their texts say is judged by who judges the file. */
-const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
-  games: z.strictObject({}),
-  host: z.strictObject({
-    ...hosted,
-    rows: z
-      .array(z.strictObject({ ports: z.string(), proto: z.string() }))
-      .min(1)
-      .max(ROWS_MAX)
-  }),
-  hostGame: z.strictObject({ ...hosted, game: z.string(), ports: z.string() }),
-  stop: z.strictObject({ publicKey }),
-  edit: z.strictObject({
-    publicKey,
-    name: z.string().optional(),
-    rows: z
-      .array(z.strictObject({ ports: z.string().optional(), proto: z.string().optional() }))
-      .max(ENTRIES_MAX)
-      .exactOptional()
-  }),
-  pause: z.strictObject({ publicKey, paused: z.boolean() }),
-  private: z.strictObject({ publicKey, private: z.boolean() }),
-  roster: z.strictObject({ publicKey, roster: z.boolean() }),
-  look: z.strictObject({ ticket: z.string() }),
-  join: z.strictObject({ ticket: z.string(), friend: z.string().optional() }),
-  friends: z.strictObject({}),
-  presence: z.strictObject({}),
-  joinFriend: z.strictObject({ name: z.string() }),
-  removeFriend: z.strictObject({ name: z.string() }),
-  leave: z.strictObject({ publicKey }),
-  invite: z.strictObject({
-    publicKey,
-    name: z.string(),
-    days: z.number().positive().max(DAYS_MAX).optional(),
-    maxDevices: z.int().min(1).max(DEVICES_MAX).optional()
-  }),
-  ticket: z.strictObject({ publicKey, name: z.string() }),
-  revoke: z.strictObject({ publicKey, name: z.string() }),
-  rename: z.strictObject({ publicKey, name: z.string(), to: z.string() }),
-  nameGuest: z.strictObject({ publicKey, peer: key, to: z.string() }),
-  block: z.strictObject({ publicKey, peer: key, blocked: z.boolean() }),
-  hide: z.strictObject({ id: z.int() }),
-  settings: z.strictObject({}),
-  setSettings: z.strictObject({
-    relays: z.string(),
-    portMapping: z.boolean(),
-    lan: z.boolean(),
-    ipv6: z.boolean()
-  })
-}
-
-/** The fields of the page that flags of the command line stand for. */
-const FIELDS: Readonly<Record<string, string>> = { NAME: 'name', TICKET: 'ticket', '--server': '' }
-
 export class Actions {
   readonly #parts: ActionParts
 
   constructor(parts: ActionParts) {
     this.#parts = parts
-  }
-
-  isAction(name: string): name is Action {
-    return Object.hasOwn(SHAPES, name)
   }
 
   /**
@@ -172,21 +89,14 @@ export class Actions {
    * @throws HyperNatError a code of `decodeTicket`, of `saveEntries`, or of the daemon's reload
    */
   async run(action: Action, body: unknown): Promise<Answers[Action]> {
-    const request = SHAPES[action].safeParse(body)
-    if (!request.success) {
-      const faults = request.error.issues.map(({ path, message }) => ({
-        path: fieldPlaces.field(path),
-        message
-      }))
-      throw new OptionsError(faults, 'BAD_USAGE')
-    }
+    const request = checkRequest(action, body)
     // The type of the one goes with the other, which the compiler cannot see through the table.
     const work = this.#works[action] as (given: unknown) => Promise<Answers[Action]>
     try {
-      return await work(request.data)
+      return await work(request)
     } catch (err) {
       if (!(err instanceof OptionsError)) throw err
-      throw new OptionsError(err.faults.map(fault => ({ ...fault, path: FIELDS[fault.path] ?? fault.path })))
+      throw new OptionsError(err.faults.map(ofField))
     }
   }
 
@@ -384,7 +294,7 @@ export class Actions {
       const message = 'is of a server that you have joined already; leave it first to use another ticket'
       throw new OptionsError([{ path: 'ticket', message }])
     }
-    const maps = await placesOf(clientEntries(ticket), before)
+    const maps = await joinedPlaces(clientEntries(ticket), before)
     const entries = joinEntries(encodeTicket(ticket), ticket, maps)
     if (before.length > 0) await replaceClient(this.#parts.file, key, entries)
     else await saveEntries(this.#parts.file, entries)
@@ -457,26 +367,6 @@ export class Actions {
   }
 }
 
-/** Fields of the page: the entries of a new share are its rows. */
-const fieldPlaces: Places = {
-  field: path => {
-    const [top, index, key] = path
-    if (top !== 'schema') return path.map(String).join('.')
-    if (key === 'port' || key === 'proto') return `rows[${String(index)}].${key === 'port' ? 'ports' : key}`
-    return key === undefined ? `rows[${String(index)}]` : String(key)
-  },
-  entry: index => `rows[${index}]`
-}
-
-/** The same where a game is shared: there is one entry. */
-const gamePlaces: Places = {
-  field: path => {
-    const key = String(path[2] ?? 'game')
-    return key === 'port' ? 'ports' : key
-  },
-  entry: () => 'game'
-}
-
 function choiceOf(recipe: Recipe): GameChoice {
   const { id, name, aliases = [], works, why = '' } = recipe
   const found = portsOfGame(recipe)
@@ -502,30 +392,4 @@ function portOf(text: string): number | string {
 function clientEntries(ticket: Ticket): ClientEntry[] {
   const { entries } = joinOptions({ ticket: encodeTicket(ticket) })
   return entries.filter(entry => entry.mode === 'client')
-}
-
-/**
- * Where the port maps of a ticket are opened: those that are open already stay where they are, and what a game needs together with
- * them joins them there.
- * @throws HyperNatError PORT_IN_USE for ports that cannot be had as their game needs them
- */
-async function placesOf(wanted: readonly ClientEntry[], open: readonly ClientEntry[]) {
-  const openAs = (entry: ClientEntry): ClientEntry | undefined =>
-    open.find(({ proto, port }) => proto === entry.proto && port === entry.port)
-  const asked: (ClientEntry & { nextFree: boolean })[] = []
-  for (const entry of wanted) {
-    const { set, proto, port } = entry
-    const known = openAs(entry)
-    const leader = set && wanted.map(one => (one.set?.id === set.id ? openAs(one) : undefined)).find(Boolean)
-    if (known)
-      asked.push({ ...entry, localHost: known.localHost, localPort: known.localPort, nextFree: false })
-    else if (leader && leader.localPort !== 0) {
-      const { localHost } = leader
-      const localPort = port + leader.localPort - leader.port
-      await tryPort(proto, localHost, localPort)
-      asked.push({ ...entry, localHost, localPort, nextFree: false })
-    } else asked.push({ ...entry, nextFree: true })
-  }
-  const { places } = await freePorts(asked, LIMITS.nextFreePorts)
-  return asked.map(({ proto, port }, index) => ({ proto, port, ...places[index]! }))
 }

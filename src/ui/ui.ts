@@ -26,6 +26,7 @@ import { Actions, type Changeable } from './actions.js'
 import { HEADERS, PAGE_HOST, refusalOf } from './guard.js'
 import { Keys } from './keys.js'
 import { lineOf } from './lines.js'
+import { isAction } from './requests.js'
 import { viewOf } from './view.js'
 import { Warnings } from './warnings.js'
 import type { Action, Line, Outcome, Refusal, View } from './wire.js'
@@ -191,7 +192,7 @@ export class Ui {
     })
     app.post('/api/:action', async c => {
       const action = c.req.param('action')
-      if (!this.#actions.isAction(action)) return c.notFound()
+      if (!isAction(action)) return c.notFound()
       return c.json(await this.#outcome(action, await bodyOf(c)))
     })
     app.get('*', c => {

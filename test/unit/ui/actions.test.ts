@@ -15,6 +15,7 @@ import type { Options } from '../../../src/options/entry.js'
 import { parseOptions, readOptionsIfThere } from '../../../src/options/file.js'
 import type { Friend } from '../../../src/options/friends.js'
 import { Actions } from '../../../src/ui/actions.js'
+import { isAction } from '../../../src/ui/requests.js'
 import { viewOf } from '../../../src/ui/view.js'
 import { Warnings } from '../../../src/ui/warnings.js'
 import type { Action, Answers, FriendState, Requests } from '../../../src/ui/wire.js'
@@ -209,7 +210,7 @@ test('requests of another shape are refused', async () => {
   ] as const) {
     assert.notDeepEqual(await desk.faults(action, request), [], action)
   }
-  assert.equal(desk.actions.isAction('toString'), false)
+  assert.equal(isAction('toString'), false)
 })
 
 test('joining opens the ports of a ticket, or the next free ones; a line around the ticket does no harm', async () => {
