@@ -37,6 +37,7 @@ import { welcomeFrame } from '../wire/frames.js'
 import { Admission, type Admitted } from './admission.js'
 import { Guest } from './guest.js'
 import { GuestTable } from './guests.js'
+import { RosterSender } from './roster-sender.js'
 import { type ServerMap, type SharedMap, SharedMaps } from './shared-maps.js'
 import { TargetWatch } from './target-watch.js'
 import { Targets } from './targets.js'
@@ -80,15 +81,12 @@ export class Server {
   /** Guests who begin to connect. */
   readonly #knocks: LogThrottle
   #sweep: Timer | null = null
-  /** Armed while guests learn who else is connected. */
-  #rosterTimer: Timer | null = null
-  #rules: AccessRules
+  readonly #roster: RosterSender
   #closed = false
 
   constructor(deps: ServerDeps) {
     this.#deps = deps
     this.publicKey = encodeKey(deps.keyPair.publicKey)
-    this.#rules = deps.access
     this.#knocks = new LogThrottle(deps.clock, KNOCK_REST_MS)
     this.#announceKeys = childKeyPair(deps.keyPair)
     this.#host = deps.random(KEY_BYTES)
@@ -107,6 +105,7 @@ export class Server {
       onreach: (map, state) => this.#watch.learn(map, state)
     })
     this.#guests = new GuestTable(deps)
+    this.#roster = new RosterSender({ ...deps, guests: () => this.#guests.all }, deps.access.roster === true)
     this.#ticket = deps.ticket
     this.#admission = new Admission({ ...deps, guests: this.#guests })
     this.#announcer = this.#newAnnouncer()
@@ -183,7 +182,7 @@ export class Server {
       this.#sweep = clock.after(udpSweepMs(limits), sweep)
     }
     sweep()
-    this.#sendRosters()
+    this.#roster.start()
     this.#emitReady()
     this.#watch.check()
   }
@@ -286,7 +285,7 @@ export class Server {
     this.#closed = true
     this.#watch.close()
     this.#sweep?.cancel()
-    this.#rosterTimer?.cancel()
+    this.#roster.close()
     this.#admission.close()
     for (const { session } of this.#guests.all) session.close('GOODBYE', 'The server was stopped.')
     await Promise.all([this.#announcer.close(), ...this.#announcements.map(one => one.close())])
@@ -294,30 +293,8 @@ export class Server {
 
   /** Replaces the rules. Sessions that they do not concern go on; those that are no longer allowed end at once. */
   update(rules: AccessRules): void {
-    const had = this.#rules.roster
-    this.#rules = rules
     this.#admission.update(rules)
-    if (had && !rules.roster) for (const { session } of this.#guests.all) session.sendRoster([])
-    this.#sendRosters()
-  }
-
-  /** Tells each guest who else is connected, again and again, if the owner wants that. */
-  #sendRosters(): void {
-    this.#rosterTimer?.cancel()
-    this.#rosterTimer = null
-    if (!this.#rules.roster || this.#closed) return
-    const here = this.#guests.all.filter(({ session }) => session.state === 'up')
-    for (const guest of here) {
-      // One invite may be in use on several devices.
-      const others = here.filter(({ key }) => !b4a.equals(key, guest.key))
-      guest.session.sendRoster(
-        others.map(({ grant, session }) => {
-          const { rtt } = session.quality
-          return { name: grant.name ?? '', rtt: rtt === null ? null : Math.round(rtt) }
-        })
-      )
-    }
-    this.#rosterTimer = this.#deps.clock.after(this.#deps.limits.rosterMs, () => this.#sendRosters())
+    this.#roster.show(rules.roster === true)
   }
 
   #onLink(link: StreamLink): void {
