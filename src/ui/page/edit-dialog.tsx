@@ -1,8 +1,8 @@
 /** Another name, other ports or protocols for something that is hosted. */
 import { useState } from 'preact/hooks'
-import type { EditRow, ServerView } from '../wire.js'
+import type { ServerView } from '../wire.js'
 import { DialogForm } from './dialog.js'
-import { PortRow } from './port-row.js'
+import { PortRows } from './port-rows.js'
 import { ask } from './server.js'
 import { Field, useTask, useWords } from './words.js'
 
@@ -22,8 +22,6 @@ export function EditDialog({
   const [before] = useState(server.edit)
   const [name, setName] = useState(before.name)
   const [rows, setRows] = useState(before.rows)
-  const setRow = (index: number, change: Partial<EditRow>): void =>
-    setRows(rows.map((row, i) => (i === index ? { ...row, ...change } : row)))
   const changed = rows.map(({ ports, proto }, index) => {
     const was = before.rows[index]!
     return { ...(ports !== was.ports && { ports }), ...(proto !== was.proto && { proto }) }
@@ -56,17 +54,7 @@ export function EditDialog({
         hint="Friends who join from now on see it."
         focused
       />
-      {rows.map((row, index) => (
-        // Rows neither come nor go.
-        <PortRow
-          key={index}
-          row={row}
-          legend={rows.length > 1 ? `Ports ${index + 1}` : undefined}
-          place={`rows[${index}]`}
-          refused={task.refused}
-          onRow={change => setRow(index, change)}
-        />
-      ))}
+      <PortRows rows={rows} refused={task.refused} onRows={setRows} />
       <p class="hint">
         The ticket keeps its key. Friends need to copy it again only to use other ports or protocols.
       </p>

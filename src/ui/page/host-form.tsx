@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import type { GameChoice, HostRow, View } from '../wire.js'
 import { GamePicker } from './game-picker.js'
-import { PortRow } from './port-row.js'
+import { PortRows } from './port-rows.js'
 import { ask, type Refused } from './server.js'
 import { portsText } from './text.js'
 import { Field, Title, Trouble, useTask, useWords } from './words.js'
@@ -155,21 +155,9 @@ function Rows({
   onRows: (rows: readonly HostRow[]) => void
   refused: Refused | null
 }) {
-  const setRow = (index: number, change: Partial<HostRow>): void =>
-    onRows(rows.map((row, i) => (i === index ? { ...row, ...change } : row)))
   return (
     <>
-      {rows.map((row, index) => (
-        // Rows have nothing else to tell them apart, and only the last is taken out.
-        <PortRow
-          key={index}
-          row={row}
-          legend={rows.length > 1 ? `Ports ${index + 1}` : undefined}
-          place={`rows[${index}]`}
-          refused={refused}
-          onRow={change => setRow(index, change)}
-        />
-      ))}
+      <PortRows rows={rows} refused={refused} onRows={onRows} />
       <div class="row">
         {rows.length < ROWS_MAX && (
           <button type="button" class="small" onClick={() => onRows([...rows, NEW_ROW])}>

@@ -11,13 +11,40 @@ const PROTOCOLS: readonly (readonly [proto: string, text: string])[] = [
   ['tcpudp', 'TCP over UDP']
 ]
 
+/** One row below the other. Only the last may be taken out: nothing but its place tells a row from the others. */
+export function PortRows<Row extends EditRow>({
+  rows,
+  refused,
+  onRows
+}: {
+  rows: readonly Row[]
+  refused: Refused | null
+  onRows: (rows: readonly Row[]) => void
+}) {
+  const setRow = (index: number, change: Partial<EditRow>): void =>
+    onRows(rows.map((row, i) => (i === index ? { ...row, ...change } : row)))
+  return (
+    <>
+      {rows.map((row, index) => (
+        <PortRow
+          key={index}
+          row={row}
+          legend={rows.length > 1 ? `Ports ${index + 1}` : undefined}
+          place={`rows[${index}]`}
+          refused={refused}
+          onRow={change => setRow(index, change)}
+        />
+      ))}
+    </>
+  )
+}
+
 /** A row without a protocol is a game's, which has its own. */
-export function PortRow({
+function PortRow({
   row: { ports, proto },
   legend,
   place,
   refused,
-  hint,
   onRow
 }: {
   row: EditRow
@@ -26,7 +53,6 @@ export function PortRow({
   /** What faults call it. */
   place: string
   refused: Refused | null
-  hint?: string
   onRow: (change: Partial<EditRow>) => void
 }) {
   const fault = refused?.of(`${place}.proto`)
@@ -44,7 +70,6 @@ export function PortRow({
         onValue={text => onRow({ ports: text })}
         fault={refused?.of(`${place}.ports`)}
         placeholder="25565"
-        hint={hint}
         digits
       />
       {proto !== undefined && (
