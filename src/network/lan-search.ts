@@ -87,16 +87,22 @@ export class LanResponder {
   }
 
   #onMessage(socket: dgram.Socket, packet: Buffer, { address, port }: dgram.RemoteInfo): void {
+    const answer = this.answer(packet, address)
+    if (answer) socket.send(answer, port, address, noop)
+  }
+
+  /** What to send back to an address for its packet; null: nothing. */
+  answer(packet: Buffer, address: string): Buffer | null {
     const hash = hashIn(packet, QUESTION, QUESTION_BYTES)
-    if (!hash || !isHomeAddress(address) || !this.#hashes.has(hash.toString('hex'))) return
+    if (!hash || !isHomeAddress(address) || !this.#hashes.has(hash.toString('hex'))) return null
     const now = performance.now()
-    if (!this.#rate.has(1, now)) return
+    if (!this.#rate.has(1, now)) return null
     this.#rate.take(1)
     const answer = Buffer.alloc(ANSWER_BYTES)
     packet.copy(answer)
     answer[MAGIC.byteLength] = ANSWER
     answer.writeUInt16BE(this.port(), QUESTION_BYTES)
-    socket.send(answer, port, address, noop)
+    return answer
   }
 
   close(): void {
@@ -104,6 +110,28 @@ export class LanResponder {
     this.#socket = null
     this.#joined.clear()
     socket?.close()
+  }
+}
+
+/** A question for a key, and the answers to it. */
+export class LanQuestion {
+  readonly packet: Buffer
+  readonly #hash: Buffer
+  /** Addresses that have answered. */
+  readonly #found = new Set<string>()
+
+  constructor(key: Uint8Array) {
+    this.#hash = hashOf(key)
+    this.packet = Buffer.concat([MAGIC, Buffer.of(QUESTION), this.#hash])
+  }
+
+  /** The address of the server that a packet from `host` names; null when it is no answer, or one that has come before. */
+  addressIn(packet: Buffer, host: string): HyperDHT.Address | null {
+    if (!hashIn(packet, ANSWER, ANSWER_BYTES)?.equals(this.#hash) || !isHomeAddress(host)) return null
+    const port = packet.readUInt16BE(QUESTION_BYTES)
+    if (port === 0 || this.#found.has(`${host}:${port}`)) return null
+    this.#found.add(`${host}:${port}`)
+    return { host, port }
   }
 }
 
@@ -119,19 +147,13 @@ export function askLan(
   onanswer: (address: HyperDHT.Address) => void,
   ondone: () => void
 ): () => void {
-  const hash = hashOf(key)
-  const question = Buffer.concat([MAGIC, Buffer.of(QUESTION), hash])
-  const heard = new Set<string>()
+  const question = new LanQuestion(key)
   const sockets = ownAddresses().map(address => {
     const socket = dgram.createSocket('udp4')
     socket.on('error', noop)
-    socket.on('message', (packet, { address: host }) => {
-      const found = hashIn(packet, ANSWER, ANSWER_BYTES)
-      if (!found?.equals(hash) || !isHomeAddress(host)) return
-      const port = packet.readUInt16BE(QUESTION_BYTES)
-      if (port === 0 || heard.has(`${host}:${port}`)) return
-      heard.add(`${host}:${port}`)
-      onanswer({ host, port })
+    socket.on('message', (packet, { address }) => {
+      const found = question.addressIn(packet, address)
+      if (found) onanswer(found)
     })
     socket.bind(0, address, () => {
       try {
@@ -144,7 +166,7 @@ export function askLan(
   })
   const timers = ASK_AT_MS.map(at =>
     setTimeout(() => {
-      for (const socket of sockets) socket.send(question, PORT, GROUP, noop)
+      for (const socket of sockets) socket.send(question.packet, PORT, GROUP, noop)
     }, at)
   )
   const end = (): void => {

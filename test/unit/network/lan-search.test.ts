@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import type HyperDHT from 'hyperdht'
 import { silentLog } from '../../../src/log/log.js'
-import { askLan, LanResponder } from '../../../src/network/lan-search.js'
+import { askLan, LanQuestion, LanResponder } from '../../../src/network/lan-search.js'
 import { until } from '../../support/deadline.js'
 import { isLinux } from '../../support/machine.js'
 import { Random } from '../../support/random.js'
@@ -101,4 +101,32 @@ test('a flood of questions gets few answers, and none what is no question', { sk
   // 40 at once after a rest, then 20 a second.
   const most = 40 + (20 * (performance.now() - started)) / 1000
   assert.ok(answers <= most, `${answers} answers, ${most.toFixed()} allowed`)
+})
+
+/** A responder that listens nowhere. */
+function answering(t: TestContext, key: Uint8Array): LanResponder {
+  const one = new LanResponder(() => 1111, silentLog)
+  t.after(one.add(key))
+  return one
+}
+
+test('a question from beyond the LAN gets no answer', t => {
+  const key = new Random().bytes(32)
+  const { packet } = new LanQuestion(key)
+  const one = answering(t, key)
+  for (const host of ['203.0.113.7', '100.64.0.1', '172.32.0.1'])
+    assert.equal(one.answer(packet, host), null, host)
+  for (const host of ['192.168.7.10', '10.0.0.7', '169.254.7.7']) assert.ok(one.answer(packet, host), host)
+})
+
+test('an answer from beyond the LAN is not taken for one', t => {
+  const key = new Random().bytes(32)
+  const question = new LanQuestion(key)
+  const answer = answering(t, key).answer(question.packet, '192.168.7.10')!
+  for (const host of ['203.0.113.7', '100.64.0.1', '172.32.0.1']) {
+    assert.equal(question.addressIn(answer, host), null, host)
+  }
+  assert.deepEqual(question.addressIn(answer, '192.168.7.10'), { host: '192.168.7.10', port: 1111 })
+  assert.equal(question.addressIn(answer, '192.168.7.10'), null, 'each once')
+  assert.equal(new LanQuestion(new Random().bytes(32)).addressIn(answer, '192.168.7.10'), null)
 })
