@@ -138,12 +138,13 @@ for (const [delay, rate, queue, least] of [
   [10, 100, 16, 78],
   [10, 100, 64, 85],
   [15, 20, 32, 17],
-  [20, 2, 64, 1.7]
+  [20, 2, 64, 1.7],
+  [90, 100, 256, 75]
 ] as const) {
   test(`alone, ${delay} ms each way, ${rate} Mbit/s and ${queue} kB of queue: at least ${least} Mbit/s`, t => {
     const scene = new Scene(3, { delay, rate, queue: queue * 1000 })
     const bulk = scene.bulk()
-    scene.run(2000)
+    scene.run(delay < 50 ? 2000 : 4000)
     bulk.mark()
     scene.run(8000)
     t.diagnostic(`${bulk.rate.toFixed(1)} Mbit/s`)

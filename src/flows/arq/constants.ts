@@ -32,10 +32,10 @@ export const RECEIVE_WINDOW_MAX = 8 * 1024 * 1024
 /** Receive window at first; doubles each time the peer says that it is held up while our reader keeps up. */
 export const RECEIVE_WINDOW_START = 256 * 1024
 /**
- * A window is at most this share of what the session's flows have left to borrow: a few get all that they can use, and what
- * many take leaves something to the next one. Of 64 MB, eight flows can have 4 MB each.
+ * A window grows to at most this share of what is left to borrow, for the flows of the session and for all of the peer's: one alone
+ * gets all that it can use, and many leave something to the next one. Of 16 MB the first can have 4 MB, the next three 2 MB each.
  */
-export const WINDOW_SHARE = 1 / 8
+export const WINDOW_SHARE = 1 / 3
 /** The same for a window at first: those of 300 idle flows leave a third to flows that need it. */
 export const WINDOW_START_SHARE = 1 / 256
 /** First allocation for received bytes, and what an idle flow keeps at most. */

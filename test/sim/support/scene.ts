@@ -1,13 +1,21 @@
 /** The performance scenes: flows of several kinds that share one bottleneck, and what they got. */
 import { LIMITS } from '../../../src/limits.js'
+import { Budget } from '../../../src/util/budget.js'
 import { ArqPeer, join, type PeerOptions } from './arq-peer.js'
 import { Link, type LinkOptions } from './link.js'
 import { Random } from './random.js'
 import { TcpFlow, type TcpKind } from './tcp-flow.js'
 import { VirtualClock } from './virtual-clock.js'
 
-/** What a flow may have under way and keep for a reader, as sessions let it. */
-const WINDOWS = { sendBuffer: LIMITS.flowWindow, receiveWindow: LIMITS.flowWindow }
+/** What a flow may have under way and keep for a reader, as one that is alone in its session and its peer's only one. */
+function alone(): PeerOptions {
+  return {
+    sendBuffer: LIMITS.flowWindow,
+    receiveWindow: LIMITS.flowWindow,
+    queue: new Budget(LIMITS.keyBytes / 2),
+    windows: new Budget(LIMITS.keyWindow)
+  }
+}
 
 /** The link of the targets: 100 Mbit/s, 20 ms each way, a queue of 512 kB; 70 bytes of IP, UDP and seal a packet. */
 export const TARGET_LINK: LinkOptions = { delay: 20, rate: 100, queue: 512000, overhead: 70 }
@@ -26,8 +34,8 @@ export class Scene {
 
   /** A pair of ends; the first has opened the flow. */
   pair(here: PeerOptions = {}, there: PeerOptions = {}): [ArqPeer, ArqPeer] {
-    const a = new ArqPeer(this.clock, this.there, this.random, { ...WINDOWS, ...here })
-    const b = new ArqPeer(this.clock, this.back, this.random, { ...WINDOWS, ...there })
+    const a = new ArqPeer(this.clock, this.there, this.random, { ...alone(), ...here })
+    const b = new ArqPeer(this.clock, this.back, this.random, { ...alone(), ...there })
     join(a, b)
     a.start(Uint8Array.of(1, 2, 3))
     return [a, b]
