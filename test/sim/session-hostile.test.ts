@@ -324,7 +324,7 @@ test('a server that claims not to know a flow that it has answered is not believ
   world.pass(500)
   const { session } = server
   session.flows.tcp.positions = () => []
-  Object.defineProperty(session, 'highest', { get: () => 0 })
+  Object.defineProperty(session.flows.tcp, 'highest', { get: () => 0 })
   client.dial()
   world.pass(100)
   // Opened anew, bytes of the new stream would be taken for the old one's.
