@@ -338,7 +338,7 @@ export interface Limits {
   udpRetryMs: number
   /** How long dials wait, once a relay by TCP is used, until it is known whether others reach us through it. */
   tcpReachMs: number
-  /** Between two attempts to connect to a relay by TCP; how many may hang at a time, and how long one may. */
+  /** Between two attempts to connect to a relay by TCP, and between two connections; how many may hang at a time, and how long one may. */
   tcpAttemptMs: number
   tcpAttempts: number
   tcpAttemptTimeoutMs: number
@@ -865,6 +865,8 @@ export interface TcpRelayLimits {
   sessionSockets: number
   addressSockets: number
   sockets: number
+  /** New UDP ports of one session per second in the long run; at once it may have as many as at a time. */
+  socketsPerSecond: number
   /** A UDP port without a packet for so long is closed. */
   socketIdleMs: number
   /** New destinations of one session per second in the long run, and at once after a rest. */
@@ -892,6 +894,7 @@ export const TCP_RELAY_LIMITS: TcpRelayLimits = {
   sessionSockets: 64,
   addressSockets: 512,
   sockets: 2048,
+  socketsPerSecond: 10,
   socketIdleMs: 10 * 60_000,
   destinationsPerSecond: 60,
   destinationBurst: 300,

@@ -17,7 +17,7 @@ import type { Log } from '../../log/log.js'
 import type { Clock, Timer } from '../../util/clock.js'
 import { Channel } from './channel.js'
 import * as frames from './frames.js'
-import { CLOSE, MESSAGE_MAX, type RelayKind, VERSION } from './frames.js'
+import { CLOSE, type RelayKind, VERSION, WEBSOCKET } from './frames.js'
 import { proxyUrl, withScheme } from './proxy.js'
 import type { Refusal } from './refusal.js'
 import { type RelayAddress, relayAddress } from './relay-address.js'
@@ -50,6 +50,7 @@ export class RelayConnection {
   /** Attempts that have not ended, the oldest first. */
   readonly #attempts: Attempt[] = []
   #channel: Channel | null = null
+  #upAt = 0
   #session: Buffer | null = null
   #timer: Timer | null = null
   #running = false
@@ -144,6 +145,7 @@ export class RelayConnection {
     for (const other of this.#attempts.splice(0)) if (other !== attempt) other.end()
     this.#timer?.cancel()
     this.#channel = channel
+    this.#upAt = this.#clock.now()
     this.#session = session
     this.kind = kind
     this.refusal = null
@@ -170,7 +172,11 @@ export class RelayConnection {
     this.#channel = null
     this.#log.debug({ relay: this.address.url, code }, 'the connection to the relay by TCP is gone')
     this.events.down()
-    if (this.#running) this.#attempt()
+    if (!this.#running) return
+    // A relay that welcomes and hangs up would be called again and again.
+    const rest = this.#upAt + this.#limits.tcpAttemptMs - this.#clock.now()
+    if (rest > 0) this.#plan(rest)
+    else this.#attempt()
   }
 }
 
@@ -267,8 +273,7 @@ async function loadWebSockets(url: string): Promise<OpenWebSocket> {
     // The agent keeps its connection to a silent proxy when the request is over.
     const agent = proxy && new HttpsProxyAgent(proxy, { signal: ended.signal })
     const ws = new WebSocket(url, {
-      perMessageDeflate: false,
-      maxPayload: MESSAGE_MAX,
+      ...WEBSOCKET,
       ...(agent && { agent })
     })
     ws.on('close', () => ended.abort())

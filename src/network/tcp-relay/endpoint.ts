@@ -17,13 +17,14 @@ import { HyperNatError } from '../../errors.js'
 import type { TcpRelayLimits } from '../../limits.js'
 import type { Log } from '../../log/log.js'
 import { isLoopback } from '../../text/address.js'
+import { canonicalHost } from '../../text/hosts.js'
 import { Budget } from '../../util/budget.js'
 import type { Clock, Timer } from '../../util/clock.js'
 import { listenError } from '../../util/listen-error.js'
 import { Counts } from '../counts.js'
 import type { Shaper } from '../shaper.js'
 import { Channel } from './channel.js'
-import { CLOSE, type Hello, MESSAGE_MAX, SESSION_BYTES, VERSION, welcome } from './frames.js'
+import { CLOSE, type Hello, SESSION_BYTES, VERSION, WEBSOCKET, welcome } from './frames.js'
 import { RelaySession, type SessionParts, type Uplink } from './relay-session.js'
 
 export interface EndpointOptions {
@@ -55,8 +56,7 @@ export class Endpoint {
   readonly #websockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: MESSAGE_MAX
+    ...WEBSOCKET
   })
   /** TCP connections, whatever has become of them: Node's server loses sight of those that are upgraded. */
   readonly #sockets = new Set<net.Socket>()
@@ -361,7 +361,7 @@ export class Endpoint {
 }
 
 function directAddress(socket: net.Socket): string {
-  return (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+  return canonicalHost(socket.remoteAddress ?? '')
 }
 
 /** The client's address: from a reverse proxy on this machine, the one that it names. */
@@ -370,7 +370,7 @@ function addressOf(request: http.IncomingMessage): string {
   const named = isLoopback(direct) ? request.headers['x-forwarded-for'] : undefined
   // The proxy's own word is the last one; what stands before it anybody may have sent.
   const last = [named].flat().join(',').split(',').at(-1)!.trim()
-  return net.isIP(last) ? last : direct
+  return net.isIP(last) ? canonicalHost(last) : direct
 }
 
 /** What an address counts as: of IPv6, the network that one customer has. */

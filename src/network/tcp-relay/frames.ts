@@ -5,6 +5,17 @@ export const VERSION = 1
 /** Largest message that is read, bytes. */
 export const MESSAGE_MAX = 65_536
 
+/**
+ * What both sides let a WebSocket do. A message of ours is one frame; a proxy may cut it into a few. In how many pieces a message or frame
+ * arrives is bounded, too, since each costs memory of its own, however small it is.
+ */
+export const WEBSOCKET = {
+  perMessageDeflate: false,
+  maxPayload: MESSAGE_MAX,
+  maxFragments: 64,
+  maxBufferedChunks: 1024
+} as const
+
 /** Bytes of a session's name. */
 export const SESSION_BYTES = 16
 

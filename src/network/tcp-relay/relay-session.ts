@@ -14,6 +14,7 @@ import type UDX from 'udx-native'
 import type UDXSocket from 'udx-native/lib/socket.js'
 import { SOCKET_BUFFER, type TcpRelayLimits } from '../../limits.js'
 import type { Clock, Timer } from '../../util/clock.js'
+import { TokenBucket } from '../../util/token-bucket.js'
 import { Direction, type Shaper } from '../shaper.js'
 import type { Channel, ChannelEvents } from './channel.js'
 import { Destinations } from './destinations.js'
@@ -56,6 +57,8 @@ export class RelaySession {
   bytes = 0
   readonly #parts: SessionParts
   readonly #ports = new Map<number, Port>()
+  /** Ports that may be opened: each takes the kernel some time, which all sessions share. */
+  readonly #openings: TokenBucket
   readonly #destinations: Destinations
   readonly #up: Direction
   readonly #down: Direction
@@ -73,8 +76,10 @@ export class RelaySession {
     parts: SessionParts
   ) {
     this.#parts = parts
-    const { to } = parts.uplink
-    this.#destinations = new Destinations(parts.limits, host => 'server' in to || to.admits(host))
+    const { limits, uplink } = parts
+    const { to } = uplink
+    this.#openings = new TokenBucket(limits.socketsPerSecond / 1000, limits.sessionSockets)
+    this.#destinations = new Destinations(limits, host => 'server' in to || to.admits(host))
     const shaped = parts.shaper.session()
     this.#up = new Direction(shaped, frame => this.#sendUp(frame))
     this.#down = new Direction(shaped, frame => this.#channel?.sendPacket(frame))
@@ -122,7 +127,8 @@ export class RelaySession {
   /** @returns the port; 0 if there is none */
   #bind(socket: number): number {
     const { udx, uplink, limits, clock } = this.#parts
-    if (this.#ports.size >= limits.sessionSockets) return 0
+    if (this.#ports.size >= limits.sessionSockets || !this.#openings.has(1, clock.now())) return 0
+    this.#openings.take(1)
     const udp = udx.createSocket()
     try {
       udp.bind(0, uplink.bindHost)

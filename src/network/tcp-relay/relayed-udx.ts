@@ -159,7 +159,12 @@ class Pump {
     readonly port: number
   ) {
     this.udp = socket.relayed.plain.createSocket()
-    this.udp.bind(0, LOOPBACK)
+    try {
+      this.udp.bind(0, LOOPBACK)
+    } catch (err) {
+      void this.udp.close()
+      throw err
+    }
     try {
       this.udp.setRecvBufferSize(SOCKET_BUFFER)
     } catch {
@@ -283,7 +288,7 @@ class RelayedSocket extends InternalUdxSocket {
   deliver(connection: RelayConnection, host: string, port: number, packet: Buffer): void {
     if (!this.bound || this.closing) return
     const kind = kindOf(packet)
-    if (kind === 'udx') this.#pump(connection, host, port).deliver(packet)
+    if (kind === 'udx') this.#pumpOf(connection, host, port)?.deliver(packet)
     else if (kind) this.emit('message', packet, { host, family: 4, port })
   }
 
@@ -306,6 +311,15 @@ class RelayedSocket extends InternalUdxSocket {
     if (!route) return null
     this.openAt(route)
     return this.#pump(route, host, port)
+  }
+
+  /** The pump of whoever sends, anybody in the internet; null if no descriptor is left for one. */
+  #pumpOf(connection: RelayConnection, host: string, port: number): Pump | null {
+    try {
+      return this.#pump(connection, host, port)
+    } catch {
+      return null
+    }
   }
 
   #pump(connection: RelayConnection, host: string, port: number): Pump {

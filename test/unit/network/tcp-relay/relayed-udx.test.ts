@@ -130,3 +130,25 @@ test("the port to map on the router is this machine's, not the relay's", async t
   socket.trySend(Buffer.of(0), dht.ownPort, LOOPBACK)
   await came
 })
+
+test('a packet of a new partner is lost where no descriptor is left, and nothing else is', async t => {
+  const { udx, connection } = await scene(t)
+  const socket = await socketOf(t, udx)
+  const create = udx.plain.createSocket.bind(udx.plain)
+  udx.plain.createSocket = () => {
+    const full = create()
+    full.bind = () => {
+      throw new Error('EMFILE')
+    }
+    return full
+  }
+  const packet = Buffer.alloc(20)
+  packet.set([0xff, 1])
+  connection.events.packet(socket.id, 0x01010101, 1000, packet)
+  udx.plain.createSocket = create
+  const question = Buffer.alloc(10)
+  question[0] = 0x03
+  const came = once(socket, 'message')
+  connection.events.packet(socket.id, 0x01010101, 1000, question)
+  assert.deepEqual((await came)[1], { host: '1.1.1.1', family: 4, port: 1000 })
+})
