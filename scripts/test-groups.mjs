@@ -22,13 +22,13 @@ const groups = [
     name: 'integration',
     timeout: 180_000,
     atOnce: 2,
-    alone: ['flood', 'hostile-host', 'later-secret', 'programs', 'sealed', 'tcp-load']
+    alone: ['flood', 'hostile-host', 'later-secret', 'programs', 'sealed', 'tcp-load', 'tcp-relay-load']
   },
   {
     name: 'natlab',
     timeout: 500_000,
     atOnce: 2,
-    alone: ['ipv6', 'pairs', 'players', 'mtu', 'shared-line'],
+    alone: ['ipv6', 'ipv6-delay', 'pairs', 'players', 'mtu', 'shared-line', 'tcp-line'],
     optional: true
   },
   { name: 'games', timeout: 120_000, atOnce: 2, optional: true },

@@ -37,6 +37,10 @@ export interface EmulatedLink {
 const ADDRESSES = ['11.0.0.1', '11.0.0.2'] as const
 const DEVICES = ['hnlink0', 'hnlink1'] as const
 
+/** Those of a second line, which has IPv6. */
+const ADDRESSES6 = ['2a00:11::1', '2a00:11::2'] as const
+const DEVICES6 = ['hnline0', 'hnline1'] as const
+
 /** Builds the emulator. */
 export const buildLinkem = (): Promise<CProgram> => buildC('linkem')
 
@@ -54,25 +58,62 @@ export async function openLink(linkem: string, shape: LinkShape): Promise<Emulat
       made.push(name)
       await must('ip', ['-n', name, 'link', 'set', 'lo', 'up'])
     }
-    const { delayMs, lossPercent, rateMbit, queueKilobytes, jitterMs, seed } = shape
-    const { doublePercent = 0, silence = { ms: 0, everyMs: 0 } } = shape
-    const figures = [
-      ...[delayMs, lossPercent, rateMbit, queueKilobytes, jitterMs, seed],
-      ...[doublePercent, silence.ms, silence.everyMs]
-    ].map(String)
-    emulator = new Process(linkem, [names[0], DEVICES[0], names[1], DEVICES[1], ...figures])
-    for (const i of [0, 1] as const) {
-      await until(5_000, `the device ${DEVICES[i]}`, async () => {
-        const { code } = await runProgram('ip', ['-n', names[i], 'link', 'show', DEVICES[i]])
-        return code === 0
-      })
-      await must('ip', ['-n', names[i], 'addr', 'add', `${ADDRESSES[i]}/24`, 'dev', DEVICES[i]])
-      await must('ip', ['-n', names[i], 'link', 'set', DEVICES[i], 'up'])
-    }
+    emulator = await joinEnds(
+      linkem,
+      names,
+      DEVICES,
+      ADDRESSES.map(address => `${address}/24`),
+      shape
+    )
     const ends = names.map(name => ['ip', 'netns', 'exec', name]) as [string[], string[]]
     return { addresses: ADDRESSES, ends, close }
   } catch (err) {
     await close()
+    throw err
+  }
+}
+
+/** Joins the ends of a link by a second line, for IPv6 alone, with a shape of its own. It ends with what is returned. */
+export async function addIpv6Line(linkem: string, link: EmulatedLink, shape: LinkShape): Promise<Process> {
+  const names = link.ends.map(end => end.at(-1)!) as [string, string]
+  return joinEnds(
+    linkem,
+    names,
+    DEVICES6,
+    ADDRESSES6.map(address => `${address}/64`),
+    shape
+  )
+}
+
+/** Runs the emulator between two namespaces, and gives its devices addresses. */
+async function joinEnds(
+  linkem: string,
+  names: readonly [string, string],
+  devices: readonly [string, string],
+  addresses: readonly string[],
+  shape: LinkShape
+): Promise<Process> {
+  const { delayMs, lossPercent, rateMbit, queueKilobytes, jitterMs, seed } = shape
+  const { doublePercent = 0, silence = { ms: 0, everyMs: 0 } } = shape
+  const figures = [
+    ...[delayMs, lossPercent, rateMbit, queueKilobytes, jitterMs, seed],
+    ...[doublePercent, silence.ms, silence.everyMs]
+  ].map(String)
+  const emulator = new Process(linkem, [names[0], devices[0], names[1], devices[1], ...figures])
+  try {
+    for (const i of [0, 1] as const) {
+      await until(5_000, `the device ${devices[i]}`, async () => {
+        const { code } = await runProgram('ip', ['-n', names[i], 'link', 'show', devices[i]])
+        return code === 0
+      })
+      const [address = ''] = addresses.slice(i)
+      const flags = address.includes(':') ? ['nodad'] : []
+      await must('ip', ['-n', names[i], 'addr', 'add', address, 'dev', devices[i], ...flags])
+      await must('ip', ['-n', names[i], 'link', 'set', devices[i], 'up'])
+    }
+    return emulator
+  } catch (err) {
+    await emulator.stop()
     throw err
   }
 }

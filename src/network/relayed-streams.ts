@@ -90,7 +90,7 @@ export class RelayedStream extends EventEmitter implements RelayStream {
     if (!this.#heard && !this.destroyed) this.#firewall(from.socket, from.port, from.host)
     if (this.#refused) return this.refuse()
     this.heardAt = this.#streams.clock.now()
-    this.#direction?.offer(packet)
+    this.#direction?.offer(packet.byteLength, () => Buffer.from(packet))
   }
 
   /** Passes a packet on to the other half's owner. */

@@ -146,17 +146,19 @@ export class Direction {
     return this.#packets[0]?.byteLength ?? 0
   }
 
-  /** Sends a packet on when its turn comes, perhaps at once; or drops it, if too many wait. */
-  offer(packet: Buffer): void {
+  /**
+   * Sends a packet on when its turn comes, perhaps at once; or drops it, if too many wait.
+   * @param size bytes of the packet
+   * @param packet makes it, in a buffer of its own: a part of a larger one would keep all of that while it waits
+   */
+  offer(size: number, packet: () => Buffer): void {
     const { queued, queueBytes } = this.session.shaper
-    const size = packet.byteLength
     if (size > PACKET_MAX) return
     // Where none waits there is always room for one: it may go at once, whatever waits elsewhere.
     if (this.#bytes > 0 && (this.#bytes + size > queueBytes || queued.free < size)) return
     queued.charge(size)
     this.#bytes += size
-    // A copy: it comes as a part of a larger buffer, all of which would be kept.
-    this.#packets.push(Buffer.from(packet))
+    this.#packets.push(packet())
     this.session.add(this)
   }
 

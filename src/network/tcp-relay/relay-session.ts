@@ -154,7 +154,7 @@ export class RelaySession {
       if (isServer && !this.#isServer(from)) return
       entry.usedAt = clock.now()
       this.bytes += payload.byteLength
-      this.#down.offer(
+      this.#down.offer(HEAD + payload.byteLength, () =>
         isServer ? packet(socket, 0, 0, payload) : packet(socket, ipv4Number(from.host), from.port, payload)
       )
     })
@@ -194,7 +194,7 @@ export class RelaySession {
     }
     entry.usedAt = now
     this.bytes += payload.byteLength
-    this.#up.offer(packet(socket, host, port, payload))
+    this.#up.offer(HEAD + payload.byteLength, () => packet(socket, host, port, payload))
   }
 
   #sendUp(frame: Buffer): void {

@@ -38,7 +38,7 @@ function setup(limits = LIMITS) {
         for (let i = 0; i < count; i++) {
           const packet = Buffer.alloc(size)
           packet.writeUInt32LE(number++)
-          one.offer(packet)
+          one.offer(packet.byteLength, () => packet)
         }
       }
     }
@@ -70,7 +70,7 @@ test('a packet is kept as it came, though its buffer is used again', () => {
   a.offer(BURST)
   const packet = Buffer.alloc(PACKET)
   packet.writeUInt32LE(77)
-  a.one.offer(packet)
+  a.one.offer(PACKET, () => Buffer.from(packet))
   packet.fill(0xff)
   clock.run(Number.POSITIVE_INFINITY)
   assert.equal(passed.at(-1)?.number, 77)
