@@ -1,14 +1,15 @@
 /**
- * `npm run nat-matrix`: every pair of homes of the NAT lab, without a relay, with one, and where UDP is blocked with one by TCP; prints the table, and writes it to
- * docs/nat-matrix.md. Linux, root; takes some ten minutes. With arguments (`cone,symmetric`) only those pairs, and nothing is
+ * `npm run nat-matrix`: every pair of homes of the NAT lab, without a relay, with one, where UDP is blocked with one by TCP, and with
+ * IPv6; prints the table, and writes it to docs/nat-matrix.md. Linux, root; takes some fifteen minutes. With arguments (`cone,symmetric`) only those pairs, and nothing is
  * written.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { KINDS, type Kind, Lab, noLab } from '../test/natlab/lab.js'
 import {
+  type Aid,
   COMBINATIONS,
-  type Combination,
+  helps,
   line,
   nameOf,
   outcome,
@@ -23,15 +24,13 @@ const FILE = 'docs/nat-matrix.md'
 /** How long to look for a direct path behind a relayed one. */
 const LOOK_MS = 20_000
 
-const WAYS = [
-  { withRelay: false, byTcp: false },
-  { withRelay: true, byTcp: false },
-  { withRelay: false, byTcp: true }
-] as const
-
-function isBlocked(combination: Combination): boolean {
-  return combination !== 'lan' && (combination.server === 'blocked' || combination.client === 'blocked')
-}
+/** The columns. */
+const AIDS: readonly (readonly [aid: Aid, title: string])[] = [
+  ['none', 'no relay'],
+  ['relay', 'relay'],
+  ['tcp relay', 'relay by TCP'],
+  ['ipv6', 'IPv6']
+]
 
 const KIND_TEXT: Record<Kind, string> = {
   open: 'a public address, no router in between',
@@ -67,9 +66,9 @@ try {
   await side.start()
   for (const combination of COMBINATIONS) {
     if (only.length > 0 && !only.includes(nameOf(combination))) continue
-    for (const way of WAYS) {
-      if (way.byTcp && !isBlocked(combination)) continue
-      const result = await tryPair(side, combination, { ...way, lookMs: LOOK_MS })
+    for (const [aid] of AIDS) {
+      if (!helps(aid, combination)) continue
+      const result = await tryPair(side, combination, { aid, lookMs: LOOK_MS })
       results.push(result)
       console.log(line(result))
     }
@@ -86,14 +85,11 @@ if (only.length === 0) {
 
 function page(results: readonly Result[]): string {
   const rows = COMBINATIONS.map(combination => {
-    const [alone, relayed, byTcp] = WAYS.map(way => {
-      const found = results.find(
-        one => one.combination === combination && one.withRelay === way.withRelay && one.byTcp === way.byTcp
-      )
+    const cells = AIDS.map(([aid]) => {
+      const found = results.find(one => one.combination === combination && one.aid === aid)
       return found ? outcome(found.first, found.directMs) : ''
     })
-    const [server, client] = nameOf(combination).split(', ')
-    return `| ${server} | ${client} | ${alone} | ${relayed} | ${byTcp} |`
+    return `| ${[...nameOf(combination).split(', '), ...cells].join(' | ')} |`
   })
   return `# Which homes reach which
 
@@ -105,10 +101,11 @@ it; the lab's lines have no delay, so a real connection takes some round trips m
 ${KINDS.map(kind => `- **${kind}**: ${KIND_TEXT[kind]}`).join('\n')}
 - **lan**: two computers behind one router, which sends nothing back into the LAN (no hairpin)
 
-Where UDP is blocked, a relay by TCP is tried as well. The client says \`direct\` where only the server goes through it.
+A relay by TCP is tried where UDP is blocked; the client says \`direct\` where only the server goes through it. IPv6 is tried without a
+relay, between homes whose routers let in what answers, and nothing else.
 
-| server | client | without a relay | with a relay | with a relay by TCP |
-| --- | --- | --- | --- | --- |
+| server | client | ${AIDS.map(([, title]) => title).join(' | ')} |
+|${' --- |'.repeat(2 + AIDS.length)}
 ${rows.join('\n')}
 `
 }

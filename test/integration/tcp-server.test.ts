@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import http from 'node:http'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HyperNat as HyperNatNode } from '../../src/hyper-nat.js'
 import { connectTcp, readSome, UdpClient } from '../support/clients.js'
+import { HttpProxy } from '../support/http-proxy.js'
 import type { HyperNat } from '../support/hyper-nat.js'
 import { startNginx } from '../support/nginx.js'
 import { missing, programPath } from '../support/programs.js'
@@ -107,34 +107,10 @@ staged('without the token of its address, a server is not reached by TCP', async
 staged('a guest whose only way out is an HTTP proxy joins through it', async stage => {
   const { tcp, udp, ticket } = await sharing(stage, await freePort())
   const asked: string[] = []
-  const proxy = http.createServer()
-  proxy.on('connect', (request, client: net.Socket, head) => {
-    asked.push(request.url ?? '')
-    const { hostname, port } = new URL(`http://${request.url}`)
-    const server = net.connect(Number(port), hostname, () => {
-      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
-      server.write(head)
-      server.pipe(client).pipe(server)
-    })
-    for (const [one, other] of [
-      [server, client],
-      [client, server]
-    ] as const) {
-      one.on('error', () => other.destroy())
-      one.on('close', () => other.destroy())
-    }
-  })
-  proxy.listen(0, '127.0.0.1')
-  await once(proxy, 'listening')
-  stage.defer(async () => {
-    proxy.closeAllConnections()
-    proxy.close()
-    await once(proxy, 'close')
-  })
-  const { port } = proxy.address() as net.AddressInfo
+  const proxy = await stage.use(HttpProxy.start('127.0.0.1', 0, address => asked.push(address)))
   const guest = stage.start(['join', ticket, '-l', '0', '--json', '--no-lan', '--bootstrap', NO_DHT], {
     name: 'guest',
-    env: { HTTPS_PROXY: `http://127.0.0.1:${port}`, NO_PROXY: '' }
+    env: { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, NO_PROXY: '' }
   })
   assert.equal((await guest.event('connected')).path, 'relayed (tcp)')
   assert.match(asked[0]!, /^127\.0\.0\.1:\d+$/)

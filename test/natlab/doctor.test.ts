@@ -31,9 +31,12 @@ const FOUND: Readonly<
 async function run(
   home: Home,
   args: readonly string[],
-  ms = 60_000
+  { ms = 60_000, env = {} }: { ms?: number; env?: Record<string, string> } = {}
 ): Promise<{ code: number | null; lines: string[] }> {
-  const program = new HyperNat([...args, '--json', '--bootstrap', lab.bootstrap], { prefix: home.prefix })
+  const program = new HyperNat([...args, '--json', '--bootstrap', lab.bootstrap], {
+    prefix: home.prefix,
+    env
+  })
   try {
     const { code, stdout } = await program.end(ms)
     return { code, lines: stdout.trimEnd().split('\n') }
@@ -44,9 +47,10 @@ async function run(
 
 async function diagnoseIn(
   home: Home,
-  args: readonly string[] = []
+  args: readonly string[] = [],
+  env: Record<string, string> = {}
 ): Promise<Diagnosis & { code: number | null }> {
-  const { code, lines } = await run(home, ['doctor', ...args])
+  const { code, lines } = await run(home, ['doctor', ...args], { env })
   assert.equal(lines.length, 1, lines.join('\n'))
   return { ...(JSON.parse(lines[0]!) as Diagnosis), code }
 }
@@ -231,6 +235,53 @@ describe('the doctor', { concurrency: 3 }, () => {
         assert.deepEqual(server.shared, [{ proto: 'tcp', port: 25565 }])
       }
       await Promise.all(KINDS.map(visit))
+    })
+  })
+
+  test('UDP is blocked: which relay by TCP works, or that none does, and what to do', {
+    skip,
+    timeout: 120_000
+  }, async () => {
+    const relay = await side.tcpAddress()
+    const nobody = `ws://${lab.relayHost}:444`
+    const proxy = (await side.proxy()).address
+    const only = async (...places: string[]): Promise<Home> => {
+      const home = await lab.home('blocked')
+      await lab.letOnlyTcp(home, places)
+      return home
+    }
+    await serving(await lab.home('cone'), async publicKey => {
+      for (const [room, home, relays, env, wanted] of [
+        ['no relay is known', await lab.home('blocked'), [], {}, /No relay by TCP is known/],
+        [
+          'a relay',
+          await lab.home('blocked'),
+          [relay],
+          {},
+          /UDP is blocked here; a relay by TCP works: [1-9]/
+        ],
+        [
+          'nobody listens',
+          await lab.home('blocked'),
+          [nobody],
+          {},
+          /No relay by TCP works, either: .*444\/ is not reached/
+        ],
+        ['one of two', await lab.home('blocked'), [nobody, relay], {}, /a relay by TCP works/],
+        ['TCP to one port', await only(`${lab.relayHost}:443`), [relay], {}, /a relay by TCP works/],
+        ['a proxy', await only(proxy), [relay], { HTTPS_PROXY: `http://${proxy}` }, /a relay by TCP works/],
+        ['a proxy that is not named', await only(proxy), [relay], {}, /No relay by TCP works, either/]
+      ] as const) {
+        const flags = relays.length > 0 ? ['--relay', relays.join(',')] : []
+        const found = await diagnoseIn(home, ['-k', publicKey, ...flags], env)
+        const network = found.checks.find(({ name }) => name === 'network')
+        assert.match(network?.message ?? '', wanted, room)
+        assert.ok(network?.advice, room)
+        const works = /a relay by TCP works/.test(network!.message)
+        assert.equal(found.code, works ? 0 : 1, room)
+        assert.equal(network?.verdict, works ? 'note' : 'problem', room)
+        assert.equal(found.server?.path ?? null, works ? 'relayed (tcp)' : null, room)
+      }
     })
   })
 

@@ -1,9 +1,11 @@
 /** Homes with IPv6 behind stateful firewalls. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { pause } from '../support/deadline.js'
-import type { Home, Kind } from './lab.js'
+import { type TestContext, test } from 'node:test'
+import { pause, until } from '../support/deadline.js'
+import { runProgram } from '../support/process.js'
+import { type Home, type Kind, noLab } from './lab.js'
 import { Pair, type PairOptions } from './pair.js'
+import { type Advertised, Radvd } from './radvd.js'
 import { lab, side, skip, useLab } from './side.js'
 
 useLab()
@@ -35,6 +37,17 @@ async function homes(kind: Kind): Promise<Ends> {
   return [await lab.home(kind), await lab.home(kind)]
 }
 
+/** Homes that only IPv6, or a relay, joins. */
+const APART = ['symmetric', 'cgn', 'DS-Lite'] as const
+
+/** Two of them, with IPv6. */
+async function ipv6Homes(kind: (typeof APART)[number]): Promise<Ends> {
+  if (kind === 'DS-Lite') return [(await lab.dsLite()).home, (await lab.dsLite()).home]
+  const ends = await homes(kind)
+  for (const home of ends) await lab.giveIpv6(home)
+  return ends
+}
+
 async function withPair(
   ends: Ends,
   body: (pair: Pair) => Promise<void>,
@@ -61,14 +74,12 @@ function marks(pair: Pair): { server: number; client: number } {
   return { server: pair.server.mark, client: pair.client.mark }
 }
 
-for (const kind of ['symmetric', 'cgn'] satisfies Kind[]) {
+for (const kind of APART) {
   test(`${kind} and ${kind} with IPv6 leave the relay for it, flows unharmed`, {
     skip,
     timeout: 90_000
   }, async t => {
-    const ends = await homes(kind)
-    for (const home of ends) await lab.giveIpv6(home)
-    await withPair(ends, async pair => {
+    await withPair(await ipv6Homes(kind), async pair => {
       const first = await pair.meet()
       assert.equal(first.path, 'relayed', pair.describe())
       const steady = await pair.steadily(async () => {
@@ -93,12 +104,10 @@ for (const kind of ['symmetric', 'cgn'] satisfies Kind[]) {
 /** Homes that only IPv6 can join must be joined within this time. */
 const ALONE_WITHIN_MS = 4000
 
-for (const kind of ['symmetric', 'cgn'] satisfies Kind[]) {
+for (const kind of APART) {
   test(`${kind} and ${kind} with IPv6 need no relay`, { skip, timeout: 60_000 }, async t => {
-    const ends = await homes(kind)
-    for (const home of ends) await lab.giveIpv6(home)
     await withPair(
-      ends,
+      await ipv6Homes(kind),
       async pair => {
         const first = await pair.meet()
         t.diagnostic(`${first.path} after ${first.ms} ms`)
@@ -111,6 +120,23 @@ for (const kind of ['symmetric', 'cgn'] satisfies Kind[]) {
     )
   })
 }
+
+test('from a DS-Lite home a server that has IPv4 only is reached through the carrier, packets of every size', {
+  skip,
+  timeout: 60_000
+}, async t => {
+  const { home } = await lab.dsLite()
+  await withPair(
+    [await lab.home('open'), home],
+    async pair => {
+      const { path, family, ms } = await pair.meet()
+      t.diagnostic(`${path} after ${ms} ms`)
+      assert.deepEqual([path, family], ['direct', undefined], pair.describe())
+      await pair.check()
+    },
+    {}
+  )
+})
 
 test('where IPv6 vanishes, and nothing else joins two homes, the client says so', {
   skip,
@@ -266,6 +292,84 @@ test('homes with two networks each use one that works', { skip, timeout: 90_000 
   await withPair(ends, async pair => {
     await pair.meet()
     await onIpv6(pair)
+    await pair.check()
+  })
+})
+
+/** A home whose router advertises these networks. */
+async function advertised(
+  t: TestContext,
+  count: number
+): Promise<{ home: Home; networks: string[]; radvd: Radvd }> {
+  const home = await lab.home('symmetric')
+  await lab.ipv6Uplink(home)
+  const networks: string[] = []
+  while (networks.length < count) networks.push(await lab.routePrefix(home))
+  // As computers of people do, and unlike servers.
+  await inHome(home, 'echo 2 >/proc/sys/net/ipv6/conf/eth0/use_tempaddr')
+  const radvd = Radvd.start(
+    home,
+    networks.map(network => ({ network }))
+  )
+  t.after(() => radvd.stop())
+  for (const network of networks) await addressIn(home, network, radvd)
+  return { home, networks, radvd }
+}
+
+/** Waits until a computer has made itself a lasting and a temporary address in a network. */
+async function addressIn(home: Home, network: string, radvd: Radvd): Promise<void> {
+  const start = network.replace('::/64', ':')
+  await until(20_000, `addresses in ${network}: ${radvd.describe()}`, async () => {
+    const shown = await inHome(home, 'ip -6 -o addr show dev eth0 scope global')
+    const there = shown.split('\n').filter(line => line.includes(` ${start}`) && !line.includes('tentative'))
+    return there.length >= 2 && there.some(line => line.includes('temporary'))
+  })
+}
+
+async function inHome({ prefix }: Home, command: string): Promise<string> {
+  const [program = '', ...args] = prefix
+  const { code, stdout, stderr } = await runProgram(program, [...args, 'sh', '-ec', command])
+  assert.equal(code, 0, stderr)
+  return stdout
+}
+
+test('homes whose routers advertise two networks each, and whose computers make their own addresses', {
+  skip: noLab('radvd'),
+  timeout: 90_000
+}, async t => {
+  const ends = [await advertised(t, 2), await advertised(t, 2)] as const
+  await withPair([ends[0].home, ends[1].home], async pair => {
+    const first = await pair.meet()
+    await onIpv6(pair)
+    t.diagnostic(`${first.path} after ${first.ms} ms, on IPv6 ${pair.elapsed - first.ms} ms later`)
+    await pair.check()
+  })
+})
+
+test('a router that advertises another network, while packets of the one before vanish: the session goes on, over IPv6 again', {
+  skip: noLab('radvd'),
+  timeout: 120_000
+}, async t => {
+  const { home, networks, radvd } = await advertised(t, 1)
+  const other = await lab.home('symmetric')
+  await lab.giveIpv6(other)
+  await withPair([home, other], async pair => {
+    await pair.meet()
+    await onIpv6(pair)
+    const steady = await pair.steadily(async () => {
+      const from = marks(pair)
+      const next = await lab.routePrefix(home)
+      // The computer keeps its old address, as RFC 4862 wants: only its preference is gone.
+      const now: Advertised[] = networks.map(network => ({ network, deprecated: true }))
+      radvd.advertise([...now, { network: next }])
+      await lab.unroutePrefix(networks[0]!)
+      const started = pair.elapsed
+      await onIpv6(pair, 40_000, from)
+      t.diagnostic(`on IPv6 again after ${pair.elapsed - started} ms`)
+      await pause(1500)
+    })
+    t.diagnostic(JSON.stringify(steady))
+    for (const proto of ['tcp', 'tcpudp', 'udp'] as const) assert.ok(steady[proto].ms < BACK_WITHIN_MS, proto)
     await pair.check()
   })
 })

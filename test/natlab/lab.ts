@@ -148,12 +148,12 @@ export class Lab {
       .join(',')
   }
 
-  /** A new home with one computer. */
-  async home(kind: Kind): Promise<Home> {
+  /** A new home with one computer. @param address the computer's, if it is open */
+  async home(kind: Kind, address?: string): Promise<Home> {
     if (kind === 'open') {
       const host = this.#name('open')
       const uplink = this.#nextUplink
-      await this.#run(`${machine(host)}\n${this.#plug(host, [this.address()])}`)
+      await this.#run(`${machine(host)}\n${this.#plug(host, [address ?? this.address()])}`)
       return { prefix: inside(host), router: null, cable: uplink, uplink }
     }
     const [home] = await this.lan(1, kind)
@@ -224,6 +224,14 @@ export class Lab {
 
   /** Gives a home behind a router IPv6, in a network of its own or in several, with a stateful firewall on the router. */
   async giveIpv6(home: Home, prefixes = 1): Promise<Ipv6Home> {
+    await this.ipv6Uplink(home)
+    let given: Ipv6Home = { home, prefixes: [], addresses: [] }
+    for (let i = 0; i < prefixes; i++) given = await this.addPrefix(given)
+    return given
+  }
+
+  /** Gives the router of a home IPv6 and a stateful firewall, but no network yet. */
+  async ipv6Uplink(home: Home): Promise<void> {
     const { router } = home
     const host = home.prefix.at(-1)!
     const first = this.#ipv6Homes === 0
@@ -242,24 +250,73 @@ export class Lab {
       ip -n ${router} -6 route add default via 2a00:11::1
       ip netns exec ${router} ip6tables -w -A FORWARD -i wan6 -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
       ip netns exec ${router} ip6tables -w -A FORWARD -i wan6 -j DROP`)
-    let given: Ipv6Home = { home, prefixes: [], addresses: [] }
-    for (let i = 0; i < prefixes; i++) given = await this.addPrefix(given)
+  }
+
+  /**
+   * A new home by DS-Lite (RFC 6333), as cable and fibre providers give it: IPv6 of its own, and IPv4 only in a tunnel through that, to a
+   * carrier's NAT that all its customers share. Its router translates nothing.
+   */
+  async dsLite(): Promise<Ipv6Home> {
+    const [router, carrier, host] = [this.#name('router'), this.#name('carrier'), this.#name('host')]
+    await this.#run(`
+      ${[router, carrier, host].map(machine).join('\n')}
+      ${this.#plug(carrier, [this.address()])}
+      ip -n ${router} link add lan type bridge
+      ip -n ${router} addr add 192.168.7.1/24 dev lan
+      ip -n ${router} link set lan up
+      ip -n ${router} link add l0 type veth peer name eth0 netns ${host}
+      ip -n ${router} link set l0 master lan
+      ip -n ${router} link set l0 up
+      ip -n ${host} addr add 192.168.7.10/24 dev eth0
+      ip -n ${host} link set eth0 up
+      ip -n ${host} route add default via 192.168.7.1
+      ip netns exec ${router} sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'`)
+    const cable = { namespace: router, link: 'l0' }
+    const given = await this.giveIpv6({ prefix: inside(host), router, cable, uplink: this.#nextUplink })
+    const near = await this.#wan6(router)
+    const far = `2a00:11::${(++this.#ipv6Homes + 16).toString(16)}`
+    // Packets in the tunnel are smaller by its headers; the larger ones are those of VXLAN, for kernels without the other.
+    const tunnel = (name: string, link: string, from: string, to: string): string =>
+      `ip -n ${name} link add ${link} type ip6tnl mode ipip6 encaplimit none local ${from} remote ${to} 2>/dev/null ||
+         ip -n ${name} link add ${link} type vxlan id 4 dstport 4789 local ${from} remote ${to}
+       ip -n ${name} link set ${link} mtu 1430 up`
+    await this.#run(`
+      ${withIpv6(carrier)}
+      ip -n ${carrier} addr add ${far}/64 dev wan nodad
+      ${tunnel(router, 'wan', near, far)}
+      ${tunnel(carrier, 'lan', far, near)}
+      ip -n ${router} addr add 192.0.0.2/29 dev wan
+      ip -n ${router} route add default via 192.0.0.1
+      ip -n ${carrier} addr add 192.0.0.1/29 dev lan
+      ip -n ${carrier} route add 192.168.7.0/24 via 192.0.0.2
+      ${asRouter(carrier, 'symmetric')}`)
     return given
   }
 
   /** One more network for a home with IPv6. */
   async addPrefix({ home, prefixes, addresses }: Ipv6Home): Promise<Ipv6Home> {
-    const { router } = home
     const host = home.prefix.at(-1)!
-    const n = ++this.#ipv6Networks
-    const prefix = `2a00:11:${n.toString(16)}::`
+    const network = await this.routePrefix(home)
+    const prefix = network.replace('/64', '')
+    await this.#run(`
+      ip -n ${host} addr add ${prefix}10/64 dev eth0 nodad
+      ip -n ${host} -6 route replace default via ${prefix}1`)
+    return { home, prefixes: [...prefixes, network], addresses: [...addresses, `${prefix}10`] }
+  }
+
+  /** Routes one more network to a home, whose computer does not know of it yet. @returns the network: `2a00:11:3::/64` */
+  async routePrefix({ router }: Home): Promise<string> {
+    const prefix = `2a00:11:${(++this.#ipv6Networks).toString(16)}::`
     const wan = await this.#wan6(router!)
     await this.#run(`
       ip -n ${router} addr add ${prefix}1/64 dev lan nodad
-      ip -n ${host} addr add ${prefix}10/64 dev eth0 nodad
-      ip -n ${this.#net} -6 route add ${prefix}/64 via ${wan}
-      ip -n ${host} -6 route replace default via ${prefix}1`)
-    return { home, prefixes: [...prefixes, `${prefix}/64`], addresses: [...addresses, `${prefix}10`] }
+      ip -n ${this.#net} -6 route add ${prefix}/64 via ${wan}`)
+    return `${prefix}/64`
+  }
+
+  /** Routes a network to nobody any more. */
+  async unroutePrefix(network: string): Promise<void> {
+    await this.#run(`ip -n ${this.#net} -6 route del ${network}`)
   }
 
   /** Takes the oldest network of a home away, as a provider does that gives another one. */
@@ -267,9 +324,8 @@ export class Lab {
     const host = home.prefix.at(-1)!
     const [prefix, ...others] = prefixes
     const [address, ...rest] = addresses
-    await this.#run(`
-      ip -n ${host} addr del ${address}/64 dev eth0
-      ip -n ${this.#net} -6 route del ${prefix}`)
+    await this.#run(`ip -n ${host} addr del ${address}/64 dev eth0`)
+    await this.unroutePrefix(prefix!)
     return { home, prefixes: others, addresses: rest }
   }
 

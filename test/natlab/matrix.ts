@@ -13,12 +13,20 @@ export const COMBINATIONS: readonly Combination[] = [
 
 const PATHS: readonly string[] = ['lan', 'direct', 'relayed', 'relayed (tcp)'] satisfies PathKind[]
 
+/** What a pair has besides its routers: nothing, a relay, a relay that is reached by TCP, or IPv6 on both sides. */
+export type Aid = 'none' | 'relay' | 'tcp relay' | 'ipv6'
+
+const AID_NAMES: Readonly<Record<Aid, string>> = {
+  none: '',
+  relay: ', relay',
+  'tcp relay': ', relay by TCP',
+  ipv6: ', IPv6'
+}
+
 /** What came of a pair. */
 export interface Result {
   readonly combination: Combination
-  readonly withRelay: boolean
-  /** Whether there was a relay by TCP. */
-  readonly byTcp: boolean
+  readonly aid: Aid
   /** The first path, or the code of why there is none, and when. */
   readonly first: Meeting
   /** When a direct path took over from the relay, ms; null if none did while we looked. */
@@ -33,6 +41,17 @@ export function nameOf(combination: Combination): string {
   return combination === 'lan' ? 'lan, lan' : `${combination.server}, ${combination.client}`
 }
 
+/** Whether an aid can change anything for a pair, so that it is tried. */
+export function helps(aid: Aid, combination: Combination): boolean {
+  if (aid === 'none' || aid === 'relay') return true
+  if (combination === 'lan') return false
+  const kinds = [combination.server, combination.client]
+  // What lets no UDP through lets none through by IPv6; a computer without a router has nobody's firewall around its IPv6.
+  return aid === 'tcp relay'
+    ? kinds.includes('blocked')
+    : !kinds.includes('blocked') && !kinds.includes('open')
+}
+
 /**
  * Brings a pair together in homes of its own, and checks bytes on every path that it takes.
  * @param lookMs how long to look for a direct path behind a relayed one
@@ -40,12 +59,13 @@ export function nameOf(combination: Combination): string {
 export async function tryPair(
   side: PublicSide,
   combination: Combination,
-  options: { withRelay: boolean; byTcp?: boolean; lookMs: number }
+  { aid, lookMs }: { aid: Aid; lookMs: number }
 ): Promise<Result> {
-  const { withRelay, byTcp = false, lookMs } = options
   const [server, client] = await homesOf(side.lab, combination)
-  const relays = [...(withRelay ? [side.relayKey] : []), ...(byTcp ? [await side.tcpAddress()] : [])]
-  const flags = relays.length > 0 ? ['--relay', relays.join(',')] : []
+  if (aid === 'ipv6') for (const home of [server, client]) await side.lab.giveIpv6(home)
+  const byTcp = aid === 'tcp relay'
+  const relay = byTcp ? await side.tcpAddress() : side.relayKey
+  const flags = byTcp || aid === 'relay' ? ['--relay', relay] : []
   // For a blind relay the server's setting is enough; of one by TCP its ticket would tell, which this client does not have.
   const pair = new Pair(side.lab, server, client, { server: flags, client: byTcp ? flags : [] })
   try {
@@ -64,7 +84,7 @@ export async function tryPair(
       await pair.steadily(() => found)
       if (directMs !== null) await pair.check()
     }
-    return { combination, withRelay, byTcp, first, directMs }
+    return { combination, aid, first, directMs }
   } finally {
     await pair.close()
   }
@@ -77,14 +97,13 @@ async function homesOf(lab: Lab, combination: Combination): Promise<[Home, Home]
 }
 
 /** One line for a person: `cone, symmetric   relayed after 0.4 s, direct after 3.2 s`. */
-export function line({ combination, withRelay, byTcp, first, directMs }: Result): string {
-  const name = `${nameOf(combination)}${withRelay ? ', relay' : ''}${byTcp ? ', relay by TCP' : ''}`
-  return `${name.padEnd(36)} ${outcome(first, directMs)}`
+export function line({ combination, aid, first, directMs }: Result): string {
+  return `${(nameOf(combination) + AID_NAMES[aid]).padEnd(36)} ${outcome(first, directMs)}`
 }
 
-export function outcome({ path, ms }: Meeting, directMs: number | null): string {
+export function outcome({ path, family, ms }: Meeting, directMs: number | null): string {
   const then = directMs === null ? '' : `, direct after ${seconds(directMs)}`
-  return isPath(path) ? `${path} after ${seconds(ms)}${then}` : path
+  return isPath(path) ? `${path}${family ? ` (${family})` : ''} after ${seconds(ms)}${then}` : path
 }
 
 function seconds(ms: number): string {

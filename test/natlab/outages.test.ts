@@ -8,7 +8,7 @@ import { pause } from '../support/deadline.js'
 import { Process, runProgram } from '../support/process.js'
 import { programPath } from '../support/programs.js'
 import { noSsh, startSshd } from '../support/sshd.js'
-import type { Home, Kind } from './lab.js'
+import { type Home, type Kind, TCP_RELAY_PORT } from './lab.js'
 import { Pair, type PairOptions } from './pair.js'
 import { lab, side, skip, useLab } from './side.js'
 
@@ -76,6 +76,15 @@ async function drop(home: Home, ms: number): Promise<void> {
   await inside(router, 'iptables -w -I FORWARD -j DROP')
   await pause(ms)
   await inside(router, 'iptables -w -D FORWARD -j DROP')
+}
+
+/** Resets all TCP connections through a router, and those that are tried meanwhile. */
+async function reset(home: Home): Promise<void> {
+  const router = routerOf(home)
+  const rule = 'FORWARD -p tcp -j REJECT --reject-with tcp-reset'
+  await inside(router, `iptables -w -I ${rule}`)
+  await pause(300)
+  await inside(router, `iptables -w -D ${rule}`)
 }
 
 /** Another address on the public side. */
@@ -185,6 +194,36 @@ describe('flows go on', { skip, concurrency: AT_A_TIME }, () => {
       { server: ['--relay', first.key], path: 'relayed' }
     )
   })
+
+  // A port for each: what happens to one relay is no concern of the others.
+  for (const [i, [name, disturb]] of (
+    [
+      ['a relay by TCP is killed, and back at once', null],
+      [
+        'the TCP connections to a relay are cut',
+        ({ client, server }) => Promise.all([reset(client), reset(server)])
+      ],
+      ['the cable of a guest of a relay by TCP is out for 10 s', ({ client }) => pull(client.cable, 10_000)],
+      ['packets between a guest and its relay by TCP vanish for 10 s', ({ client }) => drop(client, 10_000)]
+    ] satisfies [string, ((homes: { server: Home; client: Home }) => Promise<unknown>) | null][]
+  ).entries()) {
+    test(name, { timeout: 90_000 }, async t => {
+      const first = await side.anotherRelay(['--tcp', `${TCP_RELAY_PORT + 1 + i}`])
+      const [, address = ''] = await first.relay.says(/"address":"([^"]+)"/)
+      await goesOn(
+        t,
+        { server: 'blocked', client: 'blocked' },
+        async homes => {
+          if (disturb) return void (await disturb(homes))
+          first.relay.kill('SIGKILL')
+          await first.relay.end()
+          await first.again()
+        },
+        { server: ['--relay', address], client: ['--relay', address], path: 'relayed (tcp)' }
+      )
+    })
+  }
+
   test('an ssh session outlives 20 s of nothing and a changed address', {
     timeout: 90_000,
     skip: noSsh()

@@ -7,7 +7,9 @@ import { Process, runProgram } from '../support/process.js'
 import { newSecret } from '../support/stage.js'
 import { DHT_PORT, type Home, type Lab, RELAY_PORT, TCP_RELAY_PORT } from './lab.js'
 
-export const PEER = join(dirname(fileURLToPath(import.meta.url)), 'peer.js')
+const FOLDER = dirname(fileURLToPath(import.meta.url))
+export const PEER = join(FOLDER, 'peer.js')
+const PROXY = join(FOLDER, 'proxy.js')
 
 /** Shared ports: the lab's computers have nothing else on them. */
 export const PORTS = { tcp: 7001, udp: 7002, tcpudp: 7003 }
@@ -73,6 +75,21 @@ export class PublicSide {
     return this.#tcp
   }
 
+  #proxy: Promise<{ address: string; process: Process }> | null = null
+
+  /** An HTTP proxy: `host:port`. */
+  proxy(): Promise<{ address: string; process: Process }> {
+    this.#proxy ??= (async () => {
+      const [host, port] = [this.lab.address(), '3128']
+      const { prefix } = await this.lab.home('open', host)
+      const process = started(prefix, PROXY, [host, port])
+      this.#processes.push(process)
+      await process.says(/^open$/m)
+      return { address: `${host}:${port}`, process }
+    })()
+    return this.#proxy
+  }
+
   #run(home: Pick<Home, 'prefix'>, args: string[], env: Record<string, string> = {}): HyperNat {
     const daemon = new HyperNat(args, { prefix: home.prefix, env })
     this.#processes.push(daemon)
@@ -84,10 +101,21 @@ export class PublicSide {
   }
 }
 
+/** Runs one of the lab's programs in a home. */
+function started(
+  [command = '', ...prefix]: readonly string[],
+  file: string,
+  args: readonly string[]
+): Process {
+  return new Process(command, [...prefix, process.execPath, file, ...args])
+}
+
 /** How a pair came together. */
 export interface Meeting {
   /** The first path, or the code of why there is none. */
   readonly path: PathKind | string
+  /** `IPv6` where packets travel by that. */
+  readonly family?: 'IPv6' | undefined
   /** From the client's start to its `connected`, or to saying why not, ms. */
   readonly ms: number
   /** From the client's start to its `ready`, which a busy machine delays, ms. */
@@ -123,6 +151,8 @@ export interface PairOptions {
   /** Flags of both ends beyond those that every end has. */
   server?: readonly string[]
   client?: readonly string[]
+  /** Added to the environment of both ends. */
+  env?: Record<string, string>
   /** The server's; a new one if left out. */
   secret?: string
   /** Another TCP port to share, for a program of the test's own. */
@@ -145,18 +175,12 @@ export class Pair {
   ) {
     this.#secret = options.secret ?? newSecret()
     const ports = Object.values(PORTS)
-    this.#serve = new Process(serverHome.prefix[0]!, [
-      ...serverHome.prefix.slice(1),
-      process.execPath,
-      PEER,
-      'serve',
-      ...ports.map(String)
-    ])
+    this.#serve = started(serverHome.prefix, PEER, ['serve', ...ports.map(String)])
     const maps = ['-p', this.#maps.ports, '--protocol', this.#maps.protos]
     this.server = new HyperNat(['server', ...maps, ...this.#common, ...(options.server ?? [])], {
       name: 'server',
       prefix: serverHome.prefix,
-      env: { HYPER_NAT_SECRET: this.#secret }
+      env: { HYPER_NAT_SECRET: this.#secret, ...options.env }
     })
   }
 
@@ -178,35 +202,36 @@ export class Pair {
   }
 
   /** Starts the client, and waits for a connection or for why there is none. */
-  async meet(ms = 30_000): Promise<Meeting> {
+  async meet(waitMs = 30_000): Promise<Meeting> {
     const { publicKey } = await this.server.event('ready', { ms: 30_000 })
     await this.#serve.says(/"ok":true/)
     const flags = ['-r', this.#maps.ports, '-l', '0', '--protocol', this.#maps.protos]
     this.#started = performance.now()
     this.#client = new HyperNat(
       ['client', ...flags, '-k', publicKey, ...this.#common, ...(this.options.client ?? [])],
-      { name: 'client', prefix: this.clientHome.prefix }
+      { name: 'client', prefix: this.clientHome.prefix, env: { ...this.options.env } }
     )
     let readyMs = 0
-    this.#client.event('ready', { ms }).then(
+    this.#client.event('ready', { ms: waitMs }).then(
       () => {
         readyMs = this.elapsed
       },
       () => {}
     )
-    const up = this.#client.event('connected', { ms })
+    const up = this.#client.event('connected', { ms: waitMs })
     // Whichever comes first; the other one's deadline must not end the process.
-    const waiting = this.#client.event('waiting', { ms })
+    const waiting = this.#client.event('waiting', { ms: waitMs })
     const event: DaemonEvent = await Promise.any([up, waiting])
-    const path = event.event === 'connected' ? event.path : event.event === 'waiting' ? event.code : ''
-    return { path, ms: this.elapsed, readyMs }
+    const ms = this.elapsed
+    if (event.event === 'connected') return { path: event.path, family: event.family, ms, readyMs }
+    return { path: event.event === 'waiting' ? event.code : '', ms, readyMs }
   }
 
   /** Waits for a connection though there was none at first. */
   async meetLater(ms: number): Promise<Meeting | null> {
     try {
-      const { path } = await this.client.event('connected', { ms })
-      return { path, ms: this.elapsed, readyMs: 0 }
+      const { path, family } = await this.client.event('connected', { ms })
+      return { path, family, ms: this.elapsed, readyMs: 0 }
     } catch {
       return null
     }

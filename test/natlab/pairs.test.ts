@@ -27,7 +27,7 @@ const DIRECT: readonly (readonly [Combination, 'lan' | 'direct'])[] = [
 for (const [combination, path] of DIRECT) {
   const name = combination === 'lan' ? 'two in one LAN' : `${combination.server} and ${combination.client}`
   test(`${name} connect without a relay`, { skip }, async t => {
-    const result = await tryPair(side, combination, { withRelay: false, lookMs: 0 })
+    const result = await tryPair(side, combination, { aid: 'none', lookMs: 0 })
     t.diagnostic(line(result))
     assert.equal(result.first.path, path)
   })
@@ -55,7 +55,7 @@ test('a guest with the same ticket and control sockets, but a network of its own
 })
 
 test('a direct path is preferred to the relay', { skip }, async t => {
-  const result = await tryPair(side, { server: 'cone', client: 'cone' }, { withRelay: true, lookMs: 5000 })
+  const result = await tryPair(side, { server: 'cone', client: 'cone' }, { aid: 'relay', lookMs: 5000 })
   t.diagnostic(line(result))
   assert.ok(result.first.path === 'direct' || result.directMs !== null, line(result))
 })
@@ -68,9 +68,9 @@ for (const [server, client] of [
   test(`${server} and ${client} say why they cannot connect, and connect through a relay`, {
     skip
   }, async t => {
-    const alone = await tryPair(side, { server, client }, { withRelay: false, lookMs: 0 })
+    const alone = await tryPair(side, { server, client }, { aid: 'none', lookMs: 0 })
     assert.equal(alone.first.path, 'NATS_RANDOM', line(alone))
-    const relayed = await tryPair(side, { server, client }, { withRelay: true, lookMs: 0 })
+    const relayed = await tryPair(side, { server, client }, { aid: 'relay', lookMs: 0 })
     t.diagnostic(line(relayed))
     assert.equal(relayed.first.path, 'relayed')
     assert.ok(relayed.first.ms < RELAYED_WITHIN_MS, line(relayed))
@@ -109,6 +109,6 @@ test('a direct path takes over from the relay, flows unharmed', { skip, timeout:
 })
 
 test('where UDP is blocked, that side reports it', { skip }, async () => {
-  const result = await tryPair(side, { server: 'cone', client: 'blocked' }, { withRelay: false, lookMs: 0 })
+  const result = await tryPair(side, { server: 'cone', client: 'blocked' }, { aid: 'none', lookMs: 0 })
   assert.equal(result.first.path, 'DHT_UNREACHABLE')
 })

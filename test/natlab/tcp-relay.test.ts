@@ -56,6 +56,30 @@ test('only TCP to one port of the relay is let out, and a blocked server and cli
   }
 })
 
+test('an HTTP proxy is the only way out, and a blocked server and client meet at a relay behind it', {
+  skip,
+  timeout: 120_000
+}, async t => {
+  const [relay, proxy] = [await side.tcpAddress(), await side.proxy()]
+  const homes = [await lab.home('blocked'), await lab.home('blocked')] as const
+  for (const home of homes) await lab.letOnlyTcp(home, [proxy.address])
+  const pair = new Pair(lab, ...homes, {
+    server: ['--relay', relay],
+    client: ['--relay', relay],
+    env: { HTTPS_PROXY: `http://${proxy.address}` }
+  })
+  try {
+    const { path, ms, readyMs } = await pair.meet()
+    t.diagnostic(`${path} after ${ms} ms, of which ${readyMs} ms are the start of the program`)
+    assert.equal(path, 'relayed (tcp)', pair.describe())
+    assert.ok(ms - readyMs < WITHIN_MS, `${ms} ms`)
+    await pair.check()
+  } finally {
+    await pair.close()
+  }
+  assert.match(proxy.process.stdout, new RegExp(`asked for ${lab.relayHost}:443`))
+})
+
 test('UDP that is blocked in the middle, and that works again, is noticed, flows unharmed', {
   skip,
   timeout: 200_000
