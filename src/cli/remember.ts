@@ -26,7 +26,7 @@ export async function rememberer(
   if (given === undefined && (isQuiet || !context.ask)) return undefined
   const { encodeTicket } = await import('../identity/ticket.js')
   const { encodeKey } = await import('../identity/encoding.js')
-  const { addFriend, checkFriend, readFriends } = await import('../options/friends.js')
+  const { addFriend, checkFriend, NameTakenError, readFriends } = await import('../options/friends.js')
   const server = encodeTicket(ticket)
   const friends = await readFriends()
   const key = encodeKey(ticket.publicKey)
@@ -51,13 +51,11 @@ export async function rememberer(
     }
   }
   if (given !== undefined) {
-    const err = args.replace && wrong(given)?.code === 'NAME_TAKEN' ? undefined : wrong(given)
-    if (err)
-      throw fault(
-        '--remember',
-        err instanceof InputError ? `${quote(given)} ${err.fault}` : err.message,
-        err.code
-      )
+    const err = wrong(given)
+    if (err && !(args.replace && err instanceof NameTakenError)) {
+      const message = err instanceof InputError ? `${quote(given)} ${err.fault}` : err.message
+      throw fault('--remember', message, err.code)
+    }
     return remember(given, args.replace === true)
   }
   if (friends.some(({ publicKey }) => publicKey === key)) return undefined
@@ -68,8 +66,8 @@ export async function rememberer(
     if (name === '') return undefined
     const err = wrong(name)
     if (!err) return remember(name, false)
-    if (err.code === 'NAME_TAKEN') {
-      const answer = await ask(`${err.message.replace(/;[^;]*$/, '.')} Replace it? (y/N) `)
+    if (err instanceof NameTakenError) {
+      const answer = await ask(`${err.conflict}. Replace it? (y/N) `)
       if (/^y(es)?$/i.test(answer.trim())) return remember(name, true)
       question = 'Another name (Enter for none): '
     } else question = `${err.message}. Another name (Enter for none): `

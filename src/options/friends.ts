@@ -24,6 +24,14 @@ export interface Friend {
   readonly ticket?: string
 }
 
+/** A name is that of another server. */
+export class NameTakenError extends HyperNatError {
+  /** @param conflict what is wrong, without what to do about it, and without a full stop */
+  constructor(readonly conflict: string) {
+    super('NAME_TAKEN', `${conflict}; then use --replace, or another name.`)
+  }
+}
+
 /** Characters that only a name has so few of. */
 const NAME_LIKE = 30
 
@@ -102,8 +110,9 @@ export function checkFriend(friends: readonly Friend[], name: string, server: st
   const { publicKey } = leadingTo(name, server)
   const known = friends.find(one => isCalled(one, name))
   if (!known || known.publicKey === publicKey) return known
-  const message = `${quote(known.name)} is another server: its key is ${known.publicKey}, and this one's ${publicKey}. Ask your friend whether that is right; then use --replace, or another name.`
-  throw new HyperNatError('NAME_TAKEN', message)
+  throw new NameTakenError(
+    `${quote(known.name)} is another server: its key is ${known.publicKey}, and this one's ${publicKey}. Ask your friend whether that is right`
+  )
 }
 
 /** @throws HyperNatError `BAD_OPTIONS` for a name that nobody has, and what {@link readFriends} throws */
