@@ -29,9 +29,14 @@ function groups(text: string): number[] {
   })
 }
 
+/** The text of 16 bytes as eight groups, without `::`. */
+export function ipv6Groups(bytes: Uint8Array): string {
+  const groups: string[] = []
+  for (let i = 0; i < BYTES; i += 2) groups.push(((bytes[i]! << 8) | bytes[i + 1]!).toString(16))
+  return groups.join(':')
+}
+
 /** The text of 16 bytes, as the system writes it. */
 export function ipv6Text(bytes: Uint8Array): string {
-  const parts: string[] = []
-  for (let i = 0; i < BYTES; i += 2) parts.push(((bytes[i]! << 8) | bytes[i + 1]!).toString(16))
-  return new net.SocketAddress({ address: parts.join(':'), family: 'ipv6' }).address
+  return new net.SocketAddress({ address: ipv6Groups(bytes), family: 'ipv6' }).address
 }

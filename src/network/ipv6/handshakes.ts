@@ -4,10 +4,9 @@
  */
 import b4a from 'b4a'
 import type HyperDHT from 'hyperdht'
-import sodium from 'sodium-native'
-import { ipv6Bytes, ipv6Text } from '../../text/ipv6.js'
+import { ipv6Bytes, ipv6Groups, ipv6Text } from '../../text/ipv6.js'
 import type { Ipv6Address } from '../../wire/addresses.js'
-import { KEY_BYTES } from '../../wire/constants.js'
+import { deriveKey } from './derive.js'
 
 /** Addresses in a handshake at the most: its packet has to fit with what hyperdht puts there. */
 const TOLD = 2
@@ -53,8 +52,8 @@ export function nameIpv6(
     const keys = final()
     if (told && theirs.length > 0) {
       oncomplete({
-        sendKey: derive(keys.tx),
-        receiveKey: derive(keys.rx),
+        sendKey: deriveKey(KEY_CONTEXT, keys.tx),
+        receiveKey: deriveKey(KEY_CONTEXT, keys.rx),
         remoteKey: b4a.from(keys.remotePublicKey),
         hash: b4a.from(keys.hash),
         addresses: theirs
@@ -65,20 +64,11 @@ export function nameIpv6(
   return handshake
 }
 
-function derive(key: Uint8Array): Uint8Array {
-  const derived = b4a.alloc(KEY_BYTES)
-  sodium.crypto_generichash(derived, KEY_CONTEXT, key)
-  return derived
-}
-
 function canonical(host: string): string {
   return ipv6Text(ipv6Bytes(host))
 }
 
 /** An address without `::`, of which compact-encoding-net makes other addresses in some places. */
 function whole(host: string): string {
-  const bytes = ipv6Bytes(host)
-  return Array.from({ length: 8 }, (_, i) => ((bytes[2 * i]! << 8) | bytes[2 * i + 1]!).toString(16)).join(
-    ':'
-  )
+  return ipv6Groups(ipv6Bytes(host))
 }

@@ -110,7 +110,7 @@ export class Ipv6<Link> implements Ipv6Host {
       ...options,
       prepare: () => {
         const raw = this.#createStream(() => true)
-        const end = { id: raw.id, close: () => destroy(raw) }
+        const end = { id: raw.id, close: () => raw.destroy() }
         opened.set(end, raw)
         return end
       },
@@ -143,9 +143,9 @@ export class Ipv6<Link> implements Ipv6Host {
           this.#connect(false, raw, pair, stream, options, over)
           return false
         })
-        const timer = this.clock.after(this.limits.ipv6OpenMs, () => destroy(raw))
+        const timer = this.clock.after(this.limits.ipv6OpenMs, () => raw.destroy())
         raw.once('close', settle)
-        return { id: raw.id, close: () => destroy(raw) }
+        return { id: raw.id, close: () => raw.destroy() }
       }
     })
     this.#begin(search, () => search.start())
@@ -236,7 +236,11 @@ export class Ipv6<Link> implements Ipv6Host {
     const { clock, limits, allows, send } = this
     const own = (): readonly Ipv6Address[] => this.#addresses
     const host: Ipv6Host = {
-      ...{ clock, limits, allows, send, admit: this.#budget.admitNew },
+      clock,
+      limits,
+      allows,
+      send,
+      admit: this.#budget.admitNew,
       get addresses() {
         return own()
       }
@@ -300,7 +304,7 @@ export class Ipv6<Link> implements Ipv6Host {
   }
 
   #lose(host: string): void {
-    for (const [raw, local] of this.#streams) if (local === host) destroy(raw)
+    for (const [raw, local] of this.#streams) if (local === host) raw.destroy()
     void this.#sockets.get(host)?.close()
     this.#sockets.delete(host)
   }
@@ -334,7 +338,7 @@ export class Ipv6<Link> implements Ipv6Host {
   ): void {
     const socket = this.#sockets.get(local)
     if (!socket || socket.closing) {
-      destroy(raw)
+      raw.destroy()
       return done(false)
     }
     this.#streams.set(raw, local)
@@ -369,7 +373,7 @@ export class Ipv6<Link> implements Ipv6Host {
     this.#closed = true
     this.#watch?.cancel()
     for (const search of [...this.#searches.values()]) this.end(search)
-    for (const raw of [...this.#streams.keys()]) destroy(raw)
+    for (const raw of [...this.#streams.keys()]) raw.destroy()
     const sockets = [...this.#sockets.values()]
     this.#sockets.clear()
     await Promise.all(sockets.map(socket => socket.close()))
@@ -395,10 +399,6 @@ class StreamIds {
   giveBack(id: number): void {
     this.#taken.delete(id)
   }
-}
-
-function destroy(raw: UDXStream): void {
-  raw.destroy()
 }
 
 function noop(): void {}

@@ -4,7 +4,7 @@
  */
 import b4a from 'b4a'
 import sodium from 'sodium-native'
-import { KEY_BYTES } from '../../wire/constants.js'
+import { deriveKey } from './derive.js'
 
 const NAME_CONTEXT = b4a.from('hyper-nat/2/ipv6/name')
 const KEY_CONTEXT = b4a.from('hyper-nat/2/ipv6/probe')
@@ -47,8 +47,8 @@ export class ProbeSeal {
 
   /** @param datagramKey the sender's, of the connection that carries the session */
   constructor(datagramKey: Uint8Array) {
-    this.#name = derive(NAME_CONTEXT, datagramKey).subarray(0, NAME_BYTES)
-    this.#key = derive(KEY_CONTEXT, datagramKey)
+    this.#name = deriveKey(NAME_CONTEXT, datagramKey).subarray(0, NAME_BYTES)
+    this.#key = deriveKey(KEY_CONTEXT, datagramKey)
     this.name = b4a.toString(this.#name, 'hex')
   }
 
@@ -77,12 +77,6 @@ export class ProbeSeal {
       stream: view.getUint32(STREAM_AT, true)
     }
   }
-}
-
-function derive(context: Uint8Array, key: Uint8Array): Uint8Array {
-  const derived = b4a.alloc(KEY_BYTES)
-  sodium.crypto_generichash(derived, context, key)
-  return derived
 }
 
 function viewOf(packet: Uint8Array): DataView {

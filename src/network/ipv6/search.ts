@@ -96,7 +96,6 @@ export interface SearchHistory {
 
 /** Makes searches for one server rarer when they, or the connections that they lead to, come to nothing. */
 export class Ipv6History implements SearchHistory {
-  /** Where the server was reached, as it has told last. */
   heard: readonly Ipv6Address[] = []
   #rest = 0
   #until = Number.NEGATIVE_INFINITY
@@ -118,13 +117,11 @@ export class Ipv6History implements SearchHistory {
     else this.clear()
   }
 
-  /** What came to nothing before may work now. */
   clear(): void {
     this.#rest = 0
     this.#until = Number.NEGATIVE_INFINITY
   }
 
-  /** How long to rest before the next search, ms. */
   get waitMs(): number {
     return Math.max(0, this.#until - this.clock.now())
   }
