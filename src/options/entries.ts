@@ -6,14 +6,14 @@ import { decodeKey } from '../identity/encoding.js'
 import { decodeTicket } from '../identity/ticket.js'
 import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import { checkOptions } from './check.js'
-import { addEntries, editOptions, type RawEntry as NewEntry, removeFromList, setValue } from './edit.js'
+import { addEntries, editOptions, type RawEntry, removeFromList, setValue } from './edit.js'
 import { readFriendsSync, serverAmong } from './friends.js'
 import { type ServerInFile, serversIn } from './guests.js'
 import { parseJson } from './json.js'
 import type { Places } from './places.js'
 
 /** An element of `schema` that has been judged already. */
-interface RawEntry {
+interface FileEntry {
   readonly mode: 'server' | 'client'
   readonly secret?: string
   readonly publicKey?: string
@@ -164,7 +164,7 @@ export async function removeClient(path: string, publicKey: string): Promise<voi
 export async function replaceClient(
   path: string,
   publicKey: string,
-  entries: readonly NewEntry[]
+  entries: readonly RawEntry[]
 ): Promise<void> {
   return editOptions(path, text => {
     const rest = withoutClient(text, publicKey)
@@ -192,7 +192,7 @@ function gone(publicKey: string): OptionsError {
   ])
 }
 
-function without(text: string, goes: (entry: RawEntry) => boolean): string {
+function without(text: string, goes: (entry: FileEntry) => boolean): string {
   const entries = entriesOf(text)
   // From the end, so that the places of the others stay.
   return entries.reduceRight(
@@ -201,7 +201,7 @@ function without(text: string, goes: (entry: RawEntry) => boolean): string {
   )
 }
 
-function keyOf({ publicKey, ticket, server }: RawEntry): Uint8Array {
+function keyOf({ publicKey, ticket, server }: FileEntry): Uint8Array {
   if (server !== undefined) {
     // The file has been judged: there is such a friend.
     const found = serverAmong(readFriendsSync(), server)
@@ -211,6 +211,6 @@ function keyOf({ publicKey, ticket, server }: RawEntry): Uint8Array {
   return ticket === undefined ? decodeKey(publicKey!) : decodeTicket(ticket).publicKey
 }
 
-function entriesOf(text: string): RawEntry[] {
-  return (parseJson(text) as { schema: RawEntry[] }).schema
+function entriesOf(text: string): FileEntry[] {
+  return (parseJson(text) as { schema: FileEntry[] }).schema
 }
