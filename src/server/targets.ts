@@ -25,7 +25,7 @@ import { ANNOUNCEMENTS } from '../wire/constants.js'
 import type { Guest, UdpConversation } from './guest.js'
 import type { SharedMap, SharedMaps } from './shared-maps.js'
 
-/** The events of targets. */
+/** Why a target is not reached, and what to do, for the owner's log. */
 const UNREACHED: Record<ReturnType<typeof targetCode>, string> = {
   TARGET_REFUSED:
     'the shared port is closed: is the program running, and is this its port? Share the port that it listens on',

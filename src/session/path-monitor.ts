@@ -110,7 +110,7 @@ export class PathMonitor {
     return this.#heardAt
   }
 
-  /** The same for one who judges the path: earlier while pings go unanswered, or the network has changed. */
+  /** The same, to judge the path by: earlier while pings go unanswered, or after the network has changed. */
   get lastReceived(): number {
     const now = this.clock.now()
     return now - this.#silence(now)

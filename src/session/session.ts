@@ -205,7 +205,7 @@ export abstract class Session {
     return this.#path.heardAt
   }
 
-  /** The same for one who judges the path: earlier while pings go unanswered, or the network has changed. */
+  /** The same, to judge the path by: earlier while pings go unanswered, or after the network has changed. */
   get lastReceived(): number {
     return this.#path.lastReceived
   }
