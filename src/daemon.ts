@@ -29,9 +29,9 @@ import {
   without
 } from './options/changes.js'
 import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.js'
-import type { Friend } from './options/friends.js'
-import { friendsFile } from './options/friends.js'
+import { type Friend, friendsFile } from './options/friends.js'
 import { GuestBook } from './options/guest-book.js'
+import { nodeOptions } from './options/network-flags.js'
 import { FileWatch } from './options/watch.js'
 import type { ServerHandle } from './server/handle.js'
 import type { DatagramFlow, FlowStream } from './sockets/flow-stream.js'
@@ -197,13 +197,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     this.#ownKey = identity?.publicKey
     if (this.#closed) return
     const node = new HyperNat({
-      bootstrap: network.bootstrap,
-      relays: network.relay,
+      ...nodeOptions(network),
       identity,
-      portMapping: network.portMapping,
-      lan: network.lan,
-      ipv6: network.ipv6,
-      tcp: network.tcp,
       limits,
       log: this.log,
       trace: this.trace,

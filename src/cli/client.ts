@@ -8,14 +8,12 @@ import { runFlags } from './run-flags.js'
 import {
   duplicateFlag,
   identityFlag,
-  ipv6Flag,
   isGiven,
   keyFlag,
-  lanFlag,
   localHostFlags,
+  networkFlags,
   networkOf,
-  protocolFlag,
-  relayFlag
+  protocolFlag
 } from './shared-flags.js'
 
 export const client: Command = {
@@ -44,9 +42,7 @@ export const client: Command = {
     ...localHostFlags,
     ...duplicateFlag,
     ...identityFlag,
-    ...relayFlag,
-    ...lanFlag,
-    ...ipv6Flag,
+    ...networkFlags,
     ...runFlags
   },
   examples: [

@@ -16,15 +16,7 @@ import { type Arguments, type Command, type Job, text, words } from './command.j
 import { type CliContext, EXIT, type Pipes } from './context.js'
 import { carryDatagrams, type Framing } from './datagrams.js'
 import { keptIdentity } from './kept-identity.js'
-import {
-  controlOf,
-  identityFlag,
-  ipv6Flag,
-  lanFlag,
-  networkOf,
-  relayFlag,
-  stopSignal
-} from './shared-flags.js'
+import { controlOf, identityFlag, networkFlags, networkOf, stopSignal } from './shared-flags.js'
 
 const PORT_PATTERN = /^\d{1,5}$/
 
@@ -43,9 +35,7 @@ export const connect: Command = {
       describe: 'Datagrams of a UDP port, each behind its length in two bytes, big-endian, both ways'
     },
     lines: { type: 'boolean', describe: 'With --udp: each line is a datagram, both ways' },
-    ...relayFlag,
-    ...lanFlag,
-    ...ipv6Flag,
+    ...networkFlags,
     ...identityFlag
   },
   examples: [
@@ -109,8 +99,8 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
         if (shared) await carryAll(shared)
         else {
           const { HyperNat } = await import('../hyper-nat.js')
-          const { bootstrap, relay: relays, lan, ipv6 } = network
-          node = new HyperNat({ bootstrap, relays, lan, ipv6, identity, log })
+          const { nodeOptions } = await import('../options/network-flags.js')
+          node = new HyperNat({ ...nodeOptions(network), identity, log })
           const connection = await node.connect(ticket ?? publicKey!, { signal })
           await carryAll(await open(connection, proto, port, signal))
         }

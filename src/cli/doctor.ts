@@ -7,13 +7,11 @@ import { type CliContext, EXIT } from './context.js'
 import { rounded } from './numbers.js'
 import {
   controlOf,
-  ipv6Flag,
   keyFlag,
-  lanFlag,
+  networkFlags,
   networkOf,
   portMappingFlag,
   portMappingOf,
-  relayFlag,
   serverOf,
   stopSignal,
   ticketWords
@@ -27,7 +25,7 @@ export const doctor: Command = {
   name: 'doctor',
   describe: 'Check this network, and why a server is not reached',
   positional: ticketWords,
-  flags: { ...keyFlag, ...relayFlag, ...lanFlag, ...ipv6Flag, ...portMappingFlag },
+  flags: { ...keyFlag, ...networkFlags, ...portMappingFlag },
   examples: [
     ['hyper-nat doctor', 'the network here, and what it means for playing'],
     ['hyper-nat doctor -k <publickey>', 'the way to a server, too; exit code 1 for any problem']
@@ -47,16 +45,13 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     warnings,
     async task({ stdout, stopped, columns }, log) {
       const { diagnose } = await import('../doctor/diagnose.js')
+      const { nodeOptions } = await import('../options/network-flags.js')
       const signal = stopSignal(stopped)
       const shared = await sharedHere(args, context)
       if (!json && !args.quiet)
         stdout(`This takes some seconds${publicKey ? ', a minute at the most' : ''}.\n\n`)
       const diagnosis = await diagnose({
-        bootstrap: network.bootstrap,
-        relays: network.relay,
-        portMapping: network.portMapping,
-        lan: network.lan,
-        ipv6: network.ipv6,
+        ...nodeOptions(network),
         publicKey,
         guest,
         shared,

@@ -18,13 +18,11 @@ import {
   discoveryFlag,
   discoveryOf,
   duplicateFlag,
-  ipv6Flag,
   isGiven,
-  lanFlag,
   localHostFlags,
+  networkFlags,
   networkOf,
-  qrFlag,
-  relayFlag
+  qrFlag
 } from './shared-flags.js'
 
 export const join: Command = {
@@ -67,9 +65,7 @@ export const join: Command = {
       describe: 'Ask nothing, and open many ports, or those of well-known services, too'
     },
     anonymous: { type: 'boolean', describe: 'Use a new key each time: servers do not recognize you' },
-    ...relayFlag,
-    ...lanFlag,
-    ...ipv6Flag,
+    ...networkFlags,
     ...runFlags
   },
   examples: [

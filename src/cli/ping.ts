@@ -5,16 +5,7 @@ import { type Fault, OptionsError } from '../errors.js'
 import type { Arguments, Command, Job } from './command.js'
 import { type CliContext, EXIT } from './context.js'
 import { number, rounded } from './numbers.js'
-import {
-  ipv6Flag,
-  keyFlag,
-  lanFlag,
-  networkOf,
-  relayFlag,
-  serverOf,
-  stopSignal,
-  ticketWords
-} from './shared-flags.js'
+import { keyFlag, networkFlags, networkOf, serverOf, stopSignal, ticketWords } from './shared-flags.js'
 
 const COUNT_MAX = 1_000_000
 const INTERVAL_MIN = 0.1
@@ -29,9 +20,7 @@ export const ping: Command = {
     // Elsewhere -c is a file; ping of every system has it as a count.
     count: { alias: 'c', type: 'string', describe: 'Stop after this many pings (default: Ctrl-C)' },
     interval: { alias: 'i', type: 'string', describe: 'Seconds between pings (1)' },
-    ...relayFlag,
-    ...lanFlag,
-    ...ipv6Flag
+    ...networkFlags
   },
   examples: [
     ['hyper-nat ping -k <publickey>', 'until Ctrl-C, then a summary'],
@@ -53,12 +42,10 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     warnings,
     async task({ stdout, stopped }, log) {
       const { HyperNat } = await import('../hyper-nat.js')
+      const { nodeOptions } = await import('../options/network-flags.js')
       const { shortKey } = await import('../identity/encoding.js')
       const node = new HyperNat({
-        bootstrap: network.bootstrap,
-        relays: network.relay,
-        lan: network.lan,
-        ipv6: network.ipv6,
+        ...nodeOptions(network),
         log
       })
       const say = answerText()

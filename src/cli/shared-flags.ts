@@ -145,19 +145,22 @@ export const portMappingFlag: Readonly<Record<string, Flag>> = {
   }
 }
 
-export const lanFlag: Readonly<Record<string, Flag>> = {
+const lanFlag: Readonly<Record<string, Flag>> = {
   'no-lan': {
     type: 'boolean',
     describe: 'Do not search for servers in the LAN, or answer there, while there is no DHT'
   }
 }
 
-export const ipv6Flag: Readonly<Record<string, Flag>> = {
+const ipv6Flag: Readonly<Record<string, Flag>> = {
   'no-ipv6': {
     type: 'boolean',
     describe: "Use no IPv6, and tell nobody this computer's IPv6 addresses"
   }
 }
+
+/** How servers are reached, for commands that reach or announce one. */
+export const networkFlags: Readonly<Record<string, Flag>> = { ...relayFlag, ...lanFlag, ...ipv6Flag }
 
 /** Whether the router is to be left alone. */
 export function portMappingOf(args: Arguments): Pick<NetworkFlags, 'portMapping'> {

@@ -93,3 +93,11 @@ export function networkPlaces(places: Places, flags: NetworkFlags): Places {
     }
   }
 }
+
+/** The network as `HyperNat` takes it. */
+export function nodeOptions({
+  relay,
+  ...network
+}: NetworkOptions): Omit<NetworkOptions, 'relay'> & { readonly relays: NetworkOptions['relay'] } {
+  return { ...network, relays: relay }
+}
