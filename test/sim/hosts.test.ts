@@ -14,6 +14,15 @@ function up(...hosts: TestHost[]): boolean {
   return hosts.every(host => host.server.sessions.size === 1 && host.server.session.state === 'up')
 }
 
+/** A town with hosts of these delays, and a client that has found them all. */
+async function found<Delays extends readonly number[]>(...delays: Delays) {
+  const town = new Town()
+  const hosts = delays.map(delay => town.host(delay))
+  town.hosts.start()
+  await town.pass(20_000)
+  return [town, ...hosts] as unknown as [Town, ...{ [K in keyof Delays]: TestHost }]
+}
+
 /** Opens a flow as the client does; tells when it is reset. */
 function openFlow(session: ClientSession): { over: () => boolean } {
   const flow = session.openFlow(1)
@@ -67,10 +76,7 @@ test("what a client lends the hosts of one server is within that server's bound,
 
 for (const awayMs of [4000, 10_000, 50_000]) {
   test(`one host of two is away for ${awayMs} ms: new flows go to the other, old ones go on`, async () => {
-    const town = new Town()
-    const [near, far] = [town.host(10), town.host(60)]
-    town.hosts.start()
-    await town.pass(20_000)
+    const [town, near, far] = await found(10, 60)
     assert.equal(town.picked, near)
     const flow = openFlow(town.hosts.pick(0)!.session!)
     await town.pass(1000)
@@ -91,10 +97,7 @@ for (const awayMs of [4000, 10_000, 50_000]) {
 }
 
 test('a host is killed: new flows go to the other, old ones end when their time is over', async () => {
-  const town = new Town()
-  const [near, far] = [town.host(10), town.host(60)]
-  town.hosts.start()
-  await town.pass(20_000)
+  const [town, near, far] = await found(10, 60)
   const flow = openFlow(town.hosts.pick(0)!.session!)
   await town.pass(1000)
   town.kill(near)
@@ -108,10 +111,7 @@ test('a host is killed: new flows go to the other, old ones end when their time 
 })
 
 test('what was opened while nobody knew that its host is silent does not wait for it', async () => {
-  const town = new Town()
-  const [near, far] = [town.host(10), town.host(60)]
-  town.hosts.start()
-  await town.pass(20_000)
+  const [town, near, far] = await found(10, 60)
   const old = openFlow(town.hosts.pick(0)!.session!)
   near.server.open = flow => {
     town.world.clock.after(0, () => flow.write(b4a.from('it is heard')))
@@ -145,10 +145,7 @@ test('what was opened while nobody knew that its host is silent does not wait fo
 })
 
 test('a lone host that is silent keeps what was opened since', async () => {
-  const town = new Town()
-  const host = town.host(10)
-  town.hosts.start()
-  await town.pass(20_000)
+  const [town, host] = await found(10)
   town.cut(host)
   await town.pass(500)
   const flow = openFlow(town.hosts.pick(0)!.session!)
@@ -161,10 +158,7 @@ test('a lone host that is silent keeps what was opened since', async () => {
 })
 
 test('a host of two is killed and started again: its flows are reset at once', async () => {
-  const town = new Town()
-  const [near, far] = [town.host(10), town.host(60)]
-  town.hosts.start()
-  await town.pass(20_000)
+  const [town, near, far] = await found(10, 60)
   const flow = openFlow(town.hosts.pick(0)!.session!)
   await town.pass(1000)
   town.kill(near)
@@ -199,10 +193,7 @@ test('a session that its client has given up ends at its host at the next contac
 })
 
 test('new flows avoid a host that has just fallen silent', async () => {
-  const town = new Town()
-  const [near, far] = [town.host(10), town.host(60)]
-  town.hosts.start()
-  await town.pass(20_000)
+  const [town, near, far] = await found(10, 60)
   town.kill(near)
   const ms = await town.pass(60_000, () => town.picked === far)
   assert.ok(ms <= LIMITS.unsteadyMs + 50, `${ms} ms`)
@@ -211,10 +202,7 @@ test('new flows avoid a host that has just fallen silent', async () => {
 
 for (const awayMs of [4000, 10_000, 40_000]) {
   test(`our own path is away for ${awayMs} ms: every session goes on`, async () => {
-    const town = new Town()
-    const hosts = [town.host(10), town.host(60), town.host(30)]
-    town.hosts.start()
-    await town.pass(20_000)
+    const [town, ...hosts] = await found(10, 60, 30)
     const sessions = hosts.map(({ server }) => server.session)
     const flow = openFlow(town.hosts.pick(0)!.session!)
     await town.pass(1000)
@@ -237,10 +225,7 @@ for (const awayMs of [4000, 10_000, 40_000]) {
 
 for (const count of [1, 3]) {
   test(`our address changes: ${count} sessions go on at once`, async () => {
-    const town = new Town()
-    const hosts = Array.from({ length: count }, () => town.host(20))
-    town.hosts.start()
-    await town.pass(20_000)
+    const [town, ...hosts] = await found(...Array.from({ length: count }, () => 20))
     const sessions = hosts.map(({ server }) => server.session)
     town.move()
     town.change('lost', 'new')
@@ -257,10 +242,7 @@ for (const count of [1, 3]) {
   })
 
   test(`the network changes and ${count} connections live on: none is dialled`, async () => {
-    const town = new Town()
-    const hosts = Array.from({ length: count }, () => town.host(20))
-    town.hosts.start()
-    await town.pass(20_000)
+    const [town, ...hosts] = await found(...Array.from({ length: count }, () => 20))
     const dials = town.dials.length
     town.change('new')
     await town.pass(20_000)

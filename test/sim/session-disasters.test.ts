@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import type { ByteFlow } from '../../src/flows/byte-flow.js'
 import { TcpudpFlow } from '../../src/flows/tcpudp.js'
 import { resetFrame } from '../../src/wire/frames.js'
-import { FlowEnd, type FlowEndOptions } from '../support/flow-end.js'
+import { assertWhole, FlowEnd, type FlowEndOptions } from '../support/flow-end.js'
 import type { MemoryLinkOptions } from '../support/memory-link.js'
 import { connected, type TestClient, type TestServer, type World } from '../support/session-peers.js'
 
@@ -205,15 +205,7 @@ class Run {
       const where = `up ${up.written}/${up.options.total}, ${down?.read} read, ${up.heard}; down ${down?.written}/${down?.options.total}, ${up.read} read, ${down?.heard}`
       if (mayReset && (up.resetBy || down?.resetBy || !down)) continue
       assert.ok(down, `a flow never reached the server: ${where}`)
-      assert.deepEqual([down.read, up.read], [up.options.total, down.options.total], where)
-      assert.deepEqual(
-        [up.heard, down.heard],
-        [
-          ['end', 'close'],
-          ['end', 'close']
-        ],
-        where
-      )
+      assertWhole(up, down, where)
     }
     assert.ok(this.#done, 'flows were left')
     // Sessions of a client that was restarted wait for it no longer than their grace, and flows linger for a while.

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { FlowEnd } from '../support/flow-end.js'
+import { assertWhole, FlowEnd } from '../support/flow-end.js'
 import { connected } from '../support/session-peers.js'
 
 interface Pair {
@@ -50,15 +50,7 @@ function run(seed: number, path: object, flows: number, deaths: readonly number[
   for (const [id, { up, down }] of pairs) {
     assert.ok(down, `flow ${id} never reached the server`)
     const where = `flow ${id}: ${down.read} of ${up.options.total}, ${up.read} of ${down.options.total}; ${up.heard}; ${down.heard}`
-    assert.deepEqual([down.read, up.read], [up.options.total, down.options.total], where)
-    assert.deepEqual(
-      [up.heard, down.heard],
-      [
-        ['end', 'close'],
-        ['end', 'close']
-      ],
-      where
-    )
+    assertWhole(up, down, where)
   }
   // Flows linger for late segments, not for ever.
   world.pass(

@@ -109,3 +109,9 @@ export class FlowEnd {
     if (this.unread > 0) this.#consume(this.unread)
   }
 }
+
+/** Checks that each of two ends has read all that the other one was to write, and its end. */
+export function assertWhole(up: FlowEnd, down: FlowEnd, where: string): void {
+  assert.deepEqual([down.read, up.read], [up.options.total, down.options.total], where)
+  for (const { heard } of [up, down]) assert.deepEqual(heard, ['end', 'close'], where)
+}
