@@ -18,6 +18,7 @@ import {
 } from '../status.js'
 import { hostPort, typedHost } from '../text/address.js'
 import { formatPorts } from '../text/ports.js'
+import { sentenceOf } from '../text/sentence.js'
 import type { RunningWarning } from './warnings.js'
 import type {
   AddressView,
@@ -158,11 +159,6 @@ function warningsOf(
       add(publicKey, { id, text, ...(server && port !== undefined && { port }) })
   }
   return found
-}
-
-function sentenceOf(text: string): string {
-  const shown = text.trim()
-  return `${shown.slice(0, 1).toUpperCase()}${shown.slice(1)}${/[.!?]$/.test(shown) ? '' : '.'}`
 }
 
 /** The entries of a server, in the order of the file. */

@@ -1,5 +1,6 @@
 /** A ticket becomes something that was joined: first what is in it is shown, as soon as it was pasted. */
 import { useEffect, useState } from 'preact/hooks'
+import { sentenceOf } from '../../text/sentence.js'
 import type { TicketView } from '../wire.js'
 import { Games } from './games.js'
 import { ask, Refused } from './server.js'
@@ -53,7 +54,7 @@ export function JoinForm() {
       <Field label="The ticket" value={ticket} onValue={setTicket} lines={4} placeholder="hnat1..." focused />
       <div role="status">
         {held && <Held held={held} />}
-        {fault !== null && <p class="fault">{sentenceCase(fault)}</p>}
+        {fault !== null && <p class="fault">{sentenceOf(fault)}</p>}
       </div>
       {held && !held.joined && (
         <Field
@@ -104,9 +105,4 @@ function faultOf(err: unknown): string {
   if (!(err instanceof Refused)) return String(err)
   const fault = err.of('ticket')
   return fault === undefined ? err.message : sentence('The ticket', fault)
-}
-
-function sentenceCase(text: string): string {
-  const shown = text.slice(0, 1).toUpperCase() + text.slice(1)
-  return /[.!?]$/.test(shown) ? shown : `${shown}.`
 }
