@@ -39,7 +39,7 @@ export function expandServer(
   const name = game ? mapName(game, entry.name) : entry.name
   const ports = game
     ? portsFrom(game, entry.optionalPorts, entry.port, index, places, found)
-    : entry.port!.map(port => ({ port, protos: entry.proto ?? DEFAULT_PROTOS }))
+    : listedPorts(entry)
   const path = places.entry(index)
   const protosOfAll = ports.flatMap(({ protos }) => protos)
   faults.push(...featureFaults(entry, protosOfAll, feature => places.field(['schema', index, feature])))
@@ -66,6 +66,11 @@ export function expandServer(
       }
     })
   )
+}
+
+/** The ports that an entry without a game lists. */
+function listedPorts({ port, proto }: Pick<z.output<typeof serverEntry>, 'port' | 'proto'>) {
+  return port!.map(port => ({ port, protos: proto ?? DEFAULT_PROTOS }))
 }
 
 /** A socket with a path carries streams. */
@@ -130,7 +135,7 @@ export function expandClient(
     ? portsOfTicket(ticket, entry.port, entry.proto)
     : game
       ? { ports: portsFrom(game, false, entry.port, index, places, found) }
-      : { ports: entry.port!.map(port => ({ port, protos: entry.proto ?? DEFAULT_PROTOS })) }
+      : { ports: listedPorts(entry) }
   if ('fault' in open) {
     faults.push({ path: place('port'), message: open.fault })
     return []
