@@ -342,7 +342,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     return [...this.#servers.values(), ...this.#clients.values()].map(({ group }) => group)
   }
 
-  /** @returns whether anybody may come in now who might not, or the other way round */
+  /** @returns whether that changes who may come in */
   #applyAccess(servers: readonly Group<ServerEntry>[]): boolean {
     let changed = false
     for (const { key, entries } of servers) {

@@ -52,7 +52,7 @@ export interface HyperNatOptions {
   relays?: readonly (string | Uint8Array)[] | undefined
   /**
    * The key pair by which servers know this machine's clients (`loadIdentity` keeps one in a file); left out: a fresh one,
-   * which ties nothing to anybody.
+   * by which servers recognize nobody.
    */
   identity?: KeyPair | undefined
   /**

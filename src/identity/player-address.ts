@@ -3,8 +3,8 @@
  *
  *     number = BLAKE2b-256, keyed with the server's seed, of "hyper-nat/2/player" | guest's public key, modulo PLAYER_ADDRESSES
  *
- * Keyed with what only the server has: a guest who could compute addresses could try keys until it had the address of somebody
- * else, with that one's bans or rights.
+ * Keyed with what only the server has: a guest who could compute addresses could try keys until it had the address of
+ * another guest, with that one's bans or rights.
  */
 
 import b4a from 'b4a'

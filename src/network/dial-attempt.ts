@@ -16,7 +16,7 @@ import { BOTH_RANDOM, type RandomNats } from './random-nats.js'
 import type { StreamLink } from './stream-link.js'
 import type { Fallback } from './tcp-relay/fallback.js'
 
-/** Addresses that are dialled of those that answer in a LAN: anybody there can. */
+/** How many of the addresses that answer in a LAN are dialled: any machine there can answer. */
 const LAN_ANSWERS = 4
 
 /** What all dials of a node share. */

@@ -415,7 +415,7 @@ const LENGTH_BYTES = 3
 
 /**
  * Messages of one stream that are read in one turn of the event loop. One read of 64 kB can hold 2700 tiny ones, which take 10 ms to
- * decrypt and to act on: all other handshakes wait so long.
+ * decrypt and to act on: everything else in this process would wait that long.
  */
 const MESSAGES_PER_TURN = 64
 

@@ -49,7 +49,7 @@ export interface NatFacts {
   readonly acceptsUnsolicited: boolean | null
 }
 
-/** Of so many nodes one may observe something else: a mapping may have just expired, and anybody can run a node that lies. */
+/** Of this many nodes, one may report something else: a mapping may have just expired, and anyone can run a node that lies. */
 const ONE_DISSENT_OF = 4
 
 /** Derives the kind of NAT from what nodes observed. */

@@ -35,7 +35,7 @@ export interface RelayOptions {
   port?: number | undefined
   /** `host:port` of the DHT's bootstrap nodes; left out: the public DHT's. */
   bootstrap?: readonly string[] | undefined
-  /** Public keys of the servers that may use it, as they show them; left out: anybody's. */
+  /** Public keys of the servers that may use it, as they show them; left out: all. */
   allow?: readonly (string | Uint8Array)[] | undefined
   /**
    * Where it is reached by TCP, too: by those whose network blocks UDP. A token in the address, behind a `#`, is wanted of them; with

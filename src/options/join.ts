@@ -254,7 +254,7 @@ function localPortsOf(ports: readonly number[], flags: JoinFlags, faults: Fault[
   return new Map(ports.map(port => [port, port]))
 }
 
-/** Ports that a ticket may open without anybody being asked: more than the largest recipe has. */
+/** Ports that a ticket may open without a question: more than the largest recipe has. */
 const FEW_PORTS = 150
 
 /** So many of them are named. */

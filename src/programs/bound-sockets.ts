@@ -1,4 +1,4 @@
-/** Sockets of programs on this computer that wait for anybody: TCP sockets that listen, UDP sockets without a partner. */
+/** Sockets of programs on this computer that accept any peer: TCP sockets that listen, UDP sockets that are not connected. */
 import type { BoundSocket } from './bound-socket.js'
 import { linuxSockets } from './linux.js'
 import { macosSockets } from './macos.js'

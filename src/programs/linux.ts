@@ -41,7 +41,7 @@ export async function socketsOfNetwork(pid: number | 'self'): Promise<NumberedSo
   return (await Promise.all(lists)).flat()
 }
 
-/** The sockets of a file such as /proc/net/tcp that wait for anybody. */
+/** The sockets of a file such as /proc/net/tcp that accept any peer. */
 export function numberedSockets(text: string, proto: 'tcp' | 'udp'): NumberedSocket[] {
   return text
     .split('\n')

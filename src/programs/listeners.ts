@@ -6,7 +6,7 @@ import { socketsOfNetwork } from './linux.js'
 /** Whether a program is reached at an address of this computer. */
 export type Listeners = (proto: 'tcp' | 'udp', host: string, port: number) => boolean
 
-/** The sockets that wait for anybody now; null where the system has no table of them that costs little to read. */
+/** The sockets that accept any peer now; null where the system has no table of them that costs little to read. */
 export async function listeners(): Promise<Listeners | null> {
   if (process.platform !== 'linux') return null
   const sockets = await socketsOfNetwork('self')

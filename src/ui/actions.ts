@@ -117,7 +117,7 @@ export class Actions {
         throw new OptionsError([{ path: '', message, code: 'GAME_UNPLAYABLE' }])
       }
       const port = ports.trim() === '' ? {} : { port: portOf(ports) }
-      // As hyper-nat host does: a game takes whoever comes from loopback for a player.
+      // As hyper-nat host does: games treat every address on loopback as a player.
       const isHere = how.host.trim() === '' || isIPv4Loopback(how.host.trim())
       const what = { game, ...port, ...(isHere && { playerAddresses: true }) }
       return this.#host([what], how, gamePlaces)

@@ -11,7 +11,7 @@
 import type { PathKind, Quality } from '../events.js'
 import type { Proto } from '../proto.js'
 
-/** A session: somebody who is here, or a server that is reached. Counters only grow. */
+/** A session with a guest, or with a server that was joined. Counters only grow. */
 export interface SessionView extends Quality {
   /** One for each session, as long as it lasts. */
   readonly id: string
@@ -36,9 +36,9 @@ export interface GameView {
   readonly listed: boolean
 }
 
-/** Somebody who may come in, or has. */
+/** A guest who may come in, or is here. */
 export interface GuestView {
-  /** Undefined for whoever came in by the public key. */
+  /** Undefined for a guest with the public ticket. */
   readonly name?: string
   /** The start of their key; of those who have no name, or who are known by a key of their own. */
   readonly key?: string
@@ -319,7 +319,7 @@ export interface InviteAnswer {
   readonly ticket: string
 }
 
-/** What came of an action. That somebody mistyped a ticket is nothing wrong between the page and its server. */
+/** What came of an action. A refusal, such as of a mistyped ticket, is a valid answer of the page's server. */
 export type Outcome<A extends Action> = { readonly done: Answers[A] } | { readonly refused: Refusal }
 
 /** Why something was not done. */

@@ -58,7 +58,7 @@ export interface SearchOptions {
 }
 
 export interface ClientSearchOptions extends SearchOptions {
-  /** Whether packets go through somebody else's machine now. */
+  /** Whether packets go through a third machine now. */
   readonly isRelayed: () => boolean
   /** Measures the path in use once, ms; null without an answer. */
   readonly measure: (done: (rtt: number | null) => void) => void

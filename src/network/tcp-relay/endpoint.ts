@@ -368,7 +368,7 @@ function directAddress(socket: net.Socket): string {
 function addressOf(request: http.IncomingMessage): string {
   const direct = directAddress(request.socket)
   const named = isLoopback(direct) ? request.headers['x-forwarded-for'] : undefined
-  // The proxy's own word is the last one; what stands before it anybody may have sent.
+  // The proxy adds the last one; those before it may come from the client.
   const last = [named].flat().join(',').split(',').at(-1)!.trim()
   return net.isIP(last) ? canonicalHost(last) : direct
 }

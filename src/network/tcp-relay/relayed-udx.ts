@@ -313,7 +313,7 @@ class RelayedSocket extends InternalUdxSocket {
     return this.#pump(route, host, port)
   }
 
-  /** The pump of whoever sends, anybody in the internet; null if no descriptor is left for one. */
+  /** The pump of a sender, which may be anyone on the internet; null if no descriptor is left for one. */
   #pumpOf(connection: RelayConnection, host: string, port: number): Pump | null {
     try {
       return this.#pump(connection, host, port)

@@ -12,7 +12,7 @@ import { SettingsForm } from './settings-form.js'
 import { Warnings } from './warnings.js'
 import { Words, WordsContext } from './words.js'
 
-/** The views beside the home page, by their routes. */
+/** The views besides the home page, by their routes. */
 const FORMS = ['#host', '#join', '#settings']
 
 /** Lines of the log that are shown at the most. */

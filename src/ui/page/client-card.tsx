@@ -7,7 +7,7 @@ import type { History } from './history.js'
 import { Question } from './question.js'
 import { ask } from './server.js'
 import { SessionRow } from './session-row.js'
-import { GONE, isUp, PROTOS, titleOfClient } from './text.js'
+import { clientTitle, GONE, isUp, PROTOS } from './text.js'
 import { Warnings } from './warnings.js'
 import { useTask, useWords } from './words.js'
 
@@ -40,7 +40,7 @@ export function ClientCard({
   const task = useTask()
   const [asking, setAsking] = useState(false)
   const { publicKey, addresses, games, sessions, waiting } = client
-  const title = titleOfClient(client) ?? 'A friend'
+  const title = clientTitle(client) ?? 'A friend'
   const places = placesOf(addresses)
   const up = isUp(client)
   const [state, kind] = isGone

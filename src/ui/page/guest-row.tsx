@@ -147,7 +147,7 @@ function Block({ guest, server, onClose }: QuestionProps) {
   return (
     <Question title={`Remove ${name}?`} stay="Keep" end="Remove" task={task} onStay={onClose} onEnd={block}>
       {name} is disconnected at once and cannot join again from this computer, unless hyper-nat there is set
-      up anew.{!server.private && ' To keep out everyone you have not invited, check "Only invited guests".'}
+      up again.{!server.private && ' To keep out everyone you have not invited, check "Only invited guests".'}
     </Question>
   )
 }

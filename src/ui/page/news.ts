@@ -1,6 +1,6 @@
 /** What changes between two views that matter to people who look elsewhere. */
 import type { View } from '../wire.js'
-import { guestTitle, isUp, titleOfClient } from './text.js'
+import { clientTitle, guestTitle, isUp } from './text.js'
 
 /** How things are, for the title and the icon of the window. */
 export type Condition = 'idle' | 'live' | 'gone'
@@ -26,7 +26,7 @@ export function newsOf(before: View, after: View): string[] {
   })
   const lost = before.clients.filter(isUp).flatMap(client => {
     const now = after.clients.find(({ publicKey }) => publicKey === client.publicKey)
-    return now && !isUp(now) ? [`The connection to ${titleOfClient(client) ?? 'a friend'} was lost`] : []
+    return now && !isUp(now) ? [`The connection to ${clientTitle(client) ?? 'a friend'} was lost`] : []
   })
   return [...joined, ...lost]
 }

@@ -60,7 +60,7 @@ export function sentence(label: string, fault: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
-/** What a guest is called: whoever came with the public ticket has no name. */
+/** What a guest is called; a guest with the public ticket has no name. */
 export function guestTitle({ name, key }: Pick<GuestView, 'name' | 'key'>): string {
   return name ?? `Guest ${key}`
 }
@@ -71,7 +71,7 @@ export function serverTitle({ names, maps }: Pick<ServerView, 'names' | 'maps'>)
 }
 
 /** What a server that was joined is called: by its ports, if they have names. */
-export function titleOfClient({ addresses }: Pick<ClientView, 'addresses'>): string | undefined {
+export function clientTitle({ addresses }: Pick<ClientView, 'addresses'>): string | undefined {
   return [...new Set(addresses.flatMap(({ name }) => name ?? []))].join(', ') || undefined
 }
 
