@@ -1,11 +1,12 @@
 /** A daemon's end of the control socket: answers requests of the same user's programs. */
 import { once } from 'node:events'
-import { chmod, unlink } from 'node:fs/promises'
 import net from 'node:net'
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import type { ControlLimits } from '../limits.js'
 import type { Journal } from '../log/journal.js'
 import type { DatagramFlow, FlowStream } from '../sockets/flow-stream.js'
+import { listenOnPath } from '../sockets/socket-file.js'
+import { SOCKET_MODE } from '../text/socket-path.js'
 import { joinFlow } from './blocks.js'
 import { LineReader } from './lines.js'
 import { addressOf, announce, type Folder, type Machine, prepare, withdraw } from './place.js'
@@ -38,18 +39,6 @@ export interface Controlled {
   readonly journal: Journal
 }
 
-/** Whether a process listens at an address. */
-function isAlive(address: string): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = net.connect(address)
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
-}
-
 export class ControlServer {
   readonly #daemon: Controlled
   readonly #limits: ControlLimits
@@ -74,36 +63,20 @@ export class ControlServer {
     await prepare(folder, machine)
     const address = addressOf(folder, pid, machine)
     try {
-      await this.#listen(address).catch(async err => {
-        // A daemon of the same number that crashed.
-        if (codeOf(err) !== 'EADDRINUSE' || machine.platform === 'win32' || (await isAlive(address)))
-          throw err
-        await unlink(address)
-        return this.#listen(address)
-      })
-      if (machine.platform !== 'win32') await chmod(address, 0o600)
+      // A daemon of the same number that crashed may have left its file.
+      await listenOnPath(this.#server, address, SOCKET_MODE, machine.platform)
       await announce(folder, pid, machine)
       this.#withdraw = () => withdraw(folder, pid, machine)
     } catch (err) {
       this.#server.close()
       throw new HyperNatError(
         'CONTROL_FAILED',
-        `There is no control socket, so that status, stop, reload and logs do not work: ${address} cannot be opened (${codeOf(err)}).`,
+        `There is no control socket, so that status, stop, reload and logs do not work: ${address} cannot be opened (${codeOf((err as Error).cause ?? err)}).`,
         { cause: err }
       )
     }
     // Out of file descriptors, say: it lives on, and tries again with the next connection.
     this.#server.on('error', () => {})
-  }
-
-  #listen(address: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen(address, () => {
-        this.#server.off('error', reject)
-        resolve()
-      })
-    })
   }
 
   #onSocket(socket: net.Socket): void {
