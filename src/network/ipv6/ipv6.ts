@@ -29,6 +29,7 @@ import {
   type ServerSearchOptions,
   sameAddresses
 } from './search.js'
+import { StreamIds } from './stream-ids.js'
 
 /** Somewhere in the internet, to learn which address packets leave from; nothing is sent there. */
 const ANYWHERE = '2600::'
@@ -377,27 +378,6 @@ export class Ipv6<Link> implements Ipv6Host {
     const sockets = [...this.#sockets.values()]
     this.#sockets.clear()
     await Promise.all(sockets.map(socket => socket.close()))
-  }
-}
-
-/** Numbers of streams: hard to guess, and with low bits of their own, by which libudx finds them. */
-class StreamIds {
-  readonly #taken = new Set<number>()
-  #mask = 15
-
-  take(): number {
-    if (2 * this.#taken.size >= this.#mask) this.#mask = 2 * this.#mask + 1
-    const low = new Set([...this.#taken].map(id => (id & this.#mask) >>> 0))
-    for (;;) {
-      const id = Math.floor(Math.random() * 0xffffffff) + 1
-      if (low.has((id & this.#mask) >>> 0)) continue
-      this.#taken.add(id)
-      return id
-    }
-  }
-
-  giveBack(id: number): void {
-    this.#taken.delete(id)
   }
 }
 
