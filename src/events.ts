@@ -84,7 +84,7 @@ export type DaemonEvent =
       removed: readonly MapChange[]
       restart: readonly string[]
     }
-  /** A server that no node of the network had heard of can be found now. */
+  /** A server that no node of the network knew can be found now. */
   | { event: 'announced'; publicKey: string }
   /** At the server: a guest has begun to connect, which takes a while or fails; at most one event a second. */
   | { event: 'connecting'; publicKey: string; peer: string }

@@ -6,7 +6,7 @@ import type { Status } from '../status.js'
 /** What a node knows. */
 export interface FriendSeeker {
   status(): Pick<Status, 'clients' | 'network'>
-  /** How many nodes of the DHT have heard of a server. */
+  /** How many nodes of the DHT know a server. */
   find(publicKey: string): Promise<number>
 }
 
@@ -15,7 +15,7 @@ export interface FriendPresence {
   /** In base58. */
   readonly publicKey: string
   /**
-   * `connected`: there is a session; `announced`: the server runs, or ran some minutes ago; `away`: nobody has heard of it; `unknown`: there
+   * `connected`: there is a session; `announced`: the server runs, or ran some minutes ago; `away`: no node knows it; `unknown`: there
    * is no DHT to ask.
    */
   readonly state: 'connected' | 'announced' | 'away' | 'unknown'
@@ -32,10 +32,10 @@ export function friendsPresence(friends: readonly Friend[], node: FriendSeeker):
         .find(client => client.publicKey === publicKey)
         ?.sessions.find(({ state }) => state === 'up')
       if (session) return { name, publicKey, state: 'connected', path: session.path }
-      const heard = await node.find(publicKey).catch(() => 0)
+      const knownBy = await node.find(publicKey).catch(() => 0)
       // Where no node answers, nobody was asked.
-      const isAsked = heard > 0 || node.status().network.nodes > 0
-      return { name, publicKey, state: heard > 0 ? 'announced' : isAsked ? 'away' : 'unknown', path: null }
+      const isAsked = knownBy > 0 || node.status().network.nodes > 0
+      return { name, publicKey, state: knownBy > 0 ? 'announced' : isAsked ? 'away' : 'unknown', path: null }
     })
   )
 }

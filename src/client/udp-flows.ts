@@ -152,8 +152,8 @@ export class UdpFlowTable {
     } else if (!this.#hosts.refuse(index)) this.#pending.add(flow.id, payload, now)
   }
 
-  #isSilent({ connected, heard }: Host, now: number): boolean {
-    return !connected || now - heard >= this.#deps.limits.silentMs
+  #isSilent({ connected, lastReceived }: Host, now: number): boolean {
+    return !connected || now - lastReceived >= this.#deps.limits.silentMs
   }
 
   /**

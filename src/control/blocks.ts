@@ -48,14 +48,14 @@ class Blocks {
   #over = false
   /** Whether the end of each direction was said. */
   #ended = false
-  #heardEnd = false
+  #endReceived = false
 
   constructor(socket: net.Socket, events: BlockEvents) {
     this.socket = socket
     this.#events = events
     socket.once('close', () => {
       // A side that has both ends hangs up, whatever the other one still has to read of them.
-      if (!this.#ended || !this.#heardEnd) this.#fail(hungUp())
+      if (!this.#ended || !this.#endReceived) this.#fail(hungUp())
     })
   }
 
@@ -91,7 +91,7 @@ class Blocks {
     if (this.#kind === FAILURE) this.#failure.push(part)
     if (!last) return
     if (this.#kind === END) {
-      this.#heardEnd = true
+      this.#endReceived = true
       this.#events.end()
     } else this.#fail(failureOf(Buffer.concat(this.#failure)))
   }

@@ -36,8 +36,8 @@ interface Row {
   readonly lobby: Lobby
   readonly discovery: Announces
   /** When an announcement was last sent to guests, and when the game itself last announced, ms. */
-  toldAt: number
-  heardAt: number
+  sentAt: number
+  receivedAt: number
 }
 
 export class Announcer {
@@ -55,7 +55,7 @@ export class Announcer {
     this.#rows = parts.maps.flatMap(map => {
       const { lobby } = map
       if (lobby?.discovery.how !== 'server-announces') return []
-      const times = { toldAt: never, heardAt: never }
+      const times = { sentAt: never, receivedAt: never }
       return [{ map, lobby, discovery: lobby.discovery, ...times }]
     })
   }
@@ -101,7 +101,7 @@ export class Announcer {
     if (port === null) return
     const row = this.#rows.find(({ lobby, map }) => lobby.game === game && map.port === port)
     if (!row) return this.#onElsewhere(game, port, from.address)
-    row.heardAt = this.#parts.clock.now()
+    row.receivedAt = this.#parts.clock.now()
     this.#tell(row, payload)
   }
 
@@ -124,8 +124,8 @@ export class Announcer {
   #tell(row: Row, payload: Uint8Array): void {
     const { clock, limits, announce } = this.#parts
     const now = clock.now()
-    if (now - row.toldAt < limits.announceMinMs) return
-    row.toldAt = now
+    if (now - row.sentAt < limits.announceMinMs) return
+    row.sentAt = now
     announce(row.map.id, payload)
   }
 
@@ -133,7 +133,7 @@ export class Announcer {
   #makeUp(row: Row): void {
     const { clock, limits, answers, isHeard } = this.#parts
     const { map, lobby, discovery } = row
-    const isSilent = clock.now() - row.heardAt >= limits.announceFreshMs
+    const isSilent = clock.now() - row.receivedAt >= limits.announceFreshMs
     if (isHeard() && isSilent && answers(map))
       this.#tell(row, announcementOf(discovery.template!, lobby.title, map.port))
     this.#makeUpSoon(row)

@@ -253,7 +253,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   #clear(): void {
     const now = this.#clock.now()
     for (const half of [...this.#streams]) {
-      const quiet = Math.min(now - half.heardAt, now - (half.partner?.heardAt ?? 0))
+      const quiet = Math.min(now - half.receivedAt, now - (half.partner?.receivedAt ?? 0))
       if (quiet <= this.#limits.idleMs) continue
       half.refuse()
       half.destroy()

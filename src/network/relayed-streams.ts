@@ -36,12 +36,12 @@ export class RelayedStream extends EventEmitter implements RelayStream {
   owner: Uint8Array | null = null
   partner: RelayedStream | null = null
   bytes = 0
-  heardAt: number
+  receivedAt: number
   destroyed = false
   #place: Place | null = null
   #remoteId = 0
   #seq = 0
-  #heard = false
+  #hasReceived = false
   #refused = false
   readonly #streams: RelayedStreams
   readonly #firewall: Firewall
@@ -56,7 +56,7 @@ export class RelayedStream extends EventEmitter implements RelayStream {
     super()
     this.#streams = streams
     this.#firewall = firewall
-    this.heardAt = streams.clock.now()
+    this.receivedAt = streams.clock.now()
   }
 
   /** blind-relay calls this for both halves; they share one rate. */
@@ -77,7 +77,7 @@ export class RelayedStream extends EventEmitter implements RelayStream {
 
   /** blind-relay's answer to the first packet: what the other half sends goes where that came from. */
   connect(socket: HyperDHT.Socket, remoteId: number, port: number, host: string): void {
-    this.#heard = true
+    this.#hasReceived = true
     this.expect(socket, remoteId, port, host)
   }
 
@@ -87,9 +87,9 @@ export class RelayedStream extends EventEmitter implements RelayStream {
    */
   receive(packet: Buffer, from: Place): void {
     // blind-relay has forgotten a half that is over.
-    if (!this.#heard && !this.destroyed) this.#firewall(from.socket, from.port, from.host)
+    if (!this.#hasReceived && !this.destroyed) this.#firewall(from.socket, from.port, from.host)
     if (this.#refused) return this.refuse()
-    this.heardAt = this.#streams.clock.now()
+    this.receivedAt = this.#streams.clock.now()
     this.#direction?.offer(packet.byteLength, () => Buffer.from(packet))
   }
 
@@ -121,7 +121,7 @@ export class RelayedStream extends EventEmitter implements RelayStream {
   refuse(): void {
     if (this.destroyed) return
     this.#refused = true
-    if (!this.#heard) return
+    if (!this.#hasReceived) return
     const packet = Buffer.alloc(HEADER.bytes)
     packet.set([HEADER.magic, HEADER.version, HEADER.destroy])
     packet.writeUInt32LE((this.#seq + 1) >>> 0, HEADER.seq)

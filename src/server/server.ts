@@ -389,7 +389,7 @@ export class Server {
           this.#endSearch(guest)
           this.#emitDisconnected(guest, code)
         },
-        addresses: addresses => guest.search?.hear(addresses),
+        addresses: addresses => guest.search?.onAddresses(addresses),
         ended: (code, reason, wasUp) => {
           this.#endSearch(guest)
           this.#guests.delete(guest)

@@ -57,12 +57,12 @@ export class ClientSession extends Session {
   }
 
   /**
-   * Resets the flows that were opened since the server was last heard. Their programs may try again elsewhere, and the server has
+   * Resets the flows that were opened since something was last received from the server. Their programs may try again elsewhere, and the server has
    * not said that it knows of them.
    */
-  resetUnheard(): void {
-    const { heardAt } = this
-    this.flows.reset('CONNECTION_LOST', flow => flow.openedAt > heardAt)
+  resetUnconfirmed(): void {
+    const { receivedAt } = this
+    this.flows.reset('CONNECTION_LOST', flow => flow.openedAt > receivedAt)
   }
 
   #checkState(): void {

@@ -27,8 +27,8 @@ interface Asked {
 
 export class PathMonitor {
   #timer: Timer | null = null
+  #silentSince: number
   #receivedAt: number
-  #heardAt: number
   #answeredAt: number
   #nextId = 1
   /** The first ping of a connection: it may overtake the handshake that holds its key, so its loss says nothing about the path. */
@@ -47,15 +47,15 @@ export class PathMonitor {
     readonly limits: Pick<Limits, 'pingMs' | 'pingUrgentMs' | 'answerMs' | 'silentMs' | 'deafMs' | 'doubtMs'>,
     readonly events: PathMonitorEvents
   ) {
-    this.#receivedAt = clock.now()
-    this.#heardAt = this.#receivedAt
-    this.#answeredAt = this.#receivedAt
+    this.#silentSince = clock.now()
+    this.#receivedAt = this.#silentSince
+    this.#answeredAt = this.#silentSince
   }
 
   start(): void {
     this.newPath()
     this.received()
-    this.#answeredAt = this.#receivedAt
+    this.#answeredAt = this.#silentSince
     this.#firstId = this.#nextId
     this.#tick()
   }
@@ -81,7 +81,7 @@ export class PathMonitor {
   probe(): void {
     if (!this.#timer) return
     const { silentMs, doubtMs } = this.limits
-    this.#receivedAt = Math.min(this.#receivedAt, this.clock.now() - (silentMs - doubtMs))
+    this.#silentSince = Math.min(this.#silentSince, this.clock.now() - (silentMs - doubtMs))
     this.#timer.cancel()
     this.#tick()
   }
@@ -101,13 +101,13 @@ export class PathMonitor {
 
   /** Something was received from the peer. */
   received(): void {
-    this.#receivedAt = this.clock.now()
-    this.#heardAt = this.#receivedAt
+    this.#silentSince = this.clock.now()
+    this.#receivedAt = this.#silentSince
   }
 
   /** When something was last received from the peer, ms, by the session's clock. */
-  get heardAt(): number {
-    return this.#heardAt
+  get receivedAt(): number {
+    return this.#receivedAt
   }
 
   /** The same, to judge the path by: earlier while pings go unanswered, or after the network has changed. */
@@ -173,7 +173,7 @@ export class PathMonitor {
     const silence = this.#silence(now)
     const patience = this.limits.pingMs * 1.5
     // Answers may be lost while other packets arrive: a few more pings show in time that nothing is wrong.
-    const overdue = now - Math.min(this.#receivedAt, this.#answeredAt) >= patience
+    const overdue = now - Math.min(this.#silentSince, this.#answeredAt) >= patience
     for (const [id, sentAt] of this.#sent) {
       if (now - sentAt < 2 * this.limits.pingMs) break
       this.#sent.delete(id)
@@ -191,7 +191,7 @@ export class PathMonitor {
   /** A NAT on the other side that forgot us lets packets out from a new port, and none of ours in: receiving is not enough. */
   #silence(now: number): number {
     const unanswered = now - this.#answeredAt
-    return Math.max(now - this.#receivedAt, unanswered >= this.limits.deafMs ? unanswered : 0)
+    return Math.max(now - this.#silentSince, unanswered >= this.limits.deafMs ? unanswered : 0)
   }
 
   #record(answered: boolean): void {

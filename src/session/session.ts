@@ -201,8 +201,8 @@ export abstract class Session {
   }
 
   /** When something was last received from the peer, ms, by the session's clock. */
-  protected get heardAt(): number {
-    return this.#path.heardAt
+  protected get receivedAt(): number {
+    return this.#path.receivedAt
   }
 
   /** The same, to judge the path by: earlier while pings go unanswered, or after the network has changed. */

@@ -73,7 +73,7 @@ async function withNodes(
     keyPair: server,
     remoteKey: expected?.client ?? client.publicKey,
     told: { last: null },
-    tell: addresses => ours.hear(addresses),
+    tell: addresses => ours.onAddresses(addresses),
     opened: nodes.server.opened
   })
   const ours: ClientSearch = nodes.client.ipv6.client({
@@ -81,7 +81,7 @@ async function withNodes(
     receiveKey: keys[1],
     keyPair: client,
     remoteKey: expected?.server ?? server.publicKey,
-    tell: addresses => theirs.hear(addresses),
+    tell: addresses => theirs.onAddresses(addresses),
     isRelayed: () => true,
     measure: () => {},
     history: new Ipv6History(systemClock, limits),

@@ -9,7 +9,7 @@ export interface HostHealth {
   /** Whether a connection carries the session now. */
   readonly connected: boolean
   /** When something was last received from it. */
-  readonly heard: number
+  readonly lastReceived: number
   /** Smoothed round trip, or null before the first answer. */
   readonly rtt: number | null
   /** When its process was started; minus infinity when it did not say. */
@@ -23,7 +23,7 @@ type HostHealthLimits = Pick<
 
 /** Whether something was received from a host a moment ago. */
 export function answers(host: HostHealth, now: number, limits: Pick<Limits, 'unsteadyMs'>): boolean {
-  return host.connected && now - host.heard < limits.unsteadyMs
+  return host.connected && now - host.lastReceived < limits.unsteadyMs
 }
 
 /**
@@ -39,8 +39,8 @@ export function replaced<H extends HostHealth>(
   const answering = hosts.filter(host => answers(host, now, limits))
   const away = hosts.length - answering.length
   return hosts.filter(host => {
-    if (now - host.heard < limits.silentMs) return false
-    const since = answering.filter(({ startedAt }) => startedAt > host.heard)
+    if (now - host.lastReceived < limits.silentMs) return false
+    const since = answering.filter(({ startedAt }) => startedAt > host.lastReceived)
     return since.length >= away
   })
 }

@@ -125,7 +125,7 @@ export class Host implements HostHealth {
     return this.session?.state === 'up'
   }
 
-  get heard(): number {
+  get lastReceived(): number {
     return this.session?.lastReceived ?? Number.NEGATIVE_INFINITY
   }
 
@@ -284,7 +284,7 @@ export class Host implements HostHealth {
           this.#events.ended(this, code, reason, wasUp)
         },
         silent: ms => this.#events.silent(this, ms),
-        addresses: addresses => this.#secondPath.hear(addresses),
+        addresses: addresses => this.#secondPath.onAddresses(addresses),
         udp: (map, flow, payload) => this.#events.udp(this, flow, payload, map),
         maps: maps => {
           this.#learnMaps(maps)

@@ -402,7 +402,7 @@ export class Hosts {
 
   /** One that waits for its host makes room for one that answers. */
   #giveUpLongestAway(): void {
-    const away = this.live.filter(host => !host.connected).sort((a, b) => a.heard - b.heard)
+    const away = this.live.filter(host => !host.connected).sort((a, b) => a.lastReceived - b.lastReceived)
     if (away[0]) this.#giveUp(away[0], 'CONNECTION_LOST')
   }
 
@@ -452,7 +452,8 @@ export class Hosts {
     const live = this.live
     if (live.length < 2 || live.every(host => host.answers)) return
     if (this.#someAnswer()) {
-      for (const { session, heard } of live) if (this.#now - heard >= limits.silentMs) session!.resetUnheard()
+      for (const { session, lastReceived } of live)
+        if (this.#now - lastReceived >= limits.silentMs) session!.resetUnconfirmed()
     }
     this.#reviewTimer = clock.after(limits.pingUrgentMs, () => this.#reviewSilent())
   }

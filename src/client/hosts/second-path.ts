@@ -67,8 +67,8 @@ export class SecondPath {
   }
 
   /** The host has told where it is reached. */
-  hear(addresses: readonly Ipv6Address[]): void {
-    this.#search?.client.hear(addresses)
+  onAddresses(addresses: readonly Ipv6Address[]): void {
+    this.#search?.client.onAddresses(addresses)
   }
 
   pathChanged(): void {

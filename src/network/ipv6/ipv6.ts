@@ -208,11 +208,11 @@ export class Ipv6<Link> implements Ipv6Host {
       keyPair,
       remoteKey,
       // Both sides know already.
-      tell: () => search.hear(addresses),
+      tell: () => search.onAddresses(addresses),
       isRelayed: () => true,
       measure: () => {},
       history: {
-        heard: [],
+        addresses: [],
         waitMs: 0,
         clear() {},
         failed: () => {
@@ -251,7 +251,7 @@ export class Ipv6<Link> implements Ipv6Host {
       { sendKey, receiveKey, keyPair, remoteKey, told, tell: () => {}, opened },
       host
     )
-    search.hear(addresses)
+    search.onAddresses(addresses)
     return () => this.end(search)
   }
 

@@ -85,7 +85,7 @@ export interface ToldAddresses {
 /** State that outlives a search. */
 export interface SearchHistory {
   /** Where the server was reached, as it has told last. */
-  heard: readonly Ipv6Address[]
+  addresses: readonly Ipv6Address[]
   /** A search, or a connection, has come to nothing. */
   failed(): void
   /** What came to nothing before may work now. */
@@ -96,7 +96,7 @@ export interface SearchHistory {
 
 /** Makes searches for one server rarer when they, or the connections that they lead to, come to nothing. */
 export class Ipv6History implements SearchHistory {
-  heard: readonly Ipv6Address[] = []
+  addresses: readonly Ipv6Address[] = []
   #rest = 0
   #until = Number.NEGATIVE_INFINITY
 
@@ -238,10 +238,10 @@ export class ClientSearch extends Search {
   }
 
   /** The server has told its addresses. */
-  hear(addresses: readonly Ipv6Address[]): void {
+  onAddresses(addresses: readonly Ipv6Address[]): void {
     const { history } = this.#options
-    const moved = history.heard.length > 0 && !sameAddresses(history.heard, addresses)
-    history.heard = addresses
+    const moved = history.addresses.length > 0 && !sameAddresses(history.addresses, addresses)
+    history.addresses = addresses
     this.theirs = addresses
     if (this.#opening) return
     if (!this.#told) {
@@ -352,7 +352,7 @@ export class ServerSearch extends Search {
   }
 
   /** The client has told its addresses; of many lists the latest counts. */
-  hear(addresses: readonly Ipv6Address[]): void {
+  onAddresses(addresses: readonly Ipv6Address[]): void {
     this.theirs = addresses
     this.soon(() => this.#search())
   }

@@ -7,11 +7,11 @@ interface TestHost extends HostHealth {
   name: string
   rtt: number | null
   connected: boolean
-  heard: number
+  lastReceived: number
 }
 
-function host(name: string, rtt: number | null, heard = 0): TestHost {
-  return { name, rtt, connected: true, heard, startedAt: 0 }
+function host(name: string, rtt: number | null, lastReceived = 0): TestHost {
+  return { name, rtt, connected: true, lastReceived, startedAt: 0 }
 }
 
 // --- the choice ---
@@ -27,7 +27,7 @@ test('the first host gives way at once to a better one, which then stays for a w
   const choice = new HostSelector<TestHost>(LIMITS)
   const [a, b] = [host('a', 80), host('b', 20)]
   const at = (now: number) => {
-    for (const one of [a, b]) one.heard = now
+    for (const one of [a, b]) one.lastReceived = now
     return choice.pick([a, b], now)?.name
   }
   assert.equal(choice.pick([a], 0)?.name, 'a')
@@ -57,10 +57,10 @@ test('a host that does not answer gives way whatever its round trip, and gets ba
   const choice = new HostSelector<TestHost>(LIMITS)
   const [a, b] = [host('a', 10), host('b', 90)]
   assert.equal(choice.pick([a, b], 0)?.name, 'a')
-  b.heard = LIMITS.unsteadyMs
+  b.lastReceived = LIMITS.unsteadyMs
   assert.equal(choice.pick([a, b], LIMITS.unsteadyMs - 1)?.name, 'a')
   assert.equal(choice.pick([a, b], LIMITS.unsteadyMs)?.name, 'b')
-  a.heard = LIMITS.unsteadyMs
+  a.lastReceived = LIMITS.unsteadyMs
   assert.equal(choice.pick([a, b], LIMITS.unsteadyMs + 1)?.name, 'b')
 })
 
@@ -73,8 +73,10 @@ test('of hosts that are all silent, one with a connection is preferred', () => {
 
 // --- who was started again ---
 
-/** The names of those that were, at 60 s; each host is heard until a time and was started at one. */
-function replacedAt60(hosts: Readonly<Record<string, { heard: number; startedAt: number }>>): string[] {
+/** The names of those that were, at 60 s; each host is lastReceived until a time and was started at one. */
+function replacedAt60(
+  hosts: Readonly<Record<string, { lastReceived: number; startedAt: number }>>
+): string[] {
   const all = Object.entries(hosts).map(([name, times]) => ({ ...host(name, 10), ...times }))
   return replaced(all, 60_000, LIMITS).map(({ name }) => name)
 }
@@ -82,33 +84,36 @@ function replacedAt60(hosts: Readonly<Record<string, { heard: number; startedAt:
 const NOW = 60_000
 
 test('a host that is silent waits, however long, whether others answer or not', () => {
-  const old = { heard: NOW, startedAt: 0 }
-  for (const heard of [NOW - LIMITS.silentMs, 10_000, 0]) {
-    assert.deepEqual(replacedAt60({ a: { heard, startedAt: 0 } }), [])
-    assert.deepEqual(replacedAt60({ a: { heard, startedAt: 0 }, b: old, c: old }), [])
-    assert.deepEqual(replacedAt60({ a: { heard, startedAt: 0 }, b: { heard, startedAt: 0 } }), [])
+  const old = { lastReceived: NOW, startedAt: 0 }
+  for (const lastReceived of [NOW - LIMITS.silentMs, 10_000, 0]) {
+    assert.deepEqual(replacedAt60({ a: { lastReceived, startedAt: 0 } }), [])
+    assert.deepEqual(replacedAt60({ a: { lastReceived, startedAt: 0 }, b: old, c: old }), [])
+    assert.deepEqual(
+      replacedAt60({ a: { lastReceived, startedAt: 0 }, b: { lastReceived, startedAt: 0 } }),
+      []
+    )
   }
 })
 
 test('a host that was started since one fell silent has taken its place', () => {
-  const fresh = { heard: NOW, startedAt: NOW - 1000 }
-  const silent = { heard: NOW - LIMITS.silentMs, startedAt: 0 }
+  const fresh = { lastReceived: NOW, startedAt: NOW - 1000 }
+  const silent = { lastReceived: NOW - LIMITS.silentMs, startedAt: 0 }
   assert.deepEqual(replacedAt60({ a: silent, b: fresh }), ['a'])
-  assert.deepEqual(replacedAt60({ a: silent, b: fresh, c: { heard: NOW, startedAt: 0 } }), ['a'])
+  assert.deepEqual(replacedAt60({ a: silent, b: fresh, c: { lastReceived: NOW, startedAt: 0 } }), ['a'])
   assert.deepEqual(
-    replacedAt60({ a: { ...silent, heard: silent.heard + 1 }, b: fresh }),
+    replacedAt60({ a: { ...silent, lastReceived: silent.lastReceived + 1 }, b: fresh }),
     [],
     'a little later'
   )
-  assert.deepEqual(replacedAt60({ a: silent, b: { ...fresh, startedAt: silent.heard } }), [], 'before')
+  assert.deepEqual(replacedAt60({ a: silent, b: { ...fresh, startedAt: silent.lastReceived } }), [], 'before')
 })
 
 test('of two silent hosts with one new one nobody is given up: either may come back', () => {
-  const fresh = { heard: NOW, startedAt: NOW - 1000 }
-  const silent = { heard: NOW - 5000, startedAt: 0 }
+  const fresh = { lastReceived: NOW, startedAt: NOW - 1000 }
+  const silent = { lastReceived: NOW - 5000, startedAt: 0 }
   assert.deepEqual(replacedAt60({ a: silent, b: silent, c: fresh }), [])
   assert.deepEqual(
-    replacedAt60({ a: silent, b: { ...silent, heard: NOW - LIMITS.unsteadyMs }, c: fresh }),
+    replacedAt60({ a: silent, b: { ...silent, lastReceived: NOW - LIMITS.unsteadyMs }, c: fresh }),
     []
   )
   assert.deepEqual(replacedAt60({ a: silent, b: silent, c: fresh, d: fresh }), ['a', 'b'])

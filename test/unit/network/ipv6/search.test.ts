@@ -130,7 +130,7 @@ function meet({
     receiveKey: SERVER_KEY,
     tell: addresses => {
       searches++
-      clock.after(rtt / 2, () => serverSearch.hear(addresses))
+      clock.after(rtt / 2, () => serverSearch.onAddresses(addresses))
     },
     isRelayed: () => relayed,
     measure: done => void clock.after(rtt, () => done(rtt)),
@@ -149,7 +149,7 @@ function meet({
     sendKey: SERVER_KEY,
     receiveKey: CLIENT_KEY,
     told,
-    tell: addresses => void clock.after(rtt / 2, () => clientSearch.hear(addresses)),
+    tell: addresses => void clock.after(rtt / 2, () => clientSearch.onAddresses(addresses)),
     accept: (pair, stream, over) => {
       const one = { pair, stream, over, closed: false }
       accepted.push(one)
@@ -249,7 +249,7 @@ test('a path that cannot be connected is tried again later, with other streams',
 test('a server that has moved since it told its addresses tells the new ones: nobody rests then', () => {
   const before = [{ host: '2a00:9::2', port: 5002 }]
   const { clientSearch, serverSearch, history, connected, pass } = meet({ told: { last: before } })
-  history.heard = before
+  history.addresses = before
   history.failed()
   clientSearch.start()
   serverSearch.start()
@@ -258,7 +258,7 @@ test('a server that has moved since it told its addresses tells the new ones: no
 
 test('a server that has not moved waits for the client, which rests', () => {
   const { clientSearch, serverSearch, history, connected, pass } = meet({ told: { last: [SERVER] } })
-  history.heard = [SERVER]
+  history.addresses = [SERVER]
   history.failed()
   clientSearch.start()
   serverSearch.start()
@@ -303,7 +303,7 @@ test('a peer that claims the addresses of others causes few small packets there,
   const { serverSearch, machines, pass, clock } = meet()
   const end = 60_000
   while (clock.now() < end) {
-    serverSearch.hear(VICTIMS)
+    serverSearch.onAddresses(VICTIMS)
     pass(10)
   }
   const { sent } = machines.server
@@ -329,7 +329,7 @@ test('all peers together have no more packets sent to where nobody answers than 
   })
   const end = 10_000
   while (clock.now() < end) {
-    for (const search of searches) search.hear(VICTIMS)
+    for (const search of searches) search.onAddresses(VICTIMS)
     pass(100)
   }
   const most = LIMITS.ipv6PacketsPerSecond * (end / 1000 + 1)
@@ -338,7 +338,7 @@ test('all peers together have no more packets sent to where nobody answers than 
 
 test('nothing is sent to addresses that are no place for a peer', () => {
   const { serverSearch, machines, pass } = meet()
-  serverSearch.hear([
+  serverSearch.onAddresses([
     { host: '::1', port: 5001 },
     { host: 'ff02::1', port: 5001 },
     { host: 'fe80::1', port: 5001 },
@@ -351,7 +351,7 @@ test('nothing is sent to addresses that are no place for a peer', () => {
 test('a packet is answered once, and only to an address that was sent', () => {
   const { serverSearch, machines, pass } = meet()
   const { server } = machines
-  serverSearch.hear([CLIENT])
+  serverSearch.onAddresses([CLIENT])
   pass(3000)
   const before = server.sent.length
   const question = new ProbeSeal(CLIENT_KEY).seal({ number: 7, echo: 0, stream: 0 })
@@ -370,7 +370,7 @@ test('a packet is answered once, and only to an address that was sent', () => {
 test('a flood of questions gets as many answers as a peer may have, and a stream a second', () => {
   const { serverSearch, machines, accepted, pass, clock } = meet()
   const { server } = machines
-  serverSearch.hear([CLIENT])
+  serverSearch.onAddresses([CLIENT])
   pass(3000)
   const before = server.sent.length
   const seal = new ProbeSeal(CLIENT_KEY)
