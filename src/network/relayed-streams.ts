@@ -115,8 +115,8 @@ export class RelayedStream extends EventEmitter implements RelayStream {
   }
 
   /**
-   * Tells this half's owner that the stream is over, so that it need not find out by silence. Once it
-   * is heard: hyperdht does not notice the end of a stream that it has not connected yet.
+   * Tells this half's owner that the stream is over, so that it need not find out by silence. Only when something was
+   * received from it: hyperdht does not notice the end of a stream that it has not connected yet.
    */
   refuse(): void {
     if (this.destroyed) return
