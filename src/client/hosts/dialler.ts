@@ -38,7 +38,7 @@ export interface SecondPaths {
   end(search: ClientSearch): void
 }
 
-/** Where hosts are: the DHT, or its twin in memory, `test/sim/support/town.ts`. See `network/node.ts`. */
+/** Where hosts are: the DHT, or its twin in memory, `test/sim/support/test-dht.ts`. See `network/node.ts`. */
 export interface HostNetwork {
   dial(
     key: Uint8Array,

@@ -33,8 +33,8 @@ const UNKNOWN_MS = 100
 /** Virtual time that passes before promises get their turn, ms. */
 const STEP_MS = 10
 
-/** Somebody who can be dialled. */
-export interface Resident {
+/** A peer that can be dialled. */
+export interface TestPeer {
   readonly key: Uint8Array
   /** To and from the client, ms. */
   readonly delay: number
@@ -46,7 +46,7 @@ export interface Resident {
 }
 
 /** A host, with what it was asked for. */
-export class TestHost implements Resident {
+export class TestHost implements TestPeer {
   readonly key: Uint8Array
   running = true
   cut = false
@@ -68,21 +68,21 @@ export class TestHost implements Resident {
   }
 }
 
-export class Town {
+export class TestDht {
   readonly world: World
   readonly limits: Limits
   readonly publicKey = keyPairOf(new Secret('mysecret')).publicKey
   readonly #shared = childPublicKey(this.publicKey)
-  readonly residents: Resident[] = []
+  readonly peers: TestPeer[] = []
   /** Whose announcement of the shared key was the last; null: nobody's is left. */
-  announcer: Resident | null = null
+  announcer: TestPeer | null = null
   /** Keys in the order in which they were dialled. */
   readonly dials: string[] = []
   lookUps = 0
   readonly events: DaemonEvent[] = []
   readonly resources: Resources
   readonly hosts: Hosts
-  readonly #connections = new Map<MemoryConnection, Resident>()
+  readonly #connections = new Map<MemoryConnection, TestPeer>()
   #away = false
   #onchange: (changes: ReadonlySet<NetworkChange>) => void = () => {}
 
@@ -115,15 +115,15 @@ export class Town {
   /** A host that starts now; what is announced last under the shared key is what is found there. */
   host(delay = 20): TestHost {
     const host = new TestHost(this.world, this.publicKey, this.limits, delay)
-    this.residents.push(host)
+    this.peers.push(host)
     this.announcer = host
     return host
   }
 
   /** Somebody under the topic who knows nothing, and welcomes whoever comes. */
-  stranger(): Resident {
+  stranger(): TestPeer {
     const { world } = this
-    const stranger: Resident = {
+    const stranger: TestPeer = {
       key: world.bytes(32),
       delay: 5,
       running: true,
@@ -144,17 +144,17 @@ export class Town {
         link.events = { message, datagram() {}, drain() {}, path() {}, close() {} }
       }
     }
-    this.residents.push(stranger)
+    this.peers.push(stranger)
     return stranger
   }
 
   /** Ends without a word. */
-  kill(host: Resident): void {
+  kill(host: TestPeer): void {
     host.running = false
     this.#hush()
   }
 
-  cut(host: Resident, cut = true): void {
+  cut(host: TestPeer, cut = true): void {
     host.cut = cut
     this.#hush()
   }
@@ -171,13 +171,13 @@ export class Town {
     this.#connections.clear()
   }
 
-  #reaches(resident: Resident): boolean {
-    return resident.running && !resident.cut && !this.#away
+  #reaches(peer: TestPeer): boolean {
+    return peer.running && !peer.cut && !this.#away
   }
 
   #hush(): void {
-    for (const [connection, resident] of this.#connections) {
-      if (this.#reaches(resident)) connection.speakAgain()
+    for (const [connection, peer] of this.#connections) {
+      if (this.#reaches(peer)) connection.speakAgain()
       else connection.fallSilent()
     }
   }
@@ -193,18 +193,18 @@ export class Town {
   }
 
   /** How often it was dialled. */
-  dialled(resident: Resident): number {
-    const name = b4a.toString(resident.key, 'hex')
+  dialled(peer: TestPeer): number {
+    const name = b4a.toString(peer.key, 'hex')
     return this.dials.filter(key => key === name).length
   }
 
   /** The one for new flows now. */
-  get picked(): Resident | undefined {
+  get picked(): TestPeer | undefined {
     return this.#residentOf(this.hosts.pick(0))
   }
 
-  #residentOf(host: Host | null): Resident | undefined {
-    return host ? this.residents.find(({ key }) => b4a.equals(key, host.key)) : undefined
+  #residentOf(host: Host | null): TestPeer | undefined {
+    return host ? this.peers.find(({ key }) => b4a.equals(key, host.key)) : undefined
   }
 
   told<E extends DaemonEvent['event']>(name: E): Extract<DaemonEvent, { event: E }>[] {
@@ -224,43 +224,43 @@ export class Town {
     dial: (key, keyPair, done) => {
       const { clock } = this.world
       this.dials.push(b4a.toString(key, 'hex'))
-      const resident = b4a.equals(key, this.#shared)
+      const peer = b4a.equals(key, this.#shared)
         ? this.announcer
-        : this.residents.find(one => b4a.equals(one.key, key))
+        : this.peers.find(one => b4a.equals(one.key, key))
       const from = clock.now()
       const refuse = (code: 'SERVER_NOT_FOUND' | 'SERVER_NOT_RUNNING') => done(new HyperNatError(code, code))
-      if (!resident) {
+      if (!peer) {
         const timer = clock.after(UNKNOWN_MS, () => refuse('SERVER_NOT_FOUND'))
         return () => timer.cancel()
       }
       const arrive = (): void => {
-        if (this.#reaches(resident)) return this.#connect(resident, keyPair.publicKey, done)
+        if (this.#reaches(peer)) return this.#connect(peer, keyPair.publicKey, done)
         // The handshake is sent again and again.
         if (clock.now() - from >= NOBODY_MS) refuse('SERVER_NOT_RUNNING')
         else timer = clock.after(1000, arrive)
       }
-      let timer = clock.after(2 * resident.delay, arrive)
+      let timer = clock.after(2 * peer.delay, arrive)
       return () => timer.cancel()
     },
     lookUp: () =>
       new Promise(resolve => {
         this.lookUps++
         this.world.clock.after(150, () => {
-          const found: Found[] = this.residents.map(({ key }) => ({ key, relayAddresses: [] }))
+          const found: Found[] = this.peers.map(({ key }) => ({ key, relayAddresses: [] }))
           resolve(this.#away ? [] : found)
         })
       })
   }
 
-  #connect(resident: Resident, client: Uint8Array, done: (link: PathLink) => void): void {
+  #connect(peer: TestPeer, client: Uint8Array, done: (link: PathLink) => void): void {
     const { world } = this
-    const connection = new MemoryConnection(world.clock, { delay: resident.delay }, world.random.next, {
+    const connection = new MemoryConnection(world.clock, { delay: peer.delay }, world.random.next, {
       client,
-      server: resident.key,
+      server: peer.key,
       handshakeHash: world.bytes(64)
     })
-    this.#connections.set(connection, resident)
-    resident.onLink(connection.server)
+    this.#connections.set(connection, peer)
+    peer.onLink(connection.server)
     done(Object.assign(connection.client, { path: 'direct' as const, onpath: () => {}, suspect: () => {} }))
   }
 }
