@@ -19,7 +19,7 @@ const program = [QEMU, '-L', LIBRARIES, product(`-${version}-linux-arm64`)]
 const reason =
   notHere ||
   (missing('qemu-aarch64') && missing('qemu-aarch64-static')) ||
-  (!existsSync(join(LIBRARIES, 'lib', 'libstdc++.so.6')) && `no libraries in ${LIBRARIES}`)
+  (!process.env.CI && !existsSync(join(LIBRARIES, 'lib', 'libstdc++.so.6')) && `no libraries in ${LIBRARIES}`)
 
 test('it loads its addons', { skip: reason }, async t => {
   const home = mkdtempSync(join(tmpdir(), 'hyper-nat-home-'))
