@@ -4,10 +4,12 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { connectTcp, readAll, readSome, tcpEnd } from '../support/clients.js'
 import type { HyperNat } from '../support/hyper-nat.js'
 import { type Ending, runProgram } from '../support/process.js'
 import { findProgram, missing } from '../support/programs.js'
-import { newSecret, staged } from '../support/stage.js'
+import { listenTcpEcho } from '../support/servers.js'
+import { clientEntries, newSecret, staged } from '../support/stage.js'
 import { carryBytes, linuxSide, notHere, product, type Side, version } from './products.js'
 
 const exe = product(`-${version}-win-x64.exe`)
@@ -131,6 +133,66 @@ staged(
     const { code, stderr } = await wine(exe, 'status')
     assert.equal(code, 1)
     assert.match(stderr, /No hyper-nat of this user is running/)
+  },
+  { skip: reason, timeout: 390_000 }
+)
+
+staged(
+  'pipes stand in for ports, as a target and as a local end',
+  async stage => {
+    const echo = await stage.use(listenTcpEcho())
+    const inner = await stage.daemon([
+      { mode: 'server', proto: 'tcp+tcpudp', port: echo.port, secret: newSecret() }
+    ])
+    const { publicKey } = await inner.event('ready')
+    const { bootstrap } = await stage.testnet()
+    // No program of Windows is at hand that serves a pipe, so one map's local end is another one's target.
+    const pipes = ['tcp', 'tcpudp'].map(proto => ({ proto, name: `\\\\.\\pipe\\app ゲーム ${proto}` }))
+    const secret = newSecret()
+    const server = { mode: 'server', proto: 'tcp', secret }
+    const schema = [
+      ...pipes.map(({ proto, name }) => ({
+        mode: 'client',
+        proto,
+        port: echo.port,
+        publicKey,
+        localHost: name
+      })),
+      ...pipes.map(({ name }, index) => ({ ...server, port: 4000 + index, host: name })),
+      { ...server, port: 4002, host: '\\\\.\\pipe\\nobody' }
+    ]
+    const options = { schema, network: { bootstrap, portMapping: false } }
+    writeFileSync(join(folder, 'pipes.json'), JSON.stringify(options))
+    const daemon = windowsSide.start(stage, ['-c', `${WINDOWS_FOLDER}\\pipes.json`, '--json'], 'windows')
+    const ready = await daemon.event('ready', { ms: 120_000, where: ({ mode }) => mode === 'server' })
+    const outer = await stage.daemon(
+      clientEntries(
+        [4000, 4001, 4002].map(port => ({ proto: 'tcp', port })),
+        ready.publicKey
+      )
+    )
+    await daemon.event('connected', { ms: 60_000 })
+    for (const port of [4000, 4001]) {
+      const local = await outer.localPort('tcp', port)
+      const carried = Array.from({ length: 4 }, async () => {
+        const data = stage.random.bytes(1 << 20)
+        const socket = await connectTcp(local)
+        socket.write(data)
+        assert.ok((await readSome(socket, data.length, 60_000)).equals(data))
+        socket.end()
+        assert.equal((await readAll(socket)).length, 0)
+        socket.destroy()
+      })
+      await Promise.all(carried)
+    }
+    // As in place of a port that nobody listens on.
+    assert.equal(await tcpEnd(await connectTcp(await outer.localPort('tcp', 4002))), 'reset')
+    // The pipes are taken: another program of Windows is not let in between.
+    const second = windowsSide.start(stage, ['-c', `${WINDOWS_FOLDER}\\pipes.json`, '--json'], 'second')
+    const refused = await second.event('error', { ms: 60_000 })
+    assert.equal(refused.code, 'SOCKET_IN_USE')
+    assert.equal((await second.end(30_000)).code, 1)
+    await windowsSide.end(daemon)
   },
   { skip: reason, timeout: 390_000 }
 )

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { targets } from '../../../scripts/package/targets.js'
 import { PAGES, referencePage } from '../../../scripts/reference.js'
 import { groups } from '../../../src/cli/program.js'
 import { root } from '../root.js'
@@ -62,6 +63,20 @@ for (const path of DOCUMENTS) {
     if (path === 'README.md') assert.ok(links > 15)
   })
 }
+
+test('README names downloads that a release of this version has', () => {
+  const { version } = JSON.parse(read('package.json')) as { version: string }
+  const stem = `hyper-nat-${version}`
+  const downloads = targets.flatMap(target => {
+    const name = `${stem}-${target.name}`
+    if (target.system === 'windows') return [`${name}.exe`, `${name}.zip`, `${name}-setup.exe`]
+    const deb = 'debian' in target ? [`hyper-nat_${version}_${target.debian}.deb`] : []
+    return [name, `${name}.tar.gz`, ...deb]
+  })
+  const named = read('README.md').match(/\bhyper-nat[-_]\d[\w.-]*\w/g) ?? []
+  for (const name of named) assert.ok([...downloads, `${stem}.tgz`].includes(name), name)
+  assert.ok(named.length > 6)
+})
 
 test('docs/json.md has every event that is printed', () => {
   const page = read('docs/json.md')
