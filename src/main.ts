@@ -107,7 +107,12 @@ async function start(): Promise<number> {
   return run(process.argv.slice(2), context)
 }
 
+let crashed = false
+
 async function crash(err: unknown): Promise<void> {
+  // A failure of what follows, such as a stdout that cannot be opened, would be reported for ever.
+  if (crashed) return leave(EXIT.failed)
+  crashed = true
   process.stderr.write(`error ${crashText(err)}\n`)
   await exit(EXIT.failed)
 }

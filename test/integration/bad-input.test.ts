@@ -205,3 +205,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     { skip: process.platform === 'win32' ? 'no signals on Windows' : false }
   )
 }
+
+staged('stdout that cannot be opened is reported once, and ends the program', async stage => {
+  const broken = `data:text/javascript,${encodeURIComponent(
+    "Object.defineProperty(process, 'stdout', { get() { throw new Error('no stdout') } })"
+  )}`
+  const daemon = stage.start(['keygen'], { nodeArgs: ['--import', broken] })
+  assert.equal((await daemon.end()).code, 1)
+  assert.equal(daemon.stderr, 'error INTERNAL: Error: no stdout\n')
+})
