@@ -30,6 +30,9 @@ const hasTerminal = (): boolean =>
 /** Whether the terminal has closed. */
 let hungUp = false
 
+/** Whether an unexpected error ends the process already. */
+let crashed = false
+
 /** Errors of a pipe that nobody reads any more. */
 const READER_GONE: ReadonlySet<string> = new Set(['EPIPE', 'EOF', 'ECONNRESET'])
 
@@ -106,8 +109,6 @@ async function start(): Promise<number> {
   const { run } = await import('./cli/run.js')
   return run(process.argv.slice(2), context)
 }
-
-let crashed = false
 
 async function crash(err: unknown): Promise<void> {
   // A failure of what follows, such as a stdout that cannot be opened, would be reported for ever.
