@@ -1,13 +1,23 @@
 // The program and the installer for Windows, in Wine, beside a program of this system.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connectTcp, readAll, readSome, tcpEnd } from '../support/clients.js'
+import { until } from '../support/deadline.js'
 import type { HyperNat } from '../support/hyper-nat.js'
-import { type Ending, runProgram } from '../support/process.js'
-import { findProgram, missing } from '../support/programs.js'
+import { type Ending, Process, runProgram } from '../support/process.js'
+import { findProgram, missing, programPath } from '../support/programs.js'
 import { listenTcpEcho } from '../support/servers.js'
 import { clientEntries, newSecret, staged } from '../support/stage.js'
 import { carryBytes, linuxSide, notHere, product, type Side, version } from './products.js'
@@ -210,6 +220,60 @@ async function checkPage(daemon: HyperNat): Promise<void> {
   }
   assert.equal((await fetch(new URL('/api/live', origin))).status, 401)
 }
+
+staged(
+  'a double-click opens the page, in a window of its own; Ctrl-C there ends it',
+  async stage => {
+    const screen = new Process(programPath('Xvfb'), ['-displayfd', '1', '-nolisten', 'tcp'])
+    stage.defer(() => screen.stop())
+    const [, number] = await screen.says(/^(\d+)$/m)
+    const seen = { ...env, DISPLAY: `:${number}` }
+    // In place of a browser, a script that writes down which link it is to open.
+    const opened = join(base, 'opened')
+    const browser = join(base, 'browser')
+    writeFileSync(browser, `#!/bin/sh\necho "$1" >'${opened}.new' && mv '${opened}.new' '${opened}'\n`, {
+      mode: 0o755
+    })
+    await succeeds('reg', 'add', 'HKCU\\Software\\Wine\\WineBrowser', '/v', 'Browsers', '/d', browser, '/f')
+    // Wine looks for a screen when its first program starts.
+    await runProgram(WINESERVER, ['-k'], { env })
+    // Where things are downloaded to: there are no options.
+    const downloads = join(prefix, 'drive_c', 'Dl ゲーム')
+    mkdirSync(downloads)
+    copyFileSync(exe, join(downloads, 'hyper-nat.exe'))
+    const [command, ...args] = WINE
+    await runProgram(command, [...args, 'start', 'hyper-nat.exe'], { env: seen, cwd: downloads, ms: 120_000 })
+    await until(60_000, 'a link for the browser', () => existsSync(opened))
+    const { origin, hash } = new URL(readFileSync(opened, 'utf8').trim())
+    assert.match(hash, /^#code=[\w-]{20,}$/)
+    assert.equal((await fetch(origin)).status, 200)
+    // The page is served and the window is there at about the same time.
+    await runProgram(programPath('xdotool'), ['search', '--sync', '--name', '^hyper-nat$', 'windowfocus'], {
+      env: seen
+    })
+    await runProgram(programPath('xdotool'), ['key', 'ctrl+c'], { env: seen })
+    await until(20_000, 'the end of the page', () =>
+      fetch(origin).then(
+        () => false,
+        () => true
+      )
+    )
+    const settings = join(
+      prefix,
+      'drive_c',
+      'users',
+      userInfo().username,
+      'AppData',
+      'Roaming',
+      'hyper-nat',
+      'Config'
+    )
+    assert.ok(existsSync(settings))
+    assert.deepEqual(readdirSync(downloads), ['hyper-nat.exe'])
+    assert.equal((await wine(exe, 'status')).code, 1)
+  },
+  { skip: reason || missing('Xvfb', 'xdotool'), timeout: 300_000 }
+)
 
 test('an identity is kept; faults end with 2; addons are in LOCALAPPDATA', {
   skip: reason,
