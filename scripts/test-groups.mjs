@@ -1,13 +1,14 @@
 // The groups of tests, in the order in which they run; what `npm test` does after the build.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /**
- * `atOnce`: so many files at a time; as many as there are cores if left out. More than cores where tests mostly wait. `alone`: files
- * whose tests measure rates, times or memory, or meddle with all packets on loopback: they run after the others, one at a time.
+ * `atOnce`: so many files at a time; as many as there are cores if left out. More than cores where tests mostly wait. `longest`: files
+ * that take longest, which start before the others, so that none of them runs alone at the end. `alone`: files whose tests measure
+ * rates, times or memory, or meddle with all packets on loopback: they run after the others, one at a time.
  * `timeout`: milliseconds for one test file, so that a hang ends as a failure with a name. `optional`: the folder may be missing
  * (but not be empty). `before`: a program of the folder that must succeed first. `only`: the systems that have the group.
  * `together`: so many processes take all files but those of `alone`, which saves loading the same modules for each. `timeout` is that
@@ -16,7 +17,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
  */
 const groups = [
   { name: 'unit', timeout: 600_000, together: 4, alone: ['friends', 'reassembly'] },
-  { name: 'sim', timeout: 420_000, optional: true },
+  {
+    name: 'sim',
+    timeout: 420_000,
+    longest: ['arq-performance', 'arq-neighbours', 'session-disasters'],
+    optional: true
+  },
   { name: 'fuzz', timeout: 240_000 },
   {
     name: 'integration',
@@ -90,7 +96,7 @@ async function runGroup(root, group) {
     result.failures.push(`test/${group.name}/${group.before} failed`)
     return result
   }
-  const bundles = group.together ? bundle(rest, group.together) : null
+  const bundles = group.together || group.longest ? bundle(inOrder(rest, group), group.together) : null
   if (rest.length > 0) addTo(result, await runFiles(root, group, bundles?.files ?? rest, group.atOnce))
   bundles?.remove()
   if (alone.length > 0) addTo(result, await runFiles(root, group, alone, 1))
@@ -98,12 +104,21 @@ async function runGroup(root, group) {
   return result
 }
 
-/** Modules that import the files in turn. */
-function bundle(files, count) {
+/** Those that take longest first. */
+function inOrder(files, { longest = [] }) {
+  const isLong = file => longest.includes(basename(file, '.test.js'))
+  const long = longest.flatMap(name => files.filter(file => basename(file, '.test.js') === name))
+  return [...long, ...files.filter(file => !isLong(file))]
+}
+
+/** Modules that import the files in turn, named so that Node, which sorts what it runs, keeps their order. */
+function bundle(files, count = files.length) {
   const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-test-'))
   const bundles = Array.from({ length: Math.min(count, files.length) }, (_, i) => {
-    const path = join(folder, `${i + 1}.mjs`)
-    const imports = files.filter((_, k) => k % count === i).map(file => pathToFileURL(file).href)
+    const own = files.filter((_, k) => k % count === i)
+    const name = own.length === 1 ? basename(own[0], '.test.js') : 'several'
+    const path = join(folder, `${String(i + 1).padStart(3, '0')}-${name}.mjs`)
+    const imports = own.map(file => pathToFileURL(file).href)
     writeFileSync(path, imports.map(url => `await import(${JSON.stringify(url)})\n`).join(''))
     return path
   })
@@ -115,12 +130,12 @@ function addTo(result, { counts, failures }) {
   for (const [name, count] of Object.entries(counts)) result.counts[name] = (result.counts[name] ?? 0) + count
 }
 
-async function runFiles(root, group, files, atOnce) {
+async function runFiles(root, group, files, atOnce = availableParallelism()) {
   const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-test-'))
   const summary = join(folder, 'summary.json')
   const reporter = pathToFileURL(join(dirname(fileURLToPath(import.meta.url)), 'summary-reporter.mjs')).href
-  const args = ['--test', `--test-timeout=${group.timeout}`]
-  if (atOnce) args.push(`--test-concurrency=${atOnce}`)
+  // By itself Node leaves one core free: with two, it runs one file at a time.
+  const args = ['--test', `--test-timeout=${group.timeout}`, `--test-concurrency=${atOnce}`]
   args.push('--test-reporter=spec', '--test-reporter-destination=stdout')
   args.push(`--test-reporter=${reporter}`, `--test-reporter-destination=${summary}`)
   const code = await node(root, [...args, ...files])

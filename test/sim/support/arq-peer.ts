@@ -8,6 +8,23 @@ import type { VirtualClock } from './virtual-clock.js'
 
 const NEVER = Number.POSITIVE_INFINITY
 
+/**
+ * Buffers of packets that have arrived, by their size: a buffer for each of a million packets would be most of what a simulation costs.
+ */
+const arrived = new Map<number, Uint8Array[]>()
+
+function copyOf(segment: Uint8Array): Uint8Array {
+  const copy = arrived.get(segment.length)?.pop() ?? new Uint8Array(segment.length)
+  copy.set(segment)
+  return copy
+}
+
+function useAgain(packet: Uint8Array): void {
+  const same = arrived.get(packet.length)
+  if (same) same.push(packet)
+  else arrived.set(packet.length, [packet])
+}
+
 export interface PeerOptions extends Partial<ArqOptions> {
   /** Timers fire this late at most, as Node's do: they are rounded up to a multiple of it. Default 1 ms. */
   granularity?: number
@@ -33,6 +50,8 @@ export class ArqPeer implements ArqHost {
   private timer: Timer | null = null
   private timerAt = NEVER
   private queued: Uint8Array[] = []
+  /** How many of those have been taken whole. */
+  private taken = 0
 
   constructor(
     readonly clock: VirtualClock,
@@ -55,7 +74,7 @@ export class ArqPeer implements ArqHost {
   }
 
   output(segment: Uint8Array): void {
-    this.transmit(segment.slice())
+    this.transmit(copyOf(segment))
   }
 
   /** A datagram arrived. */
@@ -81,7 +100,7 @@ export class ArqPeer implements ArqHost {
   }
 
   get unsent(): number {
-    return this.queued.length
+    return this.queued.length - this.taken
   }
 
   /** Ends the stream once everything given to send() was taken. */
@@ -92,11 +111,11 @@ export class ArqPeer implements ArqHost {
 
   reset(code: number): void {
     this.resetCode = code
-    this.queued = []
+    this.dropQueued()
   }
 
   abort(code: number): void {
-    this.queued = []
+    this.dropQueued()
     this.arq!.reset(code, this.clock.now())
     this.schedule()
   }
@@ -107,16 +126,17 @@ export class ArqPeer implements ArqHost {
   }
 
   writable(): void {
-    while (this.queued.length > 0) {
-      const bytes = this.queued[0]!
+    while (this.unsent > 0) {
+      const bytes = this.queued[this.taken]!
       const taken = this.arq!.write(bytes, this.clock.now())
       if (taken < bytes.length) {
-        this.queued[0] = bytes.subarray(taken)
+        this.queued[this.taken] = bytes.subarray(taken)
         break
       }
-      this.queued.shift()
+      this.taken++
     }
-    if (this.ending && this.queued.length === 0) this.arq!.end(this.clock.now())
+    if (this.unsent === 0) this.dropQueued()
+    if (this.ending && this.unsent === 0) this.arq!.end(this.clock.now())
     this.schedule()
   }
 
@@ -160,10 +180,20 @@ export class ArqPeer implements ArqHost {
     })
   }
 
-  private transmit(segment: Uint8Array): void {
+  private dropQueued(): void {
+    this.queued = []
+    this.taken = 0
+  }
+
+  /** Sends a packet, which belongs to the link from now on. */
+  private transmit(packet: Uint8Array): void {
     this.segmentsOut++
-    this.bytesOut += segment.length
-    this.link.send(segment.length, () => this.other!.receive(segment))
+    this.bytesOut += packet.length
+    let copies = this.link.send(packet.length, () => {
+      this.other!.receive(packet)
+      if (--copies === 0) useAgain(packet)
+    })
+    if (copies === 0) useAgain(packet)
   }
 }
 

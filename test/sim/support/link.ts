@@ -49,15 +49,18 @@ export class Link {
     this.tokens = options.policer?.burst ?? 0
   }
 
-  /** `deliver` is called when and if the packet of `size` bytes arrives. */
-  send(size: number, deliver: () => void): void {
+  /**
+   * `deliver` is called when and if the packet of `size` bytes arrives.
+   * @returns how often it will be
+   */
+  send(size: number, deliver: () => void): number {
     const { options, clock, random } = this
     const now = clock.now()
     this.packets++
     const wire = size + (options.overhead ?? 0)
     if (options.policer && !this.conforms(options.policer, wire)) {
       this.drops++
-      return
+      return 0
     }
     let leaves = now
     if (options.rate !== undefined) {
@@ -65,17 +68,18 @@ export class Link {
       const wait = Math.max(0, this.freeAt - now)
       if (wait * bytesPerMs + wire > (options.queue ?? 512000)) {
         this.drops++
-        return
+        return 0
       }
       if (wait > this.worstWait) this.worstWait = wait
       leaves = now + wait + wire / bytesPerMs
       this.freeAt = leaves
     }
-    if (now < this.blackoutUntil || random.chance(options.loss ?? 0)) return
+    if (now < this.blackoutUntil || random.chance(options.loss ?? 0)) return 0
     const copies = random.chance(options.duplicate ?? 0) ? 2 : 1
     for (let i = 0; i < copies; i++) {
       clock.at(leaves + options.delay + random.next() * (options.jitter ?? 0), deliver)
     }
+    return copies
   }
 
   private conforms({ rate, burst }: Policer, wire: number): boolean {

@@ -1,16 +1,31 @@
 /** Time that passes only from event to event. Implements Clock, so that whatever takes one can be driven by it. */
 import type { Clock, Timer } from '../../../src/util/clock.js'
 
-interface Event {
-  at: number
-  order: number
-  fn: (() => void) | null
+/** What is to run at a time, and the handle by which it is cancelled: a transfer makes hundreds of thousands. */
+class Event implements Timer {
+  constructor(
+    readonly clock: VirtualClock,
+    readonly at: number,
+    readonly order: number,
+    public fn: (() => void) | null
+  ) {}
+
+  cancel(): void {
+    if (this.fn === null) return
+    this.fn = null
+    this.clock.onCancelled()
+  }
 }
+
+/** Cancelled events are taken out together, when there are so many and more than half of all. */
+const CANCELLED_MAX = 64
 
 export class VirtualClock implements Clock {
   private time = 0
   private order = 0
-  private readonly heap: Event[] = []
+  private heap: Event[] = []
+  /** How many events in the heap have been cancelled. */
+  private cancelled = 0
 
   now(): number {
     return this.time
@@ -18,7 +33,7 @@ export class VirtualClock implements Clock {
 
   /** How many events are to come. */
   get pending(): number {
-    return this.heap.filter(({ fn }) => fn !== null).length
+    return this.heap.length - this.cancelled
   }
 
   after(ms: number, fn: () => void): Timer {
@@ -27,13 +42,9 @@ export class VirtualClock implements Clock {
 
   /** Runs `fn` at time `at`, or now if that has passed. Events of one time run in the order in which they were made. */
   at(at: number, fn: () => void): Timer {
-    const event: Event = { at: Math.max(at, this.time), order: this.order++, fn }
+    const event = new Event(this, Math.max(at, this.time), this.order++, fn)
     this.push(event)
-    return {
-      cancel: () => {
-        event.fn = null
-      }
-    }
+    return event
   }
 
   /** Runs events until `until`, or until `done` is true, or until there are none. @returns false if time ran out */
@@ -47,9 +58,20 @@ export class VirtualClock implements Clock {
       }
       this.pop()
       this.time = event.at
-      event.fn?.()
+      const { fn } = event
+      if (fn === null) this.cancelled--
+      event.fn = null
+      fn?.()
     }
     return done()
+  }
+
+  /** One more of its events has been cancelled. */
+  onCancelled(): void {
+    if (++this.cancelled < CANCELLED_MAX || 2 * this.cancelled < this.heap.length) return
+    // What is sorted is a heap.
+    this.heap = this.heap.filter(({ fn }) => fn !== null).sort((a, b) => (before(a, b) ? -1 : 1))
+    this.cancelled = 0
   }
 
   private push(event: Event): void {
