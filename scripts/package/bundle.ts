@@ -93,12 +93,28 @@ function made({
   outputFiles,
   metafile
 }: BuildResult<{ write: false; metafile: true }>): Omit<Bundle, 'addons'> {
-  const script = outputFiles[0]!.text
+  const script = withSharedImports(outputFiles[0]!.text)
   if (/\brequire\.addon\(['"]/.test(script))
     throw new Error('A native addon is loaded in a way unknown here.')
   // Modules made by a plugin carry its name and an absolute path.
   const files = Object.keys(metafile.inputs).filter(file => !file.includes(':'))
   return { script: Buffer.from(script), packages: [...new Set(files.flatMap(packageOf))].sort() }
+}
+
+/** What esbuild wraps a CommonJS module in for each module that imports it. */
+const WRAPS_IMPORT = /\b__toESM=\(mod,isNodeMode,target\)=>\(target=.*?:target,mod\)\)/
+
+/**
+ * Has modules that import a CommonJS module share its exports. esbuild gives each a copy with a getter for every export, to which
+ * exports may be added later: a few lines that use libsodium's had hundreds, all together some 6,000 getters.
+ */
+function withSharedImports(script: string): string {
+  const shared =
+    '__toESM=(mod,isNodeMode)=>mod!=null&&!isNodeMode&&mod.__esModule?mod:__create(Object(mod),{default:{value:mod,enumerable:!0}})'
+  const result = script.replace(WRAPS_IMPORT, () => shared)
+  if (result === script && script.includes('__toESM('))
+    throw new Error('esbuild imports CommonJS in a way unknown here.')
+  return result
 }
 
 /** The module that reads shipped files is another one inside a program. */
