@@ -1,5 +1,6 @@
 /** Local TCP sockets, and Unix sockets and pipes in their place: listening for a map's programs, dialling a map's target, and joining either to a flow. */
 import net from 'node:net'
+import b4a from 'b4a'
 import { codeOf, type ErrorCode } from '../errors.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import { SOCKET_MODE, socketPath } from '../text/socket-path.js'
@@ -12,6 +13,15 @@ import { reset, SocketWriter } from './socket-writer.js'
 export { reset } from './socket-writer.js'
 
 const NOTHING = new Uint8Array(0)
+
+/** What is read from a socket at once, bytes: as much as libuv would read. */
+const READ_BYTES = 64 * 1024
+
+/**
+ * Where all dialled sockets read. Node's own way takes 64 kB for each read, however little has come, and a paused socket has one more
+ * in its queue, which no budget counts.
+ */
+const readBuffer = b4a.allocUnsafeSlow(READ_BYTES)
 
 /** A socket that listens for a map's programs. */
 export interface Listener {
@@ -68,10 +78,21 @@ export async function listenTcp(
  */
 export function dialTcp(host: string, port: number, from?: string, resolver?: HostResolver): net.Socket {
   const path = socketPath(host)
-  if (path !== undefined) return net.connect({ path, allowHalfOpen: true })
+  // As other sockets do, it emits `data`; a pause takes effect at once, without reading ahead.
+  const onread = {
+    buffer: readBuffer,
+    callback(size: number): boolean {
+      const bytes = b4a.allocUnsafeSlow(size)
+      bytes.set(readBuffer.subarray(0, size))
+      socket.emit('data', bytes)
+      return !socket.isPaused()
+    }
+  }
   const source = from === undefined ? {} : { localAddress: from, family: 4 }
   const lookup = resolver && { lookup: lookupOf(resolver) }
-  return net.connect({ host, port, ...source, ...lookup, allowHalfOpen: true, noDelay: true })
+  const to = path === undefined ? { host, port, ...source, ...lookup, noDelay: true } : { path }
+  const socket = net.connect({ ...to, allowHalfOpen: true, onread })
+  return socket
 }
 
 /** Looks a name up for `net.connect`, which tries all addresses unless it wants one family. */

@@ -1,11 +1,12 @@
 /** What a flow is told when its local socket ends. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import type net from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from '../../../src/flows/byte-flow.js'
-import { joinTcp, saysClosed } from '../../../src/sockets/tcp.js'
+import { dialTcp, joinTcp, saysClosed } from '../../../src/sockets/tcp.js'
 import { within } from '../../support/deadline.js'
+import { listenTcp } from '../../support/servers.js'
 import { tcpPair } from '../../support/tcp-pair.js'
 
 /** A flow that takes as many bytes as it is told to, and notes what it hears. */
@@ -40,9 +41,32 @@ class Recorder implements ByteFlow {
   consumed(): void {}
 }
 
-async function joined(t: TestContext): Promise<{ program: net.Socket; flow: Recorder; ours: net.Socket }> {
+interface Joined {
+  readonly program: net.Socket
+  readonly flow: Recorder
+  readonly ours: net.Socket
+}
+
+/** Joins a flow to a socket that a program has opened. */
+async function accepted(t: TestContext): Promise<Joined> {
   const { ours, program } = await tcpPair(t)
   program.on('error', () => {})
+  return { program, flow: join(ours), ours }
+}
+
+/** Joins a flow to a socket that we have opened to a target. */
+async function dialled(t: TestContext): Promise<Joined> {
+  const target = new EventEmitter<{ connection: [net.Socket] }>()
+  const server = await listenTcp(socket => target.emit('connection', socket))
+  t.after(() => server.close())
+  const ours = dialTcp('127.0.0.1', server.port)
+  t.after(() => ours.destroy())
+  const flow = join(ours)
+  const [program] = await once(target, 'connection')
+  return { program, flow, ours }
+}
+
+function join(ours: net.Socket): Recorder {
   const flow = new Recorder()
   joinTcp(
     ours,
@@ -50,69 +74,87 @@ async function joined(t: TestContext): Promise<{ program: net.Socket; flow: Reco
     () => 'FLOW_RESET',
     () => {}
   )
-  return { program, flow, ours }
+  return flow
 }
 
 const told = (flow: Recorder) => within(10_000, flow.last, () => `an end after ${flow.bytes} bytes`)
 
-test('an end is an end', async t => {
-  const { program, flow, ours } = await joined(t)
-  program.end('last words')
-  assert.equal(await told(flow), 'end')
-  assert.equal(flow.bytes, 10)
-  // The other direction goes on.
-  flow.events.data(Buffer.from('answer'))
-  assert.equal(String((await once(program, 'data'))[0]), 'answer')
-  assert.ok(!ours.destroyed)
-})
+for (const [kind, joined] of Object.entries({ accepted, dialled })) {
+  test(`${kind}: an end is an end`, async t => {
+    const { program, flow, ours } = await joined(t)
+    program.end('last words')
+    assert.equal(await told(flow), 'end')
+    assert.equal(flow.bytes, 10)
+    // The other direction goes on.
+    flow.events.data(Buffer.from('answer'))
+    assert.equal(String((await once(program, 'data'))[0]), 'answer')
+    assert.ok(!ours.destroyed)
+  })
 
-test('an end is reported while the program reads nothing', async t => {
-  const { program, flow } = await joined(t)
-  program.pause()
-  for (let i = 0; i < 100; i++) flow.events.data(Buffer.alloc(100_000))
-  program.end('last words')
-  assert.equal(await told(flow), 'end')
-})
-
-test('a reset that comes right behind bytes is no end', async t => {
-  for (let i = 0; i < 20; i++) {
+  test(`${kind}: an end is reported while the program reads nothing`, async t => {
     const { program, flow } = await joined(t)
-    await new Promise(resolve => program.write('last words', resolve))
-    program.resetAndDestroy()
-    assert.equal(await told(flow), 'reset FLOW_RESET')
-  }
-})
+    program.pause()
+    for (let i = 0; i < 100; i++) flow.events.data(Buffer.alloc(100_000))
+    program.end('last words')
+    assert.equal(await told(flow), 'end')
+  })
 
-test('a reset that comes while the flow takes nothing is no end', async t => {
-  const { program, flow, ours } = await joined(t)
-  flow.room = 1
-  program.write(Buffer.alloc(50_000))
-  while (!ours.isPaused()) await once(ours, 'pause')
-  await new Promise(resolve => program.write(Buffer.alloc(50_000), resolve))
-  program.resetAndDestroy()
-  await within(10_000, once(program, 'close'), () => 'the reset')
-  flow.room = Number.POSITIVE_INFINITY
-  flow.events.drain()
-  assert.equal(await told(flow), 'reset FLOW_RESET')
-})
+  test(`${kind}: a reset that comes right behind bytes is no end`, async t => {
+    for (let i = 0; i < 20; i++) {
+      const { program, flow } = await joined(t)
+      await new Promise(resolve => program.write('last words', resolve))
+      program.resetAndDestroy()
+      assert.equal(await told(flow), 'reset FLOW_RESET')
+    }
+  })
 
-test('what a program says last is read, though writing to it has failed since', async t => {
-  for (const writes of [1, 3]) {
+  test(`${kind}: a reset that comes while the flow takes nothing is no end`, async t => {
     const { program, flow, ours } = await joined(t)
     flow.room = 1
-    program.write('first')
+    program.write(Buffer.alloc(50_000))
     while (!ours.isPaused()) await once(ours, 'pause')
-    await new Promise(resolve => program.write('last words', resolve))
+    await new Promise(resolve => program.write(Buffer.alloc(50_000), resolve))
     program.resetAndDestroy()
     await within(10_000, once(program, 'close'), () => 'the reset')
-    for (let i = 0; i < writes; i++) flow.events.data(Buffer.from('nobody reads this'))
-    await new Promise(resolve => setImmediate(resolve))
     flow.room = Number.POSITIVE_INFINITY
     flow.events.drain()
     assert.equal(await told(flow), 'reset FLOW_RESET')
-    assert.equal(flow.bytes, 15)
-    assert.ok(ours.destroyed)
-  }
+  })
+
+  test(`${kind}: what a program says last is read, though writing to it has failed since`, async t => {
+    for (const writes of [1, 3]) {
+      const { program, flow, ours } = await joined(t)
+      flow.room = 1
+      program.write('first')
+      while (!ours.isPaused()) await once(ours, 'pause')
+      await new Promise(resolve => program.write('last words', resolve))
+      program.resetAndDestroy()
+      await within(10_000, once(program, 'close'), () => 'the reset')
+      for (let i = 0; i < writes; i++) flow.events.data(Buffer.from('nobody reads this'))
+      await new Promise(resolve => setImmediate(resolve))
+      flow.room = Number.POSITIVE_INFINITY
+      flow.events.drain()
+      assert.equal(await told(flow), 'reset FLOW_RESET')
+      assert.equal(flow.bytes, 15)
+      assert.ok(ours.destroyed)
+    }
+  })
+}
+
+test('a paused socket to a target has read nothing that its flow did not get', async t => {
+  const { program, flow, ours } = await dialled(t)
+  flow.room = 1
+  program.write(Buffer.alloc(10_000_000))
+  while (!ours.isPaused()) await once(ours, 'pause')
+  // It would read on in the next turns.
+  for (let i = 0; i < 20; i++) await new Promise(resolve => setImmediate(resolve))
+  assert.equal(ours.bytesRead, flow.bytes)
+  assert.ok(flow.bytes <= 65_536)
+  flow.room = Number.POSITIVE_INFINITY
+  flow.events.drain()
+  program.end()
+  assert.equal(await told(flow), 'end')
+  assert.equal(flow.bytes, 10_000_000)
 })
 
 test('only what concerns the target says that it is closed', () => {
