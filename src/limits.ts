@@ -216,8 +216,8 @@ export interface Limits {
    */
   delayDrainEveryMs: number
 
-  /** Least time between two lists of port maps that a client takes over from a server, ms; of those in between, the last counts. */
-  mapsMs: number
+  /** Least time between two lists of port maps, or of guests, that a client reads, ms; of those in between, the last counts. */
+  listMs: number
   /** What control frames may take of memory while the connection has no room for them; beyond it the session ends. */
   controlBytes: number
 
@@ -484,7 +484,7 @@ export const LIMITS: Limits = {
   delayIdleMs: 1000,
   delayDrainEveryMs: 5000,
 
-  mapsMs: 100,
+  listMs: 100,
   controlBytes: 4 * MB,
 
   reassemblyBytes: 4 * MB,

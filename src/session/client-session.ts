@@ -2,10 +2,10 @@
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import type { TcpFlow } from '../flows/tcp.js'
-import type { Timer } from '../util/clock.js'
 import { protocolError } from '../wire/bytes.js'
-import type { WireMap } from '../wire/handshake.js'
-import type { RosterGuest } from '../wire/roster.js'
+import { readMaps, type WireMap } from '../wire/handshake.js'
+import { type RosterGuest, readRoster } from '../wire/roster.js'
+import { LatestFrame } from './latest-frame.js'
 import { type Attachment, Session, type SessionDeps, type SessionEvents } from './session.js'
 
 export interface ClientSessionEvents extends SessionEvents {
@@ -16,10 +16,8 @@ export interface ClientSessionEvents extends SessionEvents {
 export class ClientSession extends Session {
   /** Who else is connected to the server, as it said last; empty where it does not say. */
   roster: readonly RosterGuest[] = []
-  /** The last list of port maps that the owner has not got. */
-  #latestMaps: readonly WireMap[] | null = null
-  /** Armed by a list that the owner got. */
-  #mapsTimer: Timer | null = null
+  readonly #maps: LatestFrame
+  readonly #rosters: LatestFrame
 
   constructor(
     id: Uint8Array,
@@ -27,11 +25,17 @@ export class ClientSession extends Session {
     override readonly events: ClientSessionEvents
   ) {
     super('client', id, deps, events)
+    const latest = (read: LatestFrame['read']): LatestFrame =>
+      new LatestFrame(deps.clock, deps.limits.listMs, read, run => this.guard(run))
+    this.#maps = latest(body => this.events.maps(readMaps(body)))
+    this.#rosters = latest(body => {
+      this.roster = readRoster(body)
+    })
   }
 
   override attach(attachment: Attachment): void {
     // WELCOME has named the maps since.
-    this.#forgetMaps()
+    this.#maps.clear()
     super.attach(attachment)
   }
 
@@ -73,33 +77,16 @@ export class ClientSession extends Session {
     throw protocolError('a flow opened by the server')
   }
 
-  /** However many lists a server sends, the owner gets one at a time, the latest. */
-  protected override onMaps(maps: readonly WireMap[]): void {
-    this.#latestMaps = maps
-    if (this.#mapsTimer) return
-    this.#tellMaps()
+  protected override onMaps(content: Uint8Array): void {
+    this.#maps.add(content)
   }
 
-  #tellMaps(): void {
-    const maps = this.#latestMaps
-    this.#mapsTimer = null
-    if (!maps || this.state !== 'up') return
-    this.#latestMaps = null
-    this.#mapsTimer = this.deps.clock.after(this.deps.limits.mapsMs, () => this.#tellMaps())
-    this.events.maps(maps)
-  }
-
-  protected override onRoster(guests: readonly RosterGuest[]): void {
-    this.roster = guests
+  protected override onRoster(content: Uint8Array): void {
+    this.#rosters.add(content)
   }
 
   protected override onEnd(): void {
-    this.#forgetMaps()
-  }
-
-  #forgetMaps(): void {
-    this.#mapsTimer?.cancel()
-    this.#mapsTimer = null
-    this.#latestMaps = null
+    this.#maps.clear()
+    this.#rosters.clear()
   }
 }

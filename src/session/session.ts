@@ -34,7 +34,6 @@ import { FEATURE, FEATURES } from '../wire/constants.js'
 import { addressesFrame, type FrameSink, resetFrame } from '../wire/frames.js'
 import type { FlowPosition, WireMap } from '../wire/handshake.js'
 import type { Link } from '../wire/link.js'
-import type { RosterGuest } from '../wire/roster.js'
 import { DelayMonitor, type DelayMonitorEvents } from './delay-monitor.js'
 import { refuseHandshake, reject } from './handshake.js'
 import { PathMonitor } from './path-monitor.js'
@@ -179,10 +178,10 @@ export abstract class Session {
   /** The peer opens a flow; returns an error code to refuse it. */
   protected abstract admit(flow: ByteFlow, carrier: Carrier): ErrorCode | null
 
-  /** The peer sends the list of port maps. */
-  protected abstract onMaps(maps: readonly WireMap[]): void
-  /** The server says who else is connected to it. */
-  protected onRoster(_guests: readonly RosterGuest[]): void {}
+  /** The peer sends the list of port maps, encoded. */
+  protected abstract onMaps(content: Uint8Array): void
+  /** The server says who else is connected to it, encoded. */
+  protected onRoster(_content: Uint8Array): void {}
 
   /** The session ends: forgets what waits for a later time. */
   protected onEnd(): void {}
@@ -387,6 +386,11 @@ export abstract class Session {
     this.events.ended(code, reason, wasUp)
   }
 
+  /** Runs code that reads what the peer has sent before; nothing without a connection. */
+  protected guard(run: () => void): void {
+    this.#guard(run)
+  }
+
   /** Runs code that may find the peer at fault; then the session ends, and the peer gets the code. */
   #guard(run: () => void): void {
     if (!this.#link) return
@@ -467,12 +471,12 @@ export abstract class Session {
   readonly #frames: FrameSink = {
     ...refuseHandshake,
     close: (code, reason) => this.#end(code, reason),
-    maps: maps => this.onMaps(maps),
+    maps: content => this.onMaps(content),
     addresses: addresses => {
       if (!this.has(FEATURE.IPV6)) throw protocolError('addresses without being asked')
       this.events.addresses?.(addresses)
     },
-    roster: guests => this.onRoster(guests),
+    roster: content => this.onRoster(content),
     open: (id, map, limit) => this.flows.tcp.onOpen(id, map, limit),
     data: (id, offset, bytes) => this.flows.tcp.find(id)?.onData(offset, bytes),
     fin: (id, offset) => this.flows.tcp.find(id)?.onFin(offset),

@@ -9,7 +9,6 @@ import { closeCode, closeNumber, FRAME, MAX_MESSAGE, MAX_REASON, OPTIONAL } from
 import {
   type Hello,
   readHello,
-  readMaps,
   readWelcome,
   type VersionRange,
   type Welcome,
@@ -18,7 +17,7 @@ import {
   writeMaps,
   writeWelcome
 } from './handshake.js'
-import { type RosterGuest, readRoster, writeRoster } from './roster.js'
+import { type RosterGuest, writeRoster } from './roster.js'
 
 /** What a decoder calls for each frame, in their order. */
 export interface FrameSink {
@@ -27,9 +26,11 @@ export interface FrameSink {
   /** @param welcome null when the sender's versions do not overlap ours */
   welcome(versions: VersionRange, welcome: Welcome | null): void
   close(code: ErrorCode, reason: string): void
-  maps(maps: readonly WireMap[]): void
+  /** @param content for `readMaps`: of many lists only the last one counts */
+  maps(content: Uint8Array): void
   addresses(addresses: readonly Ipv6Address[]): void
-  roster(guests: readonly RosterGuest[]): void
+  /** @param content for `readRoster`, in the same way */
+  roster(content: Uint8Array): void
   open(flow: number, map: number, limit: number): void
   data(flow: number, offset: number, bytes: Uint8Array): void
   fin(flow: number, offset: number): void
@@ -63,9 +64,9 @@ const DECODERS = new Map<number, Decode>([
     FRAME.CLOSE,
     (body, sink) => sink.close(closeCode(body.varint(), 'PROTOCOL_ERROR'), printable(body.text(MAX_REASON)))
   ],
-  [FRAME.MAPS, (body, sink) => sink.maps(readMaps(body))],
+  [FRAME.MAPS, (body, sink) => sink.maps(body.rest())],
   [FRAME.ADDRESSES, (body, sink) => sink.addresses(readAddresses(body))],
-  [FRAME.ROSTER, (body, sink) => sink.roster(readRoster(body))],
+  [FRAME.ROSTER, (body, sink) => sink.roster(body.rest())],
   [FRAME.OPEN, (body, sink) => sink.open(body.varint(), body.varint(), body.varint())],
   [FRAME.DATA, (body, sink) => sink.data(body.varint(), body.varint(), body.rest())],
   [FRAME.FIN, (body, sink) => sink.fin(body.varint(), body.varint())],

@@ -308,7 +308,7 @@ test('an end program that never reads keeps its window through many connections'
 
 for (const proto of ['tcp', 'tcpudp'] as const) {
   test(`a session that is closed while ${proto} flows are open takes no flow, and leaves no timer`, () => {
-    const { world, server, client } = connected(1, { delay: 10, bytesPerMs: 1000 }, { mapsMs: 60_000 })
+    const { world, server, client } = connected(1, { delay: 10, bytesPerMs: 1000 }, { listMs: 60_000 })
     const { session } = client
     session!.events.maps = () => {}
     server.open = flow => {

@@ -1,8 +1,9 @@
 /** A server that shares other port maps while sessions are up. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import b4a from 'b4a'
 import type { ByteFlow } from '../../src/flows/byte-flow.js'
-import { mapsFrame } from '../../src/wire/frames.js'
+import { mapsFrame, rosterFrame } from '../../src/wire/frames.js'
 import type { WireMap } from '../../src/wire/handshake.js'
 import { FlowEnd } from '../support/flow-end.js'
 import { say } from '../support/say.js'
@@ -31,6 +32,27 @@ test('a server that floods its client with lists of maps: the client takes over 
   world.pass(1000)
   assert.ok(taken.length <= 7, `${taken.length} of 500`)
   assert.deepEqual(taken.at(-1), [{ id: 499, proto: 'tcp', port: 1499 }])
+})
+
+test('of a flood of lists few are decoded, and the last one is read though it is at fault', () => {
+  const { world, server, client } = connected(1, { delay: 5 })
+  const roster = (name: string) => rosterFrame(Array.from({ length: 64 }, () => ({ name, rtt: 1 })))
+  const link = server.session.link!
+  for (let i = 0; i < 500; i++) {
+    say(link, mapsFrame([{ id: i, proto: 'tcp', port: 80 }]), roster(`guest ${i}`))
+    world.pass(1)
+  }
+  world.pass(200)
+  assert.equal(client.session!.roster[63]?.name, 'guest 499')
+  // Both would end the session, if they were decoded.
+  const fault = b4a.from('0601010100', 'hex')
+  const framed = b4a.concat([b4a.from([fault.byteLength]), fault])
+  say(link, mapsFrame(MAPS), framed, mapsFrame(MORE))
+  world.pass(1000)
+  assert.equal(client.session!.state, 'up')
+  say(link, mapsFrame(MAPS), framed)
+  world.pass(1000)
+  assert.ok(client.told.includes('ended PROTOCOL_ERROR'), client.told.join())
 })
 
 test('a list of maps that waits is dropped when a new connection names them', () => {

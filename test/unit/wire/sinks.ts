@@ -1,7 +1,10 @@
 /** Sinks that write down what a decoder calls. */
 import b4a from 'b4a'
+import { Reader } from '../../../src/wire/bytes.js'
 import type { FrameSink } from '../../../src/wire/frames.js'
+import { readMaps } from '../../../src/wire/handshake.js'
 import type { RecordSink } from '../../../src/wire/records.js'
+import { readRoster } from '../../../src/wire/roster.js'
 
 export type Call = readonly unknown[]
 
@@ -16,20 +19,14 @@ function recorder(calls: Call[], names: readonly string[]): Record<string, (...a
 }
 
 export function frameRecorder(calls: Call[]): FrameSink {
-  const names = [
-    'hello',
-    'welcome',
-    'close',
-    'maps',
-    'addresses',
-    'roster',
-    'open',
-    'data',
-    'fin',
-    'reset',
-    'window'
-  ]
-  return recorder(calls, names) as unknown as FrameSink
+  const names = ['hello', 'welcome', 'close', 'addresses', 'open', 'data', 'fin', 'reset', 'window']
+  const list = (name: string, read: (body: Reader) => unknown) => (content: Uint8Array) => {
+    const body = new Reader(content)
+    calls.push([name, read(body)])
+    body.done()
+  }
+  const lists = { maps: list('maps', readMaps), roster: list('roster', readRoster) }
+  return { ...recorder(calls, names), ...lists } as unknown as FrameSink
 }
 
 export function recordRecorder(calls: Call[]): RecordSink {
