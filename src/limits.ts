@@ -218,7 +218,10 @@ export interface Limits {
 
   /** Least time between two lists of port maps, or of guests, that a client reads, ms; of those in between, the last counts. */
   listMs: number
-  /** What control frames may take of memory while the connection has no room for them; beyond it the session ends. */
+  /**
+   * What control frames of a session may take of memory while the connection has no room for them; beyond it the session ends. They
+   * count among {@link keyBytes}, too.
+   */
   controlBytes: number
 
   /** Bytes of unfinished UDP payloads, per session; they count among {@link keyBytes}, too. */

@@ -6,6 +6,7 @@
  */
 
 import type { Limits } from '../limits.js'
+import { Budget } from '../util/budget.js'
 import { Queue } from '../util/queue.js'
 import { INITIAL_WINDOW } from '../wire/constants.js'
 import {
@@ -38,22 +39,20 @@ interface Turn {
 
 export class SendScheduler {
   #control: Uint8Array[] = []
-  #controlCost = 0
   readonly #windows = new Queue<TcpFlow>()
   readonly #fresh = new Queue<TcpFlow>()
   readonly #waiting = new Queue<TcpFlow>()
 
-  constructor(readonly limits: Pick<Limits, 'messageBytes' | 'quantum'>) {}
+  /** @param memory counts the queued control frames */
+  constructor(
+    readonly limits: Pick<Limits, 'messageBytes' | 'quantum'>,
+    readonly memory = new Budget(Number.POSITIVE_INFINITY)
+  ) {}
 
   /** Queues a control frame. */
   control(frame: Uint8Array): void {
     this.#control.push(frame)
-    this.#controlCost += frame.byteLength + FRAME_COST
-  }
-
-  /** Memory of the queued control frames, bytes. */
-  get controlCost(): number {
-    return this.#controlCost
+    this.memory.charge(frame.byteLength + FRAME_COST)
   }
 
   /** Queues a flow that has something to send. */
@@ -75,7 +74,7 @@ export class SendScheduler {
   /** Drops everything queued, after a lost connection: resumption repeats what is needed. */
   clear(): void {
     this.#control = []
-    this.#controlCost = 0
+    this.memory.giveBack(this.memory.used)
     this.#windows.clear()
     this.#fresh.clear()
     this.#waiting.clear()
@@ -111,7 +110,7 @@ export class SendScheduler {
       if (frames.length > 0 && size + frame.byteLength > budget) break
       frames.push(frame)
       size += frame.byteLength
-      this.#controlCost -= frame.byteLength + FRAME_COST
+      this.memory.giveBack(frame.byteLength + FRAME_COST)
     }
     this.#control.splice(0, frames.length)
     while (size <= budget) {

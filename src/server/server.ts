@@ -410,7 +410,7 @@ export class Server {
     )
     const guest = new Guest(session, key, address, grant, timeOfDay(), usage, limits, log, clock)
     const sessionUsage: SessionUsage = {
-      bytes: () => session.flows.keptBytes,
+      bytes: () => session.keptBytes,
       windowBytes: () => session.flows.windowBytes,
       awaySince: () => session.lostAt,
       end: () => session.close('TOO_MANY_FLOWS', 'The server keeps more for this guest than one may have.')

@@ -25,7 +25,7 @@ import type { RateLimiter } from '../flows/rate-limiter.js'
 import { SendScheduler } from '../flows/send-scheduler.js'
 import type { Limits } from '../limits.js'
 import { Activity } from '../util/activity.js'
-import type { PeerBudgets } from '../util/budget.js'
+import { Budget, type PeerBudgets } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
 import type { Trace } from '../util/trace.js'
 import type { Ipv6Address } from '../wire/addresses.js'
@@ -101,6 +101,8 @@ export abstract class Session {
   /** Features that both sides have, on the connection that carries the session now. */
   #features = 0
   readonly #games: Activity
+  /** Control frames that the connection has no room for. */
+  readonly #control: Budget
   readonly #scheduler: SendScheduler
   readonly #path: PathMonitor
   readonly #trace: SessionTrace | null
@@ -125,7 +127,8 @@ export abstract class Session {
   ) {
     this.#games = deps.games ?? new Activity()
     this.#trace = deps.trace ? new SessionTrace(deps.trace, id) : null
-    this.#scheduler = new SendScheduler(deps.limits)
+    this.#control = new Budget(deps.limits.controlBytes, deps.rateLimiter?.memory)
+    this.#scheduler = new SendScheduler(deps.limits, this.#control)
     this.flows = new SessionFlows(role, {
       limits: deps.limits,
       ...(deps.budgets && { budgets: deps.budgets }),
@@ -185,6 +188,11 @@ export abstract class Session {
 
   /** The session ends: forgets what waits for a later time. */
   protected onEnd(): void {}
+
+  /** Bytes that wait to be sent or acknowledged. */
+  get keptBytes(): number {
+    return this.flows.keptBytes + this.#control.used
+  }
 
   /** When its connection was lost; null while it has one, or never had. */
   get lostAt(): number | null {
@@ -434,14 +442,14 @@ export abstract class Session {
 
   /** Whether frames wait for the connection to take them. */
   protected get isBehind(): boolean {
-    return this.#scheduler.controlCost > 0
+    return this.#control.used > 0
   }
 
   protected control(frame: Uint8Array): void {
     if (!this.#link) return
     this.#scheduler.control(frame)
     this.#flush()
-    if (this.#scheduler.controlCost <= this.deps.limits.controlBytes) return
+    if (this.#control.used <= this.#control.size) return
     this.close('PROTOCOL_ERROR', protocolError('more requests than it reads answers to').message)
   }
 

@@ -65,7 +65,7 @@ export class Resources {
   readonly #keys = new Map<string, KeyUsage>()
   readonly #warned: LogThrottle
   readonly #udpFlows: TokenBucket
-  /** Armed while flows have sockets. */
+  /** Armed while there are sessions, or flows with sockets. */
   #timer: Timer | null = null
   /** Armed when a key that used much is gone. */
   #releasedTimer: Timer | null = null
@@ -204,7 +204,7 @@ export class Resources {
     for (const key of [...this.#keys.values()]) {
       key.endStalled()
       key.endAway()
-      any ||= key.sockets.size > 0 || key.isOver || key.isAway
+      any ||= key.isHere
     }
     // What flows keep for their peers is counted without a call, and an ended session may not have been enough.
     this.enforce()
@@ -263,6 +263,12 @@ export class KeyUsage {
   /** A session that can be ended when ending flows is not enough. */
   addSession(session: SessionUsage): void {
     this.#sessions.add(session)
+    this.resources.charged(this)
+  }
+
+  /** Whether it has anything that may have to be ended. */
+  get isHere(): boolean {
+    return this.#sessions.size > 0 || this.sockets.size > 0
   }
 
   /** A session is over. */

@@ -214,6 +214,18 @@ function memoryKept(): number {
   return heapUsed + external
 }
 
+test('answers that are never taken count against what the guest may keep', () => {
+  const { world, server, client, say, deafen } = stage({ tcpFlows: 10 })
+  deafen()
+  withoutRoom(client.connection!.server)
+  say(...Array.from({ length: 1000 }, (_, i) => openFrame(i + 1, 1, 0)))
+  world.pass(200)
+  assert.ok(server.memory.used > 250_000, `${server.memory.used} bytes`)
+  client.connection!.die()
+  world.pass(200)
+  assert.equal(server.memory.used, 0)
+})
+
 test('opens of maps that are not shared, whose answers are never taken, do not fill the memory', () => {
   const { world, server, client, say, deafen } = stage()
   deafen()

@@ -209,8 +209,8 @@ export const BROKEN_LINES: readonly BrokenLine[] = [
   },
   {
     file: 'session/session.ts',
-    line: 'if (this.#scheduler.controlCost <= this.deps.limits.controlBytes) return',
-    broken: 'if (this.#scheduler.controlCost >= 0) return',
+    line: 'if (this.#control.used <= this.#control.size) return',
+    broken: 'if (this.#control.used >= 0) return',
     test: [
       'sim/session-hostile.test.ts',
       'opens of maps that are not shared, whose answers are never taken, do not fill the memory'

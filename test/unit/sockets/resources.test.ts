@@ -184,6 +184,20 @@ test('a session that is ended has time to release its memory before the next one
   assert.deepEqual(ended, [50, 40, 10])
 })
 
+test('a guest without a flow is looked at, too: of its sessions, the one that keeps most ends', () => {
+  const bench = new Bench()
+  const key = bench.resources.enter('a', 'anna')
+  const ended: number[] = []
+  for (const bytes of [30, 40])
+    key.addSession({ ...idle, bytes: () => bytes, end: () => void ended.push(bytes) })
+  key.memory.charge(50 * MB)
+  bench.clock.run(1000)
+  assert.deepEqual(ended, [])
+  key.memory.charge(20 * MB)
+  bench.clock.run(1500)
+  assert.deepEqual(ended, [40])
+})
+
 test('sockets that are being closed count as gone', async () => {
   const bench = new Bench(10_000, { keyBytes: MB })
   const key = bench.resources.enter('a', 'anna')
