@@ -111,7 +111,11 @@ export class Targets {
       if (socket) reset(socket)
     })
     if (!usage) return 'TOO_MANY_FLOWS'
-    const target = dialTcp(map.host, map.port, this.#sourceOf(map, guest), this.#resolverOf(map))
+    const target = dialTcp(map.host, map.port, {
+      from: this.#sourceOf(map, guest),
+      resolver: this.#resolverOf(map),
+      alloc: guest.usage.resources.alloc
+    })
     socket = target
     target.once('close', () => usage.close())
     let reached = false

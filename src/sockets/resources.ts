@@ -6,11 +6,13 @@
  * A key is what a guest is known by, on all of its sessions and all servers of the node, or what a client knows a server by; the
  * programs of this computer are one, too. A key that exceeds its own limit loses its largest flows. When the process is short, the greediest key loses them first.
  */
+import b4a from 'b4a'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
 import { Budget } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
+import { pageBuffer } from '../util/page-buffer.js'
 import { TokenBucket } from '../util/token-bucket.js'
 
 export type ResourceLimits = Pick<
@@ -45,6 +47,9 @@ const KERNEL_MOST = 4 * 1024 * 1024
 
 /** Between two looks at stalled sockets, ms. */
 const LOOK_MS = 500
+
+/** What ordinary traffic keeps, and the process may go on to hold when it is gone, bytes. */
+const ORDINARY_BYTES = 16 * 1024 * 1024
 
 /** A key that has used so many bytes and is gone has left garbage that is worth collecting. */
 const RELEASED_BYTES = 16 * 1024 * 1024
@@ -106,6 +111,12 @@ export class Resources {
     this.#sockets += sockets
     this.#ending += ending
   }
+
+  /**
+   * Makes a buffer for bytes that may have to wait. Beyond what ordinary traffic keeps, it is one whose memory the system gets back.
+   */
+  readonly alloc = (size: number): Uint8Array =>
+    this.memory.used < ORDINARY_BYTES ? b4a.allocUnsafeSlow(size) : pageBuffer(size)
 
   /**
    * A session of a key begins; {@link KeyUsage.leave} says that it is over.

@@ -70,19 +70,30 @@ export async function listenTcp(
   }
 }
 
+export interface DialOptions {
+  /** An IPv4 address of this machine to connect from; the system chooses one if left out. */
+  readonly from?: string | undefined
+  /** Knows the addresses of the host; left out: the system is asked each time. */
+  readonly resolver?: HostResolver
+  /** Makes the buffers for what is read. */
+  readonly alloc?: (size: number) => Uint8Array
+}
+
 /**
  * A connection to a map's target, which may still be under way: what is written meanwhile waits.
  * @param host an address, a name, or a socket with a path, which has no port
- * @param from an IPv4 address of this machine to connect from; the system chooses one if left out
- * @param resolver knows the addresses of the host; left out: the system is asked each time
  */
-export function dialTcp(host: string, port: number, from?: string, resolver?: HostResolver): net.Socket {
+export function dialTcp(
+  host: string,
+  port: number,
+  { from, resolver, alloc = b4a.allocUnsafeSlow }: DialOptions = {}
+): net.Socket {
   const path = socketPath(host)
   // As other sockets do, it emits `data`; a pause takes effect at once, without reading ahead.
   const onread = {
     buffer: readBuffer,
     callback(size: number): boolean {
-      const bytes = b4a.allocUnsafeSlow(size)
+      const bytes = alloc(size)
       bytes.set(readBuffer.subarray(0, size))
       socket.emit('data', bytes)
       return !socket.isPaused()

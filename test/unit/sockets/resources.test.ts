@@ -305,3 +305,19 @@ test('when a key that used much is gone, garbage may be collected; a small one l
   use(30 * MB)
   assert.equal(bench.released, 1)
 })
+
+test('beyond what ordinary traffic keeps, buffers are of memory that the system gets back', () => {
+  const { resources } = new Bench()
+  const isPaged = (size: number): boolean => {
+    const bytes = resources.alloc(size)
+    assert.equal(bytes.byteLength, size)
+    return (bytes.buffer as ArrayBuffer & { resizable: boolean }).resizable
+  }
+  assert.ok(!isPaged(65_536))
+  const key = resources.enter('a', 'anna')
+  key.kept.charge(20 * MB)
+  assert.ok(isPaged(65_536))
+  assert.ok(!isPaged(1000))
+  key.kept.giveBack(20 * MB)
+  assert.ok(!isPaged(65_536))
+})

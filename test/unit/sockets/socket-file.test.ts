@@ -12,7 +12,7 @@ import {
   symlinkSync,
   writeFileSync
 } from 'node:fs'
-import type net from 'node:net'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -40,8 +40,7 @@ test('a socket is for its user alone unless its mode says more, and gone when it
     const listener = await listenTcp(`unix:${path}`, 0, socket => socket.end('hello'), mode)
     assert.equal(modeOf(path), mode ?? 0o600)
     assert.equal(listener.port, 0)
-    const socket = dialTcp(`unix:${path}`, 0)
-    assert.equal(await text(socket.end()), 'hello')
+    assert.equal(await text(net.connect(path).end()), 'hello')
     await listener.close()
     assert.ok(!existsSync(path))
   }
@@ -86,7 +85,7 @@ test('two listeners on one path: the first stays, and its file, too', { skip }, 
     listenTcp(`unix:${path}`, 0, () => {}),
     { code: 'SOCKET_IN_USE' }
   )
-  assert.equal(await text(dialTcp(`unix:${path}`, 0).end()), 'first')
+  assert.equal(await text(net.connect(path).end()), 'first')
 })
 
 test('whatever else is in the way stays as it is', { skip }, async t => {
@@ -120,7 +119,7 @@ test('a connection that is reset closes, as such sockets know no reset', { skip 
   const path = join(folderOf(t), 'app.sock')
   const listener = await listenTcp(`unix:${path}`, 0, socket => reset(socket))
   t.after(() => listener.close())
-  const socket: net.Socket = dialTcp(`unix:${path}`, 0)
+  const socket = net.connect(path)
   assert.equal(await text(socket), '')
   socket.destroy()
 })
