@@ -1,6 +1,9 @@
 // Somebody who shares ports, and sends more than its guests' programs have asked for.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { HyperNatError } from '../../src/errors.js'
 import { childKeyPair } from '../../src/identity/child.js'
 import { encodeKey } from '../../src/identity/encoding.js'
@@ -14,11 +17,15 @@ import { ServerSession } from '../../src/session/server-session.js'
 import { systemClock } from '../../src/util/clock.js'
 import { FEATURES, KEY_BYTES, SESSION_ID_BYTES, VERSIONS } from '../../src/wire/constants.js'
 import { welcomeFrame } from '../../src/wire/frames.js'
-import { UdpClient } from '../support/clients.js'
-import { until } from '../support/deadline.js'
+import { connectTcp, UdpClient } from '../support/clients.js'
+import { pause, until, within } from '../support/deadline.js'
+import type { ServerFlood } from '../support/hostile-server.js'
 import { freshKeys } from '../support/intruder.js'
+import { cpuSeconds, isLinux, residentBytes } from '../support/machine.js'
+import { Process } from '../support/process.js'
 import { say } from '../support/say.js'
-import { staged } from '../support/stage.js'
+import { listenTcpEcho } from '../support/servers.js'
+import { newSecret, serverEntries, staged } from '../support/stage.js'
 import { noWire, Wire } from '../support/wire.js'
 
 const MAPS = [
@@ -125,3 +132,52 @@ staged(
     assert.deepEqual([...passedOn()].sort(), answers.sort())
   }
 )
+
+const MB = 1 << 20
+const FLOOD_MS = 5000
+/** What a flood may add to a client's memory. */
+const GROWTH_BYTES = 96 * MB
+
+for (const kind of ['maps', 'rosters', 'pings'] as const satisfies readonly ServerFlood[]) {
+  staged(`a host that floods its guest with ${kind} keeps it from no other host`, async stage => {
+    const { bootstrap } = await stage.testnet()
+    const echo = await stage.use(listenTcpEcho())
+    const honest = await stage.daemon(serverEntries([{ proto: 'tcp', port: echo.port }], newSecret()))
+    const { publicKey } = await honest.event('ready')
+    const program = join(dirname(fileURLToPath(import.meta.url)), '..', 'support', 'hostile-server.js')
+    const hostile = new Process(process.execPath, [program, kind, bootstrap.join(',')])
+    stage.defer(() => hostile.stop())
+    const [, key = ''] = await hostile.says(/"key":"(\w+)"/, 30_000)
+    const client = await stage.daemon([
+      { mode: 'client', publicKey, proto: 'tcp', port: echo.port, localPort: 0 },
+      { mode: 'client', publicKey: key, proto: 'tcp', port: 80, localPort: 0 }
+    ])
+    for (const one of [publicKey, key]) await client.event('connected', { where: e => e.publicKey === one })
+    const socket = await connectTcp(await client.localPort('tcp', echo.port))
+    socket.setNoDelay(true)
+    stage.defer(() => socket.destroy())
+    const memory = (): number => (isLinux ? residentBytes(client.pid) : 0)
+    const spent = (): number => (isLinux ? cpuSeconds(client.pid) : 0)
+    const [memoryBefore, spentBefore] = [memory(), spent()]
+    const times: number[] = []
+    let grown = 0
+    const figures = (): string => {
+      const sorted = [...times].sort((a, b) => a - b)
+      const [p50, p99] = [0.5, 0.99].map(share => sorted[Math.floor(sorted.length * share)]?.toFixed(1))
+      return `${(grown / MB).toFixed()} MB more; p50 ${p50}, p99 ${p99} ms of ${times.length} pings; ${(spent() - spentBefore).toFixed(1)} s of CPU`
+    }
+    hostile.input('on\n', false)
+    for (const end = performance.now() + FLOOD_MS; performance.now() < end; await pause(5)) {
+      const asked = performance.now()
+      const answer = once(socket, 'data')
+      socket.write('ping')
+      await within(10_000, answer, () => `an answer of the other host: ${figures()}`)
+      times.push(performance.now() - asked)
+      grown = Math.max(grown, memory() - memoryBefore)
+    }
+    hostile.input('off\n', false)
+    const [, sent] = await hostile.says(/"sent":(\d+)/, 30_000)
+    stage.t.diagnostic(`${figures()}; ${(Number(sent) / MB).toFixed()} MB sent`)
+    assert.ok(grown <= GROWTH_BYTES, figures())
+  })
+}

@@ -80,10 +80,15 @@ export class Stage {
   /** A server and a client, connected, with every share mapped to a free local port. */
   async tunnel(
     shares: readonly Share[],
-    extra: { server?: Record<string, unknown>; client?: Record<string, unknown> } = {}
+    extra: {
+      server?: Record<string, unknown>
+      client?: Record<string, unknown>
+      serverEnv?: Record<string, string>
+    } = {}
   ): Promise<Tunnel> {
     const secret = newSecret()
-    const server = await this.daemon(serverEntries(shares, secret), extra.server, { name: 'server' })
+    const { serverEnv: env = {} } = extra
+    const server = await this.daemon(serverEntries(shares, secret), extra.server, { name: 'server', env })
     const { publicKey } = await server.event('ready')
     const client = await this.daemon(clientEntries(shares, publicKey), extra.client, { name: 'client' })
     await client.event('connected')
