@@ -141,6 +141,17 @@ export interface Limits {
   openFrames: number
   /** Datagrams of one guest per second, and records in them, that are opened; others are dropped. 0: no limit. */
   datagramsPerSecond: number
+  /**
+   * A datagram of less than `smallDatagramBytes` counts as so many: receiving one costs as much processor time as receiving a full one,
+   * and only full ones come at the rate of a fast line.
+   */
+  smallDatagrams: number
+  smallDatagramBytes: number
+  /**
+   * So many times {@link flowsPerSecond} and {@link flowBurst} one guest may begin flows over the ARQ, most of which then wait. What
+   * begins others is dropped, and sent again by the guest: a flow takes as much processor time as 50 other records.
+   */
+  arqFlowFactor: number
   /** UDP payloads per second that pass between one guest and its targets, each way; others are dropped. 0: no limit. */
   udpPerSecond: number
   /** Payload bytes of one guest per second, both directions together: TCP waits, UDP is dropped. 0: no limit. */
@@ -452,6 +463,9 @@ export const LIMITS: Limits = {
   unreadBytes: 8 * MB,
   openFrames: 50,
   datagramsPerSecond: 100_000,
+  smallDatagrams: 4,
+  smallDatagramBytes: 600,
+  arqFlowFactor: 5,
   udpPerSecond: 20_000,
   guestBytesPerSecond: 0,
   aloneFactor: 20,

@@ -30,6 +30,9 @@ export type RateLimits = Pick<
   | 'unreadBytes'
   | 'openFrames'
   | 'datagramsPerSecond'
+  | 'smallDatagrams'
+  | 'smallDatagramBytes'
+  | 'arqFlowFactor'
   | 'udpPerSecond'
   | 'rateBurstMs'
   | 'aloneFactor'
@@ -74,6 +77,9 @@ export class RateLimiter {
   #heldSince = 0
   #isHeldTold = false
   readonly #datagrams: TokenBucket | null
+  readonly #smallDatagrams: number
+  readonly #smallDatagramBytes: number
+  readonly #arqFlows: TokenBucket | null
   readonly #udpIn: TokenBucket | null
   readonly #udpOut: TokenBucket | null
   readonly #turns: FairQueue<ThrottledFlow> | null
@@ -115,6 +121,9 @@ export class RateLimiter {
     this.#frames?.has(0, clock.now())
     this.#openFrames = limits.openFrames
     this.#datagrams = rate(datagramsPerSecond, 1)
+    this.#smallDatagrams = limits.smallDatagrams
+    this.#smallDatagramBytes = limits.smallDatagramBytes
+    this.#arqFlows = bucket(flowsPerSecond * limits.arqFlowFactor, flowBurst * limits.arqFlowFactor)
     this.#udpIn = rate(udpPerSecond, 1)
     this.#udpOut = rate(udpPerSecond, 1)
     this.#turns =
@@ -185,9 +194,19 @@ export class RateLimiter {
     return this.#pass(this.#datagrams, this.#price, 'datagramsPerSecond')
   }
 
-  /** Charges the records of a datagram: each one after the first costs as much as a datagram. */
-  records(count: number): void {
-    if (count > 1) this.#datagrams?.take((count - 1) * this.#price)
+  /**
+   * Charges what an opened datagram costs beyond one of full size with one record: each further record as much as a datagram.
+   * @param bytes its size, sealed
+   */
+  records(count: number, bytes: number): void {
+    const small = bytes < this.#smallDatagramBytes ? this.#smallDatagrams - 1 : 0
+    const more = Math.max(0, count - 1) + small
+    if (more > 0) this.#datagrams?.take(more * this.#price)
+  }
+
+  /** Whether the guest may begin one more flow over the ARQ; it may have to wait then. */
+  arqFlow(): boolean {
+    return this.#pass(this.#arqFlows, this.#price, 'flowsPerSecond')
   }
 
   /** Whether a UDP payload of `size` bytes may go to its target. */

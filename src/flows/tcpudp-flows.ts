@@ -29,6 +29,8 @@ export interface TcpudpFlowsDeps {
   readonly windows: Budget
   rtt(): number | null
   minRtt(): number | null
+  /** Whether a client may open one flow more now (server only); otherwise it asks again. */
+  mayOpen(): boolean
   /** A client opened a flow (server only); return an error code to refuse it. */
   open(flow: TcpudpFlow): ErrorCode | null
   /** Traces the flows; null: nothing is traced. */
@@ -115,7 +117,9 @@ export class TcpudpFlows {
     let flow = this.flows.get(id)
     if (!flow) {
       const open = this.role === 'server' ? openPayload(segment) : null
-      if (open === null || this.#full || !this.#isFresh(id)) return this.#stray(id, segment)
+      if (open === null || this.#full || this.#isUsed(id)) return this.#stray(id, segment)
+      if (!this.outside.mayOpen()) return
+      this.#use(id)
       const reader = new Reader(open)
       const map = reader.varint()
       reader.done()
@@ -192,17 +196,18 @@ export class TcpudpFlows {
     for (const flow of this.#lingering) if (flow.leave()) return
   }
 
-  /** Whether the client uses this number for the first time; it is used then. */
-  #isFresh(id: number): boolean {
-    if (id <= this.#usedUpTo || this.#used.has(id)) return false
+  /** Whether the client has used this number before, as far as is remembered. */
+  #isUsed(id: number): boolean {
+    return id <= this.#usedUpTo || this.#used.has(id)
+  }
+
+  #use(id: number): void {
     this.#used.add(id)
-    if (this.#used.size > this.outside.limits.usedFlows) {
-      // The first one in: numbers come in nearly ascending order.
-      const [oldest] = this.#used
-      this.#used.delete(oldest!)
-      this.#usedUpTo = Math.max(this.#usedUpTo, oldest!)
-    }
-    return true
+    if (this.#used.size <= this.outside.limits.usedFlows) return
+    // The first one in: numbers come in nearly ascending order.
+    const [oldest] = this.#used
+    this.#used.delete(oldest!)
+    this.#usedUpTo = Math.max(this.#usedUpTo, oldest!)
   }
 
   #add(id: number, map: number, open?: Uint8Array): TcpudpFlow {

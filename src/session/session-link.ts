@@ -98,7 +98,7 @@ export class SessionLink {
       const records = this.datagrams.receive(packet)
       if (records === null) return
       onreceived()
-      rateLimiter?.records(records)
+      rateLimiter?.records(records, packet.byteLength)
     })
   }
 

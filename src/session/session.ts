@@ -147,6 +147,7 @@ export abstract class Session {
         chance: deps.chance,
         rtt: () => this.#path.rtt,
         minRtt: () => this.#delay.minRtt,
+        mayOpen: () => deps.rateLimiter?.arqFlow() ?? true,
         open: flow => this.admit(flow, 'arq'),
         trace: this.#trace,
         thin: () => this.#delay.onThinFlow()

@@ -140,3 +140,20 @@ test('tcpudp flows that are held to a rate are forgotten when they are over, and
   assert.equal(server.session.flows.tcpudp.flows.size, 0)
   assert.equal(server.session.flows.windows.used, 0)
 })
+
+test('flows over the ARQ that are begun too fast take no memory, and all of them open in the end', () => {
+  const { world, server, client } = stage({ flowsPerSecond: 50, flowBurst: 10, arqFlowFactor: 2 })
+  const opened = new Set<number>()
+  server.open = flow => {
+    opened.add(flow.id)
+    return null
+  }
+  for (let i = 0; i < 200; i++) client.session!.flows.tcpudp.open(1)
+  world.pass(50)
+  const { flows } = server.session.flows.tcpudp
+  assert.ok(flows.size >= 20 && flows.size <= 30, `${flows.size} flows`)
+  assert.ok(
+    world.pass(20_000, () => opened.size === 200),
+    `${opened.size} opened`
+  )
+})

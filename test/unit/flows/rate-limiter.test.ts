@@ -17,6 +17,9 @@ const NONE: RateLimits = {
   unreadBytes: 0,
   openFrames: 0,
   datagramsPerSecond: 0,
+  smallDatagrams: 4,
+  smallDatagramBytes: 600,
+  arqFlowFactor: 5,
   udpPerSecond: 0,
   guestBytesPerSecond: 0,
   rateBurstMs: 100,
@@ -143,7 +146,8 @@ test('without limits nothing waits, and flows are handed on as they are', () => 
     })
     assert.equal(got, wire)
     assert.ok(rateLimiter.datagram() && rateLimiter.udpIn(65_507) && rateLimiter.udpOut(65_507))
-    rateLimiter.records(1000)
+    rateLimiter.records(1000, 1200)
+    assert.ok(rateLimiter.arqFlow())
   }
   assert.deepEqual(told, [])
 })
@@ -304,7 +308,7 @@ test('datagrams and the records in them are counted together', () => {
     for (let i = 0; i < 10; i++) {
       if (!rateLimiter.datagram()) continue
       opened++
-      rateLimiter.records(5)
+      rateLimiter.records(5, 1200)
     }
     pass(1)
   }
@@ -312,6 +316,35 @@ test('datagrams and the records in them are counted together', () => {
   assert.ok(opened >= 215 && opened <= 225, `${opened}`)
   assert.equal(rateLimiter.counts.datagramsPerSecond, 10_000 - opened)
   assert.equal(clock.now(), 1000)
+})
+
+test('a small datagram counts as several full ones', () => {
+  const opened = { small: 0, full: 0 }
+  for (const [kind, size] of [
+    ['small', 50],
+    ['full', 1200]
+  ] as const) {
+    const { rateLimiter, pass } = stage({ datagramsPerSecond: 1000 })
+    for (let ms = 0; ms < 1000; ms++) {
+      for (let i = 0; i < 10; i++) {
+        if (!rateLimiter.datagram()) continue
+        opened[kind]++
+        rateLimiter.records(1, size)
+      }
+      pass(1)
+    }
+  }
+  assert.ok(opened.full >= 1000 && opened.full <= 1110, `${opened.full}`)
+  assert.ok(opened.small >= 250 && opened.small <= 280, `${opened.small}`)
+})
+
+test('flows over the ARQ are begun at several times the rate at which they are opened, and no faster', () => {
+  const { rateLimiter, pass } = stage({ flowsPerSecond: 100, flowBurst: 10 })
+  const begin = (count: number): number =>
+    Array.from({ length: count }, () => rateLimiter.arqFlow()).filter(Boolean).length
+  assert.equal(begin(200), 50)
+  pass(100)
+  assert.equal(begin(200), 50)
 })
 
 test('UDP payloads are held to their rate, each way for itself', () => {
