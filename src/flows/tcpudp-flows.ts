@@ -12,6 +12,9 @@ import { openPayload, strayReply } from './arq/index.js'
 import type { FlowTrace } from './flow-trace.js'
 import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
 
+/** Memory of a flow without the bytes that it keeps: its objects, and what it remembers of packets. */
+const FLOW_BYTES = 12 * 1024
+
 /** Makes the traces of flows. */
 export interface FlowTraces {
   flow(id: number): FlowTrace
@@ -29,6 +32,8 @@ export interface TcpudpFlowsDeps {
   readonly windows: Budget
   rtt(): number | null
   minRtt(): number | null
+  /** What the client may have kept, which each of its flows is charged to (server only); left out: there is no bound. */
+  readonly memory?: Budget | undefined
   /** Whether a client may open one flow more now (server only); otherwise it asks again. */
   mayOpen(): boolean
   /** A client opened a flow (server only); return an error code to refuse it. */
@@ -88,7 +93,7 @@ export class TcpudpFlows {
         if (this.#lingering.size > outside.limits.lingeringFlows) this.#makeRoom()
       },
       done: flow => {
-        this.flows.delete(flow.id)
+        if (this.flows.delete(flow.id)) outside.memory?.giveBack(FLOW_BYTES)
         this.#lingering.delete(flow)
         this.#touched.delete(flow.turn)
         outside.done(flow)
@@ -120,6 +125,7 @@ export class TcpudpFlows {
       if (open === null || this.#full || this.#isUsed(id)) return this.#stray(id, segment)
       if (!this.outside.mayOpen()) return
       this.#use(id)
+      if (this.outside.memory?.borrow(FLOW_BYTES) === false) return this.#stray(id, segment)
       const reader = new Reader(open)
       const map = reader.varint()
       reader.done()

@@ -147,6 +147,7 @@ export abstract class Session {
         chance: deps.chance,
         rtt: () => this.#path.rtt,
         minRtt: () => this.#delay.minRtt,
+        memory: deps.rateLimiter?.memory,
         mayOpen: () => deps.rateLimiter?.arqFlow() ?? true,
         open: flow => this.admit(flow, 'arq'),
         trace: this.#trace,

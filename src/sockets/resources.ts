@@ -51,8 +51,8 @@ const LOOK_MS = 500
 /** What ordinary traffic keeps, and the process may go on to hold when it is gone, bytes. */
 const ORDINARY_BYTES = 16 * 1024 * 1024
 
-/** A key that has used so many bytes and is gone has left garbage that is worth collecting. */
-const RELEASED_BYTES = 16 * 1024 * 1024
+/** A key that has used so many bytes, and is away or gone, has left garbage that is worth collecting. */
+const RELEASED_BYTES = 8 * 1024 * 1024
 
 /** After that, ms: its sockets are closed by then. It is not done more often than so, either. */
 const RELEASED_MS = 2000
@@ -127,7 +127,7 @@ export class Resources {
     if (!key) {
       key = new KeyUsage(this, label, bytes, peak => {
         this.#keys.delete(name)
-        if (peak >= RELEASED_BYTES) this.#released()
+        if (peak >= RELEASED_BYTES) this.released()
       })
       this.#keys.set(name, key)
     }
@@ -195,7 +195,8 @@ export class Resources {
     }
   }
 
-  #released(): void {
+  /** A key does not use any more what it used. */
+  released(): void {
     const { clock, onreleased } = this.deps
     if (!onreleased) return
     this.#releasedTimer ??= clock.after(RELEASED_MS, () => {
@@ -392,8 +393,13 @@ export class KeyUsage {
   endAway(): void {
     const held = this.#held
     this.#peak = Math.max(this.#peak, held)
+    if (!this.isAway) return
+    if (this.#peak >= RELEASED_BYTES && held <= this.#peak / 2) {
+      this.#peak = held
+      this.resources.released()
+    }
     const { clock, limits } = this.resources.deps
-    if (held <= limits.awayBytes || !this.isAway) return
+    if (held <= limits.awayBytes) return
     const since = Math.max(...[...this.#sessions].map(session => session.awaySince() ?? 0))
     if (clock.now() - since < limits.awayMs) return
     this.resources.warn(

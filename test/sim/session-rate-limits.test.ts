@@ -157,3 +157,17 @@ test('flows over the ARQ that are begun too fast take no memory, and all of them
     `${opened.size} opened`
   )
 })
+
+test('each flow over the ARQ counts against what the guest may keep, until it is forgotten', () => {
+  const { world, server, client } = stage({})
+  server.open = () => null
+  const flows = Array.from({ length: 10 }, () => client.session!.flows.tcpudp.open(1))
+  world.pass(100)
+  const { used } = server.memory
+  assert.ok(used >= 10 * 8192, `${used} bytes`)
+  for (const flow of flows.slice(0, 5)) flow.reset('FLOW_RESET')
+  world.pass(5000)
+  assert.equal(server.memory.used, used / 2)
+  server.session.close('GOODBYE')
+  assert.equal(server.memory.used, 0)
+})

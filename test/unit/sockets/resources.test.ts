@@ -306,6 +306,23 @@ test('when a key that used much is gone, garbage may be collected; a small one l
   assert.equal(bench.released, 1)
 })
 
+test('garbage may be collected as soon as a key that used much is away', () => {
+  const bench = new Bench()
+  const key = bench.resources.enter('a', 'anna')
+  let lostAt: number | null = null
+  key.addSession({ ...idle, bytes: () => 0, awaySince: () => lostAt, end: () => assert.fail('it ended') })
+  key.memory.charge(30 * MB)
+  bench.clock.run(1000)
+  key.memory.giveBack(30 * MB)
+  bench.clock.run(5000)
+  assert.equal(bench.released, 0)
+  lostAt = 5000
+  bench.clock.run(9000)
+  assert.equal(bench.released, 1)
+  bench.clock.run(20_000)
+  assert.equal(bench.released, 1)
+})
+
 test('beyond what ordinary traffic keeps, buffers are of memory that the system gets back', () => {
   const { resources } = new Bench()
   const isPaged = (size: number): boolean => {
