@@ -238,7 +238,7 @@ export const limitsShape = {
     0,
     RATE_MAX,
     LIMITS.datagramsPerSecond,
-    'Packets per second of one guest that carry udp, tcpudp and, over the internet, tcp; further ones are dropped'
+    'Packets per second of one guest that carry udp, tcpudp and, over the internet, tcp, of which those below 600 bytes count four times; further ones are dropped'
   ),
   guestBytesPerSecond: limit(
     0,
