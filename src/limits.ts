@@ -237,6 +237,8 @@ export interface Limits {
 
   /** Bytes of unfinished UDP payloads, per session; they count among {@link keyBytes}, too. */
   reassemblyBytes: number
+  /** Unfinished UDP payloads, per session; beyond it the oldest makes room. */
+  reassemblyPayloads: number
   /** How long the pieces of one UDP payload may take to come. */
   reassemblyMs: number
   /** Datagrams handed to the socket and not sent yet; beyond it new ones are dropped. */
@@ -505,6 +507,7 @@ export const LIMITS: Limits = {
   controlBytes: 4 * MB,
 
   reassemblyBytes: 4 * MB,
+  reassemblyPayloads: 256,
   reassemblyMs: 2000,
   unsentDatagrams: 2048,
 

@@ -31,7 +31,7 @@ export class Reassembly {
    * @param memory what the peer's sessions share
    */
   constructor(
-    readonly limits: Pick<Limits, 'reassemblyBytes' | 'reassemblyMs'>,
+    readonly limits: Pick<Limits, 'reassemblyBytes' | 'reassemblyPayloads' | 'reassemblyMs'>,
     readonly onlost: () => void = () => {},
     memory?: Budget
   ) {
@@ -55,6 +55,8 @@ export class Reassembly {
     if (partial?.pieces[fragment.index]) return null
     const size = fragment.bytes.byteLength
     const cost = PIECE_COST + size + (partial ? 0 : PAYLOAD_COST + 8 * fragment.count)
+    // With thousands of them, finding the oldest one in the map would take longer than all else.
+    if (!partial && this.#partials.size >= this.limits.reassemblyPayloads) this.#giveUpOldest()
     if (!this.#borrow(cost, key)) {
       if (partial) this.#giveUp(key, partial)
       else this.onlost()
@@ -102,6 +104,11 @@ export class Reassembly {
       if (this.#budget.borrow(cost)) return true
     }
     return false
+  }
+
+  #giveUpOldest(): void {
+    const [oldest] = this.#partials
+    if (oldest) this.#giveUp(...oldest)
   }
 
   #giveUp(key: string, partial: Partial): void {

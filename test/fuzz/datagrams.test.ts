@@ -99,7 +99,7 @@ test('sealed datagrams: nothing opens but what was sealed, once, and nothing is 
 })
 
 test('fragments: memory stays within its bound, and only whole payloads come out', () => {
-  const limits = { reassemblyBytes: 20_000, reassemblyMs: 2000 }
+  const limits = { reassemblyBytes: 20_000, reassemblyPayloads: 256, reassemblyMs: 2000 }
   const reassembly = new Reassembly(limits)
   let now = 0
   const piece = fc.record({

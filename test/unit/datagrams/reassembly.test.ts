@@ -5,7 +5,7 @@ import { Reassembly } from '../../../src/datagrams/reassembly.js'
 import { Budget } from '../../../src/util/budget.js'
 import type { Fragment } from '../../../src/wire/records.js'
 
-const LIMITS = { reassemblyBytes: 10_000, reassemblyMs: 2000 }
+const LIMITS = { reassemblyBytes: 10_000, reassemblyPayloads: 256, reassemblyMs: 2000 }
 
 function piece(id: number, index: number, count: number, bytes: Uint8Array, flow = 1): Fragment {
   return { map: 1, flow, id, index, count, bytes }
@@ -103,16 +103,25 @@ test('what the peer may have in all is shared by its sessions, and returned', ()
 })
 
 test('more bytes than a payload may have are forgotten', () => {
-  const reassembly = new Reassembly({ reassemblyBytes: 4_000_000, reassemblyMs: 2000 })
+  const reassembly = new Reassembly({ ...LIMITS, reassemblyBytes: 4_000_000 })
   for (let index = 0; index < 128; index++) {
     assert.equal(reassembly.add(piece(1, index, 128, b4a.alloc(1400)), 0), null)
     assert.ok(reassembly.bytes <= 65_507 + 1400)
   }
 })
 
+test('of unfinished payloads there are a limited number: the oldest makes room', () => {
+  let lost = 0
+  const reassembly = new Reassembly({ ...LIMITS, reassemblyPayloads: 3 }, () => lost++)
+  for (let id = 0; id < 4; id++) reassembly.add(piece(id, 0, 2, b4a.from('a')), 0)
+  assert.equal(lost, 1)
+  for (const id of [1, 2, 3]) assert.equal(text(reassembly.add(piece(id, 1, 2, b4a.from('b')), 0)), 'ab')
+  assert.equal(reassembly.add(piece(0, 1, 2, b4a.from('b')), 0), null)
+})
+
 test('pieces of one byte do not fill the memory', () => {
   // A datagram holds over a hundred of them: the table must be bounded by what it takes, not by the bytes in the pieces.
-  const reassembly = new Reassembly({ reassemblyBytes: 4 * 1024 * 1024, reassemblyMs: 2000 })
+  const reassembly = new Reassembly({ ...LIMITS, reassemblyBytes: 4 * 1024 * 1024 })
   const byte = b4a.alloc(1)
   const before = process.memoryUsage().heapUsed
   for (let i = 0; i < 150_000; i++) reassembly.add(piece(i & 0xffff, 0, 128, byte, i >> 16), 0)
