@@ -42,7 +42,7 @@ export async function bundle(root: string): Promise<Bundle> {
     entryPoints: [join(INSIDE, 'start.js')],
     outfile: 'program.cjs',
     target: 'node22',
-    plugins: [shippedInside(root), nativeAddons(root, addons, load), moduleBuilds(), quickWidths()]
+    plugins: [shippedInside(root), nativeAddons(root, addons, load), moduleBuilds(root), quickWidths()]
   })
   const { script, packages } = made(result)
   return { script, addons: [...addons.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), packages }
@@ -66,7 +66,7 @@ export async function installedProgram(
     entryPoints: [join(BUILD, 'src', 'main.js')],
     outfile: 'program.js',
     external: [SELDOM],
-    plugins: [nativeAddons(root, new Map(), load), moduleBuilds(), quickWidths()]
+    plugins: [nativeAddons(root, new Map(), load), moduleBuilds(root), quickWidths()]
   })
   const start = build({ ...options, entryPoints: [join(INSTALLED, 'start.js')], outfile: 'main.js' })
   return { start: made(await start).script, ...made(await program) }
@@ -161,7 +161,7 @@ function nativeAddons(root: string, addons: Map<string, Addon>, loader: string):
  * Packages whose `main` is UMD hide what they require from a bundler; their `module` does not. For the others `main` stays: Node
  * runs that, and the tests have tested it.
  */
-function moduleBuilds(): Plugin {
+function moduleBuilds(root: string): Plugin {
   return {
     name: 'module-builds',
     setup({ onResolve, onLoad, resolve }) {
@@ -173,12 +173,14 @@ function moduleBuilds(): Plugin {
         const { module } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
           module?: string
         }
-        return module === undefined ? undefined : { path: join(folder, module), namespace: 'module-build' }
+        if (module === undefined) return undefined
+        // The bundle has this path in it, and must not depend on where it was made.
+        return { path: relative(root, join(folder, module)), namespace: 'module-build' }
       })
       // To Node, the whole of a CommonJS module is its default export.
       onLoad({ filter: /.*/, namespace: 'module-build' }, ({ path }) => ({
-        contents: `module.exports = require(${JSON.stringify(path)})`,
-        resolveDir: dirname(path)
+        contents: `module.exports = require(${JSON.stringify(join(root, path))})`,
+        resolveDir: dirname(join(root, path))
       }))
     }
   }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { shippedFiles } from '../../../../scripts/package/bundle.js'
+import { installedFile } from '../../../support/hyper-nat.js'
 import { root } from '../../root.js'
 
 test('a single-file program has every file that the page is served from', () => {
@@ -20,4 +21,8 @@ test('a single-file program has every file that the page is served from', () => 
     shipped.filter(file => /\.(d\.ts|map)$|\/(history|news)\.js$/.test(file)),
     []
   )
+})
+
+test('a bundle is the same wherever it was made', () => {
+  assert.ok(!readFileSync(installedFile.replace('main.js', 'program.js'), 'utf8').includes(root))
 })
