@@ -145,7 +145,7 @@ staged(
     await page.getByRole('button', { name: 'Another game or program' }).click()
     await page.getByLabel('The port').fill(`${game.port}`)
     await page.getByRole('button', { name: 'Host', exact: true }).click()
-    await page.getByText('Friends can join').waitFor()
+    await page.getByText('Friends can join', { exact: true }).waitFor()
     const { schema } = JSON.parse(readFileSync(file, 'utf8')) as { schema: { port: number }[] }
     assert.equal(schema[0]?.port, game.port)
     assert.deepEqual(pages.complaints, [])
