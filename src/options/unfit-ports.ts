@@ -17,7 +17,7 @@ export function unfitPorts(placed: readonly Placed[], places: Places): Warning[]
 
 function whyUnfit({ proto, port }: Entry, shared: readonly Placed[]): string | undefined {
   if (port === TFTP && proto === 'udp') {
-    return 'port 69 is usually TFTP, which answers from another port each time: it does not work through a port map; share the files over HTTP'
+    return 'port 69 is usually TFTP, which answers from another port each time and then times out through a port map: use a server that keeps to one port (dnsmasq --tftp-single-port), or share the files over HTTP'
   }
   if (port !== FTP || proto === 'udp') return undefined
   // The others may be its passive ports.
