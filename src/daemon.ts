@@ -273,7 +273,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
 
   async #share(node: HyperNat, group: Group<ServerEntry>): Promise<void> {
     const { secret, access } = group.entries[0]!
-    const handle = await node.share({ secret, maps: group.entries, ...access })
+    const former = await this.#book?.seenAt(group.publicKey)
+    const handle = await node.share({ secret, maps: group.entries, former, ...access })
     this.#servers.set(group.key, { group, handle })
   }
 

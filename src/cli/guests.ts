@@ -52,7 +52,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       const here = own.filter(one => (key === undefined ? one.name === name : one.peer === key)).length
       if (here > 0) return { lastSeen: timeText(now), here }
       if (name === undefined) return {}
-      const ms = seen.get(server.publicKey)?.get(name)
+      const ms = seen.get(server.publicKey)?.get(name)?.at
       // Before its invite was made, that was another guest of the same name.
       return ms === undefined || ms < created ? {} : { lastSeen: timeText(ms) }
     }

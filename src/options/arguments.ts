@@ -119,7 +119,8 @@ const INVITED_MAP: Readonly<Record<string, Field>> = {
 export function checkShare(what: unknown): void {
   const fault = object(what)
   if (fault) throw new OptionsError([{ path: 'share', message: `the argument ${fault}` }])
-  const { secret, maps, ...access } = what as Record<string, unknown>
+  const { secret, maps, former, ...access } = what as Record<string, unknown>
+  const formerFault = former === undefined ? null : list(former)
   // A wrong secret is not quoted: it may be one all the same.
   const isSecret = typeof secret === 'string' || object(secret) === null
   throwAny([
@@ -127,6 +128,7 @@ export function checkShare(what: unknown): void {
       ? []
       : [{ path: 'secret', message: 'is missing or no text; give the text that the keys are derived from' }]),
     ...mapFaults(maps, SHARED_MAP, true),
+    ...(formerFault ? [{ path: 'former', message: `${formerFault} of public keys` }] : []),
     ...accessFaults(access)
   ])
 }

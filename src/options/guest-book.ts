@@ -2,10 +2,11 @@
 
 import { codeOf } from '../errors.js'
 import type { DaemonEvent } from '../events.js'
+import { keyOf } from '../identity/encoding.js'
 import { PLAYERS_WRITE_MS, SEEN_WRITE_MS } from '../limits.js'
 import type { Log } from '../log/log.js'
 import { systemClock } from '../util/clock.js'
-import { LastSeen, seenFile } from './last-seen.js'
+import { LastSeen, readSeen, seenFile } from './last-seen.js'
 import { PlayerList, playersFile } from './player-list.js'
 
 export class GuestBook {
@@ -30,10 +31,23 @@ export class GuestBook {
           })
   }
 
+  /** The keys of guests with a name who were seen at this server, the latest at the end. */
+  async seenAt(publicKey: string): Promise<Uint8Array[]> {
+    if (this.#source === undefined) return []
+    const seen = (await readSeen(seenFile(this.#source))).get(publicKey)
+    return [...(seen?.values() ?? [])].flatMap(({ key }) => {
+      try {
+        return [keyOf(key)]
+      } catch {
+        return []
+      }
+    })
+  }
+
   note(event: DaemonEvent): void {
     if (event.event !== 'connected' && event.event !== 'disconnected') return
     const { publicKey, peer, name } = event
-    if (name !== undefined) this.#seen?.note(publicKey, name)
+    if (name !== undefined) this.#seen?.note(publicKey, name, peer)
     if (event.event === 'connected' && event.address !== undefined)
       this.#playerList().note(publicKey, event.address, peer, name)
   }

@@ -5,17 +5,25 @@
 
 import { type Noted, type NoteKind, Notes, type NotesParts, noteFile, readNotes } from './notes.js'
 
-/** Milliseconds since 1970, by the server's public key and then the guest's name. */
-export type SeenTimes = Noted<number>
+export interface Seen {
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** The guest's key, in base58. */
+  readonly key: string
+}
 
-const SEEN: NoteKind<number> = {
+/** By the server's public key and then the guest's name. */
+export type SeenGuests = Noted<Seen>
+
+const SEEN: NoteKind<Seen> = {
   read(json) {
-    const ms = typeof json === 'string' ? Date.parse(json) : Number.NaN
-    return Number.isNaN(ms) ? undefined : ms
+    const { at, key } = (json ?? {}) as Record<string, unknown>
+    const ms = typeof at === 'string' ? Date.parse(at) : Number.NaN
+    return Number.isNaN(ms) || typeof key !== 'string' ? undefined : { at: ms, key }
   },
-  write: ms => new Date(ms).toISOString(),
-  at: ms => ms,
-  merge: (_old, ms) => ms
+  write: ({ at, key }) => ({ at: new Date(at).toISOString(), key }),
+  at: ({ at }) => at,
+  merge: (_old, seen) => seen
 }
 
 /** `options.seen.json` for `options.json`. */
@@ -24,20 +32,20 @@ export function seenFile(optionsFile: string): string {
 }
 
 /** What the file holds; nothing if there is none, or it is damaged. */
-export function readSeen(file: string): Promise<SeenTimes> {
+export function readSeen(file: string): Promise<SeenGuests> {
   return readNotes(file, SEEN)
 }
 
 export class LastSeen {
-  readonly #notes: Notes<number>
+  readonly #notes: Notes<Seen>
 
   constructor(parts: NotesParts) {
     this.#notes = new Notes(SEEN, parts)
   }
 
   /** A guest is here now. */
-  note(publicKey: string, name: string): void {
-    this.#notes.note(publicKey, name, now => now)
+  note(publicKey: string, name: string, key: string): void {
+    this.#notes.note(publicKey, name, at => ({ at, key }))
   }
 
   /** Writes what is left. */

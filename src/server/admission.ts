@@ -22,6 +22,8 @@ export interface AdmissionDeps extends Pick<Deps, 'clock' | 'limits' | 'log' | '
   readonly keyPair: KeyPair
   readonly access: AccessRules
   readonly guests: GuestTable
+  /** Keys that were let in during an earlier run. */
+  readonly former: readonly Uint8Array[]
 }
 
 /** A client that has proved to know the server's key and may have a session. */
@@ -44,7 +46,7 @@ export class Admission {
   /** Gives up a connection that has not sent its HELLO; in the order in which they were opened. */
   readonly #pending = new Map<() => void, { readonly known: boolean }>()
   /**
-   * Keys that were shut out while their guest could not be told, in hex, and until when they are answered, ms: the guest, whose
+   * Keys that were shut out while their guest could not be told, or may have been between two runs, in hex, and until when they are answered, ms: the guest, whose
    * programs wait, learns why it is not let in any more. All others get no answer.
    */
   readonly #untold = new Map<string, number>()
@@ -57,6 +59,7 @@ export class Admission {
     this.#deps = deps
     this.#limiter = new HandshakeLimiter(deps.limits)
     this.#access = new Access(deps.access, deps.keyPair)
+    for (const key of deps.former.slice(-deps.limits.sessions)) this.#tellLater(key)
   }
 
   /** Whether only clients named in the rules get in. */
@@ -140,8 +143,14 @@ export class Admission {
     if (session.state === 'up' && now - session.lastReceived < limits.unsteadyMs) return
     for (const [name, until] of this.#untold) if (until <= now) this.#untold.delete(name)
     if (this.#untold.size >= limits.sessions) this.#untold.delete(this.#untold.keys().next().value!)
+    this.#tellLater(key)
+  }
+
+  #tellLater(key: Uint8Array): void {
+    const { clock, limits } = this.#deps
     // So long its programs may wait, and so long it may take to greet.
-    this.#untold.set(b4a.toString(key, 'hex'), now + limits.resumeSeconds * 1000 + limits.greetingMs)
+    const until = clock.now() + limits.resumeSeconds * 1000 + limits.greetingMs
+    this.#untold.set(b4a.toString(key, 'hex'), until)
   }
 
   #isUntold(key: Uint8Array): boolean {

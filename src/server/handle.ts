@@ -60,6 +60,11 @@ export interface AccessOptions {
 export type WhatToShare = {
   secret: string | Secret
   maps: readonly (MapToShare | MapToHandle)[]
+  /**
+   * Keys, as text or 32 bytes, of guests who were let in during an earlier run. Those who are not any more get no answer from a private
+   * server; for a while after the start these are told that they are not.
+   */
+  former?: readonly (string | Uint8Array)[] | undefined
 } & AccessOptions
 
 /** What `HyperNat.share` gives. */

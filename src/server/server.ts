@@ -55,6 +55,8 @@ export interface ServerDeps extends Deps {
   readonly resources: Resources
   /** Who may come in. */
   readonly access: AccessRules
+  /** Keys of guests of an earlier run. */
+  readonly former: readonly Uint8Array[]
   /** What to give to friends; left out where one cannot hold it all. */
   readonly ticket?: string | undefined
 }

@@ -42,7 +42,7 @@ export class SharedServer implements ServerHandle {
   /** @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY, BAD_OPTIONS */
   constructor(what: WhatToShare, given: SharedServerDeps) {
     checkShare(what)
-    const { secret, maps, ...access } = what
+    const { secret, maps, former = [], ...access } = what
     this.#rules = rulesOf(access)
     this.#keyPair = keyPairOf(secret instanceof Secret ? secret : new Secret(secret))
     const deps = depsOf(given, encodeKey(this.#keyPair.publicKey))
@@ -54,6 +54,7 @@ export class SharedServer implements ServerHandle {
       keyPair: this.#keyPair,
       ticket: this.#ticket,
       access: this.#rules,
+      former: former.map(keyOf),
       maps: maps.map(serverMap)
     })
   }

@@ -220,6 +220,23 @@ staged('a guest who is revoked while away gets the reason at the next contact', 
   assert.ok(guest.events.some(one => one.event === 'disconnected'))
 })
 
+staged('a guest who is revoked while the server is down gets the reason once it is back', async stage => {
+  const target = await stage.use(listenTcpEcho())
+  const host = await owner(stage, [{ proto: 'tcp', port: target.port }])
+  const guest = await host.guest(await host.invite('Anna'))
+  const local = await guest.localPort('tcp', target.port)
+  await echoes(local)
+  await host.server.stop()
+  await guest.event('disconnected')
+  const [stranger, refused] = [await host.stranger(target.port), guest.mark]
+  await host.revoke('Anna')
+  const again = stage.start(['-c', host.file, '--json', '-v'], { name: 'server again' })
+  await again.event('ready')
+  await guest.event('waiting', { from: refused, where: ({ code }) => code === 'NOT_INVITED' })
+  await again.says(/not invited: got no answer/)
+  assert.ok(!stranger.events.some(one => one.event === 'waiting' && one.code === 'NOT_INVITED'))
+})
+
 staged('an invite for some maps shows and opens no others', async stage => {
   const tcp = await stage.use(listenTcpEcho())
   const udp = await stage.use(bindUdpEcho())

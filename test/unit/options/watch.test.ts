@@ -103,14 +103,14 @@ test('when guests were seen last is written now and then, and read again', async
     everyMs: 1,
     onfail: err => failures.push(err)
   })
-  seen.note('KEY', 'Anna')
-  seen.note('KEY', 'Ben')
+  seen.note('KEY', 'Anna', 'anna')
+  seen.note('KEY', 'Ben', 'ben')
   now += 1000
-  seen.note('KEY', '__proto__')
+  seen.note('KEY', '__proto__', 'proto')
   await seen.close()
   const times = await readSeen(file)
   assert.deepEqual([...times.get('KEY')!.keys()].sort(), ['Anna', 'Ben', '__proto__'])
-  assert.match(readFileSync(file, 'utf8'), /"Anna": "2030-01-01T00:00:00.000Z"/)
+  assert.match(readFileSync(file, 'utf8'), /"at": "2030-01-01T00:00:00.000Z",\s+"key": "anna"/)
   // Another process, later.
   const other = new LastSeen({
     file,
@@ -119,9 +119,9 @@ test('when guests were seen last is written now and then, and read again', async
     everyMs: 1,
     onfail: err => failures.push(err)
   })
-  other.note('KEY', 'Anna')
+  other.note('KEY', 'Anna', 'anna')
   await other.close()
-  assert.equal((await readSeen(file)).get('KEY')!.get('Anna'), now)
+  assert.equal((await readSeen(file)).get('KEY')!.get('Anna')?.at, now)
   writeFileSync(file, '{ broken')
   assert.deepEqual(await readSeen(file), new Map())
   const nowhere = new LastSeen({
@@ -131,9 +131,9 @@ test('when guests were seen last is written now and then, and read again', async
     everyMs: 1,
     onfail: err => failures.push(err)
   })
-  nowhere.note('KEY', 'Anna')
+  nowhere.note('KEY', 'Anna', 'anna')
   await nowhere.close()
-  nowhere.note('KEY', 'Anna')
+  nowhere.note('KEY', 'Anna', 'anna')
   await nowhere.close()
   assert.equal(failures.length, 1)
 })
