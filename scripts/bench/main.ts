@@ -7,6 +7,7 @@ import { startTestnet } from '../../test/support/testnet.js'
 import { tellNoRun } from '../flags.js'
 import { type Contender, contenders } from './contenders.js'
 import { measureFeel } from './feel.js'
+import { measureGuests } from './guests.js'
 import { measureIdle } from './idle.js'
 import { measureConnect, measureDatagrams, measureStart } from './latency.js'
 import { LINE_COUNT, measureLines } from './lines.js'
@@ -32,6 +33,7 @@ const measures: Record<string, Measure> = {
 }
 
 const STREAMS = 'streams'
+const GUESTS = 'guests'
 const LINK = 'link'
 const FEEL = 'feel'
 const LINES = 'lines'
@@ -41,7 +43,7 @@ process.exitCode = await main(process.argv.slice(2))
 
 async function main(argv: readonly string[]): Promise<number> {
   const plan = readPlan(argv, {
-    measures: [...Object.keys(measures), STREAMS, LINK, FEEL, LINES],
+    measures: [...Object.keys(measures), STREAMS, GUESTS, LINK, FEEL, LINES],
     long: [LINES],
     lines: LINE_COUNT,
     contenders: contenders.map(({ name }) => name)
@@ -55,12 +57,13 @@ async function main(argv: readonly string[]): Promise<number> {
       .map(([name, value]) => `${name}: ${value}`)
       .join('\n')
   )
-  // Streams have no peers to be compared with.
-  if (only.some(name => name !== STREAMS)) await installPeers()
+  // Streams and guests have no peers to be compared with.
+  if (only.some(name => name !== STREAMS && name !== GUESTS)) await installPeers()
 
   const report = new Report()
   await measureLoopback(report, only, chosen, rounds)
   if (only.includes(STREAMS)) await measureStreams(report, rounds)
+  if (only.includes(GUESTS)) await measureGuests(report, plan.guests, rounds)
   if (only.includes(LINK)) await measureLink(report, chosen.filter(everywhere), rounds, losses)
   if (only.includes(FEEL)) await measureFeel(report, chosen.filter(everywhere), rounds)
   if (only.includes(LINES)) await measureLines(report, chosen.filter(everywhere), { rounds, seed, lines })

@@ -22,6 +22,8 @@ export interface Plan {
   readonly seed: number
   /** Numbers of lines, from 1. */
   readonly lines: readonly number[]
+  /** How many guests one server has at once. */
+  readonly guests: number
 }
 
 const options = {
@@ -31,6 +33,7 @@ const options = {
   losses: { type: 'string' },
   seed: { type: 'string' },
   lines: { type: 'string' },
+  guests: { type: 'string' },
   help: { type: 'boolean', short: 'h' }
 } as const
 
@@ -56,17 +59,20 @@ export function readPlan(argv: readonly string[], choices: Choices): Plan | NoRu
   const lines = values.lines?.split(',').map(Number) ?? all
   if (!lines.every(line => all.includes(line)))
     return wrong(`--lines are numbers from 1 to ${choices.lines}.`)
-  return { only, contenders, rounds, losses, seed, lines }
+  const guests = Number(values.guests ?? 250)
+  if (!Number.isInteger(guests) || guests < 1) return wrong('--guests is a whole number, 1 or more.')
+  return { only, contenders, rounds, losses, seed, lines, guests }
 }
 
 function usage({ measures, long, contenders, lines }: Choices): string {
   return `npm run bench -- [--only NAME,..] [--contenders NAME,..] [--rounds N] [--losses PERCENT,..]
-              [--seed N] [--lines N,..]
+              [--seed N] [--lines N,..] [--guests N]
 
   --only        what to measure: ${measures.join(', ')}; all but ${long.join(', ')} if left out
   --contenders  whom, all if left out: ${contenders.join(', ')}
   --rounds      how often, 3 if left out
   --losses      of the emulated link, 0,2,5 if left out
   --seed        of the random losses of the first round over the lines, 1 if left out
-  --lines       which ones of 1 to ${lines}, all if left out; with all, also what our flows and the kernel's leave each other`
+  --lines       which ones of 1 to ${lines}, all if left out; with all, also what our flows and the kernel's leave each other
+  --guests      how many one server has at once, 250 if left out`
 }

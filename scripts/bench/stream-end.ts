@@ -8,6 +8,7 @@ import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import { HyperNat } from '../../src/hyper-nat.js'
 import { pause, within } from '../../test/support/deadline.js'
+import { obey } from './driven.js'
 
 /** The port that is shared. */
 const PORT = 80
@@ -130,13 +131,7 @@ const actions: { [K in keyof Orders]: (order: Orders[K][0]) => Promise<Orders[K]
   }
 }
 
-process.on('message', ({ name, order }: { name: keyof Orders; order: never }) => {
-  actions[name](order).then(
-    result => process.send?.({ result }),
-    err => process.send?.({ error: String(err) })
-  )
-})
-process.on('disconnect', () => process.exit())
+obey<Orders>(actions)
 
 /** A byte at once; then what the first byte of the other side says. */
 function answer(stream: Duplex): void {

@@ -1,12 +1,9 @@
 // What a program saves that uses streams in place of local sockets: rate and processor time of a transfer, the time to the first byte
 // of a new stream, and what ten thousand streams leave behind. Both ways have their programs in processes of their own, all of
 // which are counted.
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { findProgram } from '../../test/support/programs.js'
 import { startTestnet } from '../../test/support/testnet.js'
+import { DrivenProcess } from './driven.js'
 import type { Report } from './report.js'
 import { median, quantile } from './samples.js'
 import type { Orders } from './stream-end.js'
@@ -18,36 +15,9 @@ const FIRST_BYTES = 400
 const WARM_STREAMS = 2_000
 const STREAMS = 10_000
 
-/** A process that does what it is told. */
-class End {
-  readonly #child: ChildProcess
-  /** Takes the next answer. */
-  #answered: (answer: { result?: unknown; error?: string }) => void = () => {}
-
-  /** @param core where it runs, if that can be chosen */
-  constructor(core: number) {
-    const taskset = cpus().length > 1 ? findProgram('taskset') : undefined
-    this.#child = taskset
-      ? fork(file, { execPath: taskset, execArgv: ['-c', `${core}`, process.execPath, '--expose-gc'] })
-      : fork(file, { execArgv: ['--expose-gc'] })
-    this.#child.on('message', answer => this.#answered(answer as object))
-    this.#child.once('exit', () => this.#answered({ error: 'a process of the bench has ended' }))
-  }
-
-  ask<K extends keyof Orders>(name: K, order: Orders[K][0]): Promise<Orders[K][1]> {
-    return new Promise((resolve, reject) => {
-      this.#answered = ({ result, error }) =>
-        error === undefined ? resolve(result as Orders[K][1]) : reject(new Error(error))
-      this.#child.send({ name, order })
-    })
-  }
-
-  async close(): Promise<void> {
-    const gone = once(this.#child, 'exit')
-    this.#child.disconnect()
-    await gone
-  }
-}
+/** A process at one of the ends, on this core if that can be chosen. */
+const end = (core: number) => new DrivenProcess<Orders>(file, core)
+type End = ReturnType<typeof end>
 
 /** Processes, and which of them opens streams. */
 interface Way {
@@ -56,14 +26,14 @@ interface Way {
 }
 
 async function byStreams(bootstrap: readonly string[]): Promise<Way> {
-  const [host, guest] = [new End(0), new End(1)]
+  const [host, guest] = [end(0), end(1)]
   const { publicKey } = await host.ask('host', { bootstrap, target: null })
   await guest.ask('guest', { bootstrap, publicKey, byStream: true })
   return { ends: [host, guest], opener: guest }
 }
 
 async function bySockets(bootstrap: readonly string[]): Promise<Way> {
-  const [target, host, guest, driver] = [new End(0), new End(0), new End(1), new End(1)]
+  const [target, host, guest, driver] = [end(0), end(0), end(1), end(1)]
   const { port } = await target.ask('target', null)
   const { publicKey } = await host.ask('host', { bootstrap, target: port })
   const opened = await guest.ask('guest', { bootstrap, publicKey, byStream: false })

@@ -16,7 +16,8 @@ test('all that does not take hours is measured unless something else is asked fo
     rounds: 3,
     losses: [0, 2, 5],
     seed: 1,
-    lines: [1, 2, 3]
+    lines: [1, 2, 3],
+    guests: 250
   })
   const argv = [
     '--only',
@@ -30,7 +31,9 @@ test('all that does not take hours is measured unless something else is asked fo
     '--seed',
     '7',
     '--lines',
-    '2'
+    '2',
+    '--guests',
+    '1000'
   ]
   assert.deepEqual(readPlan(argv, choices), {
     only: ['lines', 'start'],
@@ -38,7 +41,8 @@ test('all that does not take hours is measured unless something else is asked fo
     rounds: 1,
     losses: [0.5],
     seed: 7,
-    lines: [2]
+    lines: [2],
+    guests: 1000
   })
 })
 
@@ -62,7 +66,8 @@ const wrong: [argv: string[], message: RegExp][] = [
   [['--losses', '101'], /^--losses are/],
   [['--seed', 'x'], /^--seed is/],
   [['--lines', '0'], /^--lines are/],
-  [['--lines', '4'], /^--lines are/]
+  [['--lines', '4'], /^--lines are/],
+  [['--guests', '0'], /^--guests is/]
 ]
 for (const [argv, message] of wrong) {
   test(`bench ${argv.join(' ')}: told, with the usage`, () => {
