@@ -326,6 +326,13 @@ export interface Limits {
   lookUpMaxMs: number
   /** How long a target may take to accept a TCP connection. */
   targetMs: number
+  /**
+   * Keys that are announced at a time, each with up to 20 requests. dht-rpc has 80 on their way at the most: with more, all that are new
+   * wait for its next look at them, up to 750 ms, and those of dials do, too.
+   */
+  announcing: number
+  /** How long the next one waits for one of them at the most. */
+  announcingMs: number
   /** Between two looks at whether DHT nodes hold our announcement, and two tries to announce while none does. */
   announceRetryMs: number
   /** Between two such looks while a client waits for them. */
@@ -557,6 +564,8 @@ export const LIMITS: Limits = {
   lookUpMs: 5000,
   lookUpMaxMs: 60_000,
   targetMs: 15_000,
+  announcing: 4,
+  announcingMs: 1000,
   announceRetryMs: 2000,
   announceLookMs: 50,
   dialAnswerMs: 4000,

@@ -1,11 +1,12 @@
 /** The one DHT node of this process: announces servers, looks for them, dials them. */
 import type SecretStream from '@hyperswarm/secret-stream'
 import type HyperDHT from 'hyperdht'
-import type { HyperNatError } from '../errors.js'
+import { HyperNatError } from '../errors.js'
 import type { DoctorLimits, Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
 import type { NetworkOptions } from '../options/entry.js'
 import { systemClock } from '../util/clock.js'
+import { Semaphore } from '../util/semaphore.js'
 import { outsideAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
@@ -31,6 +32,8 @@ import { OwnRelay } from './tcp-relay/own-relay.js'
 import { RelayedUdx } from './tcp-relay/relayed-udx.js'
 import { announceTopic, type Found, lookUpTopic, type TopicAnnouncement } from './topic.js'
 import { within } from './within.js'
+
+const CLOSED = new HyperNatError('CLOSED', 'This node is closed.')
 
 /** A server that is announced. */
 export interface Announced {
@@ -65,11 +68,13 @@ export class Node {
   readonly #links = new Set<StreamLink>()
   /** Announce each server again. */
   readonly #announced = new Set<() => void>()
+  readonly #announcing: Semaphore
   readonly #watch: NetworkWatch
   readonly #listeners = new Set<(changes: ReadonlySet<NetworkChange>) => void>()
 
   constructor(network: NetworkOptions, limits: Limits, log: Log) {
     this.#limits = limits
+    this.#announcing = new Semaphore(limits.announcing)
     this.#createSecretStream = secretStreams(new MessageBlocks(limits))
     this.#log = log
     this.ipv6 =
@@ -279,8 +284,15 @@ export class Node {
       if (reached) found?.refresh()
       onreach(reached)
     })
-    await announcement.start(keyPair)
-    if (topic) found = announceTopic(this.#dht, topic, keyPair, server)
+    const leave = await this.#announcing.enter()
+    const { open, isKnown } = this.#reachability
+    const started = this.#dht.destroyed ? Promise.reject(CLOSED) : announcement.start(keyPair)
+    const isDone = started.then(() => {
+      if (topic) found = announceTopic(this.#dht, topic, keyPair, server)
+      return found?.announced
+    })
+    void within(isDone, this.#limits.announcingMs).then(leave)
+    await started
     const refresh = (): void => {
       // The topic names the nodes that hold the announcement.
       announcement.refresh().then(() => found?.refresh(), noop)
@@ -288,10 +300,11 @@ export class Node {
     this.#announced.add(refresh)
     const hide = this.#responder?.add(keyPair.publicKey)
     this.#reachability.addServer()
-    // What was announced says how to reach us.
-    void this.#reachability.open.then(open => {
-      if (open) refresh()
-    })
+    // What was announced before that was known does not say it.
+    if (!isKnown || this.#reachability.open !== open)
+      void this.#reachability.open.then(isOpen => {
+        if (isOpen) refresh()
+      })
     return {
       close: async () => {
         this.#announced.delete(refresh)

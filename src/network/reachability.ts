@@ -21,6 +21,7 @@ export class Reachability {
   readonly #limits: Limits
   readonly #log: Log
   #open: Promise<boolean>
+  #isKnown = false
   /** Null when the router is to be left alone. */
   readonly #mapping: PortMapping | null
   /** A mapping that is only tried out. */
@@ -32,7 +33,7 @@ export class Reachability {
     this.#dht = dht
     this.#limits = limits
     this.#log = log
-    this.#open = dht.findReach()
+    this.#open = this.#learn(dht.findReach())
     this.#mapping = mapsPort ? this.#createMapping() : null
   }
 
@@ -41,10 +42,23 @@ export class Reachability {
     return this.#open
   }
 
+  /** Whether {@link open} has resolved. */
+  get isKnown(): boolean {
+    return this.#isKnown
+  }
+
   /** Our address has changed. @returns whether others reach this machine at the new one */
   relearn(): Promise<boolean> {
-    this.#open = this.#dht.relearn().catch(() => false)
+    this.#open = this.#learn(this.#dht.relearn().catch(() => false))
     return this.#open
+  }
+
+  #learn(open: Promise<boolean>): Promise<boolean> {
+    this.#isKnown = false
+    void open.then(() => {
+      if (this.#open === open) this.#isKnown = true
+    })
+    return open
   }
 
   /** The NAT in front of this machine, as far as it shows without asking. */

@@ -17,6 +17,8 @@ export interface Found {
 
 /** A topic that is announced. */
 export interface TopicAnnouncement {
+  /** Resolves when nodes hold it, or will not. */
+  readonly announced: Promise<void>
   /** Announces again: what was announced is lost, or reached nobody. */
   refresh(): void
   close(): Promise<void>
@@ -82,6 +84,7 @@ export function announceTopic(
   const swarm = new Hyperswarm({ dht: new Findings(dht, server), keyPair, maxPeers: NO_PEERS })
   const discovery = swarm.join(topic, { server: true, client: false })
   return {
+    announced: discovery.flushed().then(noop, noop),
     // Hyperswarm tries again what failed; it rejects when it is closed.
     refresh: () => void discovery.refresh().catch(noop),
     close: () => swarm.destroy()
