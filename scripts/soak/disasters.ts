@@ -18,6 +18,9 @@ const SPARE = 4
 
 const ALL = [0, 1, 2]
 
+/** How long a program may take to start on a machine that does much else. */
+const START_MS = 60_000
+
 async function paused(process: HyperNat, ms: number): Promise<void> {
   process.kill('SIGSTOP')
   await pause(ms)
@@ -88,7 +91,7 @@ export const DISASTERS: readonly Disaster[] = [
       await guests[2]!.kill()
       await pause(1000)
       guests[2]!.restart()
-      await guests[2]!.daemon.event('ready')
+      await guests[2]!.daemon.event('ready', { ms: START_MS })
     }
   },
   {
@@ -98,7 +101,7 @@ export const DISASTERS: readonly Disaster[] = [
       const from = world.server.mark
       world.writeServer()
       world.server.kill('SIGHUP')
-      await world.server.event('ready', { from })
+      await world.server.event('ready', { from, ms: START_MS })
     }
   },
   {
