@@ -327,9 +327,11 @@ export interface Limits {
   /** How long a target may take to accept a TCP connection. */
   targetMs: number
   /**
-   * Keys that are announced at a time, each with up to 20 requests. dht-rpc has 80 on their way at the most: with more, all that are new
-   * wait for its next look at them, up to 750 ms, and those of dials do, too.
+   * Requests to DHT nodes that are on their way within 750 ms, and half of those in all. What is beyond waits for the next 750 ms, dials,
+   * too. hyperdht asks 3 nodes every 3 s for each key that is announced, a server has two, and an answer that is late counts until 3 s later.
    */
+  dhtRequests: number
+  /** Keys that are announced at a time, each with up to 20 requests. */
   announcing: number
   /** How long the next one waits for one of them at the most. */
   announcingMs: number
@@ -564,6 +566,7 @@ export const LIMITS: Limits = {
   lookUpMs: 5000,
   lookUpMaxMs: 60_000,
   targetMs: 15_000,
+  dhtRequests: 320,
   announcing: 4,
   announcingMs: 1000,
   announceRetryMs: 2000,

@@ -94,7 +94,8 @@ export class Node {
       ...(this.#udx && { udx: this.#udx }),
       ...(network.bootstrap && { bootstrap: network.bootstrap }),
       // The session's own pings keep the path open, and notice silence sooner.
-      connectionKeepAlive: false as const
+      connectionKeepAlive: false as const,
+      maxWindow: limits.dhtRequests
     }
     this.#dht = new Dht(options, systemClock, limits, log, host => this.#udx?.isServer(host) ?? false)
     this.#relays = (network.relay ?? []).filter(relay => typeof relay !== 'string')

@@ -53,6 +53,8 @@ declare module 'hyperdht' {
       /** Whether any port will do when `port` is taken; true unless set. */
       anyPort?: boolean
       keyPair?: KeyPair
+      /** Requests that may be on their way within 750 ms; twice as many in all. */
+      maxWindow?: number
       /** Milliseconds between empty messages of each connection, or false for none. */
       connectionKeepAlive?: number | false
     }

@@ -139,3 +139,29 @@ staged(
     assert.equal(new Set(met).size, 3)
   }
 )
+
+staged('a node with many servers announces a few of their keys at a time, and then all', async stage => {
+  const testnet = await stage.testnet()
+  const asked = new Map<string, number>()
+  let isHeld = true
+  testnet.watch(({ command, target }) => {
+    if (command !== ASKED.findPeer || !target) return false
+    const key = target.toString('hex')
+    asked.set(key, (asked.get(key) ?? 0) + 1)
+    return isHeld
+  })
+  const limits = { announcing: 2, announcingMs: 60_000 }
+  const { bootstrap } = testnet
+  const node = await stage.use(new HyperNat({ bootstrap, portMapping: false, limits }))
+  const sharing = Array.from({ length: 5 }, () =>
+    node.share({ secret: newSecret(), maps: [{ proto: 'tcp', port: 1 }] })
+  )
+  // A node that does not answer is asked again after a second.
+  const isAgain = (count: number): boolean => count > testnet.ports.length
+  await until(20_000, 'the nodes are asked again', () => [...asked.values()].filter(isAgain).length === 2)
+  assert.equal(asked.size, 2)
+  isHeld = false
+  const servers = await Promise.all(sharing)
+  assert.ok(asked.size >= 2 * servers.length)
+  assert.deepEqual(new Set(node.status().servers.map(({ announced }) => announced)), new Set(['announced']))
+})
