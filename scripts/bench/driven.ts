@@ -34,6 +34,8 @@ export class DrivenProcess<O extends Orders<O>> {
   }
 
   async close(): Promise<void> {
+    // It may have failed.
+    if (!this.#child.connected) return
     const gone = once(this.#child, 'exit')
     this.#child.disconnect()
     await gone
