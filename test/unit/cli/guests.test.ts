@@ -276,7 +276,7 @@ test('a guest who was invited again has not been seen since', async () => {
   const path = write(TEXT)
   const { publicKey } = await json('invite', 'Anna', '-c', path)
   const lastSeen = async (ms: number) => {
-    const times = { [publicKey]: { Anna: new Date(ms).toISOString() } }
+    const times = { [publicKey]: { Anna: { at: new Date(ms).toISOString(), key: publicKey } } }
     writeFileSync(path.replace('.json', '.seen.json'), JSON.stringify(times))
     return (await json('guests', '-c', path)).servers[0].guests[0].lastSeen
   }
