@@ -9,6 +9,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const from = join(root, 'src', 'ui', 'page')
 const to = join(root, 'dist', 'src', 'ui', 'page')
 
+const { repository } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 mkdirSync(to, { recursive: true })
 for (const file of ['index.html', 'icon.svg', 'icon-live.svg', 'icon-gone.svg'])
   copyFileSync(join(from, file), join(to, file))
@@ -29,6 +30,7 @@ await build({
   target: ['chrome109', 'firefox115', 'safari16.4'],
   jsx: 'automatic',
   jsxImportSource: 'preact',
+  define: { HOME_PAGE: JSON.stringify(repository) },
   legalComments: 'none',
   logLevel: 'warning'
 })

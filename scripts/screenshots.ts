@@ -67,7 +67,7 @@ async function shots(stage: Stage, browser: Browser): Promise<void> {
     await page.getByRole('button', { name: 'Host', exact: true }).click()
     await page.getByText('Friends can join').waitFor()
     await page.getByRole('button', { name: 'Invite to Minecraft: Java Edition' }).click()
-    await page.getByLabel('The name').fill('Anna')
+    await page.getByRole('textbox', { name: /^Name/ }).fill('Anna')
     await page.getByRole('button', { name: 'Make a ticket' }).click()
     const ticket = (await page.getByRole('dialog').locator('code').textContent()) ?? ''
     await page.getByRole('button', { name: 'Done' }).click()

@@ -75,7 +75,9 @@ const context: CliContext = {
     env: process.env
   }),
   env: process.env,
-  columns: process.stdout.columns || undefined,
+  get columns() {
+    return process.stdout.columns || undefined
+  },
   stdout: text => void (mute || process.stdout.write(text)),
   stderr: text => void process.stderr.write(text),
   readStdin,

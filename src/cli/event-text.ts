@@ -132,7 +132,7 @@ export class EventText {
     const { path, was, family, address } = event
     const now = family === undefined ? path : `${path}, ${family}`
     if (was === undefined)
-      return `${this.#peer(event)} connected (${now})${address ? `, as ${address}` : ''}\n`
+      return `${this.#peer(event)} connected (${now})${address ? `, in the game as ${address}` : ''}\n`
     const by = family === undefined ? path : `${path} over ${family}`
     return `${this.#peer(event)} is now ${by}, was ${was}: ${whyChanged(was, family)}\n`
   }
@@ -141,7 +141,7 @@ export class EventText {
     const { publicKey, peer, name, host } = event
     // To a client, its peer is the server that it knows by this key.
     if (peer !== publicKey) {
-      return `Client ${name === undefined ? shortKey(peer) : quoteName(name)}`
+      return `Guest ${name === undefined ? shortKey(peer) : quoteName(name)}`
     }
     const which = this.#hostsOf(event).size > 1 ? `, host ${host},` : ''
     return `Server ${shortKey(publicKey)}${which}`

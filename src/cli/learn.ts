@@ -18,7 +18,8 @@ export const learn: Command = {
 
 /** Servers have ports for their owners, too, and nothing tells them apart. */
 const CAUTION =
-  'Look at the ports before you share them: take out a console or a web page that is not for your friends.\n'
+  'Look at the ports before you share them: take out a console or a web page that is not for your friends.\n' +
+  'Only ports are seen, not how the game finds servers in a LAN: friends join by the address that hyper-nat shows.\n'
 
 async function job(args: Arguments): Promise<Job> {
   const { OptionsError } = await import('../errors.js')

@@ -26,6 +26,8 @@ export class LiveStatus {
   readonly #guests = new Map<string, Guest>()
   /** Servers that are joined here, with the paths to their hosts. */
   readonly #clients = new Map<string, Map<string, PathKind>>()
+  /** Ports that are shared, and behind which no program runs: `tcp 25565`. */
+  readonly #idle = new Set<string>()
   /** Who has begun to connect. */
   readonly #connecting = new Set<string>()
 
@@ -59,8 +61,13 @@ export class LiveStatus {
         if (event.peer === event.publicKey) this.#hostsOf(event.publicKey).delete(event.host)
         else this.#guests.delete(`${event.publicKey} ${event.peer}`)
         break
+      case 'target':
+        if (event.state === 'closed') this.#idle.add(`${event.proto} ${event.port}`)
+        else this.#idle.delete(`${event.proto} ${event.port}`)
+        break
       case 'reloaded':
-        for (const { publicKey, mode } of event.removed) {
+        for (const { publicKey, mode, proto, port } of event.removed) {
+          if (mode === 'server') this.#idle.delete(`${proto} ${port}`)
           const others = event.added.some(one => one.publicKey === publicKey)
           if (!others && mode === 'server') this.#servers.delete(publicKey)
         }
@@ -79,7 +86,7 @@ export class LiveStatus {
   /** In one line, without its end. */
   get text(): string {
     const parts = [...this.#server(), ...this.#client()]
-    return parts.length > 0 ? parts.join('; ') : 'Connecting to the network ..'
+    return parts.length > 0 ? parts.join('; ') : 'Connecting to the network ...'
   }
 
   #server(): string[] {
@@ -87,14 +94,15 @@ export class LiveStatus {
     const offline = [...this.#servers.values()].includes('offline')
     const guests = [...this.#guests.values()]
     const names = guests.slice(0, NAMED).map(({ name, path }) => `${name} (${path})`)
-    const more = guests.length > NAMED ? ', ..' : ''
+    const more = guests.length > NAMED ? ', ...' : ''
     const here =
       guests.length > 0
         ? `${counted(guests.length, 'guest')}: ${names.join(', ')}${more}`
         : 'waiting for guests'
     return [
-      offline ? 'No way to the network yet, trying again' : `Announced, ${here}`,
-      ...(this.isConnecting ? ['a guest is connecting ..'] : [])
+      offline ? 'No connection to the network yet, trying again' : `Announced, ${here}`,
+      ...(this.#idle.size > 0 ? [`nothing runs on ${[...this.#idle].slice(0, NAMED).join(', ')}`] : []),
+      ...(this.isConnecting ? ['a guest is connecting ...'] : [])
     ]
   }
 
@@ -122,15 +130,15 @@ const CLEAR = '\r\u001b[K'
 /** Keeps the line below what else is written. */
 export class LiveLine {
   readonly #streams: Streams
-  readonly #columns: number
+  readonly #columns: () => number
   readonly #clock: Clock
   readonly #status = new LiveStatus()
   #timer: Timer | null = null
   #shown = ''
   #closed = false
 
-  /** @param columns of the terminal */
-  constructor(streams: Streams, columns: number, clock: Clock) {
+  /** @param columns of the terminal, which may change */
+  constructor(streams: Streams, columns: () => number, clock: Clock) {
     this.#streams = streams
     this.#columns = columns
     this.#clock = clock
@@ -152,7 +160,7 @@ export class LiveLine {
 
   show(): void {
     // The last column would wrap some terminals.
-    const text = this.#closed ? '' : this.#status.text.slice(0, this.#columns - 1)
+    const text = this.#closed ? '' : this.#status.text.slice(0, Math.max(0, this.#columns() - 1))
     if (text === this.#shown) return
     this.#streams.stdout(CLEAR + text)
     this.#shown = text

@@ -48,7 +48,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   }
 }
 
-/** `12:34:56 Client "Anna" connected (direct)`; the time is UTC, as in the log. */
+/** `12:34:56 Guest "Anna" connected (direct)`; the time is UTC, as in the log. */
 export async function journalText(): Promise<(line: JournalLine) => string> {
   const [{ plainLine }, { EventText }] = await Promise.all([
     import('../log/log.js'),

@@ -60,7 +60,7 @@ export async function rememberer(
   }
   if (friends.some(({ publicKey }) => publicKey === key)) return undefined
   const ask = context.ask!
-  let question = 'A name for this server, to join it by next time (Enter for none): '
+  let question = 'Name this server to join it by name next time (Enter to skip): '
   for (;;) {
     const name = (await ask(question)).trim()
     if (name === '') return undefined
@@ -69,7 +69,7 @@ export async function rememberer(
     if (err instanceof NameTakenError) {
       const answer = await ask(`${err.conflict}. Replace it? (y/N) `)
       if (/^y(es)?$/i.test(answer.trim())) return remember(name, true)
-      question = 'Another name (Enter for none): '
-    } else question = `${err.message}. Another name (Enter for none): `
+      question = 'Another name (Enter to skip): '
+    } else question = `${err.message}. Another name (Enter to skip): `
   }
 }

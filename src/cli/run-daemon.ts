@@ -55,7 +55,7 @@ async function liveLine(args: Arguments, context: CliContext): Promise<LiveLine 
     import('./live-status.js'),
     import('../util/clock.js')
   ])
-  return new LiveLine(context, context.columns, systemClock)
+  return new LiveLine(context, () => context.columns ?? 0, systemClock)
 }
 
 /** Runs a relay or bootstrap nodes, until the process is asked to stop. @returns the exit code */

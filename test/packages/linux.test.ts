@@ -143,7 +143,7 @@ staged(
     const page = await pages.visit(once)
     await page.getByRole('link', { name: 'Host' }).click()
     await page.getByRole('button', { name: 'Another game or program' }).click()
-    await page.getByLabel('The port').fill(`${game.port}`)
+    await page.getByRole('textbox', { name: /^Port/ }).fill(`${game.port}`)
     await page.getByRole('button', { name: 'Host', exact: true }).click()
     await page.getByText('Friends can join', { exact: true }).waitFor()
     const { schema } = JSON.parse(readFileSync(file, 'utf8')) as { schema: { port: number }[] }

@@ -19,8 +19,8 @@ const FORMS = ['#host', '#join', '#settings']
 const LINES = 200
 
 const TROUBLE: Readonly<Partial<Record<Link, string>>> = {
-  gone: 'hyper-nat is not running. Start it again, and open the new link that it shows.',
-  strange: 'This link is not valid any more. Open the one that hyper-nat shows when it starts.',
+  gone: 'hyper-nat is not running. Start it again, and open the new link it shows.',
+  strange: 'This link no longer works. Open the one that hyper-nat shows when it starts.',
   full: 'This page is open in too many windows. Close one of the others.'
 }
 
@@ -104,7 +104,7 @@ export function App() {
         </span>
       </header>
       <main>
-        {!shown && <h1>{trouble ? 'hyper-nat is not available' : 'One moment ..'}</h1>}
+        {!shown && <h1>{trouble ? 'hyper-nat is not available' : 'One moment…'}</h1>}
         {trouble && (
           <p class="notice bad" role="alert">
             {trouble}

@@ -72,8 +72,14 @@ export function ClientCard({
         </button>
       </div>
       {!isGone && <Warnings warnings={client.warnings} />}
-      <Games games={games} />
-      {addresses.length > 0 && games.length === 0 && <p class="lead">Type this into the game:</p>}
+      {!up && !isGone && (
+        <p class={client.rejected ? 'notice bad' : 'notice'} role="status">
+          {waiting ??
+            'Your friend may not have started hyper-nat yet. This computer connects by itself as soon as it runs there.'}
+        </p>
+      )}
+      {!client.rejected && <Games games={games} />}
+      {addresses.length > 0 && games.length === 0 && <p class="lead">Enter this in the game:</p>}
       {places.slice(0, SHOWN).map(place => (
         <Address key={place.address} place={place} title={title} />
       ))}
@@ -84,12 +90,6 @@ export function ClientCard({
             <Address key={place.address} place={place} title={title} />
           ))}
         </details>
-      )}
-      {!up && !isGone && (
-        <p class="hint">
-          {waiting ??
-            'Your friend may not have started yet. It connects by itself as soon as the host is there.'}
-        </p>
       )}
       {(isGone ? [] : sessions).map(session => (
         <SessionRow key={session.id} session={session} history={history} at={at} who={title} />

@@ -54,12 +54,16 @@ export function CopyButton({
   )
 }
 
+/** Where hyper-nat is told of: package.json says it when the page is built. */
+declare const HOME_PAGE: string
+
 /** A message for friends who may not have hyper-nat yet. **Join** takes all of it. */
 export function InvitationButton({ title, ticket }: { title: string; ticket: string }) {
   const text =
-    `Join me: ${title}\n\n` +
-    'We connect directly with hyper-nat, without an account. Install it, run "hyper-nat ui", click Join and paste this message; ' +
-    `or run this line in a terminal:\n\nhyper-nat join ${ticket}\n`
+    `You are invited: ${title}\n\n` +
+    `1. Get hyper-nat, which connects our computers directly, without an account: ${HOME_PAGE}/releases\n` +
+    '2. Start it ("hyper-nat ui" in a terminal), click Join and paste this message.\n\n' +
+    `Or run this in a terminal:\nhyper-nat join ${ticket}\n`
   return <CopyButton text={text} what="the invitation" label="Copy invitation" isMain />
 }
 

@@ -47,7 +47,7 @@ export function EditDialog({
       onClose={onClose}
     >
       <Field
-        label="The name"
+        label="Name"
         value={name}
         onValue={setName}
         fault={task.refused?.of('name')}
@@ -56,7 +56,8 @@ export function EditDialog({
       />
       <PortRows rows={rows} refused={task.refused} onRows={setRows} />
       <p class="hint">
-        The ticket keeps its key. Friends need to copy it again only to use other ports or protocols.
+        The ticket that your friends have keeps working unless you change ports or protocols: then send them
+        the new one.
       </p>
     </DialogForm>
   )

@@ -146,8 +146,9 @@ function Block({ guest, server, onClose }: QuestionProps) {
     })
   return (
     <Question title={`Remove ${name}?`} stay="Keep" end="Remove" task={task} onStay={onClose} onEnd={block}>
-      {name} is disconnected at once and cannot join again from this computer, unless hyper-nat there is set
-      up again.{!server.private && ' To keep out everyone you have not invited, check "Only invited guests".'}
+      {name} is disconnected at once and cannot join again with the key of that computer.
+      {!server.private &&
+        ' Anyone with the public ticket can come back with a new key: to keep out everyone you have not invited, check "Only invited guests".'}
     </Question>
   )
 }
@@ -199,7 +200,7 @@ function Rename({ guest, server, onClose }: QuestionProps) {
       onSend={rename}
       onClose={onClose}
     >
-      <Field label="The name" value={to} onValue={setTo} fault={task.refused?.of('name')} focused />
+      <Field label="Name" value={to} onValue={setTo} fault={task.refused?.of('name')} focused />
     </DialogForm>
   )
 }

@@ -73,11 +73,11 @@ function Details({ game, isHosted, onBack }: { game: Choice; isHosted: boolean; 
         </div>
       ) : (
         <p class="lead">
-          Start the game's server on this computer first. Its manual tells which port it uses.
+          Start the game's server on this computer first. Its manual says which port it uses.
         </p>
       )}
       <Field
-        label="The name"
+        label="Name"
         value={name}
         onValue={setName}
         fault={refused?.of('name')}
@@ -88,11 +88,12 @@ function Details({ game, isHosted, onBack }: { game: Choice; isHosted: boolean; 
       />
       {game ? (
         <Field
-          label={/\D/.test(game.ports) ? 'The ports' : 'The port'}
+          label={/\D/.test(game.ports) ? 'Ports' : 'Port'}
+          subject="The port"
           value={ports}
           onValue={setPorts}
           fault={refused?.of('ports')}
-          hint="Change it only if your game runs on another one."
+          hint="Change this only if your game uses another one."
         />
       ) : (
         <Rows rows={rows} onRows={setRows} refused={refused} />
@@ -120,7 +121,7 @@ function Details({ game, isHosted, onBack }: { game: Choice; isHosted: boolean; 
       <details>
         <summary>The game runs on another computer at home</summary>
         <Field
-          label="Its address"
+          label="Address"
           value={host}
           onValue={setHost}
           fault={refused?.of('host')}
@@ -138,7 +139,7 @@ function Details({ game, isHosted, onBack }: { game: Choice; isHosted: boolean; 
           class="main"
           disabled={busy || game?.unplayable !== undefined || (again && !sure)}
         >
-          {busy ? 'One moment ..' : 'Host'}
+          {busy ? 'One moment…' : 'Host'}
         </button>
       </div>
     </form>
@@ -161,12 +162,12 @@ function Rows({
       <div class="row">
         {rows.length < ROWS_MAX && (
           <button type="button" class="small" onClick={() => onRows([...rows, NEW_ROW])}>
-            Another port
+            Add a port
           </button>
         )}
         {rows.length > 1 && (
           <button type="button" class="small" onClick={() => onRows(rows.slice(0, -1))}>
-            Take out the last one
+            Remove the last one
           </button>
         )}
       </div>

@@ -8,10 +8,10 @@ import { Field, Select, useTask, useWords } from './words.js'
 
 /** How long an invite may hold, in days; 0: for ever. */
 const DAYS: readonly (readonly [days: number, text: string])[] = [
-  [0, 'Until I revoke it'],
-  [1, 'One day'],
-  [7, 'One week'],
-  [30, '30 days']
+  [0, 'Never, until I revoke it'],
+  [1, 'In one day'],
+  [7, 'In one week'],
+  [30, 'In 30 days']
 ]
 
 export function InviteDialog({
@@ -34,7 +34,7 @@ export function InviteDialog({
       const answer = await ask('invite', { publicKey: server.publicKey, name, ...limits })
       show(answer.view)
       setTicket(answer.ticket)
-      say(`There is a ticket for ${name}`)
+      say(`The ticket for ${name} is ready`)
     })
   if (ticket !== null) {
     return (
@@ -57,14 +57,14 @@ export function InviteDialog({
       onClose={onClose}
     >
       <Field
-        label="The name"
+        label="Name"
         value={name}
         onValue={setName}
         fault={task.refused?.of('name')}
         hint="What you call your guest, such as Anna."
         focused
       />
-      <Select label="How long" value={days} choices={DAYS} onValue={setDays} />
+      <Select label="Expires" value={days} choices={DAYS} onValue={setDays} />
     </DialogForm>
   )
 }

@@ -50,20 +50,20 @@ export function JoinForm() {
   return (
     <form class="card" onSubmit={submit}>
       <Title text="Join" />
-      <p class="lead">Your friend's ticket begins with hnat1. Paste all of it, or the whole line.</p>
-      <Field label="The ticket" value={ticket} onValue={setTicket} lines={4} placeholder="hnat1..." focused />
+      <p class="lead">Your friend's ticket begins with hnat1. Paste it, or the whole message.</p>
+      <Field label="Ticket" value={ticket} onValue={setTicket} lines={4} placeholder="hnat1..." focused />
       <div role="status">
         {held && <Held held={held} />}
         {fault !== null && <p class="fault">{sentenceOf(fault)}</p>}
       </div>
       {held && !held.joined && (
         <Field
-          label="The friend"
+          label="Friend's name"
           value={friend}
           onValue={setFriend}
           fault={refused?.of('friend')}
           placeholder="Anna"
-          hint="With a name, the host is kept among your friends: join again by a click."
+          hint="Adds the host to your friends, so that you can join again with one click."
           optional
         />
       )}
@@ -73,7 +73,7 @@ export function JoinForm() {
           Back
         </a>
         <button type="submit" class="main" disabled={busy || !held || (held.joined && !held.invited)}>
-          {busy ? 'One moment ..' : 'Join'}
+          {busy ? 'One moment…' : 'Join'}
         </button>
       </div>
     </form>
@@ -86,13 +86,13 @@ function Held({ held }: { held: TicketView }) {
     <div class="held">
       <p>
         <strong>{names.join(', ') || 'A server'}</strong>: {portsText(held.maps)}
-        {held.invited && ', an invite for you alone'}
+        {held.invited && ' (an invite for you alone)'}
       </p>
       {held.joined ? (
         <p class="notice">
           {held.invited
             ? 'This invite replaces the ticket that you joined with.'
-            : 'You have joined it already. To use another ticket of it, leave it first.'}
+            : 'You have already joined this server. To use another ticket for it, leave it first.'}
         </p>
       ) : (
         <Games games={held.games} />

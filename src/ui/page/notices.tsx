@@ -46,7 +46,7 @@ export function Notices({ view, isGone }: { view: View; isGone: boolean }) {
     if (on) return turn(false)
     const allowed = (await Notification.requestPermission()) === 'granted'
     turn(allowed)
-    if (!allowed) say('The browser does not allow notifications of this page')
+    if (!allowed) say('Your browser blocks notifications from this page')
   }
   if (!canNotify || isGone) return null
   return (

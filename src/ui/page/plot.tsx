@@ -85,8 +85,8 @@ export function Plots({ session, history, at }: { session: SessionView; history:
         />
       ))}
       <p class="hint">
-        In the last minutes; it varies by {session.jitter.toFixed(1)} ms. Altogether{' '}
-        {bytesText(session.bytesIn)} came in and {bytesText(session.bytesOut)} went out.
+        The ping varies by {session.jitter.toFixed(1)} ms. In total, {bytesText(session.bytesIn)} came in and{' '}
+        {bytesText(session.bytesOut)} went out.
       </p>
     </div>
   )

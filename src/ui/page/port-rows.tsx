@@ -65,7 +65,8 @@ function PortRow({
     <fieldset class="ports">
       <legend class={legend === undefined ? 'unseen' : ''}>{legend ?? 'Ports'}</legend>
       <Field
-        label={/\D/.test(ports) && proto === undefined ? 'The ports' : 'The port'}
+        label={/\D/.test(ports) && proto === undefined ? 'Ports' : 'Port'}
+        subject="The port"
         value={ports}
         onValue={text => onRow({ ports: text })}
         fault={refused?.of(`${place}.ports`)}

@@ -17,7 +17,7 @@ const STATES: Readonly<Record<ServerView['announced'], readonly [text: string, k
   starting: ['Starting', 'wait'],
   announcing: ['Starting', 'wait'],
   announced: ['Friends can join', 'good'],
-  unreached: ['No way to the network', 'bad']
+  unreached: ['No connection to the network', 'bad']
 }
 
 const WAITING = ['Waiting for the game', 'wait'] as const
@@ -137,10 +137,10 @@ export function ServerCard({
       )}
       {server.waiting.map(sentence => (
         <p key={sentence} class="notice" role="status">
-          {sentence}. Start it: friends can join as soon as it answers.
+          {sentence}. Start it: friends can join as soon as it runs.
         </p>
       ))}
-      <Games games={games} whose="your friends' games" />
+      {!server.paused && <Games games={games} whose="your friends' games" />}
       {server.private && <p class="lead">Only people you invite can join, each with their own ticket.</p>}
       <div class="row">
         <h4>Guests</h4>

@@ -36,12 +36,13 @@ export function SettingsForm() {
       {isKnown && (
         <>
           <Field
-            label="The relays"
+            label="Relays"
+            subject="A relay"
             value={relays}
             onValue={setRelays}
             fault={refused?.of('relays')}
             lines={3}
-            hint="Carry the traffic where no direct connection is possible. One on each line: the public key or the address, wss://.., that hyper-nat relay shows."
+            hint="They carry the traffic when no direct connection is possible. One per line: the public key or the wss:// address that hyper-nat relay shows."
             optional
           />
           <fieldset>
@@ -56,7 +57,7 @@ export function SettingsForm() {
             </label>
             <label class="check">
               <input type="checkbox" checked={lan} onChange={event => setLan(event.currentTarget.checked)} />
-              Find hosts in the same network without internet
+              Find hosts on the same network when there is no internet
             </label>
             <label class="check">
               <input
@@ -64,10 +65,10 @@ export function SettingsForm() {
                 checked={ipv6}
                 onChange={event => setIpv6(event.currentTarget.checked)}
               />
-              Connect over IPv6 where that is possible
+              Connect over IPv6 where possible
             </label>
           </fieldset>
-          <p class="hint">Changes apply when hyper-nat starts the next time.</p>
+          <p class="hint">Changes apply the next time hyper-nat starts.</p>
         </>
       )}
       <Trouble refused={refused} fields={['relays']} />

@@ -68,6 +68,8 @@ export function Trouble({ refused, fields = [] }: { refused: Refused | null; fie
 
 interface FieldProps {
   readonly label: string
+  /** What sentences about a fault are about; left out: what the label says. */
+  readonly subject?: string
   readonly value: string
   readonly onValue: (value: string) => void
   /** What is wrong with it, as the rest of a sentence. */
@@ -82,7 +84,19 @@ interface FieldProps {
 
 /** A labelled field; a fault is told with it, and the first faulty one of a form gets the focus. */
 export function Field(props: FieldProps) {
-  const { label, value, onValue, fault, hint, placeholder, lines, optional, focused, digits } = props
+  const {
+    label,
+    subject = `The ${label.toLowerCase()}`,
+    value,
+    onValue,
+    fault,
+    hint,
+    placeholder,
+    lines,
+    optional,
+    focused,
+    digits
+  } = props
   const id = useId()
   const input = useRef<HTMLInputElement & HTMLTextAreaElement>(null)
   useEffect(() => {
@@ -124,7 +138,7 @@ export function Field(props: FieldProps) {
       )}
       {fault !== undefined && (
         <p class="fault" id={`${id}-fault`}>
-          {sentence(label, fault)}
+          {sentence(subject, fault)}
         </p>
       )}
     </div>

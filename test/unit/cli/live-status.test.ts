@@ -30,10 +30,11 @@ class Terminal {
   }
 }
 
-function terminal(columns = 100) {
+function terminal(width = 100) {
+  const size = { columns: width }
   const screen = new Terminal()
   const clock = new VirtualClock()
-  const live = new LiveLine({ stdout: screen.write, stderr: screen.write }, columns, clock)
+  const live = new LiveLine({ stdout: screen.write, stderr: screen.write }, () => size.columns, clock)
   const output = new TextOutput({ stdout: screen.write, stderr: screen.write }, false, [], {
     interactive: true,
     live
@@ -44,7 +45,7 @@ function terminal(columns = 100) {
       output.event(event)
       return screen.foot
     })
-  return { screen, clock, live, output, feet }
+  return { screen, size, clock, live, output, feet }
 }
 
 const ready: DaemonEvent = {
@@ -58,7 +59,7 @@ const guest = { publicKey: KEY, peer: PEER, host: HOST }
 
 test('a host sees at the foot how far it is: announced, who connects, who is here and how', () => {
   const { screen, live, feet } = terminal()
-  assert.equal(screen.foot, 'Connecting to the network ..')
+  assert.equal(screen.foot, 'Connecting to the network ...')
   assert.deepEqual(
     feet(
       ready,
@@ -69,7 +70,7 @@ test('a host sees at the foot how far it is: announced, who connects, who is her
     ),
     [
       'Announced, waiting for guests',
-      'Announced, waiting for guests; a guest is connecting ..',
+      'Announced, waiting for guests; a guest is connecting ...',
       'Announced, 1 guest: "Anna" (direct)',
       'Announced, 1 guest: "Anna" (relayed)',
       'Announced, waiting for guests'
@@ -97,8 +98,8 @@ test('without a way to the network the foot says so, until there is one', () => 
     publicKey: KEY
   } as const
   assert.deepEqual(feet(offline, ready, { event: 'announced', publicKey: KEY }), [
-    'No way to the network yet, trying again',
-    'No way to the network yet, trying again',
+    'No connection to the network yet, trying again',
+    'No connection to the network yet, trying again',
     'Announced, waiting for guests'
   ])
   assert.ok(screen.lines.some(line => /^Announced: guests can join now/.test(line)))
@@ -118,7 +119,20 @@ test('a guest sees where it is connecting to, and by which path it is connected'
 })
 
 test('the foot never wraps', () => {
-  const { screen, feet } = terminal(20)
+  const { screen, size, feet } = terminal(20)
   feet(ready)
   assert.equal(screen.foot.length, 19)
+  size.columns = 25
+  feet({ event: 'connecting', publicKey: KEY, peer: PEER })
+  assert.equal(screen.foot.length, 24, 'in a window that is wider now')
+})
+
+test('the foot says that the program to share is not running', () => {
+  const { feet } = terminal()
+  const target = { event: 'target', publicKey: KEY, proto: 'tcp', port: 80, host: '127.0.0.1' } as const
+  assert.deepEqual(feet(ready, { ...target, state: 'closed' }, { ...target, state: 'answers' }), [
+    'Announced, waiting for guests',
+    'Announced, waiting for guests; nothing runs on tcp 80',
+    'Announced, waiting for guests'
+  ])
 })

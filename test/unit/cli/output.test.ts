@@ -107,7 +107,7 @@ test('a client shows where its ports lead', () => {
 test('sessions come and go, each end in its own words', () => {
   assert.match(
     text([serverReady, connected, disconnected]).out,
-    /Client DHUJWe9K\.\. connected \(direct\)\nClient DHUJWe9K\.\. disconnected \(CONNECTION_LOST\): nothing came through any more; it may come back\n$/
+    /Guest DHUJWe9K\.\. connected \(direct\)\nGuest DHUJWe9K\.\. disconnected \(CONNECTION_LOST\): nothing came through any more; it may come back\n$/
   )
   // To a client, its peer is the server that it knows by this key.
   assert.match(
@@ -125,18 +125,18 @@ test('sessions come and go, each end in its own words', () => {
 
 test('a path that changes is reported as that, with what it was', () => {
   const changed: DaemonEvent = { ...connected, name: 'Anna', was: 'relayed' }
-  assert.equal(text([changed]).out, 'Client "Anna" is now direct, was relayed: a direct path opened\n')
+  assert.equal(text([changed]).out, 'Guest "Anna" is now direct, was relayed: a direct path opened\n')
   const family = 'IPv6'
   assert.equal(
     text([{ ...changed, family }]).out,
-    'Client "Anna" is now direct over IPv6, was relayed: a direct path opened\n'
+    'Guest "Anna" is now direct over IPv6, was relayed: a direct path opened\n'
   )
   assert.equal(
     text([{ ...changed, was: 'direct', family }]).out,
-    'Client "Anna" is now direct over IPv6, was direct: that is faster\n'
+    'Guest "Anna" is now direct over IPv6, was direct: that is faster\n'
   )
   const { was: _, ...begun } = changed
-  assert.equal(text([{ ...begun, family }]).out, 'Client "Anna" connected (direct, IPv6)\n')
+  assert.equal(text([{ ...begun, family }]).out, 'Guest "Anna" connected (direct, IPv6)\n')
   assert.equal(
     text([{ ...connected, peer: KEY, path: 'lan', was: 'direct' }]).out,
     'Server EPkmaN7v.. is now lan, was direct: its address changed\n'

@@ -188,7 +188,7 @@ test('what happened, with its time', async () => {
   const peer = { publicKey: KEY, peer: PEER, host: 'abc' }
   assert.equal(
     text({ time, event: 'connected', ...peer, name: 'Anna', path: 'direct' }),
-    '03:04:05 Client "Anna" connected (direct)\n'
+    '03:04:05 Guest "Anna" connected (direct)\n'
   )
   assert.equal(text({ time, event: 'warning', code: 'X', message: 'mind' }), '03:04:05 warning X: mind\n')
   assert.equal(text({ time, level: 'info', msg: 'announced' }), '03:04:05 info  announced\n')
