@@ -28,22 +28,22 @@ const ANYBODY: Grant = {
 
 const NOT_INVITED = new HyperNatError(
   'NOT_INVITED',
-  'The server is private, and its owner has not invited this computer, or does so no longer: ask for an invite.'
+  'The server is private, and this computer is not invited, or no longer: ask the host for an invite.'
 )
 
 const BLOCKED = new HyperNatError(
   'NOT_INVITED',
-  'The owner of the server has removed this computer: ask to be let in again.'
+  'The host has removed this computer: ask to be let in again.'
 )
 
 const INVITE_EXPIRED = new HyperNatError(
   'INVITE_EXPIRED',
-  'The time of this invite is over: ask the owner of the server for a new one.'
+  'This invite has expired: ask the host for a new one.'
 )
 
 const TOO_MANY_DEVICES = new HyperNatError(
   'TOO_MANY_DEVICES',
-  'This invite, or this key, is in use on as many devices as it is for: stop hyper-nat on one of them, or ask the owner of the server for another invite.'
+  'This invite, or this key, is in use on as many devices as it allows: stop hyper-nat on one of them, or ask the host for another invite.'
 )
 
 export class Access {

@@ -181,7 +181,7 @@ function onlyPort({ maps }: Connection, proto: Place['proto']): number {
   const kind = proto.toUpperCase()
   const message =
     ports.length === 0
-      ? `is missing, and the server shares no ${kind} port; ask its owner to share one`
+      ? `is missing, and the server shares no ${kind} port; ask the host to share one`
       : `is missing; give one of the ${kind} ports that the server shares: ${ports.join(', ')}`
   throw new OptionsError([{ path: 'PORT', message }])
 }

@@ -130,7 +130,7 @@ export class OpenClient implements ClientHandle {
       localHost !== maps[0]!.localHost
         ? `all of ${set?.title ?? 'it'} is at ${localHost} here, with the same port numbers, which it needs`
         : several
-          ? `ports ${there} of the server are at ${here} here: ${set?.title ?? 'they'} moved together`
+          ? `ports ${there} of the server are at ${here} here${set ? `: ${set.title} needs them together` : ''}`
           : `port ${there} of the server is at ${localPort === 0 ? 'any free port' : `port ${here}`} here`
     this.#deps.emit({ event: 'warning', code: 'PORT_MOVED', message: `${cause}, so ${where}.${advice}` })
   }

@@ -167,7 +167,7 @@ function qualityCheck({ rtt, jitter, loss }: ServerFinding, limits: Thresholds):
 
 function mapsCheck(shared: readonly SharedMapInfo[]): Check {
   if (shared.length === 0) {
-    return note('maps', 'The server shares no ports.', 'Ask its owner to share some.')
+    return note('maps', 'The server shares no ports.', 'Ask the host to share some.')
   }
   return ok('maps', `The server shares ${shared.map(({ proto, port }) => `${proto} ${port}`).join(', ')}.`)
 }

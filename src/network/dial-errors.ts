@@ -11,8 +11,8 @@ const SENTENCES = {
   SERVER_NOT_FOUND:
     'No server with this public key is on the network: is hyper-nat running there, and is the key right?',
   SERVER_NOT_RUNNING:
-    'The server was on the network a while ago and does not answer: it has been stopped, or lost its connection, or it is private and does not let this computer in. Ask its owner, who can give you an invite.',
-  SERVER_REFUSED: 'The server refused the connection: ask its owner.',
+    'The server was on the network a while ago and does not answer now. It has been stopped or lost its connection, or it is private and you are not invited: ask the host for an invite.',
+  SERVER_REFUSED: 'The server refused the connection: ask the host.',
   SERVER_UNREACHABLE:
     'The server was found but no packet gets through to it: name a relay on one side (--relay), or free a UDP port on a router.',
   NATS_RANDOM:

@@ -123,9 +123,9 @@ export class Admission {
         guest.session.close(verdict.code, verdict.message)
       } else if (guest.grant.name !== undefined && verdict.name === undefined) {
         // The server is open to everybody, but this invite is gone.
-        guest.session.close('NOT_INVITED', 'The owner of the server has taken back this invite.')
+        guest.session.close('NOT_INVITED', 'The host has taken back this invite.')
       } else if (!sameMaps(verdict, guest.grant)) {
-        guest.session.close('ACCESS_CHANGED', 'The owner of the server has changed what this invite is for.')
+        guest.session.close('ACCESS_CHANGED', 'The host has changed what this invite is for.')
       } else {
         guest.grant = verdict
         next = Math.min(next, verdict.expires - now)

@@ -76,7 +76,7 @@ export class GuestTable {
     )
     out.session.close(
       'TOO_MANY_SESSIONS',
-      'A guest whom the owner of the server has invited needed the place: try again later.'
+      'An invited guest needed the place: try again later.'
     )
     return true
   }

@@ -117,7 +117,7 @@ export function serverHandshake(
     hello: (versions, proof, hello) => {
       if (!sodium.sodium_memcmp(proof, proofOf(sharedKey, link.handshakeHash))) {
         settle(
-          new HyperNatError('WRONG_KEY', "The public key is not this server's: copy it again from its owner.")
+          new HyperNatError('WRONG_KEY', "The public key is not this server's: ask the host for it again.")
         )
       } else if (hello) settle(hello)
       else

@@ -30,17 +30,17 @@ const BLOCK = 16 * 1024
 
 const RESET_MESSAGES: Partial<Record<ErrorCode, string>> = {
   FLOW_RESET: 'The other side reset the connection.',
-  MAP_NOT_SHARED: 'The server does not share this port: ask its owner, or choose another one.',
+  MAP_NOT_SHARED: 'The server does not share this port: ask the host, or choose another one.',
   TARGET_REFUSED: 'The port is closed at the server: is the program running there?',
   TARGET_TIMEOUT: 'The program did not answer the server: is it running?',
   TARGET_UNREACHABLE:
-    'The server has no way to the computer whose port it shares: its owner can see why in the log.',
+    'The server has no way to the computer whose port it shares: the host can see why in the log.',
   TOO_MANY_FLOWS: 'There are too many connections: close some, or try again later.',
   SESSION_EXPIRED: 'The other side was away for too long.',
   CONNECTION_LOST: 'The other side was away for too long.',
   GOODBYE: 'The other side was stopped.',
-  NOT_INVITED: 'The server does not let this computer in any more: ask its owner for an invite.',
-  INVITE_EXPIRED: 'The time of this invite is over: ask the owner of the server for a new one.'
+  NOT_INVITED: 'The server does not let this computer in any more: ask the host for an invite.',
+  INVITE_EXPIRED: 'This invite has expired: ask the host for a new one.'
 }
 
 /** Why a flow ended, as an error. */

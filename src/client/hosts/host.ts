@@ -322,7 +322,7 @@ export class Host implements HostHealth {
     this.#deps.emit({
       event: 'warning',
       code: 'MAP_NOT_SHARED',
-      message: `The server does not share ${proto} ${port}; it shares ${shared}. Ask its owner, or correct the port.`
+      message: `The server does not share ${proto} ${port}; it shares ${shared}. Ask the host, or correct the port.`
     })
   }
 
