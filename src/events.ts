@@ -114,8 +114,8 @@ export type DaemonEvent =
   | { event: 'ui'; url: string; once: string }
   /** Metrics are served here. */
   | { event: 'metrics'; url: string }
-  /** `publicKey`: of the server that it is about; `port`: the one that is meant, most likely, instead of one that is shared. */
-  | { event: 'warning'; code: string; message: string; publicKey?: string; port?: number }
+  /** `publicKey`: of the server that it is about; `port`, `host`: what is meant, most likely, instead of what is shared. */
+  | { event: 'warning'; code: string; message: string; publicKey?: string; port?: number; host?: string }
   | { event: 'error'; code: string; message: string }
 
 /** What `hyper-nat relay` and `hyper-nat bootstrap` tell. */

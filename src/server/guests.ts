@@ -74,10 +74,7 @@ export class GuestTable {
       { peer: out.label },
       'all places are taken: a stranger makes room for a guest with a name'
     )
-    out.session.close(
-      'TOO_MANY_SESSIONS',
-      'An invited guest needed the place: try again later.'
-    )
+    out.session.close('TOO_MANY_SESSIONS', 'An invited guest needed the place: try again later.')
     return true
   }
 

@@ -22,6 +22,7 @@ import { OFFLINE } from '../network/dial-errors.js'
 import type { Announced } from '../network/node.js'
 import type { StreamLink } from '../network/stream-link.js'
 import { ServerSession } from '../session/server-session.js'
+import { elsewhereText } from '../sockets/other-address.js'
 import type { Resources, SessionUsage } from '../sockets/resources.js'
 import { ClosedSessions, mapStatus, type ServerStatus, sessionStatus } from '../status.js'
 import type { Timer } from '../util/clock.js'
@@ -99,7 +100,8 @@ export class Server {
       clock: deps.clock,
       maps: () => this.#maps.list.filter(({ handler }) => !handler),
       onchange: (map, state) => this.#emitTarget(map, state),
-      ontcp: map => this.#warnTcp(map)
+      ontcp: map => this.#warnTcp(map),
+      onelsewhere: (map, address) => this.#warnElsewhere(map, address)
     })
     this.#targets = new Targets({
       ...deps,
@@ -199,6 +201,12 @@ export class Server {
   #warnTcp({ port }: SharedMap): void {
     const message = `Port ${port} is shared over UDP, but a program answers there over TCP. If that is the one to share, set its protocol to tcp.`
     this.#deps.emit({ event: 'warning', code: 'TARGET_IS_TCP', message })
+  }
+
+  #warnElsewhere({ port, host }: SharedMap, address: string): void {
+    const { emit } = this.#deps
+    const message = elsewhereText(port, host, address)
+    emit({ event: 'warning', code: 'TARGET_ELSEWHERE', message, publicKey: this.publicKey, host: address })
   }
 
   #emitTarget({ proto, port, host, name }: SharedMap, state: 'answers' | 'closed'): void {

@@ -14,7 +14,9 @@ import type { TargetState } from '../events.js'
 import { knownGames } from '../games/games.js'
 import { TARGET_WATCH } from '../limits.js'
 import { isOwnHost, type Listeners, listeners } from '../programs/listeners.js'
+import { lanAddresses } from '../sockets/other-address.js'
 import { type ProbedTarget, probeTarget } from '../sockets/probe.js'
+import { LOCALHOST } from '../text/address.js'
 import type { Clock, Timer } from '../util/clock.js'
 import type { SharedMap } from './shared-maps.js'
 
@@ -26,6 +28,10 @@ export interface TargetWatchParts {
   readonly onchange: (map: SharedMap, state: 'answers' | 'closed') => void
   /** Called once for a UDP map on whose port a program listens for TCP alone, which no map shares. */
   readonly ontcp: (map: SharedMap) => void
+  /** Called once for a closed target at 127.0.0.1 whose port a program has at another address of this computer. */
+  readonly onelsewhere: (map: SharedMap, address: string) => void
+  /** The other addresses of this computer; tests have their own. */
+  readonly addresses?: () => readonly string[]
   /** Reads the system's table of sockets; tests have their own. */
   readonly listeners?: () => Promise<Listeners | null>
   /** Probes a target; tests have their own. */
@@ -44,6 +50,8 @@ export class TargetWatch {
   readonly #unlisted = new Set<number>()
   /** UDP maps that were looked at for TCP. */
   readonly #asked = new Set<number>()
+  /** Closed maps whose ports were found at another address. */
+  readonly #elsewhere = new Set<number>()
   /** Maps of which a flow has shown something since the table was read. */
   readonly #learned = new Set<number>()
   #hasTable = false
@@ -69,7 +77,7 @@ export class TargetWatch {
       TARGET_WATCH.maps
     )
     const ids = new Set(this.#maps.map(({ id }) => id))
-    for (const known of [this.#states, this.#probed, this.#unlisted, this.#asked])
+    for (const known of [this.#states, this.#probed, this.#unlisted, this.#asked, this.#elsewhere])
       for (const id of known.keys()) if (!ids.has(id)) known.delete(id)
     void this.#look()
     void this.#lookForTcp()
@@ -113,9 +121,25 @@ export class TargetWatch {
           if (!this.#learned.has(map.id)) this.#set(map, state)
         })
       )
+      if (table) this.#lookElsewhere(table)
     } while (this.#isAgain && !this.#closed)
     this.#round = 'idle'
     this.#arm()
+  }
+
+  /** Some games listen at the address of the LAN alone, or on IPv6. */
+  #lookElsewhere(table: Listeners): void {
+    const closed = this.#maps.filter(
+      map => this.of(map) === 'closed' && map.host === LOCALHOST && !this.#elsewhere.has(map.id)
+    )
+    if (closed.length === 0 || this.#closed) return
+    const addresses = this.#parts.addresses?.() ?? [...lanAddresses(), '::1']
+    for (const map of closed) {
+      const address = addresses.find(host => isListed({ ...map, host }, table))
+      if (address === undefined) continue
+      this.#elsewhere.add(map.id)
+      this.#parts.onelsewhere(map, address)
+    }
   }
 
   get #isAgain(): boolean {
@@ -202,6 +226,7 @@ export class TargetWatch {
     // It may have gone meanwhile; and a probe without an answer does not contradict what is known.
     if (this.#closed || !map || state === before || state === 'unknown') return
     this.#states.set(id, state)
+    if (state === 'answers') this.#elsewhere.delete(id)
     if (state === 'closed' || before === 'closed') this.#parts.onchange(map, state)
   }
 }

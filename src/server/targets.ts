@@ -13,7 +13,7 @@ import type { Log } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
 import { DatagramFlow, type FlowRemote, FlowStream, flowError } from '../sockets/flow-stream.js'
 import { HostResolver } from '../sockets/host-resolver.js'
-import { otherAddress } from '../sockets/other-address.js'
+import { elsewhereText, otherAddress } from '../sockets/other-address.js'
 import { proxyHeader } from '../sockets/proxy-header.js'
 import { isAddressMissing, isLocalAddress } from '../sockets/source-address.js'
 import { dialTcp, joinTcp, reset, saysClosed, targetCode } from '../sockets/tcp.js'
@@ -269,15 +269,12 @@ export class Targets {
   }
 
   /** A port that is closed on loopback: some games listen at the address of the LAN alone. */
-  #warnClosed({ proto, port }: SharedMap, told: object, message: string): void {
+  #warnClosed({ proto, port, host }: SharedMap, told: object, message: string): void {
     const { log } = this.#deps
     otherAddress(proto === 'udp' ? 'udp' : 'tcp', port).then(
       address => {
         if (address === undefined) return log.warn(told, message)
-        log.warn(
-          { ...told, found: hostPort(address, port) },
-          `the shared port is closed at 127.0.0.1, but a program has it at ${address}: share it from there, with --host ${address} (in options.json: "host": "${address}")`
-        )
+        log.warn({ ...told, found: hostPort(address, port) }, elsewhereText(port, host, address))
       },
       err => log.warn({ ...told, err }, message)
     )

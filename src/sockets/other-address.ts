@@ -23,8 +23,13 @@ export async function otherAddress(
   return undefined
 }
 
+/** What an owner does about a port that a program has at another address than the one that is shared. */
+export function elsewhereText(port: number, host: string, address: string): string {
+  return `port ${port} is closed at ${host}, but a program has it at ${address}: share it from there, with --host ${address} (in options.json: "host": "${address}")`
+}
+
 /** The IPv4 addresses of this computer that others can have. */
-function lanAddresses(): string[] {
+export function lanAddresses(): string[] {
   const all = Object.values(os.networkInterfaces()).flatMap(addresses => addresses ?? [])
   return all.flatMap(({ family, internal, address }) => (family === 'IPv4' && !internal ? [address] : []))
 }

@@ -147,14 +147,16 @@ function warningsOf(
     add(place?.publicKey ?? '', { text: place ? sentenceOf(message) : `${path}: ${message}` })
   }
   const known = new Set(places.map(({ publicKey }) => publicKey))
-  for (const { id, code, message, publicKey = '', port } of running) {
+  for (const { id, code, message, publicKey = '', port, host } of running) {
     const server = status.servers.find(one => one.publicKey === publicKey)
     if (code === 'DHT_UNREACHABLE' && server?.announced === 'announced') continue
     // The command line says what to type.
     const text =
       server && port !== undefined
         ? `The game is open on port ${port}, but port ${formatPorts(server.maps.map(map => map.port))} is shared.`
-        : sentenceOf(message)
+        : server && host !== undefined
+          ? `The game runs on this computer, but only at the address ${host}. Remove this and host it again: under "The game runs on another computer at home", enter that address.`
+          : sentenceOf(message)
     if (publicKey === '' || known.has(publicKey))
       add(publicKey, { id, text, ...(server && port !== undefined && { port }) })
   }

@@ -11,6 +11,8 @@ export interface RunningWarning {
   readonly publicKey?: string
   /** A port that is meant, most likely, instead of the one that is shared. */
   readonly port?: number
+  /** Where the program is, most likely, instead of where it is shared from. */
+  readonly host?: string
 }
 
 export class Warnings {

@@ -10,6 +10,9 @@ const { closedMs, answeringMs } = TARGET_WATCH
 
 const ELSEWHERE = '192.0.2.20'
 
+/** Another address of this computer. */
+const LAN = '192.0.2.30'
+
 function mapOf(id: number, more: Partial<SharedMap> = {}): SharedMap {
   const off = { playerAddresses: false, proxyProtocol: false, duplicate: false }
   return { id, proto: 'tcp', port: 1000 + id, host: '127.0.0.1', ...off, ...more }
@@ -43,12 +46,16 @@ class Scene {
     maps: () => this.shared,
     onchange: ({ id }, state) => void this.told.push(`${id} ${state}`),
     ontcp: ({ id }) => void this.told.push(`${id} tcp`),
+    onelsewhere: ({ id }, address) => void this.told.push(`${id} at ${address}`),
+    addresses: () => [LAN],
     listeners: async () => {
       this.looks++
       const { held, hasTable } = this
       const listed = new Set([...this.open].filter(one => !this.unlisted.has(one)))
       if (held) await new Promise<void>(resolve => held.push(resolve))
-      return hasTable ? (proto, _, port) => listed.has(`${proto} ${port}`) : null
+      return hasTable
+        ? (proto, host, port) => listed.has(host === LAN ? `${proto} ${host} ${port}` : `${proto} ${port}`)
+        : null
     },
     probe: async ({ port, proto }): Promise<TargetState> => {
       const name = `${proto === 'udp' ? 'udp' : 'tcp'} ${port}`
@@ -85,6 +92,15 @@ test('a closed target is reported once, and again when it answers', async () => 
   await scene.after(closedMs)
   assert.deepEqual(scene.told, ['1 closed', '1 answers'])
   assert.equal(scene.watch.of(map), 'answers')
+})
+
+test('a game that listens at another address of this computer is found there, once', async () => {
+  const scene = new Scene(mapOf(1), mapOf(2, { host: ELSEWHERE }))
+  await scene.start()
+  assert.deepEqual(scene.told, ['1 closed'])
+  scene.open.add(`tcp ${LAN} 1001`).add(`tcp ${LAN} 1002`)
+  await scene.after(3 * closedMs)
+  assert.deepEqual(scene.told, ['1 closed', `1 at ${LAN}`])
 })
 
 test('a target that answers from the start is no news; one that closes later is', async () => {

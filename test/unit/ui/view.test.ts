@@ -61,18 +61,20 @@ test('a game that is open on another port can be shared from there', () => {
     const status = { ...idleStatus(), servers: [{ ...server, announced }] }
     const warnings = [
       { id: 1, ...warning },
-      { id: 2, ...offline }
+      { id: 2, ...offline },
+      { id: 3, code: 'TARGET_ELSEWHERE', message: 'for the command line', publicKey: key, host: '192.0.2.7' }
     ]
     return viewOf(options, status, { file: 'f', restart: [], warnings }).servers[0]!.warnings
   }
-  const [first, second] = of('unreached')
+  const [first, second, third] = of('unreached')
   assert.deepEqual(first, {
     id: 1,
     text: 'The game is open on port 51234, but port 25565 is shared.',
     port: 51_234
   })
   assert.equal(second?.text, 'No way out.')
-  assert.equal(of('announced').length, 1, 'a way was found since')
+  assert.match(third!.text, /only at the address 192\.0\.2\.7\. Remove this and host it again/)
+  assert.equal(of('announced').length, 2, 'a way was found since')
 })
 
 test('the page says which game is waited for, until something listens on its port', () => {
