@@ -60,7 +60,7 @@ export interface HyperNatOptions {
    * directly; true unless set.
    */
   portMapping?: boolean | undefined
-  /** Whether servers are searched in the LAN where there is no DHT, and those here answer; true if left out. */
+  /** Whether clients search the LAN for servers while there is no DHT, and servers here answer; true if left out. */
   lan?: boolean | undefined
   /** Whether sessions may go on over IPv6, for which both sides tell each other their IPv6 addresses; true if left out. */
   ipv6?: boolean | undefined

@@ -23,7 +23,7 @@ interface Place {
 }
 
 /**
- * One line for each name: `In "Minecraft", type 127.0.0.1:25565 (or localhost:25565)`, or what the game's recipe says.
+ * One line for each name: `In "Minecraft", enter 127.0.0.1:25565 (or localhost:25565)`, or what the game's recipe says.
  * @param joined the maps with what their owner calls them
  */
 export function joinHints(
@@ -60,7 +60,7 @@ function gameLine(game: Recipe, { name, maps }: Place): string | undefined {
 }
 
 function line({ name, host, ports, udp }: Place): string {
-  const whose = name === undefined ? 'In the game or program, type' : `In ${quoteName(name)}, type`
+  const whose = name === undefined ? 'In the game or program, enter' : `In ${quoteName(name)}, enter`
   const shown = typedHost(host)
   const [first, ...more] = ports
   const local = shown === LOCALHOST && !udp

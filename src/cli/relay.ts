@@ -27,7 +27,7 @@ export const relay: Command = {
     allow: {
       type: 'string',
       array: true,
-      describe: 'Public key(s) of the servers that may use it (anybody)'
+      describe: 'Public key(s) of the servers that may use it (anyone)'
     },
     ...tcpFlags,
     sessions: { type: 'string', describe: 'Sessions at a time (64)' },

@@ -11,7 +11,7 @@ export const revoke: Command = {
   describe: "Revoke a guest's invite, and disconnect the guest",
   positional: { name: 'name', describe: 'What you call the guest' },
   flags: guestFlags,
-  examples: [['hyper-nat revoke Anna', "Anna's ticket is worth nothing from now on"]],
+  examples: [['hyper-nat revoke Anna', "Anna's ticket stops working"]],
   subject: () => 'hyper-nat revoke',
   job
 }

@@ -83,7 +83,7 @@ const UNREACHED: Readonly<Record<Contact, readonly [message: string, advice: str
     'If you named the nodes (--bootstrap), see that they run and that the ports are right; else let UDP out in the firewall.'
   ],
   offline: [
-    'This computer has no way to the network.',
+    'This computer has no connection to the network.',
     'Connect it: plug in the cable, or join the Wi-Fi, and see that it has an address and a router.'
   ],
   silent: [
@@ -102,7 +102,7 @@ const REFUSED: Readonly<Record<Refusal, string>> = {
 
 /** What to do where UDP is blocked and no relay by TCP is known. */
 const NO_TCP_RELAY =
-  'Or have packets go by TCP: the host makes itself reachable (hyper-nat host --tcp) or runs a relay (hyper-nat relay --tcp), and its ticket, or --relay wss://.., tells where.'
+  'Or send packets over TCP: the host makes itself reachable (hyper-nat host --tcp) or runs a relay (hyper-nat relay --tcp); its ticket, or --relay wss://.., says where.'
 
 export function networkCheck(survey: Survey): Check {
   const { asked, answered, rtt, contact, tcp } = survey
@@ -147,12 +147,12 @@ const NAMES: Readonly<Record<NatKind, string>> = {
 }
 
 const WELL_PUNCHED =
-  'You can play with everybody, as host and as guest; with somebody behind a strict NAT, connecting can take some seconds.'
+  'You can play with everyone, as host and as guest; connecting to someone behind a strict NAT can take a few seconds.'
 
 const KINDS: Readonly<Record<'open' | 'full-cone' | 'cone' | 'firewall', string>> = {
-  open: 'others can reach this computer directly. You can play with everybody, as host and as guest.',
+  open: 'others can reach this computer directly. You can play with everyone, as host and as guest.',
   'full-cone':
-    'the router uses one port for all peers and lets everybody in there. You can play with everybody, as host and as guest.',
+    'the router uses one port for all peers and lets everyone in there. You can play with everyone, as host and as guest.',
   cone: `the router uses one port for all peers and lets in those that this computer has sent to, as most do. ${WELL_PUNCHED}`,
   firewall: `no router translates addresses, and a firewall lets in those that this computer has sent to. ${WELL_PUNCHED}`
 }
@@ -185,7 +185,7 @@ export function natCheck(nat: NatFinding, beyond: Beyond | null, mapped = false)
   if (mapped) {
     return note(
       'nat',
-      `NAT ${name}: the router uses another port for each peer. As host, you can play with everybody, since the router maps a port. As guest, you connect directly to open NATs, to moderate ones after some seconds, and to another strict one that maps no port only through a relay.`,
+      `NAT ${name}: the router uses another port for each peer. As host, you can play with everyone, since the router maps a port. As guest, you connect directly to open NATs, to moderate ones after some seconds, and to another strict one that maps no port only through a relay.`,
       `As guest: ${RELAY.charAt(0).toLowerCase()}${RELAY.slice(1)}, or ${loosen(beyond)}.`
     )
   }

@@ -12,8 +12,8 @@ const AT_THE_SERVER: Readonly<Record<string, string>> = {
     'Start hyper-nat there, and compare the public key with the one that it shows. If both are right, run hyper-nat doctor there.',
   SERVER_NOT_RUNNING:
     'Start hyper-nat there again, or run hyper-nat doctor there to check its connection. After a crash, the network forgets the server within some minutes.',
-  SERVER_REFUSED: "Ask the server's owner.",
-  TOO_MANY_SESSIONS: 'Try again when somebody has left.',
+  SERVER_REFUSED: 'Ask the host.',
+  TOO_MANY_SESSIONS: 'Try again when someone has left.',
   VERSION_MISMATCH: 'Install the same version on both sides.',
   WRONG_KEY: 'Copy the public key again from the server.'
 }
@@ -99,7 +99,7 @@ function told({ code, reason, inTheWay }: ServerFinding): string {
 }
 
 /** A mapped port leads to a server past any NAT, its guests' too. */
-const MAP_THERE = "have the server's owner turn on UPnP, NAT-PMP or PCP in the router there"
+const MAP_THERE = 'have the host turn on UPnP, NAT-PMP or PCP in the router there'
 
 function adviceFor({ inTheWay }: ServerFinding, { beyond }: Here): string {
   switch (inTheWay) {

@@ -185,7 +185,7 @@ export function parseRecipe(text: string, id: string): Recipe {
   try {
     value = JSON.parse(text)
   } catch (cause) {
-    throw new HyperNatError('BAD_RECIPE', 'it is no JSON', { cause })
+    throw new HyperNatError('BAD_RECIPE', 'it is not JSON', { cause })
   }
   const result = recipeShape().safeParse(value)
   if (!result.success) {

@@ -56,7 +56,7 @@ export function learnedRecipe(program: RunningProgram, name = program.name): Rec
       ...doubtful.map(({ proto, port }) => ({
         proto,
         port,
-        purpose: 'perhaps of a client, and another one each time',
+        purpose: 'perhaps of a client, with a new number each time',
         ...(sure.length > 0 && { optional: true as const })
       }))
     ],

@@ -101,7 +101,7 @@ function refuseForeign(key: string, alphabet: string, encoding: string): void {
     if (alphabet.includes(char)) continue
     const like = encoding === 'base58' ? LOOKALIKES[char] : undefined
     const hint = like ? `; it is probably ${quote(like)}` : ''
-    throw bad(`has ${quote(char)} at place ${at}, which ${encoding} does not have${hint}`)
+    throw bad(`has ${quote(char)} at position ${at}, which ${encoding} does not have${hint}`)
   }
 }
 

@@ -35,7 +35,7 @@ const COMMON_EXTRAS = 6
 export function weaknessOf(text: string): string | undefined {
   const letters = text.toLowerCase().replace(/[^a-z]/g, '')
   if (COMMON.has(letters) && text.length - letters.length <= COMMON_EXTRAS) {
-    return 'is one of the first that anybody tries'
+    return 'is one of the first that anyone tries'
   }
   if (estimateBits(text) < ENOUGH_BITS) return text.length < 20 ? 'is short' : 'is made of words or a pattern'
   return undefined

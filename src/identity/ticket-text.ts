@@ -127,7 +127,7 @@ function symbolsOf(text: string): number[] {
     const like = LOOKALIKES[char]
     const hint = like ? `; it is probably "${like}"` : ''
     const place = TICKET_PREFIX.length + i + 1
-    throw mistyped(`has ${quote(char)} at place ${place}, which no ticket has${hint}`)
+    throw mistyped(`has an invalid character ${quote(char)} at position ${place}${hint}`)
   })
 }
 
@@ -162,8 +162,10 @@ function damaged(symbols: readonly number[], declared: number, length: number): 
   if (slip) {
     const place = TICKET_PREFIX.length + slip.at + 1
     return slip.kind === 'wrong'
-      ? mistyped(`has a wrong character, probably the one at place ${place}`)
-      : mistyped(`has two characters in the wrong order, probably those at places ${place} and ${place + 1}`)
+      ? mistyped(`has a wrong character, probably the one at position ${place}`)
+      : mistyped(
+          `has two characters in the wrong order, probably those at positions ${place} and ${place + 1}`
+        )
   }
   if (length < declared) {
     const missing = declared - length

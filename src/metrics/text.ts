@@ -40,14 +40,14 @@ type Make = (name: string, help: string) => Add
 
 function addProcess(status: Status, use: ProcessUse, counter: Make, gauge: Make): void {
   const { version } = status
-  gauge('build_info', 'Always 1; the label tells the version.')({ version }, 1)
+  gauge('build_info', 'Always 1; the label is the version.')({ version }, 1)
   gauge('start_time_seconds', 'When the node started, in seconds since 1970.')({}, status.since / 1000)
   counter('process_cpu_seconds_total', 'Processor time of the process.')({}, use.cpuSeconds)
   gauge('process_resident_memory_bytes', 'Memory of the process.')({}, use.residentBytes)
 }
 
 function addNetwork({ network }: Status, gauge: Make): void {
-  gauge('dht_nodes', 'DHT nodes that are known; 0: there is no way out.')({}, network.nodes)
+  gauge('dht_nodes', 'DHT nodes that are known; 0: no network.')({}, network.nodes)
   gauge('dht_entered', '1 once the DHT has been entered.')({}, Number(network.bootstrapped))
   const { state } = network.portMapping
   gauge('port_mapped', '1 while the router at home maps a port that others reach.')(

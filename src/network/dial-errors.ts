@@ -18,7 +18,7 @@ const SENTENCES = {
   NATS_RANDOM:
     'Both routers give every connection another port, so that no direct path can be opened: name a relay on one side (--relay).',
   RELAY_UNREACHABLE:
-    'There is no direct path to the server, and the relay is of no help: is it running, is it full, does it serve this server?',
+    'There is no direct path to the server, and the relay does not help: is it running, is it full, does it serve this server?',
   VERSION_MISMATCH: 'The server runs another version of hyper-nat: use the same on both sides.'
 } satisfies Partial<Record<ErrorCode, string>>
 

@@ -189,7 +189,8 @@ function withServer(
   } catch (err) {
     return fault(`cannot be looked up: ${err instanceof Error ? err.message : String(err)}`)
   }
-  if ('advice' in found) return fault(`is ${quote(server)}, which is none of your friends; ${found.advice}`)
+  if ('advice' in found)
+    return fault(`is ${quote(server)}, which is not one of your friends; ${found.advice}`)
   const key = looksLikeTicket(found.server) ? 'ticket' : 'publicKey'
   return {
     raw: { ...rest, [key]: found.server },
@@ -347,7 +348,7 @@ function weakSecrets(placed: readonly Placed[], places: Places): Warning[] {
       code: 'WEAK_SECRET',
       path: places.field(['schema', index, 'secret']),
       message:
-        `the secret ${weakness}: anybody who has the public key can try guesses at leisure, many thousands a second, and ` +
+        `the secret ${weakness}: anyone with the public key can try thousands of guesses a second, and ` +
         'anyone who finds it can pose as this server; use a long random one (hyper-nat keygen makes one), and give your friends ' +
         'the ticket that comes with it'
     })

@@ -151,7 +151,7 @@ export async function serverNamed(given: string, file = friendsFile()): Promise<
   throw new InputError(
     'BAD_TICKET',
     quote(given),
-    `is none of your friends, and does not begin with hnat1 as tickets do; ${found.advice}`
+    `is neither a ticket, which begins with hnat1, nor one of your friends; ${found.advice}`
   )
 }
 
@@ -226,7 +226,7 @@ function known(friends: readonly Friend[], name: string): Friend {
     : names.length > 0
       ? `there are ${names.join(', ')}`
       : 'there are none yet'
-  throw new InputError('BAD_OPTIONS', quote(name), `is none of your friends; ${advice}`)
+  throw new InputError('BAD_OPTIONS', quote(name), `is not one of your friends; ${advice}`)
 }
 
 async function edit(file: string, change: (friends: Friend[]) => Friend[]): Promise<void> {

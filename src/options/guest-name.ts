@@ -17,6 +17,6 @@ export function guestNameFault(name: string): string | undefined {
     return 'has characters that do not print; take them out'
   if (name !== name.trim()) return 'begins or ends with a blank; take it out'
   // Two spellings of one letter would be two guests.
-  if (name !== name.normalize('NFC')) return 'has letters in parts; type it anew'
+  if (name !== name.normalize('NFC')) return 'has letters made of several characters; type it again'
   return undefined
 }

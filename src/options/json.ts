@@ -21,7 +21,7 @@ const EXPECTED: Record<number, string> = {
   13: 'this number is not finished',
   14: 'after \\u four hexadecimal digits are expected',
   15: 'a backslash in a text stands before one of "\\/bfnrtu only; write \\\\ for a backslash itself',
-  16: 'a line break or control character cannot stand in a text'
+  16: 'a text cannot contain a line break or control character'
 }
 
 /**

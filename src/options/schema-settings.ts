@@ -117,7 +117,7 @@ export const networkShape = {
     'Whether servers here ask the router for a port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
   ),
   lan: yesOrNo(
-    'Whether servers are searched in the LAN where there is no DHT, and those here answer; true if left out.'
+    'Whether clients search the LAN for servers while there is no DHT, and servers here answer; true if left out.'
   ),
   ipv6: yesOrNo(
     'Whether sessions may go on over IPv6, for which both sides tell each other their IPv6 addresses; true if left out.'

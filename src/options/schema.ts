@@ -174,7 +174,7 @@ const clientShape = {
   server: server.optional(),
   game: game
     .meta({
-      description: 'The game whose ports to open, in place of port and proto. A ticket tells it itself.'
+      description: 'The game whose ports to open, in place of port and proto. A ticket already names it.'
     })
     .optional(),
   discovery

@@ -32,7 +32,7 @@ const UNREACHED: Record<ReturnType<typeof targetCode>, string> = {
   TARGET_TIMEOUT:
     'nothing answers at the shared port: is that computer on, and does its firewall let this one through?',
   TARGET_UNREACHABLE:
-    'there is no way to the shared port: is the host right, and is this computer on its network?'
+    'the shared port cannot be reached: is the host right, and is this computer on its network?'
 }
 
 /** The same of a socket with a path. */

@@ -17,12 +17,14 @@ export function hostFault(host: string): string | undefined {
     return 'is empty; give an address such as 192.168.1.20 or a name, or leave it out for 127.0.0.1'
   if (isIP(host)) return undefined
   const shown = quote(host)
-  if (host.includes('://')) return `is ${shown}, a URL; give only the address or name, ports stand in "port"`
+  if (host.includes('://'))
+    return `is ${shown}, a URL; give only the address or name; the port goes into "port"`
   const bracketed = /^\[(.*)\](:\d+)?$/.exec(host)
   if (bracketed && isIP(bracketed[1]!))
     return `is ${shown}; write the address without brackets, ${bracketed[1]}`
   const withPort = /^([^:]+):(\d*)$/.exec(host)
-  if (withPort) return `is ${shown}; give the address or name alone (${withPort[1]}), ports stand in "port"`
+  if (withPort)
+    return `is ${shown}; give the address or name alone (${withPort[1]}); the port goes into "port"`
   if (/^[\d.]+$/.test(host))
     return `is ${shown}, which is not an IPv4 address; that is four numbers from 0 to 255`
   if (host.includes(':')) return `is ${shown}, which is not an IPv6 address`

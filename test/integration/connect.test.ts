@@ -113,7 +113,7 @@ staged('what goes wrong is said on stderr, and in the exit code', async stage =>
     new RegExp(`PORT: is missing; give one of the TCP ports that the server shares:${ports}`)
   )
   await fails([], 2, /SERVER: is missing; give the ticket or the public key/)
-  await fails(['nonsense', '22'], 2, /BAD_TICKET.*none of your friends/)
+  await fails(['nonsense', '22'], 2, /BAD_TICKET.*nor one of your friends/)
 })
 
 /** Runs a command over ssh with `hyper-nat connect` as its ProxyCommand. @returns what was shared, or why there is no ssh */

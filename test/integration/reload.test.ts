@@ -316,7 +316,7 @@ staged(
     stage.defer(() => written.remove())
     const early = await stage.start(['-c', written.file], { env }).end()
     assert.equal(early.code, 2)
-    assert.match(early.stderr, /schema\[0\]\.server: is "bob", which is none of your friends/)
+    assert.match(early.stderr, /schema\[0\]\.server: is "bob", which is not one of your friends/)
 
     await friends('add', 'bob', first)
     const client = stage.start(['-c', written.file, '--json'], { env })

@@ -86,7 +86,7 @@ staged('what join saves, hyper-nat alone opens again', async stage => {
   const file = join(folderOf(stage), 'options.json')
   const guest = stage.start(['join', ticket, '--only', `${port}`, '-l', '0', '--save', '-c', file])
   await guest.says(/Saved in /)
-  await guest.says(/In the game or program, type 127\.0\.0\.1:\d+ \(or localhost:\d+\)\n/)
+  await guest.says(/In the game or program, enter 127\.0\.0\.1:\d+ \(or localhost:\d+\)\n/)
   await guest.stop()
   const [entry] = JSON.parse(readFileSync(file, 'utf8')).schema
   assert.deepEqual({ ...entry, localPort: 0 }, { mode: 'client', proto: 'tcp', port, localPort: 0, ticket })

@@ -155,7 +155,7 @@ describe('the doctor', { concurrency: 3 }, () => {
       assert.equal(found.checks.find(({ name }) => name === 'portMapping')?.verdict, 'ok')
       assert.match(
         found.checks.find(({ name }) => name === 'nat')?.message ?? '',
-        /As host, you can play with everybody/
+        /As host, you can play with everyone/
       )
     })
   }

@@ -217,7 +217,7 @@ test('join tells what to do in the game, where it is here', () => {
   const lines = memory.out.split('\n').slice(4)
   assert.match(lines[0]!, /^In Minecraft: Java Edition \("Friday"\): Multiplayer: .*127\.0\.0\.1:54322$/)
   assert.match(lines[1]!, /^In SuperTuxKart: Online, .*127\.0\.0\.1:2760$/)
-  assert.equal(lines[2], 'In "A page", type 127.0.0.1:81 (or localhost:81)')
+  assert.equal(lines[2], 'In "A page", enter 127.0.0.1:81 (or localhost:81)')
 })
 
 test("a game's ticket is joined with its part in the LAN list", async () => {

@@ -94,7 +94,7 @@ test('a given secret is not shown', async () => {
 
 test('a weak secret is warned of, unless one wants quiet', async () => {
   const args = ['server', '-p', '1/udp', '-s', 'mysecret']
-  assert.match((await runOnce(args)).err, /^warning: -s: the secret is one of the first that anybody tries: /)
+  assert.match((await runOnce(args)).err, /^warning: -s: the secret is one of the first that anyone tries: /)
   assert.equal((await runOnce([...args, '--quiet'])).err, '')
   const { events } = await runOnce([...args, '--json'])
   assert.deepEqual([events[0]?.event, events[0]?.code, events[0]?.path], ['warning', 'WEAK_SECRET', '-s'])
@@ -265,7 +265,7 @@ test('colours are for terminals that know them, and for people who want them', a
   assert.ok(coloured.includes('\u001b[1m  hyper-nat join hnat1xyz\u001b[0m\n'), coloured)
   const lines = coloured.split('\n')
   assert.ok(
-    lines.some(line => line.startsWith('\u001b[32mClient ') && line.endsWith(' connected (lan)\u001b[0m')),
+    lines.some(line => line.startsWith('\u001b[32mGuest ') && line.endsWith(' connected (lan)\u001b[0m')),
     coloured
   )
   for (const plain of [

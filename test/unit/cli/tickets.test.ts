@@ -189,8 +189,8 @@ test('join says what to type', async () => {
     '127.0.0.1:25566 (tcp) -> port 25565 of EPkmaN7v..\n' +
       '127.0.0.1:27015 (udp) -> port 27015 of EPkmaN7v..\n' +
       '127.0.0.1:27015 (tcp) -> port 27015 of EPkmaN7v..\n' +
-      'In "Minecraft", type 127.0.0.1:25566 (or localhost:25566)\n' +
-      'In the game or program, type 127.0.0.1:27015\n' +
+      'In "Minecraft", enter 127.0.0.1:25566 (or localhost:25566)\n' +
+      'In the game or program, enter 127.0.0.1:27015\n' +
       'Press Ctrl-C to stop.\n'
   )
 })

@@ -209,7 +209,7 @@ test('what a router that maps ports means for playing', () => {
   const none = { state: 'none', reason: '' } as const
   assert.match(check(none).advice!, /Turn on UPnP/)
   assert.equal(check(none, 'firewall', false).verdict, 'ok')
-  assert.match(natCheck(nat('symmetric'), null, true)!.message, /As host, you can play with everybody/)
+  assert.match(natCheck(nat('symmetric'), null, true)!.message, /As host, you can play with everyone/)
 })
 
 test('several hosts under one secret are distinguished, one line each', () => {

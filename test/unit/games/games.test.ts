@@ -88,6 +88,6 @@ test("a user's own recipes go before, and one that cannot be used does no harm t
   )
   assert.match(
     games.unknown('broken'),
-    /^the recipe of "broken", .*broken\.json, cannot be used: it is no JSON$/
+    /^the recipe of "broken", .*broken\.json, cannot be used: it is not JSON$/
   )
 })

@@ -145,7 +145,7 @@ for (const [what, changes, message] of REFUSED) {
 }
 
 test('refused: no JSON', () => {
-  assert.throws(() => parseRecipe('{', 'x'), { code: 'BAD_RECIPE', message: 'it is no JSON' })
+  assert.throws(() => parseRecipe('{', 'x'), { code: 'BAD_RECIPE', message: 'it is not JSON' })
 })
 
 const several = parseRecipe(

@@ -52,7 +52,7 @@ test('no one, two or three wrong symbols make a valid text', () => {
   const seen = new Map(POWERS.slice(0, -1).map((power, n) => [direction(power), n]))
   // Two errors cancel out only where one power is a multiple of another.
   assert.equal(seen.size, CODE_SYMBOLS)
-  // Three: as the code is cyclic, the first of them may be taken to stand at place 0.
+  // Three: as the code is cyclic, the first of them may be taken to stand at position 0.
   let tried = 0
   for (let n = 1; n < CODE_SYMBOLS; n++) {
     for (let factor = 1; factor < 32; factor++) {

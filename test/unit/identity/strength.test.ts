@@ -6,10 +6,10 @@ import { randomSecret } from '../../../src/identity/keys.js'
 import { weaknessOf } from '../../../src/identity/strength.js'
 
 const WEAK: [string, RegExp][] = [
-  ['mysecret', /first that anybody tries/],
-  ['thisisaseretsecret', /first that anybody tries/],
-  ['My_Secret1', /first that anybody tries/],
-  ['a long text that nobody guesses', /first that anybody tries/],
+  ['mysecret', /first that anyone tries/],
+  ['thisisaseretsecret', /first that anyone tries/],
+  ['My_Secret1', /first that anyone tries/],
+  ['a long text that nobody guesses', /first that anyone tries/],
   ['hunter2', /short/],
   ['k9Xq2', /short/],
   ['Tr0ub4dor&3', /short/],

@@ -110,7 +110,7 @@ for (const [what, , text] of VECTORS) {
           continue
         }
         assert.equal(code, 'TICKET_MISTYPED', message)
-        if (at >= 5) assert.match(message, new RegExp(` place ${at + 1}\\b`))
+        if (at >= 5) assert.match(message, new RegExp(` position ${at + 1}\\b`))
         tried++
       }
     }
@@ -177,8 +177,8 @@ test('what was copied with a ticket does no harm', () => {
     assert.deepEqual(decodeTicket(text), ticket)
   }
   assert.equal(refusal(`"${ALL.slice(0, -3)}`).code, 'TICKET_CUT')
-  assert.match(refusal(`"${ONE.slice(0, -1)}"`).message, /has """ at place 74, /)
-  assert.match(refusal(`"hnat1b0${ONE.slice(7)}"`).message, /"0" at place 7, /)
+  assert.match(refusal(`"${ONE.slice(0, -1)}"`).message, /has """ at position 74, /)
+  assert.match(refusal(`"hnat1b0${ONE.slice(7)}"`).message, /"0" at position 7, /)
 })
 
 test('too much is not taken for too little', () => {
@@ -208,8 +208,8 @@ test('what is no ticket', () => {
 })
 
 test('characters that look alike are named', () => {
-  assert.match(refusal(`hnat1b0${ONE.slice(7)}`).message, /"0" at place 7, .* probably "o"/)
-  assert.match(refusal(`hnat1bv${ONE.slice(7)}`).message, /"v" at place 7, .* probably "u"/)
+  assert.match(refusal(`hnat1b0${ONE.slice(7)}`).message, /"0" at position 7, .* probably "o"/)
+  assert.match(refusal(`hnat1bv${ONE.slice(7)}`).message, /"v" at position 7, .* probably "u"/)
 })
 
 /** A ticket of any body, version and declared length, its checksum right. */

@@ -81,7 +81,7 @@ test('warns of a weak secret once, where it first stands', () => {
   assert.equal(warnings.length, 1)
   assert.equal(warnings[0]!.code, 'WEAK_SECRET')
   assert.equal(warnings[0]!.path, 'schema[0].secret')
-  assert.match(warnings[0]!.message, /anybody who has the public key can try guesses.* use a long random one/)
+  assert.match(warnings[0]!.message, /anyone with the public key can try thousands.* use a long random one/)
 })
 
 test('bootstrap nodes from outside go before those of the file', () => {

@@ -45,7 +45,7 @@ test('a friend is found by name, whatever the case, and keys and tickets stand f
   assert.equal(await serverNamed('anna', file), EVE)
   for (const other of [EVE, TICKET, '', 'x'.repeat(43)]) assert.equal(await serverNamed(other, file), other)
   await assert.rejects(serverNamed('bop', file), { code: 'BAD_TICKET', message: /did you mean "Bob"/ })
-  await assert.rejects(serverNamed('zoe', file), { code: 'BAD_TICKET', message: /none of your friends/ })
+  await assert.rejects(serverNamed('zoe', file), { code: 'BAD_TICKET', message: /nor one of your friends/ })
   assert.deepEqual(
     (await readFriends(file)).map(({ name }) => name),
     ['anna', 'Bob']
@@ -157,7 +157,7 @@ test('a friend that there is not, or not alone, is a fault by path', async () =>
   for (const [entry, expected] of [
     [
       { server: 'bop' },
-      /^schema\[0\]\.server: is "bop", which is none of your friends; did you mean "Bob"\?$/
+      /^schema\[0\]\.server: is "bop", which is not one of your friends; did you mean "Bob"\?$/
     ],
     [{ server: 'zoe' }, /^schema\[0\]\.server: .*hyper-nat friends lists those$/],
     [{ server: 5 }, /^schema\[0\]\.server: is 5; give the name/],

@@ -113,7 +113,7 @@ test('faults of a ticket in a file are reported with place and code, never with 
     })
   )
   assert.deepEqual(found, [
-    'schema[0].ticket: has a wrong character, probably the one at place 31; copy it again [TICKET_MISTYPED]',
+    'schema[0].ticket: has a wrong character, probably the one at position 31; copy it again [TICKET_MISTYPED]',
     'schema[1].ticket: is cut off: 9 characters are missing, probably at its end; copy all of it [TICKET_CUT]',
     'schema[2].ticket: does not begin with hnat1; copy all of it [BAD_TICKET]',
     'schema[3].ticket: is number, not text in quotes; a ticket is the text that begins with hnat1',
