@@ -116,14 +116,14 @@ test('a ticket that opens many ports, or those of services, is joined with --yes
 // [what, arguments, the code, a part of the message]
 const REFUSED: [string, string[], string, RegExp][] = [
   ['no ticket', ['join'], 'BAD_TICKET', /is empty; paste the text that begins with hnat1/],
-  ['something else', ['join', 'hello'], 'BAD_TICKET', /does not begin with hnat1/],
+  ['something else', ['join', 'hello'], 'BAD_TICKET', /neither a ticket, which begins with hnat1/],
   ['a public key', ['join', KEY], 'BAD_TICKET', /is a public key, .*hyper-nat client -k/],
   ['a cut ticket', ['join', TICKET.slice(0, -5)], 'TICKET_CUT', /5 characters are missing/],
   [
     'a typo',
     ['join', TICKET.replace(/.$/, char => (char === 'y' ? 'b' : 'y'))],
     'TICKET_MISTYPED',
-    /place \d+/
+    /position \d+/
   ],
   ['a newer ticket', ['ticket', `hnat7${'y'.repeat(70)}`], 'TICKET_VERSION', /update it/],
   ['a name that is not there', ['join', TICKET, '--only', 'Doom'], 'BAD_OPTIONS', /names "Doom"/],

@@ -177,8 +177,8 @@ test('what was copied with a ticket does no harm', () => {
     assert.deepEqual(decodeTicket(text), ticket)
   }
   assert.equal(refusal(`"${ALL.slice(0, -3)}`).code, 'TICKET_CUT')
-  assert.match(refusal(`"${ONE.slice(0, -1)}"`).message, /has """ at position 74, /)
-  assert.match(refusal(`"hnat1b0${ONE.slice(7)}"`).message, /"0" at position 7, /)
+  assert.match(refusal(`"${ONE.slice(0, -1)}"`).message, /invalid character """ at position 74/)
+  assert.match(refusal(`"hnat1b0${ONE.slice(7)}"`).message, /"0" at position 7/)
 })
 
 test('too much is not taken for too little', () => {
@@ -208,8 +208,8 @@ test('what is no ticket', () => {
 })
 
 test('characters that look alike are named', () => {
-  assert.match(refusal(`hnat1b0${ONE.slice(7)}`).message, /"0" at position 7, .* probably "o"/)
-  assert.match(refusal(`hnat1bv${ONE.slice(7)}`).message, /"v" at position 7, .* probably "u"/)
+  assert.match(refusal(`hnat1b0${ONE.slice(7)}`).message, /"0" at position 7; it is probably "o"/)
+  assert.match(refusal(`hnat1bv${ONE.slice(7)}`).message, /"v" at position 7; it is probably "u"/)
 })
 
 /** A ticket of any body, version and declared length, its checksum right. */
