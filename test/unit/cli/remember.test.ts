@@ -81,7 +81,7 @@ test('what cannot be a name, and --replace alone, are faults of the command line
 
 test('at a terminal, a name is asked for; Enter is no', async () => {
   const none = await joins([BOB], false, [''])
-  assert.match(none.asked.join(), /name for this server/)
+  assert.match(none.asked.join(), /Name this server to join it by name/)
   assert.deepEqual([none.code, await friends()], [0, []])
   const named = await joins([BOB], true, ['22', ' bob '])
   assert.match(named.asked[1]!, /"22" is a number.*Another name/)
