@@ -4,7 +4,7 @@
  *
  * Lists go together by position: `-l 8080,8081 -r 80,443 --protocol udp,tcp`. A range is one item with one protocol; a list
  * that has as many protocols as ports after the ranges are written out is fine, too. A port may carry its protocol, as in
- * Docker: `-p 22/tcp,53/tcp+udp`.
+ * Docker: `-p 22/tcp,53/tcp+udp`; those before it that have none get the same: `-p 80,443/tcp`.
  */
 
 import { codeOf, type ErrorCode, type Fault, InputError, OptionsError } from '../errors.js'
@@ -361,7 +361,7 @@ function portsOf(text: string | undefined, smallest: 0 | 1 = 1): readonly number
 /** Gives each item its protocol; no flag leaves it to the default. */
 function matchProtocols(items: readonly PortItem[], text: string | undefined, faults: Fault[]): Item[] {
   const words = text?.split(/[\s,]+/).filter(word => word !== '')
-  if (!words) return items.map(item => ({ ...item, proto: item.own }))
+  if (!words) return items.map((item, i) => ({ ...item, proto: nextOwn(items, i) }))
   if (words.length < 2) return items.map(item => ({ ...item, proto: item.own ?? words[0] ?? '' }))
   const marked = items.find(({ own }) => own !== undefined)
   if (marked) {
@@ -386,6 +386,11 @@ function matchProtocols(items: readonly PortItem[], text: string | undefined, fa
     ...items[i % items.length]!,
     proto: words[i % words.length]
   }))
+}
+
+/** The protocol of an item, or of the next one that has one: `80,443/tcp` are both TCP. */
+function nextOwn(items: readonly PortItem[], i: number): string | undefined {
+  return items.slice(i).find(({ own }) => own !== undefined)?.own
 }
 
 /** Which items a flag applies to: those with one of these protocols, or all where none has, so that the fault is found. */

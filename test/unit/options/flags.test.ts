@@ -353,8 +353,9 @@ test('a port carries its protocol, as in Docker', () => {
   const mapsOf = (ports: string, protocols?: string) =>
     serverOptions({ ports, protocols, secret: STRONG }).entries.map(({ port, proto }) => `${proto} ${port}`)
   assert.deepEqual(mapsOf('22/tcp'), ['tcp 22'])
-  assert.deepEqual(mapsOf('80,443/TCP,25565/tcp+udp'), ['udp 80', 'tcp 443', 'tcp 25565', 'udp 25565'])
+  assert.deepEqual(mapsOf('80,443/TCP,25565/tcp+udp'), ['tcp 80', 'tcp 443', 'tcp 25565', 'udp 25565'])
   assert.deepEqual(mapsOf('53/udp, 53/tcp, 100-101/tcpudp'), ['udp 53', 'tcp 53', 'tcpudp 100', 'tcpudp 101'])
+  assert.deepEqual(mapsOf('22/tcp,80'), ['tcp 22', 'udp 80'])
   assert.deepEqual(mapsOf('80,443/tcp', 'tcpudp'), ['tcpudp 80', 'tcp 443'])
   assert.throws(
     () => mapsOf('80,443/tcp', 'udp,tcp'),
