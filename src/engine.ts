@@ -20,7 +20,7 @@ const HEAP_GROWING_PERCENT = 250
  * What the space for new objects is multiplied with when many of them live on. Loading the program has made it 8 MB, which is enough;
  * it would become 16 MB, twice, in the middle of a game.
  */
-const NEW_SPACE_GROWTH = 1
+const NEW_SPACE_FLAG = '--semi-space-growth-factor=1'
 
 /**
  * The largest block that glibc has seen freed sets what it keeps, twice as much, before it gives memory back to the system: by
@@ -48,11 +48,19 @@ export function compilerFlags(node: number): readonly string[] {
 export function tuneEngine(): void {
   const flags = [
     `--heap-growing-percent=${HEAP_GROWING_PERCENT}`,
-    `--semi-space-growth-factor=${NEW_SPACE_GROWTH}`,
+    NEW_SPACE_FLAG,
     ...compilerFlags(Number.parseInt(process.versions.node, 10))
   ]
   for (const flag of flags) v8.setFlagsFromString(flag)
   Buffer.allocUnsafeSlow(FREED_BYTES)
+}
+
+/**
+ * The same for a relay, whose packets live for some milliseconds and whose memory counts more than its speed: 64 clients of which 10 had
+ * stopped reading took it to 165 MB with all of the above, to 153 MB with none of it, and take it to 137 MB with this.
+ */
+export function tuneRelay(): void {
+  v8.setFlagsFromString(NEW_SPACE_FLAG)
 }
 
 let gc: (() => void) | undefined

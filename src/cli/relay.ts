@@ -75,6 +75,8 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     service: {
       warnings,
       async make(log) {
+        const { tuneRelay } = await import('../engine.js')
+        tuneRelay()
         const { Relay } = await import('../network/relay.js')
         return new Relay({ secret: secret.text, port, bootstrap, allow, tcp, limits, log })
       }
