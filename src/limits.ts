@@ -327,8 +327,9 @@ export interface Limits {
   /** How long a target may take to accept a TCP connection. */
   targetMs: number
   /**
-   * Requests to DHT nodes that are on their way within 750 ms, and half of those in all. What is beyond waits for the next 750 ms, dials,
-   * too. hyperdht asks 3 nodes every 3 s for each key that is announced, a server has two, and an answer that is late counts until 3 s later.
+   * Requests to DHT nodes that may be on their way in a slot of 750 ms, and half of what may be in four slots; dht-rpc has 80. What is
+   * beyond waits for the next slot, dials, too. hyperdht asks 3 nodes every 3 s for each key that is announced, of which a server has
+   * two, and an answer that comes after its slot is counted until that slot comes round again.
    */
   dhtRequests: number
   /** Keys that are announced at a time, each with up to 20 requests. */
