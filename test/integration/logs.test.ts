@@ -56,7 +56,7 @@ staged('one line for each that joins, is lost, comes back and leaves', async sta
         .join(''),
     stdout
   )
-  const words = lines().map(line => /^Client \w{8}\.\. (connected|disconnected) \((\w+)\)(: .+)?$/.exec(line))
+  const words = lines().map(line => /^Guest \w{8}\.\. (connected|disconnected) \((\w+)\)(: .+)?$/.exec(line))
   assert.ok(
     words.every(match => match !== null),
     stdout

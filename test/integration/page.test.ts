@@ -405,7 +405,7 @@ staged(
     await page.getByRole('link', { name: 'Settings' }).click()
     await page.getByRole('textbox', { name: /^Relays/ }).fill('nobody')
     await button(page, 'Save').click()
-    await page.getByText('The relays').and(page.locator('.fault')).waitFor()
+    await page.getByText('A relay').and(page.locator('.fault')).waitFor()
     await assertAccessible(page, 'settings, with a fault')
     await page.getByRole('textbox', { name: /^Relays/ }).fill('')
     await page.getByLabel(/^Ask the router/).uncheck()

@@ -29,12 +29,15 @@ for (const loss of [0, 0.02, 0.05]) {
   }
 }
 
-/** The least share of either side beside one flow of the kernel: the queue in kB, the rate in Mbit/s. */
+/**
+ * The least share of either side beside one flow of the kernel, in the mean of two seeds and of who came first, since single runs differ by
+ * chance: the queue in kB, the rate in Mbit/s.
+ */
 const NEIGHBOURS = [
   ['cubic', 32, 20, 0.3],
   ['cubic', 128, 20, 0.25],
   ['cubic', 512, 20, 0.3],
-  ['cubic', 32, 100, 0.3],
+  ['cubic', 32, 100, 0.25],
   ['cubic', 128, 100, 0.15],
   ['cubic', 512, 100, 0.3],
   ['reno', 32, 20, 0.3],
@@ -53,24 +56,28 @@ const NEIGHBOURS = [
 
 for (const [kind, queue, rate, least] of NEIGHBOURS) {
   test(`beside a ${kind} flow, ${rate} Mbit/s and ${queue} kB of queue, neither side has less than ${100 * least} %`, t => {
-    for (const first of [true, false]) {
-      const scene = new Scene(8, { queue: queue * 1000, rate })
-      const early = first ? scene.tcp(kind) : null
-      const before = first ? null : scene.bulk()
-      scene.run(4000)
-      const tcp = early ?? scene.tcp(kind)
-      const bulk = before ?? scene.bulk()
-      scene.run(4000)
-      bulk.mark()
-      const delivered = tcp.delivered
-      scene.run(30000)
-      const its = ((tcp.delivered - delivered) * 8) / 1000 / 30000
-      const share = its / (its + bulk.rate)
-      t.diagnostic(
-        `${kind} ${first ? 'first' : 'second'}: ${its.toFixed(1)}, ours ${bulk.rate.toFixed(1)} Mbit/s`
-      )
-      assert.ok(share >= least && share <= 1 - least, `its share is ${share}`)
+    const shares: number[] = []
+    for (const seed of [8, 9]) {
+      for (const first of [true, false]) {
+        const scene = new Scene(seed, { queue: queue * 1000, rate })
+        const early = first ? scene.tcp(kind) : null
+        const before = first ? null : scene.bulk()
+        scene.run(4000)
+        const tcp = early ?? scene.tcp(kind)
+        const bulk = before ?? scene.bulk()
+        scene.run(4000)
+        bulk.mark()
+        const delivered = tcp.delivered
+        scene.run(30000)
+        const its = ((tcp.delivered - delivered) * 8) / 1000 / 30000
+        shares.push(its / (its + bulk.rate))
+        t.diagnostic(
+          `${kind} ${first ? 'first' : 'second'}: ${its.toFixed(1)}, ours ${bulk.rate.toFixed(1)} Mbit/s`
+        )
+      }
     }
+    const share = shares.reduce((a, b) => a + b) / shares.length
+    assert.ok(share >= least && share <= 1 - least, `its share is ${share}`)
   })
 }
 
@@ -87,7 +94,7 @@ for (const rate of [20, 50]) {
       // What the policer lets through includes headers.
       const wire = (bulk.rate * (1200 + 70)) / 1180
       t.diagnostic(`${wire.toFixed(1)} Mbit/s on the wire, ${(100 * dropped).toFixed(1)} % dropped`)
-      assert.ok(dropped < 0.03, `${dropped} of the packets were dropped`)
+      assert.ok(dropped < 0.02, `${dropped} of the packets were dropped`)
       assert.ok(wire >= 0.85 * rate, `${wire} Mbit/s`)
     })
   }

@@ -71,6 +71,8 @@ export class Congestion {
   private afterLost = 0
   /** Bytes in flight before cuts began to follow each other too soon, and the rounds for which losses are ignored therefore. */
   private flightBefore = 0
+  /** Delivery rate when the last cut was made. */
+  private cutRate = 0
   private lossIgnoredUntil = Number.NEGATIVE_INFINITY
   private lossIgnoredRounds = 0
   /** Short-term bound of the rate (BBR's bw_shortterm), Infinity for none, and the ceiling with which it rises. */
@@ -275,8 +277,10 @@ export class Congestion {
       !this.ceiling.hasPassed(C.EARLY_CUT, now) || this.round - this.lastCutRound <= C.EARLY_ROUNDS
     this.lastCutRound = this.round
     const had = Math.min(flight, this.ceiling.bytes)
+    const { cutRate } = this
+    this.cutRate = this.roundRate
     if (!early) this.flightBefore = had
-    else if (had < C.EARLY_SHARE * this.flightBefore) {
+    else if (had < C.EARLY_SHARE * this.flightBefore && this.roundRate < C.EARLY_RATE_SHARE * cutRate) {
       this.ignoreLoss()
       return
     }

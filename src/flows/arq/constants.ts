@@ -238,6 +238,8 @@ export const EARLY_CUT = 0.6
 export const EARLY_ROUNDS = 9
 /** ... and when early cuts have brought in flight to this share of what it was, losses are another's (BBR version 1 in a short queue) ... */
 export const EARLY_SHARE = 0.5
+/** ... and the delivery rate is this share of that at the cut before: who yields to a policer delivers as much as before ... */
+export const EARLY_RATE_SHARE = 0.9
 /** ... and ignored for so many rounds, twice as many if that begins again at once, up to a limit. */
 export const LOSS_IGNORED_ROUNDS = 200
 export const LOSS_IGNORED_ROUNDS_MAX = 1600
