@@ -210,7 +210,7 @@ export abstract class Session {
   }
 
   /** When something was last received from the peer, ms, by the session's clock. */
-  protected get receivedAt(): number {
+  get receivedAt(): number {
     return this.#path.receivedAt
   }
 

@@ -8,8 +8,10 @@ import type { Limits } from '../../limits.js'
 export interface HostHealth {
   /** Whether a connection carries the session now. */
   readonly connected: boolean
-  /** When something was last received from it. */
+  /** When something was last received from it, to judge it by: earlier while its pings go unanswered. */
   readonly lastReceived: number
+  /** When something was last received from it. */
+  readonly receivedAt: number
   /** Smoothed round trip, or null before the first answer. */
   readonly rtt: number | null
   /** When its process was started; minus infinity when it did not say. */
@@ -40,7 +42,8 @@ export function replaced<H extends HostHealth>(
   const away = hosts.length - answering.length
   return hosts.filter(host => {
     if (now - host.lastReceived < limits.silentMs) return false
-    const since = answering.filter(({ startedAt }) => startedAt > host.lastReceived)
+    // Not by when a ping was last answered: the other may have been started between that and the silence.
+    const since = answering.filter(({ startedAt }) => startedAt > host.receivedAt)
     return since.length >= away
   })
 }

@@ -129,6 +129,10 @@ export class Host implements HostHealth {
     return this.session?.lastReceived ?? Number.NEGATIVE_INFINITY
   }
 
+  get receivedAt(): number {
+    return this.session?.receivedAt ?? Number.NEGATIVE_INFINITY
+  }
+
   get rtt(): number | null {
     return this.session?.quality.rtt ?? null
   }

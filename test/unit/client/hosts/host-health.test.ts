@@ -11,7 +11,7 @@ interface TestHost extends HostHealth {
 }
 
 function host(name: string, rtt: number | null, lastReceived = 0): TestHost {
-  return { name, rtt, connected: true, lastReceived, startedAt: 0 }
+  return { name, rtt, connected: true, lastReceived, receivedAt: lastReceived, startedAt: 0 }
 }
 
 // --- the choice ---
@@ -73,11 +73,14 @@ test('of hosts that are all silent, one with a connection is preferred', () => {
 
 // --- who was started again ---
 
-/** The names of those that were, at 60 s; each host is lastReceived until a time and was started at one. */
+/** The names of those that were, at 60 s; something was last received from each host at a time, and it was started at one. */
 function replacedAt60(
-  hosts: Readonly<Record<string, { lastReceived: number; startedAt: number }>>
+  hosts: Readonly<Record<string, { lastReceived: number; receivedAt?: number; startedAt: number }>>
 ): string[] {
-  const all = Object.entries(hosts).map(([name, times]) => ({ ...host(name, 10), ...times }))
+  const all = Object.entries(hosts).map(([name, times]) => ({
+    ...host(name, 10, times.lastReceived),
+    ...times
+  }))
   return replaced(all, 60_000, LIMITS).map(({ name }) => name)
 }
 
@@ -106,6 +109,11 @@ test('a host that was started since one fell silent has taken its place', () => 
     'a little later'
   )
   assert.deepEqual(replacedAt60({ a: silent, b: { ...fresh, startedAt: silent.lastReceived } }), [], 'before')
+  assert.deepEqual(
+    replacedAt60({ a: { ...silent, receivedAt: fresh.startedAt }, b: fresh }),
+    [],
+    'a ping went unanswered before it fell silent'
+  )
 })
 
 test('of two silent hosts with one new one nobody is given up: either may come back', () => {
