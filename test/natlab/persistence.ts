@@ -70,7 +70,7 @@ export class Newcomers {
 
 /** What came of a connection that is held. */
 export interface HeldReport {
-  /** How often it was reset, and begun anew. */
+  /** How often it was reset after it had been answered, and begun anew: what had no answer yet does not wait for a silent host. */
   resets: number
   /** The longest that it was open and said nothing, ms: it must move, or be reset. */
   worst: number
@@ -81,6 +81,7 @@ export class Held {
   #report: HeldReport = { resets: 0, worst: 0 }
   #socket: net.Socket | null = null
   #heardAt = performance.now()
+  #answered = false
   readonly #timer = setInterval(() => this.#tick(), TICK_MS)
 
   constructor(readonly port: number) {}
@@ -94,15 +95,17 @@ export class Held {
   #open(): net.Socket {
     const socket = net.connect(this.port, '127.0.0.1')
     this.#socket = socket
+    this.#answered = false
     this.#heardAt = performance.now()
     socket.on('error', () => {})
     socket.on('data', () => {
       this.#look()
+      this.#answered = true
       this.#heardAt = performance.now()
     })
     socket.on('close', () => {
       this.#look()
-      this.#report.resets++
+      if (this.#answered) this.#report.resets++
       this.#socket = null
     })
     return socket
