@@ -14,7 +14,7 @@ export class Semaphore {
     else await new Promise<void>(resolve => this.#waiting.push(resolve))
     return () => {
       const next = this.#waiting.shift()
-      // The place goes to the next one: nobody who comes now may take it.
+      // The place passes to the next in line, so that a newcomer cannot take it.
       if (next) next()
       else this.#free++
     }

@@ -70,7 +70,7 @@ export class Newcomers {
 
 /** What came of a connection that is held. */
 export interface HeldReport {
-  /** How often it was reset after it had been answered, and begun anew: what had no answer yet does not wait for a silent host. */
+  /** How often it was reset and begun again. One without an answer yet does not count: it does not wait for a silent host. */
   resets: number
   /** The longest that it was open and said nothing, ms: it must move, or be reset. */
   worst: number
