@@ -419,7 +419,7 @@ test('a flood of strangers: few are dialled, each once, none is used, and the ho
   for (const stranger of strangers) assert.ok(dht.dialled(stranger) <= 1)
   const names = new Set(dht.told('connected').map(e => e.host))
   assert.ok(names.size <= hosts.length)
-  // A host that is started added is found by the shared key, flood or not.
+  // A new host is found by the shared key, flood or not.
   for (const host of hosts) dht.kill(host)
   await dht.pass(1000)
   const added = dht.host()
