@@ -16,6 +16,10 @@ const WORD_LETTERS = 4
 /** Bits per letter of a word, by what dictionary attacks need: 10,000 words of some 5.5 letters. */
 const WORD_BITS_PER_LETTER = 2.4
 
+/** Four digits that are a year, and bits for one of the last and next hundred. */
+const YEAR = /^(19|20)\d\d$/
+const YEAR_BITS = 7
+
 /** Secrets and placeholders of our documentation, old and new, and the words that people start with. */
 const COMMON = new Set(
   (
@@ -50,8 +54,9 @@ export function estimateBits(text: string): number {
 }
 
 function runBits(run: string): number {
+  if (YEAR.test(run)) return YEAR_BITS
   const chars = [...run]
-  const fresh = chars.filter((char, i) => i === 0 || !follows(chars[i - 1]!, char)).length
+  const fresh = chars.filter((_, i) => !continues(chars, i)).length
   // What merely repeats or counts on costs a bit to say so, not a character.
   const patterned = fresh === chars.length ? 0 : 1
   const code = run.charCodeAt(0)
@@ -64,7 +69,9 @@ function runBits(run: string): number {
   return fresh * (code > 127 ? 8 : Math.log2(33)) + patterned
 }
 
-/** True if `next` repeats `previous` or is its neighbour in the alphabet or among the digits. */
-function follows(previous: string, next: string): boolean {
-  return Math.abs(next.codePointAt(0)! - previous.codePointAt(0)!) <= 1
+/** True if a character goes on as the two before it: `aaa`, `abc`, `321`. Two neighbours alone come by chance. */
+function continues(chars: readonly string[], i: number): boolean {
+  const [first, second, third] = [i - 2, i - 1, i].map(at => chars[at]?.codePointAt(0) ?? Number.NaN)
+  const step = third! - second!
+  return Math.abs(step) <= 1 && step === second! - first!
 }

@@ -34,6 +34,8 @@ test('does not warn of what chance made', () => {
     ]
     for (const secret of good) assert.equal(weaknessOf(secret), undefined, secret)
   }
+  // Letters alone, ten of which are neighbours: one in ten million of ours is like that.
+  assert.equal(weaknessOf('irjzycebnmutwxyiimonahryywnnwkjy'), undefined)
 })
 
 test('does not warn of several uncommon words', () => {
