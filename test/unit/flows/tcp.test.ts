@@ -7,6 +7,7 @@ import { LIMITS } from '../../../src/limits.js'
 import { Budget } from '../../../src/util/budget.js'
 import { INITIAL_WINDOW } from '../../../src/wire/constants.js'
 import { isProtocolError } from '../wire/protocol-error.js'
+import { hear } from './heard.js'
 
 class Carrier implements TcpCarrier {
   readonly kept = new Budget(1_000_000)
@@ -46,14 +47,7 @@ class Carrier implements TcpCarrier {
 function make() {
   const carrier = new Carrier()
   const flow = new TcpFlow(1, 1, carrier, LIMITS)
-  const heard: string[] = []
-  flow.events = {
-    data: bytes => heard.push(b4a.toString(bytes, 'utf8')),
-    end: () => heard.push('END'),
-    drain: () => heard.push('DRAIN'),
-    reset: code => heard.push(`RESET ${code}`),
-    close: () => heard.push('CLOSE')
-  }
+  const heard = hear(flow)
   return { carrier, flow, heard }
 }
 

@@ -6,6 +6,7 @@ import { type TcpudpCarrier, TcpudpFlow } from '../../../src/flows/tcpudp.js'
 import { LIMITS } from '../../../src/limits.js'
 import { Budget } from '../../../src/util/budget.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
+import { hear } from './heard.js'
 
 function make(clock: VirtualClock, open?: Uint8Array) {
   const segments: Uint8Array[] = []
@@ -25,14 +26,7 @@ function make(clock: VirtualClock, open?: Uint8Array) {
     done() {}
   }
   const flow = new TcpudpFlow(1, 1, carrier, open)
-  const heard: string[] = []
-  flow.events = {
-    data: bytes => heard.push(b4a.toString(bytes, 'utf8')),
-    end: () => heard.push('END'),
-    drain: () => heard.push('DRAIN'),
-    reset: code => heard.push(`RESET ${code}`),
-    close: () => heard.push('CLOSE')
-  }
+  const heard = hear(flow)
   return { flow, heard, segments }
 }
 
