@@ -46,8 +46,8 @@ export class Admission {
   /** Gives up a connection that has not sent its HELLO; in the order in which they were opened. */
   readonly #pending = new Map<() => void, { readonly known: boolean }>()
   /**
-   * Keys that were shut out while their guest could not be told, or may have been between two runs, in hex, and until when they are answered, ms: the guest, whose
-   * programs wait, learns why it is not let in any more. All others get no answer.
+   * Keys, in hex, that were shut out while their guest could not be told, or may have been while this server was not running, and until
+   * when they are answered, ms: the guest, whose programs wait, learns why it is not let in any more. All others get no answer.
    */
   readonly #untold = new Map<string, number>()
   #access: Access

@@ -195,7 +195,7 @@ export class Resources {
     }
   }
 
-  /** A key does not use any more what it used. */
+  /** A key has given back much of what it used. */
   released(): void {
     const { clock, onreleased } = this.deps
     if (!onreleased) return
