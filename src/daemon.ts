@@ -15,7 +15,7 @@ import type { DaemonEvent, MapChange } from './events.js'
 import { HyperNat } from './hyper-nat.js'
 import { encodeKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
-import { CONTROL_LIMITS, FILE_LOOK_MS, UI_LIMITS } from './limits.js'
+import { ANNOUNCING_TOLD_MS, CONTROL_LIMITS, FILE_LOOK_MS, UI_LIMITS } from './limits.js'
 import { Journal } from './log/journal.js'
 import type { Log } from './log/log.js'
 import type { MetricsServer } from './metrics/server.js'
@@ -217,7 +217,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
       for (const group of clientsOf(this.options)) await this.#open(node, group)
       // Before the servers are announced, which takes long without a network: that should show.
       await this.#serveMetrics(node)
-      await Promise.all(serversOf(this.options).map(group => this.#share(node, group)))
+      await this.#announce(serversOf(this.options), group => this.#share(node, group))
     } catch (err) {
       await this.close()
       throw err
@@ -276,6 +276,27 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     const former = await this.#book?.seenAt(group.publicKey)
     const handle = await node.share({ secret, maps: group.entries, former, ...access })
     this.#servers.set(group.key, { group, handle })
+  }
+
+  /**
+   * Shares all of them side by side. Many secrets take a while: it says now and then how far it is.
+   * @throws what `share` throws first
+   */
+  async #announce(
+    servers: readonly Group<ServerEntry>[],
+    share: (server: Group<ServerEntry>) => Promise<void>
+  ): Promise<void> {
+    let announced = 0
+    const tell = (): void => {
+      this.emit('event', { event: 'announcing', announced, servers: servers.length })
+      timer = systemClock.after(ANNOUNCING_TOLD_MS, tell)
+    }
+    let timer = servers.length > 1 ? systemClock.after(ANNOUNCING_TOLD_MS, tell) : null
+    try {
+      await Promise.all(servers.map(server => share(server).then(() => announced++)))
+    } finally {
+      timer?.cancel()
+    }
   }
 
   async #startUi(): Promise<void> {
@@ -413,16 +434,14 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
         running.group = group
       })
     }
-    await Promise.all(
-      servers.map(group =>
-        this.#attempt(group, async () => {
-          const running = this.#servers.get(group.key)
-          if (!running) return this.#share(node, group)
-          const same = sharesTheSame(running.group.entries, group.entries)
-          running.group = group
-          if (!same) running.handle.setMaps(group.entries)
-        })
-      )
+    await this.#announce(servers, group =>
+      this.#attempt(group, async () => {
+        const running = this.#servers.get(group.key)
+        if (!running) return this.#share(node, group)
+        const same = sharesTheSame(running.group.entries, group.entries)
+        running.group = group
+        if (!same) running.handle.setMaps(group.entries)
+      })
     )
   }
 

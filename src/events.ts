@@ -84,6 +84,8 @@ export type DaemonEvent =
       removed: readonly MapChange[]
       restart: readonly string[]
     }
+  /** How many of several servers are announced, as long as that lasts. */
+  | { event: 'announcing'; announced: number; servers: number }
   /** A server that no node of the network knew can be found now. */
   | { event: 'announced'; publicKey: string }
   /** At the server: a guest has begun to connect, which takes a while or fails; at most one event a second. */

@@ -811,6 +811,9 @@ export const METRICS_LIMITS: MetricsLimits = {
  */
 export const FILE_LOOK_MS = 200
 
+/** Between two notes on how many servers have been announced, where many are, in ms. */
+export const ANNOUNCING_TOLD_MS = 5000
+
 /** How long a change of a file waits for another process that changes it, and how long between two looks. */
 export const LOCK_MS = 5000
 export const LOCK_RETRY_MS = 20

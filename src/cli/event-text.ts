@@ -69,6 +69,8 @@ export class EventText {
         )
       case 'reloaded':
         return reloadedText(event)
+      case 'announcing':
+        return `Announced ${event.announced} of ${event.servers} servers ...\n`
       case 'announced':
         return `Announced: guests can join now (${shortKey(event.publicKey)})\n`
       case 'connecting':

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import HyperDHT from 'hyperdht'
+import { Daemon } from '../../src/daemon.js'
 import type { DaemonEvent } from '../../src/events.js'
 import { childKeyPair, childPublicKey, hostName, RELAYED } from '../../src/identity/child.js'
 import { decodeKey, encodeKey } from '../../src/identity/encoding.js'
@@ -11,12 +12,14 @@ import { Secret } from '../../src/identity/secret.js'
 import { decodeTicket } from '../../src/identity/ticket.js'
 import { topicOf } from '../../src/identity/topic.js'
 import { HyperNat } from '../../src/index.js'
-import { LIMITS } from '../../src/limits.js'
+import { ANNOUNCING_TOLD_MS, LIMITS } from '../../src/limits.js'
 import { silentLog } from '../../src/log/log.js'
 import { Dht } from '../../src/network/dht.js'
+import { readOptionsFile } from '../../src/options/file.js'
 import { systemClock } from '../../src/util/clock.js'
 import { until } from '../support/deadline.js'
 import { FROM_CLIENT, FROM_SERVER, targetOf } from '../support/handshake.js'
+import { writeOptions } from '../support/hyper-nat.js'
 import { intrude } from '../support/intruder.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 import { ASKED, type NodeRequest } from '../support/testnet.js'
@@ -164,4 +167,21 @@ staged('a node with many servers announces a few of their keys at a time, and th
   const servers = await Promise.all(sharing)
   assert.ok(asked.size >= 2 * servers.length)
   assert.deepEqual(new Set(node.status().servers.map(({ announced }) => announced)), new Set(['announced']))
+})
+
+staged('a daemon says how many of its servers are announced, until all are', async stage => {
+  const testnet = await stage.testnet()
+  let isHeld = true
+  testnet.watch(({ command }) => isHeld && command === ASKED.findPeer)
+  const schema = [1, 2].map(() => ({ mode: 'server', secret: newSecret(), port: 9, proto: 'tcp' }))
+  const written = writeOptions({ network: { bootstrap: testnet.bootstrap }, control: false, schema })
+  stage.defer(() => written.remove())
+  const daemon = await stage.use(new Daemon(await readOptionsFile(written.file), silentLog))
+  const told: DaemonEvent[] = []
+  daemon.on('event', event => event.event === 'announcing' && told.push(event))
+  const started = daemon.start()
+  await until(2 * ANNOUNCING_TOLD_MS, 'news of it', () => told.length > 0)
+  assert.deepEqual(told[0], { event: 'announcing', announced: 0, servers: 2 })
+  isHeld = false
+  await started
 })
