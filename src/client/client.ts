@@ -19,7 +19,8 @@ import {
   type FlowStreamOptions,
   flowError
 } from '../sockets/flow-stream.js'
-import type { Resources, SocketUsage } from '../sockets/resources.js'
+import type { Resources } from '../sockets/resources.js'
+import type { SocketUsage } from '../sockets/socket-usage.js'
 import { joinTcp, listenTcp, reset } from '../sockets/tcp.js'
 import { listenUdp } from '../sockets/udp.js'
 import { type ClientStatus, ClosedSessions, mapStatus, sessionStatus } from '../status.js'

@@ -114,7 +114,8 @@ export class Targets {
     const target = dialTcp(map.host, map.port, {
       from: this.#sourceOf(map, guest),
       resolver: this.#resolverOf(map),
-      alloc: guest.usage.resources.alloc
+      alloc: guest.usage.resources.alloc,
+      isShort: () => guest.usage.isShort
     })
     socket = target
     target.once('close', () => usage.close())

@@ -6,7 +6,7 @@ import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { PathKind } from '../events.js'
 import { type ByteFlow, ignoreEvents } from '../flows/byte-flow.js'
 import { MAX_UDP_PAYLOAD } from '../wire/constants.js'
-import type { SocketUsage } from './resources.js'
+import type { SocketUsage } from './socket-usage.js'
 
 /** Who is at the other end of a flow, and how its packets travel. */
 export interface FlowRemote {

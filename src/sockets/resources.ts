@@ -14,20 +14,11 @@ import { Budget } from '../util/budget.js'
 import type { Clock, Timer } from '../util/clock.js'
 import { pageBuffer } from '../util/page-buffer.js'
 import { TokenBucket } from '../util/token-bucket.js'
+import { type KeyLimits, KeyUsage, LOOK_MS, type ProcessUsage, RELEASED_BYTES } from './key-usage.js'
+import { SOCKET_BYTES } from './socket-usage.js'
 
-export type ResourceLimits = Pick<
-  Limits,
-  | 'processBytes'
-  | 'keyBytes'
-  | 'keyWindow'
-  | 'keyKernelBytes'
-  | 'awayBytes'
-  | 'awayMs'
-  | 'stalledMs'
-  | 'udpFlowsPerSecond'
-  | 'udpFlowBurst'
-  | 'processUdpFlowsPerSecond'
->
+export type ResourceLimits = KeyLimits &
+  Pick<Limits, 'processBytes' | 'keyBytes' | 'processUdpFlowsPerSecond'>
 
 export interface ResourcesDeps {
   readonly clock: Clock
@@ -39,20 +30,8 @@ export interface ResourcesDeps {
   readonly onreleased?: () => void
 }
 
-/** Memory of a socket of a flow with its objects, without the data that waits in it, bytes. */
-const SOCKET_BYTES = 8 * 1024
-
-/** What the system keeps of a stalled connection at the most, bytes: both ends' buffers, as it sizes them itself. */
-const KERNEL_MOST = 4 * 1024 * 1024
-
-/** Between two looks at stalled sockets, ms. */
-const LOOK_MS = 500
-
 /** What ordinary traffic keeps, and the process may go on to hold when it is gone, bytes. */
 const ORDINARY_BYTES = 16 * 1024 * 1024
-
-/** A key that has used so many bytes, and is away or gone, has left garbage that is worth collecting. */
-const RELEASED_BYTES = 8 * 1024 * 1024
 
 /** After that, ms: its sockets are closed by then. It is not done more often than so, either. */
 const RELEASED_MS = 2000
@@ -60,13 +39,15 @@ const RELEASED_MS = 2000
 /** Between two warnings of one kind, ms. */
 const WARN_REST_MS = 60_000
 
-export class Resources {
+export class Resources implements ProcessUsage {
   readonly memory: Budget
   /** Windows that all flows are lent beyond the first. */
   readonly windows: Budget
-  readonly deps: ResourcesDeps
+  readonly clock: Clock
+  readonly limits: ResourceLimits
   /** The programs of this computer. */
   readonly local: KeyUsage
+  readonly #deps: ResourcesDeps
   readonly #keys = new Map<string, KeyUsage>()
   readonly #warned: LogThrottle
   readonly #udpFlows: TokenBucket
@@ -81,7 +62,9 @@ export class Resources {
 
   constructor(deps: ResourcesDeps) {
     const { clock, limits } = deps
-    this.deps = deps
+    this.#deps = deps
+    this.clock = clock
+    this.limits = limits
     this.memory = new Budget(limits.processBytes)
     this.windows = new Budget(limits.processBytes)
     this.#warned = new LogThrottle(clock, WARN_REST_MS)
@@ -122,7 +105,7 @@ export class Resources {
    * A session of a key begins; {@link KeyUsage.leave} says that it is over.
    * @param bytes what the key may keep
    */
-  enter(name: string, label: string, bytes = this.deps.limits.keyBytes): KeyUsage {
+  enter(name: string, label: string, bytes = this.limits.keyBytes): KeyUsage {
     let key = this.#keys.get(name)
     if (!key) {
       key = new KeyUsage(this, label, bytes, peak => {
@@ -147,7 +130,7 @@ export class Resources {
    * @returns false when the key itself has most
    */
   makeRoom(key: KeyUsage): boolean {
-    if (this.sockets < this.deps.sockets) return true
+    if (this.sockets < this.#deps.sockets) return true
     const greediest = this.#greediest(one => one.open, this.#keys.values()) ?? this.local
     this.warn(
       'sockets',
@@ -161,7 +144,7 @@ export class Resources {
 
   /** Something was charged: limits are enforced at the end of this turn of the event loop. */
   charged(key: KeyUsage): void {
-    this.#timer ??= this.deps.clock.after(LOOK_MS, this.#look)
+    this.#timer ??= this.clock.after(LOOK_MS, this.#look)
     if (this.#enforcing || !(key.isOver || this.#isOver)) return
     this.#enforcing = true
     setImmediate(() => this.enforce())
@@ -197,7 +180,7 @@ export class Resources {
 
   /** A key has given back much of what it used. */
   released(): void {
-    const { clock, onreleased } = this.deps
+    const { clock, onreleased } = this.#deps
     if (!onreleased) return
     this.#releasedTimer ??= clock.after(RELEASED_MS, () => {
       this.#releasedTimer = null
@@ -207,7 +190,7 @@ export class Resources {
 
   warn(what: string, { label }: KeyUsage, message: string): void {
     const level = this.#warned.admits(`${what} ${label}`) ? 'warn' : 'debug'
-    this.deps.log[level]({ peer: label }, message)
+    this.#deps.log[level]({ peer: label }, message)
   }
 
   readonly #look = (): void => {
@@ -220,283 +203,12 @@ export class Resources {
     }
     // What flows keep for their peers is counted without a call, and an ended session may not have been enough.
     this.enforce()
-    if (any) this.#timer = this.deps.clock.after(LOOK_MS, this.#look)
+    if (any) this.#timer = this.clock.after(LOOK_MS, this.#look)
   }
 
   #greediest(use: (key: KeyUsage) => number, keys: Iterable<KeyUsage>): KeyUsage | undefined {
     let most: KeyUsage | undefined
     for (const key of keys) if (!most || use(key) > use(most)) most = key
     return most
-  }
-}
-
-/** What one key uses, over all of its sessions. */
-export class KeyUsage {
-  /** All that is kept for the key. */
-  readonly memory: Budget
-  /** Of that, what its flows keep until the guest has acknowledged it: half at the most, then sockets are paused. */
-  readonly kept: Budget
-  /** Windows that its flows are lent beyond the first. */
-  readonly windows: Budget
-  /** Of its memory, first windows of ARQ flows with bytes behind a gap: an eighth at the most, then such bytes are dropped. */
-  readonly gaps: Budget
-  /** In the order in which they were opened. */
-  readonly sockets = new Set<SocketUsage>()
-  /** Those that can be ended. */
-  readonly #sessions = new Set<SessionUsage>()
-  /** When a session was ended last for want of room, ms. */
-  #endedAt = Number.NEGATIVE_INFINITY
-  sessions = 0
-  /** Sockets that are not being closed. */
-  open = 0
-  readonly #udpFlows: TokenBucket
-  /** The most that was in use when it was looked at, bytes. */
-  #peak = 0
-
-  constructor(
-    readonly resources: Resources,
-    readonly label: string,
-    bytes: number,
-    readonly forget: (peak: number) => void
-  ) {
-    const { keyWindow, udpFlowsPerSecond, udpFlowBurst } = resources.deps.limits
-    this.memory = new Budget(bytes, resources.memory)
-    this.kept = new Budget(bytes / 2, this.memory)
-    this.windows = new Budget(keyWindow, resources.windows)
-    this.gaps = new Budget(bytes / 8, this.memory)
-    this.#udpFlows = new TokenBucket(udpFlowsPerSecond / 1000, udpFlowBurst)
-  }
-
-  /** Whether it uses more than it may, but for the sockets that are being closed. */
-  get isOver(): boolean {
-    return this.memory.used - (this.sockets.size - this.open) * SOCKET_BYTES > this.memory.size
-  }
-
-  /** A session that can be ended when ending flows is not enough. */
-  addSession(session: SessionUsage): void {
-    this.#sessions.add(session)
-    this.resources.charged(this)
-  }
-
-  /** Whether it has anything that may have to be ended. */
-  get isHere(): boolean {
-    return this.#sessions.size > 0 || this.sockets.size > 0
-  }
-
-  /** A session is over. */
-  leave(session?: SessionUsage): void {
-    if (session) this.#sessions.delete(session)
-    this.sessions--
-    this.#forgetIfGone()
-  }
-
-  /** Whether one UDP flow more may begin now. */
-  takeUdpFlow(): boolean {
-    const now = this.resources.deps.clock.now()
-    if (!this.#udpFlows.has(1, now) || !this.resources.takeUdpFlow(now)) return false
-    this.#udpFlows.take(1)
-    return true
-  }
-
-  /**
-   * Counts a socket that is about to be opened.
-   * @param end closes the socket and its flow at once
-   * @returns null when there is no room for it
-   */
-  openSocket(end: () => void): SocketUsage | null {
-    if (!this.resources.makeRoom(this)) return null
-    const socket = new SocketUsage(this, end)
-    this.sockets.add(socket)
-    this.open++
-    this.resources.count(1, 0)
-    this.memory.charge(SOCKET_BYTES)
-    this.resources.charged(this)
-    return socket
-  }
-
-  /** A socket begins to close. */
-  ending(): void {
-    this.open--
-    this.resources.count(0, 1)
-  }
-
-  closed(socket: SocketUsage): void {
-    if (!this.sockets.delete(socket)) return
-    this.resources.count(-1, -1)
-    this.memory.giveBack(SOCKET_BYTES)
-    this.#forgetIfGone()
-  }
-
-  /** Ends the socket that was opened first. */
-  endOldest(): void {
-    for (const socket of this.sockets) {
-      if (socket.isEnding) continue
-      return socket.finish()
-    }
-  }
-
-  /**
-   * Ends the flow that keeps most, or else the session that does.
-   * @returns what was ended, also when it was a moment ago that a session was; null when there was nothing to end
-   */
-  endLargest(): 'flow' | 'session' | null {
-    let largest: SocketUsage | null = null
-    for (const socket of this.sockets) {
-      if (!socket.isEnding && socket.bytes > (largest?.bytes ?? 0)) largest = socket
-    }
-    if (largest) {
-      largest.finish()
-      return 'flow'
-    }
-    const now = this.resources.deps.clock.now()
-    if (now - this.#endedAt < LOOK_MS) return 'session'
-    return this.#endMost() ? 'session' : null
-  }
-
-  /** Ends flows whose programs do not read, those first that have stood still longest, while the system keeps too much for them. */
-  endStalled(): void {
-    const { clock, limits } = this.resources.deps
-    // The programs of this computer may read when they like.
-    if (this === this.resources.local) return
-    const now = clock.now()
-    const stalled = [...this.sockets].filter(
-      one => !one.isEnding && one.bytes > 0 && now - one.movedAt >= limits.stalledMs
-    )
-    let kernel = stalled.reduce((sum, one) => sum + one.kernelBytes, 0)
-    if (kernel <= limits.keyKernelBytes) return
-    this.resources.warn(
-      'stalled',
-      this,
-      'programs do not read what a guest sends: the connections that have waited longest are closed'
-    )
-    stalled.sort((a, b) => a.movedAt - b.movedAt)
-    for (const one of stalled) {
-      if (kernel <= limits.keyKernelBytes) return
-      kernel -= one.kernelBytes
-      one.finish()
-    }
-  }
-
-  /** None of its sessions has a connection. */
-  get isAway(): boolean {
-    return this.#sessions.size > 0 && [...this.#sessions].every(session => session.awaySince() !== null)
-  }
-
-  /** All that is kept for it, with what has arrived behind gaps, bytes. */
-  get #held(): number {
-    let windows = 0
-    for (const session of this.#sessions) windows += session.windowBytes()
-    return this.memory.used - this.gaps.used + windows
-  }
-
-  /** Ends the sessions that keep most while a guest who is away has more than such a one may. */
-  endAway(): void {
-    const held = this.#held
-    this.#peak = Math.max(this.#peak, held)
-    if (!this.isAway) return
-    if (this.#peak >= RELEASED_BYTES && held <= this.#peak / 2) {
-      this.#peak = held
-      this.resources.released()
-    }
-    const { clock, limits } = this.resources.deps
-    if (held <= limits.awayBytes) return
-    const since = Math.max(...[...this.#sessions].map(session => session.awaySince() ?? 0))
-    if (clock.now() - since < limits.awayMs) return
-    this.resources.warn(
-      'away',
-      this,
-      'a guest is away and more waits than may wait for so long: its session ends'
-    )
-    this.#endMost()
-  }
-
-  #endMost(): boolean {
-    let most: SessionUsage | null = null
-    const held = (session: SessionUsage): number => session.bytes() + session.windowBytes()
-    for (const session of this.#sessions) if (!most || held(session) > held(most)) most = session
-    if (!most) return false
-    this.#endedAt = this.resources.deps.clock.now()
-    this.#sessions.delete(most)
-    most.end()
-    return true
-  }
-
-  #forgetIfGone(): void {
-    if (this.sessions <= 0 && this.sockets.size === 0) this.forget(this.#peak)
-  }
-}
-
-/** A session, as far as its memory goes. */
-export interface SessionUsage {
-  /** What it keeps, bytes. */
-  bytes(): number
-  /** What has arrived for it and was not consumed, with the gaps between, bytes. */
-  windowBytes(): number
-  /** Since when it has had no connection; null while it has one. */
-  awaySince(): number | null
-  end(): void
-}
-
-/** What one socket of a flow uses. */
-export class SocketUsage {
-  /** Bytes that wait for the socket to take them. */
-  bytes = 0
-  /** When the socket last took something, or began. */
-  movedAt: number
-  isEnding = false
-  #taken = 0
-
-  constructor(
-    readonly key: KeyUsage,
-    readonly end: () => void
-  ) {
-    this.movedAt = key.resources.deps.clock.now()
-  }
-
-  /** What the system may keep of what it took. */
-  get kernelBytes(): number {
-    return Math.min(this.#taken, KERNEL_MOST)
-  }
-
-  /** Bytes wait for the socket. */
-  add(bytes: number): void {
-    if (this.bytes === 0) this.movedAt = this.key.resources.deps.clock.now()
-    this.bytes += bytes
-    this.key.memory.charge(bytes)
-    this.key.resources.charged(this.key)
-  }
-
-  /** The system has taken bytes. */
-  remove(bytes: number): void {
-    this.#taken += bytes
-    this.movedAt = this.key.resources.deps.clock.now()
-    this.#giveBack(bytes)
-  }
-
-  /** The flow is ended for want of room. */
-  finish(): void {
-    this.#ending()
-    this.end()
-    // Its buffers go with the socket; the descriptor is closed a moment later.
-    this.#giveBack(this.bytes)
-  }
-
-  /** The descriptor is closed. */
-  close(): void {
-    this.#ending()
-    this.#giveBack(this.bytes)
-    this.key.closed(this)
-  }
-
-  #giveBack(bytes: number): void {
-    const part = Math.min(bytes, this.bytes)
-    this.bytes -= part
-    this.key.memory.giveBack(part)
-  }
-
-  #ending(): void {
-    if (this.isEnding) return
-    this.isEnding = true
-    this.key.ending()
   }
 }

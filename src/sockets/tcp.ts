@@ -6,22 +6,24 @@ import type { ByteFlow } from '../flows/byte-flow.js'
 import { SOCKET_MODE, socketPath } from '../text/socket-path.js'
 import { listenError } from '../util/listen-error.js'
 import type { HostResolver } from './host-resolver.js'
-import type { SocketUsage } from './resources.js'
 import { listenOnPath } from './socket-file.js'
+import type { SocketUsage } from './socket-usage.js'
 import { reset, SocketWriter } from './socket-writer.js'
 
 export { reset } from './socket-writer.js'
 
 const NOTHING = new Uint8Array(0)
 
-/** What is read from a socket at once, bytes: as much as libuv would read. */
+/** What is read from a socket at once, bytes: as much as libuv would read; and where memory is short, so that many flows share it. */
 const READ_BYTES = 64 * 1024
+const SHORT_READ_BYTES = 16 * 1024
 
 /**
  * Where all dialled sockets read. Node's own way takes 64 kB for each read, however little has come, and a paused socket has one more
  * in its queue, which no budget counts.
  */
 const readBuffer = b4a.allocUnsafeSlow(READ_BYTES)
+const shortReadBuffer = readBuffer.subarray(0, SHORT_READ_BYTES)
 
 /** A socket that listens for a map's programs. */
 export interface Listener {
@@ -77,6 +79,8 @@ export interface DialOptions {
   readonly resolver?: HostResolver
   /** Makes the buffers for what is read. */
   readonly alloc?: (size: number) => Uint8Array
+  /** Whether there is little room for what is read. */
+  readonly isShort?: () => boolean
 }
 
 /**
@@ -86,12 +90,13 @@ export interface DialOptions {
 export function dialTcp(
   host: string,
   port: number,
-  { from, resolver, alloc = b4a.allocUnsafeSlow }: DialOptions = {}
+  { from, resolver, alloc = b4a.allocUnsafeSlow, isShort }: DialOptions = {}
 ): net.Socket {
   const path = socketPath(host)
   // As other sockets do, it emits `data`; a pause takes effect at once, without reading ahead.
   const onread = {
-    buffer: readBuffer,
+    // Asked for again after each read.
+    buffer: () => (isShort?.() ? shortReadBuffer : readBuffer),
     callback(size: number): boolean {
       const bytes = alloc(size)
       bytes.set(readBuffer.subarray(0, size))

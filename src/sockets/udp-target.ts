@@ -15,7 +15,7 @@ import { codeOf } from '../errors.js'
 import { type Limits, UDP_RETRY_MS } from '../limits.js'
 import type { Budget } from '../util/budget.js'
 import type { HostResolver } from './host-resolver.js'
-import type { SocketUsage } from './resources.js'
+import type { SocketUsage } from './socket-usage.js'
 import { growBuffers, literalLookup } from './udp.js'
 
 /** Datagrams of one flow that wait for its socket. */

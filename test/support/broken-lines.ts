@@ -235,16 +235,16 @@ export const BROKEN_LINES: readonly BrokenLine[] = [
     ]
   },
   {
-    file: 'sockets/resources.ts',
-    line: 'this.gaps = new Budget(bytes / 8, this.memory)',
+    file: 'sockets/key-usage.ts',
+    line: 'this.gaps = new Budget(bytes / 5, this.memory)',
     broken: 'this.gaps = new Budget(bytes, this.memory)',
     test: [
       'unit/sockets/resources.test.ts',
-      'bytes behind gaps, of all sessions of a key, have an eighth of its memory, which they are charged to'
+      'bytes behind gaps, of all sessions of a key, have a fifth of its memory, which they are charged to'
     ]
   },
   {
-    file: 'sockets/resources.ts',
+    file: 'sockets/key-usage.ts',
     line: 'if (held <= limits.awayBytes) return',
     broken: 'return',
     test: [

@@ -3,7 +3,9 @@ import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { LIMITS } from '../../../src/limits.js'
 import { silentLog } from '../../../src/log/log.js'
-import { type KeyUsage, Resources, type SocketUsage } from '../../../src/sockets/resources.js'
+import type { KeyUsage } from '../../../src/sockets/key-usage.js'
+import { Resources } from '../../../src/sockets/resources.js'
+import type { SocketUsage } from '../../../src/sockets/socket-usage.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
 const MB = 1024 * 1024
@@ -68,15 +70,25 @@ test('when the process is short, the greediest key loses flows first, and the lo
   assert.equal(bench.warnings.length, 1)
 })
 
-test('bytes behind gaps, of all sessions of a key, have an eighth of its memory, which they are charged to', () => {
+test('bytes behind gaps, of all sessions of a key, have a fifth of its memory, which they are charged to', () => {
   const { resources } = new Bench()
   const key = resources.enter('a', 'anna')
   let kept = 0
   while (kept < LIMITS.keyBytes && key.gaps.borrow(MB)) kept += MB
-  assert.equal(kept, key.memory.size / 8)
+  assert.equal(kept, Math.floor(key.memory.size / 5 / MB) * MB)
   assert.deepEqual([key.memory.used, resources.memory.used], [kept, kept])
   key.gaps.giveBack(kept)
   assert.equal(resources.memory.used, 0)
+})
+
+test('a key is short of room when its flows keep nearly all that they may', () => {
+  const key = new Bench().resources.enter('a', 'anna')
+  key.kept.charge(0.7 * key.kept.size)
+  assert.ok(!key.isShort)
+  key.kept.charge(0.2 * key.kept.size)
+  assert.ok(key.isShort)
+  key.kept.giveBack(0.9 * key.kept.size)
+  assert.ok(!key.isShort)
 })
 
 test('when flows keep nothing, the session that does is ended', async () => {

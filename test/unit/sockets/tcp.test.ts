@@ -4,7 +4,7 @@ import { EventEmitter, once } from 'node:events'
 import type net from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from '../../../src/flows/byte-flow.js'
-import { dialTcp, joinTcp, saysClosed } from '../../../src/sockets/tcp.js'
+import { type DialOptions, dialTcp, joinTcp, saysClosed } from '../../../src/sockets/tcp.js'
 import { within } from '../../support/deadline.js'
 import { listenTcp } from '../../support/servers.js'
 import { tcpPair } from '../../support/tcp-pair.js'
@@ -55,11 +55,11 @@ async function accepted(t: TestContext): Promise<Joined> {
 }
 
 /** Joins a flow to a socket that we have opened to a target. */
-async function dialled(t: TestContext): Promise<Joined> {
+async function dialled(t: TestContext, options: DialOptions = {}): Promise<Joined> {
   const target = new EventEmitter<{ connection: [net.Socket] }>()
   const server = await listenTcp(socket => target.emit('connection', socket))
   t.after(() => server.close())
-  const ours = dialTcp('127.0.0.1', server.port)
+  const ours = dialTcp('127.0.0.1', server.port, options)
   t.after(() => ours.destroy())
   const flow = join(ours)
   const [program] = await once(target, 'connection')
@@ -79,7 +79,7 @@ function join(ours: net.Socket): Recorder {
 
 const told = (flow: Recorder) => within(10_000, flow.last, () => `an end after ${flow.bytes} bytes`)
 
-for (const [kind, joined] of Object.entries({ accepted, dialled })) {
+for (const [kind, joined] of Object.entries({ accepted, dialled: (t: TestContext) => dialled(t) })) {
   test(`${kind}: an end is an end`, async t => {
     const { program, flow, ours } = await joined(t)
     program.end('last words')
@@ -155,6 +155,21 @@ test('a paused socket to a target has read nothing that its flow did not get', a
   program.end()
   assert.equal(await told(flow), 'end')
   assert.equal(flow.bytes, 10_000_000)
+})
+
+test('where memory is short, a socket to a target reads a little at a time', async t => {
+  let isShort = true
+  const { program, flow, ours } = await dialled(t, { isShort: () => isShort })
+  const sizes: number[] = []
+  ours.on('data', bytes => sizes.push(bytes.length))
+  program.write(Buffer.alloc(1_000_000))
+  while (flow.bytes < 1_000_000) await once(ours, 'data')
+  assert.equal(Math.max(...sizes.splice(0)), 16_384)
+  isShort = false
+  program.end(Buffer.alloc(1_000_000))
+  assert.equal(await told(flow), 'end')
+  assert.equal(Math.max(...sizes), 65_536)
+  assert.equal(flow.bytes, 2_000_000)
 })
 
 test('only what concerns the target says that it is closed', () => {
