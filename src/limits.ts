@@ -73,7 +73,7 @@ export interface Limits {
   tcpFlows: number
   /**
    * Closed tcpudp flows per session that linger, not counted among the open ones; beyond it the oldest is dropped.
-   * Each takes some 10 kB; at 500 a second it stays for 4 s.
+   * Each takes some 10 kB; at 500 a second it stays for 1 s.
    */
   lingeringFlows: number
   /** Numbers of tcpudp flows remembered, so that a late copy opens none twice. */

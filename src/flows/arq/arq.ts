@@ -43,7 +43,7 @@ export type ArqState =
 
 /** What an Arq needs of its surroundings. No method may throw. All but `output` are called last, and may call back. */
 export interface ArqHost {
-  /** Sends one segment, valid only during the call. Must not call back into the Arq. */
+  /** Sends one segment, valid only during the call. Must not call back into this Arq or another. */
   output(segment: Uint8Array): void
   /** read() has something new, or the peer's stream has ended. */
   readable(): void
@@ -101,11 +101,13 @@ export interface ArqStats {
   phase: string
 }
 
+/** What was decoded last: of use only until the next segment comes. */
+const segment = new Segment()
+
 export class Arq {
   private current: ArqState
   private readonly receiver: Receiver
   private readonly sender: Sender
-  private readonly segment = new Segment()
   private readonly keepAlive: number
   private readonly writableRoom: number
   private lingerAt = NEVER
@@ -231,7 +233,7 @@ export class Arq {
    * @throws HyperNatError `PROTOCOL_ERROR`: then reset(RESET_PROTOCOL), for the peer does not keep to the protocol
    */
   input(bytes: Uint8Array, now: number): void {
-    const { segment, sender, receiver } = this
+    const { sender, receiver } = this
     if (this.current === 'closed') return
     // What the first segment of a turn brings is told at once, for it may be all; the rest together, at the turn's end.
     const isFirst = !this.inTurn || this.suspended

@@ -1,6 +1,11 @@
 /** Received bytes: put in order, and kept until the reader has consumed them. Decoder -> inbox -> local socket. */
 import { INBOX_START, RANGES_KEPT_MAX } from './constants.js'
 
+/** A flow begins with nothing: many never have a gap, or a byte. */
+const NO_RANGES = new Float64Array(0)
+const NO_BYTES = new Uint8Array(0)
+const RANGES_START = 16
+
 /**
  * One ring of bytes, addressed by stream offset, that grows with what lies in it and never beyond the window. Bytes
  * beyond a gap are kept as ranges: sorted, disjoint, not touching.
@@ -14,10 +19,10 @@ export class Inbox {
   consumed = 0
   /** Ranges that are kept at most. */
   rangesMax = RANGES_KEPT_MAX
-  private ring: Uint8Array = new Uint8Array(0)
+  private ring: Uint8Array = NO_BYTES
   private mask = -1
-  private rangeLow = new Float64Array(16)
-  private rangeHigh = new Float64Array(16)
+  private rangeLow = NO_RANGES
+  private rangeHigh = NO_RANGES
   private rangeCount = 0
 
   /** Bytes held in memory for this flow. */
@@ -76,7 +81,7 @@ export class Inbox {
   /** Frees the memory of an empty inbox. */
   release(): void {
     if (this.consumed !== this.next || this.rangeCount > 0) return
-    this.ring = new Uint8Array(0)
+    this.ring = NO_BYTES
     this.mask = -1
   }
 
@@ -129,7 +134,7 @@ export class Inbox {
   }
 
   private growRanges(): void {
-    const low = new Float64Array(this.rangeLow.length * 2)
+    const low = new Float64Array(Math.max(RANGES_START, this.rangeLow.length * 2))
     const high = new Float64Array(low.length)
     low.set(this.rangeLow)
     high.set(this.rangeHigh)

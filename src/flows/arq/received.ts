@@ -12,9 +12,8 @@ import { putVarint } from './segment.js'
 
 /** Ranges of packet numbers, oldest first; when there are too many, the oldest is forgotten. */
 export class Received {
-  private readonly low = new Float64Array(RANGES_MAX)
-  private readonly high = new Float64Array(RANGES_MAX)
-  private count = 0
+  private readonly low: number[] = []
+  private readonly high: number[] = []
   private largestAt = 0
   /** Packets that came since the last ack. */
   private pending = 0
@@ -25,14 +24,14 @@ export class Received {
 
   /** False until a packet has come: there is nothing to ack. */
   get any(): boolean {
-    return this.count > 0
+    return this.low.length > 0
   }
 
   /** Notes a packet. `urgent`: ack it at once. */
   add(number: number, urgent: boolean, now: number): void {
     if (this.pending++ === 0) this.pendingSince = now
     if (urgent) this.urgent = true
-    const last = this.count - 1
+    const last = this.low.length - 1
     if (last >= 0 && number === this.high[last]! + 1) {
       this.high[last] = number
       this.largestAt = now
@@ -78,7 +77,7 @@ export class Received {
    * @returns the position after it
    */
   putAck(buf: Uint8Array, at: number, room: number, cumulative: number, limit: number, now: number): number {
-    let i = this.count - 1
+    let i = this.low.length - 1
     const { low, high } = this
     const start = at
     at = putVarint(buf, at, high[i]!)
@@ -104,24 +103,20 @@ export class Received {
 
   private makeRange(i: number, number: number): void {
     const { low, high } = this
-    if (this.count === RANGES_MAX) {
+    if (low.length === RANGES_MAX) {
       if (i === 0) return // older than all that is remembered: it stays unacked
-      low.copyWithin(0, 1, i)
-      high.copyWithin(0, 1, i)
+      low.shift()
+      high.shift()
       i--
-    } else {
-      low.copyWithin(i + 1, i, this.count)
-      high.copyWithin(i + 1, i, this.count)
-      this.count++
     }
-    low[i] = number
-    high[i] = number
+    low.splice(i, 0, number)
+    high.splice(i, 0, number)
   }
 
   /** Puts in a number below the largest. */
   private fill(number: number): void {
     const { low, high } = this
-    let i = this.count - 1
+    let i = this.low.length - 1
     while (i >= 0 && low[i]! > number) i--
     // i: the last range that starts at or before number, or -1.
     if (i >= 0 && number <= high[i]!) return
@@ -129,9 +124,8 @@ export class Received {
     const joinsUpper = low[i + 1] === number + 1
     if (joinsLower && joinsUpper) {
       high[i] = high[i + 1]!
-      low.copyWithin(i + 1, i + 2, this.count)
-      high.copyWithin(i + 1, i + 2, this.count)
-      this.count--
+      low.splice(i + 1, 1)
+      high.splice(i + 1, 1)
     } else if (joinsLower) high[i] = number
     else if (joinsUpper) low[i + 1] = number
     else this.makeRange(i + 1, number)

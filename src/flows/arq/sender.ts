@@ -29,6 +29,13 @@ const NEVER = Number.POSITIVE_INFINITY
 /** Room that the fields before the data may take in a segment that carries data. */
 const FIELDS_MAX = ACK_ROOM + 1 + 8 + 1 + OPEN_MAX + 8
 
+/** Where a segment is built, of whichever flow: of use until the next one is. */
+let buf = new Uint8Array(0)
+
+function makeRoom(mtu: number): void {
+  if (buf.length < mtu) buf = new Uint8Array(mtu)
+}
+
 /** Takes a finished segment: bytes `start` to `end` of `buffer`, valid during the call. See ArqHost. */
 export type Output = (segment: Uint8Array) => void
 
@@ -66,7 +73,6 @@ export class Sender {
   private heldByPacer = false
   /** Whether more would have been sent if it were not for the cap. */
   limitedByCap = false
-  private buf: Uint8Array
 
   constructor(
     private readonly output: Output,
@@ -82,13 +88,13 @@ export class Sender {
     this.open = open
     this.pingDue = open !== null
     this.mtu = Math.max(MTU_MIN, mtu)
-    this.buf = new Uint8Array(this.mtu)
+    makeRoom(this.mtu)
     this.congestion = new Congestion(this.mtu, random, now)
   }
 
   setMtu(mtu: number): void {
     this.mtu = Math.max(MTU_MIN, mtu)
-    this.buf = new Uint8Array(this.mtu)
+    makeRoom(this.mtu)
     this.congestion.setMtu(this.mtu)
   }
 
@@ -242,14 +248,14 @@ export class Sender {
   /** An ack alone. */
   sendAck(now: number): void {
     if (!this.receiver.received.any) return
-    const at = this.receiver.putAck(this.buf, 1, this.mtu - 1, now)
-    this.buf[0] = ACK
+    const at = this.receiver.putAck(buf, 1, this.mtu - 1, now)
+    buf[0] = ACK
     this.emit(at)
   }
 
   /** Sends a segment that is no packet: a reset, or its confirmation. */
   emitBare(segment: Uint8Array): void {
-    this.buf.set(segment)
+    buf.set(segment)
     this.emit(segment.length)
   }
 
@@ -270,7 +276,7 @@ export class Sender {
 
   /** Writes everything before the stream offset. @returns the position after it */
   private header(flags: number, now: number): number {
-    const { buf, receiver, open } = this
+    const { receiver, open } = this
     let at = putVarint(buf, 1, this.recovery.sent.next)
     if (open) {
       flags |= OPEN
@@ -292,7 +298,7 @@ export class Sender {
    * @returns the offset after the last one sent
    */
   private sendRange(from: number, end: number, packetFlags: number, now: number): number {
-    const { outbox, buf } = this
+    const { outbox } = this
     let at = putVarint(buf, this.header(PN | DATA, now), from)
     const room = this.mtu - at
     const bytes = Math.min(Math.min(end, outbox.end) - from, room)
@@ -448,6 +454,6 @@ export class Sender {
 
   private emit(at: number): void {
     this.segmentsSent++
-    this.output(this.buf.subarray(0, at))
+    this.output(buf.subarray(0, at))
   }
 }

@@ -23,6 +23,9 @@ export const IS_SLOW = 16
 
 const NONE = -1
 
+/** Ten numbers of 8 bytes, two of 2 and two of 1. */
+const SLOT_BYTES = 86
+
 /**
  * A ring of parallel arrays: slot = number & mask. Packets in flight form a linked list in the order of sending, so
  * that acks and losses are found without scanning; acked runs remember their start, so that an ack which repeats old
@@ -40,22 +43,26 @@ export class Sent {
   /** Packets before this one were not moved when the ring last grew. */
   private kept = 0
 
-  state = new Uint8Array(SENT_SLOTS_START)
-  flags = new Uint8Array(SENT_SLOTS_START)
-  size = new Uint16Array(SENT_SLOTS_START)
-  offset = new Float64Array(SENT_SLOTS_START)
+  state!: Uint8Array
+  flags!: Uint8Array
+  size!: Uint16Array
+  offset!: Float64Array
   /** Stream units: bytes, and one for the end of the stream. */
-  length = new Uint16Array(SENT_SLOTS_START)
-  sentAt = new Float64Array(SENT_SLOTS_START)
+  length!: Uint16Array
+  sentAt!: Float64Array
   /** What the path had delivered and lost when this packet left: draft-ietf-ccwg-bbr 4.1.2. */
-  delivered = new Float64Array(SENT_SLOTS_START)
-  deliveredAt = new Float64Array(SENT_SLOTS_START)
-  firstSentAt = new Float64Array(SENT_SLOTS_START)
-  lost = new Float64Array(SENT_SLOTS_START)
-  inFlight = new Float64Array(SENT_SLOTS_START)
-  private runStart = new Float64Array(SENT_SLOTS_START)
-  private before = new Float64Array(SENT_SLOTS_START)
-  private after = new Float64Array(SENT_SLOTS_START)
+  delivered!: Float64Array
+  deliveredAt!: Float64Array
+  firstSentAt!: Float64Array
+  lost!: Float64Array
+  inFlight!: Float64Array
+  private runStart!: Float64Array
+  private before!: Float64Array
+  private after!: Float64Array
+
+  constructor() {
+    this.allocate(SENT_SLOTS_START)
+  }
 
   /** True if one more packet can be noted while `oldestNeeded` (or -1) still has to be remembered. */
   hasRoom(oldestNeeded: number): boolean {
@@ -138,27 +145,51 @@ export class Sent {
   }
 
   /** Changes the number of slots; packets before `from` are forgotten. */
-  private resize(size: number, from: number): void {
+  private resize(slots: number, from: number): void {
     const { mask, next } = this
-    const moved = <T extends Uint8Array | Uint16Array | Float64Array>(old: T, fresh: T): T => {
-      for (let n = from; n < next; n++) fresh[n & (size - 1)] = old[n & mask]!
-      return fresh
+    const { state, flags, size, offset, length, sentAt, delivered, deliveredAt, firstSentAt } = this
+    const { lost, inFlight, runStart, before, after } = this
+    this.allocate(slots)
+    for (let n = from; n < next; n++) {
+      const old = n & mask
+      const slot = n & (slots - 1)
+      this.state[slot] = state[old]!
+      this.flags[slot] = flags[old]!
+      this.size[slot] = size[old]!
+      this.offset[slot] = offset[old]!
+      this.length[slot] = length[old]!
+      this.sentAt[slot] = sentAt[old]!
+      this.delivered[slot] = delivered[old]!
+      this.deliveredAt[slot] = deliveredAt[old]!
+      this.firstSentAt[slot] = firstSentAt[old]!
+      this.lost[slot] = lost[old]!
+      this.inFlight[slot] = inFlight[old]!
+      this.runStart[slot] = runStart[old]!
+      this.before[slot] = before[old]!
+      this.after[slot] = after[old]!
     }
-    this.state = moved(this.state, new Uint8Array(size))
-    this.flags = moved(this.flags, new Uint8Array(size))
-    this.size = moved(this.size, new Uint16Array(size))
-    this.offset = moved(this.offset, new Float64Array(size))
-    this.length = moved(this.length, new Uint16Array(size))
-    this.sentAt = moved(this.sentAt, new Float64Array(size))
-    this.delivered = moved(this.delivered, new Float64Array(size))
-    this.deliveredAt = moved(this.deliveredAt, new Float64Array(size))
-    this.firstSentAt = moved(this.firstSentAt, new Float64Array(size))
-    this.lost = moved(this.lost, new Float64Array(size))
-    this.inFlight = moved(this.inFlight, new Float64Array(size))
-    this.runStart = moved(this.runStart, new Float64Array(size))
-    this.before = moved(this.before, new Float64Array(size))
-    this.after = moved(this.after, new Float64Array(size))
-    this.mask = size - 1
+    this.mask = slots - 1
     this.kept = from
+  }
+
+  /** All columns in one buffer: each buffer costs more than what a short flow has in it. */
+  private allocate(slots: number): void {
+    const buffer = new ArrayBuffer(slots * SLOT_BYTES)
+    const float = (i: number): Float64Array => new Float64Array(buffer, i * slots * 8, slots)
+    this.offset = float(0)
+    this.sentAt = float(1)
+    this.delivered = float(2)
+    this.deliveredAt = float(3)
+    this.firstSentAt = float(4)
+    this.lost = float(5)
+    this.inFlight = float(6)
+    this.runStart = float(7)
+    this.before = float(8)
+    this.after = float(9)
+    const rest = 10 * slots * 8
+    this.size = new Uint16Array(buffer, rest, slots)
+    this.length = new Uint16Array(buffer, rest + 2 * slots, slots)
+    this.state = new Uint8Array(buffer, rest + 4 * slots, slots)
+    this.flags = new Uint8Array(buffer, rest + 5 * slots, slots)
   }
 }
