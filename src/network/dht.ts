@@ -9,7 +9,7 @@ import { once } from 'node:events'
 import type SecretStream from '@hyperswarm/secret-stream'
 import type HyperDHT from 'hyperdht'
 import { encodeKey, shortKey } from '../identity/encoding.js'
-import { type Limits, SOCKET_BUFFER } from '../limits.js'
+import { type Limits, SHARED_SOCKET_BUFFER } from '../limits.js'
 import type { Log } from '../log/log.js'
 import type { Clock } from '../util/clock.js'
 import { FairQueue } from '../util/fair-queue.js'
@@ -113,11 +113,11 @@ export class Dht extends InternalDht {
     this.setMaxListeners(0)
   }
 
-  /** All sessions share a socket: while a guest floods it, the packets of the others should wait there and not be lost. */
+  /** All sessions share a socket: while this process is busy, their packets should wait there and not be lost. */
   #growBuffers(): void {
     for (const socket of this.ownSockets) {
       try {
-        socket.setRecvBufferSize(SOCKET_BUFFER)
+        socket.setRecvBufferSize(SHARED_SOCKET_BUFFER)
       } catch (err) {
         // Some systems refuse what is above their limit instead of giving the most they have.
         this.#log.debug({ err }, 'the receive buffer stays as it is')

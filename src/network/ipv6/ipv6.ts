@@ -8,7 +8,7 @@ import type HyperDHT from 'hyperdht'
 import UDX from 'udx-native'
 import type UDXSocket from 'udx-native/lib/socket.js'
 import type UDXStream from 'udx-native/lib/stream.js'
-import { type Limits, SOCKET_BUFFER } from '../../limits.js'
+import { type Limits, SHARED_SOCKET_BUFFER } from '../../limits.js'
 import type { Log } from '../../log/log.js'
 import type { Clock, Timer } from '../../util/clock.js'
 import type { Ipv6Address } from '../../wire/addresses.js'
@@ -294,7 +294,7 @@ export class Ipv6<Link> implements Ipv6Host {
         return null
       }
       try {
-        socket.setRecvBufferSize(SOCKET_BUFFER)
+        socket.setRecvBufferSize(SHARED_SOCKET_BUFFER)
       } catch {
         // Some systems refuse what is above their limit instead of giving the most they have.
       }
