@@ -52,6 +52,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   /** Called once: see {@link stopAsked}. */
   readonly stop: () => void
   readonly #since = wallClock()
+  /** As it was then: the files may be another version's by now, or cannot be read for want of descriptors. */
+  readonly #version = version()
   /** As it was when it was read first: links may lead elsewhere later. */
   readonly #file: string | null
   #control: ControlServer | null = null
@@ -123,7 +125,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
 
   /** Which daemon this is. */
   who(): Who {
-    return { pid: process.pid, version: version(), since: this.#since, file: this.#file }
+    return { pid: process.pid, version: this.#version, since: this.#since, file: this.#file }
   }
 
   /**

@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto'
 import { realpathSync, rmSync } from 'node:fs'
 import { chmod, lstat, readdir, unlink, writeFile } from 'node:fs/promises'
-import { tmpdir, userInfo } from 'node:os'
+import { tmpdir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { codeOf, HyperNatError } from '../errors.js'
 import { makeFolder } from '../util/folder.js'
+import { userName } from '../util/user-name.js'
 
 /** Where to look for sockets, as a user has it: a folder, or none; left out: where this system has such things. */
 export type ControlSetting = string | false | undefined
@@ -41,15 +42,6 @@ export function thisMachine(env: Machine['env'] = process.env): Machine {
     uid: process.getuid?.() ?? -1,
     user: userName(),
     tmpdir: tmpdir()
-  }
-}
-
-function userName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    // A user without a name, as in some containers.
-    return String(process.getuid?.() ?? '')
   }
 }
 

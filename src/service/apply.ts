@@ -1,13 +1,14 @@
 /** Does the steps of a plan, and finds out what they are about: the only place of this room that touches the machine. */
 import { execFile } from 'node:child_process'
 import { rm, stat, writeFile } from 'node:fs/promises'
-import { homedir, userInfo } from 'node:os'
+import { homedir } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { codeOf, HyperNatError } from '../errors.js'
 import { SERVICE_COMMAND_MS } from '../limits.js'
 import type { Options } from '../options/entry.js'
 import { userFolders } from '../user-folders.js'
 import { makeFolder } from '../util/folder.js'
+import { userName } from '../util/user-name.js'
 import { launchdPlan } from './launchd.js'
 import type { ServiceParts, ServicePlan, Step } from './plan.js'
 import { systemdPlan } from './systemd.js'
@@ -31,7 +32,7 @@ export async function partsHere(
   options?: Options
 ): Promise<ServiceParts> {
   const path = resolve(file)
-  const { uid, username } = userInfo()
+  const username = userName()
   const lowPorts = options?.entries.some(
     entry => entry.mode === 'client' && entry.localPort > 0 && entry.localPort < LOW_PORTS
   )
@@ -45,18 +46,22 @@ export async function partsHere(
     home: homedir(),
     // systemd looks here, whatever the name of the program.
     config: dirname(userFolders().config),
-    uid,
+    uid: ownUid(),
     account: process.env.USERDOMAIN ? `${process.env.USERDOMAIN}\\${username}` : username,
     lowPorts: lowPorts ?? false
   }
+}
+
+/** -1 on Windows, which has none. */
+function ownUid(): number {
+  return process.getuid?.() ?? -1
 }
 
 async function ownerOf(path: string): Promise<string | null> {
   if (process.platform === 'win32') return null
   const { uid } = await stat(path)
   if (uid === 0) return null
-  const { uid: own, username } = userInfo()
-  if (uid === own) return username
+  if (uid === ownUid()) return userName()
   // launchd wants a name, systemd takes numbers.
   const { text, code } = await runCommand(['id', '-nu', String(uid)])
   return code === 0 ? text.trim() : String(uid)
