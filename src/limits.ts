@@ -477,7 +477,7 @@ export const LIMITS: Limits = {
   datagramsPerSecond: 40_000,
   smallDatagrams: 4,
   smallDatagramBytes: 600,
-  arqFlowFactor: 5,
+  arqFlowFactor: 2,
   udpPerSecond: 20_000,
   guestBytesPerSecond: 0,
   aloneFactor: 20,

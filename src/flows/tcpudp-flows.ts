@@ -12,8 +12,8 @@ import { openPayload, strayReply } from './arq/index.js'
 import type { FlowTrace } from './flow-trace.js'
 import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
 
-/** Memory of a flow without the bytes that it keeps: its objects, and what it remembers of packets. */
-const FLOW_BYTES = 12 * 1024
+/** Memory of a flow without the bytes that it keeps: its objects, what it remembers of packets, and what others like it have left to collect. */
+const FLOW_BYTES = 16 * 1024
 
 /** Makes the traces of flows. */
 export interface FlowTraces {
