@@ -230,7 +230,10 @@ export class Lab {
     return given
   }
 
-  /** Gives the router of a home IPv6 and a stateful firewall, but no network yet. */
+  /**
+   * Gives the router of a home IPv6 and a stateful firewall, but no network yet. Its second line is on the same wire as its first: it must
+   * not answer for that one's IPv4 address.
+   */
   async ipv6Uplink(home: Home): Promise<void> {
     const { router } = home
     const host = home.prefix.at(-1)!
@@ -244,6 +247,7 @@ export class Lab {
       ip -n ${this.#net} link add ${port} type veth peer name wan6 netns ${router}
       ip -n ${this.#net} link set ${port} master br0
       ip -n ${this.#net} link set ${port} up
+      ip netns exec ${router} sh -c 'echo 8 >/proc/sys/net/ipv4/conf/wan6/arp_ignore'
       ip -n ${router} addr add ${wan}/64 dev wan6 nodad
       ip -n ${router} link set wan6 up
       ip netns exec ${router} sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
