@@ -18,9 +18,8 @@ import { newSecret, staged } from '../support/stage.js'
 const MB = 1 << 20
 const LONG = process.env.HYPER_NAT_FLOOD_LONG === '1'
 const ATTACK_MS = LONG ? 30_000 : 6000
-/** The target; in short runs what the heap has not collected yet counts for more, and a fast machine brings it in sooner. */
-const GROWTH_BYTES = (LONG ? 96 : 128) * MB
-/** How much of that stays when the attacker has left: the target, and a little more for the code that short runs have just compiled. */
+const GROWTH_BYTES = 96 * MB
+/** How much of that stays when the attacker has left; in short runs a little more, for the code that they have just compiled. */
 const REST_BYTES = (LONG ? 32 : 48) * MB
 const REST_MS = 30_000
 /** What an answer beside it may take on a machine that does much else. */
