@@ -94,7 +94,7 @@ function page(results: readonly Result[]): string {
   return `# Which homes reach which
 
 Written by \`npm run nat-matrix\`: for every pair of homes, real \`hyper-nat\` processes in network namespaces, with bytes checked
-through \`tcp\`, \`udp\` and \`tcpudp\` maps on each path. The time is from the start of the client, whose own start takes some 0.3 s of
+through \`tcp\`, \`udp\` and \`tcpudp\` maps on each path. The time is from the start of the client, whose own start (unbundled) takes some 0.9 s of
 it; the lab's lines have no delay, so a real connection takes some round trips more. Where ports have to be found at random
 (one side symmetric) the time is chance. A word in capitals is the code that the client tells, with a sentence.
 
