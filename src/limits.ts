@@ -444,7 +444,7 @@ export const LIMITS: Limits = {
   lingeringFlows: 512,
   usedFlows: 4096,
   processBytes: 256 * MB,
-  keyBytes: 40 * MB,
+  keyBytes: 60 * MB,
   keyWindow: 16 * MB,
   awayBytes: 16 * MB,
   awayMs: 8000,

@@ -115,7 +115,7 @@ export class Targets {
       from: this.#sourceOf(map, guest),
       resolver: this.#resolverOf(map),
       alloc: guest.usage.resources.alloc,
-      isShort: () => guest.usage.isShort
+      room: () => guest.usage.kept.free
     })
     socket = target
     target.once('close', () => usage.close())

@@ -33,6 +33,9 @@ export interface ProcessUsage {
   warn(what: string, key: KeyUsage, message: string): void
 }
 
+/** Of what a key may keep, what is lent. Flows that are lent nothing more still keep a little each, and must not be ended for that. */
+const LENT_SHARE = 4 / 5
+
 /** A key that has used so many bytes, and is away or gone, has left garbage that is worth collecting. */
 export const RELEASED_BYTES = 8 * 1024 * 1024
 
@@ -53,11 +56,11 @@ export interface SessionUsage {
 export class KeyUsage implements SocketOwner {
   /** All that is kept for the key. */
   readonly memory: Budget
-  /** Of that, what its flows keep until the guest has acknowledged it: half at the most, then sockets are paused. */
+  /** Of that, what its flows keep until the guest has acknowledged it: a third at the most, then sockets are paused. */
   readonly kept: Budget
   /** Windows that its flows are lent beyond the first. */
   readonly windows: Budget
-  /** Of its memory, first windows of ARQ flows with bytes behind a gap: a fifth at the most, then such bytes are dropped. */
+  /** Of its memory, first windows of ARQ flows with bytes behind a gap: a sixth at the most, then such bytes are dropped. */
   readonly gaps: Budget
   /** In the order in which they were opened. */
   readonly sockets = new Set<SocketUsage>()
@@ -75,25 +78,20 @@ export class KeyUsage implements SocketOwner {
   constructor(
     readonly resources: ProcessUsage,
     readonly label: string,
-    bytes: number,
+    private readonly bytes: number,
     readonly forget: (peak: number) => void
   ) {
     const { keyWindow, udpFlowsPerSecond, udpFlowBurst } = resources.limits
-    this.memory = new Budget(bytes, resources.memory)
-    this.kept = new Budget(bytes / 2, this.memory)
+    this.memory = new Budget(bytes * LENT_SHARE, resources.memory)
+    this.kept = new Budget(this.memory.size / 3, this.memory)
     this.windows = new Budget(keyWindow, resources.windows)
-    this.gaps = new Budget(bytes / 5, this.memory)
+    this.gaps = new Budget(this.memory.size / 6, this.memory)
     this.#udpFlows = new TokenBucket(udpFlowsPerSecond / 1000, udpFlowBurst)
   }
 
   /** Whether it uses more than it may, but for the sockets that are being closed. */
   get isOver(): boolean {
-    return this.memory.used - (this.sockets.size - this.open) * SOCKET_BYTES > this.memory.size
-  }
-
-  /** Whether its flows keep nearly all that they may. */
-  get isShort(): boolean {
-    return this.kept.free < this.kept.size / 5
+    return this.memory.used - (this.sockets.size - this.open) * SOCKET_BYTES > this.bytes
   }
 
   get clock(): Clock {
@@ -136,7 +134,8 @@ export class KeyUsage implements SocketOwner {
    * @returns null when there is no room for it
    */
   openSocket(end: () => void): SocketUsage | null {
-    if (!this.resources.makeRoom(this)) return null
+    // Beyond what the key may use, flows are ended, or a session: a new one is refused before that.
+    if (this.memory.used + SOCKET_BYTES > this.memory.size || !this.resources.makeRoom(this)) return null
     const socket = new SocketUsage(this, end)
     this.sockets.add(socket)
     this.open++

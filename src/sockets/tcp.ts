@@ -14,16 +14,21 @@ export { reset } from './socket-writer.js'
 
 const NOTHING = new Uint8Array(0)
 
-/** What is read from a socket at once, bytes: as much as libuv would read; and where memory is short, so that many flows share it. */
+/** What is read from a socket at once, bytes: as much as libuv would read. */
 const READ_BYTES = 64 * 1024
-const SHORT_READ_BYTES = 16 * 1024
+
+/**
+ * Many sockets share the room for what is read, and each may be the next one to be read: a read takes this share of what is free, and
+ * so much at least, as the first one does, since a thousand sockets may be opened before any of them is read.
+ */
+const READ_SHARE = 1 / 256
+const LEAST_READ_BYTES = 4 * 1024
 
 /**
  * Where all dialled sockets read. Node's own way takes 64 kB for each read, however little has come, and a paused socket has one more
  * in its queue, which no budget counts.
  */
 const readBuffer = b4a.allocUnsafeSlow(READ_BYTES)
-const shortReadBuffer = readBuffer.subarray(0, SHORT_READ_BYTES)
 
 /** A socket that listens for a map's programs. */
 export interface Listener {
@@ -79,8 +84,8 @@ export interface DialOptions {
   readonly resolver?: HostResolver
   /** Makes the buffers for what is read. */
   readonly alloc?: (size: number) => Uint8Array
-  /** Whether there is little room for what is read. */
-  readonly isShort?: () => boolean
+  /** Bytes that are free for what is read; left out: any number. */
+  readonly room?: () => number
 }
 
 /**
@@ -90,13 +95,19 @@ export interface DialOptions {
 export function dialTcp(
   host: string,
   port: number,
-  { from, resolver, alloc = b4a.allocUnsafeSlow, isShort }: DialOptions = {}
+  { from, resolver, alloc = b4a.allocUnsafeSlow, room }: DialOptions = {}
 ): net.Socket {
   const path = socketPath(host)
+  const free = room ?? (() => Number.POSITIVE_INFINITY)
+  let first = true
   // As other sockets do, it emits `data`; a pause takes effect at once, without reading ahead.
   const onread = {
-    // Asked for again after each read.
-    buffer: () => (isShort?.() ? shortReadBuffer : readBuffer),
+    // Asked for when the socket is made, and again after each read.
+    buffer: () => {
+      const most = first ? LEAST_READ_BYTES : Math.max(LEAST_READ_BYTES, free() * READ_SHARE)
+      first = false
+      return most < READ_BYTES ? readBuffer.subarray(0, most) : readBuffer
+    },
     callback(size: number): boolean {
       const bytes = alloc(size)
       bytes.set(readBuffer.subarray(0, size))

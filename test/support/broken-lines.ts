@@ -236,27 +236,27 @@ export const BROKEN_LINES: readonly BrokenLine[] = [
   },
   {
     file: 'sockets/key-usage.ts',
-    line: 'this.gaps = new Budget(bytes / 5, this.memory)',
-    broken: 'this.gaps = new Budget(bytes, this.memory)',
+    line: 'this.gaps = new Budget(this.memory.size / 6, this.memory)',
+    broken: 'this.gaps = new Budget(this.memory.size, this.memory)',
     test: [
       'unit/sockets/resources.test.ts',
-      'bytes behind gaps, of all sessions of a key, have a fifth of its memory, which they are charged to'
+      'bytes behind gaps, of all sessions of a key, have a sixth of its memory, which they are charged to'
     ]
   },
   {
     file: 'sockets/key-usage.ts',
-    line: 'return this.kept.free < this.kept.size / 5',
-    broken: 'return false',
-    test: [
-      'unit/sockets/resources.test.ts',
-      'a key is short of room when its flows keep nearly all that they may'
-    ]
+    line: 'if (this.memory.used + SOCKET_BYTES > this.memory.size || !this.resources.makeRoom(this)) return null',
+    broken: 'if (!this.resources.makeRoom(this)) return null',
+    test: ['unit/sockets/resources.test.ts', 'a key without room is refused a socket, and loses none']
   },
   {
     file: 'sockets/tcp.ts',
-    line: 'buffer: () => (isShort?.() ? shortReadBuffer : readBuffer),',
-    broken: 'buffer: () => readBuffer,',
-    test: ['unit/sockets/tcp.test.ts', 'where memory is short, a socket to a target reads a little at a time']
+    line: 'const most = first ? LEAST_READ_BYTES : Math.max(LEAST_READ_BYTES, free() * READ_SHARE)',
+    broken: 'const most = READ_BYTES',
+    test: [
+      'unit/sockets/tcp.test.ts',
+      'a socket to a target reads a share of what is free, and little at first'
+    ]
   },
   {
     file: 'sockets/key-usage.ts',

@@ -50,8 +50,8 @@ export const RANGES_KEPT_MIN = 128
 export const SEND_BUFFER_MAX = 8 * 1024 * 1024
 /** Bytes that write() takes ahead at least; above, two congestion windows, so that memory follows need. What has come does not count. */
 export const SEND_BUFFER_MIN = 128 * 1024
-/** What it takes however much the session's flows hold: a writer with less would wait for each ack. */
-export const SEND_BUFFER_LEAST = 32 * 1024
+/** What it takes however much the session's flows hold: a writer with less would wait for each ack, and a thousand may hold it each. */
+export const SEND_BUFFER_LEAST = 16 * 1024
 /** Beyond that, a flow holds at most this share of what the session's flows may still hold: of 16 MB, two can have 4 MB each. */
 export const SEND_BUFFER_SHARE = 1 / 2
 /** A writer that was refused is called again once there is this much room, so that it is not called for crumbs. */

@@ -12,7 +12,7 @@ function alone(): PeerOptions {
   return {
     sendBuffer: LIMITS.flowWindow,
     receiveWindow: LIMITS.flowWindow,
-    queue: new Budget(LIMITS.keyBytes / 2),
+    queue: new Budget(LIMITS.sessionQueue),
     windows: new Budget(LIMITS.keyWindow)
   }
 }
