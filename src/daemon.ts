@@ -37,6 +37,7 @@ import type { ServerHandle } from './server/handle.js'
 import type { DatagramFlow, FlowStream } from './sockets/flow-stream.js'
 import type { Ui } from './ui/ui.js'
 import { systemClock, wallClock } from './util/clock.js'
+import { withProgress } from './util/progress.js'
 import type { Trace } from './util/trace.js'
 import { version } from './version.js'
 
@@ -219,7 +220,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
       for (const group of clientsOf(this.options)) await this.#open(node, group)
       // Before the servers are announced, which takes long without a network: that should show.
       await this.#serveMetrics(node)
-      await this.#announce(serversOf(this.options), group => this.#share(node, group))
+      await this.#announce(serversOf(this.options).map(group => this.#share(node, group)))
     } catch (err) {
       await this.close()
       throw err
@@ -280,25 +281,12 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     this.#servers.set(group.key, { group, handle })
   }
 
-  /**
-   * Shares all of them side by side. Many secrets take a while: it says now and then how far it is.
-   * @throws what `share` throws first
-   */
-  async #announce(
-    servers: readonly Group<ServerEntry>[],
-    share: (server: Group<ServerEntry>) => Promise<void>
-  ): Promise<void> {
-    let announced = 0
-    const tell = (): void => {
-      this.emit('event', { event: 'announcing', announced, servers: servers.length })
-      timer = systemClock.after(ANNOUNCING_TOLD_MS, tell)
-    }
-    let timer = servers.length > 1 ? systemClock.after(ANNOUNCING_TOLD_MS, tell) : null
-    try {
-      await Promise.all(servers.map(server => share(server).then(() => announced++)))
-    } finally {
-      timer?.cancel()
-    }
+  /** Many secrets take a while to announce: it says now and then how far it is. @throws what a job throws first */
+  #announce(jobs: readonly Promise<void>[]): Promise<void> {
+    return withProgress(jobs, systemClock, ANNOUNCING_TOLD_MS, announced => {
+      const servers = jobs.length
+      if (servers > 1) this.emit('event', { event: 'announcing', announced, servers })
+    })
   }
 
   async #startUi(): Promise<void> {
@@ -436,14 +424,16 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
         running.group = group
       })
     }
-    await this.#announce(servers, group =>
-      this.#attempt(group, async () => {
-        const running = this.#servers.get(group.key)
-        if (!running) return this.#share(node, group)
-        const same = sharesTheSame(running.group.entries, group.entries)
-        running.group = group
-        if (!same) running.handle.setMaps(group.entries)
-      })
+    await this.#announce(
+      servers.map(group =>
+        this.#attempt(group, async () => {
+          const running = this.#servers.get(group.key)
+          if (!running) return this.#share(node, group)
+          const same = sharesTheSame(running.group.entries, group.entries)
+          running.group = group
+          if (!same) running.handle.setMaps(group.entries)
+        })
+      )
     )
   }
 
