@@ -80,7 +80,10 @@ export interface Limits {
   usedFlows: number
   /** Bytes that may wait in this process for all peers together, unless the system has less: then a quarter of what it has. */
   processBytes: number
-  /** Bytes that may wait for one guest, over all of its sessions: for programs, and for the guest. */
+  /**
+   * Bytes that may wait for one guest, over all of its sessions: for programs, and for the guest. Flows are lent four fifths of it; beyond
+   * it, the largest end.
+   */
   keyBytes: number
   /** Bytes that all flows of one guest may be lent for windows beyond the first. */
   keyWindow: number

@@ -8,8 +8,11 @@ import type { Budget } from '../util/budget.js'
 import { QueueNode } from '../util/queue.js'
 import type { ByteFlow } from './byte-flow.js'
 
-/** Memory of a waiting flow without the data buffered here, bytes: its objects, and over the ARQ the memory of its first window. */
-export const PENDING_BYTES = 24 * 1024
+/**
+ * Memory of a waiting flow without the data buffered here, bytes: over the ARQ that of its first window, beside what each of its flows is
+ * charged anyway; otherwise its objects take less.
+ */
+export const PENDING_BYTES = 16 * 1024
 
 /** Initial size of the buffer, bytes; it doubles. */
 const FIRST_ROOM = 1024

@@ -14,7 +14,7 @@ export { reset } from './socket-writer.js'
 
 const NOTHING = new Uint8Array(0)
 
-/** What is read from a socket at once, bytes: as much as libuv would read. */
+/** What is read from a socket at once at the most, bytes: as much as libuv would read. */
 const READ_BYTES = 64 * 1024
 
 /**
@@ -95,16 +95,15 @@ export interface DialOptions {
 export function dialTcp(
   host: string,
   port: number,
-  { from, resolver, alloc = b4a.allocUnsafeSlow, room }: DialOptions = {}
+  { from, resolver, alloc = b4a.allocUnsafeSlow, room = () => Number.POSITIVE_INFINITY }: DialOptions = {}
 ): net.Socket {
   const path = socketPath(host)
-  const free = room ?? (() => Number.POSITIVE_INFINITY)
   let first = true
   // As other sockets do, it emits `data`; a pause takes effect at once, without reading ahead.
   const onread = {
     // Asked for when the socket is made, and again after each read.
     buffer: () => {
-      const most = first ? LEAST_READ_BYTES : Math.max(LEAST_READ_BYTES, free() * READ_SHARE)
+      const most = first ? LEAST_READ_BYTES : Math.max(LEAST_READ_BYTES, room() * READ_SHARE)
       first = false
       return most < READ_BYTES ? readBuffer.subarray(0, most) : readBuffer
     },

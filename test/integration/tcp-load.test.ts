@@ -37,6 +37,36 @@ staged(
   { timeout: 120_000 }
 )
 
+/** A guest who is alone may open so many at once; each target has more to say at once than all may keep together. */
+const DOWNLOADS = 1000
+const DOWNLOAD = 256 * 1024
+
+for (const proto of ['tcp', 'tcpudp'] as const) {
+  staged(
+    `${DOWNLOADS} downloads at once over ${proto}: none is reset`,
+    async stage => {
+      const pool = stage.random.bytes(DOWNLOAD + DOWNLOADS)
+      let accepted = 0
+      const target = await stage.use(
+        listenTcp(socket => {
+          const from = accepted++
+          socket.resume().end(pool.subarray(from, from + DOWNLOAD))
+        })
+      )
+      const tunnel = await stage.tunnel([{ proto, port: target.port }])
+      const localPort = await tunnel.localPort(proto, target.port)
+      const all = Array.from({ length: DOWNLOADS }, async () => {
+        const socket = await connectTcp(localPort)
+        return hashOf(socket.end())
+      })
+      const hashes = await within(90_000, Promise.all(all), () => `${DOWNLOADS} downloads`)
+      const sent = Array.from({ length: DOWNLOADS }, (_, i) => sha256(pool.subarray(i, i + DOWNLOAD)))
+      assert.deepEqual(new Set(hashes), new Set(sent))
+    },
+    { timeout: 120_000 }
+  )
+}
+
 async function hashOf(socket: net.Socket): Promise<string> {
   const hash = createHash('sha256')
   for await (const data of socket) hash.update(data)

@@ -251,7 +251,7 @@ export const BROKEN_LINES: readonly BrokenLine[] = [
   },
   {
     file: 'sockets/tcp.ts',
-    line: 'const most = first ? LEAST_READ_BYTES : Math.max(LEAST_READ_BYTES, free() * READ_SHARE)',
+    line: 'const most = first ? LEAST_READ_BYTES : Math.max(LEAST_READ_BYTES, room() * READ_SHARE)',
     broken: 'const most = READ_BYTES',
     test: [
       'unit/sockets/tcp.test.ts',
