@@ -50,9 +50,10 @@ export class PendingFlow {
 
   /** Accepts the flow and delivers what was buffered. */
   release(): void {
-    const refused = this.accept()
     const kept = this.#kept.subarray(0, this.#size)
+    // Its socket is counted in its place.
     this.#giveBack()
+    const refused = this.accept()
     if (refused) return this.flow.reset(refused)
     const { events } = this.flow
     if (kept.byteLength > 0) events.data(kept)

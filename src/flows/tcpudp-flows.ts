@@ -10,6 +10,7 @@ import { Reader, varintSize, writeVarint } from '../wire/bytes.js'
 import { segmentRoom } from '../wire/records.js'
 import { openPayload, strayReply } from './arq/index.js'
 import type { FlowTrace } from './flow-trace.js'
+import { PENDING_BYTES } from './pending-flow.js'
 import { type TcpudpCarrier, TcpudpFlow } from './tcpudp.js'
 
 /** Memory of a flow without the bytes that it keeps: its objects, what it remembers of packets, and what others like it have left to collect. */
@@ -34,7 +35,7 @@ export interface TcpudpFlowsDeps {
   minRtt(): number | null
   /** What the client may have kept, which each of its flows is charged to (server only); left out: there is no bound. */
   readonly memory?: Budget | undefined
-  /** Whether a client may open one flow more now (server only); otherwise it asks again. */
+  /** Whether a client may open one flow more now, by its rate (server only); otherwise it asks again. */
   mayOpen(): boolean
   /** A client opened a flow (server only); return an error code to refuse it. */
   open(flow: TcpudpFlow): ErrorCode | null
@@ -123,9 +124,11 @@ export class TcpudpFlows {
     if (!flow) {
       const open = this.role === 'server' ? openPayload(segment) : null
       if (open === null || this.#full || this.#isUsed(id)) return this.#stray(id, segment)
-      if (!this.outside.mayOpen()) return
+      if (!this.#hasRoom) this.#makeRoom()
+      // As with a listener whose backlog is full, the client asks again: some of what is lent comes back meanwhile.
+      if (!this.#hasRoom || !this.outside.mayOpen()) return
       this.#use(id)
-      if (this.outside.memory?.borrow(FLOW_BYTES) === false) return this.#stray(id, segment)
+      this.outside.memory?.charge(FLOW_BYTES)
       const reader = new Reader(open)
       const map = reader.varint()
       reader.done()
@@ -195,6 +198,12 @@ export class TcpudpFlows {
   get #full(): boolean {
     const { tcpFlows, lingeringFlows } = this.outside.limits
     return this.live >= tcpFlows || this.flows.size >= tcpFlows + lingeringFlows
+  }
+
+  /** Whether what the client may keep has room for one flow more, and for its socket or its wait. */
+  get #hasRoom(): boolean {
+    const { memory } = this.outside
+    return !memory || memory.free >= FLOW_BYTES + PENDING_BYTES
   }
 
   /** Forgets the flow that has lingered longest: a peer that missed its last acknowledgement has most likely got another by now. */

@@ -135,7 +135,7 @@ export class KeyUsage implements SocketOwner {
    */
   openSocket(end: () => void): SocketUsage | null {
     // Beyond what the key may use, flows are ended, or a session: a new one is refused before that.
-    if (this.memory.used + SOCKET_BYTES > this.memory.size || !this.resources.makeRoom(this)) return null
+    if (this.memory.used + SOCKET_BYTES > this.bytes || !this.resources.makeRoom(this)) return null
     const socket = new SocketUsage(this, end)
     this.sockets.add(socket)
     this.open++

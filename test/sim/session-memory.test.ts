@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { SEND_BUFFER_LEAST } from '../../src/flows/arq/constants.js'
 import { ignoreEvents } from '../../src/flows/byte-flow.js'
 import type { TcpudpFlow } from '../../src/flows/tcpudp.js'
+import type { Limits } from '../../src/limits.js'
 import { FlowEnd } from '../support/flow-end.js'
 import { connected, type TestClient } from '../support/session-peers.js'
 
@@ -28,8 +29,8 @@ interface Crowd {
   readonly lingering: () => TcpudpFlow[]
 }
 
-function crowd(flows: number, total: number): Crowd {
-  const { world, server, client } = connected(1, { delay: 10 }, LIMITS)
+function crowd(flows: number, total: number, limits: Partial<Limits> = LIMITS): Crowd {
+  const { world, server, client } = connected(1, { delay: 10 }, limits)
   const most = { windows: 0, queue: 0 }
   const ups: FlowEnd[] = []
   const downs: FlowEnd[] = []
@@ -114,6 +115,23 @@ test('of the flows that are over only so many linger', () => {
   })
   assert.ok([...ups, ...downs].every(end => end.closed))
   assert.equal(lingering().length, 2 * LIMITS.lingeringFlows)
+})
+
+test('flows for which the guest has no room begin when others are over, and none is refused', () => {
+  const { ups, downs, pass } = crowd(150, 1000, { ...LIMITS, keyBytes: MB })
+  const over = () => [...ups, ...downs].every(end => end.closed)
+  pass(1000)
+  assert.ok(downs.length < 100, `${downs.length} have begun`)
+  // Sooner than those that linger are over.
+  pass(4000, () => {
+    for (const end of [...ups, ...downs]) end.readAll()
+    return downs.length === ups.length && over()
+  })
+  assert.ok(over())
+  assert.deepEqual(
+    [...ups, ...downs].filter(end => end.read !== 1000),
+    []
+  )
 })
 
 test('a peer that stops to answer: what is kept for it is bounded', () => {

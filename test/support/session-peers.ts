@@ -73,10 +73,11 @@ export class TestServer {
     readonly host: Uint8Array = b4a.alloc(32, 4)
   ) {
     this.startedAt = world.clock.now()
+    this.memory = new Budget(limits.keyBytes)
   }
 
   /** What waits for or from its guests. */
-  readonly memory = new Budget(Number.POSITIVE_INFINITY)
+  readonly memory: Budget
 
   /** The feature bits in its WELCOME. */
   features = FEATURES
