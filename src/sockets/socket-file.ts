@@ -10,6 +10,12 @@ import { isMainThread } from 'node:worker_threads'
 import { codeOf, HyperNatError } from '../errors.js'
 
 /**
+ * Programs that may wait to be accepted, as far as the system allows: more than can have a flow. Beyond it TCP resets some of them a
+ * second later, after they were told that they are connected, and a Unix socket refuses them.
+ */
+export const BACKLOG = 4096
+
+/**
  * @param mode permission bits of the socket file; pipes have none
  * @throws HyperNatError SOCKET_IN_USE when a program listens there, LISTEN_FAILED
  */
@@ -36,11 +42,11 @@ export async function listenOnPath(
 
 /** The file never has more permissions than its mode, so that nobody else connects before they are taken away. */
 function bind(server: net.Server, path: string, mode: number, platform: NodeJS.Platform): void {
-  if (platform === 'win32') return void server.listen({ path, exclusive: true })
+  if (platform === 'win32') return void server.listen({ path, exclusive: true, backlog: BACKLOG })
   // The mask is the process's, which only its main thread may change; it binds before it returns.
   const mask = isMainThread ? process.umask(~mode & 0o777) : null
   try {
-    server.listen({ path, exclusive: true })
+    server.listen({ path, exclusive: true, backlog: BACKLOG })
   } finally {
     if (mask !== null) process.umask(mask)
   }

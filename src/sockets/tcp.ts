@@ -6,7 +6,7 @@ import type { ByteFlow } from '../flows/byte-flow.js'
 import { SOCKET_MODE, socketPath } from '../text/socket-path.js'
 import { listenError } from '../util/listen-error.js'
 import type { HostResolver } from './host-resolver.js'
-import { listenOnPath } from './socket-file.js'
+import { BACKLOG, listenOnPath } from './socket-file.js'
 import type { SocketUsage } from './socket-usage.js'
 import { reset, SocketWriter } from './socket-writer.js'
 
@@ -62,7 +62,7 @@ export async function listenTcp(
   else {
     await new Promise<void>((resolve, reject) => {
       server.once('error', err => reject(listenError(err, 'TCP', port, host)))
-      server.listen({ host, port, exclusive: true }, resolve)
+      server.listen({ host, port, exclusive: true, backlog: BACKLOG }, resolve)
     })
   }
   // Out of file descriptors, say: the listener lives on, and tries again with the next connection.

@@ -27,7 +27,8 @@ export async function listenTcp(
     socket.on('close', () => sockets.delete(socket))
     onSocket(socket)
   })
-  server.listen(port, host)
+  // A thousand connections at once are no more than the tests make.
+  server.listen({ port, host, backlog: 4096 })
   await once(server, 'listening')
   return {
     port: (server.address() as net.AddressInfo).port,

@@ -1,10 +1,18 @@
 /** What a flow is told when its local socket ends. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import type net from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from '../../../src/flows/byte-flow.js'
-import { type DialOptions, dialTcp, joinTcp, saysClosed } from '../../../src/sockets/tcp.js'
+import {
+  type DialOptions,
+  dialTcp,
+  joinTcp,
+  listenTcp as listen,
+  saysClosed
+} from '../../../src/sockets/tcp.js'
 import { within } from '../../support/deadline.js'
 import { listenTcp } from '../../support/servers.js'
 import { tcpPair } from '../../support/tcp-pair.js'
@@ -177,6 +185,20 @@ test('a socket to a target reads a share of what is free, and little at first', 
   assert.equal(await most(), 4096)
   free = Number.POSITIVE_INFINITY
   assert.equal(await most(), 65_536)
+})
+
+test('a thousand programs that connect at once are all let in, also while none of them is accepted', {
+  // Elsewhere the system allows fewer.
+  skip: process.platform !== 'linux' || Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8')) < 1000
+}, async t => {
+  const listener = await listen('127.0.0.1', 0, () => {})
+  t.after(() => listener.close())
+  const program = `
+    let left = 1000
+    setTimeout(() => process.exit(1), 5000)
+    for (let i = left; i > 0; i--) require('net').connect(${listener.port}, '127.0.0.1', () => --left || process.exit())`
+  // This process does nothing meanwhile.
+  assert.equal(spawnSync(process.execPath, ['-e', program]).status, 0)
 })
 
 test('only what concerns the target says that it is closed', () => {
