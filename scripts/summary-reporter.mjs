@@ -1,5 +1,15 @@
-// A reporter for node's test runner that only counts, for the table at the end of `npm test`.
+// A reporter for node's test runner that counts and keeps why tests failed, for the table at the end of `npm test`.
 import { relative } from 'node:path'
+
+/** What is told of a message: its first and last lines, each cut to so many characters. */
+const LINES = 12
+const COLUMNS = 200
+
+function shorten(message) {
+  const lines = message.trim().split('\n')
+  const told = lines.length > 2 * LINES ? [...lines.slice(0, LINES), '...', ...lines.slice(-LINES)] : lines
+  return told.map(line => (line.length > COLUMNS ? `${line.slice(0, COLUMNS)}...` : line))
+}
 
 export default async function* summarise(source) {
   const counts = {}
@@ -10,7 +20,12 @@ export default async function* summarise(source) {
     if (total) counts[total[1]] = Number(total[2])
     // A parent fails because of its child: name the child only.
     if (type === 'test:fail' && data.details?.error?.failureType !== 'subtestsFailed' && !data.todo) {
-      failures.push(`${data.name}${data.file ? ` (${relative(process.cwd(), data.file)})` : ''}`)
+      const { cause, message } = data.details?.error ?? {}
+      const why = shorten(String(cause?.message ?? cause ?? message ?? ''))
+      failures.push([
+        `${data.name}${data.file ? ` (${relative(process.cwd(), data.file)})` : ''}`,
+        ...why.map(line => `  ${line}`)
+      ])
     }
   }
   yield JSON.stringify({ counts, failures })
