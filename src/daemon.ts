@@ -4,48 +4,31 @@
  */
 import { EventEmitter } from 'node:events'
 import { type FriendPresence, friendsPresence } from './client/friends.js'
-import type { ClientHandle } from './client/handle.js'
-import { tryMaps } from './client/open-map.js'
 import { foldersOf, realFile, thisMachine } from './control/place.js'
 import { type Controlled, ControlServer } from './control/server.js'
 import type { DaemonStatus, PageLinks, Place, Reloaded, Who } from './control/wire.js'
 import { collectGarbage } from './engine.js'
 import { codeOf, HyperNatError, OptionsError, oneLine } from './errors.js'
-import type { DaemonEvent, MapChange } from './events.js'
+import type { DaemonEvent } from './events.js'
 import { HyperNat } from './hyper-nat.js'
 import { encodeKey } from './identity/encoding.js'
 import type { KeyPair } from './identity/keys.js'
-import { ANNOUNCING_TOLD_MS, CONTROL_LIMITS, FILE_LOOK_MS, UI_LIMITS } from './limits.js'
+import { CONTROL_LIMITS, FILE_LOOK_MS, UI_LIMITS } from './limits.js'
 import { Journal } from './log/journal.js'
 import type { Log } from './log/log.js'
 import type { MetricsServer } from './metrics/server.js'
-import {
-  clientsOf,
-  type Group,
-  isSameAccess,
-  serversOf,
-  settingsToRestart,
-  sharesTheSame,
-  without
-} from './options/changes.js'
-import type { ClientEntry, Entry, Options, ServerEntry } from './options/entry.js'
+import { clientsOf, type Group, serversOf, settingsToRestart } from './options/changes.js'
+import type { ClientEntry, Options } from './options/entry.js'
 import { type Friend, friendsFile } from './options/friends.js'
 import { GuestBook } from './options/guest-book.js'
 import { nodeOptions } from './options/network-flags.js'
 import { FileWatch } from './options/watch.js'
-import type { ServerHandle } from './server/handle.js'
+import { RunningEntries } from './running-entries.js'
 import type { DatagramFlow, FlowStream } from './sockets/flow-stream.js'
 import type { Ui } from './ui/ui.js'
 import { systemClock, wallClock } from './util/clock.js'
-import { withProgress } from './util/progress.js'
 import type { Trace } from './util/trace.js'
 import { version } from './version.js'
-
-/** What the file says, and what has been made of it. */
-interface Running<T extends Entry, H> {
-  group: Group<T>
-  readonly handle: H
-}
 
 export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Controlled {
   /** Resolves when the control socket has been asked to end the daemon; {@link close} ends it. */
@@ -59,9 +42,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   readonly #file: string | null
   #control: ControlServer | null = null
   #node: HyperNat | null = null
-  /** By the keys of their groups. */
-  readonly #servers = new Map<string, Running<ServerEntry, ServerHandle>>()
-  readonly #clients = new Map<string, Running<ClientEntry, ClientHandle>>()
+  #entries: RunningEntries | null = null
   /** One thing at a time: starting, then reloads in the order in which they were asked for. */
   #busy: Promise<unknown> = Promise.resolve()
   /** The settings that were reported to wait for the next start. */
@@ -151,7 +132,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
 
   /** Opens a stream or a UDP flow over a session that is up: see {@link Controlled.connect}. */
   connect({ publicKey, proto, port, as }: Place): { flow: FlowStream | DatagramFlow; port: number } {
-    const running = [...this.#clients.values()].find(
+    const running = [...(this.#entries?.clients ?? [])].find(
       ({ group, handle }) =>
         group.publicKey === publicKey &&
         handle.connection !== null &&
@@ -214,13 +195,21 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
       book.note(event)
       this.emit('event', event)
     })
+    const entries = new RunningEntries({
+      node,
+      former: publicKey => book.seenAt(publicKey),
+      identityFor: publicKey => this.#keptIdentity(publicKey),
+      emit: event => this.emit('event', event),
+      isClosed: () => this.#closed
+    })
+    this.#entries = entries
     await this.#listen()
     try {
       await this.#startUi()
-      for (const group of clientsOf(this.options)) await this.#open(node, group)
+      await entries.openClients(clientsOf(this.options))
       // Before the servers are announced, which takes long without a network: that should show.
       await this.#serveMetrics(node)
-      await this.#announce(serversOf(this.options).map(group => this.#share(node, group)))
+      await entries.announceServers(serversOf(this.options))
     } catch (err) {
       await this.close()
       throw err
@@ -267,28 +256,6 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     else this.#control = server
   }
 
-  async #open(node: HyperNat, group: Group<ClientEntry>): Promise<void> {
-    const { publicKey, guest } = group.entries[0]!
-    const identity = guest ? undefined : await this.#keptIdentity(publicKey)
-    const handle = await node.open({ publicKey, maps: group.entries, guest, identity })
-    this.#clients.set(group.key, { group, handle })
-  }
-
-  async #share(node: HyperNat, group: Group<ServerEntry>): Promise<void> {
-    const { secret, access } = group.entries[0]!
-    const former = await this.#book?.seenAt(group.publicKey)
-    const handle = await node.share({ secret, maps: group.entries, former, ...access })
-    this.#servers.set(group.key, { group, handle })
-  }
-
-  /** Many secrets take a while to announce: it says now and then how far it is. @throws what a job throws first */
-  #announce(jobs: readonly Promise<void>[]): Promise<void> {
-    return withProgress(jobs, systemClock, ANNOUNCING_TOLD_MS, announced => {
-      const servers = jobs.length
-      if (servers > 1) this.emit('event', { event: 'announcing', announced, servers })
-    })
-  }
-
   async #startUi(): Promise<void> {
     const { ui, source } = this.options
     if (!ui || !source) return
@@ -319,132 +286,28 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   /** @param asked whether to tell, too, that nothing is different */
   async #reload(asked: boolean): Promise<Reloaded> {
     const { source } = this.options
-    const node = this.#node
+    const entries = this.#entries
     if (!source) {
       throw new HyperNatError(
         'NO_OPTIONS_FILE',
         'This hyper-nat runs from its command line, not from a file: stop it, and start it again.'
       )
     }
-    if (this.#closed || !node) throw new HyperNatError('CLOSED', 'hyper-nat is being stopped.')
+    if (this.#closed || !entries) throw new HyperNatError('CLOSED', 'hyper-nat is being stopped.')
     const next = await source.read()
     const servers = serversOf(next)
     const clients = clientsOf(next)
     // Whoever is shut out must not stay for the sake of a local port.
-    const letIn = this.#applyAccess(servers)
-    const before = this.#groups
-    await this.#tryPorts(clients)
+    const letIn = entries.letIn(servers)
+    await entries.tryPorts(clients)
     this.#current = next
-    await this.#remove(servers, clients)
-    await this.#apply(node, servers, clients)
-    const after = this.#groups
-    const reloaded: Reloaded = {
-      added: changesOf(after, before),
-      removed: changesOf(before, after),
-      restart: settingsToRestart(this.options, next)
-    }
-    const { added, removed, restart } = reloaded
+    const { added, removed } = await entries.change(servers, clients)
+    const restart = settingsToRestart(this.options, next)
+    const reloaded: Reloaded = { added, removed, restart }
     const news = letIn || added.length > 0 || removed.length > 0 || restart.join() !== this.#toldRestart
     this.#toldRestart = restart.join()
     if (asked || news) this.emit('event', { event: 'reloaded', ...reloaded })
     return reloaded
-  }
-
-  get #groups(): Group<Entry>[] {
-    return [...this.#servers.values(), ...this.#clients.values()].map(({ group }) => group)
-  }
-
-  /** @returns whether that changes who may come in */
-  #applyAccess(servers: readonly Group<ServerEntry>[]): boolean {
-    let changed = false
-    for (const { key, entries } of servers) {
-      const running = this.#servers.get(key)
-      const { access } = entries[0]!
-      if (!running || isSameAccess(running.group.entries[0]!.access, access)) continue
-      running.handle.update(access ?? {})
-      const group = running.group.entries.map(entry => ({ ...entry, access }))
-      running.group = { ...running.group, entries: group as ServerEntry[] }
-      changed = true
-    }
-    return changed
-  }
-
-  /** @throws OptionsError for all local ports that are wanted now and cannot be had */
-  async #tryPorts(clients: readonly Group<ClientEntry>[]): Promise<void> {
-    const running = [...this.#clients.values()].flatMap(({ group }) => group.entries)
-    const ours = ({ proto, localHost, localPort }: ClientEntry): boolean =>
-      running.some(
-        other =>
-          (other.proto === 'udp') === (proto === 'udp') &&
-          other.localHost === localHost &&
-          other.localPort === localPort
-      )
-    await tryMaps(clients.flatMap(({ entries }) => entries.filter(entry => !ours(entry))))
-  }
-
-  /** Ends what is gone, so that what comes may take its place. */
-  async #remove(
-    servers: readonly Group<ServerEntry>[],
-    clients: readonly Group<ClientEntry>[]
-  ): Promise<void> {
-    const closing: Promise<void>[] = []
-    for (const [key, { handle }] of this.#servers) {
-      if (servers.some(group => group.key === key)) continue
-      this.#servers.delete(key)
-      closing.push(handle.close())
-    }
-    for (const [key, running] of this.#clients) {
-      const group = clients.find(one => one.key === key)
-      if (!group) {
-        this.#clients.delete(key)
-        closing.push(running.handle.close())
-        continue
-      }
-      const { entries } = running.group
-      const gone = without(entries, group.entries)
-      if (gone.length === 0) continue
-      const kept = without(entries, gone)
-      running.group = { ...running.group, entries: kept }
-      closing.push(running.handle.setMaps(kept))
-    }
-    await Promise.all(closing)
-  }
-
-  async #apply(
-    node: HyperNat,
-    servers: readonly Group<ServerEntry>[],
-    clients: readonly Group<ClientEntry>[]
-  ): Promise<void> {
-    for (const group of clients) {
-      const running = this.#clients.get(group.key)
-      await this.#attempt(group, async () => {
-        if (!running) return this.#open(node, group)
-        if (without(group.entries, running.group.entries).length === 0) return
-        await running.handle.setMaps(group.entries)
-        running.group = group
-      })
-    }
-    await this.#announce(
-      servers.map(group =>
-        this.#attempt(group, async () => {
-          const running = this.#servers.get(group.key)
-          if (!running) return this.#share(node, group)
-          const same = sharesTheSame(running.group.entries, group.entries)
-          running.group = group
-          if (!same) running.handle.setMaps(group.entries)
-        })
-      )
-    )
-  }
-
-  /** What fails leaves the rest as it is; the next reload tries it again. */
-  async #attempt({ publicKey }: Group<Entry>, change: () => Promise<void>): Promise<void> {
-    try {
-      await change()
-    } catch (err) {
-      if (!(err instanceof HyperNatError) || this.#closed) throw err
-      this.emit('event', { event: 'warning', code: err.code, message: err.message, publicKey })
-    }
   }
 
   /** With the page, servers know this computer again by a key for each of them, as with `hyper-nat join`. */
@@ -485,21 +348,6 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     // Who asked it to stop learns by this that it has.
     this.#control?.hangUp()
   }
-}
-
-/** The port maps of `some` that are not among those of `others`. */
-function changesOf(some: readonly Group<Entry>[], others: readonly Group<Entry>[]): MapChange[] {
-  return some.flatMap(({ key, publicKey, entries }) => {
-    const other = others.find(group => group.key === key)
-    return without(entries, other?.entries ?? []).map(entry => changeOf(entry, publicKey))
-  })
-}
-
-function changeOf(entry: Entry, publicKey: string): MapChange {
-  const { proto, port } = entry
-  if (entry.mode === 'server') return { mode: 'server', publicKey, proto, port, host: entry.host }
-  const { localHost, localPort } = entry
-  return { mode: 'client', publicKey, proto, port, localHost, localPort }
 }
 
 /** Removes what a process that was killed has left beside the options file; without it, everything else goes on. */
