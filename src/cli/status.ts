@@ -20,7 +20,8 @@ export const status: Command = {
   },
   examples: [
     ['hyper-nat status', 'one look; a list when several are running'],
-    ['hyper-nat status -w -c options.json', 'the one that runs from this file, each second']
+    ['hyper-nat status -w -c options.json', 'the one that runs from this file, each second'],
+    ['hyper-nat status --quiet && echo it runs', 'the exit code alone']
   ],
   subject: () => 'hyper-nat status',
   job
@@ -32,7 +33,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { stdout, columns } = context
   const show = (one: DaemonStatus): void => {
     if (args.json) stdout(`${JSON.stringify({ event: 'status', ...one }, rounded)}\n`)
-    else stdout(`${args.watch && columns !== undefined ? CLEAR : ''}${statusText(one)}`)
+    else if (!args.quiet) stdout(`${args.watch && columns !== undefined ? CLEAR : ''}${statusText(one)}`)
   }
   return {
     warnings: [],
@@ -47,7 +48,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       try {
         const all = await Promise.all(found.map(look))
         if (all.length === 1 || args.json) for (const one of all) show(one)
-        else stdout(listText(all))
+        else if (!args.quiet) stdout(listText(all))
         return EXIT.done
       } finally {
         for (const { control } of found) control.close()

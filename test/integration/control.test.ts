@@ -127,6 +127,8 @@ staged('status, logs, reload and stop of a daemon with a guest', async stage => 
   assert.match(text.stdout, new RegExp(`process ${server.pid}, .*options.json`))
   assert.match(text.stdout, new RegExp(`tcp ${echo.port} +127.0.0.1 +1 +6.0 kB +6.0 kB`))
   assert.match(text.stdout, / lan +\d+ s +[\d.-]+/)
+  const quiet = await desk.run('status', '--quiet')
+  assert.deepEqual([quiet.code, quiet.stdout], [0, ''])
 
   // Again each second, with rates.
   const watching = desk.start('status', '--watch', '--json')
