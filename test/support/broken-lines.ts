@@ -254,7 +254,7 @@ export const BROKEN_LINES: readonly BrokenLine[] = [
   },
   {
     file: 'sockets/key-usage.ts',
-    line: 'if (this.memory.used + SOCKET_BYTES > this.memory.size || !this.resources.makeRoom(this)) return null',
+    line: 'if (this.memory.used + SOCKET_BYTES > this.bytes || !this.resources.makeRoom(this)) return null',
     broken: 'if (!this.resources.makeRoom(this)) return null',
     test: ['unit/sockets/resources.test.ts', 'a key without room is refused a socket, and loses none']
   },
