@@ -18,10 +18,10 @@ export interface GuestsDeps {
 
 export class GuestTable {
   readonly #deps: GuestsDeps
-  /** By the session's name, in hex. */
+  /** By the session's id, in hex. */
   readonly #bySession = new Map<string, Guest>()
-  /** Whether all sessions, if there are any, are of one key. */
-  #isOneKey = true
+  /** The same by key, in hex, each in the order in which they came. */
+  readonly #byKey = new Map<string, Set<Guest>>()
 
   constructor(deps: GuestsDeps) {
     this.#deps = deps
@@ -38,12 +38,17 @@ export class GuestTable {
 
   add(guest: Guest): void {
     this.#bySession.set(hex(guest.session.id), guest)
-    this.#countKeys()
+    const key = hex(guest.key)
+    const own = this.#byKey.get(key)
+    if (own) own.add(guest)
+    else this.#byKey.set(key, new Set([guest]))
   }
 
   delete(guest: Guest): void {
     this.#bySession.delete(hex(guest.session.id))
-    this.#countKeys()
+    const key = hex(guest.key)
+    const own = this.#byKey.get(key)
+    if (own?.delete(guest) && own.size === 0) this.#byKey.delete(key)
   }
 
   /** The session that a client comes back to; only the client whose key it was. */
@@ -54,7 +59,7 @@ export class GuestTable {
 
   /** The sessions under this key. */
   of(key: Uint8Array): Guest[] {
-    return this.all.filter(guest => b4a.equals(guest.key, key))
+    return [...(this.#byKey.get(hex(key)) ?? [])]
   }
 
   /**
@@ -108,7 +113,7 @@ export class GuestTable {
         clock,
         limits,
         limit => log.warn({ peer, limit, perSecond: limits[limit] }, 'a guest is held to a limit'),
-        () => this.#isOneKey,
+        () => this.#byKey.size <= 1,
         memory
       )
     )
@@ -117,10 +122,6 @@ export class GuestTable {
   /** Forgets UDP flows that have been idle for long enough. */
   sweep(now: number): void {
     for (const { udp } of this.#bySession.values()) udp.sweep(now)
-  }
-
-  #countKeys(): void {
-    this.#isOneKey = new Set(this.all.map(({ key }) => hex(key))).size <= 1
   }
 }
 
