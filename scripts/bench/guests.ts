@@ -1,5 +1,5 @@
 // What many guests of one server at once cost: how long until the last is in, memory and processor of the server, and how long the echo of
-// a small word takes for all of them. The guests are library nodes, many to a process; the server is the program as it is installed.
+// a small word takes for all of them. The guests are in library nodes, many to a process; the server is the program as it is installed.
 import { fileURLToPath } from 'node:url'
 import { LIMITS } from '../../src/limits.js'
 import { pause } from '../../test/support/deadline.js'
