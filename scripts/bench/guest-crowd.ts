@@ -1,5 +1,5 @@
-// A process of the bench of guests: many of them, each with a key of its own, told what to do by its parent. Some share a DHT node:
-// with one for each, a thousand would keep two cores busy by themselves.
+// A process of the bench of guests: many of them, each with a key of its own, told what to do by its parent. Some share
+// a DHT node.
 import { once } from 'node:events'
 import type { ClientHandle } from '../../src/client/handle.js'
 import { HyperNat } from '../../src/hyper-nat.js'
