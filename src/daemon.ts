@@ -298,13 +298,14 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     const servers = serversOf(next)
     const clients = clientsOf(next)
     // Whoever is shut out must not stay for the sake of a local port.
-    const letIn = entries.letIn(servers)
+    const accessChanged = entries.updateAccess(servers)
     await entries.tryPorts(clients)
     this.#current = next
     const { added, removed } = await entries.change(servers, clients)
     const restart = settingsToRestart(this.options, next)
     const reloaded: Reloaded = { added, removed, restart }
-    const news = letIn || added.length > 0 || removed.length > 0 || restart.join() !== this.#toldRestart
+    const news =
+      accessChanged || added.length > 0 || removed.length > 0 || restart.join() !== this.#toldRestart
     this.#toldRestart = restart.join()
     if (asked || news) this.emit('event', { event: 'reloaded', ...reloaded })
     return reloaded

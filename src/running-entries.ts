@@ -1,4 +1,4 @@
-/** The servers and clients that the entries of the options have become. A reload touches only what is different. */
+/** The running servers and clients of the options' entries. A reload touches only those that have changed. */
 
 import type { ClientHandle } from './client/handle.js'
 import { tryMaps } from './client/open-map.js'
@@ -13,7 +13,7 @@ import type { ServerHandle } from './server/handle.js'
 import { systemClock } from './util/clock.js'
 import { withProgress } from './util/progress.js'
 
-/** What the file says, and what has been made of it. */
+/** What the options say, and what runs because of it. */
 interface Running<T extends Entry, H> {
   group: Group<T>
   readonly handle: H
@@ -23,10 +23,10 @@ export interface RunningEntriesDeps {
   readonly node: HyperNat
   /** The keys of guests that have been at a server before. */
   former(publicKey: string): Promise<readonly Uint8Array[]>
-  /** Whom a server is to know this computer as; undefined: as everybody else does. */
+  /** The key pair to join a server with; undefined: the node's own. */
   identityFor(publicKey: Uint8Array): Promise<KeyPair | undefined>
   emit(event: DaemonEvent): void
-  /** Whether all is being closed: what fails then fails for that. */
+  /** Whether the daemon is being closed: failures are no news then. */
   isClosed(): boolean
 }
 
@@ -41,17 +41,17 @@ export class RunningEntries {
     return this.#clients.values()
   }
 
-  /** Opens the clients of a daemon that starts, one after the other. @throws what the first of them that fails throws */
+  /** Opens clients, one after the other. @throws what the first failure throws */
   async openClients(groups: readonly Group<ClientEntry>[]): Promise<void> {
     for (const group of groups) await this.#open(group)
   }
 
-  /** Announces its servers, side by side. @throws what the first of them that fails throws */
+  /** Announces servers, side by side. @throws what the first failure throws */
   announceServers(groups: readonly Group<ServerEntry>[]): Promise<void> {
     return this.#announce(groups.map(group => this.#share(group)))
   }
 
-  /** Ends what the options no longer have, and begins what is new. What fails is told, and tried again by the next change. */
+  /** Closes what the options no longer contain, and opens what is new. A failure is a warning; the next reload tries again. */
   async change(
     servers: readonly Group<ServerEntry>[],
     clients: readonly Group<ClientEntry>[]
@@ -91,10 +91,10 @@ export class RunningEntries {
   }
 
   /**
-   * Lets in whom running servers are to let in from now on, and nobody else.
-   * @returns whether that is a change
+   * Updates who may join the running servers.
+   * @returns whether anything changed
    */
-  letIn(servers: readonly Group<ServerEntry>[]): boolean {
+  updateAccess(servers: readonly Group<ServerEntry>[]): boolean {
     let changed = false
     for (const { key, entries } of servers) {
       const running = this.#servers.get(key)

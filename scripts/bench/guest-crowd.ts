@@ -1,5 +1,4 @@
-// A process of the bench of guests: many of them, each with a key of its own, told what to do by its parent. Some share
-// a DHT node.
+// A process of the bench of guests: many of them, each with a key of its own, told what to do by its parent.
 import { once } from 'node:events'
 import type { ClientHandle } from '../../src/client/handle.js'
 import { HyperNat } from '../../src/hyper-nat.js'
