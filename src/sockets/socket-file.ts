@@ -10,8 +10,8 @@ import { isMainThread } from 'node:worker_threads'
 import { codeOf, HyperNatError } from '../errors.js'
 
 /**
- * Programs that may wait to be accepted, as far as the system allows: more than can have a flow. Beyond it TCP resets some of them a
- * second later, after they were told that they are connected, and a Unix socket refuses them.
+ * Programs that may wait to be accepted, as far as the system allows: more than can have a flow. Beyond it, TCP connections that
+ * their programs take for open may be reset, and a Unix socket refuses new ones.
  */
 export const BACKLOG = 4096
 
