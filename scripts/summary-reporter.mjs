@@ -22,10 +22,8 @@ export default async function* summarise(source) {
     if (type === 'test:fail' && data.details?.error?.failureType !== 'subtestsFailed' && !data.todo) {
       const { cause, message } = data.details?.error ?? {}
       const why = shorten(String(cause?.message ?? cause ?? message ?? ''))
-      failures.push([
-        `${data.name}${data.file ? ` (${relative(process.cwd(), data.file)})` : ''}`,
-        ...why.map(line => `  ${line}`)
-      ])
+      failures.push(`${data.name}${data.file ? ` (${relative(process.cwd(), data.file)})` : ''}`)
+      failures.push(...why.map(line => `  ${line}`))
     }
   }
   yield JSON.stringify({ counts, failures })

@@ -165,7 +165,7 @@ function report(results) {
     console.log(
       `${verdict}  ${group.name.padEnd(12)} ${String(pass).padStart(5)} passed${extra}  ${time.padStart(8)}`
     )
-    for (const line of failures.flat()) console.log(`        ${line}`)
+    for (const failure of failures) console.log(`        ${failure}`)
   }
   const failed = results.length === 0 || results.some(r => r.failures.length > 0)
   if (results.length === 0) console.log('No group of tests ran.')
