@@ -20,10 +20,51 @@ const frame = fc.oneof(
   small.map(flow => resetFrame(flow, 'FLOW_RESET'))
 )
 
-/** Mostly in order, so that it lives long enough to get somewhere. */
+/** What was sent of an open flow. */
+interface Sent {
+  bytes: number
+  limit: number
+  ended: boolean
+}
+
+/** What a client in its right mind may say, of a flow that is open. */
+interface Move {
+  readonly kind: 'open' | 'data' | 'window' | 'fin' | 'reset'
+  readonly flow: number
+  readonly size: number
+}
+
+function inOrder(flows: Sent[], { kind, flow, size }: Move): Uint8Array {
+  const now = flows[flow % flows.length]
+  if (kind === 'open' || now === undefined) {
+    flows.push({ bytes: 0, limit: 0, ended: false })
+    return openFrame(flows.length, 1, 0)
+  }
+  const id = flows.indexOf(now) + 1
+  if (kind === 'window') {
+    now.limit += size
+    return windowFrame(id, 0, now.limit)
+  }
+  if (now.ended) return resetFrame(id, 'FLOW_RESET')
+  if (kind === 'data') {
+    now.bytes += size
+    return dataFrame(id, now.bytes - size, b4a.alloc(size))
+  }
+  now.ended = true
+  return kind === 'fin' ? finFrame(id, now.bytes) : resetFrame(id, 'FLOW_RESET')
+}
+
+const move: fc.Arbitrary<Move> = fc.record({
+  kind: fc.constantFrom('open', 'data', 'data', 'window', 'window', 'fin', 'reset'),
+  flow: small,
+  size: fc.nat(30)
+})
+
+/** Mostly in order, so that it lives long enough to get somewhere: about two in five to the end of their story. */
 const story = fc.array(
-  fc.oneof(
-    { weight: 3, arbitrary: fc.array(frame, { maxLength: 3 }).map(b4a.concat) },
+  fc.oneof<fc.MaybeWeightedArbitrary<readonly Move[] | Uint8Array>[]>(
+    { weight: 8, arbitrary: fc.array(move, { minLength: 1, maxLength: 3 }) },
+    { weight: 1, arbitrary: fc.array(frame, { maxLength: 3 }).map(frames => b4a.concat(frames)) },
     { weight: 1, arbitrary: broken(frame) }
   ),
   { minLength: 1, maxLength: 12 }
@@ -44,14 +85,21 @@ test('frames in any order and state', () => {
         return null
       }
       const { session } = server
-      const first = b4a.concat([openFrame(1, 1, 0), openFrame(2, 1, 0)])
-      for (const bytes of [first, ...messages]) {
-        say(link, bytes)
+      const flows: Sent[] = []
+      for (const message of messages) {
+        say(
+          link,
+          message instanceof Uint8Array ? message : b4a.concat(message.map(one => inOrder(flows, one)))
+        )
         world.pass(3)
       }
       world.pass(100)
       if (session.state === 'ended') {
         ended++
+        assert.ok(
+          messages.some(message => message instanceof Uint8Array),
+          'ended by a client in its right mind'
+        )
         // A damaged frame may be a CLOSE.
         assert.match(server.told.join(), /^up,ended [A-Z_]+$/)
         assert.equal(session.flows.tcp.flows.size, 0)
@@ -63,5 +111,5 @@ test('frames in any order and state', () => {
     }),
     { numRuns: 4000, includeErrorInReport: true }
   )
-  assert.ok(ended > 100 && lived > 100, `${ended} ended, ${lived} lived`)
+  assert.ok(ended > 400 && lived > 400, `${ended} ended, ${lived} lived`)
 })
