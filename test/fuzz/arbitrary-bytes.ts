@@ -1,9 +1,10 @@
 /** Bytes as a hostile or broken peer may send them: anything, and valid messages that went wrong. */
 import b4a from 'b4a'
 import fc from 'fast-check'
+import { cases } from '../support/quick.js'
 
 /** Cases per decoder, over all its tests: what SPEC's readers are asked for in CI. */
-export const CASES = 100_000
+export const CASES = cases(100_000)
 
 /** How a valid message goes wrong. */
 type Damage =

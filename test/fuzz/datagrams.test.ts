@@ -124,5 +124,5 @@ test('fragments: memory stays within its bound, and only whole payloads come out
     }),
     { numRuns: CASES, endOnFailure: true, includeErrorInReport: true }
   )
-  assert.ok(whole > 100, `${whole} payloads`)
+  assert.ok(whole > CASES / 1000, `${whole} payloads`)
 })

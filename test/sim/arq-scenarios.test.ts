@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { cases } from '../support/quick.js'
 import { tellStory } from './support/arq-scenario.js'
 
 const only = process.env.ARQ_SEED
-const count = Number(process.env.ARQ_SCENARIOS ?? 2000)
+const count = Number(process.env.ARQ_SCENARIOS ?? cases(2000))
 const first = Number(process.env.ARQ_FIRST_SEED ?? 1)
 
 test(

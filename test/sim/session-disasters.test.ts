@@ -11,9 +11,10 @@ import { TcpudpFlow } from '../../src/flows/tcpudp.js'
 import { resetFrame } from '../../src/wire/frames.js'
 import { assertWhole, FlowEnd, type FlowEndOptions } from '../support/flow-end.js'
 import type { MemoryLinkOptions } from '../support/memory-link.js'
+import { cases } from '../support/quick.js'
 import { connected, type TestClient, type TestServer, type World } from '../support/session-peers.js'
 
-const DISASTERS = Number(process.env.HYPER_NAT_DISASTERS ?? 1000)
+const DISASTERS = Number(process.env.HYPER_NAT_DISASTERS ?? cases(1000))
 
 /** Disasters of one run. */
 const EACH = 20
