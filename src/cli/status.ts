@@ -46,7 +46,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       }
       const found = await runningOnes(choice)
       try {
-        const all = await Promise.all(found.map(look))
+        const all = await Promise.all(found.map(args.quiet && !args.json ? glance : look))
         if (all.length === 1 || args.json) for (const one of all) show(one)
         else if (!args.quiet) stdout(listText(all))
         return EXIT.done
@@ -55,6 +55,11 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       }
     }
   }
+}
+
+/** One snapshot: whether it answers. */
+function glance({ control }: FoundDaemon): Promise<DaemonStatus> {
+  return control.ask('status', CONTROL_LIMITS.whoMs)
 }
 
 /** Two snapshots, since one shows no rates. */
