@@ -449,7 +449,7 @@ export const LIMITS: Limits = {
   processBytes: 256 * MB,
   keyBytes: 60 * MB,
   keyWindow: 16 * MB,
-  awayBytes: 16 * MB,
+  awayBytes: 8 * MB,
   awayMs: 8000,
   keyKernelBytes: 256 * MB,
   stalledMs: 5000,
