@@ -103,6 +103,19 @@ staged('a server loads its two scripts, two libraries, and nothing that it has n
   assert.equal(loaded.segmenters, 0, 'no tables for the width of texts')
 })
 
+staged('nothing that it loads later has Node say that it is experimental', async stage => {
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-start-'))
+  stage.defer(() => rmSync(folder, { recursive: true, force: true }))
+  // The page's settings, where there is no options.json: needs modules that nothing else does.
+  const page = stage.start(['ui', '--no-open', '--json', '--bootstrap', '127.0.0.1:9'], {
+    cwd: folder,
+    program: [process.execPath, installedFile]
+  })
+  await page.event('ui')
+  const { stderr } = await page.stop()
+  assert.doesNotMatch(stderr, /Warning/)
+})
+
 test('it says what the build says', async () => {
   for (const words of [['host', '--help'], ['games'], ['nonsense'], ['server', '-p', '0']]) {
     const [built, installed] = await Promise.all(
