@@ -33,9 +33,6 @@ export async function partsHere(
 ): Promise<ServiceParts> {
   const path = resolve(file)
   const username = userName()
-  const lowPorts = options?.entries.some(
-    entry => entry.mode === 'client' && entry.localPort > 0 && entry.localPort < LOW_PORTS
-  )
   return {
     scope,
     program,
@@ -48,8 +45,14 @@ export async function partsHere(
     config: dirname(userFolders().config),
     uid: ownUid(),
     account: process.env.USERDOMAIN ? `${process.env.USERDOMAIN}\\${username}` : username,
-    lowPorts: lowPorts ?? false
+    lowPorts: options !== undefined && listenedPorts(options).some(port => port > 0 && port < LOW_PORTS)
   }
+}
+
+/** Those that this daemon listens on, whatever for; 0 is any free one. */
+function listenedPorts({ entries, network, metrics, ui }: Options): number[] {
+  const local = entries.map(entry => (entry.mode === 'client' ? entry.localPort : 0))
+  return [...local, network.tcp?.port ?? 0, metrics?.port ?? 0, ui?.port ?? 0]
 }
 
 /** -1 on Windows, which has none. */

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { HyperNatError } from '../../../src/errors.js'
-import { planFor } from '../../../src/service/apply.js'
+import { parseOptions } from '../../../src/options/file.js'
+import { partsHere, planFor } from '../../../src/service/apply.js'
 import { type ServiceParts, type Step, stepsText } from '../../../src/service/plan.js'
 
 const PARTS: ServiceParts = {
@@ -83,6 +85,25 @@ test('systemd, for the machine, as the owner of the options', () => {
   assert.deepEqual([unit.CapabilityBoundingSet, unit.AmbientCapabilities], [[''], ['']])
   assert.deepEqual(unit.WantedBy, ['multi-user.target'])
   assert.deepEqual(plan.status, ['systemctl', 'status', '--no-pager', 'hyper-nat.service'])
+})
+
+test('whatever asks for a port below 1024 gives the service the right to it', async () => {
+  const client = {
+    mode: 'client',
+    publicKey: 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA',
+    port: 80,
+    proto: 'tcp'
+  }
+  const asks = async (localPort: number, more: object = {}): Promise<boolean> => {
+    const options = parseOptions(JSON.stringify({ schema: [{ ...client, localPort }], ...more }))
+    return (await partsHere('system', ['/x'], fileURLToPath(import.meta.url), options)).lowPorts
+  }
+  assert.equal(await asks(8080), false)
+  assert.equal(await asks(0, { metrics: { port: 0 }, ui: true }), false)
+  assert.equal(await asks(80), true)
+  assert.equal(await asks(8080, { network: { tcp: { port: 443, address: 'wss://x.example' } } }), true)
+  assert.equal(await asks(8080, { metrics: { port: 81 } }), true)
+  assert.equal(await asks(8080, { ui: { port: 82 } }), true)
 })
 
 test('systemd, for the machine, with options that only root reads', () => {
