@@ -14,7 +14,7 @@ const END = '<!-- end -->'
 const TITLES = {
   yes: 'In the LAN list',
   'by address': 'Joined by the address',
-  no: 'Not to be played so'
+  no: 'Games that do not work'
 } as const
 
 /** The page with its tables as the recipes have them. */

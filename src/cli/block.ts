@@ -13,7 +13,7 @@ export const block: Command = {
   describe: 'Block a guest who came without an invite, and disconnect them',
   positional: {
     name: 'guest',
-    describe: 'Their public key, the start of it that hyper-nat guests shows, or their name'
+    describe: 'Their public key, its first characters (hyper-nat guests shows it), or their name'
   },
   flags: guestFlags,
   examples: [

@@ -105,7 +105,7 @@ export class EventText {
     return (
       toPaste(`hyper-nat join ${ticket}`) +
       (this.#extras.qr?.(ticket) ?? '') +
-      `${sharing(publicKey, maps)}To choose the ports there:\n  ${line}\n`
+      `${sharing(publicKey, maps)}To choose other ports on that computer, run there instead:\n  ${line}\n`
     )
   }
 
@@ -120,7 +120,7 @@ export class EventText {
     return (
       toPaste(`${line} --identity FILE`) +
       (this.#extras.qr?.(ticket ?? '') ?? '') +
-      `${shared}Only the keys that you allow can join; FILE is the one that hyper-nat id shows there.\n`
+      `${shared}Only the keys that you allow can join; FILE is the one that hyper-nat id shows on that computer.\n`
     )
   }
 
@@ -171,7 +171,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ECONNRESET: 'the other side knows nothing of the connection any more; it may come back',
   CLOSED: 'the connection was closed; it may come back',
   SESSION_EXPIRED: 'it was away for too long',
-  NOT_INVITED: 'the invite was taken back',
+  NOT_INVITED: 'the host does not let this guest in any more',
   INVITE_EXPIRED: 'the time of the invite is over',
   ACCESS_CHANGED: 'the invite is for other ports now'
 }

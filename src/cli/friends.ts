@@ -55,7 +55,7 @@ async function job(args: Arguments): Promise<Job> {
       const friend = await addFriend(name!, server, isGiven(args, 'replace') ?? false)
       const use = friend.ticket
         ? `hyper-nat join ${friend.name}`
-        : `hyper-nat ping ${friend.name}; to join needs a ticket`
+        : `ping, doctor and connect work with the name; join needs a ticket, too: hyper-nat friends add ${friend.name} TICKET`
       return done('added', friend, `${friend.name} is added: ${use}\n`)
     }
     case 'remove':

@@ -46,7 +46,7 @@ async function job(args: Arguments): Promise<Job> {
 /** How friends find a game, in a column. */
 const JOINED: Readonly<Record<Recipe['works'], string>> = {
   yes: 'LAN list',
-  'by address': 'by address',
+  'by address': 'address',
   no: 'not playable'
 }
 
@@ -63,7 +63,7 @@ function describe(recipe: Recipe, { host, guest }: ReturnType<typeof recipeHelp>
       ({ proto, port, purpose, optional }) =>
         `  ${proto} ${port}: ${purpose}${optional ? ' (--optional)' : ''}`
     ),
-    `LAN list: ${works}.${why === undefined ? '' : ` ${why}`}`,
+    `${works === 'no' ? 'Not playable' : `Joined by: ${JOINED[works]}`}.${why === undefined ? '' : ` ${why}`}`,
     ...(tried === undefined ? [] : [`Tried: ${tried}`]),
     `Host: ${host}`,
     `Guest: ${guest}`,

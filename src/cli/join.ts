@@ -1,5 +1,6 @@
 /** `hyper-nat join`: open everything that a ticket names. */
 
+import { resolve } from 'node:path'
 import type { FoundDaemon } from '../control/client.js'
 import type { ClientMapInfo } from '../events.js'
 import { looksLikeTicket } from '../identity/ticket-prefix.js'
@@ -30,7 +31,11 @@ export const join: Command = {
   describe: 'Open the ports of a ticket that a server shows',
   positional: { name: 'ticket', describe: 'The text that begins with hnat1' },
   flags: {
-    only: { type: 'string', array: true, describe: 'Only these: names or ports, 80 or 80,Minecraft' },
+    only: {
+      type: 'string',
+      array: true,
+      describe: 'Only these: ports, or names as hyper-nat ticket shows them; 25565 or minecraft-java'
+    },
     'local-port': {
       alias: 'l',
       type: 'string',
@@ -70,7 +75,7 @@ export const join: Command = {
   },
   examples: [
     ['hyper-nat join hnat1..', 'the same ports here as there'],
-    ['hyper-nat join hnat1.. --only Minecraft -l 25570', 'one of them, on another port'],
+    ['hyper-nat join hnat1.. --only 25565 -l 25570', 'one of them, on another port'],
     ['hyper-nat join hnat1.. --save', 'and again with hyper-nat alone'],
     ['hyper-nat join hnat1.. --remember bob', 'from now on: hyper-nat join bob']
   ],
@@ -150,7 +155,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
             const saved =
               (await save(maps)) === 0
                 ? `${path} has it already\n`
-                : `Saved in ${path}. hyper-nat alone opens it next time.\n`
+                : `Saved in ${resolve(path)}. Next time run ${context.name} ${path === DEFAULT_FILE ? 'in that folder' : `-c ${path}`}.\n`
             return told + saved + (await nameIdentity(path, identity))
           }
         }

@@ -27,9 +27,10 @@ async function job(args: Arguments): Promise<Job> {
   const pid = text(args, 'pid')
   if (pid === undefined || !/^[1-9]\d{0,9}$/.test(pid)) {
     const message = pid === undefined ? 'is missing' : `is ${quote(pid)}`
+    const place = process.platform === 'win32' ? 'the Task Manager, under Details,' : 'ps'
     const fault = {
       path: '--pid',
-      message: `${message}; give the number of the game's process, as ps shows it`
+      message: `${message}; give the number of the game's process (PID), as ${place} shows it`
     }
     throw new OptionsError([fault], 'BAD_USAGE')
   }

@@ -11,7 +11,7 @@ import { choiceOf, runningFlags, runningOne } from './running.js'
 
 export const logs: Command = {
   name: 'logs',
-  describe: 'Show recent events: who came and went, and why',
+  describe: 'Show recent events, with times in UTC: who came and went, and why',
   flags: {
     ...runningFlags,
     follow: { alias: 'f', type: 'boolean', describe: 'Keep showing new events, until Ctrl-C' },

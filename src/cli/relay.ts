@@ -36,10 +36,10 @@ export const relay: Command = {
     idle: { type: 'string', describe: 'Seconds without a packet until a session is ended (60)' }
   },
   examples: [
-    ['hyper-nat relay --secret-file key.txt', 'on a machine that others can reach'],
-    ['hyper-nat relay --secret-file key.txt --allow <publickey>', "for one server's guests only"],
+    ['hyper-nat relay --save-secret key.txt', 'on a machine that others can reach'],
+    ['hyper-nat relay --save-secret key.txt --allow <publickey>', "for one server's guests only"],
     [
-      'hyper-nat relay --secret-file key.txt --tcp 443 --tls-cert cert.pem --tls-key key.pem --tcp-address wss://relay.example',
+      'hyper-nat relay --save-secret key.txt --tcp 443 --tls-cert cert.pem --tls-key key.pem --tcp-address wss://relay.example',
       'also for those whose network blocks UDP'
     ]
   ],

@@ -1,5 +1,6 @@
 /** Runs a command line: parses it, has the command collect what to run, runs that, and resolves with the exit code. */
 
+import { existsSync } from 'node:fs'
 import { codeOf, exitCodeOf, HyperNatError, OptionsError } from '../errors.js'
 import { type Arguments, commandLine, type Job } from './command.js'
 import { ASKS, completions } from './complete.js'
@@ -49,7 +50,13 @@ async function runJob(job: Job, args: Arguments, output: Output, context: CliCon
 }
 
 /** Advice for commands that need an options file which does not exist. */
-const anotherFile = (name: string): string => `-c FILE names another one, and ${name} ui makes one\n`
+async function anotherFile(isDefault: boolean): Promise<string> {
+  const { settingsFile } = await import('../options/file.js')
+  const kept = settingsFile()
+  return isDefault && existsSync(kept)
+    ? `what you do on the page is kept in another file: add -c "${kept}"\n`
+    : '-c FILE names another one; or run this in the folder that has it\n'
+}
 
 /** What the command runs, or the exit code after printing why it cannot. */
 async function collect(
@@ -71,7 +78,7 @@ async function collect(
       const subject = command.subject(args)
       output.failure(err, subject)
       if (codeOf(err) === 'OPTIONS_NOT_FOUND') {
-        if (command !== file) output.advice(anotherFile(context.name))
+        if (command !== file) output.advice(await anotherFile(args.config === undefined))
         else if (subject === DEFAULT_FILE) output.advice(firstSteps(context.name))
       }
       return exitCodeOf(err)

@@ -48,7 +48,7 @@ export const server: Command = {
   },
   examples: [
     ['hyper-nat server -p 22/tcp', 'share tcp port 22, under a new secret'],
-    ['hyper-nat server -p 80/tcp,27015/tcp+udp --secret-file key.txt', 'each port with its protocol'],
+    ['hyper-nat server -p 80/tcp,27015/tcp+udp --save-secret key.txt', 'each port with its protocol'],
     ['hyper-nat server -p 27015-27020 --protocol tcp+udp -s mysecret', 'a range, both protocols'],
     ['hyper-nat server -p 80/tcp --host 192.168.1.20', "another computer's port"],
     ['hyper-nat server -p 80/tcp --host unix:/run/app.sock', 'a Unix socket, as port 80']

@@ -22,7 +22,7 @@ export const everyFlag: Readonly<Record<string, Flag>> = {
       'Folder of the control socket, for status, stop, reload and logs; off for none (or HYPER_NAT_CONTROL)'
   },
   verbose: { alias: 'v', type: 'count', describe: 'Show more on stderr; -vv shows everything' },
-  quiet: { type: 'boolean', describe: 'Show only errors' },
+  quiet: { type: 'boolean', describe: 'Show only errors, tickets and new secrets' },
   json: { type: 'boolean', describe: 'One JSON object per event on stdout, diagnostics as JSON on stderr' }
 }
 
@@ -177,7 +177,8 @@ export function stopSignal(stopped: Promise<unknown>): AbortSignal {
 export const identityFlag: Readonly<Record<string, Flag>> = {
   identity: {
     type: 'string',
-    describe: 'File with the key that identifies you to servers (a new key each time)'
+    describe:
+      'File with the key that identifies you to servers (a new key each time; ui, connect: one for each server)'
   }
 }
 

@@ -11,7 +11,7 @@ const AT_THE_SERVER: Readonly<Record<string, string>> = {
   SERVER_NOT_FOUND:
     'Start hyper-nat there, and compare the public key with the one that it shows. If both are right, run hyper-nat doctor there.',
   SERVER_NOT_RUNNING:
-    'Start hyper-nat there again, or run hyper-nat doctor there to check its connection. After a crash, the network forgets the server within some minutes.',
+    'Start hyper-nat there again. If it is running, it may be private: ask the host for an invite. After a crash, the network forgets the server within some minutes.',
   SERVER_REFUSED: 'Ask the host.',
   TOO_MANY_SESSIONS: 'Try again when someone has left.',
   VERSION_MISMATCH: 'Install the same version on both sides.',
@@ -152,7 +152,7 @@ function qualityCheck({ rtt, jitter, loss }: ServerFinding, limits: Thresholds):
   }
   const message = `Round trip ${milliseconds(rtt)}, jitter ${milliseconds(jitter ?? 0)}, ${lost}.`
   const steady =
-    'Use a cable instead of Wi-Fi, and stop downloads on both sides. If packets still get lost, --duplicate on both sides sends small UDP packets twice.'
+    'Use a cable instead of Wi-Fi, and stop downloads on both sides. If packets still get lost, send small UDP packets twice: guests with join --duplicate, the host with "duplicate": true in options.json.'
   if (loss !== null && loss >= limits.badLoss) return problem('quality', message, steady)
   if (loss || (jitter ?? 0) >= limits.unsteadyMs) return note('quality', message, steady)
   if (rtt >= limits.slowMs) {

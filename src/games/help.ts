@@ -107,7 +107,7 @@ export function guestHelp(
   const { windowsApp } = recipe
   if (line === undefined || windowsApp === undefined || platform !== 'win32') return line
   // Windows keeps programs in app containers from 127.0.0.1 unless they are exempt.
-  return `${line}. If the version of the Microsoft Store finds nothing, allow it to, once, in a console of an administrator: CheckNetIsolation LoopbackExempt -a -n="${windowsApp}"`
+  return `${line}. If the version from the Microsoft Store finds nothing, run this once in a terminal that was opened as administrator: CheckNetIsolation LoopbackExempt -a -n="${windowsApp}"`
 }
 
 /** A server's port map, as sentences about its target name it. */

@@ -14,9 +14,9 @@ const SENTENCES = {
     'The server was on the network a while ago and does not answer now. It has been stopped or lost its connection, or it is private and you are not invited: ask the host for an invite.',
   SERVER_REFUSED: 'The server refused the connection: ask the host.',
   SERVER_UNREACHABLE:
-    'The server was found but no packet gets through to it: name a relay on one side (--relay), or free a UDP port on a router.',
+    'The server was found but no packet gets through to it: turn on UPnP or NAT-PMP in the router at the server, or name a relay on one side (--relay, or Settings on the page).',
   NATS_RANDOM:
-    'Both routers give every connection another port, so that no direct path can be opened: name a relay on one side (--relay).',
+    'Both routers use another port for every connection, so that no direct path can be opened: turn on UPnP or NAT-PMP in the router at the server, or name a relay on one side (--relay, or Settings on the page).',
   RELAY_UNREACHABLE:
     'There is no direct path to the server, and the relay does not help: is it running, is it full, does it serve this server?',
   VERSION_MISMATCH: 'The server runs another version of hyper-nat: use the same on both sides.'

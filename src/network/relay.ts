@@ -134,7 +134,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
         event: 'warning',
         code: 'RELAY_BEHIND_NAT',
         message:
-          'this machine is behind a NAT or firewall, so clients may not reach it: open its UDP port there'
+          'this machine is behind a NAT or firewall, so clients may not reach it: open its UDP port there, or in a router forward it to this machine under the same number (--port fixes the number)'
       })
     }
     const { tcp } = this.#options

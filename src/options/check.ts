@@ -271,7 +271,7 @@ function whichServer(raw: object, index: number, places: Places): Fault[] {
   const faults: Fault[] = []
   if (publicKey === undefined) {
     const message =
-      'is missing; a client needs the public key, or in its place the ticket, that its server shows when it starts, or the name of a friend in "server"'
+      'is missing; give the public key that the server shows when it starts, or in a file its "ticket", or in "server" the name of a friend'
     faults.push({ path: place('publicKey'), message })
   }
   return [...faults, ...whichPorts(raw, index, places)]

@@ -54,7 +54,7 @@ const FEATURES: Readonly<Record<ServerFeature, FeatureSpec>> = {
     flag: 'proxy-protocol',
     help: 'Tell the program who connects by the PROXY protocol, version 2 (tcp, tcpudp)',
     description:
-      "Whether each TCP connection begins with a header of the PROXY protocol (version 2) that tells the guest's address; the program must expect it.",
+      "Whether each TCP connection begins with a header of the PROXY protocol (version 2) that tells the guest's player address (127.x.y.z, not the one on the internet); the program must expect it.",
     protos: ['tcp', 'tcpudp']
   },
   duplicate: {

@@ -62,7 +62,8 @@ const nonceFault = says(
     `is ${value === undefined ? 'missing' : quote(value)}; hyper-nat invite makes it: ${2 * NONCE_BYTES} random digits from 0 to 9 and a to f`
 )
 const devicesFault = says(
-  value => `is ${quote(value)}; give a whole number from 1 to ${DEVICES_MAX}, or leave it out for no limit`
+  value =>
+    `is ${quote(value)}; give a whole number from 1 to ${DEVICES_MAX}, or leave it out for as many as a guest may have (limits.guestSessions, 32)`
 )
 const mapFault = says(value => `is ${quote(value)}; give ports such as "25565" or "udp:19132", or a name`)
 
@@ -95,7 +96,10 @@ export const inviteShape = {
     .int(devicesFault)
     .min(1, devicesFault)
     .max(DEVICES_MAX, devicesFault)
-    .meta({ description: 'On how many devices at a time it can be used; no limit if left out.' })
+    .meta({
+      description:
+        'On how many devices at a time it can be used; as many as limits.guestSessions (32) if left out.'
+    })
     .optional(),
   created: moment('When it was made: for you to know.')
 }

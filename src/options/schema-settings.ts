@@ -143,7 +143,7 @@ const ui = z
   )
   .meta({
     description:
-      'Whether there is a page on this computer to look at and to change all this; with a port, always at that one.'
+      'The page on this computer to look at and to change all this: true, or { "port": 8765 } to have it always at that port; none if left out.'
   })
   .transform(value => (value === true ? { port: 0 } : value || undefined))
 
@@ -182,7 +182,7 @@ export const logShape = {
       LOG_LEVELS,
       says(value => `is ${quote(value)}; give ${oneOf(LOG_LEVELS.map(level => `"${level}"`))}`)
     )
-    .meta({ description: 'The least that is written; info if left out.' })
+    .meta({ description: 'The lowest level that is written: error, warn, info or debug; info if left out.' })
     .optional()
 }
 
@@ -291,7 +291,7 @@ export const settingsShape = {
     .min(1, { error: 'is empty; it is the name of a file, or left out for a fresh key each time' })
     .meta({
       description:
-        'A file with the key by which servers know this computer, relative to this file; made on first use. A fresh key each time if left out.'
+        'A file with the key by which servers know this computer, relative to this file; made on first use. If left out: with a page one key for each server, else a fresh key each time.'
     })
     .optional(),
   metrics: metrics.optional(),

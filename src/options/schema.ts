@@ -75,7 +75,7 @@ const socketMode = z
     if (mode !== undefined) return mode
     ctx.addIssue({
       code: 'custom',
-      message: `is ${quote(text)}; give three octal digits, such as "0660"`,
+      message: `is ${quote(text)}; give three octal digits behind a 0, such as "0660"`,
       input: text
     })
     return z.NEVER

@@ -295,7 +295,7 @@ export class Targets {
       event: 'warning',
       code: 'NO_PLAYER_ADDRESSES',
       message:
-        'This system has no addresses for players (of 127.0.0.0/8 it has 127.0.0.1 alone, as macOS does), so every guest comes from 127.0.0.1: a ban of the game by address hits all of them.'
+        'This system has no addresses for players, as on macOS: the game sees every guest as 127.0.0.1. Do not ban by address in the game, which would hit all of them; use hyper-nat block, or invites.'
     })
   }
 }

@@ -303,6 +303,6 @@ test('events name guests, and a private server shows no ticket', () => {
   assert.match(out, /Only invited guests can join\. Make a ticket for one:\n {2}hyper-nat invite NAME\n/)
   assert.match(
     out,
-    /Guest "Jörg" connected \(lan\)\nGuest "Jörg" disconnected \(NOT_INVITED\): the invite was taken back\nGuest DHUJWe9K\.\. connected/
+    /Guest "Jörg" connected \(lan\)\nGuest "Jörg" disconnected \(NOT_INVITED\): the host does not let this guest in any more\nGuest DHUJWe9K\.\. connected/
   )
 })

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { run } from '../../../src/cli/run.js'
 import { exitCodeOf, HyperNatError } from '../../../src/errors.js'
 import type { Options } from '../../../src/options/entry.js'
+import { settingsFile } from '../../../src/options/file.js'
 import { FakeDaemon, Memory, runOnce } from './memory.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-cli-'))
@@ -127,6 +128,27 @@ test('a file that is not there', async () => {
   const { code, err } = await runOnce(['-c', join(folder, 'nowhere.json')])
   assert.equal(code, 2)
   assert.match(err, /^error OPTIONS_NOT_FOUND: there is no file .*nowhere.json\n$/)
+})
+
+test('where there is no options.json, a command tells of the file that the page keeps', async t => {
+  const elsewhere = join(folder, 'empty')
+  mkdirSync(elsewhere)
+  const before = process.cwd()
+  process.chdir(elsewhere)
+  t.after(() => process.chdir(before))
+  const { err } = await runOnce(['invite', 'Anna'])
+  assert.match(
+    err,
+    /OPTIONS_NOT_FOUND.*\n-c FILE names another one; or run this in the folder that has it\n$/
+  )
+  const kept = settingsFile()
+  mkdirSync(dirname(kept), { recursive: true })
+  writeFileSync(kept, '{ "schema": [] }')
+  t.after(() => rmSync(kept))
+  const { err: advice } = await runOnce(['invite', 'Anna'])
+  assert.ok(advice.endsWith(`kept in another file: add -c "${kept}"\n`), advice)
+  const { err: named } = await runOnce(['invite', 'Anna', '-c', 'mine.json'])
+  assert.match(named, /or run this in the folder that has it\n$/)
 })
 
 test('runs until it is asked to stop, then closes', async () => {

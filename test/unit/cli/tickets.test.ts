@@ -198,7 +198,7 @@ test('join says what to type', async () => {
 test('join --save writes what was really opened', async () => {
   const path = join(folder, 'options.json')
   const first = await joined(['--save', '-c', path], ({ out }) => /Saved/.test(out))
-  assert.match(first.out, /Saved in .*options.json. hyper-nat alone opens it next time.\n/)
+  assert.match(first.out, /Saved in .*options.json. Next time run hyper-nat -c .*options.json.\n/)
   const maps = parseOptions(readFileSync(path, 'utf8')).entries.map(
     entry => entry.mode === 'client' && `${entry.proto} ${entry.port} ${entry.localPort}`
   )
@@ -310,7 +310,7 @@ test('a server shows its ticket, and the longer line for those who want to choos
     out,
     `On the other computer, run:\n\n  hyper-nat join ${TICKET}\n\n` +
       `Sharing\n  tcp port 25565 of 127.0.0.1\nPublic key\n  ${KEY}\n` +
-      `To choose the ports there:\n  hyper-nat client -l 25565 -r 25565 --protocol tcp -k ${KEY}\n`
+      `To choose other ports on that computer, run there instead:\n  hyper-nat client -l 25565 -r 25565 --protocol tcp -k ${KEY}\n`
   )
 })
 

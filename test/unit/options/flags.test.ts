@@ -269,7 +269,7 @@ const FAULTS: [string, () => unknown, [string, RegExp][]][] = [
     () => clientOptions({ localPorts: '1' }),
     [
       ['-r', /^is missing/],
-      ['-k', /^is missing; a client needs the public key/]
+      ['-k', /^is missing; give the public key/]
     ]
   ],
   [

@@ -121,7 +121,7 @@ test('faults of a ticket in a file are reported with place and code, never with 
     'schema[5].port: names 81-82, which the ticket does not have; it has 25565,27015,80; say in "proto" how to open others',
     'schema[6].localPort: names 2 ports (1-2), but the ticket names 3 ports (25565,27015,80); give as many, or 0 for any free ones',
     'schema[7].port: is missing: the ticket has no port of the protocol in "proto"',
-    'schema[8].publicKey: is missing; a client needs the public key, or in its place the ticket, that its server shows when it starts, or the name of a friend in "server"'
+    'schema[8].publicKey: is missing; give the public key that the server shows when it starts, or in a file its "ticket", or in "server" the name of a friend'
   ])
 })
 
