@@ -89,6 +89,8 @@ interface PrivateDht {
   }
   /** Which addresses of this machine can be used, as far as tried. */
   readonly _validatedLocalAddresses: Map<string, unknown>
+  /** Makes the stream of a connection. */
+  createRawStream(options: object): UdxStream
   _onresponse(answer: HyperDHT.Answer, external: boolean): void
   _ontimeout(request: Request): void
   /** Called after some 10 s of requests without answers. */
@@ -159,7 +161,8 @@ export class InternalDht extends Base {
   /** @throws HyperNatError LIBRARY_MISMATCH */
   constructor(options: HyperDHT.Options) {
     checkInternals()
-    super(options)
+    // Each such ping is kept until it is answered, whoever sends it. 0 would be the library's 10 s.
+    super({ ...options, maxPingDelay: 1 })
     try {
       checkMembers('dht-rpc', 'node', this, NODE_OF_DHT_RPC)
       checkMembers('hyperdht', 'node', this, NODE_OF_HYPERDHT)
@@ -312,15 +315,59 @@ export class InternalDht extends Base {
     options: HyperDHT.ServerOptions,
     onconnection: (stream: SecretStream) => void
   ): HyperDHT.Server {
-    const server = super.createServer(options, onconnection)
+    const server = super.createServer({ createHandshake, ...options }, onconnection)
     checkMembers('hyperdht', 'server', server, SERVER)
     return server
   }
+
+  override connect(key: Uint8Array, options?: HyperDHT.ConnectOptions): SecretStream {
+    return super.connect(key, { createHandshake, ...options })
+  }
+
+  /**
+   * The other side, or a relay, says what a stream is connected to. hyperdht does not expect that this cannot be, as with port 0, or
+   * comes twice, and what it throws then would end the process. It ends the stream.
+   */
+  override createRawStream(options: object): UdxStream {
+    const raw = super.createRawStream(options)
+    const connect = raw.connect.bind(raw)
+    raw.connect = (...to) => {
+      try {
+        connect(...to)
+      } catch (err) {
+        raw.destroy(err as Error)
+      }
+    }
+    const changeRemote = raw.changeRemote.bind(raw)
+    raw.changeRemote = (...to) => {
+      try {
+        return changeRemote(...to)
+      } catch (err) {
+        raw.destroy(err as Error)
+        return null
+      }
+    }
+    return raw
+  }
 }
 
-/** What makes a client's handshakes unless it is told otherwise. */
+/** What makes handshakes unless it is told otherwise. */
 export const createHandshake: HyperDHT.CreateHandshake = (keyPair, remotePublicKey) =>
-  new NoiseWrap(keyPair, remotePublicKey)
+  new Handshake(keyPair, remotePublicKey)
+
+/**
+ * A handshake that refuses whatever cannot be read. A message that is too short for its seal has the library throw what it takes for
+ * a mistake of its own, a `RangeError`, and hyperdht has that end the process.
+ */
+class Handshake extends NoiseWrap {
+  override recv(noise: Uint8Array): HyperDHT.NoisePayload {
+    try {
+      return super.recv(noise)
+    } catch (cause) {
+      throw new Error('The handshake cannot be read.', { cause })
+    }
+  }
+}
 
 /** Replaces what makes a server's handshakes. */
 export function wrapHandshakes(
@@ -585,7 +632,12 @@ const NODE_OF_DHT_RPC: Readonly<Record<string, Shape>> = {
   _nonePersistentSamples: 'object'
 }
 
-const METHODS_OF_HYPERDHT: Readonly<Record<string, Shape>> = { connect: 2, createServer: 2, findPeer: 1 }
+const METHODS_OF_HYPERDHT: Readonly<Record<string, Shape>> = {
+  connect: 2,
+  createRawStream: 1,
+  createServer: 2,
+  findPeer: 1
+}
 
 const NODE_OF_HYPERDHT: Readonly<Record<string, Shape>> = {
   'stats.punches.random': 'number',
@@ -630,6 +682,9 @@ const METHODS_OF_UDX_SOCKET: Readonly<Record<string, Shape>> = { _onmessage: 4 }
 
 const METHODS_OF_UDX_STREAM: Readonly<Record<string, Shape>> = {
   _onfirewall: 4,
+  // Parameters with a default are not counted.
+  connect: 4,
+  changeRemote: 4,
   bbrBandwidth: 'accessor',
   inflight: 'accessor',
   mtu: 'accessor',

@@ -57,6 +57,8 @@ declare module 'hyperdht' {
       maxWindow?: number
       /** Milliseconds between empty messages of each connection, or false for none. */
       connectionKeepAlive?: number | false
+      /** How long others may ask a node to wait before it answers a ping, ms; 10,000 unless set. */
+      maxPingDelay?: number
     }
 
     /** What two ends tell each other in their handshake; `firewall` is 1 for those that others reach unasked. */
@@ -108,6 +110,7 @@ declare module 'hyperdht' {
       shareLocalAddress?: boolean
       createSecretStream?: CreateSecretStream
       relayThrough?: RelayThrough
+      createHandshake?: CreateHandshake
     }
 
     interface ConnectOptions {

@@ -48,7 +48,7 @@ declare module 'udx-native/lib/stream.js' {
     /** Resolves once nothing is under way to the old address; null if nothing is. */
     changeRemote(socket: UDXSocket, remoteId: number, port: number, host: string): Promise<void> | null
     write(data: Uint8Array): boolean
-    destroy(): void
+    destroy(error?: Error): void
     /** Called from C for the first packet of a stream that is not connected; not 0 refuses it. Internal. */
     _onfirewall(socket: UDXSocket, port: number, host: string, family: number): number
   }

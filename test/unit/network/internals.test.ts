@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -100,4 +101,40 @@ test('only internals.ts names private members', () => {
       )
     )
   assert.deepEqual(offenders, [])
+})
+
+test('what a stream cannot be connected to ends it, and nothing else', async t => {
+  const node = new InternalDht({ bootstrap: [], host: '127.0.0.1' })
+  t.after(() => node.destroy({ force: true }))
+  await node.fullyBootstrapped()
+  const connected = (): UdxStream => {
+    const raw = node.createRawStream({})
+    raw.connect(node.serverSocket as unknown as UdxSocket, 1, 9, '127.0.0.1')
+    return raw
+  }
+  const attempts: ((raw: UdxStream, socket: UdxSocket) => void)[] = [
+    (raw, socket) => raw.connect(socket, 2, 9, '127.0.0.1'),
+    (raw, socket) => void raw.changeRemote(socket, 2, 0, '127.0.0.1')
+  ]
+  for (const attempt of attempts) {
+    const raw = connected()
+    const failed = once(raw, 'error')
+    attempt(raw, node.serverSocket as unknown as UdxSocket)
+    assert.match((await failed)[0].message, /Already connected|not a valid port/)
+  }
+})
+
+test('a ping that wants its answer later is not kept', async t => {
+  const node = new InternalDht({ bootstrap: [], host: '127.0.0.1' }) as InternalDht & {
+    _ondelayedping(request: { value: Uint8Array; sendReply(): void }): void
+    readonly _pendingTimers: ReadonlySet<unknown>
+  }
+  t.after(() => node.destroy({ force: true }))
+  const before = node._pendingTimers.size
+  const value = Buffer.alloc(4)
+  for (const ms of [5, 1000, 10_000]) {
+    value.writeUInt32LE(ms)
+    node._ondelayedping({ value, sendReply: () => {} })
+  }
+  assert.equal(node._pendingTimers.size, before)
 })
