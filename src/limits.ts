@@ -767,6 +767,8 @@ export interface UiLimits {
   /** How long the headers of a request, and all of it, may take. */
   headersMs: number
   requestMs: number
+  /** How long a browser may take nothing of an answer that waits for it. */
+  stalledMs: number
   /** How long the link that a browser was started with holds. */
   codeMs: number
   /** Between two updates of the page, while it is visible. */
@@ -787,6 +789,7 @@ export const UI_LIMITS: UiLimits = {
   windows: 5,
   headersMs: 1500,
   requestMs: 1500,
+  stalledMs: 5000,
   codeMs: 60_000,
   viewMs: 1000,
   reloadMs: 2000,
@@ -801,11 +804,14 @@ export interface MetricsLimits {
   connections: number
   /** How long a request may take to arrive. */
   requestMs: number
+  /** How long a scraper may take nothing of an answer that waits for it. */
+  stalledMs: number
 }
 
 export const METRICS_LIMITS: MetricsLimits = {
   connections: 16,
-  requestMs: 1500
+  requestMs: 1500,
+  stalledMs: 5000
 }
 
 /**

@@ -1,8 +1,8 @@
 /** An HTTP server on this machine, for a Hono app: the page and the metrics. */
 import { once } from 'node:events'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { createAdaptorServer } from '@hono/node-server'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 
 export interface HttpLimits {
@@ -11,6 +11,8 @@ export interface HttpLimits {
   /** How long the headers of a request may take to arrive, and a whole request, ms. */
   readonly headersMs: number
   readonly requestMs: number
+  /** How long a client may take nothing of an answer that waits for it, ms. */
+  readonly stalledMs: number
   /** Bytes of the headers of a request; Node's default if left out. */
   readonly headerBytes?: number
 }
@@ -20,21 +22,36 @@ const LATE_LOOK_MS = 250
 
 export class HttpServer {
   readonly #server: Server
+  readonly #answer: ReturnType<typeof getRequestListener>
+  /** The latest answer on each connection. */
+  readonly #latest = new WeakMap<Socket, ServerResponse>()
 
   constructor(app: Hono, limits: HttpLimits) {
-    this.#server = createAdaptorServer({
-      fetch: app.fetch,
-      overrideGlobalObjects: false,
-      serverOptions: {
-        headersTimeout: limits.headersMs,
-        requestTimeout: limits.requestMs,
-        keepAliveTimeout: limits.headersMs,
-        // Node.js looks for those that are late every 30 s by default, and they take the places of others meanwhile.
-        connectionsCheckingInterval: LATE_LOOK_MS,
-        ...(limits.headerBytes !== undefined && { maxHeaderSize: limits.headerBytes })
-      }
-    }) as Server
+    this.#answer = getRequestListener(app.fetch, { overrideGlobalObjects: false })
+    const serverOptions = {
+      headersTimeout: limits.headersMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.headersMs,
+      // Node.js looks for those that are late every 30 s by default, and they take the places of others meanwhile.
+      connectionsCheckingInterval: LATE_LOOK_MS,
+      ...(limits.headerBytes !== undefined && { maxHeaderSize: limits.headerBytes })
+    }
+    this.#server = createServer(serverOptions, (request, response) => this.#onRequest(request, response))
     this.#server.maxConnections = limits.connections
+    this.#server.timeout = limits.stalledMs
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request
+    const latest = this.#latest.get(socket)
+    // No browser and no scraper pipelines. Node.js would have a thousand requests of one packet answered at once.
+    if (latest && !latest.writableEnded) return void socket.destroy()
+    this.#latest.set(socket, response)
+    // A connection is also quiet while its answer is being made, and that may take longer.
+    response.on('timeout', () => {
+      if (response.writableLength > 0) socket.destroy()
+    })
+    void this.#answer(request, response)
   }
 
   /**

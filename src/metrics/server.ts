@@ -33,8 +33,7 @@ export async function serveMetrics(
   read: () => Promise<MetricsPage>,
   limits: MetricsLimits = METRICS_LIMITS
 ): Promise<MetricsServer> {
-  const { connections, requestMs } = limits
-  const server = new HttpServer(routes(host, read), { connections, requestMs, headersMs: requestMs })
+  const server = new HttpServer(routes(host, read), { ...limits, headersMs: limits.requestMs })
   try {
     await server.listen(port, host)
   } catch (err) {
