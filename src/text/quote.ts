@@ -29,8 +29,8 @@ function escaped(text: string): string {
   return text.replace(/[\s\S]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-/** Between characters, not in them. */
-function cut(text: string, longest: number): string {
+/** Cuts a text to a number of characters, between characters, not in them. */
+export function cut(text: string, longest: number): string {
   const chars = [...text]
   return chars.length > longest ? `${chars.slice(0, longest - 2).join('')}..` : text
 }

@@ -17,10 +17,12 @@ import { HttpServer } from '../http/server.js'
 import type { UiLimits } from '../limits.js'
 import type { Journal } from '../log/journal.js'
 import type { Log } from '../log/log.js'
+import { LogThrottle } from '../log/throttle.js'
 import { friendsFile } from '../options/friends.js'
 import { isOwnConnection } from '../programs/connection-owner.js'
 import { readAny, shippedPath } from '../shipped.js'
 import type { Status } from '../status.js'
+import { cut } from '../text/quote.js'
 import { type Clock, wallClock } from '../util/clock.js'
 import { Actions, type Changeable } from './actions.js'
 import { HEADERS, PAGE_HOST, refusalOf } from './guard.js'
@@ -50,6 +52,12 @@ export interface UiParts {
   readonly limits: UiLimits
   readonly log: Log
 }
+
+/** Between two log lines of one kind that need no token to cause: without this, they could push all others out of the log. */
+const STRANGER_REST_MS = 60_000
+
+/** Characters of a request in such a line. */
+const LOGGED_CHARACTERS = 100
 
 /** The files of the page, as scripts/page.mjs builds them beside this one. */
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
@@ -141,7 +149,8 @@ export class Ui {
   }
 
   #routes(): Hono {
-    const { limits, log } = this.#parts
+    const { clock, limits, log } = this.#parts
+    const throttle = new LogThrottle(clock, STRANGER_REST_MS)
     const app = new Hono()
     app.use(async (c, next) => {
       const sender = {
@@ -152,10 +161,12 @@ export class Ui {
       const refusal = refusalOf(sender, this.#port)
       if (refusal === undefined) await next()
       else {
-        log.info(
-          { host: sender.host, origin: sender.origin },
-          'a request from elsewhere to the page was refused'
-        )
+        if (throttle.admits('refused')) {
+          log.info(
+            { host: logged(sender.host), origin: logged(sender.origin) },
+            'a request from elsewhere to the page was refused'
+          )
+        }
         c.res = refuse(c, 403, new HyperNatError('REFUSED', refusal))
       }
       for (const [name, value] of Object.entries(HEADERS)) c.header(name, value)
@@ -172,7 +183,7 @@ export class Ui {
       const { remotePort = 0 } = (c.env as HttpBindings).incoming.socket
       // Other users of this computer may have read it in the arguments of the browser.
       const isOwn = typeof code === 'string' && (await isOwnConnection(remotePort, this.#port))
-      if (typeof code === 'string' && !isOwn)
+      if (typeof code === 'string' && !isOwn && throttle.admits('another user'))
         log.warn('another user of this computer has tried a link to the page')
       const token = isOwn ? this.#keys.exchange(code) : undefined
       return token === undefined ? strange(c) : c.json({ token })
@@ -201,7 +212,11 @@ export class Ui {
     })
     app.notFound(c => refuse(c, 404, new HyperNatError('REFUSED', 'There is nothing here.')))
     app.onError((err, c) => {
-      log.error({ err }, 'a request of the page failed')
+      // Hono cannot handle some requests at all: one with a password in its URL, say, which the message then repeats.
+      if (throttle.admits('failed')) {
+        log.error({ code: codeOf(err), reason: logged(err.message) }, 'a request of the page failed')
+      }
+      log.debug({ err }, 'a request of the page failed')
       return refuse(c, 500, err)
     })
     return app
@@ -269,6 +284,10 @@ export class Ui {
     this.#warnings.note(event)
     if (event.event === 'reloaded') this.#restart = event.restart
   }
+}
+
+function logged(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : cut(text, LOGGED_CHARACTERS)
 }
 
 /** What came as JSON; undefined for anything else. */

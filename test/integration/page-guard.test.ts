@@ -7,7 +7,7 @@ import net from 'node:net'
 import type { DaemonEvent } from '../../src/events.js'
 import { CONTROL_LIMITS, UI_LIMITS, type UiLimits } from '../../src/limits.js'
 import { Journal } from '../../src/log/journal.js'
-import { silentLog } from '../../src/log/log.js'
+import { createLog, silentLog } from '../../src/log/log.js'
 import { parseOptions } from '../../src/options/file.js'
 import { Ui } from '../../src/ui/ui.js'
 import { systemClock } from '../../src/util/clock.js'
@@ -37,7 +37,9 @@ class Door {
     readonly port: number,
     readonly token: string,
     readonly code: string,
-    readonly daemon: Idle
+    readonly daemon: Idle,
+    /** The lines of its log. */
+    readonly log: readonly string[]
   ) {}
 
   /** The answer, its body not yet read. */
@@ -69,6 +71,7 @@ class Door {
 
 async function door(stage: Stage, limits: Partial<UiLimits> = {}): Promise<Door> {
   const daemon = new Idle()
+  const lines: string[] = []
   const ui = await stage.use(
     new Ui({
       daemon,
@@ -76,12 +79,12 @@ async function door(stage: Stage, limits: Partial<UiLimits> = {}): Promise<Door>
       port: 0,
       clock: systemClock,
       limits: { ...UI_LIMITS, ...limits },
-      log: silentLog
+      log: createLog({ level: 'info', json: true, write: line => lines.push(line) })
     })
   )
   const { url, once } = await ui.start()
   const token = new URL(url).hash.replace('#token=', '')
-  return new Door(Number(new URL(url).port), token, new URL(once).hash.replace('#code=', ''), daemon)
+  return new Door(Number(new URL(url).port), token, new URL(once).hash.replace('#code=', ''), daemon, lines)
 }
 
 staged('the page itself is for every browser here, its data needs the token', async stage => {
@@ -185,20 +188,39 @@ staged(
   async stage => {
     const page = await door(stage)
     const body = JSON.stringify({ code: page.code })
-    const source = `fetch('http://127.0.0.1:${page.port}/api/enter', { method: 'POST', body: ${JSON.stringify(body)} })
-    .then(({ status }) => console.log('status', status))`
+    const source = `const enter = () =>
+      fetch('http://127.0.0.1:${page.port}/api/enter', { method: 'POST', body: ${JSON.stringify(body)} })
+        .then(({ status }) => console.log('status', status))
+    enter().then(enter)`
     const status = await new Promise<string>((resolve, reject) => {
       const options = { uid: 65_534, gid: 65_534, cwd: '/' }
       execFile(process.execPath, ['-e', source], options, (err, stdout) =>
         err ? reject(err) : resolve(stdout)
       )
     })
-    assert.equal(status, 'status 401\n')
+    assert.equal(status, 'status 401\nstatus 401\n')
+    assert.equal(page.log.length, 1, 'the log says so once a minute')
     const { text } = await page.ask('/api/enter', { method: 'POST', body })
     assert.deepEqual(JSON.parse(text), { token: page.token }, 'the code still holds')
   },
   { skip: process.getuid?.() !== 0 && 'only root can run programs as somebody else' }
 )
+
+staged('requests without the token cause few log lines, and short ones', async stage => {
+  const page = await door(stage)
+  const long = 'x'.repeat(8000)
+  const host = `127.0.0.1:${page.port}`
+  for (let i = 0; i < 10; i++) {
+    assert.equal(await page.status('/', { headers: { host: long } }), 403)
+    assert.equal(await page.status('/', { headers: { origin: `http://${long}` } }), 403)
+    assert.equal(await page.status(`http://name:${long}@${host}/api/enter`, { method: 'POST' }), 500)
+  }
+  const [refused, failed, ...more] = page.log.map(line => JSON.parse(line))
+  assert.equal(refused.msg, 'a request from elsewhere to the page was refused')
+  assert.equal(failed.msg, 'a request of the page failed')
+  assert.deepEqual(more, [])
+  for (const line of page.log) assert.ok(line.length < 300, line)
+})
 
 staged('requests that are never finished give their places back in 2 s', async stage => {
   const page = await door(stage)
