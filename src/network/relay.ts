@@ -15,6 +15,7 @@ import { keyPairOf } from '../identity/keys.js'
 import { Secret } from '../identity/secret.js'
 import { LIMITS, RELAY_LIMITS, type RelayLimits, TCP_RELAY_LIMITS, type TcpRelayLimits } from '../limits.js'
 import { type Log, silentLog } from '../log/log.js'
+import { LogThrottle } from '../log/throttle.js'
 import type { TcpOptions } from '../options/entry.js'
 import { type Clock, systemClock } from '../util/clock.js'
 import { listenError } from '../util/listen-error.js'
@@ -27,6 +28,9 @@ import { type RelayedStream, RelayedStreams } from './relayed-streams.js'
 import type { Endpoint } from './tcp-relay/endpoint.js'
 import { ipv4Text, isPublicIpv4 } from './tcp-relay/ipv4.js'
 import { checkTcp, relayAddress } from './tcp-relay/relay-address.js'
+
+/** Between two log lines about sessions that were turned away, ms: strangers can ask for as many as they like. */
+const REFUSED_SESSION_REST_MS = 60_000
 
 export interface RelayOptions {
   /** What the relay's public key comes from. */
@@ -53,6 +57,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   readonly #limits: RelayLimits
   readonly #log: Log
   readonly #clock: Clock = systemClock
+  readonly #refused = new LogThrottle(this.#clock, REFUSED_SESSION_REST_MS)
   readonly #keyPair
   readonly #places: RelayPlaces
   readonly #streams: RelayedStreams
@@ -229,7 +234,9 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   #onPair(a: RelayedStream, b: RelayedStream): void {
     const [one, other] = [encodeKey(a.owner!), encodeKey(b.owner!)]
     if (!this.#places.serves(one, other)) {
-      this.#log.info({ a: shortKey(a.owner!), b: shortKey(b.owner!) }, 'a session was turned away')
+      if (this.#refused.admits('')) {
+        this.#log.info({ a: shortKey(a.owner!), b: shortKey(b.owner!) }, 'a session was turned away')
+      }
       a.refuse()
       b.refuse()
       return

@@ -1,6 +1,7 @@
 /** Servers that others reach straight, with a relay for those who do not: hyperdht with ours around it, over loopback. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { type EventEmitter, once } from 'node:events'
+import { createRequire } from 'node:module'
 import type SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
 import { childKeyPair, RELAYED } from '../../src/identity/child.js'
@@ -8,7 +9,7 @@ import { decodeKey } from '../../src/identity/encoding.js'
 import { keyPairOf } from '../../src/identity/keys.js'
 import { Secret } from '../../src/identity/secret.js'
 import { LIMITS } from '../../src/limits.js'
-import { silentLog } from '../../src/log/log.js'
+import { createLog, silentLog } from '../../src/log/log.js'
 import { Dht } from '../../src/network/dht.js'
 import { Relay } from '../../src/network/relay.js'
 import { systemClock } from '../../src/util/clock.js'
@@ -156,3 +157,42 @@ staged(
     assert.equal(await connect(childKeyPair(server, RELAYED)), true)
   }
 )
+
+/** blind-relay's client: what a stranger needs to ask for sessions. */
+interface BlindClient extends EventEmitter {
+  pair(isInitiator: boolean, token: Buffer, stream: { readonly id: number }): { resume(): void }
+}
+
+staged('of the sessions that a relay turns away, its log names one a minute', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const lines: string[] = []
+  const { publicKey } = keyPairOf(new Secret(newSecret()))
+  const relay = await stage.use(
+    new Relay({
+      secret: newSecret(),
+      bootstrap,
+      allow: [publicKey],
+      log: createLog({ level: 'info', json: true, write: line => lines.push(line) })
+    })
+  )
+  await relay.start()
+  const dht = new HyperDHT({ bootstrap: [...bootstrap] })
+  stage.defer(() => dht.destroy({ force: true }))
+  const { Client } = createRequire(import.meta.url)('blind-relay')
+  const stranger = async (): Promise<BlindClient> => {
+    const stream = dht.connect(decodeKey(relay.publicKey), { keyPair: HyperDHT.keyPair() })
+    stream.on('error', () => {})
+    await once(stream, 'open')
+    return Client.from(stream, { id: stream.publicKey })
+  }
+  const [one, other] = [await stranger(), await stranger()]
+  let paired = 0
+  one.on('pair', () => paired++)
+  for (let id = 1; id <= 10; id++) {
+    const token = Buffer.alloc(32, id)
+    one.pair(true, token, { id }).resume()
+    other.pair(false, token, { id }).resume()
+  }
+  await until(5000, 'answers to all', () => paired === 10)
+  assert.equal(lines.filter(line => line.includes('a session was turned away')).length, 1)
+})
