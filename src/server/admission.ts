@@ -14,6 +14,7 @@ import type { Deps } from '../network/deps.js'
 import type { StreamLink } from '../network/stream-link.js'
 import { reject, serverHandshake } from '../session/handshake.js'
 import type { Timer } from '../util/clock.js'
+import { TokenBucket } from '../util/token-bucket.js'
 import type { Hello } from '../wire/handshake.js'
 import type { Guest } from './guest.js'
 import type { GuestTable } from './guests.js'
@@ -40,9 +41,14 @@ const SERVER_FULL = new HyperNatError(
   'The server has as many guests as it takes: try again later.'
 )
 
+/** Log lines about clients that were turned away, per millisecond and at once: strangers try as often as they like, and draw new keys. */
+const TURNED_AWAY_RATE = 10 / 60_000
+const TURNED_AWAY_BURST = 20
+
 export class Admission {
   readonly #deps: AdmissionDeps
   readonly #limiter: HandshakeLimiter
+  readonly #logged = new TokenBucket(TURNED_AWAY_RATE, TURNED_AWAY_BURST)
   /** Gives up a connection that has not sent its HELLO; in the order in which they were opened. */
   readonly #pending = new Map<() => void, { readonly known: boolean }>()
   /**
@@ -82,7 +88,7 @@ export class Admission {
       return true
     }
     const hidden = this.#access.hides(key, timeOfDay()) && !this.#isUntold(key)
-    if (hidden) log.info({ peer: shortKey(key) }, 'not invited: got no answer')
+    if (hidden) log[this.#logLevel]({ peer: shortKey(key) }, 'not invited: got no answer')
     return hidden
   }
 
@@ -96,12 +102,12 @@ export class Admission {
       hello => {
         this.#pending.delete(giveUp)
         if (hello instanceof HyperNatError) {
-          log.info({ peer: shortKey(link.remoteKey), code: hello.code }, 'client turned away')
+          log[this.#logLevel]({ peer: shortKey(link.remoteKey), code: hello.code }, 'client turned away')
           return
         }
         const admitted = this.#admit(link, hello)
         if (!(admitted instanceof HyperNatError)) return onadmitted(admitted)
-        log.info({ peer: shortKey(link.remoteKey), code: admitted.code }, 'client turned away')
+        log[this.#logLevel]({ peer: shortKey(link.remoteKey), code: admitted.code }, 'client turned away')
         reject(link, admitted.code, admitted.message)
       }
     )
@@ -177,6 +183,13 @@ export class Admission {
   }
 
   /** Whether the key is in the rules or has a session: strangers cannot keep it out. */
+  /** Of a line about a client that was turned away. */
+  get #logLevel(): 'info' | 'debug' {
+    if (!this.#logged.has(1, this.#deps.clock.now())) return 'debug'
+    this.#logged.take(1)
+    return 'info'
+  }
+
   #isKnown(key: Uint8Array): boolean {
     return this.#access.knows(key) || this.#deps.guests.of(key).length > 0
   }
