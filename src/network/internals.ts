@@ -686,6 +686,7 @@ const METHODS_OF_UDX_STREAM: Readonly<Record<string, Shape>> = {
   connect: 4,
   changeRemote: 4,
   bbrBandwidth: 'accessor',
+  bytesReceived: 'accessor',
   inflight: 'accessor',
   mtu: 'accessor',
   packetsReceived: 'accessor',

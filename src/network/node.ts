@@ -5,7 +5,7 @@ import { HyperNatError } from '../errors.js'
 import type { DoctorLimits, Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
 import type { NetworkOptions } from '../options/entry.js'
-import { systemClock } from '../util/clock.js'
+import { systemClock, type Timer } from '../util/clock.js'
 import { Semaphore } from '../util/semaphore.js'
 import { outsideAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
@@ -43,6 +43,9 @@ export interface Announced {
 /** Number of nodes, besides the bootstrap nodes, that are asked to find out whether UDP works. */
 const PROBED_NODES = 3
 
+/** Between two looks at what has arrived behind gaps, ms. */
+const GAP_LOOK_MS = 250
+
 export class Node {
   /** Second connections over IPv6; null where it is to be left alone. */
   readonly ipv6: Ipv6<StreamLink> | null
@@ -66,6 +69,8 @@ export class Node {
   readonly #createSecretStream: HyperDHT.CreateSecretStream
   readonly #log: Log
   readonly #links = new Set<StreamLink>()
+  /** Armed while there are links. */
+  #gapTimer: Timer | null = null
   /** Announce each server again. */
   readonly #announced = new Set<() => void>()
   readonly #announcing: Semaphore
@@ -356,11 +361,20 @@ export class Node {
     })
   }
 
-  /** Ends it with the node. */
+  /** Ends it with the node, and watches it until then. */
   #keep(link: StreamLink): StreamLink {
     this.#links.add(link)
+    this.#watchGaps()
     void link.closed.then(() => this.#links.delete(link))
     return link
+  }
+
+  #watchGaps(): void {
+    this.#gapTimer ??= systemClock.after(GAP_LOOK_MS, () => {
+      this.#gapTimer = null
+      for (const link of this.#links) link.checkGap()
+      if (this.#links.size > 0) this.#watchGaps()
+    })
   }
 
   /**
@@ -441,6 +455,7 @@ export class Node {
   /** Ends every connection and leaves the DHT. */
   async close(): Promise<void> {
     this.#watch.stop()
+    this.#gapTimer?.cancel()
     this.#responder?.close()
     const ends: Promise<unknown>[] = [...this.#links].map(link => link.closed)
     ends.push(this.#reachability.close())

@@ -6,7 +6,9 @@ import type SecretStream from '@hyperswarm/secret-stream'
 import { codeOf } from '../errors.js'
 import type { PathKind } from '../events.js'
 import type { Limits } from '../limits.js'
+import { protocolError } from '../wire/bytes.js'
 import type { Link, LinkEvents } from '../wire/link.js'
+import { GapEstimate } from './gap-estimate.js'
 import { rateOf } from './internals.js'
 import { type Reach, reachOf } from './path.js'
 
@@ -64,6 +66,11 @@ export class StreamLink implements Link {
   #gapsUntil = 0
   #unsent = 0
   #sinceProbe = 0
+  readonly #gap = new GapEstimate()
+  /** Bytes of messages and of datagrams that have come, and of messages that went. */
+  #inOrder = 0
+  #datagrams = 0
+  #written = 0
   #gone = false
   /** What was found out of an address. */
   #reached: { readonly host: string; readonly reach: Reach } | null = null
@@ -85,7 +92,10 @@ export class StreamLink implements Link {
     this.#relayed = relayed
     this.#byTcp = byTcp
     let code = 'CONNECTION_LOST'
-    stream.on('data', (message: Uint8Array) => this.events.message(message))
+    stream.on('data', (message: Uint8Array) => {
+      this.#inOrder += message.byteLength
+      this.events.message(message)
+    })
     stream.on('end', () => {
       // UDX closes when both halves have ended.
       stream.end()
@@ -102,7 +112,10 @@ export class StreamLink implements Link {
         resolve(code)
       })
     })
-    this.#raw.on('message', (packet: Uint8Array) => this.events.datagram(packet))
+    this.#raw.on('message', (packet: Uint8Array) => {
+      this.#datagrams += packet.byteLength
+      this.events.datagram(packet)
+    })
     let told = this.path
     this.#raw.on('remote-changed', () => {
       this.#relayed = false
@@ -157,6 +170,7 @@ export class StreamLink implements Link {
 
   write(message: Uint8Array): void {
     if (this.#gone) return
+    this.#written += message.byteLength
     this.#unacked += message.byteLength
     this.#unmarked += message.byteLength
     this.#stream.write(message)
@@ -250,6 +264,20 @@ export class StreamLink implements Link {
     this.#unsent += PROBE_EVERY
     this.#raw.send(packet).then(this.#onsent, this.#onsent)
     return true
+  }
+
+  /** Ends the connection if more has arrived behind a gap than a peer has on its way; to be called a few times a second. */
+  checkGap(): void {
+    if (this.#gone) return
+    const { bytesReceived: received, packetsReceived: packets } = this.#raw
+    const tooMuch = this.#gap.update({
+      received,
+      packets,
+      inOrder: this.#inOrder,
+      datagrams: this.#datagrams,
+      sent: this.#written
+    })
+    if (tooMuch) this.#stream.destroy(protocolError('packets without end behind one that it does not send'))
   }
 
   close(): void {

@@ -15,6 +15,8 @@ declare module '@hyperswarm/secret-stream' {
       /** Packets sent again, modulo 65,536. */
       readonly retransmits: number
       readonly packetsReceived: number
+      /** Of all packets, with UDX's headers. */
+      readonly bytesReceived: number
       /** A udx-native socket. */
       readonly socket: import('hyperdht').default.Socket
       readonly remoteHost: string | null

@@ -16,8 +16,15 @@ class Stuck extends EventEmitter {
     retransmits: 0,
     bbrBandwidth: 12_500_000,
     remoteHost: '11.0.0.1',
-    remoteFamily: 4
+    remoteFamily: 4,
+    bytesReceived: 0,
+    packetsReceived: 0
   })
+  destroyedWith: Error | undefined
+
+  destroy(err?: Error): void {
+    this.destroyedWith = err
+  }
 
   write(): void {}
   flush(): Promise<boolean> {
@@ -65,4 +72,21 @@ test('an address is judged once, however often a flow asks for the path; another
     raw.remoteHost = host
     assert.deepEqual([link.path, link.reach], [path, reach], host)
   }
+})
+
+test('a stream of which much arrives behind a gap is ended, with a code', () => {
+  const stuck = new Stuck()
+  const raw = stuck.rawStream
+  const link = new StreamLink(stuck as unknown as SecretStream, LIMITS)
+  raw.bytesReceived += 200_000
+  link.checkGap()
+  raw.emit('message', Buffer.alloc(1000))
+  raw.bytesReceived += 1000
+  stuck.emit('data', Buffer.alloc(100_000))
+  raw.bytesReceived += 100_000
+  link.checkGap()
+  assert.equal(stuck.destroyedWith, undefined)
+  raw.bytesReceived += 1_000_000
+  link.checkGap()
+  assert.equal((stuck.destroyedWith as unknown as { code: string }).code, 'PROTOCOL_ERROR')
 })
