@@ -86,13 +86,15 @@ export class LanResponder {
     }
   }
 
-  #onMessage(socket: dgram.Socket, packet: Buffer, { address, port }: dgram.RemoteInfo): void {
-    const answer = this.answer(packet, address)
-    if (answer) socket.send(answer, port, address, noop)
+  #onMessage(socket: dgram.Socket, packet: Buffer, from: dgram.RemoteInfo): void {
+    const answer = this.answer(packet, from)
+    if (answer) socket.send(answer, from.port, from.address, noop)
   }
 
-  /** What to send back to an address for its packet; null: nothing. */
-  answer(packet: Buffer, address: string): Buffer | null {
+  /** What to send back to the sender of a packet; null: nothing. */
+  answer(packet: Buffer, { address, port }: Pick<dgram.RemoteInfo, 'address' | 'port'>): Buffer | null {
+    // A sender without a port wants no answer (RFC 768), and dgram throws when one is sent there.
+    if (port === 0) return null
     const hash = hashIn(packet, QUESTION, QUESTION_BYTES)
     if (!hash || !isHomeAddress(address) || !this.#hashes.has(hash.toString('hex'))) return null
     const now = performance.now()

@@ -115,14 +115,24 @@ test('a question from beyond the LAN gets no answer', t => {
   const { packet } = new LanQuestion(key)
   const one = answering(t, key)
   for (const host of ['203.0.113.7', '100.64.0.1', '172.32.0.1'])
-    assert.equal(one.answer(packet, host), null, host)
-  for (const host of ['192.168.7.10', '10.0.0.7', '169.254.7.7']) assert.ok(one.answer(packet, host), host)
+    assert.equal(one.answer(packet, { address: host, port: 40_000 }), null, host)
+  for (const host of ['192.168.7.10', '10.0.0.7', '169.254.7.7']) {
+    assert.ok(one.answer(packet, { address: host, port: 40_000 }), host)
+  }
+})
+
+test('a question from port 0 gets no answer: dgram would throw', t => {
+  const key = new Random().bytes(32)
+  const { packet } = new LanQuestion(key)
+  const one = answering(t, key)
+  assert.equal(one.answer(packet, { address: '192.168.7.10', port: 0 }), null)
+  assert.ok(one.answer(packet, { address: '192.168.7.10', port: 1 }))
 })
 
 test('an answer from beyond the LAN is not taken for one', t => {
   const key = new Random().bytes(32)
   const question = new LanQuestion(key)
-  const answer = answering(t, key).answer(question.packet, '192.168.7.10')!
+  const answer = answering(t, key).answer(question.packet, { address: '192.168.7.10', port: 40_000 })!
   for (const host of ['203.0.113.7', '100.64.0.1', '172.32.0.1']) {
     assert.equal(question.addressIn(answer, host), null, host)
   }
