@@ -48,8 +48,12 @@ export interface Limits {
   udpIdleSeconds: number
   /** Between two looks for such flows, at the most. */
   udpSweepMs: number
-  /** UDP flows per session; beyond it the one idle longest makes room. */
+  /**
+   * UDP flows per session; beyond it the one idle longest makes room, if it has been idle for `udpEvictMs`. If not, a new flow's datagrams
+   * are dropped: a local program that takes one port after the other must not end a game's conversation.
+   */
   udpFlows: number
+  udpEvictMs: number
   /** Between two notes of a UDP flow's activity: one for each datagram would cost more than it tells. */
   udpTouchMs: number
   /** Datagrams of one flow kept while there is no connection: the latest. */
@@ -435,6 +439,7 @@ export const LIMITS: Limits = {
   udpIdleSeconds: 300,
   udpSweepMs: 10_000,
   udpFlows: 1024,
+  udpEvictMs: 5000,
   udpTouchMs: 100,
   udpPending: 8,
   udpPendingBytes: 1 * MB,

@@ -40,6 +40,7 @@ export class UdpFlowTable {
   readonly #deps: Pick<Deps, 'clock' | 'limits' | 'log'>
   readonly #hosts: Pick<Hosts, 'pick' | 'refuse'>
   readonly #pending: PendingDatagrams
+  readonly #full: LogThrottle
   readonly #flows: UdpFlows<string, UdpFlow>
   readonly #flowsById = new Map<number, UdpFlow>()
   /** By {@link OpenMap.index}, the flow of the last datagram: most often the next one's too, and then nothing is looked up. */
@@ -51,19 +52,21 @@ export class UdpFlowTable {
   #closed = false
 
   constructor(deps: Pick<Deps, 'clock' | 'limits' | 'log'>, hosts: Pick<Hosts, 'pick' | 'refuse'>) {
-    const { limits, log } = deps
+    const { limits } = deps
     this.#deps = deps
     this.#hosts = hosts
     this.#pending = new PendingDatagrams(limits)
-    const full = new LogThrottle(deps.clock, FULL_REST_MS)
-    this.#flows = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, (_key, flow, cause) => {
+    this.#full = new LogThrottle(deps.clock, FULL_REST_MS)
+    this.#flows = new UdpFlows(limits, (_key, flow, cause) => {
       this.#flowsById.delete(flow.id)
       this.#lastFlows[flow.map.index] = undefined
-      if (cause === 'full') {
-        const level = full.admits('full') ? 'warn' : 'debug'
-        log[level]({ port: flow.map.localPort }, 'too many UDP flows: the one idle longest made room')
-      }
+      if (cause === 'full') this.#tellFull(flow.map, 'too many UDP flows: the one idle longest made room')
     })
+  }
+
+  #tellFull(map: OpenMap, what: string): void {
+    const level = this.#full.admits(what) ? 'warn' : 'debug'
+    this.#deps.log[level]({ port: map.localPort }, what)
   }
 
   /** Datagrams that were never sent for want of a session. */
@@ -101,7 +104,8 @@ export class UdpFlowTable {
       remote,
       send: payload => {
         const now = this.#deps.clock.now()
-        this.#send(this.#flowOf(map, 0, address, now, own), payload, now)
+        const flow = this.#flowOf(map, 0, address, now, own)
+        if (flow) this.#send(flow, payload, now)
       },
       close: () => {
         this.#own.delete(own)
@@ -124,7 +128,8 @@ export class UdpFlowTable {
   /** A game asks the whole LAN who plays it. */
   question(map: OpenMap, payload: Uint8Array, { port, address }: Source): void {
     const now = this.#deps.clock.now()
-    this.#send(this.#flowOf(map, port, address, now, 'lan'), payload, now)
+    const flow = this.#flowOf(map, port, address, now, 'lan')
+    if (flow) this.#send(flow, payload, now)
   }
 
   /** A local program has sent something to a map's port. */
@@ -133,7 +138,11 @@ export class UdpFlowTable {
     const { port, address } = from
     let flow = this.#lastFlows[map.index]
     if (flow?.port === port && flow.address === address) this.#touch(flow, now)
-    else flow = this.#lastFlows[map.index] = this.#flowOf(map, port, address, now)
+    else {
+      const found = this.#flowOf(map, port, address, now)
+      if (!found) return
+      flow = this.#lastFlows[map.index] = found
+    }
     this.#send(flow, payload, now)
   }
 
@@ -159,16 +168,33 @@ export class UdpFlowTable {
   /**
    * The flow of a local program, a new one if it has none.
    * @param to where answers go
+   * @returns null when there is no room for a new one, and the datagram is dropped
    */
-  #flowOf(map: OpenMap, port: number, address: string, now: number, to: UdpFlow['to'] = 'program'): UdpFlow {
+  #flowOf(
+    map: OpenMap,
+    port: number,
+    address: string,
+    now: number,
+    to: UdpFlow['to'] = 'program'
+  ): UdpFlow | null {
     const key = `${to === 'lan' ? 'lan ' : ''}${map.index}/${address}/${port}`
-    let flow = this.#flows.touch(key, now)
-    if (!flow) {
-      flow = { id: this.#nextFlow++, map, port, address, key, to, toldAt: now, host: null }
-      this.#flows.add(key, flow, now)
-      this.#flowsById.set(flow.id, flow)
+    const known = this.#flows.touch(key, now)
+    if (known) return known
+    if (!this.#flows.makeRoom(now)) {
+      this.#refuse(map)
+      return null
     }
+    const flow = { id: this.#nextFlow++, map, port, address, key, to, toldAt: now, host: null }
+    this.#flows.add(key, flow, now)
+    this.#flowsById.set(flow.id, flow)
     return flow
+  }
+
+  #refuse(map: OpenMap): void {
+    this.#tellFull(map, 'too many UDP flows: new ones are dropped')
+    const session = this.#hosts.pick(map.index)?.session
+    if (session) session.datagramCounts.dropped.limited++
+    else this.#pending.dropped++
   }
 
   #touch(flow: UdpFlow, now: number): void {

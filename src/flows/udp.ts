@@ -1,6 +1,6 @@
 /**
- * The table of a session's UDP flows, for either end: found by key, forgotten when idle, and bounded, the one idle longest
- * making room.
+ * The table of a session's UDP flows, for either end: found by key, forgotten when idle, and bounded. The one idle longest makes
+ * room, but none that is in use does.
  */
 import type { Limits } from '../limits.js'
 
@@ -28,14 +28,9 @@ export class UdpFlows<K, V> {
   /** In the order of last activity, oldest first. */
   readonly #rows = new Map<K, Row<V>>()
 
-  /**
-   * @param max flows at the most
-   * @param idleMs without a datagram either way until a flow is forgotten
-   * @param onforget called with every flow that ends, and why
-   */
+  /** @param onforget called with every flow that ends, and why */
   constructor(
-    readonly max: number,
-    readonly idleMs: number,
+    readonly limits: Pick<Limits, 'udpFlows' | 'udpEvictMs' | 'udpIdleSeconds'>,
     readonly onforget: (key: K, value: V, cause: ForgetCause) => void
   ) {}
 
@@ -56,11 +51,20 @@ export class UdpFlows<K, V> {
     return row.value
   }
 
+  /**
+   * Makes room for a flow where the table is full, at the cost of the one idle longest.
+   * @returns false if that one is still in use
+   */
+  makeRoom(now: number): boolean {
+    if (this.#rows.size < this.limits.udpFlows) return true
+    const [key, oldest] = this.#rows.entries().next().value!
+    if (now - oldest.activeAt < this.limits.udpEvictMs) return false
+    this.#forget(key, 'full')
+    return true
+  }
+
+  /** Adds a flow, for which there must be room. */
   add(key: K, value: V, now: number): void {
-    if (this.#rows.size >= this.max) {
-      const oldest = this.#rows.keys().next()
-      if (!oldest.done) this.#forget(oldest.value, 'full')
-    }
     this.#rows.set(key, { value, activeAt: now, movedAt: now })
   }
 
@@ -70,8 +74,9 @@ export class UdpFlows<K, V> {
 
   /** Forgets the flows that have been idle for long enough. */
   sweep(now: number): void {
+    const idleMs = this.limits.udpIdleSeconds * 1000
     for (const [key, row] of this.#rows) {
-      if (now - row.activeAt < this.idleMs) break
+      if (now - row.activeAt < idleMs) break
       this.#forget(key, 'idle')
     }
   }

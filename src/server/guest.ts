@@ -46,7 +46,7 @@ export class Guest {
     readonly since: number,
     /** What its key uses of this process. */
     readonly usage: KeyUsage,
-    limits: Pick<Limits, 'udpFlows' | 'udpIdleSeconds' | 'resolveBytes'>,
+    limits: Pick<Limits, 'udpFlows' | 'udpEvictMs' | 'udpIdleSeconds' | 'resolveBytes'>,
     log: Log,
     clock: Pick<Clock, 'now'>
   ) {
@@ -54,7 +54,7 @@ export class Guest {
     this.#shortKey = shortKey(this.publicKey)
     this.waiting = new Budget(limits.resolveBytes, usage.memory)
     const full = new LogThrottle(clock, FULL_REST_MS)
-    this.udp = new UdpFlows(limits.udpFlows, limits.udpIdleSeconds * 1000, (flow, { target }, cause) => {
+    this.udp = new UdpFlows(limits, (flow, { target }, cause) => {
       target.close()
       if (cause === 'full') {
         const level = full.admits('full') ? 'warn' : 'debug'

@@ -212,7 +212,10 @@ export class Targets {
     if (!conversation) {
       const map = maps.open(mapId, 'udp', guest.grant)
       if (!map) return
-      if (!guest.usage.takeUdpFlow()) return this.#tooFast(guest)
+      if (!guest.udp.makeRoom(now)) return this.#refuse(guest, 'too many UDP flows: new ones are dropped')
+      if (!guest.usage.takeUdpFlow()) {
+        return this.#refuse(guest, 'a guest begins too many UDP flows a second: some are dropped')
+      }
       const target = map.handler ? this.#handleUdp(guest, map, flow) : this.#targetOf(guest, map, flow)
       if (!target) return
       conversation = { map: mapId, target }
@@ -247,9 +250,10 @@ export class Targets {
     })
   }
 
-  #tooFast({ label }: Guest): void {
-    if (!this.#unreached.admits(`flows ${label}`)) return
-    this.#deps.log.warn({ peer: label }, 'a guest begins too many UDP flows a second: some are dropped')
+  /** Drops the first datagram of a flow that is beyond a limit. */
+  #refuse({ label, session }: Guest, why: string): void {
+    session.datagramCounts.dropped.limited++
+    if (this.#unreached.admits(`flows ${label}`)) this.#deps.log.warn({ peer: label }, why)
   }
 
   /** Logs now and then why a target cannot be reached, and gives the code for it. */

@@ -5,7 +5,8 @@ import { UdpFlows } from '../../../src/flows/udp.js'
 
 function make(max: number, idleMs: number) {
   const forgotten: string[] = []
-  const flows = new UdpFlows<string, number>(max, idleMs, (key, value, cause) =>
+  const limits = { udpFlows: max, udpEvictMs: 5000, udpIdleSeconds: idleMs / 1000 }
+  const flows = new UdpFlows<string, number>(limits, (key, value, cause) =>
     forgotten.push(`${key}=${value} ${cause}`)
   )
   return { flows, forgotten }
@@ -35,11 +36,30 @@ test('the one idle longest makes room', () => {
   flows.add('a', 1, 0)
   flows.add('b', 2, 0)
   flows.add('c', 3, 0)
+  assert.ok(flows.makeRoom(0) === false, 'all are in use')
   flows.touch('a', 5000)
-  flows.add('d', 4, 6000)
-  flows.add('e', 5, 7000)
+  for (const [key, value, now] of [
+    ['d', 4, 6000],
+    ['e', 5, 7000]
+  ] as const) {
+    assert.ok(flows.makeRoom(now))
+    flows.add(key, value, now)
+  }
   assert.deepEqual(forgotten, ['b=2 full', 'c=3 full'])
   assert.deepEqual(flows.values().sort(), [1, 4, 5])
+})
+
+test('a flow in use makes no room, however many others want one', () => {
+  const { flows, forgotten } = make(3, 60_000)
+  for (const [i, key] of ['a', 'b', 'c'].entries()) flows.add(key, i, 0)
+  for (let now = 0; now < 20_000; now += 100) {
+    for (const key of ['a', 'b', 'c']) flows.touch(key, now)
+    assert.equal(flows.makeRoom(now + 99), false)
+  }
+  assert.deepEqual(forgotten, [])
+  assert.equal(flows.makeRoom(24_899), false)
+  assert.equal(flows.makeRoom(24_900), true)
+  assert.deepEqual(forgotten, ['a=0 full'])
 })
 
 test('clearing tells of each', () => {
@@ -60,14 +80,17 @@ test('never more than its size, and none is forgotten twice or lost', () => {
       }),
       steps => {
         const alive = new Set<number>()
-        const flows = new UdpFlows<number, number>(8, 10_000, key => assert.ok(alive.delete(key), 'twice'))
+        const limits = { udpFlows: 8, udpEvictMs: 2000, udpIdleSeconds: 10 }
+        const flows = new UdpFlows<number, number>(limits, key => assert.ok(alive.delete(key), 'twice'))
         let now = 0
         for (const [key, wait] of steps) {
           now += wait
           if (flows.touch(key, now) === undefined) {
             assert.ok(!alive.has(key), 'lost')
-            flows.add(key, key, now)
-            alive.add(key)
+            if (flows.makeRoom(now)) {
+              flows.add(key, key, now)
+              alive.add(key)
+            }
           }
           if (wait % 3 === 0) flows.sweep(now)
           assert.ok(flows.size <= 8)
