@@ -625,6 +625,11 @@ export interface RelayLimits {
   sessions: number
   /** Connections to the relay at a time: two for each session, some that wait for their other half. */
   connections: number
+  /**
+   * Bytes that a client may send on one connection, beside packets of its session. hyperdht sends 89: it asks for one session, by a token
+   * of 32 bytes. A client that sends more only fills the relay's tables, and is dropped.
+   */
+  connectionBytes: number
   /** Bits per second of one session, both directions together; what is beyond waits, and is dropped in the end, as by a slow link. */
   sessionBits: number
   /** Bits per second of all sessions together. */
@@ -637,7 +642,7 @@ export interface RelayLimits {
   queuedBytes: number
   /** A session without a packet for so long is ended: those in use ping every second. */
   idleMs: number
-  /** How long half a session may wait for its other half. */
+  /** How long a connection may have no session: before its first, where half of it waits for the other half, and after its last. */
   pairMs: number
   /** How long packets of a session that is over are still passed on. */
   lingerMs: number
@@ -650,6 +655,7 @@ const MBIT = 1_000_000
 export const RELAY_LIMITS: RelayLimits = {
   sessions: 64,
   connections: 192,
+  connectionBytes: KB,
   sessionBits: 20 * MBIT,
   totalBits: 100 * MBIT,
   burstMs: 250,

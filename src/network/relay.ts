@@ -62,7 +62,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   readonly #places: RelayPlaces
   readonly #streams: RelayedStreams
   readonly #blind: BlindRelay
-  /** Connections, and when they came; null once they have a session. */
+  /** Connections, and since when they have no session; null while they have one. */
   readonly #connections = new Map<SecretStream, number | null>()
   #dht: Dht | null = null
   #endpoint: Endpoint | null = null
@@ -220,10 +220,23 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
       left()
     })
     this.#streams.listen(socket)
+    // blind-relay keeps every token that waits for its other half, and every channel that a client opens.
+    let received = 0
+    stream.on('data', (message: Uint8Array) => {
+      received += message.byteLength
+      if (received > this.#limits.connectionBytes) stream.destroy()
+    })
     const session = this.#blind.accept(stream, { id: stream.remotePublicKey })
     session.on('error', noop)
+    let sessions = 0
     session.on('pair', (_isInitiator: boolean, _token: Uint8Array, half: RelayedStream, remoteId: number) => {
+      sessions++
       this.#connections.set(stream, null)
+      half.once('close', () => {
+        if (--sessions === 0 && this.#connections.has(stream)) {
+          this.#connections.set(stream, this.#clock.now())
+        }
+      })
       half.expect(socket, remoteId, remotePort, remoteHost!)
       half.owner = stream.remotePublicKey
       if (half.partner?.owner) this.#onPair(half, half.partner)

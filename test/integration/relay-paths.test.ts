@@ -1,5 +1,6 @@
 /** Servers that others reach straight, with a relay for those who do not: hyperdht with ours around it, over loopback. */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { type EventEmitter, once } from 'node:events'
 import { createRequire } from 'node:module'
 import type SecretStream from '@hyperswarm/secret-stream'
@@ -195,4 +196,68 @@ staged('of the sessions that a relay turns away, its log names one a minute', as
   }
   await until(5000, 'answers to all', () => paired === 10)
   assert.equal(lines.filter(line => line.includes('a session was turned away')).length, 1)
+})
+
+interface Message {
+  send(pair: { isInitiator: boolean; token: Uint8Array; id: number; seq: number }): void
+}
+
+interface Channel {
+  addMessage(options: { encoding: unknown; onmessage?(): void }): Message
+  open(): void
+  fullyOpened(): Promise<boolean>
+}
+
+/** A client of a relay that a test speaks for: it has sessions with itself, if it says both halves. */
+async function speaker(stage: Stage, relay: Relay, bootstrap: readonly string[]) {
+  const require = createRequire(import.meta.url)
+  const { messages } = require('blind-relay')
+  const Protomux = createRequire(require.resolve('blind-relay'))('protomux')
+  const dht = new HyperDHT({ bootstrap: [...bootstrap] })
+  stage.defer(() => dht.destroy({ force: true }))
+  const stream = dht.connect(decodeKey(relay.publicKey))
+  stream.on('error', () => {})
+  const client = { closed: false, pair: (_token: Uint8Array, _isInitiator: boolean): void => {} }
+  stream.once('close', () => {
+    client.closed = true
+  })
+  await once(stream, 'open')
+  const channel: Channel = Protomux.from(stream).createChannel({
+    protocol: 'blind-relay',
+    id: stream.publicKey
+  })
+  const pair = channel.addMessage({ encoding: messages.pair, onmessage() {} })
+  channel.addMessage({ encoding: messages.unpair })
+  channel.open()
+  await channel.fullyOpened()
+  client.pair = (token, isInitiator) => pair.send({ isInitiator, token, id: isInitiator ? 1 : 2, seq: 0 })
+  return client
+}
+
+staged('a client that asks a relay for sessions without end is dropped, though it has one', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const relay = await stage.use(new Relay({ secret: newSecret(), bootstrap }))
+  await relay.start()
+  const client = await speaker(stage, relay, bootstrap)
+  const token = randomBytes(32)
+  for (const isInitiator of [true, false]) client.pair(token, isInitiator)
+  await until(5000, 'a session with itself', () => relay.sessions === 1)
+  assert.equal(client.closed, false)
+  for (let i = 0; i < 50; i++) client.pair(randomBytes(32), true)
+  await until(5000, 'the end of the connection', () => client.closed)
+  await until(5000, 'the end of its session', () => relay.sessions === 0)
+})
+
+staged('a client whose sessions at a relay are over is dropped, though it waits for another', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const limits = { idleMs: 500, pairMs: 2000, sweepMs: 100 }
+  const relay = await stage.use(new Relay({ secret: newSecret(), bootstrap, limits }))
+  await relay.start()
+  const client = await speaker(stage, relay, bootstrap)
+  const token = randomBytes(32)
+  for (const isInitiator of [true, false]) client.pair(token, isInitiator)
+  await until(5000, 'a session with itself', () => relay.sessions === 1)
+  client.pair(randomBytes(32), true)
+  await until(5000, 'the end of the connection', () => client.closed)
+  assert.equal(relay.sessions, 0)
 })
