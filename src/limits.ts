@@ -50,7 +50,8 @@ export interface Limits {
   udpSweepMs: number
   /**
    * UDP flows per session; beyond it the one idle longest makes room, if it has been idle for `udpEvictMs`. If not, a new flow's datagrams
-   * are dropped: a local program that takes one port after the other must not end a game's conversation.
+   * are dropped: a local program that takes one port after the other must not end a game's conversation. A program that takes a port for
+   * each question, as DNS does, has room for `udpFlowsPerSecond`.
    */
   udpFlows: number
   udpEvictMs: number
@@ -439,7 +440,7 @@ export const LIMITS: Limits = {
   udpIdleSeconds: 300,
   udpSweepMs: 10_000,
   udpFlows: 1024,
-  udpEvictMs: 5000,
+  udpEvictMs: 4000,
   udpTouchMs: 100,
   udpPending: 8,
   udpPendingBytes: 1 * MB,
