@@ -18,6 +18,9 @@ const FIRST_BYTES = 256 * 1024
 const WINDOWS = 4
 const MOST_BYTES = 24 * 1024 * 1024
 
+/** Between two looks, ms: what the line carries meanwhile is the least that is kept. */
+export const GAP_LOOK_MS = 250
+
 /** What has come of a stream, and gone, since it began; bytes but for `packets`. */
 export interface Counted {
   /** With headers. */

@@ -11,6 +11,7 @@ import { outsideAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { DialAttempt, type DialDeps } from './dial-attempt.js'
+import { GAP_LOOK_MS } from './gap-estimate.js'
 import { wrapHandshakes } from './internals.js'
 import { Ipv6 } from './ipv6/ipv6.js'
 import { PendingHandshakes } from './ipv6/pending.js'
@@ -42,9 +43,6 @@ export interface Announced {
 
 /** Number of nodes, besides the bootstrap nodes, that are asked to find out whether UDP works. */
 const PROBED_NODES = 3
-
-/** Between two looks at what has arrived behind gaps, ms. */
-const GAP_LOOK_MS = 250
 
 export class Node {
   /** Second connections over IPv6; null where it is to be left alone. */

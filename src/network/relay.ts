@@ -17,12 +17,13 @@ import { LIMITS, RELAY_LIMITS, type RelayLimits, TCP_RELAY_LIMITS, type TcpRelay
 import { type Log, silentLog } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
 import type { TcpOptions } from '../options/entry.js'
-import { type Clock, systemClock } from '../util/clock.js'
+import { type Clock, systemClock, type Timer } from '../util/clock.js'
 import { listenError } from '../util/listen-error.js'
 import { ownAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { bestAddress } from './bootstrap.js'
 import { Dht } from './dht.js'
+import { GAP_LOOK_MS, GapEstimate } from './gap-estimate.js'
 import { RelayPlaces } from './relay-places.js'
 import { type RelayedStream, RelayedStreams } from './relayed-streams.js'
 import type { Endpoint } from './tcp-relay/endpoint.js'
@@ -64,6 +65,10 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   readonly #blind: BlindRelay
   /** Connections, and since when they have no session; null while they have one. */
   readonly #connections = new Map<SecretStream, number | null>()
+  /** Looks at each connection whether too much of it has arrived behind a gap. */
+  readonly #gaps = new Map<SecretStream, () => void>()
+  /** Armed while there are connections. */
+  #gapTimer: Timer | null = null
   #dht: Dht | null = null
   #endpoint: Endpoint | null = null
   #announcement: Announcement | null = null
@@ -217,15 +222,22 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     this.#connections.set(stream, this.#clock.now())
     stream.once('close', () => {
       this.#connections.delete(stream)
+      this.#gaps.delete(stream)
       left()
     })
     this.#streams.listen(socket)
     // blind-relay keeps every token that waits for its other half, and every channel that a client opens.
-    let received = 0
+    let inOrder = 0
     stream.on('data', (message: Uint8Array) => {
-      received += message.byteLength
-      if (received > this.#limits.connectionBytes) stream.destroy()
+      inOrder += message.byteLength
+      if (inOrder > this.#limits.connectionBytes) stream.destroy()
     })
+    const gap = new GapEstimate()
+    this.#gaps.set(stream, () => {
+      const { bytesReceived: received, packetsReceived: packets } = stream.rawStream
+      if (gap.update({ received, packets, inOrder, datagrams: 0, sent: 0 })) stream.destroy()
+    })
+    this.#watchGaps()
     const session = this.#blind.accept(stream, { id: stream.remotePublicKey })
     session.on('error', noop)
     let sessions = 0
@@ -269,6 +281,14 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     b.once('close', end)
   }
 
+  #watchGaps(): void {
+    this.#gapTimer ??= this.#clock.after(GAP_LOOK_MS, () => {
+      this.#gapTimer = null
+      for (const check of this.#gaps.values()) check()
+      if (this.#gaps.size > 0) this.#watchGaps()
+    })
+  }
+
   /** Ends what nobody uses. */
   #clear(): void {
     const now = this.#clock.now()
@@ -287,6 +307,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       this.#sweep?.cancel()
+      this.#gapTimer?.cancel()
       for (const half of [...this.#streams]) half.refuse()
       for (const stream of this.#connections.keys()) stream.destroy()
       // A node whose port was taken fails at closing, too.

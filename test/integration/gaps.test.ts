@@ -5,8 +5,9 @@ import HyperDHT from 'hyperdht'
 import { childPublicKey } from '../../src/identity/child.js'
 import { decodeKey } from '../../src/identity/encoding.js'
 import { pause, within } from '../support/deadline.js'
+import type { HyperNat } from '../support/hyper-nat.js'
 import { isLinux, residentBytes } from '../support/machine.js'
-import { newSecret, serverEntries, staged } from '../support/stage.js'
+import { newSecret, type Stage, serverEntries, staged } from '../support/stage.js'
 
 const MB = 1 << 20
 const SHARES = [{ proto: 'tcp', port: 9 }] as const
@@ -36,29 +37,46 @@ interface Raw {
   readonly socket: { trySend(packet: Uint8Array, port: number, host: string): void }
 }
 
-staged('packets behind a gap end the connection before they take memory, and others come in', async stage => {
-  if (!isLinux) return stage.t.skip('memory is read from /proc')
+/**
+ * Sends packets behind a gap to whom it dials, until the connection ends.
+ * @returns how much more memory the process had meanwhile, bytes
+ */
+async function flood(stage: Stage, { pid }: HyperNat, key: Uint8Array): Promise<number> {
   const { bootstrap } = await stage.testnet()
-  const server = await stage.daemon(serverEntries(SHARES, newSecret()))
-  const { publicKey } = await server.event('ready')
   const dht = new HyperDHT({ bootstrap })
   stage.defer(() => dht.destroy({ force: true }))
-  const stream = dht.connect(childPublicKey(decodeKey(publicKey)))
+  const stream = dht.connect(key)
   stream.on('error', () => {})
   await within(20_000, once(stream, 'open'), () => 'a connection')
   const closed = new Promise(resolve => stream.once('close', resolve))
   const { remoteId, remotePort, remoteHost, socket } = stream.rawStream as unknown as Raw
-  const before = residentBytes(server.pid)
+  const before = residentBytes(pid)
   let grown = 0
   for (let i = 0; i < PACKETS; i++) {
     socket.trySend(packet(remoteId, 100 + i), remotePort, remoteHost)
     if (i % AT_ONCE > 0) continue
     await pause(2)
-    grown = Math.max(grown, residentBytes(server.pid) - before)
+    grown = Math.max(grown, residentBytes(pid) - before)
   }
   stage.t.diagnostic(`${(grown / MB).toFixed(1)} MB more`)
-  assert.ok(grown <= GROWTH_BYTES, `${(grown / MB).toFixed(1)} MB more`)
   await within(5000, closed, () => 'the end of the connection')
+  return grown
+}
+
+staged('packets behind a gap end the connection before they take memory, and others come in', async stage => {
+  if (!isLinux) return stage.t.skip('memory is read from /proc')
+  const server = await stage.daemon(serverEntries(SHARES, newSecret()))
+  const { publicKey } = await server.event('ready')
+  const grown = await flood(stage, server, childPublicKey(decodeKey(publicKey)))
+  assert.ok(grown <= GROWTH_BYTES, `${(grown / MB).toFixed(1)} MB more`)
   const guest = await stage.daemon([{ mode: 'client', publicKey, ...SHARES[0], localPort: 0 }])
   await guest.event('connected')
+})
+
+staged('nor do they take the memory of a relay', async stage => {
+  if (!isLinux) return stage.t.skip('memory is read from /proc')
+  const relay = await stage.run(['relay', '--secret', newSecret()], 'relay')
+  const { publicKey } = await relay.event('ready')
+  const grown = await flood(stage, relay, decodeKey(publicKey))
+  assert.ok(grown <= GROWTH_BYTES, `${(grown / MB).toFixed(1)} MB more`)
 })
