@@ -33,7 +33,7 @@ import type { NetworkOptions, RelayName, TcpOptions } from './options/entry.js'
 import { relaysToTell } from './options/network-flags.js'
 import type { ServerHandle, WhatToShare } from './server/handle.js'
 import { SharedServer } from './server/shared-server.js'
-import { descriptorLimit, openDescriptors } from './sockets/descriptors.js'
+import { descriptorLimit, descriptorsForFlows, openDescriptors } from './sockets/descriptors.js'
 import { Resources } from './sockets/resources.js'
 import type { Status } from './status.js'
 import { isRelayUrl, relayUrlFault } from './text/hosts.js'
@@ -352,7 +352,8 @@ function newResources(limits: Limits, log: Log, onreleased?: () => void): Resour
   // Where nothing constrains the process, Node.js says 0 or more than any machine has.
   const memory = Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, os.totalmem())
   const processBytes = Math.min(limits.processBytes, memory / 4)
-  const sockets = Math.max(LEAST_SOCKETS, descriptorLimit() - openDescriptors() - limits.reservedDescriptors)
+  const free = descriptorsForFlows(descriptorLimit(), openDescriptors(), limits.reservedDescriptors)
+  const sockets = Math.max(LEAST_SOCKETS, free)
   return new Resources({
     clock: systemClock,
     limits: { ...limits, processBytes },

@@ -102,7 +102,7 @@ export interface Limits {
   keyKernelBytes: number
   /** A program that takes nothing for so long does not read. */
   stalledMs: number
-  /** Descriptors that are left for files, the control socket and the page. */
+  /** Descriptors that are left for files, the control socket and the page; more where that leaves too few to punch NATs with. */
   reservedDescriptors: number
   /** New UDP flows of one guest per second, and at once; and of all guests together. What is beyond is dropped. */
   udpFlowsPerSecond: number

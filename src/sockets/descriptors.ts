@@ -25,6 +25,21 @@ export function openDescriptors(): number {
   }
 }
 
+/** Sockets to punch NATs with, one for each handshake of the last 10 s, as many as are answered at once and in that time. */
+const PUNCHING = 300
+/** They have this share where there are few descriptors. */
+const PUNCHING_SHARE = 1 / 4
+
+/**
+ * How many descriptors the sockets of flows may take.
+ * @param limit of the process
+ * @param open those that are open before there are any
+ * @param reserved for files, the control socket and the page, at the least
+ */
+export function descriptorsForFlows(limit: number, open: number, reserved: number): number {
+  return Math.floor(limit - open - Math.max(reserved, Math.min(PUNCHING, limit * PUNCHING_SHARE)))
+}
+
 function limitFromTable(): string | undefined {
   return /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
 }

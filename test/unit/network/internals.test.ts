@@ -9,7 +9,14 @@ import HyperDHT from 'hyperdht'
 import UdxSocket from 'udx-native/lib/socket.js'
 import UdxStream from 'udx-native/lib/stream.js'
 import { HyperNatError } from '../../../src/errors.js'
-import { type Classes, checkInternals, InternalDht, TESTED } from '../../../src/network/internals.js'
+import {
+  type Classes,
+  checkInternals,
+  createHandshake,
+  InternalDht,
+  TESTED
+} from '../../../src/network/internals.js'
+import { firstMessage } from '../../support/handshake.js'
 import { root } from '../root.js'
 
 const require = createRequire(import.meta.url)
@@ -137,4 +144,15 @@ test('a ping that wants its answer later is not kept', async t => {
     node._ondelayedping({ value, sendReply: () => {} })
   }
   assert.equal(node._pendingTimers.size, before)
+})
+
+test('a first message that is too short for its seal is refused, and is no mistake of ours', () => {
+  const keys = HyperDHT.keyPair()
+  const whole = firstMessage(HyperDHT.keyPair(), keys.publicKey)
+  for (const size of [0, 31, 32, 80, 95, 96]) {
+    // safety-catch, which hyperdht asks, takes errors of these classes for mistakes.
+    const isRefusal = (err: Error): boolean => !(err instanceof RangeError || err instanceof TypeError)
+    assert.throws(() => createHandshake(keys, null).recv(whole.subarray(0, size)), isRefusal, `${size} bytes`)
+  }
+  assert.ok(createHandshake(keys, null).recv(whole))
 })
