@@ -16,7 +16,7 @@ import { FairQueue } from '../util/fair-queue.js'
 import { QueueNode } from '../util/queue.js'
 import { TokenBucket } from '../util/token-bucket.js'
 import { AnnouncerState, admitHandshakes, InternalDht, limitRelaying, wrapHandshakes } from './internals.js'
-import { boundedStreams } from './message-stream.js'
+import { relayStreams } from './message-stream.js'
 import { ObservedAddresses } from './observed-addresses.js'
 import { OpenPort } from './open-port.js'
 import { RelayChoice } from './relay-choice.js'
@@ -287,16 +287,13 @@ export class Dht extends InternalDht {
       port.asked(key, payload, client)
       return options.firewall?.(key, payload, client) ?? false
     }
-    const server = super.createServer(
-      { createSecretStream: boundedStreams, ...options, firewall },
-      stream => {
-        // A stream of hyperdht is open before anything has come.
-        stream.rawStream.once('data', () =>
-          port.arrived(stream.remotePublicKey, this.relayOf(stream.rawStream) !== null)
-        )
-        onconnection(stream)
-      }
-    )
+    const server = super.createServer({ createSecretStream: relayStreams, ...options, firewall }, stream => {
+      // A stream of hyperdht is open before anything has come.
+      stream.rawStream.once('data', () =>
+        port.arrived(stream.remotePublicKey, this.relayOf(stream.rawStream) !== null)
+      )
+      onconnection(stream)
+    })
     const announced = new AnnouncerState(server)
     wrapHandshakes(server, create => port.toldBy(create, () => announced.holders))
     limitRelaying(server, said => port.relays(said))
@@ -343,7 +340,7 @@ export class Dht extends InternalDht {
     if (options) return this.#dial(key, options)
     const use = this.#uses.get(key)
     const stream = super.connect(key, {
-      createSecretStream: boundedStreams,
+      createSecretStream: relayStreams,
       ...(use?.identity && { keyPair: use.identity })
     })
     const failed = (): void => use?.choice.failed(use.key, this.#clock.now())

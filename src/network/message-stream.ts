@@ -62,9 +62,24 @@ class BoundedStream extends InPlaceStream {
   }
 }
 
+/** Bytes of the longest message of a relay, or to one; hyperdht and blind-relay send some 60. */
+const RELAY_MESSAGE_BYTES = 1024
+
+/**
+ * Protomux reads a batch in a batch by calling itself, five bytes each: in a message of 15 kB there are enough of them to overflow the
+ * stack, which ends the process.
+ */
+class RelayStream extends BoundedStream {
+  override push(message: Uint8Array | null): boolean {
+    if (message === null || message.byteLength <= RELAY_MESSAGE_BYTES) return super.push(message)
+    this.destroy(protocolError('a message that is too long'))
+    return false
+  }
+}
+
 /** For connections that carry no session: to relays, and those of a relay. */
-export const boundedStreams: HyperDHT.CreateSecretStream = (isInitiator, rawStream, opts) =>
-  new BoundedStream(isInitiator, rawStream, opts)
+export const relayStreams: HyperDHT.CreateSecretStream = (isInitiator, rawStream, opts) =>
+  new RelayStream(isInitiator, rawStream, opts)
 
 class MessageStream extends BoundedStream {
   readonly #blocks: MessageBlocks

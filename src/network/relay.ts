@@ -24,6 +24,7 @@ import { Announcement } from './announcement.js'
 import { bestAddress } from './bootstrap.js'
 import { Dht } from './dht.js'
 import { GAP_LOOK_MS, GapEstimate } from './gap-estimate.js'
+import { limitRelaying } from './internals.js'
 import { RelayPlaces } from './relay-places.js'
 import { type RelayedStream, RelayedStreams } from './relayed-streams.js'
 import type { Endpoint } from './tcp-relay/endpoint.js'
@@ -117,6 +118,8 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
       },
       stream => this.#onConnection(stream)
     )
+    // Clients come to a relay, which need not go to another one that they name.
+    limitRelaying(server, () => false)
     const announcement = new Announcement(server, this.#clock, LIMITS, reached => {
       this.#log.info({ reached }, 'the network is in reach, or no more')
     })
@@ -215,6 +218,8 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     stream.on('error', noop)
     // Now: a stream that has closed does not tell any more.
     const { socket, remotePort, remoteHost } = stream.rawStream
+    // What the client says of its address cannot be.
+    if (!socket) return void stream.destroy()
     const [key, address] = [encodeKey(stream.remotePublicKey), this.#addressOfClient(remoteHost!, remotePort)]
     // Several handshakes may have been answered while there was one place.
     if (!this.#places.hasRoom(key, address)) return void stream.destroy()

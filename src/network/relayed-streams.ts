@@ -71,7 +71,8 @@ export class RelayedStream extends EventEmitter implements RelayStream {
    * faster, while the other side's first packets are under way: libudx repeats those on this way only.
    */
   expect(socket: HyperDHT.Socket, remoteId: number, port: number, host: string): void {
-    this.#remoteId = remoteId
+    // What a client says may be any number; those of streams have 32 bits.
+    this.#remoteId = remoteId >>> 0
     this.#place = { socket, port, host }
   }
 

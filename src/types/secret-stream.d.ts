@@ -17,8 +17,8 @@ declare module '@hyperswarm/secret-stream' {
       readonly packetsReceived: number
       /** Of all packets, with UDX's headers. */
       readonly bytesReceived: number
-      /** A udx-native socket. */
-      readonly socket: import('hyperdht').default.Socket
+      /** A udx-native socket; null for a stream that could not be connected. */
+      readonly socket: import('hyperdht').default.Socket | null
       readonly remoteHost: string | null
       readonly remotePort: number
       readonly remoteFamily: number
@@ -46,6 +46,8 @@ declare module '@hyperswarm/secret-stream' {
     /** A buffer inside the next message, encrypted in place when it is written next. */
     alloc(size: number): Uint8Array
     write(message: Uint8Array): boolean
+    /** Called with each message that has come, and null at the end; false when no more should come now. */
+    push(message: Uint8Array | null): boolean
     /** Resolves true when all that was written is acknowledged. */
     flush(): Promise<boolean>
     /** No `data` from now on, until {@link resume}; what the other side sends waits there. */

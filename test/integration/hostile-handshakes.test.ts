@@ -1,5 +1,6 @@
 // Handshakes that hyperdht does not expect: none of them ends the process that gets it, on either side.
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import HyperDHT from 'hyperdht'
 import { childKeyPair, childPublicKey } from '../../src/identity/child.js'
@@ -8,6 +9,7 @@ import { within } from '../support/deadline.js'
 import { firstMessage, Handshake, sendHandshake, targetOf } from '../support/handshake.js'
 import type { HyperNat } from '../support/hyper-nat.js'
 import { freshKeys } from '../support/intruder.js'
+import { freePort } from '../support/servers.js'
 import { newSecret, type Stage, serverEntries, staged } from '../support/stage.js'
 
 const SHARES = [{ proto: 'tcp', port: 9 }] as const
@@ -162,3 +164,47 @@ staged('a relay that says twice that the other side is there', async stage => {
   await within(20_000, relay.paired, () => 'the relay to be asked')
   await guest.event('waiting')
 })
+
+/** Batches of Protomux, each in the one before. */
+function nestedBatches(depth: number): Buffer {
+  return Buffer.concat([Buffer.of(0, 0), ...Array(depth).fill(Buffer.of(0, 0xfd, 0xff, 0xff, 0))])
+}
+
+async function relayOf(stage: Stage): Promise<{ port: number; key: Uint8Array }> {
+  const port = await freePort()
+  const relay = await stage.run(['relay', '--secret', newSecret(), '--port', `${port}`], 'relay')
+  const { publicKey } = await relay.event('ready')
+  return { port, key: decodeKey(publicKey) }
+}
+
+/** It still takes connections; one that has ended fails at the end of the test, too. */
+async function answers(dht: HyperDHT, key: Uint8Array): Promise<void> {
+  const stream = dht.connect(key)
+  stream.on('error', () => {})
+  await within(20_000, once(stream, 'open'), () => 'another connection')
+  stream.destroy()
+}
+
+staged('a message to a relay in which batches lie in batches', async stage => {
+  const dht = await strangerOf(stage)
+  const { key } = await relayOf(stage)
+  const stream = dht.connect(key)
+  stream.on('error', () => {})
+  await within(20_000, once(stream, 'open'), () => 'a connection')
+  const closed = new Promise(resolve => stream.once('close', resolve))
+  stream.write(nestedBatches(8000))
+  await within(10_000, closed, () => 'the end of the connection')
+  await answers(dht, key)
+})
+
+staged(
+  'a handshake of a relay for a client that it says is at port 0, where others reach it',
+  async stage => {
+    const dht = await strangerOf(stage)
+    const { port, key } = await relayOf(stage)
+    const noise = firstMessage(HyperDHT.keyPair(), key, 1, 1)
+    const nobody = { host: '192.0.2.1', port: 0 }
+    await sendHandshake(dht, { host: '127.0.0.1', port }, targetOf(key), noise, nobody)
+    await answers(dht, key)
+  }
+)

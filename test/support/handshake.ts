@@ -38,11 +38,14 @@ export function targetOf(key: Uint8Array): Buffer {
   return target
 }
 
-/** The first message of a client that dials `serverKey`. */
-export function firstMessage(keyPair: HyperDHT.KeyPair, serverKey: Uint8Array, id = 1): Buffer {
+/**
+ * The first message of a client that dials `serverKey`.
+ * @param firewall 1 for one that says that others reach it unasked
+ */
+export function firstMessage(keyPair: HyperDHT.KeyPair, serverKey: Uint8Array, id = 1, firewall = 0): Buffer {
   return new Handshake(keyPair, serverKey).send({
     error: 0,
-    firewall: 0,
+    firewall,
     holepunch: null,
     addresses4: [],
     addresses6: null,

@@ -9,6 +9,7 @@
 import UDX from 'udx-native'
 import type UDXSocket from 'udx-native/lib/socket.js'
 import { SOCKET_BUFFER } from '../../limits.js'
+import { MAX_UDP_PAYLOAD } from '../../wire/constants.js'
 import { InternalUdxSocket, InternalUdxStream } from '../internals.js'
 import type { RelayConnection } from './connection.js'
 import { ipv4Number, ipv4Text } from './ipv4.js'
@@ -279,6 +280,8 @@ class RelayedSocket extends InternalUdxSocket {
   }
 
   #sendBy(route: RelayConnection, packet: Uint8Array, port: number, host: string): void {
+    // As UDP does; an answer to what a relay made up may be longer than a frame.
+    if (packet.byteLength > MAX_UDP_PAYLOAD) return
     if (!this.bound) this.bind(0)
     this.openAt(route)
     route.sendPacket(this.id, ipv4Number(host), port, packet)

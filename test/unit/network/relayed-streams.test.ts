@@ -79,6 +79,16 @@ test('packets go on under the number of the other end', () => {
   assert.deepEqual([a.bytes, b.bytes], [400, 200])
 })
 
+test('a client that gives its stream a number of more than 32 bits gets its packets under what is left of it', () => {
+  const { socket, a, b } = setup()
+  b.expect(socket, 2 ** 40 + 7, PORT_B, '203.0.113.1')
+  socket.get(a.id, PORT_A)
+  assert.deepEqual(
+    socket.sent.map(({ id }) => id),
+    [7]
+  )
+})
+
 test('the first packet says where its sender is, not its connection', () => {
   const { socket, a, b } = setup()
   socket.get(b.id, PORT_B)
