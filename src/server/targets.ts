@@ -212,10 +212,11 @@ export class Targets {
     if (!conversation) {
       const map = maps.open(mapId, 'udp', guest.grant)
       if (!map) return
-      if (!guest.udp.makeRoom(now)) return this.#refuse(guest, 'too many UDP flows: new ones are dropped')
+      // Before room is made: no flow ends for one that is refused.
       if (!guest.usage.takeUdpFlow()) {
         return this.#refuse(guest, 'a guest begins too many UDP flows a second: some are dropped')
       }
+      if (!guest.udp.makeRoom(now)) return this.#refuse(guest, 'too many UDP flows: new ones are dropped')
       const target = map.handler ? this.#handleUdp(guest, map, flow) : this.#targetOf(guest, map, flow)
       if (!target) return
       conversation = { map: mapId, target }
