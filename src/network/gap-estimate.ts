@@ -1,8 +1,9 @@
 /**
- * How much of a stream has arrived behind a gap. udx-native keeps all of it, until the gap is filled or the stream ends, and has no bound
- * for it: somebody who never sends the first packet has the process keep whatever the line carries. It does not tell how much that is,
- * either, so it is estimated from what it counts. Pure.
+ * How much of a stream has arrived behind a gap. udx-native keeps all of it until the gap is filled or the stream ends, without a limit: a
+ * peer that withholds one packet can make the process keep everything that it sends after it. udx-native does not report the amount
+ * either, so it is estimated from the counters that it has.
  */
+import type { Clock, Timer } from '../util/clock.js'
 
 /** Bytes that are in order count so much: what was lost on the way, or seemed to be, comes twice. */
 const AGAIN = 1.5
@@ -18,8 +19,8 @@ const FIRST_BYTES = 256 * 1024
 const WINDOWS = 4
 const MOST_BYTES = 24 * 1024 * 1024
 
-/** Between two looks, ms: what the line carries meanwhile is the least that is kept. */
-export const GAP_LOOK_MS = 250
+/** Time between two checks, ms. What arrives in that time can exceed the limit. */
+const LOOK_MS = 250
 
 /** What has come of a stream, and gone, since it began; bytes but for `packets`. */
 export interface Counted {
@@ -35,18 +36,43 @@ export class GapEstimate {
   #bytes = 0
   #unexplained = 0
 
-  /** Bytes behind gaps, as of the last {@link update}. */
-  get bytes(): number {
-    return this.#bytes
-  }
-
-  /** Takes the counters anew. @returns whether more lies behind gaps than a peer has on its way */
+  /** Updates the estimate. @returns whether more has arrived behind gaps than an honest peer can have in flight */
   update({ received, packets, inOrder, datagrams, sent }: Counted): boolean {
     const unexplained =
       received - AGAIN * inOrder - datagrams - HEADER_BYTES * packets - ACKNOWLEDGEMENTS * sent
-    // What is in order may be overestimated for as long as one likes: that is no credit for later.
+    // In-order bytes count for more than they are: that must not become a credit for later.
     this.#bytes = Math.max(0, this.#bytes + unexplained - this.#unexplained)
     this.#unexplained = unexplained
     return this.#bytes > Math.min(MOST_BYTES, FIRST_BYTES + WINDOWS * inOrder)
+  }
+}
+
+/** Checks connections a few times a second, while there are any. */
+export class GapWatch {
+  readonly #checks = new Set<() => void>()
+  #timer: Timer | null = null
+  #closed = false
+
+  constructor(readonly clock: Clock) {}
+
+  /** @returns a function that ends the checks of this connection */
+  add(check: () => void): () => void {
+    this.#checks.add(check)
+    this.#arm()
+    return () => void this.#checks.delete(check)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+  }
+
+  #arm(): void {
+    if (this.#closed || this.#checks.size === 0) return
+    this.#timer ??= this.clock.after(LOOK_MS, () => {
+      this.#timer = null
+      for (const check of this.#checks) check()
+      this.#arm()
+    })
   }
 }

@@ -161,7 +161,7 @@ export class InternalDht extends Base {
   /** @throws HyperNatError LIBRARY_MISMATCH */
   constructor(options: HyperDHT.Options) {
     checkInternals()
-    // Each such ping is kept until it is answered, whoever sends it. 0 would be the library's 10 s.
+    // A node keeps each delayed ping until it answers it, and anyone may send one. The library takes 0 for its default, 10 s.
     super({ ...options, maxPingDelay: 1 })
     try {
       checkMembers('dht-rpc', 'node', this, NODE_OF_DHT_RPC)
@@ -325,8 +325,8 @@ export class InternalDht extends Base {
   }
 
   /**
-   * The other side, or a relay, says what a stream is connected to. hyperdht does not expect that this cannot be, as with port 0, or
-   * comes twice, and what it throws then would end the process. It ends the stream.
+   * The other side, or a relay, says where a stream is connected to. If that is invalid, such as port 0, or comes twice, hyperdht does not
+   * catch what is thrown, and the process would end. Here only the stream ends.
    */
   override createRawStream(options: object): UdxStream {
     const raw = super.createRawStream(options)

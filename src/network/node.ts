@@ -5,13 +5,13 @@ import { HyperNatError } from '../errors.js'
 import type { DoctorLimits, Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
 import type { NetworkOptions } from '../options/entry.js'
-import { systemClock, type Timer } from '../util/clock.js'
+import { systemClock } from '../util/clock.js'
 import { Semaphore } from '../util/semaphore.js'
 import { outsideAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { Dht } from './dht.js'
 import { DialAttempt, type DialDeps } from './dial-attempt.js'
-import { GAP_LOOK_MS } from './gap-estimate.js'
+import { GapWatch } from './gap-estimate.js'
 import { wrapHandshakes } from './internals.js'
 import { Ipv6 } from './ipv6/ipv6.js'
 import { PendingHandshakes } from './ipv6/pending.js'
@@ -67,8 +67,7 @@ export class Node {
   readonly #createSecretStream: HyperDHT.CreateSecretStream
   readonly #log: Log
   readonly #links = new Set<StreamLink>()
-  /** Armed while there are links. */
-  #gapTimer: Timer | null = null
+  readonly #gaps = new GapWatch(systemClock)
   /** Announce each server again. */
   readonly #announced = new Set<() => void>()
   readonly #announcing: Semaphore
@@ -362,17 +361,12 @@ export class Node {
   /** Ends it with the node, and watches it until then. */
   #keep(link: StreamLink): StreamLink {
     this.#links.add(link)
-    this.#watchGaps()
-    void link.closed.then(() => this.#links.delete(link))
-    return link
-  }
-
-  #watchGaps(): void {
-    this.#gapTimer ??= systemClock.after(GAP_LOOK_MS, () => {
-      this.#gapTimer = null
-      for (const link of this.#links) link.checkGap()
-      if (this.#links.size > 0) this.#watchGaps()
+    const unwatch = this.#gaps.add(() => link.checkGap())
+    void link.closed.then(() => {
+      this.#links.delete(link)
+      unwatch()
     })
+    return link
   }
 
   /**
@@ -453,7 +447,7 @@ export class Node {
   /** Ends every connection and leaves the DHT. */
   async close(): Promise<void> {
     this.#watch.stop()
-    this.#gapTimer?.cancel()
+    this.#gaps.close()
     this.#responder?.close()
     const ends: Promise<unknown>[] = [...this.#links].map(link => link.closed)
     ends.push(this.#reachability.close())

@@ -17,13 +17,13 @@ import { LIMITS, RELAY_LIMITS, type RelayLimits, TCP_RELAY_LIMITS, type TcpRelay
 import { type Log, silentLog } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
 import type { TcpOptions } from '../options/entry.js'
-import { type Clock, systemClock, type Timer } from '../util/clock.js'
+import { type Clock, systemClock } from '../util/clock.js'
 import { listenError } from '../util/listen-error.js'
 import { ownAddresses } from './addresses.js'
 import { Announcement } from './announcement.js'
 import { bestAddress } from './bootstrap.js'
 import { Dht } from './dht.js'
-import { GAP_LOOK_MS, GapEstimate } from './gap-estimate.js'
+import { GapEstimate, GapWatch } from './gap-estimate.js'
 import { limitRelaying } from './internals.js'
 import { RelayPlaces } from './relay-places.js'
 import { type RelayedStream, RelayedStreams } from './relayed-streams.js'
@@ -66,10 +66,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   readonly #blind: BlindRelay
   /** Connections, and since when they have no session; null while they have one. */
   readonly #connections = new Map<SecretStream, number | null>()
-  /** Looks at each connection whether too much of it has arrived behind a gap. */
-  readonly #gaps = new Map<SecretStream, () => void>()
-  /** Armed while there are connections. */
-  #gapTimer: Timer | null = null
+  readonly #gaps = new GapWatch(this.#clock)
   #dht: Dht | null = null
   #endpoint: Endpoint | null = null
   #announcement: Announcement | null = null
@@ -227,7 +224,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     this.#connections.set(stream, this.#clock.now())
     stream.once('close', () => {
       this.#connections.delete(stream)
-      this.#gaps.delete(stream)
+      unwatch()
       left()
     })
     this.#streams.listen(socket)
@@ -238,11 +235,10 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
       if (inOrder > this.#limits.connectionBytes) stream.destroy()
     })
     const gap = new GapEstimate()
-    this.#gaps.set(stream, () => {
+    const unwatch = this.#gaps.add(() => {
       const { bytesReceived: received, packetsReceived: packets } = stream.rawStream
       if (gap.update({ received, packets, inOrder, datagrams: 0, sent: 0 })) stream.destroy()
     })
-    this.#watchGaps()
     const session = this.#blind.accept(stream, { id: stream.remotePublicKey })
     session.on('error', noop)
     let sessions = 0
@@ -286,14 +282,6 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     b.once('close', end)
   }
 
-  #watchGaps(): void {
-    this.#gapTimer ??= this.#clock.after(GAP_LOOK_MS, () => {
-      this.#gapTimer = null
-      for (const check of this.#gaps.values()) check()
-      if (this.#gaps.size > 0) this.#watchGaps()
-    })
-  }
-
   /** Ends what nobody uses. */
   #clear(): void {
     const now = this.#clock.now()
@@ -312,7 +300,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       this.#sweep?.cancel()
-      this.#gapTimer?.cancel()
+      this.#gaps.close()
       for (const half of [...this.#streams]) half.refuse()
       for (const stream of this.#connections.keys()) stream.destroy()
       // A node whose port was taken fails at closing, too.

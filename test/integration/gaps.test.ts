@@ -1,4 +1,4 @@
-// Packets behind one that never comes, from somebody who knows the announced key alone: libudx keeps all of them.
+// A stranger withholds one packet and sends those after it: libudx keeps all of them.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import HyperDHT from 'hyperdht'
