@@ -8,6 +8,7 @@ import { Duplex } from 'node:stream'
 import { codeOf, type ErrorCode, HyperNatError } from '../errors.js'
 import { type DatagramFlow, type FlowStream, flowError } from '../sockets/flow-stream.js'
 import { MAX_UDP_PAYLOAD } from '../wire/constants.js'
+import { hangUp } from './hang-up.js'
 
 /** The first byte of a block: bytes of the stream, or one payload; the end of this direction; why the stream or flow is over. */
 const DATA = 0
@@ -20,9 +21,6 @@ const MAX_LENGTH = 0xffffff
 
 /** Bytes of a failure at the most. */
 const MAX_FAILURE = 4096
-
-/** How long the other side may take to hang up once it was told of a failure, ms. */
-const HANG_UP_MS = 2000
 
 /** Bytes that may wait for a reader of payloads; those beyond are dropped, as a network does. */
 const UNREAD_PAYLOADS = 1 << 20
@@ -124,13 +122,9 @@ class Blocks {
   fail(err: unknown): void {
     const { socket } = this
     this.#over = true
-    if (!socket.writable) return void socket.destroy()
     const message = err instanceof Error ? err.message : String(err)
     const text = Buffer.from(JSON.stringify({ code: codeOf(err), message: message.slice(0, 1000) }))
-    socket.end(Buffer.concat([headerOf(FAILURE, text.byteLength), text]))
-    // What still comes is not wanted; unread, it would take the failure with it.
-    socket.resume()
-    socket.setTimeout(HANG_UP_MS, () => socket.destroy())
+    hangUp(socket, Buffer.concat([headerOf(FAILURE, text.byteLength), text]))
   }
 
   /** Hangs up. */

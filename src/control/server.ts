@@ -8,6 +8,7 @@ import type { DatagramFlow, FlowStream } from '../sockets/flow-stream.js'
 import { listenOnPath } from '../sockets/socket-file.js'
 import { SOCKET_MODE } from '../text/socket-path.js'
 import { joinFlow } from './blocks.js'
+import { hangUp } from './hang-up.js'
 import { LineReader } from './lines.js'
 import { addressOf, announce, type Folder, type Machine, prepare, withdraw } from './place.js'
 import type {
@@ -115,6 +116,8 @@ class Connection {
   readonly #onconnect: () => void
   /** Whether it carries a stream or flow in place of requests. */
   #connected = false
+  /** Whether nothing more is answered. */
+  #isRefused = false
 
   /** @param onconnect called when no more requests come here, as it carries a stream or flow */
   constructor(socket: net.Socket, daemon: Controlled, limits: ControlLimits, onconnect: () => void) {
@@ -128,8 +131,11 @@ class Connection {
 
   read(): void {
     const { requestBytes } = this.#limits
-    const bad = (): void =>
-      this.refuse('BAD_REQUEST', 'A request is one line of JSON with an id and a command.')
+    const bad = (): void => {
+      this.#busy = this.#busy.then(() =>
+        this.refuse('BAD_REQUEST', 'A request is one line of JSON with an id and a command.')
+      )
+    }
     const reader = new LineReader(
       requestBytes,
       line => {
@@ -141,6 +147,7 @@ class Connection {
     )
     this.#reader = reader
     this.#socket.on('data', bytes => {
+      if (this.#isRefused) return
       reader.push(bytes)
       if (this.#connected) return
       // What has been asked so far is answered before more is asked.
@@ -161,9 +168,8 @@ class Connection {
   }
 
   refuse(code: string, message: string): void {
-    if (!this.#socket.writable) return
-    this.#say({ id: null, error: { code, message } })
-    this.#socket.end(() => this.#socket.destroy())
+    this.#isRefused = true
+    hangUp(this.#socket, `${JSON.stringify({ id: null, error: { code, message } })}\n`)
   }
 
   end(): void {
@@ -174,6 +180,7 @@ class Connection {
     const { id } = request
     const run = this.#commands[request.command as CommandName]
     await this.#room()
+    if (this.#isRefused) return
     try {
       if (!run || !Object.hasOwn(this.#commands, request.command)) {
         throw new HyperNatError('UNKNOWN_COMMAND', 'This hyper-nat does not know that command: is it older?')

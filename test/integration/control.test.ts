@@ -421,6 +421,11 @@ staged('a program that breaks the protocol gets an error, and others are served'
     assert.deepEqual(codes(await ask(`${bad}\n`)), ['BAD_REQUEST'], bad)
   }
   assert.deepEqual(codes(await ask('x'.repeat(limits.requestBytes + 1))), ['BAD_REQUEST'])
+  // What was asked before is answered, and what follows is not.
+  const mixed = ['{"id":1,"command":"who"}', 'nonsense', '{"id":2,"command":"who"}', '']
+  assert.deepEqual(codes(await ask(mixed.join('\n'))), ['fine', 'BAD_REQUEST'])
+  // More than anybody reads, which must not take the error with it.
+  assert.deepEqual(codes(await ask('x'.repeat(4 << 20))), ['BAD_REQUEST'])
 
   const clients = await Promise.all([1, 2, 3].map(() => ControlClient.connect(address)))
   stage.defer(() => {
