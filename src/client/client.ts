@@ -312,7 +312,7 @@ export class Client {
       flow,
       () => 'FLOW_RESET',
       code => {
-        if (code === 'FLOW_RESET') return
+        if (code === 'FLOW_RESET' || code === 'CLOSED') return
         const level = this.#refused.admits(`${code} ${proto} ${port}`) ? 'warn' : 'debug'
         log[level]({ code, proto, port }, flowError(code).message)
       },
@@ -336,7 +336,7 @@ export class Client {
     this.#connect({
       map,
       join: flow => opened.join(flow),
-      refuse: code => opened.destroy(flowError(code)),
+      refuse: code => opened.fail(code),
       onclose: closed => opened.once('close', closed)
     })
     return opened

@@ -379,10 +379,11 @@ export abstract class Session {
   close(code: ErrorCode, reason = '', told = reason): void {
     if (this.#state === 'ended') return
     this.#dropLink(link => reject(link, code, told))
-    this.#end(code, reason)
+    this.#end(code, reason, code === 'GOODBYE' ? 'CLOSED' : code)
   }
 
-  #end(code: ErrorCode, reason: string): void {
+  /** @param why what its flows are told */
+  #end(code: ErrorCode, reason: string, why: ErrorCode = code === 'GOODBYE' ? 'FLOW_RESET' : code): void {
     if (this.#state === 'ended') return
     const wasUp = this.#state === 'up'
     this.#state = 'ended'
@@ -391,8 +392,7 @@ export abstract class Session {
     this.onEnd()
     this.#graceTimer?.cancel()
     this.#graceTimer = null
-    const told = code === 'GOODBYE' ? 'FLOW_RESET' : code
-    this.flows.abandon(told)
+    this.flows.abandon(why)
     this.events.ended(code, reason, wasUp)
   }
 

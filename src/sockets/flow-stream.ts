@@ -56,7 +56,7 @@ export interface FlowStreamOptions {
 /**
  * A TCP flow as a `Duplex`: half-close, backpressure both ways, and `destroy()` as a reset. It outlives changes of the path. It
  * fails with a {@link HyperNatError}: FLOW_RESET when the other side resets it, a code that says why it could not be opened, or why the session
- * ended.
+ * ended. When this side closes the connection or the node, it ends without an error, as a socket of Node.js that is destroyed.
  */
 export class FlowStream extends Duplex {
   readonly #remote: () => FlowRemote
@@ -102,7 +102,7 @@ export class FlowStream extends Duplex {
         this.#release()
       },
       drain: () => this.#finish(),
-      reset: code => this.destroy(flowError(code)),
+      reset: code => this.fail(code),
       close() {}
     }
     const held = this.#held
@@ -110,6 +110,11 @@ export class FlowStream extends Duplex {
     if (held && !flow.write(held)) return
     if (this.#ending) flow.end()
     this.#finish()
+  }
+
+  /** Ends it for that reason. To close the session here is no failure: it ends as by {@link destroy}. */
+  fail(code: ErrorCode): void {
+    this.destroy(code === 'CLOSED' ? undefined : flowError(code))
   }
 
   override _write(chunk: Uint8Array, _encoding: unknown, done: (err?: Error | null) => void): void {

@@ -117,6 +117,12 @@ test('a reset is an error with its code; destroying is a reset, but not of what 
   two.stream.destroy()
   assert.equal(two.flow.resetWith, 'FLOW_RESET')
 
+  // Without an error, which nobody may be listening for: it was closed here.
+  const closed = joined()
+  closed.flow.events.reset('CLOSED')
+  await once(closed.stream, 'close')
+  assert.equal(closed.stream.errored, null)
+
   const three = joined()
   three.stream.end()
   three.flow.events.end()
