@@ -33,12 +33,12 @@ import type { NetworkOptions, RelayName, TcpOptions } from './options/entry.js'
 import { relaysToTell } from './options/network-flags.js'
 import type { ServerHandle, WhatToShare } from './server/handle.js'
 import { SharedServer } from './server/shared-server.js'
-import { descriptorLimit, descriptorsForFlows, openDescriptors } from './sockets/descriptors.js'
 import { Resources } from './sockets/resources.js'
 import type { Status } from './status.js'
 import { isRelayUrl, relayUrlFault } from './text/hosts.js'
 import { Activity } from './util/activity.js'
 import { systemClock, wallClock } from './util/clock.js'
+import { descriptorLimit, descriptorsForPunching, openDescriptors } from './util/descriptors.js'
 import type { Trace } from './util/trace.js'
 import { version } from './version.js'
 
@@ -76,7 +76,7 @@ export interface HyperNatOptions {
   onMemoryReleased?: (() => void) | undefined
 }
 
-/** Sockets of flows that may be open in any case. */
+/** Sockets of flows for which there has to be room. */
 const LEAST_SOCKETS = 8
 
 export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
@@ -94,7 +94,10 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #since = wallClock()
   #closing: Promise<void> | null = null
 
-  /** @throws HyperNatError BAD_PUBLIC_KEY for a relay's key, BAD_OPTIONS for a relay's address or `tcp` */
+  /**
+   * @throws HyperNatError BAD_PUBLIC_KEY for a relay's key, BAD_OPTIONS for a relay's address or `tcp`, TOO_FEW_DESCRIPTORS where the system
+   * lets this process open next to no files
+   */
   constructor(options: HyperNatOptions = {}) {
     super()
     if (options.tcp) checkTcp(options.tcp)
@@ -352,8 +355,14 @@ function newResources(limits: Limits, log: Log, onreleased?: () => void): Resour
   // Where nothing constrains the process, Node.js says 0 or more than any machine has.
   const memory = Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, os.totalmem())
   const processBytes = Math.min(limits.processBytes, memory / 4)
-  const free = descriptorsForFlows(descriptorLimit(), openDescriptors(), limits.reservedDescriptors)
-  const sockets = Math.max(LEAST_SOCKETS, free)
+  const most = descriptorLimit()
+  const free = most - openDescriptors() - limits.reservedDescriptors
+  if (free < LEAST_SOCKETS)
+    throw new HyperNatError(
+      'TOO_FEW_DESCRIPTORS',
+      `This computer lets hyper-nat open ${most} files at once, which is too few: raise the limit ("ulimit -n 1024", LimitNOFILE of a service).`
+    )
+  const sockets = Math.max(LEAST_SOCKETS, free - descriptorsForPunching(most, limits.punchSockets))
   return new Resources({
     clock: systemClock,
     limits: { ...limits, processBytes },

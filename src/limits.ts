@@ -102,8 +102,13 @@ export interface Limits {
   keyKernelBytes: number
   /** A program that takes nothing for so long does not read. */
   stalledMs: number
-  /** Descriptors that are left for files, the control socket and the page; more where that leaves too few to punch NATs with. */
+  /** Descriptors that are left for files, the control socket and the page. */
   reservedDescriptors: number
+  /**
+   * Sockets to punch NATs with that may be open at once, one for each handshake of the last 10 s; a quarter of the process's descriptors at
+   * the most. Beyond it a punch fails.
+   */
+  punchSockets: number
   /** New UDP flows of one guest per second, and at once; and of all guests together. What is beyond is dropped. */
   udpFlowsPerSecond: number
   udpFlowBurst: number
@@ -460,6 +465,7 @@ export const LIMITS: Limits = {
   keyKernelBytes: 256 * MB,
   stalledMs: 5000,
   reservedDescriptors: 64,
+  punchSockets: 300,
   udpFlowsPerSecond: 250,
   udpFlowBurst: 128,
   processUdpFlowsPerSecond: 2000,

@@ -11,7 +11,9 @@ import type HyperDHT from 'hyperdht'
 import { encodeKey, shortKey } from '../identity/encoding.js'
 import { type Limits, SHARED_SOCKET_BUFFER } from '../limits.js'
 import type { Log } from '../log/log.js'
+import { LogThrottle } from '../log/throttle.js'
 import type { Clock } from '../util/clock.js'
+import { descriptorLimit, descriptorsForPunching } from '../util/descriptors.js'
 import { FairQueue } from '../util/fair-queue.js'
 import { QueueNode } from '../util/queue.js'
 import { TokenBucket } from '../util/token-bucket.js'
@@ -41,6 +43,7 @@ export type DhtLimits = Pick<
   | 'portClients'
   | 'handshakeLooksPerSecond'
   | 'handshakesWaiting'
+  | 'punchSockets'
 >
 
 /** A relay that is in use. */
@@ -55,6 +58,9 @@ const ENOUGH_ANSWERS = 3
 
 /** Number of nodes that are asked for the address that they see. */
 const ASKED_FOR_ADDRESS = 3
+
+/** Between two words in the log that there are too few sockets, ms. */
+const SHORT_REST_MS = 60_000
 
 export class Dht extends InternalDht {
   /** Whether clients of servers here come straight to it, by a mapped port or without one. */
@@ -73,6 +79,7 @@ export class Dht extends InternalDht {
   readonly #clock: Clock
   readonly #limits: DhtLimits
   readonly #log: Log
+  readonly #told: LogThrottle
   readonly #observed: ObservedAddresses
   /** The socket whose address the nodes observe: another one once others are known to reach us. */
   #observedSocket: HyperDHT.Socket | null = null
@@ -93,13 +100,14 @@ export class Dht extends InternalDht {
     log: Log,
     outside: (host: string) => boolean = () => false
   ) {
-    super(options)
+    super(options, descriptorsForPunching(descriptorLimit(), limits.punchSockets))
     this.#outside = outside
     this.#openPort = new OpenPort(clock, limits)
     this.#openPort.onmissed = () => this.emit('missed')
     this.#clock = clock
     this.#limits = limits
     this.#log = log
+    this.#told = new LogThrottle(clock, SHORT_REST_MS)
     this.#observed = new ObservedAddresses(limits.sightingMs)
     this.#movable = options.firewalled !== false
     this.#handshakes = new FairQueue(
@@ -123,6 +131,14 @@ export class Dht extends InternalDht {
         this.#log.debug({ err }, 'the receive buffer stays as it is')
       }
     }
+  }
+
+  protected override onNoPunchSocket(): void {
+    if (!this.#told.admits('punching')) return
+    this.#log.warn(
+      { code: 'TOO_FEW_DESCRIPTORS' },
+      'Too many computers behind NATs want to connect at once: some have to try again. Where the limit of open files is low, raise it ("ulimit -n 4096").'
+    )
   }
 
   protected override isOutside(host: string): boolean {

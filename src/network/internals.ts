@@ -10,6 +10,7 @@ import NoiseWrap from 'hyperdht/lib/noise-wrap.js'
 import UdxSocket from 'udx-native/lib/socket.js'
 import UdxStream from 'udx-native/lib/stream.js'
 import { HyperNatError } from '../errors.js'
+import { hasFreeDescriptor } from '../util/descriptors.js'
 
 /** The versions that the tests ran with. */
 export const TESTED = {
@@ -81,7 +82,11 @@ interface PrivateDht {
   _nat: NatSampler
   /** Bootstrap nodes that have reported our address, as long as no others have. */
   _nonePersistentSamples: string[]
-  readonly _socketPool: { acquire(): HyperDHT.PooledSocket }
+  readonly _socketPool: {
+    /** Those that are open. */
+    readonly _sockets: ReadonlyMap<object, unknown>
+    acquire(): HyperDHT.PooledSocket
+  }
   /** The nodes through which a server was reached last, by its key in hex. */
   readonly _relayAddressesCache: {
     get(key: string): Address[] | undefined
@@ -158,8 +163,13 @@ const Base = HyperDHT as unknown as new (options: HyperDHT.Options) => HyperDHT 
 
 /** hyperdht's node, with what it keeps private as methods. */
 export class InternalDht extends Base {
-  /** @throws HyperNatError LIBRARY_MISMATCH */
-  constructor(options: HyperDHT.Options) {
+  readonly #acquire: () => HyperDHT.PooledSocket
+
+  /**
+   * @param punchSockets sockets to punch NATs with that may be open at once
+   * @throws HyperNatError LIBRARY_MISMATCH
+   */
+  constructor(options: HyperDHT.Options, punchSockets = Number.POSITIVE_INFINITY) {
     checkInternals()
     // A node keeps each delayed ping until it answers it, and anyone may send one. The library takes 0 for its default, 10 s.
     super({ ...options, maxPingDelay: 1 })
@@ -170,7 +180,28 @@ export class InternalDht extends Base {
       void this.destroy({ force: true }).catch(noop)
       throw err
     }
+    const pool = this._socketPool
+    this.#acquire = pool.acquire.bind(pool)
+    pool.acquire = () => this.#punchSocket(punchSockets)
   }
+
+  /**
+   * A socket to punch a NAT with. hyperdht does not expect that there may be none: the process would end. What it gets then is the
+   * socket that this node has anyway, where nobody listens for punches: that one attempt fails.
+   */
+  #punchSocket(most: number): HyperDHT.PooledSocket {
+    try {
+      // Looked for first, since a socket that could not be bound is never released.
+      if (this._socketPool._sockets.size < most && hasFreeDescriptor()) return this.#acquire()
+    } catch {
+      // Somebody else took the last one.
+    }
+    this.onNoPunchSocket()
+    return { socket: this.socket, release() {} }
+  }
+
+  /** A NAT cannot be punched, since too many sockets are open. */
+  protected onNoPunchSocket(): void {}
 
   /**
    * An answer has come.
@@ -301,7 +332,7 @@ export class InternalDht extends Base {
 
   /** Opens a socket whose answers reach this node. */
   acquireSocket(): HyperDHT.PooledSocket {
-    return this._socketPool.acquire()
+    return this.#acquire()
   }
 
   /** Forgets those nodes at `host` through which the server was reached. */
@@ -641,6 +672,7 @@ const METHODS_OF_HYPERDHT: Readonly<Record<string, Shape>> = {
 
 const NODE_OF_HYPERDHT: Readonly<Record<string, Shape>> = {
   'stats.punches.random': 'number',
+  '_socketPool._sockets.size': 'number',
   '_socketPool.acquire': 0,
   '_relayAddressesCache.get': 1,
   '_relayAddressesCache.set': 2,

@@ -1,7 +1,12 @@
 // Handshakes that hyperdht does not expect: none of them ends the process that gets it, on either side.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import HyperDHT from 'hyperdht'
 import { childKeyPair, childPublicKey } from '../../src/identity/child.js'
 import { decodeKey, encodeKey } from '../../src/identity/encoding.js'
@@ -208,3 +213,31 @@ staged(
     await answers(dht, key)
   }
 )
+
+staged('more clients behind NATs than there are files to open for them', async stage => {
+  if (process.platform !== 'linux') return stage.t.skip('limits a process with sh')
+  const limit = 80
+  const dht = await strangerOf(stage)
+  const { bootstrap } = await stage.testnet()
+  const program = join(dirname(fileURLToPath(import.meta.url)), '..', 'support', 'server-behind-nat.js')
+  const args = ['-c', `ulimit -n ${limit}; exec "$0" "$@"`, process.execPath, program, bootstrap.join(',')]
+  const server = spawn('sh', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  stage.defer(() => server.kill())
+  const lines = createInterface({ input: server.stdout })[Symbol.asyncIterator]()
+  const next = (): Promise<string> =>
+    within(20_000, lines.next(), () => 'a line').then(({ value }) => value ?? 'the end')
+  const { key, port } = JSON.parse(await next())
+  const publicKey = decodeKey(key)
+  const to = { host: '127.0.0.1', port }
+  const before = Number(await next())
+  // Each is held for 10 s, and the answer goes to where it says that it comes from.
+  const sent = Array.from({ length: 2 * limit }, (_, i) => {
+    const from = { host: `192.0.2.${i}`, port: 1024 + i }
+    return sendHandshake(dht, to, targetOf(publicKey), firstMessage(HyperDHT.keyPair(), publicKey), from)
+  })
+  await Promise.all(sent)
+  await next()
+  const open = Number(await next())
+  assert.ok(open > before && open <= before + limit / 4 + 2, `${before} and ${open} open files`)
+  await answers(dht, publicKey)
+})

@@ -1,5 +1,6 @@
 // Which nodes are taken for dead, and how many handshakes are looked at.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import HyperDHT from 'hyperdht'
@@ -129,4 +130,25 @@ test('a node with many servers is no leak', async t => {
   await turn()
   assert.deepEqual(warnings, [])
   await Promise.all(topics.map(topic => topic.close()))
+})
+
+test('a NAT that cannot be punched, for want of a socket, ends nothing, and the log says so once', async t => {
+  const warnings: unknown[] = []
+  const log = { ...silentLog, warn: (about: object) => warnings.push(about) }
+  const dht = new Dht({ bootstrap: [] }, systemClock, { ...LIMITS, punchSockets: 2 }, log)
+  t.after(() => dht.destroy({ force: true }))
+  await dht.fullyBootstrapped()
+  const punching = [1, 2, 3, 4].map(() => dht._socketPool.acquire())
+  const own = dht.ownSockets as readonly unknown[]
+  assert.deepEqual(
+    punching.map(({ socket }) => own.includes(socket)),
+    [false, false, true, true]
+  )
+  assert.deepEqual(warnings, [{ code: 'TOO_FEW_DESCRIPTORS' }])
+  punching[3]!.release()
+  const closed = once(punching[0]!.socket as never, 'close')
+  punching[0]!.release()
+  await closed
+  const another = dht._socketPool.acquire()
+  assert.ok(!own.includes(another.socket))
 })

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
-import { descriptorLimit, descriptorsForFlows } from '../../../src/sockets/descriptors.js'
+import { descriptorLimit, descriptorsForPunching } from '../../../src/util/descriptors.js'
 
-const module = new URL('../../../src/sockets/descriptors.js', import.meta.url).href
+const module = new URL('../../../src/util/descriptors.js', import.meta.url).href
 
 const skip = process.platform === 'win32' && 'Windows has no such limit'
 
@@ -20,9 +20,8 @@ test('Windows has no limit, and nothing is asked there', () => {
   assert.equal(descriptorLimit('win32'), Number.POSITIVE_INFINITY)
 })
 
-test('flows leave what files need, and sockets to punch NATs with as far as there are enough', () => {
-  assert.equal(descriptorsForFlows(1_048_576, 30, 64), 1_048_576 - 30 - 300)
-  assert.equal(descriptorsForFlows(1024, 30, 64), 1024 - 30 - 256)
-  assert.equal(descriptorsForFlows(128, 30, 64), 128 - 30 - 64)
-  assert.equal(descriptorsForFlows(Number.POSITIVE_INFINITY, 0, 64), Number.POSITIVE_INFINITY)
+test('a part of the descriptors is for punching', () => {
+  assert.equal(descriptorsForPunching(1_048_576, 300), 300)
+  assert.equal(descriptorsForPunching(1023, 300), 255)
+  assert.equal(descriptorsForPunching(Number.POSITIVE_INFINITY, 300), 300)
 })

@@ -1,6 +1,6 @@
 /** How many files and sockets the system lets this process have open. */
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 
 /** Longer than a shell takes to start. */
 const SHELL_MS = 2000
@@ -25,19 +25,27 @@ export function openDescriptors(): number {
   }
 }
 
-/** Sockets to punch NATs with, one for each handshake of the last 10 s, as many as are answered at once and in that time. */
-const PUNCHING = 300
-/** They have this share where there are few descriptors. */
+/** Sockets to punch NATs with have this share of all descriptors at the most. */
 const PUNCHING_SHARE = 1 / 4
 
 /**
- * How many descriptors the sockets of flows may take.
+ * How many sockets to punch NATs with may be open.
  * @param limit of the process
- * @param open those that are open before there are any
- * @param reserved for files, the control socket and the page, at the least
+ * @param wanted where there are enough descriptors
  */
-export function descriptorsForFlows(limit: number, open: number, reserved: number): number {
-  return Math.floor(limit - open - Math.max(reserved, Math.min(PUNCHING, limit * PUNCHING_SHARE)))
+export function descriptorsForPunching(limit: number, wanted: number): number {
+  return Math.floor(Math.min(wanted, limit * PUNCHING_SHARE))
+}
+
+/** Whether one more descriptor is to be had now. */
+export function hasFreeDescriptor(): boolean {
+  if (process.platform === 'win32') return true
+  try {
+    closeSync(openSync('/dev/null', 'r'))
+    return true
+  } catch {
+    return false
+  }
 }
 
 function limitFromTable(): string | undefined {
