@@ -56,11 +56,12 @@ export function tuneEngine(): void {
 }
 
 /**
- * The same for a relay, whose packets live for some milliseconds and whose memory counts more than its speed: 64 clients of which 10 had
- * stopped reading took it to 165 MB with all of the above, to 153 MB with none of it, and take it to 137 MB with this.
+ * The same for a relay, whose packets live for some milliseconds and whose memory counts more than its speed. With 64 clients of which 10
+ * have stopped reading it takes 110 to 136 MB, where without this it would be 122 to 189, and by the settings of a daemon more; for that it
+ * takes a seventh more of the processor.
  */
 export function tuneRelay(): void {
-  v8.setFlagsFromString(NEW_SPACE_FLAG)
+  v8.setFlagsFromString('--optimize-for-size')
 }
 
 let gc: (() => void) | undefined

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module'
 import SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
 import NoiseWrap from 'hyperdht/lib/noise-wrap.js'
+import UDX from 'udx-native'
 import UdxSocket from 'udx-native/lib/socket.js'
 import UdxStream from 'udx-native/lib/stream.js'
 import { HyperNatError } from '../errors.js'
@@ -595,6 +596,16 @@ export class InPlaceStream extends BaseStream {
   }
 }
 
+/**
+ * UDX for sockets whose packets are read at once: a packet is valid until its handler returns. All share one buffer, where UDX would begin
+ * another one after each 64 kB, also of what nobody wants, which waits for a full collection of garbage.
+ */
+export class OneBufferUdx extends UDX {
+  override _consumeMessage(length: number): Buffer {
+    return this._buffer.subarray(0, length)
+  }
+}
+
 /** A UDX socket that gives some packets another sender than the one that libudx sees. */
 export class InternalUdxSocket extends UdxSocket {
   /** The sender of the packets from an address, if it is not that address. */
@@ -710,6 +721,8 @@ const SECRET_STREAM: Readonly<Record<string, Shape>> = {
   _tmp: 'number'
 }
 
+const METHODS_OF_UDX: Readonly<Record<string, Shape>> = { _consumeMessage: 1 }
+
 const METHODS_OF_UDX_SOCKET: Readonly<Record<string, Shape>> = { _onmessage: 4 }
 
 const METHODS_OF_UDX_STREAM: Readonly<Record<string, Shape>> = {
@@ -754,6 +767,7 @@ export function checkInternals(classes?: Classes): void {
     new Stream(true, null, { autoStart: false }),
     SECRET_STREAM
   )
+  checkMembers('udx-native', 'class', UDX.prototype, METHODS_OF_UDX)
   checkMembers('udx-native', 'socket', Socket.prototype, METHODS_OF_UDX_SOCKET)
   checkMembers('udx-native', 'stream', Raw.prototype, METHODS_OF_UDX_STREAM)
   if (!classes) checked = true

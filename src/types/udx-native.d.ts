@@ -7,6 +7,10 @@ declare module 'udx-native' {
     createSocket(options?: object): UDXSocket
     createStream(id: number, options?: object): UDXStream
     networkInterfaces(): unknown[]
+    /** Where the next packet goes. Internal. */
+    _buffer: Buffer
+    /** Takes the packet that has come there. Internal. */
+    _consumeMessage(length: number): Buffer
   }
 
   export default UDX

@@ -11,7 +11,6 @@ import http from 'node:http'
 import https from 'node:https'
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
-import UDX from 'udx-native'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { HyperNatError } from '../../errors.js'
 import type { TcpRelayLimits } from '../../limits.js'
@@ -22,6 +21,7 @@ import { Budget } from '../../util/budget.js'
 import type { Clock, Timer } from '../../util/clock.js'
 import { listenError } from '../../util/listen-error.js'
 import { Counts } from '../counts.js'
+import { OneBufferUdx } from '../internals.js'
 import type { Shaper } from '../shaper.js'
 import { Channel } from './channel.js'
 import { CLOSE, type Hello, SESSION_BYTES, VERSION, WEBSOCKET, welcome } from './frames.js'
@@ -51,7 +51,7 @@ const CLOSING_MS = 500
 
 export class Endpoint {
   readonly #options: EndpointOptions
-  readonly #udx = new UDX()
+  readonly #udx = new OneBufferUdx()
   readonly #server: http.Server | https.Server
   readonly #websockets = new WebSocketServer({
     noServer: true,
