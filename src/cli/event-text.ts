@@ -1,7 +1,7 @@
 /** A daemon's events as text for people, in ASCII: Windows consoles show nothing else reliably. */
 
 import type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from '../events.js'
-import { runningText, waitingText } from '../games/help.js'
+import { runningTexts, waitingTexts } from '../games/help.js'
 import { shortKey } from '../identity/encoding.js'
 import { isRelayed } from '../network/path.js'
 import type { Entry } from '../options/entry.js'
@@ -14,6 +14,8 @@ import { reloadedText } from './running.js'
 
 /** The events that are printed on stdout. */
 type Told = Exclude<DaemonEvent | ServiceEvent, { event: 'error' | 'warning' }>
+
+export type TargetEvent = Extract<DaemonEvent, { event: 'target' }>
 
 /** What is shown besides the events. */
 export interface TextExtras {
@@ -83,9 +85,7 @@ export class EventText {
       case 'disconnected':
         return `${this.#gone(event)} disconnected (${event.code})${whyGone(event.code)}\n`
       case 'target':
-        return event.state === 'closed'
-          ? `${waitingText(event, this.#titleOf)}: start it, then guests can use it.\n`
-          : `${runningText(event, this.#titleOf)}.\n`
+        return this.targets([event])
       case 'ui':
         return `Open the control page:\n  ${event.url}\nKeep this link private; it works until hyper-nat stops.\n`
       case 'metrics':
@@ -97,6 +97,15 @@ export class EventText {
       case 'relayed':
         return `A session ended after ${event.bytes} bytes; there are ${event.sessions}\n`
     }
+  }
+
+  /** The programs behind ports, of which several may have been found or lost at once. */
+  targets(events: readonly TargetEvent[]): string {
+    const of = (state: TargetEvent['state']): TargetEvent[] => events.filter(event => event.state === state)
+    const advice = (them: string): string => `: start ${them}, then guests can use ${them}`
+    const waiting = waitingTexts(of('closed'), this.#titleOf, advice)
+    const running = runningTexts(of('answers'), this.#titleOf)
+    return [...waiting, ...running].map(text => `${text}.\n`).join('')
   }
 
   #sharing(publicKey: string, maps: readonly ServerMapInfo[], ticket: string | undefined): string {

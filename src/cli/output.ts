@@ -6,7 +6,7 @@ import type { Warning } from '../options/entry.js'
 import type { Answer } from './command.js'
 import type { CliContext } from './context.js'
 import { counted } from './counted.js'
-import { EventText, type TextExtras } from './event-text.js'
+import { EventText, type TargetEvent, type TextExtras } from './event-text.js'
 import type { LiveLine } from './live-status.js'
 
 export interface Output {
@@ -80,6 +80,9 @@ export class JsonOutput implements Output {
   }
 }
 
+/** Longer than looking at all programs takes, ms. */
+const TOGETHER_MS = 200
+
 /** Codes of the terminal (ECMA-48). */
 const BOLD = '1'
 const GREEN = '32'
@@ -105,6 +108,8 @@ export class TextOutput implements Output {
   /** Generated, and not printed yet: the ticket comes first. */
   #secret: string | undefined
   #started = false
+  /** Programs found running or missing, which are told together: a range of ports may have hundreds. */
+  readonly #targets = new Map<string, TargetEvent>()
 
   /**
    * @param quiet print only tickets, and what goes wrong
@@ -129,6 +134,13 @@ export class TextOutput implements Output {
   }
 
   event(event: DaemonEvent | ServiceEvent): void {
+    if (event.event === 'target' && !this.#quiet) {
+      const { publicKey, proto, port, host } = event
+      if (this.#targets.size === 0) setTimeout(() => this.#tellTargets(), TOGETHER_MS).unref()
+      this.#targets.set(`${publicKey} ${proto} ${port} ${host}`, event)
+      return this.#live?.note(event)
+    }
+    this.#tellTargets()
     if (event.event === 'error') this.#streams.stderr(`error ${event.code}: ${event.message}\n`)
     else if (event.event === 'ready') this.#ready(event)
     else if (this.#quiet) return
@@ -141,7 +153,14 @@ export class TextOutput implements Output {
   }
 
   close(): void {
+    this.#tellTargets()
     this.#live?.close()
+  }
+
+  #tellTargets(): void {
+    const targets = [...this.#targets.values()]
+    this.#targets.clear()
+    if (targets.length > 0) this.#streams.stdout(this.#text.targets(targets))
   }
 
   /** The text of an event in its colour, its line to paste in bold. */

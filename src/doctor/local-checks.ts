@@ -1,6 +1,6 @@
 /** Findings about this computer and its network, in words for people. Pure. */
 import type { TargetState } from '../events.js'
-import { type NamedTarget, runningText, waitingText } from '../games/help.js'
+import { type NamedTarget, runningTexts, waitingTexts } from '../games/help.js'
 import type { Contact } from '../network/contact.js'
 import type { Beyond } from '../network/hops.js'
 import type { NatFinding, NatKind, Unknown } from '../network/nat.js'
@@ -63,14 +63,12 @@ export function targetCheck(
   if (closed.length > 0) {
     return problem(
       'target',
-      `${closed.map(map => waitingText(map, titleOf)).join('. ')}: nothing listens there.`,
+      `${waitingTexts(closed, titleOf).join('. ')}: nothing listens there.`,
       'Start the program. If it runs already, it listens on another port: share that one.'
     )
   }
   const running = shared.filter(({ target }) => target === 'answers')
-  return running.length === 0
-    ? null
-    : ok('target', `${running.map(map => runningText(map, titleOf)).join('. ')}.`)
+  return running.length === 0 ? null : ok('target', `${runningTexts(running, titleOf).join('. ')}.`)
 }
 
 const UNREACHED: Readonly<Record<Contact, readonly [message: string, advice: string]>> = {

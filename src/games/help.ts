@@ -3,6 +3,7 @@
 import type { ClientMapInfo, ServerMapInfo } from '../events.js'
 import type { Proto } from '../proto.js'
 import { hostPort, LOCALHOST, typedHost } from '../text/address.js'
+import { formatPorts } from '../text/ports.js'
 import { isSocketPath } from '../text/socket-path.js'
 import { PLACE } from './notation.js'
 import { ownPorts, type Recipe } from './recipe.js'
@@ -115,21 +116,57 @@ export interface NamedTarget extends ServerMapInfo {
   readonly name?: string | undefined
 }
 
+/** Targets at one host that sentences name together: those of a game, or those without a name of one protocol. */
+interface TargetGroup extends Pick<NamedTarget, 'name' | 'proto' | 'host'> {
+  readonly ports: readonly number[]
+}
+
 /**
- * `Waiting for Minecraft: Java Edition on port 25565`: nothing listens there yet.
+ * `Waiting for Minecraft: Java Edition on port 25565`: nothing listens there yet. A sentence for each game, and for those without a name.
  * @param titleOf what people call a port map of this name
+ * @param advice how a sentence ends, about it or them
  */
-export function waitingText(target: NamedTarget, titleOf: (name: string) => string): string {
-  return `Waiting for ${target.name === undefined ? 'a program' : titleOf(target.name)} on ${placeOf(target)}`
+export function waitingTexts(
+  targets: readonly NamedTarget[],
+  titleOf: (name: string) => string,
+  advice: (them: string) => string = () => ''
+): string[] {
+  return grouped(targets).map(group => {
+    const { name, ports } = group
+    const several = name === undefined && ports.length > 1
+    const what = name === undefined ? (several ? 'programs' : 'a program') : titleOf(name)
+    return `Waiting for ${what} on ${placeOf(group)}${advice(several ? 'them' : 'it')}`
+  })
 }
 
-/** `Minecraft: Java Edition is running on port 25565`. */
-export function runningText(target: NamedTarget, titleOf: (name: string) => string): string {
-  return `${target.name === undefined ? 'A program' : titleOf(target.name)} is running on ${placeOf(target)}`
+/** `Minecraft: Java Edition is running on port 25565`, likewise. */
+export function runningTexts(targets: readonly NamedTarget[], titleOf: (name: string) => string): string[] {
+  return grouped(targets).map(group => {
+    const { name, ports } = group
+    const what =
+      name === undefined ? (ports.length > 1 ? 'Programs are' : 'A program is') : `${titleOf(name)} is`
+    return `${what} running on ${placeOf(group)}`
+  })
 }
 
-function placeOf({ name, proto, port, host }: NamedTarget): string {
-  if (isSocketPath(host)) return `${host} (${proto} port ${port})`
+function grouped(targets: readonly NamedTarget[]): TargetGroup[] {
+  const groups = new Map<string, NamedTarget[]>()
+  for (const target of targets) {
+    const { name, proto, host } = target
+    const key = JSON.stringify(name === undefined ? [proto, host] : [name, host, ''])
+    const group = groups.get(key)
+    if (group) group.push(target)
+    else groups.set(key, [target])
+  }
+  return [...groups.values()].map(group => ({
+    ...group[0]!,
+    ports: [...new Set(group.map(({ port }) => port))]
+  }))
+}
+
+function placeOf({ name, proto, ports, host }: TargetGroup): string {
+  const places = `port${ports.length > 1 ? 's' : ''} ${formatPorts(ports)}`
+  if (isSocketPath(host)) return `${host} (${proto} ${places})`
   const where = host === LOCALHOST ? '' : ` of ${host}`
-  return `${name === undefined ? `${proto} ` : ''}port ${port}${where}`
+  return `${name === undefined ? `${proto} ` : ''}${places}${where}`
 }

@@ -1,7 +1,7 @@
 /** Events and log lines of the journal, as people read them. */
 import type { DaemonEvent } from '../events.js'
 import { titleOf } from '../games/games.js'
-import { runningText, waitingText } from '../games/help.js'
+import { runningTexts, waitingTexts } from '../games/help.js'
 import { shortKey } from '../identity/encoding.js'
 import { quoteName } from '../text/quote.js'
 import type { Line } from './wire.js'
@@ -49,8 +49,8 @@ function tell(event: DaemonEvent): Told | undefined {
     case 'target': {
       const { state } = event
       return state === 'closed'
-        ? { level: 'warning', text: waitingText(event, titleOf) }
-        : { level: 'info', text: runningText(event, titleOf) }
+        ? { level: 'warning', text: waitingTexts([event], titleOf)[0]! }
+        : { level: 'info', text: runningTexts([event], titleOf)[0]! }
     }
     case 'announced':
       return { level: 'info', text: 'Announced: friends can join now' }

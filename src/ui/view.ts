@@ -3,7 +3,7 @@
 import type { ErrorCode } from '../errors.js'
 import type { ClientMapInfo } from '../events.js'
 import { knownGames, titleOf } from '../games/games.js'
-import { guestHelp, hostHelp, waitingText } from '../games/help.js'
+import { guestHelp, hostHelp, waitingTexts } from '../games/help.js'
 import { partsOf } from '../games/map-name.js'
 import type { Recipe } from '../games/recipe.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
@@ -110,7 +110,7 @@ function serverView(
     private: access.private,
     roster: access.roster === true,
     games: gamesIn(maps, (recipe, own) => hostHelp(recipe, own[0]!.host, own)),
-    waiting: closed.map(map => waitingText(map, titleOf)),
+    waiting: waitingTexts(closed, titleOf),
     idle: closed.length > 0 && closed.length === now?.maps.length,
     edit: {
       name: partsOf(maps[0]!.name ?? '').own ?? '',

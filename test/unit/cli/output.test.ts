@@ -17,6 +17,7 @@ function text(events: DaemonEvent[], quiet = false, bootstrap: string[] = []): {
   const streams = { stdout: (s: string) => void (said.out += s), stderr: (s: string) => void (said.err += s) }
   const output: Output = new TextOutput(streams, quiet, bootstrap)
   for (const event of events) output.event(event)
+  output.close()
   assert.match(said.out + said.err, /^[\x20-\x7e\n]*$/)
   return said
 }
@@ -266,15 +267,44 @@ test('a program that is waited for is called by its name, or by its protocol and
   const target = { event: 'target', publicKey: KEY, proto: 'tcp', port: 25565, host: '127.0.0.1' } as const
   const { out } = text([
     { ...target, state: 'closed', name: 'Anna' },
-    { ...target, state: 'answers', name: 'Anna' },
-    { ...target, state: 'closed', host: 'nas' }
+    { ...target, state: 'closed', host: 'nas' },
+    connected,
+    { ...target, state: 'answers', name: 'Anna' }
   ])
-  assert.equal(
-    out,
-    'Waiting for Anna on port 25565: start it, then guests can use it.\n' +
-      'Anna is running on port 25565.\n' +
-      'Waiting for a program on tcp port 25565 of nas: start it, then guests can use it.\n'
+  assert.deepEqual(
+    out.split('\n').filter(line => !line.includes('connected')),
+    [
+      'Waiting for Anna on port 25565: start it, then guests can use it.',
+      'Waiting for a program on tcp port 25565 of nas: start it, then guests can use it.',
+      'Anna is running on port 25565.',
+      ''
+    ]
   )
+})
+
+test('programs on many ports are waited for in one line, and told before what comes next', () => {
+  const of = (port: number, more: object = {}): DaemonEvent => ({
+    ...{ event: 'target', publicKey: KEY, proto: 'tcp', port, host: '127.0.0.1', state: 'closed' },
+    ...more
+  })
+  const ports = [8000, 8001, 8002, 8010].map(port => of(port))
+  const game = { name: 'Valheim', proto: 'udp' }
+  const { out } = text([
+    ...ports,
+    of(2456, game),
+    of(2457, game),
+    of(9),
+    of(9, { state: 'answers' }),
+    connected
+  ])
+  const [ranges, named, running, next] = out.split('\n')
+  assert.equal(
+    ranges,
+    'Waiting for programs on tcp ports 8000-8002,8010: start them, then guests can use them.'
+  )
+  assert.equal(named, 'Waiting for Valheim on ports 2456-2457: start it, then guests can use it.')
+  assert.equal(running, 'A program is running on tcp port 9.')
+  assert.match(next!, /connected/)
 })
 
 test('quiet: the ticket alone on stdout, and a generated secret on stderr', () => {
