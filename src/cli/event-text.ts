@@ -6,7 +6,9 @@ import { shortKey } from '../identity/encoding.js'
 import { isRelayed } from '../network/path.js'
 import type { Entry } from '../options/entry.js'
 import { hostPort } from '../text/address.js'
+import { formatPorts } from '../text/ports.js'
 import { quoteName } from '../text/quote.js'
+import { isSocketPath } from '../text/socket-path.js'
 import { clientLine } from './client-line.js'
 import { type GameOf, joinHints } from './join-hints.js'
 import type { LiveLine } from './live-status.js'
@@ -135,7 +137,14 @@ export class EventText {
 
   #open(publicKey: string, maps: readonly ClientMapInfo[]): string {
     const { joined, gameOf, qr } = this.#extras
-    const lines = maps.map(map => `${clientMap(map, publicKey)}\n`).join('')
+    const ranges = runs(
+      maps,
+      (map, before) =>
+        map.localPort === before.localPort + 1 &&
+        map.localHost === before.localHost &&
+        !isSocketPath(map.localHost)
+    )
+    const lines = ranges.map(range => `${clientMaps(range, publicKey)}\n`).join('')
     return joined ? `${lines}${joinHints(maps, joined, gameOf)}${qr?.('') ?? ''}` : lines
   }
 
@@ -201,7 +210,11 @@ function toPaste(line: string): string {
 }
 
 function sharing(publicKey: string, maps: readonly ServerMapInfo[]): string {
-  const lines = maps.map(({ proto, port, host }) => `  ${proto} port ${port} of ${host}\n`)
+  const ranges = runs(maps, (map, before) => map.host === before.host && !isSocketPath(map.host))
+  const lines = ranges.map(range => {
+    const { proto, host } = range[0]!
+    return `  ${proto} ${portsOf(range)} of ${host}\n`
+  })
   return `Sharing\n${lines.join('')}Public key\n  ${publicKey}\n`
 }
 
@@ -224,6 +237,27 @@ function relay(publicKey: string, address: string | undefined): string {
   )
 }
 
-function clientMap({ localHost, localPort, proto, port }: ClientMapInfo, publicKey: string): string {
-  return `${hostPort(localHost, localPort)} (${proto}) -> port ${port} of ${shortKey(publicKey)}`
+function clientMaps(range: readonly ClientMapInfo[], publicKey: string): string {
+  const { localHost, localPort, proto } = range[0]!
+  const last = range.length > 1 ? `-${range.at(-1)!.localPort}` : ''
+  return `${hostPort(localHost, localPort)}${last} (${proto}) -> ${portsOf(range)} of ${shortKey(publicKey)}`
+}
+
+function portsOf(range: readonly { readonly port: number }[]): string {
+  return `port${range.length > 1 ? 's' : ''} ${formatPorts(range.map(({ port }) => port))}`
+}
+
+/** Maps whose ports follow each other are a range. @param goesOn whether the rest of a map continues that of the one before */
+function runs<T extends Pick<ServerMapInfo, 'proto' | 'port'>>(
+  maps: readonly T[],
+  goesOn: (map: T, before: T) => boolean
+): T[][] {
+  const found: T[][] = []
+  for (const map of maps) {
+    const before = found.at(-1)?.at(-1)
+    if (before && map.proto === before.proto && map.port === before.port + 1 && goesOn(map, before))
+      found.at(-1)!.push(map)
+    else found.push([map])
+  }
+  return found
 }

@@ -282,6 +282,22 @@ test('a program that is waited for is called by its name, or by its protocol and
   )
 })
 
+test('ports in a row are one line, at the server and at the client', () => {
+  const at = (port: number) => ({ proto: 'tcp', port, host: '127.0.0.1' }) as const
+  const server = { ...serverReady, maps: [...[1, 2, 3, 5].map(at), { ...at(6), host: 'nas' }] } as DaemonEvent
+  assert.match(
+    text([server]).out,
+    /^Sharing\n {2}tcp ports 1-3 of 127.0.0.1\n {2}tcp port 5 of 127.0.0.1\n {2}tcp port 6 of nas\nPublic/m
+  )
+  const local = (port: number, localPort: number) =>
+    ({ proto: 'udp', port, localHost: '::1', localPort }) as const
+  const client = { ...clientReady, maps: [local(1, 11), local(2, 12), local(3, 40)] } as DaemonEvent
+  assert.equal(
+    text([client]).out,
+    '[::1]:11-12 (udp) -> ports 1-2 of EPkmaN7v..\n[::1]:40 (udp) -> port 3 of EPkmaN7v..\n'
+  )
+})
+
 test('programs on many ports are waited for in one line, and told before what comes next', () => {
   const of = (port: number, more: object = {}): DaemonEvent => ({
     ...{ event: 'target', publicKey: KEY, proto: 'tcp', port, host: '127.0.0.1', state: 'closed' },
