@@ -79,11 +79,14 @@ async function probe({ host, port }: Address, signal: AbortSignal): Promise<bool
     socket.on('message', packet => {
       if (packet.byteLength >= 4 && packet[0] === ANSWER && packet.readUInt16LE(2) === tid) done(true)
     })
-    socket.connect(port, address, () => {
+    const connected = (err?: Error): void => {
+      if (err) return done(false)
       if (ended) return
       send()
       timer = setInterval(send, REPEAT_MS)
-    })
+    }
+    // The types leave out that a failure, such as that no route leads there, is given to the callback, and to nobody else.
+    socket.connect(port, address, connected as () => void)
   })
 }
 

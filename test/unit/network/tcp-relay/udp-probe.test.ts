@@ -73,3 +73,11 @@ test('it ends when it is stopped, and without any node', async t => {
   assert.equal(await isUdpAnswered([silent], 60_000, end.signal), false)
   assert.equal(await isUdpAnswered([], 60_000, never()), false)
 })
+
+test('an address that the system does not connect to is a refusal', async t => {
+  const silent = await node(t, () => null)
+  // A broadcast; without a route to the node it is the same.
+  const broadcast = { host: '255.255.255.255', port: 49_737 }
+  assert.equal(await isUdpAnswered([broadcast], 60_000, never()), false)
+  assert.equal(await isUdpAnswered([broadcast, silent], 300, never()), false)
+})
