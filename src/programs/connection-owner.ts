@@ -1,38 +1,54 @@
 /** Whose program is at the other end of a connection on this computer. */
 import { readFile } from 'node:fs/promises'
+import net from 'node:net'
 import { toolOutput } from './tool.js'
 
 const ROOT = 0
 
-/**
- * Whether it is a program of this user, or of root, who sees everything anyway; true where the system does not tell.
- * @param from the port of the other end, on loopback
- * @param to the port of this one
- */
-export async function isOwnConnection(from: number, to: number): Promise<boolean> {
+/** A connection's state in the system's table; in later ones, Linux no longer tells whose it was. */
+const ESTABLISHED = '01'
+
+/** Both ends of a connection, as this process's end has them. */
+export type Ends = Pick<net.Socket, 'localAddress' | 'localPort' | 'remoteAddress' | 'remotePort'>
+
+/** Whether its other end is a program of this user, or of root, who sees everything anyway; true where the system does not tell. */
+export async function isOwnConnection(ends: Ends): Promise<boolean> {
   // Windows has no such numbers, and does not show the arguments of programs to other users.
   const uid = process.getuid?.()
   if (uid === undefined) return true
+  const { remotePort: from = 0, localPort: to = 0 } = ends
   if (process.platform === 'darwin') return isInLsof(from, to, uid)
-  for (const file of ['tcp', 'tcp6']) {
-    const table = await readFile(`/proc/self/net/${file}`, 'utf8').catch(() => '')
-    const owner = ownerIn(table, from, to)
-    if (owner !== undefined) return owner === uid || owner === ROOT
-  }
-  return true
+  const tables = await Promise.all(
+    ['tcp', 'tcp6'].map(file => readFile(`/proc/self/net/${file}`, 'utf8').catch(() => ''))
+  )
+  const owner = ownerIn(tables.join('\n'), ends)
+  return owner === undefined || owner === uid || owner === ROOT
 }
 
-/** The user of a connection in a file such as /proc/net/tcp, by the ports of its ends. */
-export function ownerIn(table: string, from: number, to: number): number | undefined {
-  for (const line of table.split('\n').slice(1)) {
-    const [, local = '', remote = '', , , , , uid] = line.trim().split(/\s+/)
-    if (portOf(local) === from && portOf(remote) === to) return Number(uid)
+/**
+ * The user of the other end of a connection, in what files such as /proc/net/tcp say.
+ * @returns null for one that is over or has been; undefined if this end is not there either
+ */
+export function ownerIn(table: string, ends: Ends): number | null | undefined {
+  const here = placesOf(ends.localAddress, ends.localPort)
+  const there = placesOf(ends.remoteAddress, ends.remotePort)
+  let known = false
+  for (const line of table.split('\n')) {
+    const [, local = '', remote = '', state, , , , uid] = line.trim().split(/\s+/)
+    if (there.includes(local) && here.includes(remote) && state === ESTABLISHED) return Number(uid)
+    known ||= here.includes(local) && there.includes(remote)
   }
-  return undefined
+  return known ? null : undefined
 }
 
-function portOf(place: string): number {
-  return Number.parseInt(place.slice(place.indexOf(':') + 1), 16)
+/** How a table writes an address on loopback and its port: each word of the address as a number of a little-endian machine. */
+function placesOf(address = '', port = 0): readonly string[] {
+  const ipv4 = address.replace(/^::ffff:/i, '')
+  if (!net.isIPv4(ipv4)) return []
+  const digits = Buffer.from(ipv4.split('.').map(Number).reverse()).toString('hex').toUpperCase()
+  const place = `${digits}:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  // A socket for both families has it as part of an IPv6 address.
+  return [place, `0000000000000000FFFF0000${place}`]
 }
 
 /** Users see their own sockets with lsof, and no others. */

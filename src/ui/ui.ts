@@ -180,9 +180,9 @@ export class Ui {
     )
     app.post('/api/enter', async c => {
       const { code } = ((await bodyOf(c)) ?? {}) as { code?: unknown }
-      const { remotePort = 0 } = (c.env as HttpBindings).incoming.socket
+      const { socket } = (c.env as HttpBindings).incoming
       // Other users of this computer may have read it in the arguments of the browser.
-      const isOwn = typeof code === 'string' && (await isOwnConnection(remotePort, this.#port))
+      const isOwn = typeof code === 'string' && (await isOwnConnection(socket))
       if (typeof code === 'string' && !isOwn && throttle.admits('another user'))
         log.warn('another user of this computer has tried a link to the page')
       const token = isOwn ? this.#keys.exchange(code) : undefined

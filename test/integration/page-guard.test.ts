@@ -183,6 +183,16 @@ staged('what is too much is turned away, and leaves nothing behind', async stage
   await once(late, 'close')
 })
 
+/** Runs a program as another user. @returns what it says */
+function asNobody(source: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { uid: 65_534, gid: 65_534, cwd: '/' }
+    execFile(process.execPath, ['-e', source], options, (err, stdout) =>
+      err ? reject(err) : resolve(stdout)
+    )
+  })
+}
+
 staged(
   'a code that another user has read is worth nothing to them',
   async stage => {
@@ -192,13 +202,30 @@ staged(
       fetch('http://127.0.0.1:${page.port}/api/enter', { method: 'POST', body: ${JSON.stringify(body)} })
         .then(({ status }) => console.log('status', status))
     enter().then(enter)`
-    const status = await new Promise<string>((resolve, reject) => {
-      const options = { uid: 65_534, gid: 65_534, cwd: '/' }
-      execFile(process.execPath, ['-e', source], options, (err, stdout) =>
-        err ? reject(err) : resolve(stdout)
-      )
-    })
-    assert.equal(status, 'status 401\nstatus 401\n')
+    assert.equal(await asNobody(source), 'status 401\nstatus 401\n')
+    // A connection that has ended counts as root's in the system's table, and both come from one port.
+    const forged = `
+      const http = require('node:http')
+      const ask = (from, localPort) => new Promise(resolve => {
+        const place = { host: '127.0.0.1', port: ${page.port}, localAddress: from, localPort }
+        http.request({ ...place, path: '/api/enter', method: 'POST', agent: false }, resolve)
+          .on('error', resolve)
+          .end(${JSON.stringify(body)})
+      })
+      const hangUp = (from, localPort) => new Promise(resolve => {
+        const place = { host: '127.0.0.1', port: ${page.port}, localAddress: from, localPort }
+        const socket = require('node:net').connect(place, () => socket.end()).on('close', resolve).resume()
+      })
+      const run = async () => {
+        const told = []
+        for (let port = 20_000; port < 20_016; port++) {
+          await hangUp('127.0.0.2', port)
+          told.push((await ask('127.0.0.3', port)).statusCode)
+        }
+        console.log(String([...new Set(told)]))
+      }
+      run()`
+    assert.equal(await asNobody(forged), '401\n')
     assert.equal(page.log.length, 1, 'the log says so once a minute')
     const { text } = await page.ask('/api/enter', { method: 'POST', body })
     assert.deepEqual(JSON.parse(text), { token: page.token }, 'the code still holds')

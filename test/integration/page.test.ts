@@ -237,7 +237,7 @@ staged(
     await page.getByRole('textbox', { name: /^Name/ }).fill('Blocks')
     await button(page, 'Save').click()
     await page.getByRole('article', { name: 'Blocks' }).waitFor()
-    await page.getByText(`TCP ${game.port}, UDP ${game.port}`).waitFor()
+    await page.getByText(`TCP ${game.port}, UDP ${game.port}`, { exact: true }).waitFor()
     await button(page, 'Edit Blocks').click()
     await page.getByRole('textbox', { name: /^Name/ }).fill('Minecraft')
     await page.getByLabel('Protocol').selectOption('tcp')
