@@ -167,7 +167,8 @@ async function carry(stream: Duplex, { input, output, closeOutput, isTerminal }:
   ended.catch(() => {})
   try {
     await once(stream, 'close')
-    await ended
+    // Unless it was destroyed here, where there is no end to wait for.
+    if (stream.readableEnded) await ended
   } finally {
     input.destroy()
   }

@@ -114,8 +114,12 @@ class Blocks {
   }
 
   end(written: () => void): void {
-    this.#ended = true
-    this.socket.write(headerOf(END, 0), err => void (err || written()))
+    this.socket.write(headerOf(END, 0), err => {
+      // When the socket is gone, `close` says so.
+      if (err) return
+      this.#ended = true
+      written()
+    })
   }
 
   /** Says why it is over. */

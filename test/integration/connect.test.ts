@@ -7,6 +7,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer, text } from 'node:stream/consumers'
+import { within } from '../support/deadline.js'
 import { mainFile } from '../support/hyper-nat.js'
 import { runProgram } from '../support/process.js'
 import { programPath } from '../support/programs.js'
@@ -245,6 +246,13 @@ staged('where the daemon cannot help, or ends, the command does it itself, or sa
   // A port that is not shared: the server is asked.
   const missing = await start(publicKey, '9').ended
   assert.deepEqual([missing.code, /MAP_NOT_SHARED/.test(missing.stderr)], [1, true])
+
+  // Before the time is over after which a process that hangs is ended.
+  const stopped = start(publicKey)
+  stopped.child.stdin.write('to be stopped')
+  await once(stopped.child.stdout, 'data')
+  stopped.child.kill('SIGTERM')
+  assert.equal((await within(2000, stopped.ended, () => 'the end of a command that was stopped')).code, 0)
 
   const lent = start(publicKey)
   lent.child.stdin.write('first')

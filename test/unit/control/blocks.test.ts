@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { ControlDatagrams, ControlStream, joinFlow } from '../../../src/control/blocks.js'
 import { LineReader } from '../../../src/control/lines.js'
 import { HyperNatError } from '../../../src/errors.js'
@@ -91,6 +92,20 @@ test('a failure arrives while the other side is writing', async t => {
 test('a connection that ends early has failed', async t => {
   const { here, there } = await streams(t)
   there.destroy()
+  const [err] = await once(here, 'error')
+  assert.equal(err.code, 'CONTROL_FAILED')
+})
+
+test('so has one that ends before the end of this side is out', async t => {
+  const { here, there, raw } = await streams(t)
+  here.resume()
+  there.end()
+  await once(here, 'end')
+  // As when the other side takes no more.
+  raw[0]!.cork()
+  here.end()
+  await turn()
+  raw[0]!.destroy()
   const [err] = await once(here, 'error')
   assert.equal(err.code, 'CONTROL_FAILED')
 })
