@@ -224,8 +224,9 @@ class Attempt {
           late.cancel()
           const events = this.#events
           this.#events = null
-          if (!events || welcome.version !== VERSION) return channel.terminate()
-          events.welcome(channel, welcome)
+          if (events && welcome.version === VERSION) return events.welcome(channel, welcome)
+          channel.terminate()
+          events?.failed(CLOSE.version, null)
         },
         closed: code => {
           late.cancel()

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { WebSocketServer } from 'ws'
 import { LIMITS } from '../../../../src/limits.js'
 import { type Log, silentLog } from '../../../../src/log/log.js'
 import { type ConnectionLimits, RelayConnection } from '../../../../src/network/tcp-relay/connection.js'
+import { SESSION_BYTES, welcome } from '../../../../src/network/tcp-relay/frames.js'
 import { systemClock } from '../../../../src/util/clock.js'
 import { until } from '../../../support/deadline.js'
 import { address, LOOPBACK, relay } from '../../../support/tcp-relay.js'
@@ -126,4 +128,26 @@ test('the port of a ws address without one is 80 for NO_PROXY, too', async t => 
   const connection = connect(t, 'ws://relay.invalid/')
   await until(5000, 'its name is unknown here', () => connection.refusal !== null)
   assert.equal(proxy.seen.connections, 0)
+})
+
+test('a relay that answers in another version is asked again rarely', async t => {
+  environment(t, {})
+  const relay = new WebSocketServer({ port: 0, host: LOOPBACK })
+  let asked = 0
+  relay.on('connection', ws => {
+    asked++
+    ws.on('error', () => {})
+    ws.send(welcome({ version: 99, kind: 'network', session: Buffer.alloc(SESSION_BYTES), resumed: false }))
+  })
+  await once(relay, 'listening')
+  t.after(() => {
+    for (const ws of relay.clients) ws.terminate()
+    relay.close()
+  })
+  const { port } = relay.address() as net.AddressInfo
+  const connection = connect(t, `ws://${LOOPBACK}:${port}`, { tcpAttemptMs: 30 })
+  await until(5000, 'its answer', () => connection.refusal !== null)
+  assert.equal(connection.refusal, 'version')
+  await new Promise(resolve => setTimeout(resolve, 300))
+  assert.equal(asked, 1)
 })
