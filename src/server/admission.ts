@@ -182,7 +182,6 @@ export class Admission {
     return guests.makeRoom(grant) ? { link, hello, resumed, grant } : SERVER_FULL
   }
 
-  /** Whether the key is in the rules or has a session: strangers cannot keep it out. */
   /** Of a line about a client that was turned away. */
   get #logLevel(): 'info' | 'debug' {
     if (!this.#logged.has(1, this.#deps.clock.now())) return 'debug'
@@ -190,6 +189,7 @@ export class Admission {
     return 'info'
   }
 
+  /** Whether the key is in the rules or has a session: strangers cannot keep it out. */
   #isKnown(key: Uint8Array): boolean {
     return this.#access.knows(key) || this.#deps.guests.of(key).length > 0
   }

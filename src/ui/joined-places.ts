@@ -1,7 +1,9 @@
 /** Where the page opens the ports of a ticket, some of which may be open already. */
+import { HyperNatError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import type { ClientEntry } from '../options/entry.js'
 import { freePorts, tryPort } from '../sockets/free-ports.js'
+import { PORT_MAX } from '../text/ports.js'
 
 /**
  * Ports that are open already stay where they are, and what a game needs together with them joins them there.
@@ -20,6 +22,10 @@ export async function joinedPlaces(wanted: readonly ClientEntry[], open: readonl
     else if (leader && leader.localPort !== 0) {
       const { localHost } = leader
       const localPort = port + leader.localPort - leader.port
+      if (localPort < 1 || localPort > PORT_MAX) {
+        const message = `The game needs port ${port} here as far from port ${leader.port} as it is, and port ${leader.localPort} is open in place of that: leave this server, then join again.`
+        throw new HyperNatError('PORT_IN_USE', message)
+      }
       await tryPort(proto, localHost, localPort)
       asked.push({ ...entry, localHost, localPort, nextFree: false })
     } else asked.push({ ...entry, nextFree: true })
