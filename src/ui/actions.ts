@@ -34,7 +34,7 @@ import {
   type ServerInFile,
   serversIn
 } from '../options/guests.js'
-import { joinEntries, joinOptions } from '../options/join.js'
+import { joinEntries, joinOptions, surpriseOf } from '../options/join.js'
 import { changeNetwork, networkSettings } from '../options/network-edit.js'
 import { relaysToTell } from '../options/network-flags.js'
 import { ticketIn } from '../options/pasted-ticket.js'
@@ -46,7 +46,7 @@ import type { Clock } from '../util/clock.js'
 import { joinedPlaces } from './joined-places.js'
 import { checkRequest, fieldPlaces, gamePlaces, ofField } from './requests.js'
 import { gamesIn } from './view.js'
-import type { Action, Answers, FriendState, FriendView, GameChoice, Requests, View } from './wire.js'
+import type { Action, Answers, FriendState, FriendView, GameChoice, Joined, Requests, View } from './wire.js'
 
 /** What the page needs of the daemon to change it. */
 export interface Changeable {
@@ -169,10 +169,9 @@ export class Actions {
       }
     },
 
-    join: async ({ ticket: text, friend }) => {
+    join: async ({ ticket: text, friend, sure }) => {
       const ticket = this.#friendsTicket(text)
-      await this.#remember(friend?.trim() ?? '', ticket)
-      return this.#join(ticket)
+      return this.#surprised(ticket, sure) ?? this.#join(ticket, friend?.trim())
     },
 
     friends: async () => ({ friends: await this.#friends() }),
@@ -183,13 +182,14 @@ export class Actions {
       return { friends: found.map(({ publicKey: key, state }) => ({ publicKey: key, state })) }
     },
 
-    joinFriend: async ({ name }) => {
+    joinFriend: async ({ name, sure }) => {
       const friend = (await readFriends(this.#parts.friendsFile)).find(one => one.name === name)
       if (friend?.ticket === undefined) {
         const message = `${quoteName(name)} has no ticket here: paste one to join`
         throw new OptionsError([{ path: '', message }])
       }
-      return this.#join(this.#friendsTicket(friend.ticket))
+      const ticket = this.#friendsTicket(friend.ticket)
+      return this.#surprised(ticket, sure) ?? this.#join(ticket)
     },
 
     removeFriend: async ({ name }) => {
@@ -286,7 +286,17 @@ export class Actions {
     }
   }
 
-  async #join(ticket: Ticket): Promise<Answers['join']> {
+  /** What to ask before joining; undefined where there is nothing to ask. */
+  #surprised(ticket: Ticket, sure = false): Joined | undefined {
+    const surprise = sure ? undefined : surpriseOf(clientEntries(ticket), false)
+    return surprise === undefined
+      ? undefined
+      : { view: this.#parts.view(), publicKey: encodeKey(ticket.publicKey), surprise }
+  }
+
+  /** @param friend what to call its host; empty or left out: nothing */
+  async #join(ticket: Ticket, friend = ''): Promise<Joined> {
+    await this.#remember(friend, ticket)
     const key = encodeKey(ticket.publicKey)
     const before = this.#joined(key)
     // An invite lets in where the public ticket does not any more.

@@ -54,10 +54,10 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
   private: z.strictObject({ publicKey, private: z.boolean() }),
   roster: z.strictObject({ publicKey, roster: z.boolean() }),
   look: z.strictObject({ ticket: z.string() }),
-  join: z.strictObject({ ticket: z.string(), friend: z.string().optional() }),
+  join: z.strictObject({ ticket: z.string(), friend: z.string().optional(), sure: z.boolean().optional() }),
   friends: z.strictObject({}),
   presence: z.strictObject({}),
-  joinFriend: z.strictObject({ name: z.string() }),
+  joinFriend: z.strictObject({ name: z.string(), sure: z.boolean().optional() }),
   removeFriend: z.strictObject({ name: z.string() }),
   leave: z.strictObject({ publicKey }),
   invite: z.strictObject({

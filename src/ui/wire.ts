@@ -210,13 +210,14 @@ export interface Requests {
     readonly ticket: string
     /** What to call its host among friends; left out: nothing. */
     readonly friend?: string | undefined
+    readonly sure?: boolean | undefined
   }
   /** Tells the user's friends; changes nothing. */
   friends: Readonly<Record<string, never>>
   /** Asks the network which friends can be reached. */
   presence: Readonly<Record<string, never>>
   /** Joins by the ticket that is kept with a friend. */
-  joinFriend: { readonly name: string }
+  joinFriend: { readonly name: string; readonly sure?: boolean | undefined }
   removeFriend: { readonly name: string }
   leave: { readonly publicKey: string }
   /** One who is invited already gets the same ticket again. */
@@ -262,10 +263,10 @@ export interface Answers {
   private: { readonly view: View }
   roster: { readonly view: View }
   look: TicketView
-  join: { readonly view: View; readonly publicKey: string }
+  join: Joined
   friends: { readonly friends: readonly FriendView[] }
   presence: { readonly friends: readonly FriendState[] }
-  joinFriend: { readonly view: View; readonly publicKey: string }
+  joinFriend: Joined
   removeFriend: { readonly friends: readonly FriendView[] }
   leave: { readonly view: View }
   invite: InviteAnswer
@@ -300,6 +301,14 @@ export interface FriendView {
 export interface FriendState {
   readonly publicKey: string
   readonly state: 'connected' | 'announced' | 'away' | 'unknown'
+}
+
+/** What came of joining. */
+export interface Joined {
+  readonly view: View
+  readonly publicKey: string
+  /** What is unusual about the ticket, as the end of a sentence: nothing was joined, unless the request says `sure`. */
+  readonly surprise?: string
 }
 
 /** What a ticket holds. */

@@ -5,6 +5,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
+import { keyPairOf, randomSecret } from '../../src/identity/keys.js'
+import { encodeTicket } from '../../src/identity/ticket.js'
 import { assertAccessible, noBrowser, Pages } from '../support/browser.js'
 import { connectTcp, readSome } from '../support/clients.js'
 import { until } from '../support/deadline.js'
@@ -345,7 +347,16 @@ staged(
     await page.getByText('The ticket is your own').waitFor()
     await page.getByRole('link', { name: 'Back' }).click()
     await there.getByRole('link', { name: 'Join' }).click()
-    await there.getByRole('textbox', { name: /^Ticket/ }).fill(await copied(page))
+    const field = there.getByRole('textbox', { name: /^Ticket/ })
+    const { publicKey } = keyPairOf(randomSecret())
+    await field.fill(encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 5432 }] }))
+    await button(there, 'Join').click()
+    await there
+      .getByText('opens ports where programs on this computer look for its own services: 5432')
+      .waitFor()
+    await assertAccessible(there, 'a ticket that opens the port of a database')
+    await there.getByRole('dialog').getByRole('button', { name: 'Back' }).click()
+    await field.fill(await copied(page))
     await there.getByText(`Direct Connection: 127.0.0.1:${game.port}`).waitFor()
     await button(there, 'Join').click()
     const card = there.getByRole('article', { name: 'Minecraft: Java Edition' })

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks'
 import type { FriendState, FriendView, View } from '../wire.js'
 import { Question } from './question.js'
 import { ask, Refused } from './server.js'
+import { Surprise } from './surprise.js'
 import { isUp } from './text.js'
 import { Trouble, useTask, useWords } from './words.js'
 
@@ -90,9 +91,13 @@ function FriendRow({
   const { say, show } = useWords()
   const task = useTask()
   const [asking, setAsking] = useState(false)
-  const join = (): Promise<void> =>
+  const [surprise, setSurprise] = useState<string | null>(null)
+  const join = (sure: boolean): Promise<void> =>
     task.run(async () => {
-      show((await ask('joinFriend', { name })).view)
+      const { view, surprise: question } = await ask('joinFriend', { name, sure })
+      setSurprise(question ?? null)
+      if (question !== undefined) return
+      show(view)
       say(`Joined ${name}`)
     })
   const remove = (): Promise<void> =>
@@ -114,7 +119,7 @@ function FriendRow({
               class="small main"
               disabled={task.busy}
               aria-label={`Join ${name}`}
-              onClick={join}
+              onClick={() => void join(false)}
             >
               Join
             </button>
@@ -129,7 +134,15 @@ function FriendRow({
           </button>
         </span>
       </div>
-      {!asking && <Trouble refused={task.refused} />}
+      {!asking && surprise === null && <Trouble refused={task.refused} />}
+      {surprise !== null && (
+        <Surprise
+          surprise={surprise}
+          task={task}
+          onStay={() => setSurprise(null)}
+          onJoin={() => void join(true)}
+        />
+      )}
       {asking && (
         <Question
           title={`Remove ${name} from your friends?`}

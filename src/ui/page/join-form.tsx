@@ -4,6 +4,7 @@ import { sentenceOf } from '../../text/sentence.js'
 import type { TicketView } from '../wire.js'
 import { Games } from './games.js'
 import { ask, Refused } from './server.js'
+import { Surprise } from './surprise.js'
 import { portsText, sentence } from './text.js'
 import { Field, Title, Trouble, useTask, useWords } from './words.js'
 
@@ -12,11 +13,13 @@ const LOOK_MS = 250
 
 export function JoinForm() {
   const { say, show } = useWords()
-  const { busy, refused, run } = useTask()
+  const task = useTask()
+  const { busy, refused, run } = task
   const [ticket, setTicket] = useState('')
   const [friend, setFriend] = useState('')
   const [held, setHeld] = useState<TicketView | null>(null)
   const [fault, setFault] = useState<string | null>(null)
+  const [surprise, setSurprise] = useState<string | null>(null)
 
   useEffect(() => {
     setHeld(null)
@@ -38,14 +41,17 @@ export function JoinForm() {
     }
   }, [ticket])
 
-  const submit = (event: Event): void => {
-    event.preventDefault()
-    void run(async () => {
-      const { view } = await ask('join', { ticket, friend })
+  const join = (sure: boolean): Promise<void> =>
+    run(async () => {
+      const { view, surprise: question } = await ask('join', { ticket, friend, sure })
+      if (question !== undefined) return setSurprise(question)
       show(view)
       say('Joined')
       location.hash = 'home'
     })
+  const submit = (event: Event): void => {
+    event.preventDefault()
+    void join(false)
   }
   return (
     <form class="card" onSubmit={submit}>
@@ -67,7 +73,15 @@ export function JoinForm() {
           optional
         />
       )}
-      {fault === null && <Trouble refused={refused} fields={['friend']} />}
+      {fault === null && surprise === null && <Trouble refused={refused} fields={['friend']} />}
+      {surprise !== null && (
+        <Surprise
+          surprise={surprise}
+          task={task}
+          onStay={() => setSurprise(null)}
+          onJoin={() => void join(true)}
+        />
+      )}
       <div class="row end">
         <a class="button" href="#home">
           Back

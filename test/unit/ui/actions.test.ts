@@ -441,7 +441,7 @@ test('a host is kept among friends, and joined by name', async () => {
   assert.ok(!JSON.stringify(await desk.do('friends', {})).includes('hnat1'), 'no ticket reaches the page')
   const other = encodeTicket({
     publicKey: keyPairOf(new Secret('another')).publicKey,
-    maps: [{ proto: 'tcp', port: 1 }]
+    maps: [{ proto: 'tcp', port: 45_124 }]
   })
   assert.match(
     (await desk.faults('join', { ticket: other, friend: 'anna' }))[0] ?? '',
@@ -453,6 +453,20 @@ test('a host is kept among friends, and joined by name', async () => {
   assert.equal((await desk.do('joinFriend', { name: 'Anna' })).view.clients.length, 1)
   assert.match((await desk.faults('joinFriend', { name: 'Bob' }))[0] ?? '', /"Bob" has no ticket/)
   assert.deepEqual((await desk.do('removeFriend', { name: 'Anna' })).friends, [])
+})
+
+test('a ticket that opens ports of services is joined when the user is sure, by a friend name too', async () => {
+  const desk = new Desk()
+  const { publicKey } = keyPairOf(new Secret('a friend'))
+  const ticket = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 5432 }] })
+  const asked = await desk.do('join', { ticket, friend: 'Anna' })
+  assert.match(asked.surprise ?? '', /^opens ports where programs .*: 5432$/)
+  assert.deepEqual([asked.view.clients, (await desk.do('friends', {})).friends], [[], []])
+  const { publicKey: key, surprise } = await desk.do('join', { ticket, friend: 'Anna', sure: true })
+  assert.equal(surprise, undefined)
+  await desk.do('leave', { publicKey: key })
+  assert.equal((await desk.do('joinFriend', { name: 'Anna' })).surprise, asked.surprise)
+  assert.equal((await desk.do('joinFriend', { name: 'Anna', sure: true })).view.clients.length, 1)
 })
 
 test('guests see each other where the host wants it', async () => {
