@@ -6,12 +6,15 @@ import { test } from 'node:test'
 import type SecretStream from '@hyperswarm/secret-stream'
 import b4a from 'b4a'
 import HyperDHT from 'hyperdht'
+import UDX from 'udx-native'
+import { collectGarbage } from '../../src/engine.js'
 import { childKeyPair } from '../../src/identity/child.js'
 import { keyPairOf } from '../../src/identity/keys.js'
 import { Secret } from '../../src/identity/secret.js'
 import { LIMITS } from '../../src/limits.js'
 import { silentLog } from '../../src/log/log.js'
 import { Ipv6 } from '../../src/network/ipv6/ipv6.js'
+import { ProbeSeal } from '../../src/network/ipv6/probe.js'
 import { type ClientSearch, Ipv6History, type ServerSearch } from '../../src/network/ipv6/search.js'
 import { MessageBlocks, secretStreams } from '../../src/network/message-stream.js'
 import { systemClock } from '../../src/util/clock.js'
@@ -142,5 +145,87 @@ test('when an address of this machine is gone, so are the connections from there
     await until(5000, 'the address', () => client.ipv6.addresses.length > 0)
     search.start()
     await until(5000, 'the next connection', () => client.links.length > 1)
+  })
+})
+
+test('a dial with nowhere to ask ends at once, and one that nobody answers in its time', {
+  skip
+}, async () => {
+  const dial = async (addresses: readonly string[], allows: boolean): Promise<number> => {
+    const node = new Ipv6({
+      ...{ clock: systemClock, limits, log: silentLog, link: (stream: SecretStream) => stream },
+      createSecretStream: secretStreams(new MessageBlocks(LIMITS)),
+      addresses: () => addresses,
+      allows: () => allows
+    })
+    const from = performance.now()
+    const link = await within(
+      5000,
+      new Promise<SecretStream | null>(resolve => {
+        const handshake = {
+          ...{ sendKey: b4a.alloc(32, 1), receiveKey: b4a.alloc(32, 2), remoteKey: b4a.alloc(32, 3) },
+          hash: b4a.alloc(32),
+          addresses: [{ host: LOOPBACK, port: 5000 }]
+        }
+        node.dial(handshake, HyperDHT.keyPair(), resolve)
+      }),
+      () => 'an end of the dial'
+    )
+    assert.equal(link, null)
+    await node.close()
+    return performance.now() - from
+  }
+  assert.ok((await dial([LOOPBACK], false)) < 500)
+  assert.ok((await dial([], true)) < 500)
+  assert.ok((await dial([LOOPBACK], true)) >= limits.ipv6RoundMs)
+})
+
+test('streams for paths that come to nothing are forgotten', { skip }, async t => {
+  const streams: WeakRef<object>[] = []
+  const { createStream } = UDX.prototype
+  UDX.prototype.createStream = function (...args) {
+    const stream = createStream.apply(this, args)
+    streams.push(new WeakRef(stream))
+    return stream
+  }
+  t.after(() => {
+    UDX.prototype.createStream = createStream
+  })
+  const keys = [b4a.alloc(32, 1), b4a.alloc(32, 2)] as const
+  const [ours, theirs] = [new ProbeSeal(keys[0]), new ProbeSeal(keys[1])]
+  // A server that answers, and never has a stream.
+  const server = dgram.createSocket('udp6')
+  t.after(() => server.close())
+  let number = 0
+  server.on('message', (packet, from) => {
+    const question = ours.open(packet)
+    if (question && question.echo === 0)
+      server.send(
+        theirs.seal({ number: ++number, echo: question.number, stream: 0 }),
+        from.port,
+        from.address
+      )
+  })
+  server.bind(0, LOOPBACK)
+  await once(server, 'listening')
+  const { port } = server.address()
+  const node = new Ipv6({
+    ...{ clock: systemClock, log: silentLog, link: (stream: SecretStream) => stream },
+    limits: { ...limits, ipv6RoundMs: 5, ipv6RetryMs: 1, ipv6RetryMaxMs: 1, ipv6RestMs: 1 },
+    createSecretStream: secretStreams(new MessageBlocks(LIMITS)),
+    addresses: () => [LOOPBACK],
+    allows: () => true
+  })
+  t.after(() => node.close())
+  const search: ClientSearch = node.client({
+    ...{ sendKey: keys[0], receiveKey: keys[1], keyPair: HyperDHT.keyPair(), remoteKey: b4a.alloc(32, 3) },
+    ...{ isRelayed: () => true, measure() {}, opened() {} },
+    tell: () => search.onAddresses([{ host: LOOPBACK, port }]),
+    history: new Ipv6History(systemClock, { ...limits, ipv6RetryMs: 1, ipv6RetryMaxMs: 1 })
+  })
+  await until(10_000, 'openings', () => streams.length >= 20)
+  await until(5000, 'them to be forgotten', () => {
+    collectGarbage()
+    return streams.filter(stream => stream.deref()).length <= 3
   })
 })

@@ -82,7 +82,7 @@ export class Ipv6<Link> implements Ipv6Host {
   #hosts: readonly string[] = []
   #complete = false
   #watch: Timer | null = null
-  #looking = false
+  #looking: Promise<void> | null = null
   #closed = false
 
   constructor(deps: Ipv6Deps<Link>) {
@@ -111,7 +111,11 @@ export class Ipv6<Link> implements Ipv6Host {
       ...options,
       prepare: () => {
         const raw = this.#createStream(() => true)
-        const end = { id: raw.id, close: () => raw.destroy() }
+        const close = (): void => {
+          opened.delete(end)
+          raw.destroy()
+        }
+        const end = { id: raw.id, close }
         opened.set(end, raw)
         return end
       },
@@ -194,7 +198,7 @@ export class Ipv6<Link> implements Ipv6Host {
 
   /**
    * Looks for the path to a server by the handshake with it, once.
-   * @param opened gets the connection, or null when there is none
+   * @param opened gets the connection, or null when there is none; in a later turn
    * @returns a function that gives up
    */
   dial(
@@ -202,6 +206,10 @@ export class Ipv6<Link> implements Ipv6Host {
     keyPair: HyperDHT.KeyPair,
     opened: (link: Link | null) => void
   ): () => void {
+    const giveUp = (): void => {
+      this.end(search)
+      opened(null)
+    }
     const search: ClientSearch = this.client({
       sendKey,
       receiveKey,
@@ -215,15 +223,18 @@ export class Ipv6<Link> implements Ipv6Host {
         addresses: [],
         waitMs: 0,
         clear() {},
-        failed: () => {
-          this.end(search)
-          opened(null)
-        }
+        failed: giveUp
       },
       opened: link => {
         this.end(search)
         opened(link)
       }
+    })
+    void this.open().then(() => {
+      const isOver = this.#searches.get(search.name) !== search
+      const leads = addresses.some(theirs => this.#addresses.some(({ host }) => this.allows(host, theirs)))
+      // A search that may ask nowhere would find nothing, and never say so.
+      if (!isOver && !leads) giveUp()
     })
     return () => this.end(search)
   }
@@ -256,15 +267,20 @@ export class Ipv6<Link> implements Ipv6Host {
   }
 
   /** Looks at this machine's addresses: opens sockets on new ones, and ends what used those that are gone. */
-  async #look(): Promise<void> {
-    if (this.#looking || this.#closed) return
+  #look(): Promise<void> {
+    this.#looking ??= this.#lookNow().finally(() => {
+      this.#looking = null
+    })
+    return this.#looking
+  }
+
+  async #lookNow(): Promise<void> {
+    if (this.#closed) return
     const hosts = this.#own()
     const same = hosts.length === this.#hosts.length && hosts.every(host => this.#hosts.includes(host))
     if (same && this.#complete) return
-    this.#looking = true
     this.#hosts = hosts
     const preferred = hosts.length > 0 ? await sourceAddress(ANYWHERE) : null
-    this.#looking = false
     if (this.#closed) return
     for (const host of [...this.#sockets.keys()]) if (!hosts.includes(host)) this.#lose(host)
     const chosen = chooseAddresses(hosts, preferred, MAX_ADDRESSES)

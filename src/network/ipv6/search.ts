@@ -167,11 +167,12 @@ abstract class Search {
     this.options.tell(this.host.addresses)
   }
 
-  /** Runs `search` now, or when a search may follow the last one. */
-  protected soon(search: () => void): void {
+  /** Runs `search` now, or when a search may follow the last one. @param restMs how long to wait at the least */
+  protected soon(search: () => void, restMs = 0): void {
     const { clock, limits } = this.host
     this.#timer?.cancel()
-    this.#timer = clock.after(Math.max(0, this.#searchedAt + limits.ipv6RestMs - clock.now()), () => {
+    const wait = Math.max(restMs, this.#searchedAt + limits.ipv6RestMs - clock.now())
+    this.#timer = clock.after(wait, () => {
       this.#searchedAt = clock.now()
       if (!this.closed) search()
     })
@@ -249,11 +250,13 @@ export class ClientSearch extends Search {
       history.clear()
       return this.#later(0)
     }
+    // What has just come to nothing is not tried again because the server says the same once more.
+    if (moved) history.clear()
     this.soon(() => {
       if (this.#opening) return
       this.#measured = []
       this.find()
-    })
+    }, history.waitMs)
   }
 
   protected override round(): void {

@@ -236,6 +236,25 @@ test('where IPv6 leads nowhere, few packets are sent, and less and less often', 
   assert.equal(connected.length, 0)
 })
 
+test('a server that says the same again has nothing tried again before its time', () => {
+  const { town, clientSearch, serverSearch, machines, pass } = meet()
+  town.hole = true
+  clientSearch.start()
+  pass(10_000)
+  const before = machines.client.sent.length
+  assert.ok(before > 0)
+  for (let i = 0; i < 10; i++) {
+    clientSearch.onAddresses([SERVER])
+    pass(400)
+  }
+  assert.equal(machines.client.sent.length, before)
+  // Other addresses may lead somewhere.
+  clientSearch.onAddresses([{ ...SERVER, port: 5003 }])
+  pass(1000)
+  assert.ok(machines.client.sent.length > before)
+  serverSearch.close()
+})
+
 test('a path that cannot be connected is tried again later, with other streams', () => {
   const { clientSearch, connected, accepted, fail, pass } = meet()
   fail()
