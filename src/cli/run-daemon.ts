@@ -155,8 +155,11 @@ async function openLogFile(
     import('../log/log-file.js'),
     import('../log/log.js')
   ])
-  const { write } = new LogFile(options.file, LOG_FILE_BYTES, code => {
-    const message = `The log file ${options.file} cannot be written (${code}). Check that its folder exists, has space left and allows writing.`
+  const { write } = new LogFile(options.file, LOG_FILE_BYTES, (code, path) => {
+    const message =
+      path === options.file
+        ? `The log file ${path} cannot be written (${code}). Check that its folder exists, has space left and allows writing.`
+        : `The full log file cannot become ${path} (${code}), and begins anew without its older lines. Check whether that can be replaced.`
     output.event({ event: 'warning', code: 'LOG_UNWRITABLE', message })
   })
   const sink = { level: options.level ?? 'info', write } as const

@@ -1,5 +1,5 @@
-/** Log file with one rotation: when it is full, it replaces FILE.1. */
-import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs'
+/** Log file with one rotation: when it is full, it replaces FILE.1, or begins anew where that cannot be replaced. */
+import { closeSync, fstatSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs'
 import { codeOf } from '../errors.js'
 
 /** Readable by the owner only: it names keys, guests and ports. */
@@ -8,17 +8,19 @@ const MODE = 0o600
 export class LogFile {
   readonly path: string
   readonly #limit: number
-  readonly #onfail: (code: string) => void
+  readonly #onfail: (code: string, path: string) => void
   #file: number | null = null
   #size = 0
   #failed = false
+  /** Whether it was told that FILE.1 cannot be replaced. */
+  #isKept = false
 
   /**
    * Opens or creates the file.
    * @param limit size in bytes at which it is rotated
-   * @param onfail called with the system's code when writing fails; once, until it works again
+   * @param onfail called with the system's code, and the file, when it cannot be written or replaced; once, until it works again
    */
-  constructor(path: string, limit: number, onfail: (code: string) => void) {
+  constructor(path: string, limit: number, onfail: (code: string, path: string) => void) {
     this.path = path
     this.#limit = limit
     this.#onfail = onfail
@@ -31,7 +33,8 @@ export class LogFile {
       const bytes = Buffer.from(line)
       if (this.#file === null) this.#open()
       if (this.#size > 0 && this.#size + bytes.byteLength > this.#limit) this.#rotate()
-      this.#size += writeSync(this.#file!, bytes)
+      // On a disk that is nearly full, a part.
+      for (let at = 0; at < bytes.byteLength; ) at += this.#append(bytes.subarray(at))
     })
   }
 
@@ -45,11 +48,28 @@ export class LogFile {
     this.#size = fstatSync(this.#file).size
   }
 
+  #append(bytes: Uint8Array): number {
+    const written = writeSync(this.#file!, bytes)
+    this.#size += written
+    return written
+  }
+
   #rotate(): void {
+    const older = `${this.path}.1`
     // Windows cannot rename an open file.
     this.close()
-    renameSync(this.path, `${this.path}.1`)
+    try {
+      renameSync(this.path, older)
+      this.#isKept = false
+    } catch (err) {
+      if (!this.#isKept) this.#onfail(codeOf(err), older)
+      this.#isKept = true
+    }
     this.#open()
+    // What was in it goes, and not what is to come.
+    if (!this.#isKept) return
+    ftruncateSync(this.#file!)
+    this.#size = 0
   }
 
   #try(action: () => void): void {
@@ -59,7 +79,7 @@ export class LogFile {
     } catch (err) {
       if (this.#failed) return
       this.#failed = true
-      this.#onfail(codeOf(err))
+      this.#onfail(codeOf(err), this.path)
     }
   }
 }

@@ -77,3 +77,16 @@ test('a file that cannot be written is reported once, and used as soon as it can
   assert.equal(readFileSync(join(inside, 'x.log'), 'utf8'), 'kept\n')
   assert.deepEqual(told, ['ENOENT'])
 })
+
+test('where the second file cannot be replaced, the first begins anew, which is told once', t => {
+  const folder = folderOf(t)
+  const path = join(folder, 'x.log')
+  mkdirSync(join(`${path}.1`, 'in the way'), { recursive: true })
+  const told: string[] = []
+  const file = new LogFile(path, 20, (code, failed) => told.push(`${code} ${failed}`))
+  t.after(() => file.close())
+  for (let i = 0; i < 25; i++) file.write(`line ${String(i).padStart(4, '0')}\n`)
+  assert.equal(readFileSync(path, 'utf8'), 'line 0024\n')
+  assert.equal(told.length, 1)
+  assert.ok(told[0]!.endsWith(`${path}.1`), told[0])
+})
