@@ -121,18 +121,22 @@ async function atPace(
   act: (seq: number, over: () => boolean) => Promise<void>
 ): Promise<void> {
   let over = false
+  let wake = (): void => {}
   const done = stopped.then(() => {
     over = true
+    wake()
   })
   const acts = new Set<Promise<void>>()
   for (let seq = 1; seq <= count && !over; seq++) {
     if (seq > 1) {
-      const timer = { cancel: (): void => {} }
-      const next = new Promise<void>(resolve => {
-        timer.cancel = systemClock.after(ms, resolve).cancel
+      // Not a race with `done`, which would keep a reaction for each.
+      await new Promise<void>(resolve => {
+        const timer = systemClock.after(ms, resolve)
+        wake = () => {
+          timer.cancel()
+          resolve()
+        }
       })
-      await Promise.race([next, done])
-      timer.cancel()
       if (over) break
     }
     const one = act(seq, () => over).then(() => void acts.delete(one))
@@ -149,9 +153,9 @@ function summary(publicKey: string, trips: readonly (number | null)[], path: Pat
     sent: trips.length,
     answered: answers.length,
     loss: lossOf(trips),
-    min: any ? Math.min(...answers) : null,
+    min: any ? answers.reduce((least, trip) => Math.min(least, trip)) : null,
     mean: any ? answers.reduce((sum, trip) => sum + trip, 0) / answers.length : null,
-    max: any ? Math.max(...answers) : null,
+    max: any ? answers.reduce((most, trip) => Math.max(most, trip)) : null,
     jitter: jitterOf(trips),
     path
   }
