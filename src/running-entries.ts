@@ -111,14 +111,14 @@ export class RunningEntries {
   /** @throws OptionsError for all local ports that are wanted now and cannot be had */
   async tryPorts(clients: readonly Group<ClientEntry>[]): Promise<void> {
     const running = [...this.#clients.values()].flatMap(({ group }) => group.entries)
-    const ours = ({ proto, localHost, localPort }: ClientEntry): boolean =>
+    const wanted = clients.flatMap(({ entries }) => entries)
+    const ours = (entry: ClientEntry): boolean =>
       running.some(
         other =>
-          (other.proto === 'udp') === (proto === 'udp') &&
-          other.localHost === localHost &&
-          other.localPort === localPort
+          isSamePlace(other, entry) ||
+          (isInTheWay(other, entry) && !wanted.some(one => isSamePlace(one, other)))
       )
-    await tryMaps(clients.flatMap(({ entries }) => entries.filter(entry => !ours(entry))))
+    await tryMaps(wanted.filter(entry => !ours(entry)))
   }
 
   /** Ends what is gone, so that what comes may take its place. */
@@ -199,4 +199,17 @@ function changeOf(entry: Entry, publicKey: string): MapChange {
   if (entry.mode === 'server') return { mode: 'server', publicKey, proto, port, host: entry.host }
   const { localHost, localPort } = entry
   return { mode: 'client', publicKey, proto, port, localHost, localPort }
+}
+
+function isSamePlace(a: ClientEntry, b: ClientEntry): boolean {
+  return hasSamePort(a, b) && a.localHost === b.localHost
+}
+
+/** Whether one of two places is at all addresses of this computer, which those of the other belong to. */
+function isInTheWay(a: ClientEntry, b: ClientEntry): boolean {
+  return hasSamePort(a, b) && [a, b].some(({ localHost }) => localHost === '0.0.0.0' || localHost === '::')
+}
+
+function hasSamePort(a: ClientEntry, b: ClientEntry): boolean {
+  return (a.proto === 'udp') === (b.proto === 'udp') && a.localPort === b.localPort
 }

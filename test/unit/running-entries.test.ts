@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ClientEntry } from '../../src/options/entry.js'
+import { RunningEntries } from '../../src/running-entries.js'
+import { listenTcp } from '../../src/sockets/tcp.js'
+import { listenUdp } from '../../src/sockets/udp.js'
+
+for (const proto of ['tcp', 'udp'] as const) {
+  test(`a ${proto} port that is to be at other addresses than now is not taken by another program`, async t => {
+    const listener = await (proto === 'tcp' ? listenTcp : listenUdp)('127.0.0.1', 0, () => {})
+    t.after(() => listener.close())
+    const entry = {
+      mode: 'client',
+      proto,
+      port: 80,
+      localHost: '127.0.0.1',
+      localPort: listener.port,
+      path: 'schema[0]',
+      publicKey: new Uint8Array(32)
+    } as ClientEntry
+    const handle = { close: async () => {}, setMaps: async () => {} }
+    const running = new RunningEntries({
+      node: { open: async () => handle },
+      former: async () => [],
+      identityFor: async () => undefined,
+      emit: () => {},
+      isClosed: () => false
+    } as never)
+    const group = (...entries: ClientEntry[]) => [{ key: 'k', publicKey: 'K', entries }]
+    await running.openClients(group(entry))
+    const everywhere = { ...entry, localHost: '0.0.0.0' }
+    await running.tryPorts(group(everywhere))
+    // Not both: the first stays, and is in the way.
+    await assert.rejects(running.tryPorts(group(entry, everywhere)), { code: 'BAD_OPTIONS' })
+  })
+}
