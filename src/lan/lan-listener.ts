@@ -55,7 +55,8 @@ const ANY = '0.0.0.0'
 
 export class LanListener {
   readonly #parts: LanListenerParts
-  readonly #joined = new Set<string>()
+  /** Addresses that were tried before. */
+  readonly #known = new Set<string>()
   #socket: dgram.Socket | null = null
   #own: Addresses = new Map()
   #timer: Timer | null = null
@@ -113,7 +114,7 @@ export class LanListener {
       if (this.#hears(from.address)) this.#parts.onmessage(payload, from)
     })
     this.#socket = socket
-    this.#joined.clear()
+    this.#known.clear()
     log.info({ port, group, interfaces: [...new Set(this.#own.values())] }, 'listening to the LAN')
   }
 
@@ -126,16 +127,17 @@ export class LanListener {
   #join(): void {
     const { group, log } = this.#parts
     if (group === undefined || !this.#socket) return
-    for (const address of this.#joined) if (!this.#own.has(address)) this.#joined.delete(address)
+    for (const address of this.#known) if (!this.#own.has(address)) this.#known.delete(address)
     for (const [address, name] of this.#own) {
-      if (this.#joined.has(address)) continue
-      this.#joined.add(address)
       try {
+        // Also where it was done before: an interface may have gone between two looks, and come back with its address.
         this.#socket.addMembership(group, address)
       } catch (err) {
-        // Two addresses of one interface, or one that knows no multicast.
-        log.debug({ interface: name, code: codeOf(err) }, 'multicast group not joined')
+        // Done already, two addresses of one interface, or one that knows no multicast.
+        if (!this.#known.has(address))
+          log.debug({ interface: name, code: codeOf(err) }, 'multicast group not joined')
       }
+      this.#known.add(address)
     }
   }
 }

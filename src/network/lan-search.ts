@@ -35,7 +35,6 @@ const ANSWER_BURST = 40
 export class LanResponder {
   readonly #hashes = new Map<string, number>()
   readonly #rate = new TokenBucket(ANSWERS_PER_SECOND / 1000, ANSWER_BURST)
-  readonly #joined = new Set<string>()
   #socket: dgram.Socket | null = null
 
   /** @param port the UDP port where handshakes come */
@@ -73,15 +72,12 @@ export class LanResponder {
   join(): void {
     const socket = this.#socket
     if (!socket) return
-    const addresses = ownAddresses()
-    for (const address of this.#joined) if (!addresses.includes(address)) this.#joined.delete(address)
-    for (const address of addresses) {
-      if (this.#joined.has(address)) continue
+    for (const address of ownAddresses()) {
       try {
+        // Also where it was done before: an interface may have gone meanwhile, and come back with its address.
         socket.addMembership(GROUP, address)
-        this.#joined.add(address)
       } catch {
-        // An interface without multicast.
+        // An interface without multicast, or it is done already.
       }
     }
   }
@@ -110,7 +106,6 @@ export class LanResponder {
   close(): void {
     const socket = this.#socket
     this.#socket = null
-    this.#joined.clear()
     socket?.close()
   }
 }

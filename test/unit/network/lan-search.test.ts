@@ -140,3 +140,14 @@ test('an answer from beyond the LAN is not taken for one', t => {
   assert.equal(question.addressIn(answer, '192.168.7.10'), null, 'each once')
   assert.equal(new LanQuestion(new Random().bytes(32)).addressIn(answer, '192.168.7.10'), null)
 })
+
+test('groups are joined again after each change: an interface may have come back with its address', t => {
+  const joined: unknown[] = []
+  t.mock.method(dgram.Socket.prototype, 'addMembership', (_: string, address: string) => joined.push(address))
+  const one = answering(t, new Random().bytes(32))
+  one.join()
+  const once = joined.length
+  assert.ok(once > 0)
+  one.join()
+  assert.equal(joined.length, 2 * once)
+})
