@@ -170,18 +170,20 @@ async function ask(question: string): Promise<string> {
   process.stdout.write(question)
   // Ctrl-C stays a signal.
   const lines = createInterface({ input: process.stdin, terminal: false })
+  let timer: NodeJS.Timeout | undefined
   try {
     return await new Promise<string>(resolve => {
       lines.once('line', resolve)
       lines.once('close', () => resolve(''))
       void stopped.then(() => resolve(''))
       // A user who started it in a window and left wants it to keep running.
-      setTimeout(() => {
+      timer = setTimeout(() => {
         process.stdout.write('\n')
         resolve('')
       }, ANSWER_MS).unref()
     })
   } finally {
+    clearTimeout(timer)
     lines.close()
     process.stdin.pause()
     process.stdin.unref()
