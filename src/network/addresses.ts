@@ -2,7 +2,8 @@
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
-import os from 'node:os'
+import type os from 'node:os'
+import { networkInterfaces } from '../util/interfaces.js'
 
 /** IPv4 addresses, loopback included; none where the system does not list them, as on Android. */
 export function ownAddresses(): string[] {
@@ -31,11 +32,7 @@ export async function sourceAddress(host: string): Promise<string | null> {
 }
 
 function ipv4(): os.NetworkInterfaceInfo[] {
-  try {
-    return Object.values(os.networkInterfaces()).flatMap(addresses =>
-      (addresses ?? []).filter(({ family }) => family === 'IPv4')
-    )
-  } catch {
-    return []
-  }
+  return Object.values(networkInterfaces()).flatMap(addresses =>
+    (addresses ?? []).filter(({ family }) => family === 'IPv4')
+  )
 }

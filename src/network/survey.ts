@@ -35,7 +35,7 @@ export async function survey(
   if (nodes.length === 0) return unanswered(dht, 0, own, limits)
   const near = nodes[0]!.host
   // It needs no answer of the nodes, and takes its time.
-  const hops = hopsTo(near, own, limits)
+  const hops = hopsTo(near, own, limits).catch(() => null)
   const first = dht.acquireSocket()
   const second = dht.acquireSocket()
   try {
