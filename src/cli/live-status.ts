@@ -1,5 +1,12 @@
 /** One line at the foot of a terminal that says how it stands now, while events scroll by above it. */
-import type { DaemonEvent, PathKind, ServiceEvent } from '../events.js'
+import type {
+  ClientMapInfo,
+  DaemonEvent,
+  MapChange,
+  PathKind,
+  ServerMapInfo,
+  ServiceEvent
+} from '../events.js'
 import { shortKey } from '../identity/encoding.js'
 import { quoteName } from '../text/quote.js'
 import type { Clock, Timer } from '../util/clock.js'
@@ -14,7 +21,10 @@ const NAMED = 3
 
 interface Guest {
   readonly name: string
-  path: PathKind
+  /** The one that was heard of last. */
+  readonly path: PathKind
+  /** One invite may be for several devices. */
+  readonly sessions: number
 }
 
 type Announced = 'announced' | 'offline'
@@ -28,12 +38,18 @@ export class LiveStatus {
   readonly #clients = new Map<string, Map<string, PathKind>>()
   /** Ports that are shared, and behind which no program runs: `tcp 25565`. */
   readonly #idle = new Set<string>()
-  /** Who has begun to connect. */
-  readonly #connecting = new Set<string>()
+  /** Who has begun to connect, and when, the earliest first. */
+  readonly #connecting = new Map<string, number>()
+  /** The port maps of each server and each client, by its key. */
+  readonly #maps = new Map<string, ReadonlySet<string>>()
+
+  constructor(readonly clock: Pick<Clock, 'now'>) {}
 
   note(event: DaemonEvent | ServiceEvent): void {
     switch (event.event) {
       case 'ready':
+        if ('maps' in event)
+          this.#maps.set(`${event.mode} ${event.publicKey}`, new Set(event.maps.map(placeOf)))
         if (event.mode === 'client') this.#clients.set(event.publicKey, this.#hostsOf(event.publicKey))
         else if (event.mode === 'server' && !this.#servers.has(event.publicKey))
           this.#servers.set(event.publicKey, 'announced')
@@ -45,42 +61,63 @@ export class LiveStatus {
         this.#servers.set(event.publicKey, 'announced')
         break
       case 'connecting':
-        this.#connecting.add(event.peer)
+        // Again at the end.
+        this.#connecting.delete(event.peer)
+        this.#connecting.set(event.peer, this.clock.now())
         break
       case 'connected': {
-        const { publicKey, peer, name, host, path } = event
+        const { publicKey, peer, name, host, path, was } = event
         this.#connecting.delete(peer)
         if (peer === publicKey) this.#hostsOf(publicKey).set(host, path)
         else {
           const label = name === undefined ? shortKey(peer) : quoteName(name)
-          this.#guests.set(`${publicKey} ${peer}`, { name: label, path })
+          const { sessions = 0 } = this.#guests.get(`${publicKey} ${peer}`) ?? {}
+          const more = was === undefined || sessions === 0 ? 1 : 0
+          this.#guests.set(`${publicKey} ${peer}`, { name: label, path, sessions: sessions + more })
         }
         break
       }
       case 'disconnected':
         if (event.peer === event.publicKey) this.#hostsOf(event.publicKey).delete(event.host)
-        else this.#guests.delete(`${event.publicKey} ${event.peer}`)
+        else this.#left(`${event.publicKey} ${event.peer}`)
         break
       case 'target':
         if (event.state === 'closed') this.#idle.add(`${event.proto} ${event.port}`)
         else this.#idle.delete(`${event.proto} ${event.port}`)
         break
       case 'reloaded':
-        for (const { publicKey, mode, proto, port } of event.removed) {
+        for (const { mode, proto, port } of event.removed)
           if (mode === 'server') this.#idle.delete(`${proto} ${port}`)
-          const others = event.added.some(one => one.publicKey === publicKey)
-          if (!others && mode === 'server') this.#servers.delete(publicKey)
-        }
+        this.#forget(event.removed)
     }
   }
 
-  /** Nobody is connecting any more, as far as can be told. */
-  settle(): void {
-    this.#connecting.clear()
+  #left(guest: string): void {
+    const left = this.#guests.get(guest)
+    if (left && left.sessions > 1) this.#guests.set(guest, { ...left, sessions: left.sessions - 1 })
+    else this.#guests.delete(guest)
   }
 
-  get isConnecting(): boolean {
-    return this.#connecting.size > 0
+  /** Servers and clients of which nothing is left; what goes on has said `ready` with what it has now. */
+  #forget(removed: readonly MapChange[]): void {
+    for (const { mode, publicKey } of removed) {
+      const key = `${mode} ${publicKey}`
+      const gone = removed.filter(one => one.mode === mode && one.publicKey === publicKey).map(placeOf)
+      if ([...(this.#maps.get(key) ?? [])].some(place => !gone.includes(place))) continue
+      this.#maps.delete(key)
+      if (mode === 'server') this.#servers.delete(publicKey)
+      else this.#clients.delete(publicKey)
+    }
+  }
+
+  /** How long until somebody is not said to be connecting any more, ms; undefined if nobody is. */
+  get connectingFor(): number | undefined {
+    const oldest = this.clock.now() - CONNECTING_MS
+    for (const [peer, at] of this.#connecting) {
+      if (at > oldest) return at - oldest
+      this.#connecting.delete(peer)
+    }
+    return undefined
   }
 
   /** In one line, without its end. */
@@ -102,7 +139,7 @@ export class LiveStatus {
     return [
       offline ? 'No connection to the network yet, trying again' : `Announced, ${here}`,
       ...(this.#idle.size > 0 ? [`nothing runs on ${[...this.#idle].slice(0, NAMED).join(', ')}`] : []),
-      ...(this.isConnecting ? ['a guest is connecting ...'] : [])
+      ...(this.connectingFor !== undefined ? ['a guest is connecting ...'] : [])
     ]
   }
 
@@ -122,6 +159,14 @@ export class LiveStatus {
   }
 }
 
+/** What makes a port map of a server or client one of its own. */
+function placeOf(map: ServerMapInfo | ClientMapInfo): string {
+  const { proto, port } = map
+  return 'localHost' in map
+    ? `${proto} ${port} ${map.localHost} ${map.localPort}`
+    : `${proto} ${port} ${map.host}`
+}
+
 type Streams = Pick<CliContext, 'stdout' | 'stderr'>
 
 /** To the start of the line, and erases it (ECMA-48). */
@@ -132,7 +177,7 @@ export class LiveLine {
   readonly #streams: Streams
   readonly #columns: () => number
   readonly #clock: Clock
-  readonly #status = new LiveStatus()
+  readonly #status: LiveStatus
   #timer: Timer | null = null
   #shown = ''
   #closed = false
@@ -142,6 +187,7 @@ export class LiveLine {
     this.#streams = streams
     this.#columns = columns
     this.#clock = clock
+    this.#status = new LiveStatus(clock)
   }
 
   /** What others write with, so that the line makes way. */
@@ -153,9 +199,15 @@ export class LiveLine {
   /** Shows how it stands after an event. */
   note(event: DaemonEvent | ServiceEvent): void {
     this.#status.note(event)
-    this.#timer?.cancel()
-    this.#timer = this.#status.isConnecting ? this.#clock.after(CONNECTING_MS, () => this.#settle()) : null
+    this.#refresh()
+  }
+
+  /** Shows how it stands now, and again when somebody has been connecting for too long. */
+  #refresh(): void {
     this.show()
+    this.#timer?.cancel()
+    const ms = this.#status.connectingFor
+    this.#timer = ms === undefined ? null : this.#clock.after(ms, () => this.#refresh())
   }
 
   show(): void {
@@ -170,11 +222,6 @@ export class LiveLine {
   close(): void {
     this.#timer?.cancel()
     this.#closed = true
-    this.show()
-  }
-
-  #settle(): void {
-    this.#status.settle()
     this.show()
   }
 

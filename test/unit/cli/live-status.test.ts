@@ -136,3 +136,64 @@ test('the foot says that the program to share is not running', () => {
     'Announced, waiting for guests'
   ])
 })
+
+test('what a reload has removed is gone from the foot, and what goes on is not', () => {
+  const { feet } = terminal()
+  const two = [80, 81].map(port => ({ proto: 'tcp', port, host: '127.0.0.1' }) as const)
+  const local = { proto: 'udp', port: 9, localHost: '127.0.0.1', localPort: 9 } as const
+  const changed = (...removed: (typeof two)[number][]): DaemonEvent => ({
+    event: 'reloaded',
+    added: [],
+    removed: removed.map(map => ({ mode: 'server', publicKey: KEY, ...map })),
+    restart: []
+  })
+  assert.deepEqual(
+    feet(
+      { ...ready, maps: two } as DaemonEvent,
+      { ...ready, maps: two.slice(1) } as DaemonEvent,
+      changed(two[0]!),
+      { event: 'ready', mode: 'client', publicKey: PEER, maps: [local] },
+      {
+        event: 'reloaded',
+        added: [],
+        removed: [{ mode: 'client', publicKey: PEER, ...local }],
+        restart: []
+      },
+      changed(two[1]!)
+    ),
+    [
+      'Announced, waiting for guests',
+      'Announced, waiting for guests',
+      'Announced, waiting for guests',
+      'Announced, waiting for guests; Connecting to DHUJWe9K..',
+      'Announced, waiting for guests',
+      'Connecting to the network ...'
+    ]
+  )
+})
+
+test('a guest on two devices is here until both have left', () => {
+  const { feet } = terminal()
+  const here = { event: 'connected', ...guest, name: 'Anna', path: 'direct' } as const
+  const left = { event: 'disconnected', ...guest, code: 'GOODBYE' } as const
+  assert.deepEqual(feet(ready, here, { ...here, path: 'lan' }, { ...here, was: 'lan' }, left, left), [
+    'Announced, waiting for guests',
+    'Announced, 1 guest: "Anna" (direct)',
+    'Announced, 1 guest: "Anna" (lan)',
+    'Announced, 1 guest: "Anna" (direct)',
+    'Announced, 1 guest: "Anna" (direct)',
+    'Announced, waiting for guests'
+  ])
+})
+
+test('each of those who never arrive is forgotten in its time, while others come', () => {
+  const { screen, clock, feet } = terminal()
+  feet(ready)
+  for (let i = 0; i < 100; i++) {
+    feet({ event: 'connecting', publicKey: KEY, peer: `${PEER}${i}` })
+    clock.run(clock.now() + 1000)
+  }
+  assert.match(screen.foot, /a guest is connecting/)
+  clock.run(clock.now() + 14_500)
+  assert.equal(screen.foot, 'Announced, waiting for guests')
+})
