@@ -1,6 +1,6 @@
 /** The unit of systemd: for a user, or hardened for the machine. */
 import { posix } from 'node:path'
-import { SERVICE_DESCRIPTION, SERVICE_NAME, type ServiceParts, type ServicePlan } from './plan.js'
+import { SERVICE_DESCRIPTION, SERVICE_NAME, type ServiceParts, type ServicePlan, type Step } from './plan.js'
 
 const UNIT = `${SERVICE_NAME}.service`
 
@@ -46,12 +46,13 @@ const SYSTEM_SANDBOX = [
 
 /** How systemd runs hyper-nat. */
 export function systemdPlan(parts: ServiceParts): ServicePlan {
-  const { scope, config } = parts
+  const { scope, config, owner } = parts
   const system = scope === 'system'
   const path = system ? `/etc/systemd/system/${UNIT}` : posix.join(config, 'systemd', 'user', UNIT)
   const ctl = (...words: string[]): string[] => ['systemctl', ...(system ? [] : ['--user']), ...words]
   return {
     install: [
+      ...(system && owner !== null ? foldersOf(parts).map(folder => makeAs(owner, folder)) : []),
       { do: 'write', path, text: systemdUnit(parts), mode: 0o644 },
       { do: 'run', command: ctl('daemon-reload') },
       { do: 'run', command: ctl('enable', UNIT) },
@@ -118,6 +119,21 @@ export function systemdUnit(parts: ServiceParts): string {
   ].join('\n')
 }
 
+/** Makes a folder as its owner would; the service, which sees the rest of the disk as read-only, could not. */
+function makeAs(owner: string, folder: string): Step {
+  return {
+    do: 'run',
+    command: ['runuser', '-u', owner, '--', 'mkdir', '-p', '-m', '0700', folder],
+    mayFail: true
+  }
+}
+
+/** Where the daemon writes. The file with when guests were last seen is in the folder of the options. */
+function foldersOf({ options, identity, logFile }: ServiceParts): string[] {
+  const files = [options, identity, logFile].filter(path => path !== undefined)
+  return [...new Set(files.map(path => posix.dirname(path)))]
+}
+
 /** Who runs it, and what of the disk is theirs. */
 function systemExec(parts: ServiceParts): string[] {
   const { owner, options, identity, logFile, lowPorts } = parts
@@ -130,14 +146,13 @@ function systemExec(parts: ServiceParts): string[] {
     `AmbientCapabilities=${capability}`
   ]
   if (owner !== null) {
-    // The file with when guests were last seen is in the folder of the options.
-    const own = [options, identity, logFile]
-      .filter(path => path !== undefined)
-      .map(path => posix.dirname(path))
     return [
       ...ownExec(parts),
       `User=${owner}`,
-      `ReadWritePaths=${[...new Set(own)].map(quoted).join(' ')}`,
+      // One that is missing all the same is for hyper-nat to complain about, and not for systemd.
+      `ReadWritePaths=${foldersOf(parts)
+        .map(folder => quoted(`-${folder}`))
+        .join(' ')}`,
       ...common
     ]
   }

@@ -80,7 +80,13 @@ test('systemd, for the machine, as the owner of the options', () => {
   const unit = settings(text)
   assert.deepEqual(unit.User, ['anna'])
   assert.equal(unit.DynamicUser, undefined)
-  assert.deepEqual(unit.ReadWritePaths, ['"/home/anna" "/home/anna/keys"'])
+  assert.deepEqual(unit.ReadWritePaths, ['"-/home/anna" "-/home/anna/keys"'])
+  // systemd would not start it without them, and it could not make them itself.
+  assert.deepEqual(commands(plan.install).slice(0, 3), [
+    'runuser -u anna -- mkdir -p -m 0700 /home/anna',
+    'runuser -u anna -- mkdir -p -m 0700 /home/anna/keys',
+    `write ${path}`
+  ])
   assert.deepEqual([unit.ProtectSystem, unit.ProtectHome], [['strict'], ['read-only']])
   assert.deepEqual([unit.CapabilityBoundingSet, unit.AmbientCapabilities], [[''], ['']])
   assert.deepEqual(unit.WantedBy, ['multi-user.target'])
