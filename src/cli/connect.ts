@@ -123,7 +123,12 @@ async function open(
   port: number | string | undefined,
   signal: AbortSignal
 ): Promise<Duplex | Datagrams> {
-  if (proto === 'tcp') return connection.stream(port ?? onlyPort(connection, proto), { signal })
+  if (proto === 'tcp') {
+    const same = connection.maps.filter(map => map.port === port)
+    if (same.length > 0 && same.every(map => map.proto === 'udp'))
+      throw new OptionsError([{ path: 'PORT', message: 'is a UDP port; add --udp, and --lines for text' }])
+    return connection.stream(port ?? onlyPort(connection, proto), { signal })
+  }
   const given = port ?? onlyPort(connection, proto)
   const flow = connection.datagrams(given)
   signal.addEventListener('abort', () => flow.close())

@@ -3,6 +3,7 @@
 import type { ClientMapInfo, DaemonEvent, PathKind, ServerMapInfo, ServiceEvent } from '../events.js'
 import { runningTexts, waitingTexts } from '../games/help.js'
 import { shortKey } from '../identity/encoding.js'
+import { TARGET_WATCH } from '../limits.js'
 import { isRelayed } from '../network/path.js'
 import type { Entry } from '../options/entry.js'
 import { hostPort } from '../text/address.js'
@@ -215,7 +216,9 @@ function sharing(publicKey: string, maps: readonly ServerMapInfo[]): string {
     const { proto, host } = range[0]!
     return `  ${proto} ${portsOf(range)} of ${host}\n`
   })
-  return `Sharing\n${lines.join('')}Public key\n  ${publicKey}\n`
+  const { maps: most } = TARGET_WATCH
+  const watched = maps.length > most ? `  (hyper-nat looks for programs on ${most} of them)\n` : ''
+  return `Sharing\n${lines.join('')}${watched}Public key\n  ${publicKey}\n`
 }
 
 function bootstrapNodes(nodes: readonly string[]): string {

@@ -14,7 +14,7 @@ export const games: Command = {
   flags: {},
   examples: [
     ['hyper-nat games', 'all of them'],
-    ['hyper-nat games quake', 'those with quake in the name']
+    ['hyper-nat games strike', 'those with strike in the name']
   ],
   subject: () => 'hyper-nat games',
   job

@@ -50,11 +50,12 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
 
 /** `12:34:56 Guest "Anna" connected (direct)`; the time is UTC, as in the log. */
 export async function journalText(): Promise<(line: JournalLine) => string> {
-  const [{ plainLine }, { EventText }] = await Promise.all([
+  const [{ plainLine }, { EventText }, { titleOf }] = await Promise.all([
     import('../log/log.js'),
-    import('./event-text.js')
+    import('./event-text.js'),
+    import('../games/games.js')
   ])
-  const events = new EventText()
+  const events = new EventText([], { titleOf })
   return line => {
     if (!('event' in line)) return plainLine(JSON.stringify(line))
     const event = line as unknown as DaemonEvent

@@ -185,7 +185,7 @@ export class TextOutput implements Output {
     if (this.#quiet) return this.#streams.stderr(`secret: ${secret}\n`)
     this.#streams.stdout(
       `Secret, generated for this run and shown only now\n  ${secret}\n` +
-        'With --secret-file or HYPER_NAT_SECRET it gives the same ticket next time; --save-secret FILE does both. Keep it to yourself.\n'
+        'For the same ticket next time, save it in a file and start with --secret-file FILE; --save-secret FILE makes such a file. Keep it to yourself.\n'
     )
   }
 

@@ -104,7 +104,8 @@ function rosterText(sessions: readonly SessionStatus[]): string {
 }
 
 function absenceText({ since, cause, nextDial }: DisconnectedStatus, at: number): string {
-  const next = nextDial === null ? 'dials now' : `dials again in ${timeText(nextDial - at)}`
+  const isDue = nextDial === null || nextDial - at < 1000
+  const next = isDue ? 'dials now' : `dials again in ${timeText(nextDial - at)}`
   const why = cause ? `  ${cause.code}: ${cause.message}\n` : ''
   return `  not connected for ${timeText(at - since)}, ${next}\n${why}`
 }

@@ -74,7 +74,7 @@ export class Games {
     const found = meant === undefined ? this.search(word).map(({ id }) => id) : [meant]
     const hint =
       found.length === 0 ? '' : `did you mean ${oneOf(found.slice(0, GUESSES).map(id => `"${id}"`))}? `
-    return `unknown game ${quote(word)}; ${hint}hyper-nat games lists all games`
+    return `unknown game ${quote(word)}; ${hint}hyper-nat games lists all games, and hyper-nat server -p PORT shares any other by its port`
   }
 
   /** Other games that a word could mean as well: `minecraft` is an alias of one of two. */

@@ -101,7 +101,7 @@ export function serverOptions(flags: ServerFlags): Options {
   )
   const names = {
     port: '-p',
-    proto: '--protocol',
+    proto: flags.protocols === undefined ? '-p' : '--protocol',
     host: '--host',
     ...perFeature(({ flag }) => `--${flag}`),
     secret: flags.secret?.place ?? '-s'

@@ -223,8 +223,9 @@ export function chooseServer(
   const path = '--server'
   if (which === undefined) {
     if (servers.length === 1) return servers[0]
-    const what = servers.length > 1 ? 'is needed, as the file has several servers' : 'names no server'
-    faults.push({ path, message: `${what}; ${there}` })
+    if (servers.length > 1)
+      faults.push({ path, message: `is needed, as the file has several servers; ${there}` })
+    else faults.push({ path: '', message: 'the options file shares nothing: add a server to it first' })
     return undefined
   }
   const wanted = which.trim().toLowerCase()

@@ -307,6 +307,8 @@ staged('datagrams go by lengths or lines, alone and over the session of a daemon
   assert.equal((await run('off', Buffer.alloc(0), '9', '--udp')).code, 1)
   assert.equal((await run('off', Buffer.from([0xff, 0xff]), '--udp')).code, 1)
   assert.equal((await run('off', Buffer.alloc(0), '--lines')).code, 2)
+  const byTcp = await run('off', Buffer.alloc(0), `${target.port}`)
+  assert.deepEqual([byTcp.code, /PORT: is a UDP port; add --udp/.test(byTcp.stderr)], [2, true], byTcp.stderr)
   assert.equal(alone, 2)
 
   const entry = { mode: 'client', proto: 'udp', port: target.port, localPort: 0, publicKey }

@@ -126,7 +126,7 @@ const REFUSED: [string, string[], string, RegExp][] = [
     'no server',
     ['invite', 'A'],
     '{ "schema": [{ "mode": "client", "port": 1, "publicKey": "EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA" }] }',
-    /--server: names no server; there is none/
+    /the options file shares nothing: add a server to it first/
   ],
   ['a name that is taken', ['invite', 'Carl', '--server', '2'], TWO, /NAME: is the name of a key in "allow"/],
   [

@@ -25,10 +25,13 @@ test('a game is found by its id, an alias or its name, in any case', () => {
 test('an unknown game is reported with a guess', () => {
   assert.equal(
     shipped.unknown('mincraft'),
-    'unknown game "mincraft"; did you mean "minecraft"? hyper-nat games lists all games'
+    'unknown game "mincraft"; did you mean "minecraft"? hyper-nat games lists all games, and hyper-nat server -p PORT shares any other by its port'
   )
   assert.match(shipped.unknown('ioquake'), /did you mean "ioquake3"\?/)
-  assert.match(shipped.unknown('xyzzy'), /^unknown game "xyzzy"; hyper-nat games lists all games$/)
+  assert.match(
+    shipped.unknown('xyzzy'),
+    /^unknown game "xyzzy"; hyper-nat games lists all games, and hyper-nat server -p PORT shares any other by its port$/
+  )
 })
 
 test('words find all that hold them', () => {

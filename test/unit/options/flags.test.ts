@@ -361,8 +361,8 @@ test('a port carries its protocol, as in Docker', () => {
     () => mapsOf('80,443/tcp', 'udp,tcp'),
     /--protocol: names 2 protocols, but 443\/tcp has its own/
   )
-  assert.throws(() => mapsOf('80/tpc'), /--protocol: has "tpc", which is no protocol; did you mean "tcp"/)
-  assert.throws(() => mapsOf('80/'), /--protocol: is empty/)
+  assert.throws(() => mapsOf('80/tpc'), /-p: has "tpc", which is no protocol; did you mean "tcp"/)
+  assert.throws(() => mapsOf('80/'), /-p: is empty/)
 
   const opened = (localPorts: string | undefined, remotePorts: string) =>
     clientOptions({ localPorts, remotePorts, publicKey: KEY }).entries.map(

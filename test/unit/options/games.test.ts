@@ -82,7 +82,9 @@ const WRONG: [string, object, string[]][] = [
   [
     'a game that is none',
     { ...server, game: 'openarean' },
-    ['schema[0].game: unknown game "openarean"; did you mean "openarena"? hyper-nat games lists all games']
+    [
+      'schema[0].game: unknown game "openarean"; did you mean "openarena"? hyper-nat games lists all games, and hyper-nat server -p PORT shares any other by its port'
+    ]
   ],
   [
     'a game that is no text',
