@@ -11,6 +11,7 @@ import { formatPorts } from '../text/ports.js'
 import { quoteName } from '../text/quote.js'
 import { isSocketPath } from '../text/socket-path.js'
 import { clientLine } from './client-line.js'
+import { inviteLine } from './invite-line.js'
 import { type GameOf, joinHints } from './join-hints.js'
 import type { LiveLine } from './live-status.js'
 import { reloadedText } from './running.js'
@@ -26,6 +27,10 @@ export interface TextExtras {
   readonly joined?: readonly Pick<Entry, 'proto' | 'port' | 'name'>[] | undefined
   /** Whether servers come from flags. */
   readonly byFlags?: true | undefined
+  /** The options file. */
+  readonly file?: string | undefined
+  /** Whether it has several servers. */
+  readonly hasSeveral?: boolean
   /** What to do in a game that is shared. */
   readonly hosted?: string | undefined
   /** The game that the name of a port map tells. */
@@ -125,7 +130,9 @@ export class EventText {
   #privately(publicKey: string, maps: readonly ServerMapInfo[], ticket: string | undefined): string {
     const shared = sharing(publicKey, maps)
     if (!this.#extras.byFlags) {
-      return `${shared}Only invited guests can join. Make a ticket for one:\n  hyper-nat invite NAME\n`
+      const { file, hasSeveral } = this.#extras
+      const line = inviteLine(file, hasSeveral ? publicKey : undefined)
+      return `${shared}Only invited guests can join. Make a ticket for one:\n  ${line}\n`
     }
     const line =
       ticket === undefined ? clientLine(publicKey, maps, this.#bootstrap) : `hyper-nat join ${ticket}`

@@ -82,7 +82,7 @@ function printBefore(
 }
 
 async function textExtrasOf(
-  { joined, hosted, byFlags, gameOf, qr }: DaemonJob,
+  { options, joined, hosted, byFlags, gameOf, qr }: DaemonJob,
   context: CliContext
 ): Promise<TextExtras> {
   // Loaded already: the options may name games.
@@ -91,6 +91,10 @@ async function textExtrasOf(
     joined,
     hosted,
     byFlags,
+    file: options.source?.path,
+    hasSeveral:
+      new Set(options.entries.flatMap(entry => (entry.mode === 'server' ? entry.secret.reveal() : []))).size >
+      1,
     gameOf,
     titleOf,
     interactive: context.columns !== undefined,

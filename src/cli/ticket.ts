@@ -3,6 +3,7 @@
 import { CONTROL_LIMITS } from '../limits.js'
 import { type Arguments, type Command, type Job, words } from './command.js'
 import { type CliContext, EXIT } from './context.js'
+import { inviteLine } from './invite-line.js'
 import { choiceOf, runningFlags, runningOnes } from './running.js'
 import { qrFlag } from './shared-flags.js'
 
@@ -71,16 +72,26 @@ async function runningTickets(args: Arguments, context: CliContext): Promise<Job
     async task({ stdout, columns }) {
       const found = await runningOnes(choice)
       try {
-        const all = await Promise.all(found.map(({ control }) => control.ask('status', CONTROL_LIMITS.whoMs)))
-        const servers = all.flatMap(one => one.servers)
-        for (const server of servers) {
+        const all = await Promise.all(
+          found.map(async ({ who, control }) => {
+            const { servers } = await control.ask('status', CONTROL_LIMITS.whoMs)
+            return servers.map(server => ({ server, file: who.file, hasSeveral: servers.length > 1 }))
+          })
+        )
+        const servers = all.flat()
+        for (const { server, file, hasSeveral } of servers) {
           const { publicKey, ticket, private: isPrivate } = server
           if (args.json) {
             const told = isPrivate ? undefined : ticket
             stdout(`${JSON.stringify({ event: 'ticket', publicKey, private: isPrivate, ticket: told })}\n`)
-          } else if (isPrivate) {
+          } else if (isPrivate && file === null && ticket !== undefined)
             stdout(
-              `${serverTitle(server)}: only invited guests can join; hyper-nat invite NAME shows the ticket of one\n`
+              `${serverTitle(server)}: only the keys that you allow can join, each with its file\n  hyper-nat join ${ticket} --identity FILE\n`
+            )
+          else if (isPrivate) {
+            const line = inviteLine(file ?? undefined, hasSeveral ? publicKey : undefined)
+            stdout(
+              `${serverTitle(server)}: only invited guests can join; this shows the ticket of one\n  ${line}\n`
             )
           } else
             stdout(`${serverTitle(server)}\n  hyper-nat join ${ticket}\n${draw?.(ticket!, columns) ?? ''}`)

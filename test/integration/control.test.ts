@@ -573,7 +573,10 @@ staged('the page and the tickets of what runs are found again', async stage => {
   assert.equal(status.match(/hyper-nat join hnat1/g)?.length, 1)
   const tickets = await desk.run('ticket')
   assert.ok(tickets.stdout.includes(`Web\n  hyper-nat join ${ticket}\n`), tickets.stdout)
-  assert.match(tickets.stdout, /udp 4001: only invited guests can join/)
+  assert.match(
+    tickets.stdout,
+    /udp 4001: only invited guests can join; .*\n {2}hyper-nat invite NAME -c \S+ --server \w{8}\n/
+  )
   const told = await desk.json('ticket')
   assert.deepEqual(
     told.map(one => one.ticket),

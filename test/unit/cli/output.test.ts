@@ -88,6 +88,10 @@ test('a server shows its key, its ports and the line to paste', () => {
 test('a private server says how guests come: by invites, or by keys where there is no file', () => {
   const ready: DaemonEvent = { ...serverReady, private: true, ticket: 'hnat1x' }
   assert.match(text([ready]).out, /Only invited guests can join\. .*\n {2}hyper-nat invite NAME\n$/)
+  let elsewhere = ''
+  const where = { file: '/etc/hn nat.json', hasSeveral: true }
+  new TextOutput({ stdout: s => void (elsewhere += s), stderr: () => {} }, false, [], where).event(ready)
+  assert.match(elsewhere, /\n {2}hyper-nat invite NAME -c "\/etc\/hn nat\.json" --server EPkmaN7v\n$/)
   const said = { out: '', err: '' }
   const streams = { stdout: (s: string) => void (said.out += s), stderr: (s: string) => void (said.err += s) }
   new TextOutput(streams, false, [], { byFlags: true }).event(ready)
