@@ -58,18 +58,15 @@ export class LogFile {
     const older = `${this.path}.1`
     // Windows cannot rename an open file.
     this.close()
-    try {
-      renameSync(this.path, older)
-      this.#isKept = false
-    } catch (err) {
-      if (!this.#isKept) this.#onfail(codeOf(err), older)
-      this.#isKept = true
-    }
+    const fault = faultOf(() => renameSync(this.path, older))
     this.#open()
+    const wasKept = this.#isKept
+    this.#isKept = fault !== null
+    if (fault === null) return
     // What was in it goes, and not what is to come.
-    if (!this.#isKept) return
     ftruncateSync(this.#file!)
     this.#size = 0
+    if (!wasKept) this.#onfail(fault, older)
   }
 
   #try(action: () => void): void {
@@ -81,5 +78,15 @@ export class LogFile {
       this.#failed = true
       this.#onfail(codeOf(err), this.path)
     }
+  }
+}
+
+/** The system's code of why something failed; null if it did not. */
+function faultOf(action: () => void): string | null {
+  try {
+    action()
+    return null
+  } catch (err) {
+    return codeOf(err)
   }
 }
