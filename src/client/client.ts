@@ -30,7 +30,15 @@ import type { RosterGuest } from '../wire/roster.js'
 import type { DialCounts } from './hosts/dialler.js'
 import type { Host } from './hosts/host.js'
 import { Hosts } from './hosts/hosts.js'
-import { closedMap, isSameMap, type MapEntry, mapInfo, type OpenMap, placeOf } from './open-map.js'
+import {
+  closedMap,
+  isSameMap,
+  type MapEntry,
+  mapInfo,
+  type OpenMap,
+  placeOf,
+  withHolder
+} from './open-map.js'
 import { UdpFlowTable } from './udp-flows.js'
 
 /** What a client is made of. */
@@ -148,7 +156,8 @@ export class Client {
       }
     } catch (err) {
       if (!(err instanceof HyperNatError)) throw err
-      throw new HyperNatError(err.code, `${placeOf(entry, err)}: ${err.message}`, { cause: err })
+      const { code, message } = await withHolder(err, entry)
+      throw new HyperNatError(code, `${placeOf(entry, err)}: ${message}`, { cause: err })
     }
     // Closed meanwhile, which knew nothing of this socket yet.
     if (this.#closed) throw new HyperNatError('CLOSED', `${entry.path}: hyper-nat is being stopped.`)

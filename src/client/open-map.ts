@@ -3,10 +3,12 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Fault, HyperNatError, OptionsError } from '../errors.js'
 import type { ClientMapInfo } from '../events.js'
 import type { ClientEntry } from '../options/entry.js'
+import { portHolder } from '../programs/port-holder.js'
 import { tryPort } from '../sockets/free-ports.js'
 import type { Listener } from '../sockets/tcp.js'
 import type { UdpListener } from '../sockets/udp.js'
 import { SOCKET_MODE } from '../text/socket-path.js'
+import { portInUse } from '../util/listen-error.js'
 import type { MapToOpen } from './handle.js'
 
 /** A port map to open. */
@@ -21,6 +23,18 @@ export function placeOf({ path, localHostPath = path }: MapEntry, { code }: Hype
   return code === 'ADDRESS_NOT_HERE' || code === 'SOCKET_IN_USE' ? localHostPath : path
 }
 
+/** The error with the name of the program that has the port, where that can be found out. */
+export async function withHolder(
+  err: HyperNatError,
+  { proto, localHost, localPort }: MapEntry
+): Promise<HyperNatError> {
+  if (err.code !== 'PORT_IN_USE') return err
+  const transport = proto === 'udp' ? 'udp' : 'tcp'
+  const holder = await portHolder(transport, localHost, localPort)
+  if (holder === undefined) return err
+  return portInUse(err.cause, transport === 'udp' ? 'UDP' : 'TCP', localPort, localHost, holder)
+}
+
 /**
  * Opens each local port and closes it again.
  * @throws OptionsError for all that cannot be had now
@@ -32,7 +46,8 @@ export async function tryMaps(entries: readonly MapEntry[]): Promise<void> {
       await tryPort(entry.proto, entry.localHost, entry.localPort)
     } catch (err) {
       if (!(err instanceof HyperNatError)) throw err
-      faults.push({ path: placeOf(entry, err), message: err.message, code: err.code })
+      const { message, code } = await withHolder(err, entry)
+      faults.push({ path: placeOf(entry, err), message, code })
     }
   }
   if (faults.length > 0) throw new OptionsError(faults)

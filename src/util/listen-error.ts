@@ -8,14 +8,8 @@ import { codeOf, HyperNatError } from '../errors.js'
 export function listenError(cause: unknown, kind: 'TCP' | 'UDP', port: number, host?: string): HyperNatError {
   if (cause instanceof HyperNatError) return cause
   const code = codeOf(cause)
-  const where = host === undefined ? port : `${net.isIPv6(host) ? `[${host}]` : host}:${port}`
-  if (code === 'EADDRINUSE') {
-    return new HyperNatError(
-      'PORT_IN_USE',
-      `${kind} port ${where} is in use by another program: close it, or choose another port.`,
-      { cause }
-    )
-  }
+  const where = placeText(port, host)
+  if (code === 'EADDRINUSE') return portInUse(cause, kind, port, host)
   if (code === 'EACCES') {
     return new HyperNatError(
       'LISTEN_FAILED',
@@ -31,4 +25,20 @@ export function listenError(cause: unknown, kind: 'TCP' | 'UDP', port: number, h
     )
   }
   return new HyperNatError('LISTEN_FAILED', `${kind} port ${where} could not be opened (${code}).`, { cause })
+}
+
+/** @param holder the program that has the port, where that is known */
+export function portInUse(
+  cause: unknown,
+  kind: 'TCP' | 'UDP',
+  port: number,
+  host?: string,
+  holder = 'another program'
+): HyperNatError {
+  const message = `${kind} port ${placeText(port, host)} is in use by ${holder}: close it, or choose another port.`
+  return new HyperNatError('PORT_IN_USE', message, { cause })
+}
+
+function placeText(port: number, host: string | undefined): string {
+  return host === undefined ? `${port}` : `${net.isIPv6(host) ? `[${host}]` : host}:${port}`
 }

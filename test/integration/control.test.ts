@@ -577,6 +577,9 @@ staged('the page and the tickets of what runs are found again', async stage => {
     tickets.stdout,
     /udp 4001: only invited guests can join; .*\n {2}hyper-nat invite NAME -c \S+ --server \w{8}\n/
   )
+  // Here is no options.json.
+  const elsewhere = (await desk.run('invite', 'Anna')).stderr
+  assert.match(elsewhere, /OPTIONS_NOT_FOUND.*\nthe hyper-nat that runs has another file: add -c "\S+"\n$/)
   const told = await desk.json('ticket')
   assert.deepEqual(
     told.map(one => one.ticket),
