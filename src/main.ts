@@ -7,6 +7,7 @@ import { type CliContext, EXIT, type StopReason } from './cli/context.js'
 import { ownName } from './cli/own-name.js'
 import { cacheCompiledCode, tuneEngine } from './engine.js'
 import { codeOf } from './errors.js'
+import type { Options } from './options/entry.js'
 import { isSingleFile } from './shipped.js'
 
 /** Whoever stops it waits 3 s at the most; closing must leave some of that for the output. In milliseconds. */
@@ -95,14 +96,21 @@ const context: CliContext = {
     reload = listener
   },
   async daemon(options, log, journal, trace) {
-    for (const entry of options.entries) if (entry.mode === 'server') secrets.add(entry.secret.reveal())
     tuneEngine()
     const { Daemon } = await import('./daemon.js')
-    return new Daemon(options, log, journal, trace)
+    return new Daemon(withSecretsKnown(options), log, journal, trace)
   }
 }
 
 start().then(exit).catch(crash)
+
+/** Secrets of the options, and of those that a reload brings, are not shown when the process crashes. */
+function withSecretsKnown(options: Options): Options {
+  for (const entry of options.entries) if (entry.mode === 'server') secrets.add(entry.secret.reveal())
+  const { source } = options
+  if (!source) return options
+  return { ...options, source: { ...source, read: async () => withSecretsKnown(await source.read()) } }
+}
 
 /** Runs the command line; resolves with the exit code. */
 async function start(): Promise<number> {

@@ -103,8 +103,14 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     ...portMappingOf(args),
     ...tcpOf(args)
   })
+  const { hostedAlready } = await import('./hosted-already.js')
+  const twice = await hostedAlready(
+    recipes.map(({ id }) => id),
+    args,
+    context
+  )
   return {
-    options: { ...options, warnings: warning ? [...options.warnings, warning] : options.warnings },
+    options: { ...options, warnings: [...options.warnings, ...(warning ? [warning] : []), ...twice] },
     hosted:
       found.map(game => otherGames(game, known)).join('') +
       recipes

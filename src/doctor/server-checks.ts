@@ -11,7 +11,7 @@ const AT_THE_SERVER: Readonly<Record<string, string>> = {
   SERVER_NOT_FOUND:
     'Start hyper-nat there, and compare the public key with the one that it shows. If both are right, run hyper-nat doctor there.',
   SERVER_NOT_RUNNING:
-    'Start hyper-nat there again. If it is running, it may be private: ask the host for an invite. After a crash, the network forgets the server within some minutes.',
+    'Start hyper-nat there again. If it is running, it may be private, or your invite may have been revoked or be over: ask the host for one. After a crash, the network forgets the server within some minutes.',
   SERVER_REFUSED: 'Ask the host.',
   TOO_MANY_SESSIONS: 'Try again when someone has left.',
   VERSION_MISMATCH: 'Install the same version on both sides.',

@@ -81,6 +81,28 @@ staged(
   }
 )
 
+staged(
+  'a game that is hosted already is hosted again with a warning, and another one without',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const env = { HYPER_NAT_CONTROL: folderOf(stage), HYPER_NAT_BOOTSTRAP: bootstrap.join(',') }
+    const host = (...words: string[]) =>
+      stage.start(['host', ...words, '--json'], { name: words.join(' '), env })
+    const first = host('minecraft', '-p', `${await freePort()}`)
+    await first.event('ready')
+    const other = host('openarena', '-p', `${await freePort()}`)
+    await other.event('ready')
+    const codes = (program: typeof first): string[] =>
+      program.events.flatMap(event => (event.event === 'warning' ? event.code : []))
+    assert.ok(!codes(first).includes('HOSTED_ALREADY'))
+    assert.ok(!codes(other).includes('HOSTED_ALREADY'))
+    const again = host('minecraft', '-p', `${await freePort()}`)
+    await again.event('ready')
+    const warning = again.events.find(event => event.event === 'warning' && event.code === 'HOSTED_ALREADY')
+    assert.match((warning as { message: string }).message, new RegExp(`by process ${first.pid},`))
+  }
+)
+
 staged('what join saves, hyper-nat alone opens again', async stage => {
   const { ticket, port } = await shared(stage)
   const file = join(folderOf(stage), 'options.json')
