@@ -263,3 +263,34 @@ staged('a crash does not show the secret either', async stage => {
   }
   refuseLeaks(needlesOf(secret), said)
 })
+
+staged('nor does one after a reload that brought the secret', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const [first, second] = [newSecret(), newSecret()]
+  const folder = mkdtempSync(join(tmpdir(), 'hn-secrets-'))
+  stage.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const file = join(folder, 'options.json')
+  const write = (secret: string): void =>
+    writeFileSync(
+      file,
+      JSON.stringify({
+        schema: [{ mode: 'server', secret, proto: 'tcp', port: 1 }],
+        network: { bootstrap }
+      }),
+      { mode: 0o600 }
+    )
+  write(first)
+  const source = `
+    const write = process.stdout.write
+    process.stdout.write = function (...args) {
+      if (String(args[0]).includes('reloaded')) queueMicrotask(() => { throw new TypeError('near ${second}') })
+      return write.apply(this, args)
+    }`
+  const nodeArgs = ['--import', `data:text/javascript,${encodeURIComponent(source)}`]
+  const daemon = stage.start(['-c', file, '--json'], { nodeArgs })
+  await daemon.event('ready')
+  write(second)
+  assert.equal((await daemon.end()).code, 1)
+  assert.match(daemon.stderr, /error INTERNAL: TypeError: near \[secret\]/)
+  refuseLeaks(needlesOf(second), [daemon])
+})
