@@ -5,8 +5,8 @@ import type { Check, Diagnosis } from '../doctor/report.js'
 import type { Arguments, Command, Job } from './command.js'
 import { type CliContext, EXIT } from './context.js'
 import { rounded } from './numbers.js'
+import { runningStatuses } from './running.js'
 import {
-  controlOf,
   keyFlag,
   networkFlags,
   networkOf,
@@ -73,20 +73,8 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
 
 /** What the daemons of this user share, with the state of the programs behind it. */
 async function sharedHere(args: Arguments, context: CliContext): Promise<SharedTarget[]> {
-  const [{ findDaemons }, { CONTROL_LIMITS }] = await Promise.all([
-    import('../control/client.js'),
-    import('../limits.js')
-  ])
-  // The doctor is for when something does not work: a daemon that does not answer must not end it.
-  const found = await findDaemons({ control: controlOf(args, context) }).catch(() => [])
-  const all = await Promise.all(
-    found.map(async ({ control }) => {
-      const status = await control.ask('status', CONTROL_LIMITS.whoMs).catch(() => null)
-      control.close()
-      return status?.servers.flatMap(({ maps }) => maps) ?? []
-    })
-  )
-  return all.flat()
+  const all = await runningStatuses(args, context)
+  return all.flatMap(({ status }) => status.servers.flatMap(({ maps }) => maps))
 }
 
 const MARKS = { ok: 'ok       ', note: 'note     ', problem: 'PROBLEM  ' } as const

@@ -5,12 +5,12 @@
 
 import { readlink } from 'node:fs/promises'
 import type { PortSet } from '../games/port-set.js'
-import { CONTROL_LIMITS, LIMITS } from '../limits.js'
+import { LIMITS } from '../limits.js'
 import type { ClientEntry, Warning } from '../options/entry.js'
 import { isIPv4Loopback } from '../text/address.js'
 import type { Arguments } from './command.js'
 import type { CliContext } from './context.js'
-import { controlOf } from './shared-flags.js'
+import { runningStatuses } from './running.js'
 
 /** The entries with other local ports where those are free now, but a game's; and what is to be said of it. */
 export async function besideOwnGame(
@@ -69,24 +69,11 @@ async function portsSharedHere(
   args: Arguments,
   context: Pick<CliContext, 'env'>
 ): Promise<Set<number>> {
-  const { findDaemons } = await import('../control/client.js')
-  // What cannot be asked is as if it were not there.
-  const found = await findDaemons({ control: controlOf(args, context) }).catch(() => [])
-  const statuses = await Promise.all(
-    found.map(async ({ who, control }) => {
-      try {
-        return (await hasOurLoopback(who.pid)) ? await control.ask('status', CONTROL_LIMITS.whoMs) : null
-      } catch {
-        return null
-      } finally {
-        control.close()
-      }
-    })
+  const running = await runningStatuses(args, context)
+  const near = await Promise.all(
+    running.map(async ({ who, status }) => ((await hasOurLoopback(who.pid)) ? status.servers : []))
   )
-  const maps = statuses
-    .flatMap(status => status?.servers ?? [])
-    .filter(server => server.publicKey === publicKey)
-    .flatMap(server => server.maps)
+  const maps = near.flat().flatMap(server => (server.publicKey === publicKey ? server.maps : []))
   return new Set(maps.filter(({ host }) => isIPv4Loopback(host) || host === '::1').map(({ port }) => port))
 }
 

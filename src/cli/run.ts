@@ -52,29 +52,18 @@ async function runJob(job: Job, args: Arguments, output: Output, context: CliCon
 /** Advice for commands that need an options file which does not exist. */
 async function anotherFile(args: Arguments, context: CliContext): Promise<string> {
   const isDefault = args.config === undefined
-  const running = isDefault ? await runningFiles(args, context) : []
-  const [file] = running
-  if (running.length === 1 && typeof file === 'string')
+  const { runningStatuses } = await import('./running.js')
+  const running = isDefault ? await runningStatuses(args, context) : []
+  const [file, ...others] = new Set(running.map(({ who }) => who.file))
+  if (typeof file === 'string' && others.length === 0)
     return `the hyper-nat that runs has another file: add -c "${file}"\n`
   const { settingsFile } = await import('../options/file.js')
   const kept = settingsFile()
   if (isDefault && existsSync(kept))
     return `what you do on the page is kept in another file: add -c "${kept}"\n`
-  if (running.length > 0 && running.every(one => one === null))
+  if (file === null && others.length === 0)
     return 'the hyper-nat that runs was started without a file, and keeps no guests; one that is started with hyper-nat ui does\n'
   return '-c FILE names another one; or run this in the folder that has it\n'
-}
-
-/** The options files of the daemons of this user; null for one without. */
-async function runningFiles(args: Arguments, context: CliContext): Promise<(string | null)[]> {
-  const [{ findDaemons }, { controlOf }] = await Promise.all([
-    import('../control/client.js'),
-    import('./shared-flags.js')
-  ])
-  // What cannot be asked is as if it were not there.
-  const found = await findDaemons({ control: controlOf(args, context) }).catch(() => [])
-  for (const { control } of found) control.close()
-  return [...new Set(found.map(({ who }) => who.file))]
 }
 
 /** What the command runs, or the exit code after printing why it cannot. */

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import type { Options as Flag } from 'yargs'
 import type { DaemonChoice, FoundDaemon } from '../control/client.js'
-import type { Reloaded, Who } from '../control/wire.js'
+import type { DaemonStatus, Reloaded, Who } from '../control/wire.js'
 import { type Fault, HyperNatError, OptionsError, oneLine } from '../errors.js'
 import { CONTROL_LIMITS } from '../limits.js'
 import { type Arguments, text } from './command.js'
@@ -100,6 +100,23 @@ export async function runningFrom(
   const [found, ...others] = await findDaemons(await fileChoice(file, args, context)).catch(() => [])
   for (const { control } of others) control.close()
   return found ?? null
+}
+
+/** The daemons of this user, and how they are. What cannot be asked is as if it were not there. */
+export async function runningStatuses(
+  args: Arguments,
+  context: Pick<CliContext, 'env'>
+): Promise<{ readonly who: Who; readonly status: DaemonStatus }[]> {
+  const { findDaemons } = await import('../control/client.js')
+  const found = await findDaemons({ control: controlOf(args, context) }).catch(() => [])
+  const all = await Promise.all(
+    found.map(async ({ who, control }) => {
+      const status = await control.ask('status', CONTROL_LIMITS.whoMs).catch(() => null)
+      control.close()
+      return status === null ? [] : [{ who, status }]
+    })
+  )
+  return all.flat()
 }
 
 /** What became of a change of the file of a running daemon. */
