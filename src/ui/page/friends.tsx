@@ -1,9 +1,9 @@
 /** Servers that the user has names for: who is online, and joining by a click. */
 import { useEffect, useState } from 'preact/hooks'
 import type { FriendState, FriendView, View } from '../wire.js'
+import { useJoining } from './joining.js'
 import { Question } from './question.js'
 import { ask, Refused } from './server.js'
-import { Surprise } from './surprise.js'
 import { isUp } from './text.js'
 import { Trouble, useTask, useWords } from './words.js'
 
@@ -91,15 +91,14 @@ function FriendRow({
   const { say, show } = useWords()
   const task = useTask()
   const [asking, setAsking] = useState(false)
-  const [surprise, setSurprise] = useState<string | null>(null)
-  const join = (sure: boolean): Promise<void> =>
-    task.run(async () => {
-      const { view, surprise: question } = await ask('joinFriend', { name, sure })
-      setSurprise(question ?? null)
-      if (question !== undefined) return
+  const { join, question } = useJoining(
+    task,
+    sure => ask('joinFriend', { name, sure }),
+    view => {
       show(view)
       say(`Joined ${name}`)
-    })
+    }
+  )
   const remove = (): Promise<void> =>
     task.run(async () => {
       const { friends } = await ask('removeFriend', { name })
@@ -119,7 +118,7 @@ function FriendRow({
               class="small main"
               disabled={task.busy}
               aria-label={`Join ${name}`}
-              onClick={() => void join(false)}
+              onClick={join}
             >
               Join
             </button>
@@ -134,15 +133,8 @@ function FriendRow({
           </button>
         </span>
       </div>
-      {!asking && surprise === null && <Trouble refused={task.refused} />}
-      {surprise !== null && (
-        <Surprise
-          surprise={surprise}
-          task={task}
-          onStay={() => setSurprise(null)}
-          onJoin={() => void join(true)}
-        />
-      )}
+      {!asking && !question && <Trouble refused={task.refused} />}
+      {question}
       {asking && (
         <Question
           title={`Remove ${name} from your friends?`}

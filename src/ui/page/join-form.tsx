@@ -3,8 +3,8 @@ import { useEffect, useState } from 'preact/hooks'
 import { sentenceOf } from '../../text/sentence.js'
 import type { TicketView } from '../wire.js'
 import { Games } from './games.js'
+import { useJoining } from './joining.js'
 import { ask, Refused } from './server.js'
-import { Surprise } from './surprise.js'
 import { portsText, sentence } from './text.js'
 import { Field, Title, Trouble, useTask, useWords } from './words.js'
 
@@ -14,12 +14,11 @@ const LOOK_MS = 250
 export function JoinForm() {
   const { say, show } = useWords()
   const task = useTask()
-  const { busy, refused, run } = task
+  const { busy, refused } = task
   const [ticket, setTicket] = useState('')
   const [friend, setFriend] = useState('')
   const [held, setHeld] = useState<TicketView | null>(null)
   const [fault, setFault] = useState<string | null>(null)
-  const [surprise, setSurprise] = useState<string | null>(null)
 
   useEffect(() => {
     setHeld(null)
@@ -41,17 +40,18 @@ export function JoinForm() {
     }
   }, [ticket])
 
-  const join = (sure: boolean): Promise<void> =>
-    run(async () => {
-      const { view, surprise: question } = await ask('join', { ticket, friend, sure })
-      if (question !== undefined) return setSurprise(question)
+  const { join, question } = useJoining(
+    task,
+    sure => ask('join', { ticket, friend, sure }),
+    view => {
       show(view)
       say('Joined')
       location.hash = 'home'
-    })
+    }
+  )
   const submit = (event: Event): void => {
     event.preventDefault()
-    void join(false)
+    join()
   }
   return (
     <form class="card" onSubmit={submit}>
@@ -73,15 +73,8 @@ export function JoinForm() {
           optional
         />
       )}
-      {fault === null && surprise === null && <Trouble refused={refused} fields={['friend']} />}
-      {surprise !== null && (
-        <Surprise
-          surprise={surprise}
-          task={task}
-          onStay={() => setSurprise(null)}
-          onJoin={() => void join(true)}
-        />
-      )}
+      {fault === null && !question && <Trouble refused={refused} fields={['friend']} />}
+      {question}
       <div class="row end">
         <a class="button" href="#home">
           Back
