@@ -1,17 +1,13 @@
 /** The IPv4 addresses of this machine: only its own programs are listened to. */
-
 import { LOCALHOST } from '../text/address.js'
-import { networkInterfaces } from '../util/interfaces.js'
+import { interfaceAddresses } from '../util/interfaces.js'
 
 /** Interfaces by address. */
 export type Addresses = ReadonlyMap<string, string>
 
 export function ownAddresses(): Addresses {
-  const own = new Map<string, string>()
-  for (const [name, addresses] of Object.entries(networkInterfaces())) {
-    for (const { family, address } of addresses ?? []) if (family === 'IPv4') own.set(address, name)
-  }
-  return own
+  const ipv4 = interfaceAddresses().filter(({ family }) => family === 'IPv4')
+  return new Map(ipv4.map(({ address, name }) => [address, name]))
 }
 
 /** Whether a map that listens there is found at {@link LOCALHOST}. */

@@ -2,8 +2,7 @@
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
-import type os from 'node:os'
-import { networkInterfaces } from '../util/interfaces.js'
+import { type InterfaceAddress, interfaceAddresses } from '../util/interfaces.js'
 
 /** IPv4 addresses, loopback included; none where the system does not list them, as on Android. */
 export function ownAddresses(): string[] {
@@ -31,8 +30,6 @@ export async function sourceAddress(host: string): Promise<string | null> {
   }
 }
 
-function ipv4(): os.NetworkInterfaceInfo[] {
-  return Object.values(networkInterfaces()).flatMap(addresses =>
-    (addresses ?? []).filter(({ family }) => family === 'IPv4')
-  )
+function ipv4(): InterfaceAddress[] {
+  return interfaceAddresses().filter(({ family }) => family === 'IPv4')
 }

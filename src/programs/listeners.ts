@@ -1,6 +1,6 @@
 /** Whether programs of this computer listen at a port: read from the system's table, of which the programs notice nothing. */
 import { isIPv4Loopback, LOCALHOST } from '../text/address.js'
-import { networkInterfaces } from '../util/interfaces.js'
+import { interfaceAddresses } from '../util/interfaces.js'
 import { socketsOfNetwork } from './linux.js'
 
 /** Whether a program is reached at an address of this computer. */
@@ -20,7 +20,7 @@ export async function listeners(): Promise<Listeners | null> {
 /** Whether programs at this host are on this computer. */
 export function isOwnHost(host: string): boolean {
   if (isIPv4Loopback(host) || host === '::1') return true
-  return Object.values(networkInterfaces()).some(all => all?.some(({ address }) => address === host))
+  return interfaceAddresses().some(({ address }) => address === host)
 }
 
 /** The addresses at which a program listens that is reached at a host. On `::`, most take IPv4 as well. */

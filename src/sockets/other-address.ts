@@ -1,6 +1,6 @@
 /** Ports that programs have at one address of this computer, and not at another. */
 import { codeOf } from '../errors.js'
-import { networkInterfaces } from '../util/interfaces.js'
+import { interfaceAddresses } from '../util/interfaces.js'
 import { tryPort } from './free-ports.js'
 
 /**
@@ -30,6 +30,7 @@ export function elsewhereText(port: number, host: string, address: string): stri
 
 /** The IPv4 addresses of this computer that others can have. */
 export function lanAddresses(): string[] {
-  const all = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? [])
-  return all.flatMap(({ family, internal, address }) => (family === 'IPv4' && !internal ? [address] : []))
+  return interfaceAddresses()
+    .filter(({ family, internal }) => family === 'IPv4' && !internal)
+    .map(({ address }) => address)
 }

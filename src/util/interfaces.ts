@@ -1,10 +1,15 @@
 import os from 'node:os'
 
-/** This computer's network interfaces; none where the system keeps them from programs, as Android and some sandboxes do, or cannot tell now. */
-export function networkInterfaces(): ReturnType<typeof os.networkInterfaces> {
+/** An address of this computer, and its network interface. */
+export type InterfaceAddress = os.NetworkInterfaceInfo & { readonly name: string }
+
+/** This computer's addresses; none where the system keeps them from programs, as Android and some sandboxes do, or cannot tell now. */
+export function interfaceAddresses(): InterfaceAddress[] {
   try {
-    return os.networkInterfaces()
+    return Object.entries(os.networkInterfaces()).flatMap(([name, all = []]) =>
+      all.map(one => ({ ...one, name }))
+    )
   } catch {
-    return {}
+    return []
   }
 }

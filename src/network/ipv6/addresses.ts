@@ -1,6 +1,6 @@
 /** Which IPv6 addresses are told to a peer, and which of a peer's are sent to. */
 import net from 'node:net'
-import { networkInterfaces } from '../../util/interfaces.js'
+import { interfaceAddresses } from '../../util/interfaces.js'
 import type { Ipv6Address } from '../../wire/addresses.js'
 
 /** Addresses of the public internet, without those that are tunnels (Teredo, 6to4) or for documentation. */
@@ -35,8 +35,7 @@ export function isSameNetwork(a: string, b: string): boolean {
 
 /** This machine's IPv6 addresses that others may reach: global ones first, then unique local ones. */
 export function ownIpv6Addresses(): string[] {
-  const all = Object.values(networkInterfaces()).flatMap(one => one ?? [])
-  const usable = all.filter(({ family, internal }) => family === 'IPv6' && !internal)
+  const usable = interfaceAddresses().filter(({ family, internal }) => family === 'IPv6' && !internal)
   const hosts = [...new Set(usable.map(({ address }) => address))]
   return [...hosts.filter(isGlobal), ...hosts.filter(isUniqueLocal)]
 }
