@@ -30,15 +30,7 @@ import type { RosterGuest } from '../wire/roster.js'
 import type { DialCounts } from './hosts/dialler.js'
 import type { Host } from './hosts/host.js'
 import { Hosts } from './hosts/hosts.js'
-import {
-  closedMap,
-  isSameMap,
-  type MapEntry,
-  mapInfo,
-  type OpenMap,
-  placeOf,
-  withHolder
-} from './open-map.js'
+import { closedMap, isSameMap, type MapEntry, mapInfo, type OpenMap, withHolders } from './open-map.js'
 import { UdpFlowTable } from './udp-flows.js'
 
 /** What a client is made of. */
@@ -156,8 +148,8 @@ export class Client {
       }
     } catch (err) {
       if (!(err instanceof HyperNatError)) throw err
-      const { code, message } = await withHolder(err, entry)
-      throw new HyperNatError(code, `${placeOf(entry, err)}: ${message}`, { cause: err })
+      const [fault] = await withHolders([{ entry, err }])
+      throw new HyperNatError(err.code, `${fault!.path}: ${fault!.message}`, { cause: err })
     }
     // Closed meanwhile, which knew nothing of this socket yet.
     if (this.#closed) throw new HyperNatError('CLOSED', `${entry.path}: hyper-nat is being stopped.`)

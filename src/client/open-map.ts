@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Fault, HyperNatError, OptionsError } from '../errors.js'
 import type { ClientMapInfo } from '../events.js'
 import type { ClientEntry } from '../options/entry.js'
-import { portHolder } from '../programs/port-holder.js'
+import { portHolders } from '../programs/port-holder.js'
 import { tryPort } from '../sockets/free-ports.js'
 import type { Listener } from '../sockets/tcp.js'
 import type { UdpListener } from '../sockets/udp.js'
@@ -19,20 +19,23 @@ export type MapEntry = Pick<
   Pick<MapToOpen, 'socketMode' | 'duplicate' | 'failover'>
 
 /** Where it is written what keeps an entry from being opened. */
-export function placeOf({ path, localHostPath = path }: MapEntry, { code }: HyperNatError): string {
+function placeOf({ path, localHostPath = path }: MapEntry, { code }: HyperNatError): string {
   return code === 'ADDRESS_NOT_HERE' || code === 'SOCKET_IN_USE' ? localHostPath : path
 }
 
-/** The error with the name of the program that has the port, where that can be found out. */
-export async function withHolder(
-  err: HyperNatError,
-  { proto, localHost, localPort }: MapEntry
-): Promise<HyperNatError> {
-  if (err.code !== 'PORT_IN_USE') return err
-  const transport = proto === 'udp' ? 'udp' : 'tcp'
-  const holder = await portHolder(transport, localHost, localPort)
-  if (holder === undefined) return err
-  return portInUse(err.cause, transport === 'udp' ? 'UDP' : 'TCP', localPort, localHost, holder)
+/** The errors of entries, those of ports in use with the name of the program that has the port, where that can be found out. */
+export async function withHolders(
+  failed: readonly { readonly entry: MapEntry; readonly err: HyperNatError }[]
+): Promise<Fault[]> {
+  const holders = failed.some(({ err }) => err.code === 'PORT_IN_USE') ? await portHolders() : null
+  return failed.map(({ entry, err }) => {
+    const { proto, localHost, localPort } = entry
+    const transport = proto === 'udp' ? 'udp' : 'tcp'
+    const holder = err.code === 'PORT_IN_USE' ? holders?.(transport, localHost, localPort) : undefined
+    const kind = transport === 'udp' ? 'UDP' : 'TCP'
+    const { code, message } = holder ? portInUse(err.cause, kind, localPort, localHost, holder) : err
+    return { path: placeOf(entry, err), message, code }
+  })
 }
 
 /**
@@ -40,17 +43,16 @@ export async function withHolder(
  * @throws OptionsError for all that cannot be had now
  */
 export async function tryMaps(entries: readonly MapEntry[]): Promise<void> {
-  const faults: Fault[] = []
+  const failed: { entry: MapEntry; err: HyperNatError }[] = []
   for (const entry of entries) {
     try {
       await tryPort(entry.proto, entry.localHost, entry.localPort)
     } catch (err) {
       if (!(err instanceof HyperNatError)) throw err
-      const { message, code } = await withHolder(err, entry)
-      faults.push({ path: placeOf(entry, err), message, code })
+      failed.push({ entry, err })
     }
   }
-  if (faults.length > 0) throw new OptionsError(faults)
+  if (failed.length > 0) throw new OptionsError(await withHolders(failed))
 }
 
 /** A port map with its local sockets. */

@@ -3,21 +3,26 @@ import type { BoundSocket } from './bound-socket.js'
 import { boundSockets } from './bound-sockets.js'
 
 /**
- * Finds the program that keeps a port from being opened.
- * @param host the IPv4 address at which it was wanted
- * @returns such as `nginx (process 812)`; undefined where it cannot be seen, as of programs of other users
+ * Tells which program keeps a port from being opened at an IPv4 address: `nginx (process 812)`; undefined where that cannot be seen, as of
+ * programs of other users.
  */
-export async function portHolder(
-  proto: BoundSocket['proto'],
-  host: string,
-  port: number
-): Promise<string | undefined> {
+export type PortHolders = (proto: BoundSocket['proto'], host: string, port: number) => string | undefined
+
+/** Looks at all sockets once. */
+export async function portHolders(): Promise<PortHolders> {
   // What cannot be found out is only left out of a message.
   const sockets = await boundSockets().catch(() => [])
-  const holder = sockets.find(
-    socket => socket.proto === proto && socket.port === port && isInTheWay(socket.address, host)
-  )
-  return holder && `${holder.program} (process ${holder.pid})`
+  return (proto, host, port) => {
+    const holder = sockets.find(
+      socket => socket.proto === proto && socket.port === port && isInTheWay(socket.address, host)
+    )
+    return holder && `${holder.program} (process ${holder.pid})`
+  }
+}
+
+/** The same for one port. */
+export async function portHolder(...port: Parameters<PortHolders>): Promise<string | undefined> {
+  return (await portHolders())(...port)
 }
 
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
