@@ -163,7 +163,7 @@ async function openLogFile(
     const message =
       path === options.file
         ? `The log file ${path} cannot be written (${code}). Check that its folder exists, has space left and allows writing.`
-        : `The full log file cannot become ${path} (${code}), and begins anew without its older lines. Check whether that can be replaced.`
+        : `The full log file cannot be renamed to ${path} (${code}), so its older lines are deleted. Check that this file can be replaced.`
     output.event({ event: 'warning', code: 'LOG_UNWRITABLE', message })
   })
   const sink = { level: options.level ?? 'info', write } as const

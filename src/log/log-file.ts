@@ -1,4 +1,4 @@
-/** Log file with one rotation: when it is full, it replaces FILE.1, or begins anew where that cannot be replaced. */
+/** Log file with one rotation: when it is full, it replaces FILE.1, or is emptied where that cannot be replaced. */
 import { closeSync, fstatSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs'
 import { codeOf } from '../errors.js'
 
@@ -11,9 +11,8 @@ export class LogFile {
   readonly #onfail: (code: string, path: string) => void
   #file: number | null = null
   #size = 0
-  #failed = false
-  /** Whether it was told that FILE.1 cannot be replaced. */
-  #isKept = false
+  /** Files whose failure was reported, and lasts. */
+  readonly #failed = new Set<string>()
 
   /**
    * Opens or creates the file.
@@ -58,35 +57,26 @@ export class LogFile {
     const older = `${this.path}.1`
     // Windows cannot rename an open file.
     this.close()
-    const fault = faultOf(() => renameSync(this.path, older))
+    const isFree = this.#try(() => renameSync(this.path, older), older)
     this.#open()
-    const wasKept = this.#isKept
-    this.#isKept = fault !== null
-    if (fault === null) return
-    // What was in it goes, and not what is to come.
+    if (isFree) return
+    // Older lines are lost, so that newer ones are not.
     ftruncateSync(this.#file!)
     this.#size = 0
-    if (!wasKept) this.#onfail(fault, older)
   }
 
-  #try(action: () => void): void {
+  /** @returns whether it worked; if not, that was reported once */
+  #try(action: () => void, path = this.path): boolean {
     try {
       action()
-      this.#failed = false
+      this.#failed.delete(path)
+      return true
     } catch (err) {
-      if (this.#failed) return
-      this.#failed = true
-      this.#onfail(codeOf(err), this.path)
+      if (!this.#failed.has(path)) {
+        this.#failed.add(path)
+        this.#onfail(codeOf(err), path)
+      }
+      return false
     }
-  }
-}
-
-/** The system's code of why something failed; null if it did not. */
-function faultOf(action: () => void): string | null {
-  try {
-    action()
-    return null
-  } catch (err) {
-    return codeOf(err)
   }
 }

@@ -78,7 +78,7 @@ test('a file that cannot be written is reported once, and used as soon as it can
   assert.deepEqual(told, ['ENOENT'])
 })
 
-test('where the second file cannot be replaced, the first begins anew, which is told once', t => {
+test('when the second file cannot be replaced, the first is emptied, and that is reported once', t => {
   const folder = folderOf(t)
   const path = join(folder, 'x.log')
   mkdirSync(join(`${path}.1`, 'in the way'), { recursive: true })
