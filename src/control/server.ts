@@ -114,10 +114,8 @@ class Connection {
   #leftOut = 0
   #reader: LineReader | null = null
   readonly #onconnect: () => void
-  /** Whether it carries a stream or flow in place of requests. */
-  #connected = false
-  /** Whether nothing more is answered. */
-  #isRefused = false
+  /** `connected`: it carries a stream or flow in place of requests. `refused`: nothing more is answered. */
+  #state: 'asking' | 'connected' | 'refused' = 'asking'
 
   /** @param onconnect called when no more requests come here, as it carries a stream or flow */
   constructor(socket: net.Socket, daemon: Controlled, limits: ControlLimits, onconnect: () => void) {
@@ -147,9 +145,9 @@ class Connection {
     )
     this.#reader = reader
     this.#socket.on('data', bytes => {
-      if (this.#isRefused) return
+      if (this.#state === 'refused') return
       reader.push(bytes)
-      if (this.#connected) return
+      if (this.#state === 'connected') return
       // What has been asked so far is answered before more is asked.
       this.#socket.pause()
       void this.#busy.then(() => this.#socket.resume())
@@ -168,7 +166,7 @@ class Connection {
   }
 
   refuse(code: string, message: string): void {
-    this.#isRefused = true
+    this.#state = 'refused'
     hangUp(this.#socket, `${JSON.stringify({ id: null, error: { code, message } })}\n`)
   }
 
@@ -180,7 +178,7 @@ class Connection {
     const { id } = request
     const run = this.#commands[request.command as CommandName]
     await this.#room()
-    if (this.#isRefused) return
+    if (this.#state === 'refused') return
     try {
       if (!run || !Object.hasOwn(this.#commands, request.command)) {
         throw new HyperNatError('UNKNOWN_COMMAND', 'This hyper-nat does not know that command: is it older?')
@@ -208,7 +206,7 @@ class Connection {
     if (!place) throw new HyperNatError('BAD_REQUEST', 'connect needs a publicKey and a proto, tcp or udp.')
     const { flow, port } = this.#daemon.connect(place)
     this.#say({ id: request.id, result: { port } })
-    this.#connected = true
+    this.#state = 'connected'
     this.#reader!.detach(joinFlow(this.#socket, flow))
     this.#onconnect()
     return null
