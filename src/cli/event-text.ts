@@ -7,7 +7,7 @@ import { TARGET_WATCH } from '../limits.js'
 import { isRelayed } from '../network/path.js'
 import type { Entry } from '../options/entry.js'
 import { hostPort } from '../text/address.js'
-import { formatPorts } from '../text/ports.js'
+import { portsText } from '../text/ports.js'
 import { quoteName } from '../text/quote.js'
 import { isSocketPath } from '../text/socket-path.js'
 import { clientLine } from './client-line.js'
@@ -254,7 +254,7 @@ function clientMaps(range: readonly ClientMapInfo[], publicKey: string): string 
 }
 
 function portsOf(range: readonly { readonly port: number }[]): string {
-  return `port${range.length > 1 ? 's' : ''} ${formatPorts(range.map(({ port }) => port))}`
+  return portsText(range.map(({ port }) => port))
 }
 
 /** Maps whose ports follow each other are a range. @param goesOn whether the rest of a map continues that of the one before */

@@ -3,7 +3,7 @@
 import type { ClientMapInfo, ServerMapInfo } from '../events.js'
 import type { Proto } from '../proto.js'
 import { hostPort, LOCALHOST, typedHost } from '../text/address.js'
-import { formatPorts } from '../text/ports.js'
+import { portsText } from '../text/ports.js'
 import { isSocketPath } from '../text/socket-path.js'
 import { PLACE } from './notation.js'
 import { ownPorts, type Recipe } from './recipe.js'
@@ -165,7 +165,7 @@ function grouped(targets: readonly NamedTarget[]): TargetGroup[] {
 }
 
 function placeOf({ name, proto, ports, host }: TargetGroup): string {
-  const places = `port${ports.length > 1 ? 's' : ''} ${formatPorts(ports)}`
+  const places = portsText(ports)
   if (isSocketPath(host)) return `${host} (${proto} ${places})`
   const where = host === LOCALHOST ? '' : ` of ${host}`
   return `${name === undefined ? `${proto} ` : ''}${places}${where}`

@@ -75,6 +75,11 @@ export function formatPorts(ports: readonly number[]): string {
   return runs.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(',')
 }
 
+/** `port 80`, or `ports 80-90`. */
+export function portsText(ports: readonly number[]): string {
+  return `port${ports.length > 1 ? 's' : ''} ${formatPorts(ports)}`
+}
+
 function isPort(port: number, least: 0 | 1): boolean {
   return Number.isInteger(port) && port >= least && port <= PORT_MAX
 }
