@@ -100,10 +100,11 @@ export class LiveStatus {
 
   /** Servers and clients of which nothing is left; what goes on has said `ready` with what it has now. */
   #forget(removed: readonly MapChange[]): void {
+    const gone = new Set(removed.map(map => `${map.mode} ${map.publicKey} ${placeOf(map)}`))
     for (const { mode, publicKey } of removed) {
       const key = `${mode} ${publicKey}`
-      const gone = removed.filter(one => one.mode === mode && one.publicKey === publicKey).map(placeOf)
-      if ([...(this.#maps.get(key) ?? [])].some(place => !gone.includes(place))) continue
+      const all = [...(this.#maps.get(key) ?? [])]
+      if (all.some(place => !gone.has(`${key} ${place}`))) continue
       this.#maps.delete(key)
       if (mode === 'server') this.#servers.delete(publicKey)
       else this.#clients.delete(publicKey)
