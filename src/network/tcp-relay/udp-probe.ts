@@ -85,7 +85,7 @@ async function probe({ host, port }: Address, signal: AbortSignal): Promise<bool
       send()
       timer = setInterval(send, REPEAT_MS)
     }
-    // The types leave out that a failure, such as that no route leads there, is given to the callback, and to nobody else.
+    // A failure, such as no route, goes to the callback alone; the types omit that.
     socket.connect(port, address, connected as () => void)
   })
 }
