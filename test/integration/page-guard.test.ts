@@ -214,18 +214,20 @@ staged(
       })
       const hangUp = (from, localPort) => new Promise(resolve => {
         const place = { host: '127.0.0.1', port: ${page.port}, localAddress: from, localPort }
-        const socket = require('node:net').connect(place, () => socket.end()).on('close', resolve).resume()
+        const socket = require('node:net').connect(place, () => socket.end())
+        socket.on('error', () => {}).on('close', resolve).resume()
       })
       const run = async () => {
         const told = []
-        for (let port = 20_000; port < 20_016; port++) {
+        for (let port = 20_000; port < 20_032; port++) {
           await hangUp('127.0.0.2', port)
-          told.push((await ask('127.0.0.3', port)).statusCode)
+          // Another program may have the port.
+          told.push((await ask('127.0.0.3', port)).statusCode ?? [])
         }
-        console.log(String([...new Set(told)]))
+        console.log(told.flat().length > 16, String([...new Set(told.flat())]))
       }
       run()`
-    assert.equal(await asNobody(forged), '401\n')
+    assert.equal(await asNobody(forged), 'true 401\n')
     assert.equal(page.log.length, 1, 'the log says so once a minute')
     const { text } = await page.ask('/api/enter', { method: 'POST', body })
     assert.deepEqual(JSON.parse(text), { token: page.token }, 'the code still holds')

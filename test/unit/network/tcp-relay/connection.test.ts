@@ -9,7 +9,7 @@ import { type Log, silentLog } from '../../../../src/log/log.js'
 import { type ConnectionLimits, RelayConnection } from '../../../../src/network/tcp-relay/connection.js'
 import { SESSION_BYTES, welcome } from '../../../../src/network/tcp-relay/frames.js'
 import { systemClock } from '../../../../src/util/clock.js'
-import { until } from '../../../support/deadline.js'
+import { pause, until } from '../../../support/deadline.js'
 import { address, LOOPBACK, relay } from '../../../support/tcp-relay.js'
 
 function connect(t: TestContext, to: string, limits: Partial<ConnectionLimits> = {}, log: Log = silentLog) {
@@ -21,9 +21,10 @@ function connect(t: TestContext, to: string, limits: Partial<ConnectionLimits> =
 
 const NAMES = ['HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy', 'ALL_PROXY', 'all_proxy']
 
+const before = NAMES.map(name => [name, process.env[name]] as const)
+
 /** Sets these variables for the time of the test, and no others of their kind. */
 function environment(t: TestContext, variables: NodeJS.ProcessEnv): void {
-  const before = NAMES.map(name => [name, process.env[name]] as const)
   for (const name of NAMES) delete process.env[name]
   Object.assign(process.env, variables)
   t.after(() => {
@@ -148,6 +149,6 @@ test('a relay that answers in another version is asked again rarely', async t =>
   const connection = connect(t, `ws://${LOOPBACK}:${port}`, { tcpAttemptMs: 30 })
   await until(5000, 'its answer', () => connection.refusal !== null)
   assert.equal(connection.refusal, 'version')
-  await new Promise(resolve => setTimeout(resolve, 300))
+  await pause(300)
   assert.equal(asked, 1)
 })
