@@ -455,6 +455,25 @@ test('a host is kept among friends, and joined by name', async () => {
   assert.deepEqual((await desk.do('removeFriend', { name: 'Anna' })).friends, [])
 })
 
+test('what a game needs beside a port that was moved up has to be a port, too', async t => {
+  const desk = new Desk()
+  const { publicKey } = keyPairOf(new Secret('a friend'))
+  const taken = createServer()
+  // If somebody has it already, that does as well.
+  await new Promise<unknown>(resolve =>
+    taken.once('error', resolve).listen(65_400, '127.0.0.1', () => resolve(0))
+  )
+  t.after(() => taken.close())
+  const near = { name: 'A game', guestPorts: 'together' } as const
+  const ticket = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 65_400, ...near }] })
+  await desk.do('join', { ticket })
+  const invite = new Uint8Array(32).fill(7)
+  const maps = [65_400, 65_535].map(port => ({ proto: 'tcp' as const, port, ...near }))
+  assert.deepEqual(await desk.faults('join', { ticket: encodeTicket({ publicKey, maps, invite }) }), [
+    'PORT_IN_USE'
+  ])
+})
+
 test('a ticket that opens ports of services is joined when the user is sure, by a friend name too', async () => {
   const desk = new Desk()
   const { publicKey } = keyPairOf(new Secret('a friend'))
