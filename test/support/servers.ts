@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomInt } from 'node:crypto'
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import net from 'node:net'
@@ -113,20 +113,24 @@ export async function onOnePort<T extends { close(): Promise<void> }, U extends 
   udp: (port: number) => Promise<U>
 ): Promise<[T, U]> {
   for (let attempt = 1; ; attempt++) {
-    const first = await tcp()
+    let first: (T & { port: number }) | undefined
     try {
+      first = await tcp()
       return [first, await udp(first.port)]
     } catch (err) {
-      await first.close()
+      await first?.close()
       if (attempt === 20) throw err
     }
   }
 }
 
+/** Ports of no well-known program, below those that systems give to sockets that ask for any: nobody is given one before the test takes it. */
+const PORTS = { from: 11_000, to: 15_000 }
+
 /** A port number that was free a moment ago, for programs that cannot be given port 0. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   const [tcp, udp] = await onOnePort(
-    () => listenTcp(() => {}, { host }),
+    () => listenTcp(() => {}, { host, port: randomInt(PORTS.from, PORTS.to) }),
     port => bindUdp(() => {}, { host, port })
   )
   await Promise.all([tcp.close(), udp.close()])
