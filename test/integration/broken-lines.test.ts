@@ -60,8 +60,11 @@ function run(file: string, name: string): Promise<string> {
     `--test-timeout=${TEST_MS}`,
     `--test-name-pattern=/^${patternOf(name)}$/`
   ]
+  const { ...env } = process.env
   // Otherwise it would report to this test's own runner.
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env
+  delete env.NODE_TEST_CONTEXT
+  // The line is broken in what the compiler made, not in what is installed.
+  delete env.HYPER_NAT_TEST_INSTALLED
   return new Promise(resolve => {
     execFile(
       process.execPath,

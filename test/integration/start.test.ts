@@ -6,7 +6,7 @@ import module from 'node:module'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { test } from 'node:test'
-import { installedFile, mainFile } from '../support/hyper-nat.js'
+import { compiledFile, installedFile } from '../support/hyper-nat.js'
 import { runProgram } from '../support/process.js'
 import { newSecret, type Stage, serverEntries, staged } from '../support/stage.js'
 import { root } from '../unit/root.js'
@@ -119,7 +119,7 @@ staged('nothing that it loads later has Node say that it is experimental', async
 test('it says what the build says', async () => {
   for (const words of [['host', '--help'], ['games'], ['nonsense'], ['server', '-p', '0']]) {
     const [built, installed] = await Promise.all(
-      [mainFile, installedFile].map(file => runProgram(process.execPath, [file, ...words]))
+      [compiledFile, installedFile].map(file => runProgram(process.execPath, [file, ...words]))
     )
     const named = (text = ''): string => text.replaceAll(join('dist', 'src'), join('dist', 'bin'))
     const expected = { ...built!, stdout: named(built!.stdout), stderr: named(built!.stderr) }

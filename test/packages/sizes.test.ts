@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { mainFile } from '../support/hyper-nat.js'
+import { compiledFile } from '../support/hyper-nat.js'
 import { checkSize, notHere, product, version } from './products.js'
 
 /** How often each is started. */
@@ -39,7 +39,7 @@ test('its size, and how soon it starts beside the build under test', {
   let [alone, node] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
   for (let turn = 0; turn < TURNS; turn++) {
     alone = Math.min(alone, start(program))
-    node = Math.min(node, start(process.execPath, mainFile))
+    node = Math.min(node, start(process.execPath, compiledFile))
   }
   say(`start: ${alone.toFixed()} ms; with Node: ${node.toFixed()} ms`)
   assert.ok(alone < node * 1.1, `it starts in ${alone.toFixed()} ms, Node in ${node.toFixed()} ms`)

@@ -6,7 +6,7 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { HyperNat, mainFile } from '../../support/hyper-nat.js'
+import { compiledFile, HyperNat, mainFile } from '../../support/hyper-nat.js'
 import { Process } from '../../support/process.js'
 import { missing } from '../../support/programs.js'
 import { startTestnet } from '../../support/testnet.js'
@@ -70,10 +70,14 @@ export async function resolve(name, context, next) {
 function loadedBy(...args: string[]): Set<string> {
   const asUrl = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`
   const register = `import { register } from 'node:module'; register(${JSON.stringify(asUrl(HOOK))})`
-  const { status, stderr } = spawnSync(process.execPath, ['--import', asUrl(register), mainFile, ...args], {
-    cwd,
-    encoding: 'utf8'
-  })
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ['--import', asUrl(register), compiledFile, ...args],
+    {
+      cwd,
+      encoding: 'utf8'
+    }
+  )
   assert.equal(status, 0, stderr)
   return new Set([...stderr.matchAll(/^loaded (.*)$/gm)].map(([, name = '']) => name))
 }
