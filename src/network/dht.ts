@@ -14,9 +14,7 @@ import type { Log } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
 import type { Clock } from '../util/clock.js'
 import { descriptorLimit, descriptorsForPunching } from '../util/descriptors.js'
-import { FairQueue } from '../util/fair-queue.js'
-import { QueueNode } from '../util/queue.js'
-import { TokenBucket } from '../util/token-bucket.js'
+import { HandshakeTurns } from './handshake-turns.js'
 import { AnnouncerState, admitHandshakes, InternalDht, limitRelaying, wrapHandshakes } from './internals.js'
 import { relayStreams } from './message-stream.js'
 import { ObservedAddresses } from './observed-addresses.js'
@@ -89,8 +87,7 @@ export class Dht extends InternalDht {
   readonly #outside: (host: string) => boolean
   #askedAt = Number.NEGATIVE_INFINITY
   readonly #movable: boolean
-  /** Spreads the decryption of handshakes, so that everything else gets its turn in between. */
-  readonly #handshakes: FairQueue<() => void>
+  readonly #handshakes: HandshakeTurns
 
   /** @param outside whether an address belongs to something that is no node of the DHT */
   constructor(
@@ -110,12 +107,7 @@ export class Dht extends InternalDht {
     this.#told = new LogThrottle(clock, SHORT_REST_MS)
     this.#observed = new ObservedAddresses(limits.sightingMs)
     this.#movable = options.firewalled !== false
-    this.#handshakes = new FairQueue(
-      clock,
-      new TokenBucket(limits.handshakeLooksPerSecond / 1000, 1),
-      () => 1,
-      admit => admit()
-    )
+    this.#handshakes = new HandshakeTurns(clock, limits)
     this.on('listening', () => this.#growBuffers())
     // Each announcement listens, and a process may have any number of servers.
     this.setMaxListeners(0)
@@ -313,18 +305,14 @@ export class Dht extends InternalDht {
     const announced = new AnnouncerState(server)
     wrapHandshakes(server, create => port.toldBy(create, () => announced.holders))
     limitRelaying(server, said => port.relays(said))
-    admitHandshakes(server, () => this.#handshakes.enter() || this.#waitForTurn())
+    admitHandshakes(server, (sender, client) => this.#admit(sender, client))
     return server
   }
 
-  /**
-   * Limits the rate of new handshakes: it bounds the time that they take, and what hyperdht keeps of each for 10 s.
-   * @returns false when too many wait; the sender repeats its handshake
-   */
-  async #waitForTurn(): Promise<boolean> {
-    if (this.#handshakes.waiting >= this.#limits.handshakesWaiting) return false
-    await new Promise<void>(resolve => this.#handshakes.wait(new QueueNode(resolve)))
-    return !this.destroyed
+  /** Limits the rate of new handshakes: it bounds the time that they take, and what hyperdht keeps of each for 10 s. */
+  #admit(sender: HyperDHT.Address, client: HyperDHT.Address | null): boolean | Promise<boolean> {
+    const admitted = this.#handshakes.turn(sender, client)
+    return admitted === true || admitted.then(isTurn => isTurn && !this.destroyed)
   }
 
   /** The relay that the packets of a stream go through now; null for a direct path. */

@@ -121,12 +121,17 @@ interface PrivateDht {
   ): object | null
 }
 
-/** A handshake of a client, and the request that brought it. */
+/** A handshake of a client. */
 interface HandshakeMessage {
   readonly noise: Uint8Array
+  /** Whose it is, where a node forwards it, and as that node says. */
   readonly peerAddress: Address | null
 }
-type OnHandshake = (message: HandshakeMessage, request: unknown) => Promise<object | null>
+/** The request that brought it. */
+interface HandshakeRequest {
+  readonly from: Address
+}
+type OnHandshake = (message: HandshakeMessage, request: HandshakeRequest) => Promise<object | null>
 
 /** What hyperdht's server knows of a handshake. */
 interface PendingHandshake {
@@ -413,15 +418,19 @@ export function wrapHandshakes(
 /**
  * Lets a new handshake pass only when `admit` resolves true. Repetitions pass, and get the same answer.
  * To be called before `listen`.
+ * @param admit called with who sent it, and whose the sender says that it is; null where it says nothing
  */
-export function admitHandshakes(server: HyperDHT.Server, admit: () => boolean | Promise<boolean>): void {
+export function admitHandshakes(
+  server: HyperDHT.Server,
+  admit: (sender: Address, client: Address | null) => boolean | Promise<boolean>
+): void {
   const inner = server as HyperDHT.Server & PrivateServer
   const answer = inner._onpeerhandshake
   inner._onpeerhandshake = async (message, request) => {
     const isNew = !inner._connects.has(Buffer.from(message.noise).toString('hex'))
     // Without a turn of the event loop where none is needed: hyperdht recognises repetitions by what it has begun to answer.
     if (isNew) {
-      const admitted = admit()
+      const admitted = admit(request.from, message.peerAddress)
       if (admitted !== true && !(await admitted)) return null
     }
     return answer.call(inner, message, request)

@@ -23,11 +23,6 @@ export class FairQueue<T> {
     readonly pass: (item: T) => void
   ) {}
 
-  /** Number of queued items. */
-  get waiting(): number {
-    return this.#queue.size
-  }
-
   /** Admits an item at once if nothing is queued and the bucket can pay. @returns false if it has to {@link wait} */
   enter(): boolean {
     return this.#queue.size === 0 && this.#pay()

@@ -71,7 +71,7 @@ test('that others reach this machine is noted in bounded time though dials never
   stream.destroy()
 })
 
-test('while more handshakes come than are looked at, that of a guest waits with the others, or is dropped', async t => {
+test('while more handshakes come than are looked at, those who send them take turns', async t => {
   assert.equal(LIMITS.handshakeLooksPerSecond, 200, 'as docs/security.md says')
   const clock = new VirtualClock()
   const limits = { ...LIMITS, handshakeLooksPerSecond: 10, handshakesWaiting: 20 }
@@ -89,27 +89,41 @@ test('while more handshakes come than are looked at, that of a guest waits with 
   const { _onpeerhandshake: handshake } = server as unknown as {
     _onpeerhandshake(message: object, request: object): Promise<object | null>
   }
-  const come = (name: string) => handshake({ noise: Buffer.from(name), peerAddress: null }, { from: null })
+  const [flooder, forwarder, other] = ['192.0.2.1', '192.0.2.2', '192.0.2.3']
+  const come = (name: string, host: string, client?: string) =>
+    handshake(
+      { noise: Buffer.from(name), peerAddress: client === undefined ? null : { host: client, port: 1 } },
+      { from: { host, port: 49737 } }
+    )
   const pass = async (ms: number): Promise<void> => {
     clock.at(clock.now() + ms, () => {})
     clock.run(clock.now() + ms)
     await turn()
   }
-  for (let i = 0; i < 20; i++) void come(`stranger ${i}`)
-  const guest = come('a guest')
-  let late: unknown = 'waits'
-  void come('a guest who comes too late').then(answer => {
-    late = answer
-  })
+  for (let i = 0; i < 16; i++) void come(`flood ${i}`, flooder)
+  // Through a node that forwards handshakes for anybody.
+  for (let i = 0; i < 5; i++) void come(`forwarded flood ${i}`, forwarder, flooder)
+  const answers = new Map<string, object | null>()
+  const note = (name: string, host: string, client?: string): unknown =>
+    come(name, host, client).then(answer => answers.set(name, answer))
+  note('a guest', other)
+  note('a forwarded guest', forwarder, '192.0.2.4')
+  note('one more of the flood', flooder)
   await pass(0)
-  assert.equal(late, null)
-  assert.deepEqual(looks, ['stranger 0'])
-  await pass(1950)
-  assert.equal(looks.length, 20)
-  assert.ok(!looks.includes('a guest'))
-  await pass(100)
-  await guest
-  assert.deepEqual(looks.slice(-1), ['a guest'])
+  assert.deepEqual(looks, ['flood 0'])
+  assert.deepEqual([...answers], [['one more of the flood', null]], 'the others that wait are fewer than may')
+  await pass(650)
+  assert.deepEqual(looks.slice(1), [
+    'flood 1',
+    'forwarded flood 0',
+    'a guest',
+    'flood 2',
+    'a forwarded guest',
+    'flood 3'
+  ])
+  await pass(10_000)
+  assert.equal(looks.length, 21, 'two made room for guests')
+  assert.ok(!looks.includes('flood 15'))
 })
 
 test('a node with many servers is no leak', async t => {
