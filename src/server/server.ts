@@ -107,6 +107,7 @@ export class Server {
     this.#targets = new Targets({
       ...deps,
       maps: this.#maps,
+      publicKey: this.publicKey,
       onreach: (map, state) => this.#watch.learn(map, state)
     })
     this.#guests = new GuestTable(deps)
@@ -189,7 +190,12 @@ export class Server {
     sweep()
     this.#roster.start()
     this.#emitReady()
+    this.#lookAtTargets()
+  }
+
+  #lookAtTargets(): void {
     this.#watch.check()
+    void this.#targets.checkNames()
   }
 
   /** A guest begins to connect. Strangers can do that as often as they like: one is told of each second. */
@@ -240,7 +246,7 @@ export class Server {
     this.#targets.mapsChanged()
     void this.#targets.checkAddresses()
     this.#emitReady()
-    this.#watch.check()
+    this.#lookAtTargets()
   }
 
   #changeMaps(guest: Guest, before: readonly SharedMap[]): void {

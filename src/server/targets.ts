@@ -12,13 +12,14 @@ import { type Limits, REFUSED_REST_MS } from '../limits.js'
 import type { Log } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
 import { DatagramFlow, type FlowRemote, FlowStream, flowError } from '../sockets/flow-stream.js'
-import { HostResolver } from '../sockets/host-resolver.js'
+import { HostResolver, type LookUp } from '../sockets/host-resolver.js'
 import { elsewhereText, otherAddress } from '../sockets/other-address.js'
 import { proxyHeader } from '../sockets/proxy-header.js'
 import { isAddressMissing, isLocalAddress } from '../sockets/source-address.js'
 import { dialTcp, joinTcp, reset, saysClosed, targetCode } from '../sockets/tcp.js'
 import { UdpTarget } from '../sockets/udp-target.js'
 import { hostPort, isIPv4Loopback } from '../text/address.js'
+import { quoteName } from '../text/quote.js'
 import { isSocketPath } from '../text/socket-path.js'
 import type { Clock } from '../util/clock.js'
 import { ANNOUNCEMENTS } from '../wire/constants.js'
@@ -52,7 +53,10 @@ export interface TargetsDeps {
   readonly clock: Clock
   readonly limits: Pick<Limits, 'targetMs' | 'targetSilentMs' | 'resolveMs'>
   readonly log: Log
+  readonly publicKey: string
   readonly emit: (event: DaemonEvent) => void
+  /** Looks up the names of hosts; tests have their own. */
+  readonly lookUp?: LookUp
   /** Called with what a guest's flow shows about a target. */
   readonly onreach: (map: SharedMap, state: 'answers' | 'closed') => void
 }
@@ -74,6 +78,28 @@ export class Targets {
       this.#disableAddresses()
   }
 
+  /** Looks up the names of hosts that have not been needed yet, so that the owner learns before a guest does that there is none. */
+  async checkNames(): Promise<void> {
+    const looks: Promise<void>[] = []
+    for (const map of this.#deps.maps.list) {
+      if (map.handler || isSocketPath(map.host) || this.#resolvers.has(map.host)) continue
+      looks.push(this.#checkName(map))
+    }
+    await Promise.all(looks)
+  }
+
+  async #checkName(map: SharedMap): Promise<void> {
+    const { emit, publicKey } = this.#deps
+    try {
+      await this.#resolverOf(map).addresses()
+    } catch (err) {
+      // Where the resolver itself does not answer, it may when a guest comes.
+      if (codeOf(err) !== 'ENOTFOUND') return
+      const message = `There is no computer named ${quoteName(map.host)}, to which port ${map.port} leads: check the name, or use the computer's IP address.`
+      emit({ event: 'warning', code: 'TARGET_UNKNOWN', message, publicKey })
+    }
+  }
+
   /** The maps have changed: what is known of hosts that no map leads to any more is forgotten. */
   mapsChanged(): void {
     const hosts = new Set(this.#deps.maps.list.map(({ host }) => host))
@@ -83,7 +109,7 @@ export class Targets {
   #resolverOf({ host }: SharedMap): HostResolver {
     let resolver = this.#resolvers.get(host)
     if (!resolver) {
-      resolver = new HostResolver(host, this.#deps.limits)
+      resolver = new HostResolver(host, this.#deps.limits, this.#deps.lookUp)
       this.#resolvers.set(host, resolver)
     }
     return resolver
