@@ -3,25 +3,14 @@
  * the rest of the program uses the methods here. package.json pins the versions that were tested. {@link checkInternals} runs when a node
  * is created and reports a version that no longer has what is used here.
  */
-import { createRequire } from 'node:module'
 import SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
 import NoiseWrap from 'hyperdht/lib/noise-wrap.js'
 import UDX from 'udx-native'
 import UdxSocket from 'udx-native/lib/socket.js'
 import UdxStream from 'udx-native/lib/stream.js'
-import { HyperNatError } from '../errors.js'
 import { hasFreeDescriptor } from '../util/descriptors.js'
-
-/** The versions that the tests ran with. */
-export const TESTED = {
-  hyperdht: '6.34.0',
-  'dht-rpc': '6.27.0',
-  '@hyperswarm/secret-stream': '6.9.2',
-  'udx-native': '1.21.3'
-} as const
-
-export type Library = keyof typeof TESTED
+import { checkMembers, type Members } from './library-members.js'
 
 type Address = HyperDHT.Address
 
@@ -650,10 +639,7 @@ export function rateOf(raw: SecretStream.RawStream): number {
   return (raw as SecretStream.RawStream & { readonly bbrBandwidth: number }).bbrBandwidth
 }
 
-/** What a member must be. A function's number is that of its parameters. */
-type Shape = number | 'accessor' | 'object' | 'number' | 'boolean' | 'null'
-
-const METHODS_OF_DHT_RPC: Readonly<Record<string, Shape>> = {
+const METHODS_OF_DHT_RPC: Members = {
   _onresponse: 2,
   _ontimeout: 1,
   _offline: 0,
@@ -669,7 +655,7 @@ const METHODS_OF_DHT_RPC: Readonly<Record<string, Shape>> = {
   socket: 'accessor'
 }
 
-const NODE_OF_DHT_RPC: Readonly<Record<string, Shape>> = {
+const NODE_OF_DHT_RPC: Members = {
   io: 'object',
   'io.firewalled': 'boolean',
   'io.inflight': 'object',
@@ -683,14 +669,14 @@ const NODE_OF_DHT_RPC: Readonly<Record<string, Shape>> = {
   _nonePersistentSamples: 'object'
 }
 
-const METHODS_OF_HYPERDHT: Readonly<Record<string, Shape>> = {
+const METHODS_OF_HYPERDHT: Members = {
   connect: 2,
   createRawStream: 1,
   createServer: 2,
   findPeer: 1
 }
 
-const NODE_OF_HYPERDHT: Readonly<Record<string, Shape>> = {
+const NODE_OF_HYPERDHT: Members = {
   'stats.punches.random': 'number',
   '_socketPool._sockets.size': 'number',
   '_socketPool.acquire': 0,
@@ -699,7 +685,7 @@ const NODE_OF_HYPERDHT: Readonly<Record<string, Shape>> = {
   '_validatedLocalAddresses.clear': 0
 }
 
-const SERVER: Readonly<Record<string, Shape>> = {
+const SERVER: Members = {
   createHandshake: 2,
   _onpeerhandshake: 2,
   _relayConnection: 4,
@@ -707,14 +693,14 @@ const SERVER: Readonly<Record<string, Shape>> = {
   _announcer: 'null'
 }
 
-const ANNOUNCER: Readonly<Record<string, Shape>> = {
+const ANNOUNCER: Members = {
   relays: 'object',
   '_sleeper.resume': 0
 }
 
-const METHODS_OF_HANDSHAKE: Readonly<Record<string, Shape>> = { recv: 1, send: 1, final: 0 }
+const METHODS_OF_HANDSHAKE: Members = { recv: 1, send: 1, final: 0 }
 
-const METHODS_OF_SECRET_STREAM: Readonly<Record<string, Shape>> = {
+const METHODS_OF_SECRET_STREAM: Members = {
   alloc: 1,
   flush: 0,
   _write: 2,
@@ -722,7 +708,7 @@ const METHODS_OF_SECRET_STREAM: Readonly<Record<string, Shape>> = {
   _onrawend: 0
 }
 
-const SECRET_STREAM: Readonly<Record<string, Shape>> = {
+const SECRET_STREAM: Members = {
   _outgoingPlain: 'null',
   _outgoingWrapped: 'null',
   _state: 'number',
@@ -730,11 +716,11 @@ const SECRET_STREAM: Readonly<Record<string, Shape>> = {
   _tmp: 'number'
 }
 
-const METHODS_OF_UDX: Readonly<Record<string, Shape>> = { _consumeMessage: 1 }
+const METHODS_OF_UDX: Members = { _consumeMessage: 1 }
 
-const METHODS_OF_UDX_SOCKET: Readonly<Record<string, Shape>> = { _onmessage: 4 }
+const METHODS_OF_UDX_SOCKET: Members = { _onmessage: 4 }
 
-const METHODS_OF_UDX_STREAM: Readonly<Record<string, Shape>> = {
+const METHODS_OF_UDX_STREAM: Members = {
   _onfirewall: 4,
   // Parameters with a default are not counted.
   connect: 4,
@@ -788,64 +774,6 @@ function installed(): Classes {
     SecretStream: SecretStream as unknown as Classes['SecretStream'],
     UdxSocket,
     UdxStream
-  }
-}
-
-function checkMembers(
-  library: Library,
-  part: string,
-  subject: object,
-  members: Readonly<Record<string, Shape>>
-): void {
-  for (const [path, shape] of Object.entries(members)) {
-    if (hasShape(subject, path.split('.'), shape)) continue
-    const found = installedVersion(library)
-    const { [library]: tested } = TESTED
-    throw new HyperNatError(
-      'LIBRARY_MISMATCH',
-      `${library} ${found} does not fit this version of hyper-nat, which was tested with ${library} ${tested} ` +
-        `(${part}: "${path}" is missing or different): reinstall hyper-nat, or install ${library}@${tested}.`
-    )
-  }
-}
-
-function hasShape(subject: unknown, path: readonly string[], shape: Shape): boolean {
-  const last = path.at(-1)!
-  let owner: unknown = subject
-  for (const name of path.slice(0, -1)) {
-    if (typeof owner !== 'object' || owner === null) return false
-    owner = (owner as Record<string, unknown>)[name]
-  }
-  if (typeof owner !== 'object' || owner === null || !(last in owner)) return false
-  if (shape === 'accessor') return getterOf(owner, last) !== undefined
-  const value = (owner as Record<string, unknown>)[last]
-  if (typeof shape === 'number') return typeof value === 'function' && value.length === shape
-  if (shape === 'null') return value === null
-  return value !== null && typeof value === shape
-}
-
-/** A prototype's getter cannot be called without an instance. */
-function getterOf(owner: object, name: string): (() => unknown) | undefined {
-  for (let at: object | null = owner; at; at = Object.getPrototypeOf(at)) {
-    const descriptor = Object.getOwnPropertyDescriptor(at, name)
-    if (descriptor) return descriptor.get
-  }
-  return undefined
-}
-
-/** Resolves as the package does that uses the library: several copies may be installed. */
-function requireOf(library: Library): NodeJS.Require {
-  const here = createRequire(import.meta.url)
-  if (library === 'hyperdht' || library === '@hyperswarm/secret-stream') return here
-  const ofHyperdht = createRequire(here.resolve('hyperdht'))
-  return library === 'dht-rpc' ? ofHyperdht : createRequire(ofHyperdht.resolve('dht-rpc'))
-}
-
-function installedVersion(library: Library): string {
-  try {
-    return (requireOf(library)(`${library}/package.json`) as { version: string }).version
-  } catch {
-    return '(unknown version)'
   }
 }
 

@@ -9,13 +9,8 @@ import HyperDHT from 'hyperdht'
 import UdxSocket from 'udx-native/lib/socket.js'
 import UdxStream from 'udx-native/lib/stream.js'
 import { HyperNatError } from '../../../src/errors.js'
-import {
-  type Classes,
-  checkInternals,
-  createHandshake,
-  InternalDht,
-  TESTED
-} from '../../../src/network/internals.js'
+import { type Classes, checkInternals, createHandshake, InternalDht } from '../../../src/network/internals.js'
+import { TESTED } from '../../../src/network/library-members.js'
 import { firstMessage } from '../../support/handshake.js'
 import { root } from '../root.js'
 
