@@ -55,6 +55,8 @@ export type EventLog = (event: DaemonEvent | ServiceEvent) => void
 export function createEventLog({ level, write }: LogSink): EventLog {
   const log = logTo(level, { write })
   return event => {
+    // The page's link is for one person, and logs are shown to others.
+    if (event.event === 'ui') return
     if (event.event === 'error') log.error(event)
     else if (event.event === 'warning') log.warn(event)
     // Strangers can cause these as often as they like.

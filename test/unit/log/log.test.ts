@@ -42,6 +42,7 @@ test('events are logged by their weight', () => {
   const write = (line: string): void => void lines.push(JSON.parse(line))
   const all = createEventLog({ level: 'info', write })
   all({ event: 'metrics', url: 'http://x' })
+  all({ event: 'ui', url: 'http://x/#token=y', once: 'file:///z' })
   all({ event: 'warning', code: 'A', message: 'a' })
   all({ event: 'error', code: 'B', message: 'b' })
   assert.deepEqual(
@@ -52,6 +53,7 @@ test('events are logged by their weight', () => {
       ['error', 'error']
     ]
   )
+  assert.ok(!JSON.stringify(lines).includes('token'), 'whoever has the link controls hyper-nat')
   assert.ok(lines.every(({ time }) => !Number.isNaN(Date.parse(String(time)))))
   lines.length = 0
   createEventLog({ level: 'warn', write })({ event: 'metrics', url: 'http://x' })
