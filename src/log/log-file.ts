@@ -1,5 +1,8 @@
-/** Log file with one rotation: when it is full, it replaces FILE.1, or is emptied where that cannot be replaced. */
-import { closeSync, fstatSync, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs'
+/**
+ * Log file with one rotation: when it is full, it replaces FILE.1, or is emptied where that cannot be replaced. What is no file, such as
+ * /dev/stdout, is never full.
+ */
+import { closeSync, fstatSync, ftruncateSync, openSync, realpathSync, renameSync, writeSync } from 'node:fs'
 import { codeOf } from '../errors.js'
 
 /** Readable by the owner only: it names keys, guests and ports. */
@@ -44,7 +47,8 @@ export class LogFile {
 
   #open(): void {
     this.#file = openSync(this.path, 'a', MODE)
-    this.#size = fstatSync(this.#file).size
+    const stat = fstatSync(this.#file)
+    this.#size = stat.isFile() ? stat.size : Number.NEGATIVE_INFINITY
   }
 
   #append(bytes: Uint8Array): number {
@@ -54,10 +58,13 @@ export class LogFile {
   }
 
   #rotate(): void {
-    const older = `${this.path}.1`
     // Windows cannot rename an open file.
     this.close()
-    const isFree = this.#try(() => renameSync(this.path, older), older)
+    const isFree = this.#try(() => {
+      // A link stays, and leads to the new file.
+      const file = realpathSync(this.path)
+      renameSync(file, `${file}.1`)
+    }, `${this.path}.1`)
     this.#open()
     if (isFree) return
     // Older lines are lost, so that newer ones are not.

@@ -1,5 +1,20 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  symlinkSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -38,6 +53,34 @@ test('a full file becomes the second one, and there are never more', t => {
   const long = `${'x'.repeat(50)}\n`
   file.write(long)
   assert.equal(readFileSync(path, 'utf8'), long, 'one line may be longer than the limit')
+})
+
+test('a link stays, and leads to the new file', { skip: process.platform === 'win32' }, t => {
+  const folder = folderOf(t)
+  const disk = join(folder, 'disk')
+  mkdirSync(disk)
+  const path = join(folder, 'x.log')
+  symlinkSync(join(disk, 'real.log'), path)
+  const file = new LogFile(path, 20, unexpected)
+  t.after(() => file.close())
+  for (const line of ['line 0000\n', 'line 0001\n', 'line 0002\n']) file.write(line)
+  assert.ok(lstatSync(path).isSymbolicLink())
+  assert.deepEqual(readdirSync(disk).sort(), ['real.log', 'real.log.1'])
+  assert.equal(readFileSync(path, 'utf8'), 'line 0002\n')
+})
+
+test('what is no file is never full', { skip: process.platform === 'win32' }, t => {
+  const path = join(folderOf(t), 'x.log')
+  execFileSync('mkfifo', [path])
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  t.after(() => closeSync(reader))
+  const file = new LogFile(path, 20, unexpected)
+  t.after(() => file.close())
+  const lines = ['line 0000\n', 'line 0001\n', 'line 0002\n']
+  for (const line of lines) file.write(line)
+  const got = Buffer.alloc(100)
+  assert.equal(got.toString('utf8', 0, readSync(reader, got)), lines.join(''))
+  assert.ok(statSync(path).isFIFO())
 })
 
 test('a line longer than the limit does not rotate an empty file', t => {
