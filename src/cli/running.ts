@@ -127,22 +127,24 @@ export interface Taken {
   readonly why: string
 }
 
-/** Has the daemon that runs from a file read it at once, if there is one. It would notice by itself within a second. */
+/** Has the daemons that run from a file read it at once, if there are any. They would notice by themselves within a second. */
 export async function tellChanged(
   file: string,
   args: Arguments,
   context: Pick<CliContext, 'env'>
 ): Promise<Taken> {
-  const found = await runningFrom(file, args, context)
-  if (!found) return { applied: null, why: '' }
+  const { findDaemons } = await import('../control/client.js')
+  let found: readonly FoundDaemon[] = []
   try {
-    await found.control.ask('reload', CONTROL_LIMITS.whoMs)
+    found = await findDaemons(await fileChoice(file, args, context))
+    if (found.length === 0) return { applied: null, why: '' }
+    await Promise.all(found.map(({ control }) => control.ask('reload', CONTROL_LIMITS.whoMs)))
     return { applied: true, why: '' }
   } catch (err) {
-    // It is late, cannot read the file, or finds fault with something else in it.
+    // It is silent or late, cannot read the file, or finds fault with something else in it.
     return { applied: false, why: oneLine(err) }
   } finally {
-    found.control.close()
+    for (const { control } of found) control.close()
   }
 }
 

@@ -359,6 +359,20 @@ staged('revoke says when the running server has not taken it up', async stage =>
   assert.match(stdout, /"Ben" is not invited any more\.\n.* has not confirmed it.*\(EMFILE\)/)
 })
 
+staged('a hyper-nat that is silent is not taken for none when a guest is shut out', async stage => {
+  const desk = new Desk(stage)
+  const { bootstrap } = await stage.testnet()
+  const invites = [{ name: 'Anna', nonce: Buffer.alloc(16).toString('hex') }]
+  const server = { mode: 'server', secret: newSecret(), proto: 'tcp', port: 9, private: true, invites }
+  const file = desk.options([server], bootstrap)
+  const daemon = desk.daemon(file)
+  await daemon.event('ready')
+  daemon.kill('SIGSTOP')
+  const { stdout } = await desk.run('revoke', 'Anna', '-c', file)
+  daemon.kill('SIGCONT')
+  assert.match(stdout, /"Anna" is not invited any more\.\n.* has not confirmed it.* does not answer/)
+})
+
 /** A daemon of which only its control socket is real. */
 async function listening(
   stage: Stage,
