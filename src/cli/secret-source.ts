@@ -1,6 +1,7 @@
 /** Where a server's secret comes from: a flag, a file, stdin, the environment, or chance. */
 
-import { readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { codeOf, OptionsError } from '../errors.js'
 import type { Warning } from '../options/entry.js'
 import type { Given } from '../options/flags.js'
@@ -46,16 +47,25 @@ export async function secretOf(args: Arguments, context: CliContext): Promise<Se
 /** The secret of a file, which is written if it is not there, for its owner alone. */
 async function keptIn(path: string, context: CliContext): Promise<SecretSource> {
   if (path === '') throw fault('is empty; it is the name of a file', '--save-secret')
-  const { randomSecret } = await import('../identity/keys.js')
-  const secret = randomSecret().reveal()
-  try {
-    await writeFile(path, `${secret}\n`, { flag: 'wx', mode: 0o600 })
-    return { secret: { text: secret, place: '--save-secret' }, generated: false }
-  } catch (err) {
-    const code = codeOf(err)
-    if (code === 'EEXIST') return fromFile(path, context, '--save-secret')
-    throw fault(`names ${path}, which cannot be written: ${code}`, '--save-secret')
+  const isThere = (): boolean => existsSync(path)
+  if (!isThere()) {
+    const [{ randomSecret }, { locked }, { default: writeFileAtomic }] = await Promise.all([
+      import('../identity/keys.js'),
+      import('../options/lock.js'),
+      import('write-file-atomic')
+    ])
+    try {
+      // All of it or nothing, and of two processes that start at once, one: a file without a secret would be in the way for ever.
+      await locked(path, async lock => {
+        if (isThere()) return
+        const text = `${randomSecret().reveal()}\n`
+        await writeFileAtomic(path, text, { mode: 0o600, tmpfileCreated: lock.note })
+      })
+    } catch (err) {
+      throw fault(`names ${path}, which cannot be written: ${codeOf(err)}`, '--save-secret')
+    }
   }
+  return fromFile(path, context, '--save-secret')
 }
 
 async function fromFile(path: string, context: CliContext, place = '--secret-file'): Promise<SecretSource> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -97,6 +97,19 @@ test('help loads neither the validation of options nor the cryptography', () => 
   }
   assert.ok(loadedBy('games', 'minecraft').has(judge))
   assert.ok(loadedBy('keygen').has(cryptography))
+})
+
+test('a secret that could not be saved leaves no file in its place', {
+  skip: process.platform === 'win32' && 'there is no limit for the size of files'
+}, () => {
+  const path = join(cwd, 'no room', 'secret')
+  mkdirSync(join(cwd, 'no room'))
+  // In place of a full disk.
+  const limited = ['-c', 'ulimit -f 0; exec "$@"', 'sh', process.execPath, mainFile]
+  const args = ['server', '-p', '1/udp', '--bootstrap', '127.0.0.1:9', '--save-secret', path]
+  const { status } = spawnSync('sh', [...limited, ...args], { cwd, timeout: 20_000 })
+  assert.notEqual(status, 0)
+  assert.ok(!existsSync(path))
 })
 
 test('a reader that has gone ends it quietly', async t => {

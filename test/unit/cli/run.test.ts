@@ -264,6 +264,14 @@ test('--save-secret writes a secret for its owner alone, and uses it the next ti
   ] as const) {
     assert.match((await runOnce(['server', '-p', '1/udp', '--save-secret', path, ...args])).err, expected)
   }
+  // Of two that start at once, one makes it.
+  const both = join(folder, 'both.txt')
+  const [one, other] = await Promise.all(
+    ['1/udp', '2/udp'].map(port => runOnce(['server', '-p', port, '--save-secret', both]))
+  )
+  const [a, b] = [one, other].map(run => run!.options?.entries[0])
+  assert.ok(a?.mode === 'server' && b?.mode === 'server')
+  assert.equal(a.secret.reveal(), b.secret.reveal())
   const nowhere = await runOnce(['server', '-p', '1/udp', '--save-secret', join(folder, 'no', 'such')])
   assert.match(nowhere.err, /--save-secret: names .* cannot be written: ENOENT/)
 })
