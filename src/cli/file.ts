@@ -32,14 +32,15 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const read = async (path: string): Promise<Options> => {
     const options = await readOptionsFile(path, bootstrap, relay)
     const ui = options.ui ?? (args.ui === true ? { port: 0 } : undefined)
-    // The page can do with an empty one: it is to be filled there.
-    if (options.entries.length === 0 && !options.paused && !ui) {
-      throw new OptionsError([{ path: 'schema', message: 'is empty; add at least one entry' }])
-    }
     return { ...options, ...(identity !== undefined && { identity }), ...(ui && { ui }) }
   }
   const path = file.subject(args)
-  return { options: { ...(await read(path)), source: { path, read: () => read(path) } } }
+  const options = await read(path)
+  // The page can do with an empty one: it is to be filled there. Later, somebody may take out the last entry to end it.
+  if (options.entries.length === 0 && !options.paused && !options.ui) {
+    throw new OptionsError([{ path: 'schema', message: 'is empty; add at least one entry' }])
+  }
+  return { options: { ...options, source: { path, read: () => read(path) } } }
 }
 
 /** The message of hyper-nat without a command where there is no options.json. */

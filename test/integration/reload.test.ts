@@ -249,6 +249,14 @@ staged('secrets and keys come and go; what is wrong changes nothing', async stag
   await through()
   assert.ok(!client.daemon.events.some(e => e.event === 'disconnected' && e.publicKey === first.publicKey))
   socket.destroy()
+
+  // Who takes out the last entry wants to share nothing.
+  const { removed: last } = await server.change([])
+  assert.deepEqual(
+    last.map(({ publicKey }) => publicKey),
+    [first.publicKey]
+  )
+  await client.daemon.event('disconnected', { where: e => e.publicKey === first.publicKey })
 })
 
 staged('a client without the feature MAPS comes back to other maps, and its session goes on', async stage => {
