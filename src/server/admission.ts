@@ -137,6 +137,7 @@ export class Admission {
         next = Math.min(next, verdict.expires - now)
       }
     }
+    for (const { guest, refusal } of guests.surplus) guest.session.close(refusal.code, refusal.message)
     if (this.#closed || next === Number.POSITIVE_INFINITY) return
     // The time of day may be set, and it runs on while the machine sleeps.
     this.#reviewTimer = clock.after(Math.min(next, limits.expiryLookMs), () => this.review())

@@ -103,6 +103,19 @@ export class GuestTable {
     return refusal && endLost(own) ? null : refusal
   }
 
+  /** The sessions of each key that are more than its grant allows, as it may after a change of the rules: of those that are up, the latest. */
+  get surplus(): { readonly guest: Guest; readonly refusal: HyperNatError }[] {
+    return [...this.#byKey.values()].flatMap(own => {
+      const isLost = ({ session }: Guest): number => (session.state === 'lost' ? 1 : 0)
+      return [...own]
+        .sort((a, b) => isLost(a) - isLost(b))
+        .flatMap((guest, i) => {
+          const refusal = refuseDevice(guest.grant, i, this.#deps.limits.guestSessions)
+          return refusal ? [{ guest, refusal }] : []
+        })
+    })
+  }
+
   /** The rate limiter of this key, shared by all of its sessions. */
   rateLimiterOf(key: Uint8Array, grant: Grant, memory?: Budget): RateLimiter {
     const { clock, limits, log } = this.#deps

@@ -348,6 +348,12 @@ staged('several devices share an invite, up to its limit', async stage => {
   await third.event('connected')
   await echoes(await third.localPort('tcp', target.port))
   await echoes(await second.localPort('tcp', target.port))
+
+  // A lower limit counts for those who are here: the latest goes.
+  const options = readFileSync(host.file, 'utf8')
+  writeFileSync(host.file, options.replace('"maxDevices": 2', '"maxDevices": 1'))
+  assert.equal((await third.event('disconnected')).code, 'TOO_MANY_DEVICES')
+  await echoes(await second.localPort('tcp', target.port))
 })
 
 staged('a guest cannot pose as another one', async stage => {

@@ -158,3 +158,18 @@ test("datagrams that wait for a target's address count as the guest's memory", (
   assert.equal(guest.usage.memory.used, LIMITS.resolveBytes)
   assert.equal(guest.waiting.borrow(1), false)
 })
+
+test('sessions beyond what a key may have are the surplus: those without a connection first, then the latest', () => {
+  const place = new Place()
+  place.limits.sessions = 10
+  const two: Grant = { ...ANYBODY, name: 'Anna', maxDevices: 2 }
+  const anna = b4a.alloc(KEY_BYTES, 1)
+  const [first, second, third] = [place.enter(anna, two), place.enter(anna, two), place.enter(anna, two)]
+  place.enter(b4a.alloc(KEY_BYTES, 2))
+  const surplus = (): unknown[] => place.guests.surplus.map(({ guest }) => guest)
+  assert.deepEqual(surplus(), [third])
+  place.lose(first)
+  assert.deepEqual(surplus(), [first])
+  for (const guest of [first, second, third]) guest.grant = { ...two, maxDevices: 3 }
+  assert.deepEqual(surplus(), [])
+})
