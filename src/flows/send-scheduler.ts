@@ -144,6 +144,7 @@ export class SendScheduler {
       if (tail) flow.tailSent(says)
       else if (flow.due && !this.#fresh.has(flow.turn)) this.#waiting.add(flow.turn)
     }
+    for (const { flow } of turns) flow.filled()
   }
 
   /** Takes flows off their lists for the next message. */

@@ -231,7 +231,11 @@ export class TcpFlow implements ByteFlow {
       }
     }
     this.#mostSent = Math.max(this.#mostSent, this.#next)
-    this.#unpause()
+  }
+
+  /** A message with its bytes has gone out: the local socket may be called, which may end anything. */
+  filled(): void {
+    if (!this.#done) this.#unpause()
   }
 
   #unpause(): void {
@@ -247,7 +251,7 @@ export class TcpFlow implements ByteFlow {
 
   /** What {@link tailAfter} gave has gone out. */
   tailSent(tail: Tail): void {
-    if (tail === 'none') return
+    if (tail === 'none' || this.#done) return
     if (tail !== 'fin') return this.#finish()
     this.#finSent = true
     this.#mostSent = this.#end + 1

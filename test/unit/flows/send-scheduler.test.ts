@@ -75,6 +75,18 @@ test('control frames go before data', () => {
   assert.ok(at >= 0 && data <= 1, `${data} frames of data went first`)
 })
 
+test('a program that ends the session from within its drain does so between messages', () => {
+  const { world, client, open } = bulk(5)
+  const ends = [open(3_000_000), open(3_000_000), open(3_000_000)]
+  const { flow } = ends[0]!
+  flow.events = { ...flow.events, drain: () => client.session!.close('GOODBYE') }
+  for (const end of ends) end.go()
+  world.pass(10_000)
+  assert.equal(client.session!.state, 'ended')
+  assert.deepEqual(client.told, ['up', 'ended GOODBYE'])
+  assert.equal(client.session!.flows.tcp.kept.used, 0)
+})
+
 test('a program that writes from within its drain does not disturb the message that is being built', () => {
   const { world, client, server } = connected(4, { delay: 5, bytesPerMs: 500, room: 64 * 1024 })
   let there: FlowEnd | undefined

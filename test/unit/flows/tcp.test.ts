@@ -56,6 +56,7 @@ function sent(flow: TcpFlow, most = Infinity): string {
   const size = Math.max(0, Math.min(flow.sendable, most))
   const out = b4a.alloc(size)
   if (size > 0) flow.fill(out, 0, size)
+  flow.filled()
   return b4a.toString(out, 'utf8')
 }
 
