@@ -160,13 +160,12 @@ export class TcpudpFlows {
       this.outside.trace?.datagramSize(size)
       for (const flow of this.flows.values()) flow.resize()
     }
-    for (let left = this.#touched.size; left > 0; left--) {
-      const flow = this.#touched.take()
-      flow?.update()
-      if (flow?.atCwndCap) limitedBy = 'cap'
-      else if (flow && flow.unacknowledged > this.outside.limits.quantum) limitedBy ??= 'other'
+    // With those that a program opens when another one brings it something.
+    for (let flow = this.#touched.take(); flow; flow = this.#touched.take()) {
+      flow.update()
+      if (flow.atCwndCap) limitedBy = 'cap'
+      else if (flow.unacknowledged > this.outside.limits.quantum) limitedBy ??= 'other'
     }
-    this.#touched.clear()
     return limitedBy
   }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { type ByteFlow, ignoreEvents } from '../../src/flows/byte-flow.js'
 import { assertWhole, FlowEnd } from '../support/flow-end.js'
 import { connected } from '../support/session-peers.js'
 
@@ -117,4 +118,27 @@ test('flows that are over are forgotten, however often their connection dies', (
     client.dial()
   }
   assert.deepEqual([tcpudp.flows.size, server.session.flows.tcpudp.flows.size], [0, 0])
+})
+
+test('a flow that a program opens when another one brings it something is opened at once', () => {
+  const { world, client, server } = connected(1, { delay: 10, reach: 'public' })
+  const seen: ByteFlow[] = []
+  server.open = flow => {
+    seen.push(flow)
+    return null
+  }
+  const first = client.session!.flows.tcpudp.open(1)
+  let pieces = 0
+  first.events = {
+    ...ignoreEvents,
+    data: () => {
+      if (++pieces === 2) client.session!.flows.tcpudp.open(1)
+    }
+  }
+  world.pass(500)
+  // Two segments, which one turn brings.
+  seen[0]!.write(new Uint8Array(2500))
+  world.pass(1000)
+  assert.ok(pieces >= 2)
+  assert.equal(seen.length, 2)
 })
