@@ -2,6 +2,7 @@
 import type { TcpFlow } from '../flows/tcp.js'
 import type { TcpudpFlow } from '../flows/tcpudp.js'
 import type { Proto } from '../proto.js'
+import { MAX_MAPS } from '../wire/constants.js'
 import type { WireMap } from '../wire/handshake.js'
 
 /** What went through one port map. `In` came from the other side, `Out` went there. */
@@ -40,6 +41,9 @@ export function addTally(to: Tally, from: Tally): void {
   to.retransmissions += from.retransmissions
 }
 
+/** Numbers of maps that are remembered, those in use and the latest before them. */
+const NUMBERS = 2 * MAX_MAPS
+
 export class Traffic {
   /** By protocol and port: a map that went and came again goes on counting. */
   readonly #maps = new Map<string, MapTally>()
@@ -49,7 +53,15 @@ export class Traffic {
 
   /** These numbers stand for these maps from now on. */
   learn(maps: readonly WireMap[]): void {
-    for (const { id, proto, port } of maps) this.#byId.set(id, this.#of(proto, port))
+    for (const { id, proto, port } of maps) {
+      this.#byId.delete(id)
+      this.#byId.set(id, this.#of(proto, port))
+    }
+    // Flows of earlier numbers may go on; but the other side may give new ones as often as it likes.
+    for (const id of this.#byId.keys()) {
+      if (this.#byId.size <= NUMBERS) return
+      this.#byId.delete(id)
+    }
   }
 
   /** The counters of a map by its number on the session. */

@@ -44,3 +44,15 @@ test('sums of several sessions', () => {
   }
   assert.equal(sum.list()[0]!.bytesIn, 111)
 })
+
+test('numbers that the other side gives anew, again and again, take no more memory', () => {
+  const traffic = new Traffic()
+  const learn = (id: number): void => traffic.learn([{ id, proto: 'tcp', port: 7 }])
+  learn(0)
+  const tally = traffic.of(0)
+  for (let id = 1; id <= 1000; id++) learn(id)
+  assert.equal(traffic.of(0), tally, 'a flow that began long ago still counts')
+  for (let id = 1001; id <= 100_000; id++) learn(id)
+  assert.notEqual(traffic.of(0), tally)
+  assert.equal(traffic.of(100_000), tally)
+})
