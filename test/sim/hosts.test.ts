@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import b4a from 'b4a'
 import { LIMITS } from '../../src/limits.js'
 import type { ClientSession } from '../../src/session/client-session.js'
+import type { ServerSession } from '../../src/session/server-session.js'
 import { MAPS } from '../support/session-peers.js'
 import { TestDht, type TestHost } from './support/test-dht.js'
 
@@ -373,6 +374,58 @@ test('a host that closes its session is not missed, and not dialled again though
   const dials = dht.dialled(one)
   await dht.pass(5 * 60_000)
   assert.equal(dht.dialled(one), dials)
+  dht.hosts.close()
+})
+
+for (const [what, end] of [
+  ['drops each connection', session => session.link?.destroy()],
+  ['ends each session', session => session.close('PROTOCOL_ERROR', '')],
+  ['says goodbye each time', session => session.close('GOODBYE', '')]
+] as [string, (session: ServerSession) => void][]) {
+  test(`a host that ${what} as soon as it is up is not dialled all the time`, async () => {
+    const dht = new TestDht()
+    const { server } = dht.host()
+    const { clock } = dht.world
+    const look = (): void => {
+      for (const { session } of [...server.sessions.values()]) if (session.state === 'up') end(session)
+      clock.after(1, look)
+    }
+    look()
+    dht.hosts.start()
+    const dialsIn = async (ms: number): Promise<number> => {
+      const before = dht.dials.length
+      await dht.pass(ms)
+      return dht.dials.length - before
+    }
+    await dialsIn(10_000)
+    const later = await dialsIn(60_000)
+    // One a second at once, and those of the backoff.
+    assert.ok(later <= 60 + 60_000 / LIMITS.redialMaxMs + 1, `${later} dials in a minute`)
+    dht.hosts.close()
+  })
+}
+
+test('a host that shares its ports and shares them not in turns is told of once', async () => {
+  const [dht, host] = await found(5)
+  const wanted = Array.from({ length: 50 }, (_, i) => ({ proto: 'tcp' as const, port: 1000 + i }))
+  const others = Array.from({ length: 900 }, (_, i) => ({ proto: 'udp' as const, port: 2000 + 2 * i }))
+  let id = 100
+  const share = async (maps: readonly { proto: 'tcp' | 'udp'; port: number }[]): Promise<void> => {
+    host.server.session.sendMaps(maps.map(map => ({ ...map, id: id++ })))
+    await dht.pass(200)
+  }
+  await share(wanted)
+  dht.hosts.setMaps(wanted)
+  for (let i = 0; i < 10; i++) await share(i % 2 ? wanted : others)
+  const messages = dht
+    .told('warning')
+    .flatMap(({ message }) => (/tcp 10\d\d;/.test(message) ? [message] : []))
+  assert.equal(messages.length, wanted.length)
+  assert.match(
+    messages[0]!,
+    /^The server does not share tcp 1000; it shares udp 2000,2002,.*\.\. Ask the host/
+  )
+  assert.ok(messages.every(message => message.length < 320))
   dht.hosts.close()
 })
 

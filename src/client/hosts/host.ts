@@ -16,8 +16,11 @@ import type { ErrorCode } from '../../errors.js'
 import type { ConnectionInfo, DaemonEvent, PathKind, SharedMapInfo } from '../../events.js'
 import { encodeKey, shortKey } from '../../identity/encoding.js'
 import { nameOfHost } from '../../identity/host-name.js'
+import { PROTOS, type Proto } from '../../proto.js'
 import { ClientSession } from '../../session/client-session.js'
 import type { Resources } from '../../sockets/resources.js'
+import { formatPorts } from '../../text/ports.js'
+import { cut } from '../../text/quote.js'
 import type { Activity } from '../../util/activity.js'
 import type { Trace } from '../../util/trace.js'
 import { featuresOf } from '../../wire/constants.js'
@@ -25,6 +28,9 @@ import type { WireMap } from '../../wire/handshake.js'
 import { Dialler, type DiallerDeps, type DiallerEvents, type PathLink, type Welcomed } from './dialler.js'
 import { answers, type HostHealth } from './host-health.js'
 import { SecondPath } from './second-path.js'
+
+/** Characters of a list of ports in a warning. */
+const SHARED_TEXT_MAX = 200
 
 /** The port maps that a client wants, each at its index; null where a map was removed. */
 export type WantedMaps = readonly (SharedMapInfo | null)[]
@@ -86,11 +92,14 @@ export class Host implements HostHealth {
   #name = ''
   /** What it said last that it shares. */
   #shared: readonly WireMap[] = []
-  /** Maps that were reported as not shared by it, by protocol and port. */
+  /** Maps that were reported as not shared by it, by protocol and port; each once in a session, whatever the host shares in turns. */
   readonly #missed = new Set<string>()
   #link: PathLink | null = null
   readonly #secondPath: SecondPath
   #wait = 0
+  /** When its connection, or the first of those that took each other's place, came up, ms. */
+  #upAt = Number.NEGATIVE_INFINITY
+  #lasted = true
 
   constructor(
     deps: HostDeps,
@@ -167,6 +176,20 @@ export class Host implements HostHealth {
     return this.#mapIds[wanted] ?? null
   }
 
+  /**
+   * Whether its connection has held, or held before it was lost, for some seconds. One that dies young, again and again, is dialled no more
+   * often than one that never comes up.
+   */
+  get lasted(): boolean {
+    return this.connected ? this.#deps.clock.now() - this.#upAt >= this.#deps.limits.silentMs : this.#lasted
+  }
+
+  /** Its connection is gone, or given up. */
+  #down(): void {
+    this.#lasted = this.#deps.clock.now() - this.#upAt >= this.#deps.limits.silentMs
+    if (this.#lasted) this.#wait = 0
+  }
+
   /** Whether a dial has failed since it was found, or was up. */
   get tried(): boolean {
     return this.#wait > 0
@@ -195,7 +218,7 @@ export class Host implements HostHealth {
     if (!this.proven && welcome.uptime !== undefined) this.startedAt = now - welcome.uptime
     this.#name = nameOfHost(welcome.host)
     this.dialled = key
-    this.#wait = 0
+    if (!before) this.#upAt = now
     this.dialAt = Number.POSITIVE_INFINITY
     if (!welcome.resumed) {
       this.giveUp('SESSION_EXPIRED')
@@ -239,7 +262,10 @@ export class Host implements HostHealth {
     this.session = null
     this.#secondPath.end()
     // Its connection may not have been missed yet.
-    if (session.state === 'up') this.#emitDisconnected(code)
+    if (session.state === 'up') {
+      this.#down()
+      this.#emitDisconnected(code)
+    }
     session.close(code === 'CONNECTION_LOST' ? 'SESSION_EXPIRED' : code)
   }
 
@@ -273,6 +299,7 @@ export class Host implements HostHealth {
         lost: code => {
           this.#secondPath.lost()
           this.seenAt = clock.now()
+          this.#down()
           this.#emitDisconnected(code)
           this.#events.lost(this)
         },
@@ -284,7 +311,10 @@ export class Host implements HostHealth {
           this.session = null
           this.#secondPath.end()
           this.seenAt = clock.now()
-          if (wasUp) this.#emitDisconnected(code)
+          if (wasUp) {
+            this.#down()
+            this.#emitDisconnected(code)
+          }
           this.#events.ended(this, code, reason, wasUp)
         },
         silent: ms => this.#events.silent(this, ms),
@@ -310,8 +340,7 @@ export class Host implements HostHealth {
     this.#shared = shared
     this.#mapIds = this.#wanted.map(wanted => {
       const found = wanted && shared.find(({ proto, port }) => proto === wanted.proto && port === wanted.port)
-      if (found) this.#missed.delete(mapKey(found))
-      else if (wanted) this.#warnMissing(wanted)
+      if (!found && wanted) this.#warnMissing(wanted)
       return found?.id ?? null
     })
     const ids = new Set(this.#mapIds)
@@ -322,7 +351,7 @@ export class Host implements HostHealth {
     if (this.#missed.has(mapKey(map))) return
     this.#missed.add(mapKey(map))
     const { proto, port } = map
-    const shared = this.#shared.map(mapKey).join(', ') || 'nothing'
+    const shared = cut(sharedText(this.#shared), SHARED_TEXT_MAX)
     this.#deps.emit({
       event: 'warning',
       code: 'MAP_NOT_SHARED',
@@ -343,6 +372,17 @@ export class Host implements HostHealth {
     const publicKey = encodeKey(this.#deps.publicKey)
     return { publicKey, peer: publicKey, host: this.#name }
   }
+}
+
+/** `tcp 80,8000-8010, udp 53`. */
+function sharedText(maps: readonly WireMap[]): string {
+  const portsOf = (wanted: Proto): number[] =>
+    maps.flatMap(({ proto, port }) => (proto === wanted ? [port] : []))
+  return (
+    PROTOS.filter(proto => portsOf(proto).length > 0)
+      .map(proto => `${proto} ${formatPorts(portsOf(proto))}`)
+      .join(', ') || 'nothing'
+  )
 }
 
 function mapKey({ proto, port }: SharedMapInfo): string {

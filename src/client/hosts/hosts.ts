@@ -14,6 +14,7 @@ import type { Found } from '../../network/topic.js'
 import { reject } from '../../session/handshake.js'
 import type { DisconnectedStatus } from '../../status.js'
 import type { Timer } from '../../util/clock.js'
+import { TokenBucket } from '../../util/token-bucket.js'
 import { ConnectionStatus } from './connection-status.js'
 import { DialSchedule } from './dial-schedule.js'
 import { Dialler, type Welcomed } from './dialler.js'
@@ -29,6 +30,10 @@ const NO_SESSION: ReadonlySet<ErrorCode> = new Set([
   'TOO_MANY_DEVICES',
   'TOO_MANY_SESSIONS'
 ])
+
+/** How often in a row, and how often a second, a host is dialled at once though its connections die young. */
+const EAGER_REDIALS = 30
+const EAGER_REDIALS_PER_SECOND = 1
 
 export interface HostsDeps extends HostDeps {
   readonly log: Log
@@ -54,6 +59,7 @@ export class Hosts {
   /** Dials {@link key}. */
   readonly #any: Dialler
   readonly #backoff: Backoff
+  readonly #eager: TokenBucket
   readonly #status: ConnectionStatus
   readonly #topicLookup: TopicLookup
   readonly #schedule: DialSchedule
@@ -73,6 +79,7 @@ export class Hosts {
     this.#events = events
     this.#choice = new HostSelector(limits)
     this.#backoff = new Backoff(limits)
+    this.#eager = new TokenBucket(EAGER_REDIALS_PER_SECOND / 1000, EAGER_REDIALS)
     this.#status = new ConnectionStatus({
       clock,
       timeOfDay,
@@ -407,7 +414,6 @@ export class Hosts {
   }
 
   #onUp(host: Host): void {
-    this.#backoff.reset()
     this.#status.over()
     // One that is being greeted may be another host.
     if (!this.#any.greeting) this.#any.stop()
@@ -422,14 +428,25 @@ export class Hosts {
     if (!this.#someConnected()) this.#status.begin()
     this.#reviewSilent()
     if (host.session === null) return
-    if (this.#lone() === host) this.#dialAny()
-    else this.#schedule.later(host, 0)
+    if (host.lasted) this.#backoff.reset()
+    const atOnce = host.lasted || this.#takeEager()
+    if (this.#lone() !== host) this.#schedule.later(host, atOnce ? 0 : host.nextWait())
+    else if (atOnce) this.#dialAny()
+    else this.#dialAnyLater()
     this.#topicLookup.soon()
+  }
+
+  /** Whether a host whose connection died young is dialled at once all the same: the network may be bad, or that host. */
+  #takeEager(): boolean {
+    if (!this.#eager.has(1, this.#now)) return false
+    this.#eager.take(1)
+    return true
   }
 
   #onEnded(host: Host, code: ErrorCode, reason: string, wasUp: boolean): void {
     if (this.#closed) return
     if (!this.#someConnected()) this.#status.begin()
+    if (host.lasted) this.#backoff.reset()
     if (code === 'GOODBYE') this.#rest(host)
     else this.#schedule.later(host, host.nextWait())
     this.#topicLookup.soon()
