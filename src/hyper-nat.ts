@@ -38,6 +38,7 @@ import type { Status } from './status.js'
 import { isRelayUrl, relayUrlFault } from './text/hosts.js'
 import { Activity } from './util/activity.js'
 import { systemClock, wallClock } from './util/clock.js'
+import { callOut } from './util/call-out.js'
 import { descriptorLimit, descriptorsForPunching, openDescriptors } from './util/descriptors.js'
 import type { Trace } from './util/trace.js'
 import { version } from './version.js'
@@ -93,6 +94,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #clients = new Set<OpenClient | OpenConnection>()
   readonly #since = wallClock()
   #closing: Promise<void> | null = null
+  readonly #closingSignal = new AbortController()
 
   /**
    * @throws HyperNatError BAD_PUBLIC_KEY for a relay's key, BAD_OPTIONS for a relay's address or `tcp`, TOO_FEW_DESCRIPTORS where the system
@@ -257,12 +259,14 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   }
 
   /**
-   * Connects to a server and measures the path at a steady pace, until `count` or `signal` ends it.
+   * Connects to a server and measures the path at a steady pace, until `count`, `signal` or {@link close} ends it.
    * @throws HyperNatError BAD_PUBLIC_KEY, CLOSED
    */
   ping(options: PingOptions): Promise<PingSummary> {
     this.#check()
-    return ping(this, options)
+    const { signal } = options
+    const closing = this.#closingSignal.signal
+    return ping(this, { ...options, signal: signal ? AbortSignal.any([signal, closing]) : closing })
   }
 
   /**
@@ -291,6 +295,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   /** Closes all sessions, unannounces the servers and closes every socket. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
+      this.#closingSignal.abort()
       await Promise.all([...this.#servers, ...this.#clients].map(part => part.close()))
       await this.#node.close()
     })()
@@ -316,7 +321,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       trace: this.#trace,
       log: this.#log,
       random: randomBytes,
-      emit: event => void this.emit('event', event)
+      emit: event => callOut(() => this.emit('event', event))
     }
   }
 }

@@ -184,6 +184,7 @@ export class Client {
   /** Begins to dial. */
   start(): void {
     const { clock, limits } = this.#deps
+    if (this.#closed) return
     this.#emitReady()
     const sweep = (): void => {
       this.#udpFlows.sweep()

@@ -18,6 +18,8 @@ export class OpenConnection extends EventEmitter<ConnectionEvents> implements Co
   readonly #named: readonly TicketMap[]
   /** Called with events until there is a session. */
   #opening: ((event: DaemonEvent) => void) | null = null
+  /** Ends the wait for a session; does nothing while nobody waits. */
+  #abandon: (err: HyperNatError) => void = noop
   #lost = false
   #closing: Promise<void> | null = null
 
@@ -60,6 +62,7 @@ export class OpenConnection extends EventEmitter<ConnectionEvents> implements Co
   }
 
   close(): Promise<void> {
+    this.#abandon(new HyperNatError('CLOSED', 'The connection was closed.'))
     this.#closing ??= this.#client.close().then(() => void this.emit('closed'))
     return this.#closing
   }
@@ -70,13 +73,14 @@ export class OpenConnection extends EventEmitter<ConnectionEvents> implements Co
 
   /**
    * Resolves when there is a session.
-   * @throws HyperNatError why there is none, unless `wait` is set; the signal's reason. It is closed then
+   * @throws HyperNatError why there is none, unless `wait` is set; CLOSED; the signal's reason. It is closed then
    */
   async open({ signal, wait = false }: ConnectOptions): Promise<void> {
     let abort = (): void => {}
     try {
       const opened = new Promise<void>((resolve, reject) => {
         abort = () => reject(signal?.reason as Error)
+        this.#abandon = reject
         if (signal?.aborted) return abort()
         signal?.addEventListener('abort', abort)
         this.#opening = event => {
@@ -92,6 +96,7 @@ export class OpenConnection extends EventEmitter<ConnectionEvents> implements Co
     } finally {
       signal?.removeEventListener('abort', abort)
       this.#opening = null
+      this.#abandon = noop
     }
   }
 
@@ -121,3 +126,5 @@ export class OpenConnection extends EventEmitter<ConnectionEvents> implements Co
 function fault(message: string): OptionsError {
   return new OptionsError([{ path: 'port', message }])
 }
+
+function noop(): void {}

@@ -225,6 +225,8 @@ export class Targets {
       }
     })
     this.#call(map, flow, remote, () => flow.close())
+    // Already over: the guest's next payload begins another one.
+    if (flow.closed) return null
     return { send: payload => flow.receive(payload), close: () => flow.close() }
   }
 

@@ -1,10 +1,11 @@
 /** Flows without a local socket: a TCP flow as a stream of this process, and a UDP flow as an object that sends and receives. */
 import { EventEmitter } from 'node:events'
-import { Duplex } from 'node:stream'
+import { addAbortSignal, Duplex } from 'node:stream'
 import b4a from 'b4a'
 import { type ErrorCode, HyperNatError } from '../errors.js'
 import type { PathKind } from '../events.js'
 import { type ByteFlow, ignoreEvents } from '../flows/byte-flow.js'
+import { callOut } from '../util/call-out.js'
 import { MAX_UDP_PAYLOAD } from '../wire/constants.js'
 import type { SocketUsage } from './socket-usage.js'
 
@@ -76,8 +77,9 @@ export class FlowStream extends Duplex {
   #timer: NodeJS.Timeout | null = null
 
   constructor(remote: () => FlowRemote, { signal }: FlowStreamOptions = {}) {
-    super({ ...(signal && { signal }) })
+    super()
     this.#remote = remote
+    if (signal) addAbortSignal(signal, this)
   }
 
   /** Who is at the other end. */
@@ -153,14 +155,14 @@ export class FlowStream extends Duplex {
     clearTimeout(this.#timer ?? undefined)
     const waiting = this.#done
     this.#done = null
-    waiting?.(err ?? flowError('FLOW_RESET'))
+    if (waiting) callOut(() => waiting(err ?? flowError('FLOW_RESET')))
     done(err)
   }
 
   #finish(): void {
     const done = this.#done
     this.#done = null
-    done?.()
+    if (done) callOut(done)
   }
 
   #onData(bytes: Uint8Array): void {
@@ -196,9 +198,10 @@ export class FlowStream extends Duplex {
       const piece = this.#unread.shift()
       if (!piece) break
       const { buffer, byteOffset, byteLength } = piece.bytes
-      this.#wanted = this.push(
-        piece.isCopy ? Buffer.from(buffer, byteOffset, byteLength) : Buffer.from(piece.bytes)
-      )
+      const bytes = piece.isCopy ? Buffer.from(buffer, byteOffset, byteLength) : Buffer.from(piece.bytes)
+      callOut(() => {
+        this.#wanted = this.push(bytes)
+      })
       this.#usage?.remove(byteLength)
       this.#flow?.consumed(byteLength)
     }
@@ -271,6 +274,11 @@ export class DatagramFlow extends EventEmitter<DatagramFlowEvents> {
     return this.#deps.remote()
   }
 
+  /** Whether it is over. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
   /**
    * Sends one payload; it is dropped where a network would drop it, and after `close`.
    * @param payload 0 to 65,507 bytes
@@ -286,7 +294,7 @@ export class DatagramFlow extends EventEmitter<DatagramFlowEvents> {
 
   /** A payload from the other side; valid during the call only. */
   receive(payload: Uint8Array): void {
-    if (!this.#closed) this.emit('message', Buffer.from(payload))
+    if (!this.#closed) callOut(() => this.emit('message', Buffer.from(payload)))
   }
 
   /** Ends the flow on this side. */
@@ -294,7 +302,7 @@ export class DatagramFlow extends EventEmitter<DatagramFlowEvents> {
     if (this.#closed) return
     this.#closed = true
     this.#deps.close()
-    this.emit('close')
+    callOut(() => this.emit('close'))
   }
 
   [Symbol.dispose](): void {

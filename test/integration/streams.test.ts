@@ -219,6 +219,51 @@ staged('each failure is an error with a code', async stage => {
   }
 })
 
+staged('what waits for a server ends when its node is closed', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const guest = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const nobody = keyPairOf(new Secret(newSecret())).publicKey
+  const [connection, pings] = [
+    guest.connect(nobody, { wait: true }),
+    guest.ping({ publicKey: nobody, intervalMs: 50 })
+  ]
+  const ends = assert.rejects(connection, { code: 'CLOSED' })
+  await once(guest, 'event')
+  await guest.close()
+  await ends
+  assert.equal((await pings).answered, 0)
+  await assert.rejects(guest.connect(nobody), { code: 'CLOSED' })
+})
+
+staged('a connection whose signal has been aborted before leaves nothing behind', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const guest = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const told: string[] = []
+  guest.on('event', ({ event }) => told.push(event))
+  const nobody = keyPairOf(new Secret(newSecret())).publicKey
+  await assert.rejects(guest.connect(nobody, { signal: AbortSignal.abort(), wait: true }), {
+    name: 'AbortError'
+  })
+  assert.deepEqual(guest.status().clients, [])
+  assert.deepEqual(told, [], 'it has not begun to dial')
+})
+
+staged('a UDP flow that its handler ends at once is followed by another one', async stage => {
+  let calls = 0
+  const onflow = (flow: DatagramFlow): void => {
+    if (++calls === 1) throw new Error('not ready yet')
+    if (calls === 2) return flow.close()
+    flow.on('message', payload => flow.send(payload))
+  }
+  const { connection } = await meet(stage, [{ proto: 'udp', port: 7000, onflow }])
+  const flow = connection.datagrams(7000)
+  const answered = once(flow, 'message')
+  const sending = setInterval(() => flow.send(Buffer.from('again')), 50)
+  stage.defer(() => clearInterval(sending))
+  assert.equal(String((await answered)[0]), 'again')
+  assert.equal(calls, 3)
+})
+
 staged('streams end with the server and with the connection, each with its code', async stage => {
   const { connection, server, guest } = await meet(stage, [echo])
   const [one, other] = [connection.stream(7000), connection.stream(7000)]

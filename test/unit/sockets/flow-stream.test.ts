@@ -167,3 +167,43 @@ test('a datagram flow that is closed sends and receives nothing, and is closed o
   flow.receive(Buffer.from('late'))
   assert.deepEqual([textOf(sent), textOf(got), closed], ['out', 'in', 1])
 })
+
+/** What nobody caught during a call, in place of the end of the process. */
+async function uncaught(call: () => void): Promise<unknown[]> {
+  const all: unknown[] = []
+  process.setUncaughtExceptionCaptureCallback(err => all.push(err))
+  try {
+    call()
+    await turn()
+  } finally {
+    process.setUncaughtExceptionCaptureCallback(null)
+  }
+  return all
+}
+
+test("what a program's own listeners throw is its own mistake, and not the session's", async () => {
+  const mistake = new Error('a mistake in a listener')
+  const fail = (): never => {
+    throw mistake
+  }
+  const { flow, stream } = joined()
+  stream.on('data', fail)
+  await turn()
+  assert.deepEqual(await uncaught(() => flow.events.data(Buffer.from('x'))), [mistake])
+  assert.equal(flow.taken, 1)
+  flow.hasRoom = false
+  stream.write('y', fail)
+  assert.deepEqual(await uncaught(() => flow.events.drain()), [mistake])
+
+  const datagrams = new DatagramFlow({ remote, send() {}, close() {} })
+  datagrams.on('message', fail).on('close', fail)
+  assert.deepEqual(await uncaught(() => datagrams.receive(Buffer.from('x'))), [mistake])
+  assert.deepEqual(await uncaught(() => datagrams.close()), [mistake])
+  assert.ok(datagrams.closed)
+})
+
+test('a stream whose signal has been aborted before ends by that', async () => {
+  const stream = new FlowStream(remote, { signal: AbortSignal.abort() })
+  const [err] = await once(stream, 'error')
+  assert.equal(err.name, 'AbortError')
+})
