@@ -1,7 +1,10 @@
 /** `hyper-nat friends`: names for the servers of friends. */
 
+import { resolve } from 'node:path'
 import { OptionsError } from '../errors.js'
 import { type Arguments, type Command, type Job, words } from './command.js'
+import type { CliContext } from './context.js'
+import { DEFAULT_FILE } from './file.js'
 import { isGiven } from './shared-flags.js'
 import { table } from './table.js'
 
@@ -20,7 +23,7 @@ export const friends: Command = {
   job
 }
 
-async function job(args: Arguments): Promise<Job> {
+async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { addFriend, readFriends, removeFriend, renameFriend } = await import('../options/friends.js')
   const [action = 'list', name, ...rest] = words(args, 'what')
   const usage = (message: string): OptionsError => new OptionsError([{ path: action, message }], 'BAD_USAGE')
@@ -58,12 +61,17 @@ async function job(args: Arguments): Promise<Job> {
         : `ping, doctor and connect work with the name; join needs a ticket, too: hyper-nat friends add ${friend.name} TICKET`
       return done('added', friend, `${friend.name} is added: ${use}\n`)
     }
-    case 'remove':
+    case 'remove': {
       take('', 0)
-      return done('removed', await removeFriend(name!), `${name} is removed.\n`)
+      const used = await usesOf(name!, args, context)
+      const friend = await removeFriend(name!)
+      return done('removed', friend, `${name} is removed.\n`, used, 'the ticket or key')
+    }
     case 'rename': {
-      const friend = await renameFriend(name!, take('a new name'))
-      return done('renamed', friend, `${name} is called ${friend.name} now.\n`)
+      const newName = take('a new name')
+      const used = await usesOf(name!, args, context)
+      const friend = await renameFriend(name!, newName)
+      return done('renamed', friend, `${name} is called ${friend.name} now.\n`, used, friend.name)
     }
     default:
       throw new OptionsError(
@@ -73,10 +81,46 @@ async function job(args: Arguments): Promise<Job> {
   }
 }
 
+/**
+ * Where options files name a friend: `options.json: schema[1]`. Looked at are those of what runs, that of the page, and the one in this folder;
+ * others cannot be known.
+ */
+async function usesOf(name: string, args: Arguments, context: CliContext): Promise<string[]> {
+  const [{ runningStatuses }, { readOptionsIfThere, settingsFile }] = await Promise.all([
+    import('./running.js'),
+    import('../options/file.js')
+  ])
+  const running = await runningStatuses(args, context)
+  const files = [...running.map(({ who }) => who.file ?? DEFAULT_FILE), settingsFile(), DEFAULT_FILE]
+  const uses = await Promise.all(
+    [...new Set(files.map(file => resolve(file)))].map(async file => {
+      // What cannot be read now has faults that weigh more.
+      const options = await readOptionsIfThere(file).catch(() => null)
+      const entries = options?.entries.filter(
+        entry => entry.mode === 'client' && entry.friend?.toLowerCase() === name.toLowerCase()
+      )
+      return [...new Set(entries?.map(({ path }) => `${file}: ${path}`))]
+    })
+  )
+  return uses.flat()
+}
+
+/**
+ * @param used where options files name the friend as it was
+ * @param instead what to write there
+ */
 function done(
   action: 'added' | 'removed' | 'renamed',
   { name, publicKey }: { name: string; publicKey: string },
-  text: string
+  text: string,
+  used: readonly string[] = [],
+  instead = ''
 ): Job {
-  return { answer: { text, json: { event: 'friend', action, name, publicKey } } }
+  const advice = used.map(place => `Write ${instead} in ${place}; until then that file cannot be used.\n`)
+  return {
+    answer: {
+      text: text + advice.join(''),
+      json: { event: 'friend', action, name, publicKey, ...(used.length > 0 && { usedIn: used }) }
+    }
+  }
 }

@@ -1,6 +1,7 @@
 /** `hyper-nat service`: have the system start hyper-nat by itself. */
 
 import type { Fault } from '../errors.js'
+import type { Options } from '../options/entry.js'
 import type { Step } from '../service/plan.js'
 import { programWords } from '../shipped.js'
 import { oneOf, quote } from '../text/quote.js'
@@ -45,10 +46,11 @@ async function job(args: Arguments): Promise<Job> {
   const parts = await partsHere(args.system ? 'system' : 'user', program, file, options)
   const plan = planFor(parts)
   if (action === 'status') return { warnings: [], task: context => showStatus(plan.status, args, context) }
-  const notes = action === 'install' ? [...npxNote(program), ...plan.notes] : []
+  const notesFor = (context: CliContext): string[] =>
+    options ? [...npxNote(program), ...environmentNotes(options, context.env), ...plan.notes] : []
   return {
     warnings: options?.warnings ?? [],
-    task: context => carryOut(action, plan[action], notes, args, context)
+    task: context => carryOut(action, plan[action], notesFor(context), args, context)
   }
 }
 
@@ -66,6 +68,20 @@ async function refuseOthers(args: Arguments): Promise<void> {
 
 /** Flags of every command that a service would need each time, and where the options file has them. */
 const FILE_KEYS: Readonly<Record<string, string>> = { bootstrap: 'network.bootstrap', control: 'control' }
+
+/** The service has another environment, in which what this one says is not there. */
+function environmentNotes({ network, control }: Options, env: NodeJS.ProcessEnv): string[] {
+  const kept = {
+    HYPER_NAT_BOOTSTRAP: ['network.bootstrap', network.bootstrap],
+    HYPER_NAT_RELAY: ['network.relay', network.relay],
+    HYPER_NAT_CONTROL: ['control', control]
+  } as const
+  return Object.entries(kept).flatMap(([name, [key, value]]) =>
+    env[name] && value === undefined
+      ? [`${name} is set here, and not kept for the service: put "${key}" into the options file`]
+      : []
+  )
+}
 
 async function actionOf(args: Arguments): Promise<Action> {
   const [given, ...more] = words(args, 'action')

@@ -39,6 +39,8 @@ export async function partsHere(
     options: path,
     identity: options?.identity,
     logFile: options?.log?.file,
+    friends: friendsIn(options),
+    tlsFiles: Object.values(options?.network.tcp?.tls ?? {}),
     owner: options ? await ownerOf(path) : null,
     home: homedir(),
     // systemd looks here, whatever the name of the program.
@@ -47,6 +49,13 @@ export async function partsHere(
     account: process.env.USERDOMAIN ? `${process.env.USERDOMAIN}\\${username}` : username,
     lowPorts: options !== undefined && listenedPorts(options).some(port => port > 0 && port < LOW_PORTS)
   }
+}
+
+function friendsIn(options?: Options): string[] {
+  const names = options?.entries.flatMap(entry =>
+    entry.mode === 'client' && entry.friend !== undefined ? [entry.friend] : []
+  )
+  return [...new Set(names)]
 }
 
 /** Those that this daemon listens on, whatever for; 0 is any free one. */

@@ -39,6 +39,9 @@ export interface ServiceParts {
   /** Files beside the options that the daemon writes: an identity, a log; absolute. */
   readonly identity?: string | undefined
   readonly logFile?: string | undefined
+  /** The names of friends in the options file, and the TLS files that it names; none if left out. */
+  readonly friends?: readonly string[]
+  readonly tlsFiles?: readonly string[]
   /** Whose the options file is: name or number; null for root, and where files have no owner to speak of. */
   readonly owner: string | null
   /** The user's home folder and folder for settings, absolute. */

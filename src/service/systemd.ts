@@ -69,7 +69,7 @@ export function systemdPlan(parts: ServiceParts): ServicePlan {
   }
 }
 
-function notesOf({ scope, owner, program }: ServiceParts): string[] {
+function notesOf({ scope, owner, program, friends = [], tlsFiles = [] }: ServiceParts): string[] {
   if (scope === 'user') {
     return ['It ends when you log out. For it to go on: loginctl enable-linger']
   }
@@ -79,6 +79,14 @@ function notesOf({ scope, owner, program }: ServiceParts): string[] {
     where,
     'The service has a user of its own, which gets a copy of the options when it starts: after a change, run systemctl restart hyper-nat'
   ]
+  if (friends.length > 0) {
+    notes.push(
+      `That user has no friends by the name of ${friends.join(', ')}, and will not start: write the ticket or key into the options in place of each name`
+    )
+  }
+  if (tlsFiles.length > 0) {
+    notes.push(`That user has to find and read ${tlsFiles.join(' and ')}: give absolute paths in the options`)
+  }
   const closed = program.find(path => /^\/(root|home)\//.test(path))
   if (closed !== undefined) {
     notes.push(

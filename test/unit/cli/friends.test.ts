@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { encodeKey } from '../../../src/identity/encoding.js'
 import { keyPairOf } from '../../../src/identity/keys.js'
@@ -29,6 +32,28 @@ test('friends are added, listed, renamed, used and removed', async () => {
   assert.equal((await says('friends', 'rename', 'bob', 'robert')).code, 0)
   assert.equal((await says('friends', 'remove', 'robert')).code, 0)
   assert.match((await says('friends')).out, /^There are no friends yet/)
+})
+
+test('options that name a friend who is renamed or removed are told of', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-friends-'))
+  const before = process.cwd()
+  process.chdir(folder)
+  t.after(() => {
+    process.chdir(before)
+    rmSync(folder, { recursive: true, force: true })
+  })
+  assert.equal((await says('friends', 'add', 'carl', KEY)).code, 0)
+  const client = (server: string, port = 8080) => ({ mode: 'client', server, proto: 'tcp', port })
+  writeFileSync('options.json', JSON.stringify({ schema: [client(KEY), client('Carl', 8081)] }))
+  const place = `${join(realpathSync(folder), 'options.json')}: schema[1]`
+  const renamed = await says('friends', 'rename', 'carl', 'charles')
+  assert.ok(
+    renamed.out.includes(`Write charles in ${place}; until then that file cannot be used.`),
+    renamed.out
+  )
+  writeFileSync('options.json', JSON.stringify({ schema: [client('charles')] }))
+  const removed = await says('friends', 'remove', 'charles', '--json')
+  assert.deepEqual(JSON.parse(removed.out).usedIn, [place.replace('[1]', '[0]')])
 })
 
 test('what is missing, unknown or taken is said', async () => {

@@ -347,6 +347,23 @@ test('ui begins without a file, shows the link, and opens the browser with one t
   }
 })
 
+test('what the environment says is told of where a service will not have it', async () => {
+  const kept = {
+    schema: [{ mode: 'server', proto: 'tcp', port: 1, secret: 'a long secret that nobody guesses 4711' }]
+  }
+  const install = async (options: object): Promise<string> => {
+    const memory = new Memory()
+    memory.env = { HYPER_NAT_BOOTSTRAP: '192.0.2.1:1', HYPER_NAT_RELAY: '' }
+    const file = write('service.json', JSON.stringify(options))
+    assert.equal(await run(['service', 'install', '--dry-run', '-c', file], memory), 0, memory.err)
+    return memory.out
+  }
+  const note = 'Note: HYPER_NAT_BOOTSTRAP is set here, and not kept for the service: put "network.bootstrap"'
+  assert.ok((await install(kept)).includes(note))
+  const own = await install({ ...kept, network: { bootstrap: ['192.0.2.1:1'] } })
+  assert.doesNotMatch(own, /is set here/)
+})
+
 test('a file without entries is refused where there is no page to fill it', async () => {
   const { code, err } = await runOnce(['-c', write('empty.json', '{ "schema": [] }')])
   assert.equal(code, 2)

@@ -132,6 +132,10 @@ test('systemd, for the machine, with options that only root reads', () => {
     planFor({ ...ROOTS, program: ['/root/.nvm/node', '/usr/lib/main.js'] }, 'linux').notes.join('\n'),
     /\/root\/\.nvm\/node is in a home folder/
   )
+  const more = { friends: ['bob'], tlsFiles: ['/etc/tls/cert.pem', '/etc/tls/key.pem'] }
+  const told = planFor({ ...ROOTS, ...more }, 'linux').notes.join('\n')
+  assert.match(told, /no friends by the name of bob.* ticket or key/)
+  assert.match(told, /read \/etc\/tls\/cert\.pem and \/etc\/tls\/key\.pem: give absolute paths/)
   const plain = settings(written(planFor(ROOTS, 'linux').install).text)
   assert.deepEqual([plain.StateDirectory, plain.LogsDirectory], [undefined, undefined])
 })
