@@ -143,6 +143,9 @@ export interface Limits {
   /** How many of all these there may be at once. */
   handshakeBurst: number
 
+  /** How often a second, and how often at once, the sessions of one key may be resumed: each of their flows starts anew then. Further ones wait. */
+  resumptionsPerSecond: number
+  resumptionBurst: number
   /** New TCP flows of one guest per second, of either protocol, and how many at once; further ones wait. 0: no limit. */
   flowsPerSecond: number
   flowBurst: number
@@ -484,6 +487,8 @@ export const LIMITS: Limits = {
   handshakesWaiting: 256,
   handshakeBurst: 100,
 
+  resumptionsPerSecond: 2,
+  resumptionBurst: 48,
   flowsPerSecond: 400,
   flowBurst: 100,
   framesPerSecond: 50_000,

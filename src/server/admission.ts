@@ -106,6 +106,7 @@ export class Admission {
           return
         }
         const admitted = this.#admit(link, hello)
+        if (admitted === null) return link.destroy()
         if (!(admitted instanceof HyperNatError)) return onadmitted(admitted)
         log[this.#logLevel]({ peer: shortKey(link.remoteKey), code: admitted.code }, 'client turned away')
         reject(link, admitted.code, admitted.message)
@@ -170,14 +171,15 @@ export class Admission {
     for (const giveUp of [...this.#pending.keys()]) giveUp()
   }
 
-  #admit(link: StreamLink, hello: Hello): Admitted | HyperNatError {
+  /** @returns null where the client is to come again */
+  #admit(link: StreamLink, hello: Hello): Admitted | HyperNatError | null {
     const { guests, timeOfDay } = this.#deps
     const key = link.remoteKey
     const grant = this.#access.judge(key, timeOfDay())
     if (grant instanceof HyperNatError) return grant
     for (const session of hello.over ?? []) guests.find(session, key)?.session.close('SESSION_EXPIRED')
     const resumed = hello.resume ? guests.find(hello.resume.session, key) : undefined
-    if (resumed) return { link, hello, resumed, grant: resumed.grant }
+    if (resumed) return resumed.usage.takeResumption() ? { link, hello, resumed, grant: resumed.grant } : null
     const tooMany = guests.refuseDevice(key, grant)
     if (tooMany) return tooMany
     return guests.makeRoom(grant) ? { link, hello, resumed, grant } : SERVER_FULL

@@ -7,7 +7,15 @@ import { SOCKET_BYTES, type SocketOwner, SocketUsage } from './socket-usage.js'
 
 export type KeyLimits = Pick<
   Limits,
-  'keyWindow' | 'keyKernelBytes' | 'awayBytes' | 'awayMs' | 'stalledMs' | 'udpFlowsPerSecond' | 'udpFlowBurst'
+  | 'keyWindow'
+  | 'keyKernelBytes'
+  | 'awayBytes'
+  | 'awayMs'
+  | 'stalledMs'
+  | 'udpFlowsPerSecond'
+  | 'udpFlowBurst'
+  | 'resumptionsPerSecond'
+  | 'resumptionBurst'
 >
 
 /** The process that all keys share. */
@@ -72,6 +80,7 @@ export class KeyUsage implements SocketOwner {
   /** Sockets that are not being closed. */
   open = 0
   readonly #udpFlows: TokenBucket
+  readonly #resumptions: TokenBucket
   /** The most that was in use when it was looked at, bytes. */
   #peak = 0
 
@@ -81,12 +90,14 @@ export class KeyUsage implements SocketOwner {
     private readonly bytes: number,
     readonly forget: (peak: number) => void
   ) {
-    const { keyWindow, udpFlowsPerSecond, udpFlowBurst } = resources.limits
+    const { keyWindow, udpFlowsPerSecond, udpFlowBurst, resumptionsPerSecond, resumptionBurst } =
+      resources.limits
     this.memory = new Budget(bytes * LENT_SHARE, resources.memory)
     this.kept = new Budget(this.memory.size / 3, this.memory)
     this.windows = new Budget(keyWindow, resources.windows)
     this.gaps = new Budget(this.memory.size / 6, this.memory)
     this.#udpFlows = new TokenBucket(udpFlowsPerSecond / 1000, udpFlowBurst)
+    this.#resumptions = new TokenBucket(resumptionsPerSecond / 1000, resumptionBurst)
   }
 
   /** Whether it uses more than it may, but for the sockets that are being closed. */
@@ -125,6 +136,13 @@ export class KeyUsage implements SocketOwner {
     const now = this.clock.now()
     if (!this.#udpFlows.has(1, now) || !this.resources.takeUdpFlow(now)) return false
     this.#udpFlows.take(1)
+    return true
+  }
+
+  /** Whether a session may be resumed now. */
+  takeResumption(): boolean {
+    if (!this.#resumptions.has(1, this.clock.now())) return false
+    this.#resumptions.take(1)
     return true
   }
 

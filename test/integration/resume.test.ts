@@ -1,6 +1,7 @@
 // Sessions outlive their connections: flows go on, byte-exact, over the next one.
 import assert from 'node:assert/strict'
 import { createHash, type Hash } from 'node:crypto'
+import { once } from 'node:events'
 import net from 'node:net'
 import { HyperNat } from '../../src/index.js'
 import { connectTcp, UdpClient } from '../support/clients.js'
@@ -161,3 +162,25 @@ staged(
     assert.equal(Buffer.concat(answer).toString(), 'again')
   }
 )
+
+staged('sessions of one key are resumed at a limited rate, and lose nothing by it', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const echo = await stage.use(listenTcpEcho())
+  const limits = { resumptionsPerSecond: 2, resumptionBurst: 3 }
+  const server = await stage.use(new HyperNat({ bootstrap, limits }))
+  const client = await stage.use(new HyperNat({ bootstrap }))
+  const { publicKey } = await server.share({ secret: newSecret(), maps: [{ proto: 'tcp', port: echo.port }] })
+  const connection = await client.connect(publicKey)
+  const stream = connection.stream(echo.port)
+  const times: number[] = []
+  for (let i = 0; i < 6; i++) {
+    const back = once(connection, 'back')
+    client.reconnect()
+    await back
+    times.push(performance.now())
+    stream.write(`${i}`)
+    assert.equal(String((await once(stream, 'data'))[0]), `${i}`)
+  }
+  // Three at once, and two a second from then on.
+  assert.ok(times[5]! - times[2]! >= 1000, `${times.map(Math.round)}`)
+})
