@@ -9,6 +9,7 @@ import type { DatagramFlow, FlowStream } from '../sockets/flow-stream.js'
 import type { ClientStatus } from '../status.js'
 import { PORT_MAX } from '../text/ports.js'
 import { quote } from '../text/quote.js'
+import { callOut } from '../util/call-out.js'
 import type { Connection, ConnectionEvents, ConnectOptions, StreamOptions } from './handle.js'
 import { OpenClient, type OpenClientDeps } from './open-client.js'
 
@@ -29,7 +30,7 @@ export class OpenConnection extends EventEmitter<ConnectionEvents> implements Co
     this.publicKey = encodeKey(deps.publicKey)
     this.#named = named
     const emit = (event: DaemonEvent): void => {
-      this.#hear(event)
+      callOut(() => this.#hear(event))
       deps.emit(event)
     }
     this.#client = new OpenClient({ ...deps, emit })
@@ -63,7 +64,7 @@ export class OpenConnection extends EventEmitter<ConnectionEvents> implements Co
 
   close(): Promise<void> {
     this.#abandon(new HyperNatError('CLOSED', 'The connection was closed.'))
-    this.#closing ??= this.#client.close().then(() => void this.emit('closed'))
+    this.#closing ??= this.#client.close().then(() => callOut(() => this.emit('closed')))
     return this.#closing
   }
 
