@@ -2,8 +2,8 @@
  * hyperdht's node with what it lacks: which streams go through which relay, and under which key this machine is known to it; whether
  * others reach this machine, with and without a port mapping; and that its address has changed.
  *
- * Emits `moved` when other nodes see this machine at another address than before, `outage` when none answers for a while, `back` when
- * they answer again, and `missed` when a client did not arrive at the mapped port.
+ * Emits `moved` when other nodes see this machine at another address than before, ever more rarely while that goes on; `outage` when none
+ * answers for a while, `back` when they answer again, and `missed` when a client did not arrive at the mapped port.
  */
 import { once } from 'node:events'
 import type SecretStream from '@hyperswarm/secret-stream'
@@ -14,6 +14,7 @@ import type { Log } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
 import type { Clock } from '../util/clock.js'
 import { descriptorLimit, descriptorsForPunching } from '../util/descriptors.js'
+import { FlapDamping } from './flap-damping.js'
 import { HandshakeTurns } from './handshake-turns.js'
 import { AnnouncerState, admitHandshakes, InternalDht, limitRelaying, wrapHandshakes } from './internals.js'
 import { relayStreams } from './message-stream.js'
@@ -36,6 +37,7 @@ export type DhtLimits = Pick<
   | 'outageMs'
   | 'sightingMs'
   | 'askMs'
+  | 'changeRestMs'
   | 'dialMs'
   | 'portDoubtMs'
   | 'portClients'
@@ -79,6 +81,7 @@ export class Dht extends InternalDht {
   readonly #log: Log
   readonly #told: LogThrottle
   readonly #observed: ObservedAddresses
+  readonly #moves: FlapDamping
   /** The socket whose address the nodes observe: another one once others are known to reach us. */
   #observedSocket: HyperDHT.Socket | null = null
   /** When the first and the last request timed out since the last answer, ms. */
@@ -106,6 +109,7 @@ export class Dht extends InternalDht {
     this.#log = log
     this.#told = new LogThrottle(clock, SHORT_REST_MS)
     this.#observed = new ObservedAddresses(limits.sightingMs)
+    this.#moves = new FlapDamping(clock, limits, () => !this.destroyed && this.emit('moved'))
     this.#movable = options.firewalled !== false
     this.#handshakes = new HandshakeTurns(clock, limits)
     this.on('listening', () => this.#growBuffers())
@@ -146,10 +150,11 @@ export class Dht extends InternalDht {
       this.#observed.clear()
       this.#observedSocket = this.socket
     }
-    if (!external && this.#observed.note(answer.from, answer.to, now)) this.emit('moved')
+    if (!external && this.#observed.note(answer.from, answer.to, now)) this.#moves.report()
   }
 
-  protected override onNoAnswer(): void {
+  protected override onNoAnswer(node: HyperDHT.Address): void {
+    this.#observed.missed(node)
     const now = this.#clock.now()
     if (this.#timeouts) this.#timeouts.last = now
     else this.#timeouts = { first: now, last: now }
@@ -173,6 +178,7 @@ export class Dht extends InternalDht {
     if (this.destroyed || !this.#movable) return !this.firewalled
     this.forgetAddress()
     this.#observed.clear()
+    this.#moves.drop()
     await this.queryNeighbours().catch(noop)
     return this.findReach()
   }

@@ -205,7 +205,7 @@ export class InternalDht extends Base {
   protected onAnswer(_answer: HyperDHT.Answer, _external: boolean): void {}
 
   /** A node that was asked something does not answer. */
-  protected onNoAnswer(): void {}
+  protected onNoAnswer(_node: Address): void {}
 
   /** Whether an answer from this address is not taken for that of a node. */
   protected isOutside(_host: string): boolean {
@@ -225,7 +225,7 @@ export class InternalDht extends Base {
     super._ontimeout(request)
     // If it was to forward the request, a server does not answer.
     if (!request.internal && FORWARDED.has(request.command)) return
-    this.onNoAnswer()
+    this.onNoAnswer(request.to)
   }
 
   /** A node that counts as offline would stop announcing and wait for answers to requests that nobody makes meanwhile. */

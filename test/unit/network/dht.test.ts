@@ -1,4 +1,4 @@
-// Which nodes are taken for dead, and how many handshakes are looked at.
+// Which nodes are taken for dead, how often our address counts as changed, and how many handshakes are looked at.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
@@ -37,6 +37,26 @@ test('a node whose answer was to come to a port that a NAT shuts is kept', t => 
   const dht = knowing8(t)
   for (let node = dht.nodes.latest; node; node = node.prev) silence(dht, PING_NAT, node)
   assert.equal(dht.nodes.length, 8)
+})
+
+/** What two nodes that lie answer: an address of ours that is another one each time. */
+function lie(dht: Dht, time: number): void {
+  const to = { host: `11.0.${16 + (time % 64)}.1`, port: 5000 }
+  for (const host of ['11.0.0.1', '11.0.0.2']) {
+    const id = null as unknown as Uint8Array
+    dht._onresponse({ from: { id, host, port: 49737 }, to } as HyperDHT.Answer, false)
+  }
+}
+
+test('an address that changes again and again is reported ever more rarely', async t => {
+  const clock = new VirtualClock()
+  const dht = new Dht({ bootstrap: [] }, clock, LIMITS, silentLog)
+  t.after(() => dht.destroy({ force: true }))
+  const reported: number[] = []
+  dht.on('moved', () => reported.push(clock.now() / 1000))
+  for (let second = 0; second <= 200; second++) clock.at(second * 1000, () => lie(dht, second))
+  clock.run(200_000)
+  assert.deepEqual(reported, [1, 3, 7, 15, 31, 63, 123, 183])
 })
 
 test('that others reach this machine is noted in bounded time though dials never cease', async t => {

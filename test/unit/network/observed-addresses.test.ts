@@ -25,6 +25,42 @@ test('a node that changes its mind all the time is no second witness', () => {
   }
 })
 
+test('two nodes of one machine are one witness, while others answer', () => {
+  const observed = new ObservedAddresses(RECENT)
+  const liars = [1, 2].map(port => at('11.0.2.1', port))
+  observed.note(node(1), at('11.0.16.1', 5000), 0)
+  for (let i = 0; i < 100; i++) {
+    for (const liar of liars) {
+      assert.equal(observed.note(liar, at(`11.0.16.${i}`, 5000), i * 1000), false)
+    }
+  }
+  assert.equal(observed.note(node(1), at('11.0.16.99', 5000), 99_000), true)
+})
+
+test('where all nodes that answer are on one machine, each is a witness', () => {
+  const observed = new ObservedAddresses(RECENT)
+  const nodes = [1, 2].map(port => at('11.0.2.1', port))
+  for (const one of [...nodes, node(1)]) observed.note(one, at('11.0.16.1', 5000), 0)
+  observed.missed(node(1))
+  assert.equal(observed.note(nodes[0]!, at('11.0.16.9', 5000), 6000), false)
+  assert.equal(observed.note(nodes[1]!, at('11.0.16.9', 5000), 6000), true)
+})
+
+test('witnesses that see us at different addresses are none', () => {
+  const observed = new ObservedAddresses(RECENT)
+  for (const n of [1, 2, 3]) observed.note(node(n), at('11.0.16.1', 5000), 0)
+  assert.equal(observed.note(node(1), at('11.0.16.8', 5000), 3000), false)
+  assert.equal(observed.note(node(2), at('11.0.16.9', 5000), 3000), false)
+  assert.equal(observed.note(node(3), at('11.0.16.9', 5000), 3000), true)
+})
+
+test('nodes of one machine do not displace all others, and are not all that is asked', () => {
+  const observed = new ObservedAddresses(RECENT)
+  for (const n of [1, 2]) observed.note(node(n), at('11.0.16.1', 5000), 0)
+  for (let port = 1; port <= 200; port++) observed.note(at('11.0.2.1', port), at('11.0.16.1', 5000), port)
+  assert.deepEqual(observed.nodes(4), [at('11.0.2.1', 200), node(2), node(1), at('11.0.2.1', 199)])
+})
+
 test('behind a NAT with a port for each partner, nothing has moved while each sees its own', () => {
   const observed = new ObservedAddresses(RECENT)
   for (let i = 0; i < 10; i++) {
