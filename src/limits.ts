@@ -633,7 +633,7 @@ export const LIMITS: Limits = {
 
 /** What a relay gives to those who use it ({@link Limits} is for servers and clients). */
 export interface RelayLimits {
-  /** Relayed sessions at a time; beyond it new ones are turned away. */
+  /** Relayed sessions at a time; beyond it new ones are turned away. Each has two connections to itself. */
   sessions: number
   /** Connections to the relay at a time: two for each session, some that wait for their other half. */
   connections: number

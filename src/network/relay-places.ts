@@ -1,15 +1,15 @@
 /**
- * How users of a relay share it. An address has a part of the connections, and a server a part of the sessions, so that one cannot keep
- * out the others. Where only some servers are served, these have half of the connections to themselves: each session has one of
- * its server, and one of a client, whom the relay cannot know.
+ * How users of a relay share it. An address has a part of the connections, and an address or a server a part of the sessions, so that
+ * one cannot keep out the others. Where only some servers are served, these have half of the connections to themselves: each session has
+ * one of its server, and one of a client, whom the relay cannot know.
  */
 import type { RelayLimits } from '../limits.js'
 import { Counts } from './counts.js'
 
-/** The share of the connections that one address may have. */
+/** The share of the connections that one address may have, and of the sessions where it is known to be that of clients. */
 const ADDRESS_SHARE = 1 / 4
 
-/** The share of the sessions that one server may have where all servers are served. */
+/** The share of the sessions that one server may have where all servers are served: either side of a session may be one there. */
 const SERVER_SHARE = 3 / 4
 
 /** A small relay is not divided further than this. */
@@ -18,11 +18,19 @@ const LEAST_SHARE = 4
 /** The share of the connections that is reserved for servers in `--allow`. */
 const NAMED_SHARE = 1 / 2
 
+/** Someone with a connection to the relay. */
+export interface RelayUser {
+  readonly key: string
+  readonly address: string
+}
+
 export class RelayPlaces {
   readonly #limits: Pick<RelayLimits, 'connections' | 'sessions'>
   readonly #named: ReadonlySet<string> | null
   readonly #byAddress = new Counts()
-  readonly #byServer = new Counts()
+  /** Sessions of those that are not named, by address and by key. */
+  readonly #sessionsOfAddress = new Counts()
+  readonly #sessionsOfKey = new Counts()
   #connections = 0
   /** Connections of those that are not named. */
   #strangers = 0
@@ -38,8 +46,8 @@ export class RelayPlaces {
     return this.#sessions
   }
 
-  /** Whether a connection more may come, with this key from this address. */
-  hasRoom(key: string, address: string): boolean {
+  /** Whether a connection more may come. */
+  hasRoom({ key, address }: RelayUser): boolean {
     const { connections, sessions } = this.#limits
     if (this.#connections >= connections || this.#sessions >= sessions) return false
     if (this.#named?.has(key)) return true
@@ -48,7 +56,7 @@ export class RelayPlaces {
   }
 
   /** A connection has come. @returns what to call when it is over */
-  connect(key: string, address: string): () => void {
+  connect({ key, address }: RelayUser): () => void {
     const isStranger = this.#named?.has(key) !== true
     this.#connections++
     if (isStranger) {
@@ -64,22 +72,37 @@ export class RelayPlaces {
   }
 
   /** Whether these two may have a session. */
-  serves(a: string, b: string): boolean {
+  serves(a: RelayUser, b: RelayUser): boolean {
     const { sessions } = this.#limits
     if (this.#sessions >= sessions) return false
-    if (this.#named) return this.#named.has(a) || this.#named.has(b)
-    const most = shareOf(sessions, SERVER_SHARE)
-    return [a, b].every(key => this.#byServer.of(key) < most)
+    const strangers = this.#strangersOf(a, b)
+    if (this.#named && strangers.length === 2) return false
+    const most = shareOf(sessions, this.#named ? ADDRESS_SHARE : SERVER_SHARE)
+    return strangers.every(
+      ({ key, address }) => this.#sessionsOfKey.of(key) < most && this.#sessionsOfAddress.of(address) < most
+    )
   }
 
   /** A session begins. @returns what to call when it is over */
-  begin(a: string, b: string): () => void {
+  begin(a: RelayUser, b: RelayUser): () => void {
+    const strangers = this.#strangersOf(a, b)
     this.#sessions++
-    for (const key of [a, b]) this.#byServer.add(key)
+    for (const { key, address } of strangers) {
+      this.#sessionsOfKey.add(key)
+      this.#sessionsOfAddress.add(address)
+    }
     return () => {
       this.#sessions--
-      for (const key of [a, b]) this.#byServer.remove(key)
+      for (const { key, address } of strangers) {
+        this.#sessionsOfKey.remove(key)
+        this.#sessionsOfAddress.remove(address)
+      }
     }
+  }
+
+  /** Those that are not named. */
+  #strangersOf(...users: RelayUser[]): RelayUser[] {
+    return users.filter(({ key }) => this.#named?.has(key) !== true)
   }
 }
 

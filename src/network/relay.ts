@@ -111,7 +111,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     const server = dht.createServer(
       {
         firewall: (key, _, { host, port }) =>
-          !this.#places.hasRoom(encodeKey(key), this.#addressOfClient(host, port))
+          !this.#places.hasRoom({ key: encodeKey(key), address: this.#addressOfClient(host, port) })
       },
       stream => this.#onConnection(stream)
     )
@@ -217,10 +217,11 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     const { socket, remotePort, remoteHost } = stream.rawStream
     // What the client says of its address cannot be.
     if (!socket) return void stream.destroy()
-    const [key, address] = [encodeKey(stream.remotePublicKey), this.#addressOfClient(remoteHost!, remotePort)]
+    const key = encodeKey(stream.remotePublicKey)
+    const user = { key, address: this.#addressOfClient(remoteHost!, remotePort) }
     // Several handshakes may have been answered while there was one place.
-    if (!this.#places.hasRoom(key, address)) return void stream.destroy()
-    const left = this.#places.connect(key, address)
+    if (!this.#places.hasRoom(user)) return void stream.destroy()
+    const left = this.#places.connect(user)
     this.#connections.set(stream, this.#clock.now())
     stream.once('close', () => {
       this.#connections.delete(stream)
@@ -243,7 +244,11 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     session.on('error', noop)
     let sessions = 0
     session.on('pair', (_isInitiator: boolean, _token: Uint8Array, half: RelayedStream, remoteId: number) => {
-      sessions++
+      // hyperdht makes a connection for each session, and those are counted.
+      if (sessions++ > 0) {
+        stream.destroy()
+        return this.#turnAway(half, half.partner!)
+      }
       this.#connections.set(stream, null)
       half.once('close', () => {
         if (--sessions === 0 && this.#connections.has(stream)) {
@@ -251,21 +256,19 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
         }
       })
       half.expect(socket, remoteId, remotePort, remoteHost!)
-      half.owner = stream.remotePublicKey
+      half.owner = user
       if (half.partner?.owner) this.#onPair(half, half.partner)
     })
   }
 
   /** Both halves of a session are there. */
   #onPair(a: RelayedStream, b: RelayedStream): void {
-    const [one, other] = [encodeKey(a.owner!), encodeKey(b.owner!)]
+    const [one, other] = [a.owner!, b.owner!]
     if (!this.#places.serves(one, other)) {
       if (this.#refused.admits('')) {
-        this.#log.info({ a: shortKey(a.owner!), b: shortKey(b.owner!) }, 'a session was turned away')
+        this.#log.info({ a: shortKey(one.key), b: shortKey(other.key) }, 'a session was turned away')
       }
-      a.refuse()
-      b.refuse()
-      return
+      return this.#turnAway(a, b)
     }
     const ended = this.#places.begin(one, other)
     this.emit('event', { event: 'relaying', sessions: this.sessions })
@@ -280,6 +283,11 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     }
     a.once('close', end)
     b.once('close', end)
+  }
+
+  #turnAway(a: RelayedStream, b: RelayedStream): void {
+    a.refuse()
+    b.refuse()
   }
 
   /** Ends what nobody uses. */

@@ -10,6 +10,7 @@ import type { Firewall, RelayStream } from 'blind-relay'
 import type HyperDHT from 'hyperdht'
 import type { RelayLimits } from '../limits.js'
 import type { Clock } from '../util/clock.js'
+import type { RelayUser } from './relay-places.js'
 import { Direction, type ShapedSession, Shaper, type ShaperLimits } from './shaper.js'
 
 /** The header of a UDX packet: u8 magic, u8 version, u8 flags, u8 options, then little-endian u32 stream, window, seq, ack. */
@@ -32,8 +33,8 @@ interface Place {
 
 /** One half of a relayed session: packets from one side, and the way to it. */
 export class RelayedStream extends EventEmitter implements RelayStream {
-  /** The key of the one whose half this is. */
-  owner: Uint8Array | null = null
+  /** The one whose half this is. */
+  owner: RelayUser | null = null
   partner: RelayedStream | null = null
   bytes = 0
   receivedAt: number

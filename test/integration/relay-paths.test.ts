@@ -186,11 +186,11 @@ staged('of the sessions that a relay turns away, its log names one a minute', as
     await once(stream, 'open')
     return Client.from(stream, { id: stream.publicKey })
   }
-  const [one, other] = [await stranger(), await stranger()]
   let paired = 0
-  one.on('pair', () => paired++)
   for (let id = 1; id <= 10; id++) {
     const token = Buffer.alloc(32, id)
+    const [one, other] = [await stranger(), await stranger()]
+    one.on('pair', () => paired++)
     one.pair(true, token, { id }).resume()
     other.pair(false, token, { id }).resume()
   }
@@ -208,8 +208,20 @@ interface Channel {
   fullyOpened(): Promise<boolean>
 }
 
-/** A client of a relay that a test speaks for: it has sessions with itself, if it says both halves. */
-async function speaker(stage: Stage, relay: Relay, bootstrap: readonly string[]) {
+/** A client of a relay that a test speaks for. */
+interface Speaker {
+  readonly closed: boolean
+  pair(token: Uint8Array, isInitiator: boolean): void
+}
+
+/** Two clients that bring one token. */
+function join(one: Speaker, other: Speaker): void {
+  const token = randomBytes(32)
+  one.pair(token, true)
+  other.pair(token, false)
+}
+
+async function speaker(stage: Stage, relay: Relay, bootstrap: readonly string[]): Promise<Speaker> {
   const require = createRequire(import.meta.url)
   const { messages } = require('blind-relay')
   const Protomux = createRequire(require.resolve('blind-relay'))('protomux')
@@ -238,14 +250,48 @@ staged('a client that asks a relay for sessions without end is dropped, though i
   const { bootstrap } = await stage.testnet()
   const relay = await stage.use(new Relay({ secret: newSecret(), bootstrap }))
   await relay.start()
-  const client = await speaker(stage, relay, bootstrap)
-  const token = randomBytes(32)
-  for (const isInitiator of [true, false]) client.pair(token, isInitiator)
-  await until(5000, 'a session with itself', () => relay.sessions === 1)
+  const [client, other] = [await speaker(stage, relay, bootstrap), await speaker(stage, relay, bootstrap)]
+  join(client, other)
+  await until(5000, 'a session', () => relay.sessions === 1)
   assert.equal(client.closed, false)
   for (let i = 0; i < 50; i++) client.pair(randomBytes(32), true)
   await until(5000, 'the end of the connection', () => client.closed)
   await until(5000, 'the end of its session', () => relay.sessions === 0)
+})
+
+staged('a connection to a relay has one session at a time', async stage => {
+  const { bootstrap } = await stage.testnet()
+  // Sessions without packets are soon over.
+  const limits = { idleMs: 1000, sweepMs: 100 }
+  const relay = await stage.use(new Relay({ secret: newSecret(), bootstrap, limits }))
+  await relay.start()
+  const open = () => speaker(stage, relay, bootstrap)
+  const [one, other, third] = [await open(), await open(), await open()]
+  join(one, other)
+  await until(5000, 'a session', () => relay.sessions === 1)
+  await until(5000, 'its end', () => relay.sessions === 0)
+  join(other, one)
+  await until(5000, 'another one on the same connections', () => relay.sessions === 1)
+  assert.ok(!one.closed && !other.closed)
+  join(one, third)
+  await until(5000, 'the end of the connection that wanted two at a time', () => one.closed)
+  await until(5000, 'the end of its session', () => relay.sessions === 0)
+  assert.ok(!third.closed, 'the other side did nothing wrong')
+})
+
+staged('one client does not take all sessions of a relay', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const limits = { sessions: 8, connections: 32 }
+  const relay = await stage.use(new Relay({ secret: newSecret(), bootstrap, limits }))
+  await relay.start()
+  const pair = async () =>
+    [await speaker(stage, relay, bootstrap), await speaker(stage, relay, bootstrap)] as const
+  const greedy = [await pair(), await pair()]
+  for (const [one, other] of greedy) for (let i = 0; i < 4; i++) join(one, other)
+  await until(5000, 'the end of its connections', () => greedy.flat().every(({ closed }) => closed))
+  await until(5000, 'the end of its sessions', () => relay.sessions === 0)
+  join(...(await pair()))
+  await until(5000, 'a session of another', () => relay.sessions === 1)
 })
 
 staged('a client whose sessions at a relay are over is dropped, though it waits for another', async stage => {
@@ -253,10 +299,9 @@ staged('a client whose sessions at a relay are over is dropped, though it waits 
   const limits = { idleMs: 500, pairMs: 2000, sweepMs: 100 }
   const relay = await stage.use(new Relay({ secret: newSecret(), bootstrap, limits }))
   await relay.start()
-  const client = await speaker(stage, relay, bootstrap)
-  const token = randomBytes(32)
-  for (const isInitiator of [true, false]) client.pair(token, isInitiator)
-  await until(5000, 'a session with itself', () => relay.sessions === 1)
+  const [client, other] = [await speaker(stage, relay, bootstrap), await speaker(stage, relay, bootstrap)]
+  join(client, other)
+  await until(5000, 'a session', () => relay.sessions === 1)
   client.pair(randomBytes(32), true)
   await until(5000, 'the end of the connection', () => client.closed)
   assert.equal(relay.sessions, 0)
