@@ -396,7 +396,7 @@ export interface Limits {
   portSearchMs: number
   /** How often a NAT-PMP or PCP request is sent, 250 ms apart and then twice as long each time, until it is given up. */
   portRequests: number
-  /** How long the router may take for one UPnP request. */
+  /** How long the router may take for one UPnP request, with all of its answer. */
   portRequestMs: number
   /** How long removing a port mapping may hold up closing; a router that says nothing drops it when its lease ends. */
   portReleaseMs: number

@@ -89,11 +89,15 @@ class HomeRouter implements Router {
 
   async #search(protocols: Via[], refusal?: string): Promise<void> {
     // Most processes never need it. No event comes before this, so that the caller has its router by then.
-    const { createMapper } = await import('port-mapper')
+    const [{ createMapper }, { routerHttp }] = await Promise.all([
+      import('port-mapper'),
+      import('./router-http.js')
+    ])
     if (this.#closed) return
     let mapper: Mapper
     try {
-      mapper = createMapper(this.#options(protocols))
+      const http = routerHttp(() => mapper.getConfig().gateway, this.#limits.portRequestMs)
+      mapper = createMapper({ ...this.#options(protocols), http })
     } catch (err) {
       // No network at all.
       return this.#fail('none', reasonOf(err))
@@ -114,14 +118,13 @@ class HomeRouter implements Router {
   }
 
   #options(protocols: Via[]): MapperOptions & { closeTimeout: number } {
-    const { portLeaseSeconds, portSearchMs, portRequests, portRequestMs, portReleaseMs } = this.#limits
+    const { portLeaseSeconds, portSearchMs, portRequests, portReleaseMs } = this.#limits
     return {
       protocols,
       lifetime: portLeaseSeconds,
       description: DESCRIPTION,
       negotiateTimeout: portSearchMs,
       retransmitAttempts: portRequests,
-      httpTimeout: portRequestMs,
       closeTimeout: portReleaseMs,
       // The port is ours, and bound.
       checkLocalPort: false,

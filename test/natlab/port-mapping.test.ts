@@ -1,14 +1,33 @@
 // A home router that maps ports makes a server directly reachable, whatever the NATs are like; and does no harm where it does not.
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { dirname, join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { pause } from '../support/deadline.js'
-import { runProgram } from '../support/process.js'
+import { Process, runProgram } from '../support/process.js'
 import type { Home, Kind } from './lab.js'
 import { MAPPED_MS, mapped, skip, stopsInTime, withRouter } from './mapped-pair.js'
 import { Pair } from './pair.js'
 import { lab, useLab } from './side.js'
 
+const FALSE_ROUTER = join(dirname(fileURLToPath(import.meta.url)), 'false-router.js')
+
 useLab()
+
+/** Starts a part of what looks like a router that maps ports. */
+function runFalseRouter(t: TestContext, prefix: readonly string[], ...args: string[]): Process {
+  const [program = '', ...before] = prefix
+  const one = new Process(program, [...before, process.execPath, FALSE_ROUTER, ...args], { name: args[0]! })
+  t.after(() => one.stop())
+  return one
+}
+
+/** A pair whose server says how it stands with a port mapping. */
+async function searching(t: TestContext, home: Home): Promise<Pair> {
+  const pair = new Pair(lab, home, await lab.home('open'), { server: ['-v'] })
+  t.after(() => pair.close())
+  return pair
+}
 
 // They wait most of the time, each in homes of its own.
 describe('a router that maps ports', { concurrency: 3 }, () => {
@@ -134,6 +153,33 @@ describe('a router that maps ports', { concurrency: 3 }, () => {
       assert.ok(meeting.path === 'direct' || (await pair.meetLater(40_000))?.path === 'direct', meeting.path)
       await pair.check()
     })
+  })
+
+  test('a device of the LAN has nothing sent to services of this computer', {
+    skip,
+    timeout: 60_000
+  }, async t => {
+    const [home, device] = (await lab.lan(2)) as [Home, Home]
+    const service = runFalseRouter(t, home.prefix, 'serve')
+    const [, port] = await service.says(/port (\d+)/)
+    const location = `http://192.168.7.1:80@127.0.0.1:${port}/`
+    const liar = runFalseRouter(t, device.prefix, 'answer', location, '192.168.7.11')
+    await liar.says(/listens/)
+    const { server } = await searching(t, home)
+    await server.says(/no router here offers it/, MAPPED_MS)
+    assert.match(liar.stdout, /asked/)
+    assert.doesNotMatch(service.stdout, /asked/)
+  })
+
+  test('a router whose answer never ends is given up', { skip, timeout: 60_000 }, async t => {
+    const home = await lab.home('cone')
+    const router = ['ip', 'netns', 'exec', home.router!]
+    const service = runFalseRouter(t, router, 'serve')
+    const [, port] = await service.says(/port (\d+)/)
+    await runFalseRouter(t, router, 'answer', `http://192.168.7.1:${port}/`, '192.168.7.1').says(/listens/)
+    const { server } = await searching(t, home)
+    await server.says(/port mapping: the router refuses it/, MAPPED_MS)
+    assert.match(service.stdout, /asked POST/)
   })
 
   test('without such a router one line says so', { skip, timeout: 60_000 }, async () => {
