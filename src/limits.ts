@@ -695,6 +695,8 @@ export interface DoctorLimits {
   hopMs: number
   /** How long a machine may take to accept or refuse, when no DHT node answers. */
   contactMs: number
+  /** How long the router may take for a port, by all protocols, until others are found to reach it. */
+  portMappingMs: number
   /** How often others are asked to send to a mapped port before it is taken to be of no use, and how long between. */
   portChecks: number
   portCheckMs: number
@@ -724,6 +726,7 @@ export const DOCTOR_LIMITS: DoctorLimits = {
   hops: 4,
   hopMs: 2500,
   contactMs: 2000,
+  portMappingMs: 20_000,
   portChecks: 2,
   portCheckMs: 500,
   connectMs: 45_000,

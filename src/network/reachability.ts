@@ -160,7 +160,11 @@ export class Reachability {
     })
     this.#trial = trial
     trial.start(this.#dht.ownPort)
+    const late = systemClock.after(limits.portMappingMs, () =>
+      found({ state: 'none', reason: 'The router does not answer in time.' })
+    )
     const state = await end
+    late.cancel()
     await trial.close()
     this.#trial = null
     return state
