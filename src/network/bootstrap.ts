@@ -10,6 +10,7 @@ import { ENOUGH_NODES } from '../limits.js'
 import { isLoopback, LOCALHOST } from '../text/address.js'
 import { listenError } from '../util/listen-error.js'
 import { ownAddresses } from './addresses.js'
+import { MAX_PING_DELAY_MS } from './internals.js'
 import { pathOf } from './path.js'
 
 /** The port that others expect a bootstrap node on. */
@@ -74,7 +75,11 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
   /** @param bound whether the address is one of this machine's; if not, a router passes its packets on to us */
   async #startNode(host: string, port: number, bound: boolean, bootstrap: string[]): Promise<void> {
     // It knows its own address, of which its id is made, and need not wait for others to report it.
-    const node = HyperDHT.bootstrapper(port, host, { host: bound ? host : '0.0.0.0', bootstrap })
+    const node = HyperDHT.bootstrapper(port, host, {
+      host: bound ? host : '0.0.0.0',
+      bootstrap,
+      maxPingDelay: MAX_PING_DELAY_MS
+    })
     this.#nodes.push(node)
     try {
       await node.fullyBootstrapped()

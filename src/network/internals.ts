@@ -154,6 +154,9 @@ interface PrivateAnnouncer {
   readonly _sleeper: { resume(): void }
 }
 
+/** A node keeps each delayed ping until it answers it, and anyone may send one. The library takes 0 for its default, 10 s. */
+export const MAX_PING_DELAY_MS = 1
+
 const Base = HyperDHT as unknown as new (options: HyperDHT.Options) => HyperDHT & PrivateDht
 
 /** hyperdht's node, with what it keeps private as methods. */
@@ -166,8 +169,7 @@ export class InternalDht extends Base {
    */
   constructor(options: HyperDHT.Options, punchSockets = Number.POSITIVE_INFINITY) {
     checkInternals()
-    // A node keeps each delayed ping until it answers it, and anyone may send one. The library takes 0 for its default, 10 s.
-    super({ ...options, maxPingDelay: 1 })
+    super({ ...options, maxPingDelay: MAX_PING_DELAY_MS })
     try {
       checkMembers('dht-rpc', 'node', this, NODE_OF_DHT_RPC)
       checkMembers('hyperdht', 'node', this, NODE_OF_HYPERDHT)

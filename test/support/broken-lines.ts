@@ -299,7 +299,7 @@ export const BROKEN_LINES: readonly BrokenLine[] = [
   },
   {
     file: 'network/internals.ts',
-    line: 'super({ ...options, maxPingDelay: 1 })',
+    line: 'super({ ...options, maxPingDelay: MAX_PING_DELAY_MS })',
     broken: 'super(options)',
     test: ['unit/network/internals.test.ts', 'a ping that wants its answer later is not kept']
   },

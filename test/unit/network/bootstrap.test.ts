@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import HyperDHT from 'hyperdht'
 import type { ServiceEvent } from '../../../src/events.js'
 import { ownAddresses } from '../../../src/network/addresses.js'
 import { BootstrapNodes, bestAddress, othersOf } from '../../../src/network/bootstrap.js'
@@ -38,6 +39,20 @@ test('a node that is its own bootstrap node begins a DHT', async t => {
     events.map(({ event }) => event),
     ['warning', 'ready']
   )
+})
+
+test('a ping that wants its answer later gets none', async t => {
+  const port = await freeUdpPort()
+  const nodes = new BootstrapNodes({ port, nodes: 1, hosts: ['127.0.0.1'] })
+  t.after(() => nodes.close())
+  await nodes.start()
+  const dht = new HyperDHT({ bootstrap: [] }) as HyperDHT & {
+    delayedPing(to: HyperDHT.Address, ms: number, options: HyperDHT.RequestOptions): Promise<unknown>
+  }
+  t.after(() => dht.destroy({ force: true }))
+  const node = { host: '127.0.0.1', port }
+  await dht.ping(node)
+  await assert.rejects(dht.delayedPing(node, 100, { retry: false }), { code: 'REQUEST_TIMEOUT' })
 })
 
 test('without an address to use it says that the nodes answer at one alone', async t => {
