@@ -3,7 +3,6 @@
 import type { Options as Flag } from 'yargs'
 import type { ControlSetting } from '../control/place.js'
 import { type Fault, OptionsError } from '../errors.js'
-import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import type { AccessFlags } from '../options/access-flags.js'
 import type { NetworkOptions, Options } from '../options/entry.js'
 import { perFeature, type ServerFeatures, serverFeatures } from '../options/features.js'
@@ -79,7 +78,7 @@ export const keyFlag: Readonly<Record<string, Flag>> = {
 /** The words of a ticket, which stand for a public key and its network. */
 export const ticketWords = {
   name: 'ticket',
-  describe: 'In place of -k: the text that begins with hnat1, or the name of a friend'
+  describe: 'In place of -k: the text that begins with hnat1, the public key, or the name of a friend'
 }
 
 /**
@@ -92,11 +91,10 @@ export async function serverOf(
   const publicKey = text(args, 'public-key')
   const given = words(args, ticketWords.name).join('')
   if (given === '') return { publicKey, ticket: undefined }
-  const { serverNamed } = await import('../options/friends.js')
+  const { isKey, serverNamed } = await import('../options/friends.js')
   const server = await serverNamed(given)
   // A friend may be known by the key alone.
-  if (publicKey === undefined && !looksLikeTicket(server) && server !== given)
-    return { publicKey: server, ticket: undefined }
+  if (publicKey === undefined && isKey(server)) return { publicKey: server, ticket: undefined }
   return { publicKey, ticket: server }
 }
 

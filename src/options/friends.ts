@@ -202,7 +202,7 @@ function checkName(name: string): void {
   if (fault) throw new InputError('BAD_OPTIONS', quote(name), fault)
 }
 
-function isKey(text: string): boolean {
+export function isKey(text: string): boolean {
   try {
     decodeKey(text)
     return true

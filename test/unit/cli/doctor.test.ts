@@ -29,6 +29,19 @@ for (const [line, expected] of REFUSED) {
   })
 }
 
+test('a public key stands for the server as a ticket does', async () => {
+  for (const [line, fault] of [
+    [`ping ${KEY} -c 0`, '--count'],
+    [`doctor ${KEY} --bootstrap nowhere`, '--bootstrap']
+  ] as const) {
+    const { events } = await runOnce([...words(line), '--json'])
+    assert.deepEqual(
+      events.map(({ event, path }) => [event, path]),
+      [['error', fault]]
+    )
+  }
+})
+
 test('mistakes as JSON: one object for each', async () => {
   const { code, events, err } = await runOnce(['ping', '--json', '-k', 'abc', '-c', 'x'])
   assert.equal(code, 2)
