@@ -42,8 +42,18 @@ function portsOn(recipe: Recipe, shared: readonly SharedPort[]): Map<number, num
   const game = own[0]!
   const has = (port: number, protos: readonly string[]): boolean =>
     shared.some(one => one.port === port && protos.includes(one.proto === 'tcpudp' ? 'tcp' : one.proto))
+  const ports = [...new Set(shared.map(({ port }) => port))]
+  // Shares and tickets keep the order of the recipe: a number says little, as the host may have swapped two.
+  for (const all of [ownPorts(recipe, false), own]) {
+    const isInOrder = all.every(({ port, protos, moves }, i) => {
+      const expected =
+        moves === undefined ? ports[i] : moves === 'along' ? port - game.port + ports[0]! : port
+      return ports[i] === expected && has(ports[i]!, protos)
+    })
+    if (all.length === ports.length && isInOrder) return new Map(all.map(({ port }, i) => [port, ports[i]!]))
+  }
   const follow = own.filter(({ moves, optional }) => moves === 'along' && !optional)
-  const base = [game.port, ...shared.map(({ port }) => port)].find(
+  const base = ports.find(
     base => has(base, game.protos) && follow.every(one => has(one.port - game.port + base, one.protos))
   )
   const found = new Map<number, number>()

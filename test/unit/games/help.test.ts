@@ -37,6 +37,40 @@ function opened(shared: readonly Shared[], shift: number, localHost = '127.0.0.1
   return shared.map(({ proto, port }) => ({ proto, port, localHost, localPort: port + shift }))
 }
 
+/** The numbers that a recipe can have its ports at in other orders: those with a setting of their own trade places. */
+function swapped(recipe: Recipe, optional: boolean): GamePort[][] {
+  const own = ownPorts(recipe, optional)
+  const shift = own[0]!.port + AT_HOST > 65_535 ? -AT_HOST : AT_HOST
+  const free = own.flatMap(({ moves }, i) => (moves === undefined ? [i] : []))
+  const numbers = free.map(i => own[i]!.port)
+  const orders = [
+    numbers,
+    [...numbers].reverse(),
+    [...numbers.slice(1), numbers[0]!],
+    // Each at the usual number of the one before it, the first at one of its own.
+    [numbers[0]! + shift, ...numbers.slice(0, -1)],
+    [numbers.at(-1)! + shift, ...numbers.slice(0, -1).reverse()]
+  ]
+  return orders.flatMap(order => {
+    const base = order[0]!
+    const wanted = own.map(({ port, moves }, i) =>
+      moves === undefined ? order[free.indexOf(i)]! : moves === 'along' ? port - own[0]!.port + base : port
+    )
+    const result = portsOfGame(recipe, optional, wanted)
+    // Two may fall on one number.
+    return 'ports' in result ? [[...result.ports]] : []
+  })
+}
+
+/** A line of a recipe with its own ports replaced, port by port. */
+function filled(line: string, own: readonly { port: number }[], at: (index: number) => number): string {
+  return line.replace(/\{(host|port|address)(?::(\d+))?\}/g, (_, kind: string, number?: string) => {
+    const index = number === undefined ? 0 : own.findIndex(({ port }) => port === Number(number))
+    if (kind === 'host') return '127.0.0.1'
+    return kind === 'port' ? `${at(index)}` : `127.0.0.1:${at(index)}`
+  })
+}
+
 /** Ports in a text: numbers that are none of an address, and none that the recipe's own lines have in every case. */
 function portsIn(text: string, line: string): number[] {
   const fixed = new Set(line.replace(/\{[^}]*\}/g, '').match(/\d+/g))
@@ -68,6 +102,28 @@ for (const recipe of playable) {
       }
     })
   }
+
+  test(`${recipe.id}: each port is told by its place, whichever usual number it has`, () => {
+    for (const optional of [false, true]) {
+      const own = ownPorts(recipe, optional)
+      for (const ports of swapped(recipe, optional)) {
+        const shared = list(ports)
+        const at = (index: number): number => ports[index]!.port
+        const host = hostHelp(recipe, '127.0.0.1', shared)
+        assert.ok(
+          host.startsWith(filled(recipe.host, own, at)),
+          `${host} for ${ports.map(({ port }) => port)}`
+        )
+        for (const shift of [0, AT_GUEST]) {
+          const told = guestHelp(recipe, opened(shared, shift), 'linux')
+          assert.equal(
+            told,
+            filled(recipe.guest, own, index => at(index) + shift)
+          )
+        }
+      }
+    }
+  })
 
   test(`${recipe.id}: its lines hold no port of their own`, () => {
     const own = ownPorts(recipe, true).map(({ port }) => `${port}`)
