@@ -272,7 +272,6 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
   async #onFileChange(path: string): Promise<void> {
     try {
       await this.#next(() => this.#reload(false))
-      this.#toldFault = ''
     } catch (err) {
       if (this.#closed) return
       const message = `${path} has changed, but cannot be used as it is now: ${oneLine(err)}`
@@ -307,7 +306,10 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     const news =
       accessChanged || added.length > 0 || removed.length > 0 || restart.join() !== this.#toldRestart
     this.#toldRestart = restart.join()
-    if (asked || news) this.emit('event', { event: 'reloaded', ...reloaded })
+    // Whoever was told that the file cannot be used is told, too, that it can be used again.
+    const isMended = this.#toldFault !== ''
+    this.#toldFault = ''
+    if (asked || news || isMended) this.emit('event', { event: 'reloaded', ...reloaded })
     return reloaded
   }
 

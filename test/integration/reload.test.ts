@@ -233,6 +233,11 @@ staged('secrets and keys come and go; what is wrong changes nothing', async stag
   await through()
   assert.ok(!client.daemon.events.some(({ event }) => event === 'disconnected'))
 
+  // The file as it was before is read again, and that is told.
+  const entries = [want(first.publicKey), want(second.publicKey)]
+  const { event: _, ...mended } = await client.change(entries)
+  assert.deepEqual(mended, { added: [], removed: [], restart: [] })
+
   // What needs a node of its own waits, and is said.
   const { restart, added, removed } = await client.change([want(first.publicKey), want(second.publicKey)], {
     udpIdle: 77
