@@ -116,8 +116,19 @@ export type DaemonEvent =
   | { event: 'ui'; url: string; once: string }
   /** Metrics are served here. */
   | { event: 'metrics'; url: string }
-  /** `publicKey`: of the server that it is about; `port`, `host`: what is meant, most likely, instead of what is shared. */
-  | { event: 'warning'; code: string; message: string; publicKey?: string; port?: number; host?: string }
+  /**
+   * `publicKey`: of the server that it is about; `port`, `host`: what is meant, most likely, instead of what is shared; `maps`: those
+   * that wait for it, so that the warning is over once one of them answers.
+   */
+  | {
+      event: 'warning'
+      code: string
+      message: string
+      publicKey?: string
+      port?: number
+      host?: string
+      maps?: readonly ServerMapInfo[]
+    }
   | { event: 'error'; code: string; message: string }
 
 /** What `hyper-nat relay` and `hyper-nat bootstrap` tell. */

@@ -6,6 +6,7 @@
 import type { Announces } from '../games/discovery.js'
 import type { Lobby } from '../games/lobby.js'
 import type { Limits } from '../limits.js'
+import type { Proto } from '../proto.js'
 import { isIPv4Loopback } from '../text/address.js'
 import type { Timer } from '../util/clock.js'
 import { type GameListenerDeps, gameListener, type OpenLanListener } from './lan-listener.js'
@@ -14,6 +15,7 @@ import { announcedPort, announcementOf } from './port-field.js'
 /** A shared map, as far as this matters. */
 export interface AnnouncedMap {
   readonly id: number
+  readonly proto: Proto
   readonly port: number
   readonly host: string
   readonly lobby?: Lobby | undefined
@@ -111,12 +113,14 @@ export class Announcer {
     if (isIPv4Loopback(address) || this.#elsewhere.has(`${game} ${port}`)) return
     if (this.#elsewhere.size >= this.#parts.limits.gamesElsewhere) return
     this.#elsewhere.add(`${game} ${port}`)
-    const { title } = this.#rows.find(({ lobby }) => lobby.game === game)!.lobby
-    const shared = this.#rows.flatMap(({ lobby, map }) => (lobby.game === game ? [map.port] : []))
+    const rows = this.#rows.filter(({ lobby }) => lobby.game === game)
+    const { title } = rows[0]!.lobby
+    const shared = rows.map(({ map }) => map.port)
     this.#parts.emit({
       event: 'warning',
       code: 'GAME_ELSEWHERE',
       port,
+      maps: rows.map(({ map: { proto, port, host } }) => ({ proto, port, host })),
       message: `${title} is open on port ${port}, but port ${shared.join(', ')} is shared: open it there, or start again with: hyper-nat host ${game} --port ${port}`
     })
   }

@@ -210,10 +210,10 @@ export class Server {
     this.#deps.emit({ event: 'warning', code: 'TARGET_IS_TCP', message })
   }
 
-  #warnElsewhere({ port, host }: SharedMap, address: string): void {
-    const { emit } = this.#deps
-    const message = elsewhereText(port, host, address)
-    emit({ event: 'warning', code: 'TARGET_ELSEWHERE', message, publicKey: this.publicKey, host: address })
+  #warnElsewhere({ proto, port, host }: SharedMap, address: string): void {
+    const maps = [{ proto, port, host }]
+    const warning = { code: 'TARGET_ELSEWHERE', message: elsewhereText(port, host, address), maps }
+    this.#deps.emit({ event: 'warning', ...warning, publicKey: this.publicKey, host: address })
   }
 
   #emitTarget({ proto, port, host, name }: SharedMap, state: 'answers' | 'closed'): void {

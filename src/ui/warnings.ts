@@ -1,5 +1,8 @@
-/** Warnings that still hold, as far as can be told: a reload that changes a server, or a person who has read them, ends them. */
-import type { DaemonEvent } from '../events.js'
+/**
+ * Warnings that still hold, as far as can be told: a reload that changes a server, a program that answers where it is shared, or a
+ * person who has read them, ends them.
+ */
+import type { DaemonEvent, ServerMapInfo } from '../events.js'
 
 /** A warning of the running daemon. */
 export interface RunningWarning {
@@ -13,6 +16,8 @@ export interface RunningWarning {
   readonly port?: number
   /** Where the program is, most likely, instead of where it is shared from. */
   readonly host?: string
+  /** The port maps that wait for it. */
+  readonly maps?: readonly ServerMapInfo[]
 }
 
 export class Warnings {
@@ -33,10 +38,12 @@ export class Warnings {
   note(event: DaemonEvent): void {
     if (event.event === 'warning') {
       const { event: _, ...warning } = event
-      const others = this.#list.filter(
-        ({ message, publicKey }) => message !== warning.message || publicKey !== warning.publicKey
-      )
+      const others = this.#list.filter(one => !isReplaced(one, warning))
       this.#list = [...others, { id: ++this.#count, ...warning }].slice(-this.#most)
+    } else if (event.event === 'target' && event.state === 'answers') {
+      this.#list = this.#list.filter(
+        ({ publicKey, maps = [] }) => publicKey !== event.publicKey || !maps.some(map => isSame(map, event))
+      )
     } else if (event.event === 'reloaded') {
       const changed = new Set([...event.added, ...event.removed].map(({ publicKey }) => publicKey))
       this.#list = this.#list.filter(({ publicKey }) => publicKey !== undefined && !changed.has(publicKey))
@@ -46,4 +53,17 @@ export class Warnings {
   hide(id: number): void {
     this.#list = this.#list.filter(one => one.id !== id)
   }
+}
+
+/** Whether a later warning says the same, or where else the same port maps have their program by now. */
+function isReplaced(one: RunningWarning, later: Omit<RunningWarning, 'id'>): boolean {
+  if (one.publicKey !== later.publicKey) return false
+  if (one.message === later.message) return true
+  return (
+    one.code === later.code && one.maps?.some(map => later.maps?.some(other => isSame(map, other))) === true
+  )
+}
+
+function isSame(a: ServerMapInfo, b: ServerMapInfo): boolean {
+  return a.proto === b.proto && a.port === b.port && a.host === b.host
 }

@@ -139,6 +139,7 @@ async function host(maps: readonly AnnouncedMap[], more: Partial<AnnouncerParts>
 
 const map = (id: number, port: number, more: Partial<AnnouncedMap> = {}): AnnouncedMap => ({
   id,
+  proto: 'tcp',
   port,
   host: '127.0.0.1',
   lobby,
@@ -184,8 +185,8 @@ test('a game that is open on another port is reported once, with what to do', as
   listeners[0]!.hear(motd('A world', 25_566), '127.0.0.1')
   assert.deepEqual(told, [])
   assert.deepEqual(
-    events.map(event => (event.event === 'warning' ? [event.code, event.port] : [])),
-    [['GAME_ELSEWHERE', 51_234]]
+    events.map(event => (event.event === 'warning' ? [event.code, event.port, event.maps] : [])),
+    [['GAME_ELSEWHERE', 51_234, [{ proto: 'tcp', port: 25_565, host: '127.0.0.1' }]]]
   )
   assert.match(
     JSON.stringify(events[0]),
