@@ -24,7 +24,7 @@ export type TargetEvent = Extract<DaemonEvent, { event: 'target' }>
 /** What is shown besides the events. */
 export interface TextExtras {
   /** Maps to tell how to use once they are open. */
-  readonly joined?: readonly Pick<Entry, 'proto' | 'port' | 'name'>[] | undefined
+  readonly joined?: readonly Pick<Entry, 'proto' | 'port' | 'name' | 'lobby'>[] | undefined
   /** Whether servers come from flags. */
   readonly byFlags?: true | undefined
   /** The options file. */

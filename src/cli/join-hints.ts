@@ -2,6 +2,7 @@
 
 import type { ClientMapInfo } from '../events.js'
 import { guestHelp } from '../games/help.js'
+import type { FoundMap } from '../games/lobby.js'
 import { partsOf } from '../games/map-name.js'
 import type { Recipe } from '../games/recipe.js'
 import type { Entry } from '../options/entry.js'
@@ -18,7 +19,7 @@ interface Place {
   readonly name: string | undefined
   readonly host: string
   readonly ports: Set<number>
-  readonly maps: ClientMapInfo[]
+  readonly maps: (ClientMapInfo & FoundMap)[]
   udp: boolean
 }
 
@@ -28,19 +29,19 @@ interface Place {
  */
 export function joinHints(
   maps: readonly ClientMapInfo[],
-  joined: readonly Pick<Entry, 'proto' | 'port' | 'name'>[],
+  joined: readonly Pick<Entry, 'proto' | 'port' | 'name' | 'lobby'>[],
   gameOf: GameOf = () => undefined
 ): string {
   const places: Place[] = []
   for (const map of maps) {
     const { proto, port, localHost: host, localPort } = map
-    const name = joined.find(one => one.proto === proto && one.port === port)?.name
+    const { name, lobby } = joined.find(one => one.proto === proto && one.port === port) ?? {}
     const place = places.find(one => one.name === name && one.host === host)
     const udp = proto === 'udp'
-    if (!place) places.push({ name, host, ports: new Set([localPort]), maps: [map], udp })
+    if (!place) places.push({ name, host, ports: new Set([localPort]), maps: [{ ...map, lobby }], udp })
     else {
       place.ports.add(localPort)
-      place.maps.push(map)
+      place.maps.push({ ...map, lobby })
       place.udp ||= udp
     }
   }

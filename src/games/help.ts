@@ -5,6 +5,7 @@ import type { Proto } from '../proto.js'
 import { hostPort, LOCALHOST, typedHost } from '../text/address.js'
 import { portsText } from '../text/ports.js'
 import { isSocketPath } from '../text/socket-path.js'
+import { type FoundMap, isListed } from './lobby.js'
 import { PLACE } from './notation.js'
 import { ownPorts, type Recipe } from './recipe.js'
 
@@ -93,6 +94,17 @@ export function hostHelp(recipe: Recipe, host: string, shared: readonly SharedPo
   return recipe.why === undefined ? line : `${line} ${recipe.why}`
 }
 
+/** Where a line goes on with how to join by an address, after the LAN list. */
+const OTHER_WAY = /; or |\. Or |\. If not, /
+
+/** A guest's line for where the LAN list shows nothing: by the address. */
+function addressLine({ guest, works }: Recipe): string {
+  if (works !== 'yes') return guest
+  const link = OTHER_WAY.exec(guest)
+  const rest = link ? guest.slice(link.index + link[0].length) : guest
+  return `${rest[0]!.toUpperCase()}${rest.slice(1)}. The LAN list of the game does not show it here`
+}
+
 /**
  * What a guest does.
  * @param maps those of the game that are open here
@@ -101,7 +113,7 @@ export function hostHelp(recipe: Recipe, host: string, shared: readonly SharedPo
  */
 export function guestHelp(
   recipe: Recipe,
-  maps: readonly ClientMapInfo[],
+  maps: readonly (ClientMapInfo & FoundMap)[],
   platform: NodeJS.Platform = process.platform
 ): string | undefined {
   const ports = new Map(ownPorts(recipe, true).map(one => [one.port, one]))
@@ -114,7 +126,7 @@ export function guestHelp(
       return map ? [[own, { host: typedHost(map.localHost), port: map.localPort }] as const] : []
     })
   )
-  const line = fillIn(recipe.guest, recipe, places)
+  const line = fillIn(maps.some(isListed) ? recipe.guest : addressLine(recipe), recipe, places)
   const { windowsApp } = recipe
   if (line === undefined || windowsApp === undefined || platform !== 'win32') return line
   // Windows keeps programs in app containers from 127.0.0.1 unless they are exempt.

@@ -80,7 +80,7 @@ const build = () =>
         'What the host does in the game; {port} is the port of the game, {port:27016} where that port of the recipe is now.'
       ),
       guest: line(
-        'What a guest does in the game; {address}, {host} and {port} are where the game is, {address:27016} where that port of the recipe is.'
+        'What a guest does in the game; {address}, {host} and {port} are where the game is, {address:27016} where that port of the recipe is. First the LAN list, if it shows up there, then by the address, behind "; or", ". Or" or ". If not,".'
       ),
       windowsApp: z
         .string()

@@ -4,10 +4,8 @@
  * game learns an address which nobody else in the LAN can use.
  */
 import type { RemoteInfo } from 'node:dgram'
-import { asksOn } from '../games/discovery.js'
 import type { Lobby } from '../games/lobby.js'
 import type { Limits } from '../limits.js'
-import { isIPv4Loopback } from '../text/address.js'
 import { TokenBucket } from '../util/token-bucket.js'
 import { type GameListenerDeps, gameListener, type OpenLanListener } from './lan-listener.js'
 import { isQuery } from './port-field.js'
@@ -21,15 +19,7 @@ export interface QueryListenerParts extends GameListenerDeps {
   readonly onquery: (payload: Uint8Array, from: RemoteInfo) => void
 }
 
-/** Whether games ask on the local port of this map. */
-export function isAsked(map: { localHost: string; localPort: number; lobby?: Lobby | undefined }): boolean {
-  const discovery = map.lobby?.discovery
-  return (
-    discovery?.how === 'client-queries' && asksOn(discovery, map.localPort) && isIPv4Loopback(map.localHost)
-  )
-}
-
-/** A listener for the queries of a map that {@link isAsked}; to be opened. */
+/** A listener for the queries of a map that games ask; to be opened. */
 export function makeQueryListener(parts: QueryListenerParts): OpenLanListener {
   const { port, clock, limits, onquery } = parts
   const { discovery, title, game } = parts.lobby

@@ -6,19 +6,15 @@
  */
 import dgram from 'node:dgram'
 import { codeOf } from '../errors.js'
-import type { Lobby } from '../games/lobby.js'
+import { type FoundMap, isFoundOnLoopback } from '../games/lobby.js'
 import type { Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
 import { LOCALHOST } from '../text/address.js'
 import type { Clock } from '../util/clock.js'
-import { isFoundOnLoopback } from './own-addresses.js'
 import { announcedPort, withPort } from './port-field.js'
 
 /** A guest's map, as far as this matters. */
-export interface RepeatedMap {
-  readonly localHost: string
-  readonly localPort: number
-  readonly lobby?: Lobby | undefined
+export interface RepeatedMap extends FoundMap {
   /** The socket of a UDP map. */
   readonly udp: { send(payload: Uint8Array, port: number, address: string): void } | null
 }

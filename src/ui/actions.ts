@@ -5,6 +5,7 @@
 import { codeOf, InputError, OptionsError } from '../errors.js'
 import { knownGames, titleOf } from '../games/games.js'
 import { guestHelp, hostHelp } from '../games/help.js'
+import { isListed } from '../games/lobby.js'
 import { portsOfGame, type Recipe } from '../games/recipe.js'
 import type { Invite } from '../identity/access-rules.js'
 import { encodeKey } from '../identity/encoding.js'
@@ -163,7 +164,7 @@ export class Actions {
           proto,
           port
         })),
-        games: gamesIn(maps, guestHelp),
+        games: gamesIn(maps, guestHelp, isListed),
         invited: invite !== undefined,
         joined: this.#joined(encodeKey(key)).length > 0
       }

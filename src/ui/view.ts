@@ -4,6 +4,7 @@ import type { ErrorCode } from '../errors.js'
 import type { ClientMapInfo } from '../events.js'
 import { knownGames, titleOf } from '../games/games.js'
 import { guestHelp, hostHelp, waitingTexts } from '../games/help.js'
+import { isListed } from '../games/lobby.js'
 import { partsOf } from '../games/map-name.js'
 import type { Recipe } from '../games/recipe.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
@@ -16,7 +17,7 @@ import {
   type Status,
   sessionName
 } from '../status.js'
-import { hostPort, typedHost } from '../text/address.js'
+import { hostPort, LOCALHOST, typedHost } from '../text/address.js'
 import { formatPorts } from '../text/ports.js'
 import { sentenceOf } from '../text/sentence.js'
 import type { RunningWarning } from './warnings.js'
@@ -109,7 +110,12 @@ function serverView(
     ...(now?.ticket !== undefined && !access.private && { ticket: now.ticket }),
     private: access.private,
     roster: access.roster === true,
-    games: gamesIn(maps, (recipe, own) => hostHelp(recipe, own[0]!.host, own)),
+    games: gamesIn(
+      maps,
+      (recipe, own) => hostHelp(recipe, own[0]!.host, own),
+      // Guests have the numbers of the host, as far as those are free there.
+      ({ port, lobby }) => isListed({ localHost: LOCALHOST, localPort: port, lobby })
+    ),
     waiting: waitingTexts(closed, titleOf),
     idle: closed.length > 0 && closed.length === now?.maps.length,
     edit: {
@@ -205,7 +211,7 @@ function clientViews(
     return {
       publicKey,
       addresses: maps.map(addressView),
-      games: gamesIn(maps, guestHelp),
+      games: gamesIn(maps, guestHelp, isListed),
       sessions,
       roster: now.flatMap(one => one.sessions.flatMap(({ roster }) => roster ?? [])),
       warnings: warnings.get(publicKey) ?? [],
@@ -230,17 +236,19 @@ function mapTitle(name: string | undefined): string | undefined {
 /**
  * The games among port maps.
  * @param help what to do in one, from those that are its own
+ * @param shows whether a map gets it into the LAN list of the game
  */
 export function gamesIn<M extends Pick<Entry, 'name' | 'lobby'>>(
   maps: readonly M[],
-  help: (recipe: Recipe, own: readonly M[]) => string | undefined
+  help: (recipe: Recipe, own: readonly M[]) => string | undefined,
+  shows: (map: M) => boolean
 ): GameView[] {
   const games = knownGames()
   return [...new Set(maps.map(({ name }) => name))].flatMap(name => {
     const recipe = games.ofMap(name)
     if (name === undefined || !recipe) return []
     const own = maps.filter(map => map.name === name)
-    const listed = recipe.works === 'yes' && own.some(({ lobby }) => lobby !== undefined)
+    const listed = recipe.works === 'yes' && own.some(shows)
     const told = help(recipe, own)
     return told === undefined ? [] : [{ title: titleOf(name), help: told, listed }]
   })

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { TextOutput } from '../../../src/cli/output.js'
 import { run } from '../../../src/cli/run.js'
 import { knownGames } from '../../../src/games/games.js'
+import { lobbyOf } from '../../../src/games/lobby.js'
 import { decodeKey } from '../../../src/identity/encoding.js'
 import { encodeTicket } from '../../../src/identity/ticket.js'
 import { describe } from '../options/describe.js'
@@ -205,8 +206,9 @@ test('learn shows a recipe of this very process', {
 
 test('join tells what to do in the game, where it is here', () => {
   const memory = new Memory()
+  const craft = lobbyOf(knownGames().find('minecraft-java')!, 'tcp')!
   const joined = [
-    { proto: 'tcp' as const, port: 54_321, name: 'minecraft-java: Friday' },
+    { proto: 'tcp' as const, port: 54_321, name: 'minecraft-java: Friday', lobby: craft },
     { proto: 'udp' as const, port: 2759, name: 'supertuxkart' },
     { proto: 'udp' as const, port: 2757, name: 'supertuxkart' },
     { proto: 'tcp' as const, port: 80, name: 'A page' }
@@ -216,7 +218,7 @@ test('join tells what to do in the game, where it is here', () => {
   output.event({ event: 'ready', mode: 'client', publicKey: KEY, maps })
   const lines = memory.out.split('\n').slice(4)
   assert.match(lines[0]!, /^In Minecraft: Java Edition \("Friday"\): Multiplayer: .*127\.0\.0\.1:54322$/)
-  assert.match(lines[1]!, /^In SuperTuxKart: Online, .*127\.0\.0\.1:2760$/)
+  assert.match(lines[1]!, /^In SuperTuxKart: Enter server address: 127\.0\.0\.1:2760\. /)
   assert.equal(lines[2], 'In "A page", enter 127.0.0.1:81 (or localhost:81)')
 })
 

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import type { ClientMapInfo } from '../../../src/events.js'
 import { readGames, SHIPPED } from '../../../src/games/games.js'
 import { guestHelp, hostHelp, recipeHelp } from '../../../src/games/help.js'
+import type { FoundMap } from '../../../src/games/lobby.js'
 import { type GamePort, ownPorts, portsOfGame, type Recipe } from '../../../src/games/recipe.js'
 import { shippedRecipe } from '../../support/games.js'
 
@@ -35,6 +36,17 @@ function moved(recipe: Recipe, optional: boolean): Shared[] {
 /** Where those are opened at a guest. */
 function opened(shared: readonly Shared[], shift: number, localHost = '127.0.0.1'): ClientMapInfo[] {
   return shared.map(({ proto, port }) => ({ proto, port, localHost, localPort: port + shift }))
+}
+
+/** Maps that are in the LAN list of the game, whatever their ports. */
+function listedMaps(recipe: Recipe, maps: readonly ClientMapInfo[]): (ClientMapInfo & FoundMap)[] {
+  const discovery = {
+    how: 'client-queries',
+    ports: '1-65535',
+    maxBytes: 1,
+    answer: { codec: 'none' }
+  } as const
+  return maps.map(map => ({ ...map, lobby: { game: recipe.id, title: recipe.name, discovery } }))
 }
 
 /** The numbers that a recipe can have its ports at in other orders: those with a setting of their own trade places. */
@@ -115,7 +127,7 @@ for (const recipe of playable) {
           `${host} for ${ports.map(({ port }) => port)}`
         )
         for (const shift of [0, AT_GUEST]) {
-          const told = guestHelp(recipe, opened(shared, shift), 'linux')
+          const told = guestHelp(recipe, listedMaps(recipe, opened(shared, shift)), 'linux')
           assert.equal(
             told,
             filled(recipe.guest, own, index => at(index) + shift)
@@ -138,6 +150,17 @@ for (const recipe of playable) {
         line
       )
     }
+  })
+}
+
+for (const recipe of playable.filter(({ works }) => works === 'yes')) {
+  test(`${recipe.id}: where its LAN list shows nothing, the address is told instead`, () => {
+    const told = guestHelp(recipe, opened(moved(recipe, false), AT_GUEST), 'linux')!
+    const [way, note, ...more] = told.split('. ')
+    assert.equal(note, 'The LAN list of the game does not show it here')
+    assert.deepEqual(more, [])
+    assert.match(way!, /127\.0\.0\.1(:|, port )\d+/)
+    assert.doesNotMatch(way!, /list|shows|LAN/)
   })
 }
 

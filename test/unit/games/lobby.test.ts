@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { DaemonEvent } from '../../../src/events.js'
-import { lobbyOf } from '../../../src/games/lobby.js'
+import { isAsked, isListed, lobbyOf } from '../../../src/games/lobby.js'
 import { type AnnouncedMap, Announcer, type AnnouncerParts } from '../../../src/lan/announcer.js'
 import type { LanListenerParts } from '../../../src/lan/lan-listener.js'
-import { isAsked, makeQueryListener } from '../../../src/lan/query-listener.js'
+import { makeQueryListener } from '../../../src/lan/query-listener.js'
 import { type RepeatedMap, Repeater } from '../../../src/lan/repeater.js'
 import { LIMITS } from '../../../src/limits.js'
 import { silentLog } from '../../../src/log/log.js'
@@ -244,6 +244,21 @@ test('games ask on the port of a map that is in their range, on loopback', () =>
   // There, the socket of the map hears them itself, and lets the LAN in.
   assert.ok(!at(27_960, '0.0.0.0'))
   assert.ok(!isAsked({ localPort: 27_960, localHost: '127.0.0.1' }))
+})
+
+test('a game lists what it asks, and what it finds at 127.0.0.1 when it is announced', () => {
+  const asked = lobbyOf(shippedRecipe('openarena'), 'udp')!
+  const of = (own: typeof lobby | undefined, localPort: number, localHost = '127.0.0.1') =>
+    isListed({ lobby: own, localPort, localHost })
+  assert.deepEqual([of(asked, 27_960), of(asked, 28_500), of(undefined, 27_960)], [true, false, false])
+  assert.deepEqual(
+    ['127.0.0.2', '0.0.0.0', '192.0.2.2', '::1'].map(host => of(asked, 27_960, host)),
+    [true, true, false, false]
+  )
+  assert.deepEqual(
+    ['127.0.0.1', '0.0.0.0', '127.0.0.2', '::1'].map(host => of(lobby, 50_000, host)),
+    [true, true, false, false]
+  )
 })
 
 test('a listener forwards queries only, and not too many', () => {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { HyperNatError, OptionsError } from '../../../src/errors.js'
-import { encodeKey, shortKey } from '../../../src/identity/encoding.js'
+import { decodeKey, encodeKey, shortKey } from '../../../src/identity/encoding.js'
 import { keyPairOf } from '../../../src/identity/keys.js'
 import { Secret } from '../../../src/identity/secret.js'
 import { decodeTicket, encodeTicket } from '../../../src/identity/ticket.js'
@@ -139,6 +139,37 @@ test('hosting makes a file that only its owner reads, with a secret of its own f
   )
   assert.ok(!JSON.stringify(second).includes(secret), 'no secret reaches the page')
   assert.equal(JSON.parse(desk.text).schema[2].private, undefined)
+})
+
+test('a game is said to be in the LAN list where the list shows the port', async () => {
+  const desk = new Desk()
+  const how = { name: '', host: '', private: false }
+  const hosted = async (game: string, ports: string) => {
+    const { view, publicKey } = await desk.do('hostGame', { ...how, game, ports })
+    return view.servers.find(one => one.publicKey === publicKey)!.games[0]!.listed
+  }
+  const places = [
+    ['openarena', '', true],
+    ['openarena', '27963', true],
+    ['openarena', '28000', false],
+    ['minecraft-bedrock', '19140', false],
+    ['xonotic', '26001', false],
+    // It is announced, with its port.
+    ['minecraft-java', '54321', true]
+  ] as const
+  for (const [game, ports, listed] of places) assert.equal(await hosted(game, ports), listed, game)
+  const { view } = await desk.do('join', {
+    ticket: encodeTicket({
+      publicKey: decodeKey('EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'),
+      maps: [{ proto: 'udp', port: 28_500, name: 'openarena' }]
+    })
+  })
+  const [game] = view.clients[0]!.games
+  assert.ok(!game!.listed)
+  assert.equal(
+    game!.help,
+    'In the console: /connect 127.0.0.1:28500. The LAN list of the game does not show it here'
+  )
 })
 
 test('a game is hosted by its name, on its own ports or others', async () => {
