@@ -472,6 +472,25 @@ staged('a host knows a computer with the page again after a restart', async stag
 })
 
 staged(
+  'a new link enters in the window of an old one, and leaves the address bar',
+  async stage => {
+    const pages = await Pages.open(stage)
+    const { url } = await person(stage, pages, 'host')
+    const page = await pages.visit(`${url.slice(0, -4)}AAAA`)
+    await page.getByText('This link no longer works').waitFor()
+    // As pasted into the address bar: the address is the same but for the fragment.
+    await page.goto(url)
+    await page.getByRole('heading', { name: 'Play together' }).waitFor()
+    assert.equal(new URL(page.url()).hash, '')
+    await page.goto(url)
+    await page.waitForFunction(`location.hash === ''`)
+    await page.getByRole('link', { name: 'Host' }).click()
+    await page.getByLabel('Which game?').waitFor()
+  },
+  { skip: noBrowser }
+)
+
+staged(
   "another site's page gets nothing, with the token either",
   async stage => {
     const pages = await Pages.open(stage)

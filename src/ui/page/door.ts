@@ -8,11 +8,23 @@ export function token(): string | null {
   return sessionStorage.getItem(KEY)
 }
 
+/** What the link in the address bar lets in with. */
+function given(): { readonly code: string | null; readonly known: string | null } {
+  const fields = new URLSearchParams(location.hash.slice(1))
+  return { code: fields.get('code'), known: fields.get('token') }
+}
+
+/** Enters again by a link that is opened in this window, as browsers do not load a page again that differs in its fragment alone. */
+export function watchLinks(): void {
+  addEventListener('hashchange', () => {
+    const { code, known } = given()
+    if (code !== null || known !== null) location.reload()
+  })
+}
+
 /** Takes the token out of the link that the page was opened with. */
 export async function enter(): Promise<void> {
-  const given = new URLSearchParams(location.hash.slice(1))
-  const code = given.get('code')
-  const known = given.get('token')
+  const { code, known } = given()
   if (code === null && known === null) return
   history.replaceState(null, '', location.pathname)
   if (known !== null) {

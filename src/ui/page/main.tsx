@@ -1,6 +1,7 @@
 /** Where the page begins. */
 import { render } from 'preact'
 import { App } from './app.js'
-import { enter } from './door.js'
+import { enter, watchLinks } from './door.js'
 
+watchLinks()
 void enter().finally(() => render(<App />, document.getElementById('app')!))
