@@ -138,7 +138,7 @@ export class EventText {
       ticket === undefined ? clientLine(publicKey, maps, this.#bootstrap) : `hyper-nat join ${ticket}`
     return (
       toPaste(`${line} --identity FILE`) +
-      (this.#extras.qr?.(ticket ?? '') ?? '') +
+      (ticket === undefined ? '' : (this.#extras.qr?.(ticket) ?? '')) +
       `${shared}Only the keys that you allow can join; FILE is the one that hyper-nat id shows on that computer.\n`
     )
   }

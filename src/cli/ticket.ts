@@ -66,6 +66,7 @@ function section(title: string, items: readonly string[]): string[] {
 async function runningTickets(args: Arguments, context: CliContext): Promise<Job> {
   const choice = await choiceOf(args, context)
   const { serverTitle } = await import('./status-text.js')
+  const { clientLine } = await import('./client-line.js')
   const draw = args.qr ? (await import('./qr.js')).qrCode : undefined
   return {
     warnings: [],
@@ -80,21 +81,23 @@ async function runningTickets(args: Arguments, context: CliContext): Promise<Job
         )
         const servers = all.flat()
         for (const { server, file, hasSeveral } of servers) {
-          const { publicKey, ticket, private: isPrivate } = server
+          const { publicKey, ticket, maps, private: isPrivate } = server
+          const line = ticket === undefined ? clientLine(publicKey, maps) : `hyper-nat join ${ticket}`
           if (args.json) {
             const told = isPrivate ? undefined : ticket
             stdout(`${JSON.stringify({ event: 'ticket', publicKey, private: isPrivate, ticket: told })}\n`)
-          } else if (isPrivate && file === null && ticket !== undefined)
+          } else if (isPrivate && file === null)
             stdout(
-              `${serverTitle(server)}: only the keys that you allow can join, each with its file\n  hyper-nat join ${ticket} --identity FILE\n`
+              `${serverTitle(server)}: only the keys that you allow can join, each with its file\n  ${line} --identity FILE\n`
             )
           else if (isPrivate) {
-            const line = inviteLine(file ?? undefined, hasSeveral ? publicKey : undefined)
+            const invite = inviteLine(file ?? undefined, hasSeveral ? publicKey : undefined)
             stdout(
-              `${serverTitle(server)}: only invited guests can join; this shows the ticket of one\n  ${line}\n`
+              `${serverTitle(server)}: only invited guests can join; this shows the ticket of one\n  ${invite}\n`
             )
-          } else
-            stdout(`${serverTitle(server)}\n  hyper-nat join ${ticket}\n${draw?.(ticket!, columns) ?? ''}`)
+          } else if (ticket === undefined)
+            stdout(`${serverTitle(server)}: too much for one ticket; guests join with\n  ${line}\n`)
+          else stdout(`${serverTitle(server)}\n  ${line}\n${draw?.(ticket, columns) ?? ''}`)
         }
         if (servers.length === 0 && !args.json) stdout('Nothing is shared here.\n')
         return servers.length > 0 ? EXIT.done : EXIT.failed

@@ -551,6 +551,30 @@ staged('malformed answers fail with CONTROL_FAILED, not with an internal error',
   }
 })
 
+staged('where the ports are too many for a ticket, the line for a client is shown', async stage => {
+  const desk = new Desk(stage)
+  const { bootstrap } = await stage.testnet()
+  const port = Array.from({ length: 300 }, (_, i) => 10_000 + 2 * i).join(',')
+  const server = desk.daemon(
+    desk.options([{ mode: 'server', secret: newSecret(), proto: 'tcp', port }], bootstrap)
+  )
+  const { publicKey } = await server.event('ready')
+  const line = `hyper-nat client -l "${port}" -r "${port}" --protocol tcp -k ${publicKey}`
+  for (const flags of [[], ['--qr']]) {
+    const { code, stdout } = await desk.run('ticket', ...flags)
+    assert.equal(code, 0)
+    assert.ok(stdout.endsWith(`: too much for one ticket; guests join with\n  ${line}\n`), stdout)
+  }
+  await server.stop()
+
+  const guest = 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA'
+  const flags = ['-p', port, '--protocol', 'tcp', '-s', newSecret(), '--private', '--allow', guest]
+  const own = desk.start('server', ...flags, '--bootstrap', bootstrap.join(','), '--json')
+  const ready = await own.event('ready')
+  const { stdout } = await desk.run('ticket', '--qr')
+  assert.ok(stdout.endsWith(` -k ${ready.publicKey} --identity FILE\n`), stdout)
+})
+
 staged('the page and the tickets of what runs are found again', async stage => {
   const desk = new Desk(stage)
   const { bootstrap } = await stage.testnet()

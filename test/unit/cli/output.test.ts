@@ -100,6 +100,11 @@ test('a private server says how guests come: by invites, or by keys where there 
     /^On the other computer, run:\n\n {2}hyper-nat join hnat1x --identity FILE\n\n(.*\n)*Only the keys that you allow can join; .*\n$/
   )
   assert.doesNotMatch(said.out, /invite/)
+  said.out = ''
+  const codes = { byFlags: true, qr: (ticket: string) => `(code of ${ticket})\n` } as const
+  const { ticket: _, ...without } = ready
+  new TextOutput(streams, false, [], codes).event(without)
+  assert.match(said.out, new RegExp(`-k ${KEY} --identity FILE\n\nSharing\n`))
 })
 
 test('a client shows where its ports lead', () => {
