@@ -15,6 +15,7 @@ import type { Places } from './places.js'
 /** An element of `schema` that has been judged already. */
 interface FileEntry {
   readonly mode: 'server' | 'client'
+  readonly name?: string
   readonly secret?: string
   readonly publicKey?: string
   readonly ticket?: string
@@ -93,6 +94,7 @@ export async function setPaused(path: string, publicKey: string, paused: boolean
 
 /** What changes in a server: left out, it stays as it is. */
 export interface ServerChange {
+  /** Of the first entry that is shared, and of those that are called the same. */
   readonly name?: string | undefined
   /** One for each of its entries, in their order; `port` and `proto` as in the file. */
   readonly rows?: readonly EntryChange[] | undefined
@@ -115,13 +117,16 @@ export async function changeServer(
 ): Promise<void> {
   return editOptions(path, (text, options) => {
     const { secret } = serverOf(serversIn(options), publicKey)
-    const own = entriesOf(text).flatMap((entry, index) => (entry.secret === secret ? [index] : []))
+    const entries = entriesOf(text)
+    const own = entries.flatMap((entry, index) => (entry.secret === secret ? [index] : []))
     if (rows && rows.length !== own.length) {
       const message = 'have changed in the options file meanwhile; close this and look again'
       throw new OptionsError([{ path: 'ports', message }])
     }
+    const shown = own.find(index => entries[index]!.paused !== true) ?? own[0]!
     const result = own.reduce((now, index, row) => {
-      const changes = { name, ...rows?.[row] }
+      const isMeant = entries[index]!.name === entries[shown]!.name
+      const changes = { ...(isMeant && { name }), ...rows?.[row] }
       return Object.entries(changes).reduce(
         (rest, [key, value]) => (value === undefined ? rest : setValue(rest, ['schema', index, key], value)),
         now

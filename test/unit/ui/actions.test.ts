@@ -643,3 +643,23 @@ test('ports and protocols of several entries change, each on its own', async () 
   )
   assert.match((await desk.faults('edit', { publicKey, rows: [{}] }))[0] ?? '', /^ports: have changed/)
 })
+
+test('another name is that of what is called so, and of nothing else under the ticket', async () => {
+  const secret = 'qm4jzr8tk3ow9yxa5hbdnc6e'
+  const server = { mode: 'server', secret }
+  const schema = [
+    { ...server, game: 'jellyfin', name: 'Films', paused: true },
+    { ...server, game: 'minecraft', name: 'Survival' },
+    { ...server, game: 'mumble', name: 'Voice' },
+    { ...server, proto: 'tcp', port: 8123, name: 'Survival' }
+  ]
+  const desk = new Desk(JSON.stringify({ schema }))
+  await desk.reload()
+  const { publicKey, edit } = desk.view.servers[0]!
+  assert.equal(edit.name, 'Survival')
+  await desk.do('edit', { publicKey, name: 'Survival 2' })
+  assert.deepEqual(
+    JSON.parse(desk.text).schema.map(({ name }: { name: string }) => name),
+    ['Films', 'Survival 2', 'Voice', 'Survival 2']
+  )
+})
