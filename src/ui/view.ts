@@ -103,15 +103,20 @@ function serverView(
     return { key: shortKey(peer), peer, invited: false, sessions: here }
   })
   const closed = now?.maps.filter(({ target }) => target === 'closed') ?? []
+  // Where all of it is paused, it is shown as it will be.
+  const shared = paused ? maps : maps.filter(one => one.paused !== true)
+  const places = (some: readonly ServerEntry[]) =>
+    some.map(({ proto, port, host }) => ({ proto, port, host }))
   return {
     publicKey,
-    names: [...new Set(maps.flatMap(({ name }) => mapTitle(name) ?? []))],
-    maps: maps.map(({ proto, port, host }) => ({ proto, port, host })),
+    names: [...new Set(shared.flatMap(({ name }) => mapTitle(name) ?? []))],
+    maps: places(shared),
+    pausedMaps: places(maps.filter(one => !shared.includes(one))),
     ...(now?.ticket !== undefined && !access.private && { ticket: now.ticket }),
     private: access.private,
     roster: access.roster === true,
     games: gamesIn(
-      maps,
+      shared,
       (recipe, own) => hostHelp(recipe, own[0]!.host, own),
       // Guests have the numbers of the host, as far as those are free there.
       ({ port, lobby }) => isListed({ localHost: LOCALHOST, localPort: port, lobby })

@@ -8,7 +8,7 @@
  *
  * A request that is not the page's own is refused with a status of 400 and up, and a {@link Refusal}.
  */
-import type { PathKind, Quality } from '../events.js'
+import type { PathKind, Quality, ServerMapInfo } from '../events.js'
 import type { Proto } from '../proto.js'
 
 /** A session with a guest, or with a server that was joined. Counters only grow. */
@@ -70,7 +70,9 @@ export interface ServerView {
   readonly publicKey: string
   /** What its ports are called. */
   readonly names: readonly string[]
-  readonly maps: readonly { readonly proto: Proto; readonly port: number; readonly host: string }[]
+  readonly maps: readonly ServerMapInfo[]
+  /** Those that are paused while others of it are shared. */
+  readonly pausedMaps: readonly ServerMapInfo[]
   /** What to give to friends; missing for private servers, where each guest has another one. */
   readonly ticket?: string
   readonly private: boolean

@@ -127,6 +127,7 @@ export function ServerCard({
         {portsText(maps)}
         {hosts.length > 0 && ` of ${hosts.join(', ')}`}
       </p>
+      {server.pausedMaps.length > 0 && <p class="quiet">Paused: {portsText(server.pausedMaps)}</p>}
       {server.paused && (
         <p class="notice" role="status">
           Nobody can join while it is paused. Its ticket works again when you resume.

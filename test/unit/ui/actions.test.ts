@@ -644,6 +644,24 @@ test('ports and protocols of several entries change, each on its own', async () 
   assert.match((await desk.faults('edit', { publicKey, rows: [{}] }))[0] ?? '', /^ports: have changed/)
 })
 
+test('of a server that is paused in part, what is shared is told apart from what is not', async () => {
+  const server = { mode: 'server', secret: 'qm4jzr8tk3ow9yxa5hbdnc6e' }
+  const schema = [
+    { ...server, game: 'teeworlds', name: 'Arena', paused: true },
+    { ...server, proto: 'tcp', port: 8123, name: 'Map' }
+  ]
+  const desk = new Desk(JSON.stringify({ schema }))
+  await desk.reload()
+  const [view] = desk.view.servers
+  const host = '127.0.0.1'
+  assert.deepEqual([view!.names, view!.maps], [['Map'], [{ proto: 'tcp', port: 8123, host }]])
+  assert.deepEqual([view!.paused, view!.pausedMaps], [false, [{ proto: 'udp', port: 8303, host }]])
+  assert.deepEqual(view!.games, [])
+  const { view: all } = await desk.do('pause', { publicKey: view!.publicKey, paused: true })
+  const { paused, pausedMaps, maps } = all.servers[0]!
+  assert.deepEqual([paused, pausedMaps, maps.length], [true, [], 2])
+})
+
 test('another name is that of what is called so, and of nothing else under the ticket', async () => {
   const secret = 'qm4jzr8tk3ow9yxa5hbdnc6e'
   const server = { mode: 'server', secret }

@@ -30,6 +30,7 @@ function view(guests: readonly GuestView[], sessions: readonly SessionView[]): V
         publicKey: 'server',
         names: ['Minecraft'],
         maps: [],
+        pausedMaps: [],
         private: false,
         roster: false,
         games: [],
