@@ -168,6 +168,22 @@ function placeOf(map: ServerMapInfo | ClientMapInfo): string {
     : `${proto} ${port} ${map.host}`
 }
 
+/** No character before this one takes more than a column. */
+const FIRST_WIDE = '\u1100'
+
+/** As much of a text as fits into so many columns. */
+function fitting(text: string, columns: number): string {
+  let left = columns
+  let end = 0
+  for (const char of text) {
+    // From there on, many take two columns; where one takes less, the line ends earlier than it must.
+    left -= char < FIRST_WIDE ? 1 : 2
+    if (left < 0) break
+    end += char.length
+  }
+  return text.slice(0, end)
+}
+
 type Streams = Pick<CliContext, 'stdout' | 'stderr'>
 
 /** To the start of the line, and erases it (ECMA-48). */
@@ -213,7 +229,7 @@ export class LiveLine {
 
   show(): void {
     // The last column would wrap some terminals.
-    const text = this.#closed ? '' : this.#status.text.slice(0, Math.max(0, this.#columns() - 1))
+    const text = this.#closed ? '' : fitting(this.#status.text, this.#columns() - 1)
     if (text === this.#shown) return
     this.#streams.stdout(CLEAR + text)
     this.#shown = text

@@ -127,6 +127,17 @@ test('the foot never wraps', () => {
   assert.equal(screen.foot.length, 24, 'in a window that is wider now')
 })
 
+test('the foot does not wrap either with a name of wide characters', () => {
+  const { screen, size, feet } = terminal(80)
+  const name = '\u65e5\u672c\u8a9e\u306e\u540d\u524d'.repeat(5)
+  feet(ready, { event: 'connected', ...guest, name, path: 'direct' })
+  // 21 columns before the name, and 29 of its characters of 2.
+  assert.equal(screen.foot, `Announced, 1 guest: "${name.slice(0, 29)}`)
+  size.columns = 41
+  feet({ event: 'connected', ...guest, name: '\u{1f600}'.repeat(20), path: 'lan' })
+  assert.equal(screen.foot, `Announced, 1 guest: "${'\u{1f600}'.repeat(9)}`, 'and ends between characters')
+})
+
 test('the foot says that the program to share is not running', () => {
   const { feet } = terminal()
   const target = { event: 'target', publicKey: KEY, proto: 'tcp', port: 80, host: '127.0.0.1' } as const
