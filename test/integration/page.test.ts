@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
+import { encodeKey } from '../../src/identity/encoding.js'
 import { keyPairOf, randomSecret } from '../../src/identity/keys.js'
 import { encodeTicket } from '../../src/identity/ticket.js'
 import { assertAccessible, noBrowser, Pages } from '../support/browser.js'
@@ -470,6 +471,65 @@ staged('a host knows a computer with the page again after a restart', async stag
   // The second time the host may not have noticed yet that the first is over.
   assert.equal((await host.event('connecting')).peer, peers[0])
 })
+
+staged(
+  'nothing is wider than a phone, with names of 60 letters without a blank',
+  async stage => {
+    const pages = await Pages.open(stage)
+    const long = 'W'.repeat(60)
+    const [one, another] = [randomSecret(), randomSecret()].map(secret => keyPairOf(secret).publicKey)
+    const { bootstrap } = await stage.testnet()
+    const { file, folder, remove } = writeOptions({
+      network: { bootstrap },
+      schema: [
+        {
+          mode: 'server',
+          secret: newSecret(),
+          game: 'openarena',
+          name: long,
+          allow: [{ name: long.slice(0, 32), publicKey: encodeKey(one!) }]
+        },
+        { mode: 'client', publicKey: encodeKey(one!), game: 'openarena', name: long, localPort: 0 },
+        { mode: 'client', publicKey: encodeKey(another!), proto: 'tcp', port: 1, name: long, localPort: 0 },
+        {
+          mode: 'client',
+          publicKey: encodeKey(another!),
+          proto: 'tcp',
+          port: 2,
+          name: `${long}2`,
+          localPort: 0
+        }
+      ]
+    })
+    stage.defer(remove)
+    const daemon = stage.start(['ui', '-c', file, '--no-open', '--json'], {
+      env: { XDG_CONFIG_HOME: folder }
+    })
+    const { url } = await daemon.event('ui')
+    const page = await pages.visit(url)
+    await page.setViewportSize({ width: 390, height: 844 })
+    const tooWide = (): Promise<string[]> =>
+      page
+        .locator('main *, dialog *')
+        .evaluateAll(all =>
+          all.flatMap(one => (one.getBoundingClientRect().right > 390 ? [one.outerHTML] : []))
+        )
+    await page.getByRole('article').nth(2).waitFor()
+    await page.getByText('What happened').click()
+    await page.getByRole('log').getByText('Waiting for W').first().waitFor()
+    assert.deepEqual(await tooWide(), [])
+    await button(page, `Remove ${long}`).click()
+    await page.getByRole('dialog').waitFor()
+    assert.deepEqual(await tooWide(), [])
+    await page.keyboard.press('Escape')
+    await page.getByRole('link', { name: 'Join' }).click()
+    const ticket = encodeTicket({ publicKey: one!, maps: [{ proto: 'tcp', port: 5000, name: long }] })
+    await page.getByRole('textbox', { name: /^Ticket/ }).fill(ticket)
+    await page.getByText('TCP 5000').waitFor()
+    assert.deepEqual(await tooWide(), [])
+  },
+  { skip: noBrowser }
+)
 
 staged(
   'a new link enters in the window of an old one, and leaves the address bar',
