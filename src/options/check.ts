@@ -21,6 +21,7 @@ import { type PlacedAccess, withAccess } from './access.js'
 import { bySecret, findConflicts, type Placed } from './conflicts.js'
 import type { NetworkOptions, Options, ServerEntry, Warning } from './entry.js'
 import { readFriendsSync, serverAmong } from './friends.js'
+import { joinedTargetWarnings } from './joined-targets.js'
 import { filePlaces, type Places } from './places.js'
 import { expandClient, expandServer, type Found } from './port-maps.js'
 import { clientEntry, networkOnly, serverEntry, topLevel, unknownEntry } from './schema.js'
@@ -50,7 +51,11 @@ export function checkOptions(value: unknown, places: Places = filePlaces): Optio
   )
   faults.push(...findConflicts(judged, places))
   const placed = withAccess(judged, access, places, faults)
-  warnings.push(...weakSecrets(placed, places), ...unfitPorts(placed, places))
+  warnings.push(
+    ...weakSecrets(placed, places),
+    ...unfitPorts(placed, places),
+    ...joinedTargetWarnings(placed, places)
+  )
   const others = placed.some(({ index }) => !tickets.some(ticket => ticket.index === index))
   const network = top.success
     ? networkOf(networkGiven(top.data), tickets, others, places, faults, warnings)

@@ -167,7 +167,7 @@ function isClient(placed: Placed): placed is Placed<ClientEntry> {
 }
 
 /** What a client listens with: programs speak TCP to a `tcpudp` map. */
-function transportOf(proto: Proto): 'tcp' | 'udp' {
+export function transportOf(proto: Proto): 'tcp' | 'udp' {
   return proto === 'udp' ? 'udp' : 'tcp'
 }
 

@@ -112,7 +112,7 @@ export interface Warning {
    * `OWN_SERVER`: a ticket's server runs on this computer; `HOSTED_ALREADY`: this user hosts the game already; `DEFAULT_PROTOCOL`: flags share ports over UDP, as they name none;
    * `PORTS_STAY`: the port of a game was moved, others of it were not; `PORTS_APART`: local ports are not as a game needs them;
    * `IDENTITY_NOT_KEPT`: the key of this computer for a server cannot be kept;
-   * `PORT_UNFIT`: the program of this port needs further ports.
+   * `PORT_UNFIT`: the program of this port needs further ports; `TARGET_IS_JOINED`: a server that was joined has the port that is shared.
    */
   readonly code:
     | 'WEAK_SECRET'
@@ -126,6 +126,7 @@ export interface Warning {
     | 'PORTS_APART'
     | 'IDENTITY_NOT_KEPT'
     | 'PORT_UNFIT'
+    | 'TARGET_IS_JOINED'
   /** Place in the options, as a person writes it: `schema[2].secret`, or a flag: `-s`. */
   readonly path: string
   /** Why it is unwise and what to do. */

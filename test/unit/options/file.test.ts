@@ -110,6 +110,38 @@ test('a port whose program needs further ones is a warning', () => {
   assert.deepEqual(told({ port: '21,50000-50009', proto: 'tcp' }), [])
 })
 
+test('a port that leads to a server that was joined is a warning', () => {
+  const told = (...entries: object[]) =>
+    parseOptions(
+      JSON.stringify({
+        schema: entries.map(entry => ({
+          proto: 'tcp',
+          ...('mode' in entry
+            ? { secret: 'a secret that is long enough to be no weak one 7391' }
+            : { mode: 'client', publicKey: 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA' }),
+          ...entry
+        }))
+      })
+    ).warnings.map(({ code, path, message }) => `${code} ${path}: ${message}`)
+  const server = { mode: 'server', port: 25_565 }
+  const [warning, ...others] = told({ ...server, port: '25565-25567' }, { port: '25566-25567' })
+  assert.deepEqual(others, [])
+  assert.match(
+    warning!,
+    /^TARGET_IS_JOINED schema\[0\]\.port: port 25566-25567 of 127\.0\.0\.1 leads to the server that schema\[1\] joins/
+  )
+  const joined = (...entries: object[]) => told(...entries).length === 1
+  assert.ok(joined(server, { port: 80, localPort: 25_565, localHost: '0.0.0.0' }))
+  assert.ok(joined({ ...server, host: 'localhost' }, { port: 25_565, localHost: '::' }))
+  assert.ok(joined({ ...server, host: '192.168.1.20' }, { port: 25_565, localHost: '192.168.1.20' }))
+  assert.ok(joined({ ...server, host: 'unix:/run/app.sock' }, { port: 80, localHost: 'unix:/run/app.sock' }))
+  assert.ok(!joined({ ...server, paused: true }, { port: 25_565 }))
+  assert.ok(!joined(server, { port: 25_565, localPort: 25_566 }))
+  assert.ok(!joined(server, { port: 25_565, proto: 'udp' }))
+  assert.ok(!joined(server, { port: 25_565, localHost: '127.0.0.2' }))
+  assert.ok(!joined({ ...server, host: '192.168.1.20' }, { port: 25_565, localHost: '0.0.0.0' }))
+})
+
 test('no secret shows in options, faults or warnings', () => {
   const secret = fc.string({ minLength: 12, maxLength: 30 })
   fc.assert(

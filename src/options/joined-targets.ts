@@ -1,0 +1,86 @@
+/**
+ * Ports that are shared from where a client listens: guests reach the server that was joined in place of a program of this
+ * computer, and need no ticket of it.
+ */
+import type { Proto } from '../proto.js'
+import { isIPv4Loopback, typedHost } from '../text/address.js'
+import { canonicalHost, hostsCollide } from '../text/hosts.js'
+import { formatPorts } from '../text/ports.js'
+import { isSocketPath } from '../text/socket-path.js'
+import { type Placed, transportOf } from './conflicts.js'
+import type { Entry, Warning } from './entry.js'
+import type { Places } from './places.js'
+
+/** Where a server looks for its program. */
+export interface Target {
+  readonly proto: Proto
+  readonly port: number
+  readonly host: string
+}
+
+/** Where a client listens. */
+export interface LocalEnd {
+  readonly proto: Proto
+  readonly localPort: number
+  readonly localHost: string
+}
+
+/** The targets at which one of the clients listens, with that client. */
+export function joinedTargets<T extends Target, E extends LocalEnd>(
+  targets: readonly T[],
+  ends: readonly E[]
+): { readonly target: T; readonly end: E }[] {
+  const byPort = new Map<string, E[]>()
+  for (const end of ends) {
+    const key = keyOf(end.proto, end.localHost, end.localPort)
+    byPort.set(key, [...(byPort.get(key) ?? []), end])
+  }
+  return targets.flatMap(target => {
+    const { proto, port, host } = target
+    const end = byPort.get(keyOf(proto, host, port))?.find(({ localHost }) => isReached(host, localHost))
+    return end ? [{ target, end }] : []
+  })
+}
+
+/** A socket with a path has no port. */
+function keyOf(proto: Proto, host: string, port: number): string {
+  return isSocketPath(host) ? canonicalHost(host) : `${transportOf(proto)} ${port}`
+}
+
+/** Whether a program that connects to `host` finds one that listens on `localHost`. */
+export function isReached(host: string, localHost: string): boolean {
+  const target = typedHost(canonicalHost(host))
+  // What listens on all addresses is found at those of this computer alone.
+  const isHere = isIPv4Loopback(target) || target === '::1'
+  return canonicalHost(localHost) === target || (isHere && hostsCollide(localHost, target))
+}
+
+/** What entries share now: nothing where they are paused. */
+export function targetsOf<E extends Entry>(entries: readonly E[]) {
+  return entries.filter(
+    (entry): entry is Extract<E, { mode: 'server' }> => entry.mode === 'server' && entry.paused !== true
+  )
+}
+
+/** It may be meant, by a computer that passes on a server to others. */
+export function joinedTargetWarnings(placed: readonly Placed[], places: Places): Warning[] {
+  const servers = placed.flatMap(({ index, entry }) => targetsOf([entry]).map(one => ({ ...one, index })))
+  const clients = placed.flatMap(({ index, entry }) => (entry.mode === 'client' ? [{ ...entry, index }] : []))
+  const found = new Map<string, { server: number; client: number; host: string; ports: number[] }>()
+  for (const { target, end } of joinedTargets(servers, clients)) {
+    const { index, host, port } = target
+    const key = `${index} ${end.index}`
+    const known = found.get(key)
+    if (known) known.ports.push(port)
+    else found.set(key, { server: index, client: end.index, host, ports: [port] })
+  }
+  return [...found.values()].map(({ server, client, host, ports }) => {
+    const isSocket = isSocketPath(host)
+    const what = isSocket ? 'this socket' : `port ${formatPorts([...new Set(ports)])} of ${host}`
+    return {
+      code: 'TARGET_IS_JOINED',
+      path: places.field(['schema', server, isSocket ? 'host' : 'port']),
+      message: `${what} leads to the server that ${places.entry(client)} joins: guests come out there, and need no ticket of it; unless that is meant, open it on another local port`
+    }
+  })
+}
