@@ -5,10 +5,12 @@ import { OptionsError } from '../errors.js'
 import { decodeKey } from '../identity/encoding.js'
 import { decodeTicket } from '../identity/ticket.js'
 import { looksLikeTicket } from '../identity/ticket-prefix.js'
-import { checkOptions } from './check.js'
+import { checkOptions, distinct } from './check.js'
 import { addEntries, editOptions, type RawEntry, removeFromList, setValue } from './edit.js'
+import type { ServerEntry } from './entry.js'
 import { readFriendsSync, serverAmong } from './friends.js'
 import { type ServerInFile, serversIn } from './guests.js'
+import { clientsIn, joinedFault, joinedTargets, sharedNow } from './joined-targets.js'
 import { parseJson } from './json.js'
 import type { Places } from './places.js'
 
@@ -76,11 +78,22 @@ async function setForAll(
 /**
  * Stops sharing a server for now, or shares it again: its secret, and so its ticket, stay.
  * @param publicKey of the server, in base58
- * @throws OptionsError `BAD_OPTIONS` when it is not there; those of `editOptions`
+ * @throws OptionsError `BAD_OPTIONS` when it is not there, or cannot be shared again as a server was joined on its port meanwhile; those
+ * of `editOptions`
  */
 export async function setPaused(path: string, publicKey: string, paused: boolean): Promise<void> {
   return editOptions(path, (text, options) => {
-    const { secret } = serverOf(serversIn(options), publicKey)
+    const { secret, maps } = serverOf(serversIn(options), publicKey)
+    const [joined] = paused
+      ? []
+      : joinedTargets(
+          maps.filter(map => map.paused),
+          clientsIn(options)
+        )
+    if (joined) {
+      const message = `Port ${joined.target.port} ${joinedFault(joined.end)}`
+      throw new OptionsError([{ path: '', message }])
+    }
     const result = entriesOf(text).reduce(
       (now, entry, index) =>
         entry.secret === secret && (paused || entry.paused !== undefined)
@@ -116,7 +129,7 @@ export async function changeServer(
   { name, rows }: ServerChange
 ): Promise<void> {
   return editOptions(path, (text, options) => {
-    const { secret } = serverOf(serversIn(options), publicKey)
+    const { secret, maps } = serverOf(serversIn(options), publicKey)
     const entries = entriesOf(text)
     const own = entries.flatMap((entry, index) => (entry.secret === secret ? [index] : []))
     if (rows && rows.length !== own.length) {
@@ -132,9 +145,22 @@ export async function changeServer(
         now
       )
     }, text)
-    checkOptions(parseJson(result), changePlaces(own))
+    const changed = checkOptions(parseJson(result), changePlaces(own))
+    // What was so before may be meant.
+    const fresh = sharedNow(changed.entries).filter(
+      entry => entry.secret.reveal() === secret && !maps.some(map => isSameTarget(map, entry))
+    )
+    const faults = joinedTargets(fresh, clientsIn(changed)).map(({ target, end }) => ({
+      path: target.path,
+      message: joinedFault(end)
+    }))
+    if (faults.length > 0) throw new OptionsError(distinct(faults))
     return { text: result, result: undefined }
   })
+}
+
+function isSameTarget(a: ServerEntry, b: ServerEntry): boolean {
+  return a.proto === b.proto && a.port === b.port && a.host === b.host
 }
 
 /**

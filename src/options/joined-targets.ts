@@ -2,13 +2,15 @@
  * Ports that are shared from where a client listens: guests reach the server that was joined in place of a program of this
  * computer, and need no ticket of it.
  */
+
+import { titleOf } from '../games/games.js'
 import type { Proto } from '../proto.js'
 import { isIPv4Loopback, typedHost } from '../text/address.js'
 import { canonicalHost, hostsCollide } from '../text/hosts.js'
 import { formatPorts } from '../text/ports.js'
 import { isSocketPath } from '../text/socket-path.js'
 import { type Placed, transportOf } from './conflicts.js'
-import type { Entry, Warning } from './entry.js'
+import type { ClientEntry, Entry, Options, ServerEntry, Warning } from './entry.js'
 import type { Places } from './places.js'
 
 /** Where a server looks for its program. */
@@ -56,15 +58,22 @@ export function isReached(host: string, localHost: string): boolean {
 }
 
 /** What entries share now: nothing where they are paused. */
-export function targetsOf<E extends Entry>(entries: readonly E[]) {
-  return entries.filter(
-    (entry): entry is Extract<E, { mode: 'server' }> => entry.mode === 'server' && entry.paused !== true
-  )
+export function sharedNow(entries: readonly Entry[]): ServerEntry[] {
+  return entries.filter(entry => entry.mode === 'server' && entry.paused !== true) as ServerEntry[]
+}
+
+export function clientsIn({ entries }: Options): ClientEntry[] {
+  return entries.filter(entry => entry.mode === 'client') as ClientEntry[]
+}
+
+/** Why the page does not share such a port, as the rest of a sentence about it. */
+export function joinedFault({ name }: ClientEntry): string {
+  return `leads to ${name === undefined ? 'a server' : titleOf(name)} on this computer, which you have joined: your guests would end up there. Leave it first, or choose another port`
 }
 
 /** It may be meant, by a computer that passes on a server to others. */
 export function joinedTargetWarnings(placed: readonly Placed[], places: Places): Warning[] {
-  const servers = placed.flatMap(({ index, entry }) => targetsOf([entry]).map(one => ({ ...one, index })))
+  const servers = placed.flatMap(({ index, entry }) => sharedNow([entry]).map(one => ({ ...one, index })))
   const clients = placed.flatMap(({ index, entry }) => (entry.mode === 'client' ? [{ ...entry, index }] : []))
   const found = new Map<string, { server: number; client: number; host: string; ports: number[] }>()
   for (const { target, end } of joinedTargets(servers, clients)) {

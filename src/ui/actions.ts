@@ -14,7 +14,7 @@ import { inviteTicket } from '../identity/server-ticket.js'
 import { decodeTicket, encodeTicket, type Ticket } from '../identity/ticket.js'
 import type { UiLimits } from '../limits.js'
 import { setBlocked } from '../options/blocked.js'
-import { checkOptions } from '../options/check.js'
+import { checkOptions, distinct } from '../options/check.js'
 import { type RawEntry, saveEntries } from '../options/edit.js'
 import {
   changeServer,
@@ -36,6 +36,7 @@ import {
   serversIn
 } from '../options/guests.js'
 import { joinEntries, joinOptions, surpriseOf } from '../options/join.js'
+import { clientsIn, joinedFault, joinedTargets, sharedNow } from '../options/joined-targets.js'
 import { changeNetwork, networkSettings } from '../options/network-edit.js'
 import { relaysToTell } from '../options/network-flags.js'
 import { ticketIn } from '../options/pasted-ticket.js'
@@ -329,7 +330,14 @@ export class Actions {
         ...(isPrivate && index === 0 && { private: true })
       })
     )
-    checkOptions({ schema: entries }, places)
+    const { entries: servers } = checkOptions({ schema: entries }, places)
+    const faults = joinedTargets(sharedNow(servers), clientsIn(this.#parts.daemon.current)).map(
+      ({ target, end }) => {
+        const index = what.findIndex((_, i) => places.entry(i) === target.path)
+        return { path: places.field(['schema', index, 'port']), message: joinedFault(end) }
+      }
+    )
+    if (faults.length > 0) throw new OptionsError(distinct(faults))
     await saveEntries(this.#parts.file, entries)
     return { ...(await this.#changed()), publicKey: encodeKey(keyPairOf(secret).publicKey) }
   }
@@ -346,9 +354,7 @@ export class Actions {
 
   /** What leads to this server already. */
   #joined(key: string): ClientEntry[] {
-    return this.#parts.daemon.current.entries.filter(
-      entry => entry.mode === 'client' && encodeKey(entry.publicKey) === key
-    ) as ClientEntry[]
+    return clientsIn(this.#parts.daemon.current).filter(entry => encodeKey(entry.publicKey) === key)
   }
 
   /** The ticket of an invited guest. */

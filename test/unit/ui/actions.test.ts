@@ -26,6 +26,8 @@ const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-ui-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 let files = 0
 
+const FRIEND = keyPairOf(new Secret('a friend')).publicKey
+
 const NOW = Date.parse('2030-01-01T00:00:00Z')
 
 /** Its timers keep the test alive. */
@@ -310,6 +312,49 @@ test('an invite that cannot have its ports leaves what was joined before as it w
   assert.equal(udp?.address, joined.view.clients[0]?.addresses[0]?.address)
   assert.match(tcp?.address ?? '', /^127\.0\.0\.1:\d+$/)
   assert.notEqual(tcp?.address, udp?.address)
+})
+
+test('what leads to a server that was joined is not shared, not by another port nor by a resumed server', async () => {
+  const desk = new Desk()
+  const hosted = await desk.host()
+  await desk.do('pause', { publicKey: hosted.publicKey, paused: true })
+  const maps = [{ proto: 'tcp' as const, port: 25_565, name: 'My world' }]
+  const ticket = encodeTicket({ publicKey: FRIEND, maps })
+  const joined = await desk.do('join', { ticket })
+  const port = joined.view.clients[0]!.addresses[0]!.address.split(':')[1]!
+  const why =
+    'leads to My world on this computer, which you have joined: your guests would end up there. Leave it first, or choose another port'
+  const how = { name: '', host: '', private: false }
+  const row = (ports: string, proto = 'tcp') => ({ ports, proto })
+  assert.deepEqual(await desk.faults('hostGame', { ...how, game: 'minecraft-java', ports: port }), [
+    `ports: ${why}`
+  ])
+  const rows = [row('45123'), row(`45124,${port}`)]
+  assert.deepEqual(await desk.faults('host', { ...how, rows }), [`rows[1].ports: ${why}`])
+  await desk.do('host', { ...how, rows: [row(port, 'udp')] })
+  await desk.do('host', { ...how, host: '192.168.1.20', rows: [row(port)] })
+  // Paused, it shares nothing.
+  await desk.do('edit', { publicKey: hosted.publicKey, rows: [{ ports: port }] })
+  assert.deepEqual(await desk.faults('pause', { publicKey: hosted.publicKey, paused: false }), [
+    `: Port ${port} ${why}`
+  ])
+  const other = await desk.do('host', { ...how, rows: [row('45123')] })
+  assert.deepEqual(await desk.faults('edit', { publicKey: other.publicKey, rows: [{ ports: port }] }), [
+    `rows[0].ports: ${why}`
+  ])
+  await desk.do('leave', { publicKey: joined.publicKey! })
+  await desk.do('pause', { publicKey: hosted.publicKey, paused: false })
+})
+
+test('a server that shares what was joined as its owner meant it can be changed otherwise', async () => {
+  const joined = { mode: 'client', proto: 'tcp', port: 45_123, publicKey: encodeKey(FRIEND) }
+  const secret = 'a secret that is long enough to be no weak one 7391'
+  const server = { mode: 'server', proto: 'tcp', port: '45123,45125', secret }
+  const desk = new Desk(JSON.stringify({ schema: [joined, server] }))
+  await desk.reload()
+  const [{ publicKey, warnings }] = desk.view.servers as [(typeof desk.view.servers)[0]]
+  assert.match(warnings[0]!.text, /^Port 45123 of 127\.0\.0\.1 leads to the server that schema\[0\] joins/)
+  await desk.do('edit', { publicKey, name: 'Passed on', rows: [{ ports: '45123-45124' }] })
 })
 
 test('faults of tickets have their own codes', async () => {
