@@ -39,7 +39,7 @@ export function joinedTargets<T extends Target, E extends LocalEnd>(
   }
   return targets.flatMap(target => {
     const { proto, port, host } = target
-    const end = byPort.get(keyOf(proto, host, port))?.find(({ localHost }) => isReached(host, localHost))
+    const end = byPort.get(keyOf(proto, host, port))?.find(one => leadsTo(target, one))
     return end ? [{ target, end }] : []
   })
 }
@@ -49,8 +49,12 @@ function keyOf(proto: Proto, host: string, port: number): string {
   return isSocketPath(host) ? canonicalHost(host) : `${transportOf(proto)} ${port}`
 }
 
-/** Whether a program that connects to `host` finds one that listens on `localHost`. */
-export function isReached(host: string, localHost: string): boolean {
+/** Whether guests who are led to the target find the client. */
+export function leadsTo(
+  { proto, port, host }: Target,
+  { proto: by, localPort, localHost }: LocalEnd
+): boolean {
+  if (keyOf(proto, host, port) !== keyOf(by, localHost, localPort)) return false
   const target = typedHost(canonicalHost(host))
   // What listens on all addresses is found at those of this computer alone.
   const isHere = isIPv4Loopback(target) || target === '::1'

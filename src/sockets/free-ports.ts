@@ -2,6 +2,7 @@
 
 import { codeOf, HyperNatError } from '../errors.js'
 import type { PortSet } from '../games/port-set.js'
+import { leadsTo, type Target } from '../options/joined-targets.js'
 import { portHolder } from '../programs/port-holder.js'
 import { LOCALHOST } from '../text/address.js'
 import { formatPorts, PORT_MAX } from '../text/ports.js'
@@ -44,6 +45,13 @@ export interface FreePorts {
 
 type Transport = 'tcp' | 'udp'
 
+/** Ports that cannot be had, though nothing has them yet. */
+interface Reserved {
+  /** Those that were given to others of the list. */
+  readonly given: readonly Obstacle[]
+  readonly shared: readonly Target[]
+}
+
 interface Member {
   readonly transport: Transport
   readonly port: number
@@ -63,7 +71,7 @@ interface Obstacle {
   readonly transport: Transport
   readonly host: string
   readonly port: number
-  readonly state: 'taken' | 'forbidden'
+  readonly state: 'taken' | 'forbidden' | 'shared'
 }
 
 /** Ports below are for the system's own services, on most systems. */
@@ -82,15 +90,18 @@ type Holder = typeof portHolder
  * The ports to open: the wanted ones, or, where they are in use and `nextFree` says so, the next ones that are not. What is
  * free now may be taken before it is opened; then ask again.
  * @param tries how many ports to try for each; after them the answer is 0, any free one
+ * @param shared where servers of this computer look for their programs, which may start later; `nextFree` leaves those ports to them
  * @throws HyperNatError PORT_IN_USE for a set that cannot be had as its game needs it
  */
 export async function freePorts(
   all: readonly WantedPort[],
   tries: number,
-  holder: Holder = portHolder
+  holder: Holder = portHolder,
+  shared: readonly Target[] = []
 ): Promise<FreePorts> {
   const places: LocalPlace[] = all.map(({ localHost, localPort }) => ({ localHost, localPort }))
   const given: Obstacle[] = []
+  const reserved: Reserved = { given, shared }
   const take = (transport: Transport, host: string, port: number): void => {
     given.push({ transport, host, port, state: 'taken' })
   }
@@ -107,7 +118,7 @@ export async function freePorts(
   // First all that get what they want, so that nobody is moved into another's place.
   const moving: { group: Group; obstacles: Obstacle[] }[] = []
   for (const group of groupsOf(all)) {
-    const obstacles = await obstaclesOf(group, group.host, 0, given)
+    const obstacles = await obstaclesOf(group, group.host, 0, reserved)
     if (obstacles.length === 0) move(group, group.host, 0)
     else moving.push({ group, obstacles })
   }
@@ -116,12 +127,12 @@ export async function freePorts(
     const { set } = group
     const cause = await causeOf(obstacles, holder)
     if (set?.guestPorts === 'same') {
-      const host = await freeLoopback(group, set, given)
-      if (host === undefined) throw inTheWay(group, set, cause)
+      const host = await freeLoopback(group, set, reserved)
+      if (host === undefined) throw inTheWay(group, set, obstacles[0]!, cause)
       move(group, host, 0)
     } else {
-      const shift = await freeShift(group, obstacles, tries, given)
-      if (shift === null && set) throw inTheWay(group, set, cause)
+      const shift = await freeShift(group, obstacles, tries, reserved)
+      if (shift === null && set) throw inTheWay(group, set, obstacles[0]!, cause)
       move(group, group.host, shift)
     }
     moved.push({ members: group.members.map(({ index }) => index), set, cause })
@@ -160,7 +171,7 @@ async function freeShift(
   group: Group,
   obstacles: readonly Obstacle[],
   tries: number,
-  given: readonly Obstacle[]
+  reserved: Reserved
 ): Promise<number | null> {
   const highest = Math.max(...group.members.map(({ port }) => port))
   let shift = 0
@@ -168,7 +179,7 @@ async function freeShift(
     const forbidden = obstacles.some(({ state, port }) => state === 'forbidden' && port < FIRST_OPEN_PORT)
     shift += forbidden ? SERVICE_SHIFT : 1
     if (highest + shift > PORT_MAX) return null
-    obstacles = await obstaclesOf(group, group.host, shift, given)
+    obstacles = await obstaclesOf(group, group.host, shift, reserved)
     if (obstacles.length === 0) return shift
   }
   return null
@@ -178,12 +189,12 @@ async function freeShift(
 async function freeLoopback(
   group: Group,
   { byAddress }: PortSet,
-  given: readonly Obstacle[]
+  reserved: Reserved
 ): Promise<string | undefined> {
   if (!byAddress || group.host !== LOCALHOST) return undefined
   for (const host of OTHER_LOOPBACKS) {
     const isHere = await canHave('udp', host, 0)
-    if (isHere && (await obstaclesOf(group, host, 0, given)).length === 0) return host
+    if (isHere && (await obstaclesOf(group, host, 0, reserved)).length === 0) return host
   }
   return undefined
 }
@@ -193,7 +204,7 @@ async function obstaclesOf(
   { members }: Group,
   host: string,
   shift: number,
-  given: readonly Obstacle[]
+  { given, shared }: Reserved
 ): Promise<Obstacle[]> {
   const found: Obstacle[] = []
   for (const { transport, port: wanted } of members) {
@@ -203,6 +214,8 @@ async function obstaclesOf(
     )
     const state = isGiven ? 'taken' : await stateOf(transport, host, port)
     if (state !== 'free') found.push({ transport, host, port, state })
+    else if (shared.some(target => leadsTo(target, { proto: transport, localPort: port, localHost: host })))
+      found.push({ transport, host, port, state: 'shared' })
   }
   return found
 }
@@ -251,11 +264,17 @@ async function causeOf(obstacles: readonly Obstacle[], holder: Holder): Promise<
   const ports = formatPorts([...new Set(alike.map(one => one.port))])
   const transports = [...new Set(alike.map(one => one.transport))].join(' and ')
   const which = `${/^\d+$/.test(ports) ? `Port ${ports} (${transports}) of ${host} is` : `Ports ${ports} (${transports}) of ${host} are`}`
+  if (state === 'shared') return `${which} left to the program that is shared from there`
   if (state === 'forbidden') return `${which} closed to this user`
   return `${which} in use by ${(await holder(transport, host, port)) ?? 'another program'}`
 }
 
-function inTheWay({ members }: Group, { title, guestPorts }: PortSet, cause: string): HyperNatError {
+function inTheWay(
+  { members }: Group,
+  { title, guestPorts }: PortSet,
+  { state }: Obstacle,
+  cause: string
+): HyperNatError {
   const ports = formatPorts([...new Set(members.map(({ port }) => port))].sort((a, b) => a - b))
   const needs =
     guestPorts === 'same'
@@ -263,7 +282,7 @@ function inTheWay({ members }: Group, { title, guestPorts }: PortSet, cause: str
       : `${title} needs its ports (${ports}) side by side, and there is no room for them`
   return new HyperNatError(
     'PORT_IN_USE',
-    `${cause}, and ${needs}. End that program and join again, leave the port out with --only, or join on another computer.`
+    `${cause}, and ${needs}. ${state === 'shared' ? 'Stop sharing it' : 'End that program'} and join again, leave the port out with --only, or join on another computer.`
   )
 }
 

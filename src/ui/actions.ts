@@ -306,7 +306,11 @@ export class Actions {
       const message = 'is of a server that you have joined already; leave it first to use another ticket'
       throw new OptionsError([{ path: 'ticket', message }])
     }
-    const maps = await joinedPlaces(clientEntries(ticket), before)
+    const maps = await joinedPlaces(
+      clientEntries(ticket),
+      before,
+      sharedNow(this.#parts.daemon.current.entries)
+    )
     const entries = joinEntries(encodeTicket(ticket), ticket, maps)
     if (before.length > 0) await replaceClient(this.#parts.file, key, entries)
     else await saveEntries(this.#parts.file, entries)

@@ -1,15 +1,21 @@
 /** Where the page opens the ports of a ticket, some of which may be open already. */
 import { HyperNatError } from '../errors.js'
 import { LIMITS } from '../limits.js'
-import type { ClientEntry } from '../options/entry.js'
+import type { ClientEntry, ServerEntry } from '../options/entry.js'
+import { portHolder } from '../programs/port-holder.js'
 import { freePorts, tryPort } from '../sockets/free-ports.js'
 import { PORT_MAX } from '../text/ports.js'
 
 /**
  * Ports that are open already stay where they are, and what a game needs together with them joins them there.
+ * @param shared what is shared from this computer: its ports are left to the programs there, which may not run yet
  * @throws HyperNatError PORT_IN_USE for ports that cannot be had as their game needs them
  */
-export async function joinedPlaces(wanted: readonly ClientEntry[], open: readonly ClientEntry[]) {
+export async function joinedPlaces(
+  wanted: readonly ClientEntry[],
+  open: readonly ClientEntry[],
+  shared: readonly ServerEntry[]
+) {
   const openAs = (entry: ClientEntry): ClientEntry | undefined =>
     open.find(({ proto, port }) => proto === entry.proto && port === entry.port)
   const asked: (ClientEntry & { nextFree: boolean })[] = []
@@ -30,6 +36,6 @@ export async function joinedPlaces(wanted: readonly ClientEntry[], open: readonl
       asked.push({ ...entry, localHost, localPort, nextFree: false })
     } else asked.push({ ...entry, nextFree: true })
   }
-  const { places } = await freePorts(asked, LIMITS.nextFreePorts)
+  const { places } = await freePorts(asked, LIMITS.nextFreePorts, portHolder, shared)
   return asked.map(({ proto, port }, index) => ({ proto, port, ...places[index]! }))
 }

@@ -147,6 +147,43 @@ test('only what is taken is said to be', async t => {
   ])
 })
 
+/** A port that is free, as are those behind it most likely. */
+async function freedTcp(): Promise<number> {
+  const server = await listenTcp(() => {})
+  await server.close()
+  return server.port
+}
+
+test('ports that are shared from here are left to their programs, each of several for another one', async () => {
+  const port = await freedTcp()
+  const shared = [0, 1, 2].map(i => ({ proto: 'tcp' as const, port: port + i, host: HOST }))
+  const all = [wanted('tcp', port), wanted('tcp', port + 1), wanted('udp', port)]
+  const { places, moved } = await find(all, TRIES, async () => undefined, shared)
+  const [first, second, udp] = places.map(({ localPort }) => localPort)
+  assert.ok(first! > port + 2 && second! > port + 2 && first !== second, `${first} ${second} beside ${port}`)
+  assert.equal(udp, first, 'TCP and UDP of one port stay together')
+  assert.equal(
+    moved[0]?.cause,
+    `Port ${port} (tcp) of 127.0.0.1 is left to the program that is shared from there`
+  )
+  // Neither another protocol, nor another address, nor a port that may not be another.
+  const elsewhere = [
+    { ...shared[0]!, proto: 'udp' as const },
+    { ...shared[0]!, host: '127.0.0.2' }
+  ]
+  assert.deepEqual((await find([wanted('tcp', port)], TRIES, undefined, elsewhere)).moved, [])
+  assert.deepEqual((await find([wanted('tcp', port, false)], TRIES, undefined, shared)).moved, [])
+})
+
+test('what needs the number of a port that is shared from here has to wait for that to end', async () => {
+  const port = await freedTcp()
+  const all = [{ ...wanted('tcp', port), set: set('same', false) }]
+  await assert.rejects(
+    find(all, TRIES, undefined, [{ proto: 'tcp', port, host: HOST }]),
+    /is left to the program that is shared from there, and A game works only .* Stop sharing it and join again/
+  )
+})
+
 test('after so many tries it is any free one', async t => {
   const port = await takenTcp(t)
   assert.deepEqual(await freePorts([wanted('tcp', port)], 0), [0])

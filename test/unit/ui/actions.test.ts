@@ -346,6 +346,16 @@ test('what leads to a server that was joined is not shared, not by another port 
   await desk.do('pause', { publicKey: hosted.publicKey, paused: false })
 })
 
+test('a port that is shared from here is left to its program when a server is joined', async () => {
+  const desk = new Desk()
+  await desk.host()
+  const maps = [{ proto: 'tcp' as const, port: 25_565, name: 'My world' }]
+  const ticket = encodeTicket({ publicKey: FRIEND, maps })
+  const { view } = await desk.do('join', { ticket })
+  assert.notEqual(view.clients[0]?.addresses[0]?.address, '127.0.0.1:25565')
+  assert.deepEqual(view.servers[0]?.warnings, [])
+})
+
 test('a server that shares what was joined as its owner meant it can be changed otherwise', async () => {
   const joined = { mode: 'client', proto: 'tcp', port: 45_123, publicKey: encodeKey(FRIEND) }
   const secret = 'a secret that is long enough to be no weak one 7391'
