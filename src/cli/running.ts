@@ -1,6 +1,7 @@
 /** The daemons that commands are about: found by their control sockets, chosen by flags. */
 
 import { existsSync } from 'node:fs'
+import { readlink } from 'node:fs/promises'
 import type { Options as Flag } from 'yargs'
 import type { DaemonChoice, FoundDaemon } from '../control/client.js'
 import type { DaemonStatus, Reloaded, Who } from '../control/wire.js'
@@ -117,6 +118,24 @@ export async function runningStatuses(
     })
   )
   return all.flat()
+}
+
+/** Those to whom 127.0.0.1 is the same as to this process. */
+export async function statusesOnLoopback(
+  args: Arguments,
+  context: Pick<CliContext, 'env'>
+): Promise<{ readonly who: Who; readonly status: DaemonStatus }[]> {
+  const running = await runningStatuses(args, context)
+  const near = await Promise.all(running.map(({ who }) => hasOurLoopback(who.pid)))
+  return running.filter((_, i) => near[i])
+}
+
+/** On Linux, a process in a network of its own may share our files. */
+async function hasOurLoopback(pid: number): Promise<boolean> {
+  if (process.platform !== 'linux') return true
+  const network = (process: number | 'self') => readlink(`/proc/${process}/ns/net`).catch(() => null)
+  const [ours, theirs] = await Promise.all([network('self'), network(pid)])
+  return ours !== null && ours === theirs
 }
 
 /** What became of a change of the file of a running daemon. */

@@ -109,7 +109,7 @@ export interface Warning {
   /**
    * `WEAK_SECRET`: guesses would find it; `FILE_READABLE`: other users of this machine can read a secret on disk;
    * `OTHER_DHT`: a ticket's server is in another DHT than the options name; `BAD_RECIPE`: a game's recipe cannot be used;
-   * `OWN_SERVER`: a ticket's server runs on this computer; `HOSTED_ALREADY`: this user hosts the game already; `DEFAULT_PROTOCOL`: flags share ports over UDP, as they name none;
+   * `OWN_SERVER`: a ticket's server runs on this computer; `PORT_SHARED`: a ticket's port is shared from this computer; `HOSTED_ALREADY`: this user hosts the game already; `DEFAULT_PROTOCOL`: flags share ports over UDP, as they name none;
    * `PORTS_STAY`: the port of a game was moved, others of it were not; `PORTS_APART`: local ports are not as a game needs them;
    * `IDENTITY_NOT_KEPT`: the key of this computer for a server cannot be kept;
    * `PORT_UNFIT`: the program of this port needs further ports; `TARGET_IS_JOINED`: a server that was joined has the port that is shared.
@@ -120,6 +120,7 @@ export interface Warning {
     | 'OTHER_DHT'
     | 'BAD_RECIPE'
     | 'OWN_SERVER'
+    | 'PORT_SHARED'
     | 'HOSTED_ALREADY'
     | 'DEFAULT_PROTOCOL'
     | 'PORTS_STAY'

@@ -81,6 +81,40 @@ staged(
   }
 )
 
+staged('each port of the server on this computer has one of its own here', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const env = { HYPER_NAT_CONTROL: folderOf(stage), HYPER_NAT_BOOTSTRAP: bootstrap.join(',') }
+  const [port] = await twoPorts()
+  const ports = `${port}-${port + 1}`
+  const args = ['server', '-p', ports, '--protocol', 'tcp', '-s', newSecret(), '--json']
+  const ready = await stage.start(args, { name: 'server', env }).event('ready')
+  assert.ok(ready.mode === 'server' && ready.ticket)
+
+  const guest = stage.start(['join', ready.ticket, '--json'], { name: 'guest', env })
+  await guest.event('connected')
+  const open = [await guest.localPort('tcp', port), await guest.localPort('tcp', port + 1)]
+  assert.equal(new Set([...open, port, port + 1]).size, 4, `${open} beside ${ports}`)
+  const codes = guest.events.flatMap(event => (event.event === 'warning' ? event.code : []))
+  assert.deepEqual(codes, ['OWN_SERVER'])
+})
+
+staged('a join of another server leaves the ports that are shared here to their programs', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const env = { HYPER_NAT_CONTROL: folderOf(stage), HYPER_NAT_BOOTSTRAP: bootstrap.join(',') }
+  const friend = { ...env, HYPER_NAT_CONTROL: folderOf(stage) }
+  const port = await freePort()
+  const share = ['server', '-p', `${port}`, '--protocol', 'tcp', '-s', newSecret(), '--json']
+  const ready = await stage.start(share, { name: 'friend', env: friend }).event('ready')
+  assert.ok(ready.mode === 'server' && ready.ticket)
+  const host = stage.start(share.with(-2, newSecret()), { name: 'host', env })
+  await host.event('ready')
+
+  const guest = stage.start(['join', ready.ticket, '--json'], { name: 'guest', env })
+  assert.equal((await guest.event('warning')).code, 'PORT_SHARED')
+  await guest.event('connected')
+  assert.notEqual(await guest.localPort('tcp', port), port)
+})
+
 staged(
   'a game that is hosted already is hosted again with a warning, and another one without',
   async stage => {
