@@ -109,8 +109,13 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     args,
     context
   )
+  const { joinedHere } = await import('./joined-here.js')
+  const joined = await joinedHere(options.entries, args.port === undefined ? 'GAME' : '-p', args, context)
   return {
-    options: { ...options, warnings: [...options.warnings, ...(warning ? [warning] : []), ...twice] },
+    options: {
+      ...options,
+      warnings: [...options.warnings, ...(warning ? [warning] : []), ...twice, ...joined]
+    },
     hosted:
       found.map(game => otherGames(game, known)).join('') +
       recipes

@@ -1,6 +1,5 @@
 /** `hyper-nat server`: share ports under a secret. */
 
-import type { Warning } from '../options/entry.js'
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { CliContext } from './context.js'
 import { runFlags } from './run-flags.js'
@@ -72,9 +71,10 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     ...portMappingOf(args),
     ...tcpOf(args)
   })
-  const warnings: Warning[] = warning ? [...options.warnings, warning] : [...options.warnings]
+  const { joinedHere } = await import('./joined-here.js')
+  const joined = await joinedHere(options.entries, '-p', args, context)
   return {
-    options: { ...options, warnings },
+    options: { ...options, warnings: [...options.warnings, ...(warning ? [warning] : []), ...joined] },
     byFlags: true,
     ...(args.qr ? { qr: true } : {}),
     ...(generated && { generatedSecret: secret.text })

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { encodeKey } from '../../src/identity/encoding.js'
+import { keyPairOf } from '../../src/identity/keys.js'
+import { Secret } from '../../src/identity/secret.js'
 import { ownAddresses } from '../../src/lan/own-addresses.js'
 import { isIPv4Loopback } from '../../src/text/address.js'
 import { connectTcp, readAll } from '../support/clients.js'
@@ -113,6 +116,39 @@ staged('a join of another server leaves the ports that are shared here to their 
   assert.equal((await guest.event('warning')).code, 'PORT_SHARED')
   await guest.event('connected')
   assert.notEqual(await guest.localPort('tcp', port), port)
+})
+
+staged('a port that another hyper-nat here has open for a server is shared with a warning', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const env = { HYPER_NAT_CONTROL: folderOf(stage), HYPER_NAT_BOOTSTRAP: bootstrap.join(',') }
+  const [port, other] = await twoPorts()
+  const friend = [
+    'client',
+    '-r',
+    '80/tcp',
+    '-l',
+    `${port}`,
+    '-k',
+    encodeKey(keyPairOf(new Secret('a friend')).publicKey)
+  ]
+  const guest = stage.start([...friend, '--json'], { name: 'guest', env })
+  await guest.event('ready')
+  const warned = async (...words: string[]): Promise<unknown[]> => {
+    const host = stage.start([...words, '--json'], { name: words.join(' '), env })
+    await host.event('ready')
+    return host.events.flatMap(event =>
+      event.event === 'warning' && event.code === 'TARGET_IS_JOINED' ? [event.message] : []
+    )
+  }
+  const secret = ['-s', newSecret()]
+  const [message, ...more] = await warned('host', 'minecraft', '-p', `${port}`)
+  assert.match(
+    `${message}`,
+    new RegExp(`^port ${port} .* process ${guest.pid} has joined: .* stop --pid ${guest.pid}`)
+  )
+  assert.deepEqual(more, [])
+  assert.equal((await warned('server', '-p', `${port}/tcp`, ...secret)).length, 1)
+  assert.deepEqual(await warned('server', '-p', `${other}/tcp,${port}/udp`, ...secret), [])
 })
 
 staged(
