@@ -137,6 +137,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       players: this.#players,
       resources: this.#resources,
       reached: { bootstrap, relays },
+      isShared: port => [...this.#servers].some(one => one.shares(port)),
       onclose: () => this.#servers.delete(server)
     })
     this.#servers.add(server)

@@ -30,6 +30,8 @@ export interface AnnouncerParts extends GameListenerDeps {
   readonly announce: (map: number, payload: Uint8Array) => void
   /** Whether the program behind a map runs. */
   readonly answers: (map: AnnouncedMap) => boolean
+  /** Whether a server of this node shares the port, this one or another. */
+  readonly isShared: (port: number) => boolean
 }
 
 /** A map whose game announces. */
@@ -110,7 +112,8 @@ export class Announcer {
   /** The game is open on a port that nobody shares: most likely the one that should be. */
   #onElsewhere(game: string, port: number, address: string): void {
     // On loopback it is one that a guest of another server receives here.
-    if (isIPv4Loopback(address) || this.#elsewhere.has(`${game} ${port}`)) return
+    if (isIPv4Loopback(address) || this.#parts.isShared(port) || this.#elsewhere.has(`${game} ${port}`))
+      return
     if (this.#elsewhere.size >= this.#parts.limits.gamesElsewhere) return
     this.#elsewhere.add(`${game} ${port}`)
     const rows = this.#rows.filter(({ lobby }) => lobby.game === game)

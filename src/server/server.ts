@@ -61,6 +61,8 @@ export interface ServerDeps extends Deps {
   readonly former: readonly Uint8Array[]
   /** What to give to friends; left out where one cannot hold it all. */
   readonly ticket?: string | undefined
+  /** Whether a server of this node shares the port. */
+  readonly isShared: (port: number) => boolean
 }
 
 export class Server {
@@ -262,6 +264,10 @@ export class Server {
       udp.drop(({ map }) => map === id)
     }
     if (!session.sendMaps(now)) guest.link?.destroy()
+  }
+
+  shares(port: number): boolean {
+    return this.#maps.list.some(map => map.port === port)
   }
 
   status(): ServerStatus {

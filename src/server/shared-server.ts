@@ -27,6 +27,8 @@ export interface SharedServerDeps extends Deps {
     readonly bootstrap: readonly string[]
     readonly relays: readonly (Uint8Array | string)[]
   }
+  /** Whether a server of this node shares the port. */
+  readonly isShared: (port: number) => boolean
   /** Called when it is being closed. */
   readonly onclose: () => void
 }
@@ -74,6 +76,10 @@ export class SharedServer implements ServerHandle {
 
   status(): ServerStatus {
     return this.#server.status()
+  }
+
+  shares(port: number): boolean {
+    return this.#server.shares(port)
   }
 
   setMaps(maps: readonly (MapToShare | MapToHandle)[]): void {

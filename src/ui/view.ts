@@ -161,6 +161,8 @@ function warningsOf(
   for (const { id, code, message, publicKey = '', port, host } of running) {
     const server = status.servers.find(one => one.publicKey === publicKey)
     if (code === 'DHT_UNREACHABLE' && server?.announced === 'announced') continue
+    // Another server may share it meanwhile.
+    if (port !== undefined && status.servers.some(({ maps }) => maps.some(map => map.port === port))) continue
     // The command line says what to type.
     const text =
       server && port !== undefined

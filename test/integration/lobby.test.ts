@@ -1,6 +1,8 @@
 // LAN lists of games over the tunnel, on loopback: stand-ins that speak Minecraft's and Quake III's discovery to the letter.
 import assert from 'node:assert/strict'
 import type { Recipe } from '../../src/games/recipe.js'
+import { ownAddresses } from '../../src/lan/own-addresses.js'
+import { isIPv4Loopback } from '../../src/text/address.js'
 import { connectTcp, readAll } from '../support/clients.js'
 import { within } from '../support/deadline.js'
 import { GameSocket, GETINFO, INFO, motd, quakeServer, shippedRecipe, userRecipes } from '../support/games.js'
@@ -96,3 +98,30 @@ staged('games that a host shares are in the LAN lists of its guest, and are join
   await client.stop()
   await (await GameSocket.open(asks)).close()
 })
+
+/** An address of this computer that is not loopback: what comes from there may be the game itself. */
+const lanAddress = [...ownAddresses().keys()].find(address => !isIPv4Loopback(address))
+
+staged(
+  'a world that another server of this process shares is not elsewhere, one that nobody shares is',
+  async stage => {
+    const listens = await freePort()
+    const recipe = craft(await freePort(), listens)
+    assert.ok(recipe.discovery.how === 'server-announces')
+    const { group, ...discovery } = recipe.discovery
+    const { env } = await stage.use(userRecipes([{ ...recipe, discovery }]))
+    const [survival, creative, other] = [await freePort(), await freePort(), await freePort()]
+    const server = await stage.daemon(
+      [survival, creative].map(port => ({ mode: 'server', game: 'craft', port, secret: newSecret() })),
+      {},
+      { name: 'host', env }
+    )
+    for (const port of [survival, creative])
+      await server.event('ready', { where: ({ maps }) => maps[0]?.port === port })
+    const game = await stage.use(GameSocket.open(0, undefined, lanAddress))
+    for (const port of [survival, creative, other]) game.send(motd('A world', port), listens, lanAddress!)
+    const warning = await server.event('warning', { where: ({ code }) => code === 'GAME_ELSEWHERE' })
+    assert.equal(warning.port, other)
+  },
+  { skip: lanAddress === undefined && 'no address but loopback' }
+)

@@ -44,15 +44,16 @@ export class GameSocket {
   /**
    * @param port 0 for any
    * @param group a multicast group to join, as Minecraft does
+   * @param address left out: all
    */
-  static async open(port: number, group?: string): Promise<GameSocket> {
+  static async open(port: number, group?: string, address?: string): Promise<GameSocket> {
     const game = new GameSocket(group !== undefined)
     await new Promise<void>((resolve, reject) => {
       game.socket.once('error', err => {
         game.socket.close()
         reject(err)
       })
-      game.socket.bind(port, () => resolve())
+      game.socket.bind(port, address, () => resolve())
     })
     game.socket.setBroadcast(true)
     try {

@@ -113,6 +113,7 @@ async function host(maps: readonly AnnouncedMap[], more: Partial<AnnouncerParts>
     limits: LIMITS,
     log: silentLog,
     isHeard: () => true,
+    isShared: () => false,
     announce: (map, payload) => void told.push(`${map} ${Buffer.from(payload)}`),
     answers: ({ host, port }) => {
       asked.push(`${host}:${port}`)
@@ -191,6 +192,19 @@ test('a game that is open on another port is reported once, with what to do', as
   assert.match(
     JSON.stringify(events[0]),
     /open on port 51234, but port 25565 is shared: .* hyper-nat host minecraft-java --port 51234/
+  )
+})
+
+test('a game that is open on the port of another server of this node is no news, until that is gone', async () => {
+  const shared = new Set([25_565, 25_566])
+  const { listeners, told, events } = await host([map(1, 25_565)], { isShared: port => shared.has(port) })
+  listeners[0]!.hear(motd('Creative', 25_566))
+  assert.deepEqual([told, events], [[], []])
+  shared.delete(25_566)
+  listeners[0]!.hear(motd('Creative', 25_566))
+  assert.deepEqual(
+    events.map(event => event.event === 'warning' && event.code),
+    ['GAME_ELSEWHERE']
   )
 })
 

@@ -75,6 +75,11 @@ test('a game that is open on another port can be shared from there', () => {
   assert.equal(second?.text, 'No way out.')
   assert.match(third!.text, /only at the address 192\.0\.2\.7\. Remove this and host it again/)
   assert.equal(of('announced').length, 2, 'a way was found since')
+  const another = { ...server, publicKey: 'another', maps: [{ ...map, port: 51_234, ...emptyTally() }] }
+  const shared = { ...idleStatus(), servers: [server, another] }
+  const warnings = [{ id: 1, ...warning }]
+  const [view] = viewOf(options, shared, { file: 'f', restart: [], warnings }).servers
+  assert.deepEqual(view!.warnings, [], 'another server shares it since')
 })
 
 test('the page says which game is waited for, until something listens on its port', () => {
