@@ -1,7 +1,7 @@
 /** What to type into a game or a browser once its ports are open here. */
 
 import type { ClientMapInfo } from '../events.js'
-import { guestHelp } from '../games/help.js'
+import { guestHelp, serversAmong } from '../games/help.js'
 import type { FoundMap } from '../games/lobby.js'
 import { partsOf } from '../games/map-name.js'
 import type { Recipe } from '../games/recipe.js'
@@ -24,7 +24,7 @@ interface Place {
 }
 
 /**
- * One line for each name: `In "Minecraft", enter 127.0.0.1:25565 (or localhost:25565)`, or what the game's recipe says.
+ * One line for each name, or for each server of a game: `In "Minecraft", enter 127.0.0.1:25565 (or localhost:25565)`, or what the game's recipe says.
  * @param joined the maps with what their owner calls them
  */
 export function joinHints(
@@ -48,16 +48,17 @@ export function joinHints(
   return places
     .map(place => {
       const game = gameOf(place.name)
-      return (game && gameLine(game, place)) ?? line(place)
+      return (game && gameLines(game, place)) ?? line(place)
     })
     .join('')
 }
 
-/** Nothing where a port that the game needs is not open here. */
-function gameLine(game: Recipe, { name, maps }: Place): string | undefined {
+/** One for each server of the game; nothing where a port that it needs is not open here. */
+function gameLines(game: Recipe, { name, maps }: Place): string | undefined {
   const { own } = partsOf(name ?? '')
-  const help = guestHelp(game, maps)
-  return help && `In ${game.name}${own ? ` (${quoteName(own)})` : ''}: ${help}\n`
+  const helps = serversAmong(game, maps).map(server => guestHelp(game, server))
+  if (helps.includes(undefined)) return undefined
+  return helps.map(help => `In ${game.name}${own ? ` (${quoteName(own)})` : ''}: ${help}\n`).join('')
 }
 
 function line({ name, host, ports, udp }: Place): string {

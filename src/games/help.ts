@@ -7,7 +7,7 @@ import { portsText } from '../text/ports.js'
 import { isSocketPath } from '../text/socket-path.js'
 import { type FoundMap, isListed } from './lobby.js'
 import { PLACE } from './notation.js'
-import { ownPorts, type Recipe } from './recipe.js'
+import { type OwnPort, ownPorts, type Recipe } from './recipe.js'
 
 /** A port that a server shares. */
 interface SharedPort {
@@ -34,6 +34,48 @@ function fillIn(line: string, recipe: Recipe, places: Places): string | undefine
   return known ? filled : undefined
 }
 
+function portsIn(shared: readonly SharedPort[]): number[] {
+  return [...new Set(shared.map(({ port }) => port))]
+}
+
+function isShared(shared: readonly SharedPort[], port: number, protos: readonly string[]): boolean {
+  return shared.some(one => one.port === port && protos.includes(one.proto === 'tcpudp' ? 'tcp' : one.proto))
+}
+
+/** Whether ports are all of these ports of a recipe, in its order. */
+function isInOrder(
+  own: readonly OwnPort[],
+  ports: readonly number[],
+  shared: readonly SharedPort[]
+): boolean {
+  if (own.length !== ports.length) return false
+  return own.every(({ port, protos, moves }, i) => {
+    const expected =
+      moves === undefined ? ports[i] : moves === 'along' ? port - own[0]!.port + ports[0]! : port
+    return ports[i] === expected && isShared(shared, ports[i]!, protos)
+  })
+}
+
+/**
+ * The port maps of each server, where several servers of a game have one name, or none: one follows the other, each in the order of
+ * the recipe.
+ * @param maps those of that name
+ */
+export function serversAmong<M extends SharedPort>(recipe: Recipe, maps: readonly M[]): (readonly M[])[] {
+  const ports = portsIn(maps)
+  const own = ownPorts(recipe, false)
+  const shift = ports[0]! - own[0]!.port
+  // A port that the game can do without is hardly ever given a number: any other is that of another server.
+  const isOptional = ownPorts(recipe, true).some(
+    ({ port, optional, moves }) => optional && ports.includes(moves === 'along' ? port + shift : port)
+  )
+  const count = ports.length / own.length
+  if (isOptional || !Number.isInteger(count)) return [maps]
+  const groups = Array.from({ length: count }, (_, i) => ports.slice(i * own.length, (i + 1) * own.length))
+  if (!groups.every(group => isInOrder(own, group, maps))) return [maps]
+  return groups.map(group => maps.filter(({ port }) => group.includes(port)))
+}
+
 /**
  * The ports of a recipe on a server that has perhaps moved them, by their own numbers; those that are not shared are left out.
  * @param shared the ports that the server has for the game
@@ -41,18 +83,11 @@ function fillIn(line: string, recipe: Recipe, places: Places): string | undefine
 function portsOn(recipe: Recipe, shared: readonly SharedPort[]): Map<number, number> {
   const own = ownPorts(recipe, true)
   const game = own[0]!
-  const has = (port: number, protos: readonly string[]): boolean =>
-    shared.some(one => one.port === port && protos.includes(one.proto === 'tcpudp' ? 'tcp' : one.proto))
-  const ports = [...new Set(shared.map(({ port }) => port))]
+  const has = (port: number, protos: readonly string[]): boolean => isShared(shared, port, protos)
+  const ports = portsIn(shared)
   // Shares and tickets keep the order of the recipe: a number says little, as the host may have swapped two.
-  for (const all of [ownPorts(recipe, false), own]) {
-    const isInOrder = all.every(({ port, protos, moves }, i) => {
-      const expected =
-        moves === undefined ? ports[i] : moves === 'along' ? port - game.port + ports[0]! : port
-      return ports[i] === expected && has(ports[i]!, protos)
-    })
-    if (all.length === ports.length && isInOrder) return new Map(all.map(({ port }, i) => [port, ports[i]!]))
-  }
+  const inOrder = [ownPorts(recipe, false), own].find(all => isInOrder(all, ports, shared))
+  if (inOrder) return new Map(inOrder.map(({ port }, i) => [port, ports[i]!]))
   const follow = own.filter(({ moves, optional }) => moves === 'along' && !optional)
   const base = ports.find(
     base => has(base, game.protos) && follow.every(one => has(one.port - game.port + base, one.protos))

@@ -15,7 +15,7 @@ export interface GamePort {
 }
 
 /** A port of a recipe, in all of its protocols. */
-interface OwnPort extends GamePort {
+export interface OwnPort extends GamePort {
   readonly moves: RecipePort['moves']
   /** What it is for, of the first protocol that names it. */
   readonly purpose: string

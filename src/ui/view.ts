@@ -3,7 +3,7 @@
 import type { ErrorCode } from '../errors.js'
 import type { ClientMapInfo } from '../events.js'
 import { knownGames, titleOf } from '../games/games.js'
-import { guestHelp, hostHelp, waitingTexts } from '../games/help.js'
+import { guestHelp, hostHelp, serversAmong, waitingTexts } from '../games/help.js'
 import { isListed } from '../games/lobby.js'
 import { partsOf } from '../games/map-name.js'
 import type { Recipe } from '../games/recipe.js'
@@ -245,7 +245,7 @@ function mapTitle(name: string | undefined): string | undefined {
  * @param help what to do in one, from those that are its own
  * @param shows whether a map gets it into the LAN list of the game
  */
-export function gamesIn<M extends Pick<Entry, 'name' | 'lobby'>>(
+export function gamesIn<M extends Pick<Entry, 'name' | 'lobby' | 'proto' | 'port'>>(
   maps: readonly M[],
   help: (recipe: Recipe, own: readonly M[]) => string | undefined,
   shows: (map: M) => boolean
@@ -254,10 +254,12 @@ export function gamesIn<M extends Pick<Entry, 'name' | 'lobby'>>(
   return [...new Set(maps.map(({ name }) => name))].flatMap(name => {
     const recipe = games.ofMap(name)
     if (name === undefined || !recipe) return []
-    const own = maps.filter(map => map.name === name)
-    const listed = recipe.works === 'yes' && own.some(shows)
-    const told = help(recipe, own)
-    return told === undefined ? [] : [{ title: titleOf(name), help: told, listed }]
+    const all = maps.filter(map => map.name === name)
+    return serversAmong(recipe, all).flatMap(own => {
+      const listed = recipe.works === 'yes' && own.some(shows)
+      const told = help(recipe, own)
+      return told === undefined ? [] : [{ title: titleOf(name), help: told, listed }]
+    })
   })
 }
 

@@ -7,7 +7,7 @@ export function Games({ games, whose = 'your game' }: { games: readonly GameView
   return (
     <div class="notice">
       {games.map(({ title, help, listed }) => (
-        <div key={title}>
+        <div key={help}>
           <p>
             {games.length > 1 && <strong>{title}: </strong>}
             {help}

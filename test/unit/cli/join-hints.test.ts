@@ -18,6 +18,17 @@ function hintsFor(
   return joinHints(entries, entries, name => knownGames().ofMap(name))
 }
 
+test('of two servers of a game without names, each is told', () => {
+  const at = (port: number): TicketMap => ({ proto: 'udp', port, name: 'openarena' })
+  assert.deepEqual(hintsFor([at(27_960), at(27_970)]).match(/127\.0\.0\.1:\d+/g), [
+    '127.0.0.1:27960',
+    '127.0.0.1:27970'
+  ])
+  const icarus = (port: number): TicketMap => ({ proto: 'udp', port, name: 'icarus' })
+  const hints = hintsFor([icarus(17_777), icarus(27_015), icarus(17_778), icarus(27_016)])
+  assert.deepEqual(hints.match(/127\.0\.0\.1:\d+/g), ['127.0.0.1:27015', '127.0.0.1:27016'])
+})
+
 test('a game is in its LAN list where that asks the port, and joined by its address elsewhere', () => {
   const maps: TicketMap[] = [{ proto: 'udp', port: 27_960, name: 'openarena' }]
   assert.equal(

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ClientMapInfo } from '../../../src/events.js'
 import { readGames, SHIPPED } from '../../../src/games/games.js'
-import { guestHelp, hostHelp, recipeHelp } from '../../../src/games/help.js'
+import { guestHelp, hostHelp, recipeHelp, serversAmong } from '../../../src/games/help.js'
 import type { FoundMap } from '../../../src/games/lobby.js'
 import { type GamePort, ownPorts, portsOfGame, type Recipe } from '../../../src/games/recipe.js'
 import { shippedRecipe } from '../../support/games.js'
@@ -13,6 +13,9 @@ const playable = readGames([SHIPPED]).all.filter(({ works }) => works !== 'no')
 /** Far from every port of every recipe, and from each other. */
 const AT_HOST = 1000
 const AT_GUEST = 2000
+
+/** From a server to another one of the game. */
+const BESIDE = 50
 
 interface Shared {
   readonly proto: 'tcp' | 'udp'
@@ -161,6 +164,29 @@ for (const recipe of playable.filter(({ works }) => works === 'yes')) {
     assert.deepEqual(more, [])
     assert.match(way!, /127\.0\.0\.1(:|, port )\d+/)
     assert.doesNotMatch(way!, /list|shows|LAN/)
+  })
+}
+
+for (const recipe of playable) {
+  test(`${recipe.id}: two servers of one name are told apart, and one with its optional ports is one`, () => {
+    const at = (optional: boolean, ports: number[]): Shared[] => {
+      const result = portsOfGame(recipe, optional, ports)
+      assert.ok('ports' in result, JSON.stringify(result))
+      return list(result.ports)
+    }
+    for (const optional of [false, true]) {
+      const one = at(optional, [ownPorts(recipe, true)[0]!.port + BESIDE])
+      assert.deepEqual(serversAmong(recipe, one), [one])
+    }
+    const own = ownPorts(recipe, false)
+    // Of a port that never moves, there is one.
+    if (own.some(({ moves }) => moves === 'never')) return
+    const first = at(false, [])
+    const second = at(
+      false,
+      own.map(({ port }) => port + BESIDE)
+    )
+    assert.deepEqual(serversAmong(recipe, [...first, ...second]), [first, second])
   })
 }
 

@@ -699,6 +699,19 @@ test('ports and protocols of several entries change, each on its own', async () 
   assert.match((await desk.faults('edit', { publicKey, rows: [{}] }))[0] ?? '', /^ports: have changed/)
 })
 
+test('two servers of a game without names under one ticket are told one by one', async () => {
+  const server = { mode: 'server', secret: 'qm4jzr8tk3ow9yxa5hbdnc6e', game: 'openarena' }
+  const desk = new Desk(JSON.stringify({ schema: [server, { ...server, port: 27_970 }] }))
+  await desk.reload()
+  assert.deepEqual(
+    desk.view.servers[0]!.games.map(({ help, listed }) => [/\d{5}/.exec(help)?.[0], listed]),
+    [
+      ['27960', true],
+      ['27970', false]
+    ]
+  )
+})
+
 test('of a server that is paused in part, what is shared is told apart from what is not', async () => {
   const server = { mode: 'server', secret: 'qm4jzr8tk3ow9yxa5hbdnc6e' }
   const schema = [
