@@ -88,8 +88,8 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
 
   /**
    * Binds every local port, then announces every secret.
-   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED, naming the entry, IDENTITY_EXPOSED or
-   * IDENTITY_UNUSABLE; everything is closed then
+   * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED, naming the entry, where no page shows that as a `warning`
+   * event, IDENTITY_EXPOSED or IDENTITY_UNUSABLE; everything is closed then
    */
   start(): Promise<void> {
     return this.#next(() => this.#start())
@@ -206,7 +206,9 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     await this.#listen()
     try {
       await this.#startUi()
-      await entries.openClients(clientsOf(this.options))
+      const clients = clientsOf(this.options)
+      // Where there is a page, it shows what has no port now, and it can be left there.
+      await (this.#ui ? entries.openFreeClients(clients) : entries.openClients(clients))
       // Before the servers are announced, which takes long without a network: that should show.
       await this.#serveMetrics(node)
       await entries.announceServers(serversOf(this.options))
@@ -298,7 +300,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     const clients = clientsOf(next)
     // Whoever is shut out must not stay for the sake of a local port.
     const accessChanged = entries.updateAccess(servers)
-    await entries.tryPorts(clients)
+    await entries.tryPorts(clients, clientsOf(this.#current))
     this.#current = next
     const { added, removed } = await entries.change(servers, clients)
     const restart = settingsToRestart(this.options, next)

@@ -46,6 +46,11 @@ export class RunningEntries {
     for (const group of groups) await this.#open(group)
   }
 
+  /** The same, with a warning for each that cannot be opened; the next reload tries it again. */
+  async openFreeClients(groups: readonly Group<ClientEntry>[]): Promise<void> {
+    for (const group of groups) await this.#attempt(group, () => this.#open(group))
+  }
+
   /** Announces servers, side by side. @throws what the first failure throws */
   announceServers(groups: readonly Group<ServerEntry>[]): Promise<void> {
     return this.#announce(groups.map(group => this.#share(group)))
@@ -108,17 +113,26 @@ export class RunningEntries {
     return changed
   }
 
-  /** @throws OptionsError for all local ports that are wanted now and cannot be had */
-  async tryPorts(clients: readonly Group<ClientEntry>[]): Promise<void> {
+  /**
+   * @param before what the options said until now: of that, what is not open was warned of, and keeps nothing else from being changed
+   * @throws OptionsError for all local ports that are wanted now and cannot be had
+   */
+  async tryPorts(
+    clients: readonly Group<ClientEntry>[],
+    before: readonly Group<ClientEntry>[]
+  ): Promise<void> {
     const running = [...this.#clients.values()].flatMap(({ group }) => group.entries)
     const wanted = clients.flatMap(({ entries }) => entries)
+    const fresh = clients.flatMap(({ key, entries }) =>
+      without(entries, before.find(group => group.key === key)?.entries ?? [])
+    )
     const ours = (entry: ClientEntry): boolean =>
       running.some(
         other =>
           isSamePlace(other, entry) ||
           (isInTheWay(other, entry) && !wanted.some(one => isSamePlace(one, other)))
       )
-    await tryMaps(wanted.filter(entry => !ours(entry)))
+    await tryMaps(fresh.filter(entry => !ours(entry)))
   }
 
   /** Ends what is gone, so that what comes may take its place. */

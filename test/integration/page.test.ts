@@ -7,7 +7,9 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { encodeKey } from '../../src/identity/encoding.js'
 import { keyPairOf, randomSecret } from '../../src/identity/keys.js'
+import { Secret } from '../../src/identity/secret.js'
 import { encodeTicket } from '../../src/identity/ticket.js'
+import type { Action, View } from '../../src/ui/wire.js'
 import { assertAccessible, noBrowser, Pages } from '../support/browser.js'
 import { connectTcp, readSome } from '../support/clients.js'
 import { until } from '../support/deadline.js'
@@ -548,6 +550,58 @@ staged(
     await page.getByLabel('Which game?').waitFor()
   },
   { skip: noBrowser }
+)
+
+staged(
+  'a local port that is taken ends nothing where there is a page: the server can be left, or opens later',
+  async stage => {
+    const game = await stage.use(listenTcpEcho())
+    const [taken, other] = [await listenTcpEcho(), await stage.use(listenTcpEcho())]
+    const [later, left] = [newSecret(), newSecret()].map(secret =>
+      encodeKey(keyPairOf(new Secret(secret)).publicKey)
+    )
+    const join = (publicKey: string | undefined, localPort: number) => ({
+      mode: 'client',
+      publicKey,
+      proto: 'tcp',
+      port: 80,
+      localPort
+    })
+    const host = { mode: 'server', proto: 'tcp', port: game.port, secret: newSecret() }
+    const daemon = await stage.daemon([join(later, taken.port), join(left, other.port), host], {
+      ui: { port: 0 }
+    })
+    const { url } = await daemon.event('ui')
+    const ask = async (action: Action, body: object): Promise<View> => {
+      const answer = await fetch(new URL(`api/${action}`, url), {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${url.split('#token=')[1]}` },
+        body: JSON.stringify(body)
+      })
+      const { done, refused } = (await answer.json()) as { done?: { view: View }; refused?: unknown }
+      assert.ok(done, JSON.stringify(refused))
+      return done.view
+    }
+    const { publicKey } = await daemon.event('ready', { where: ({ mode }) => mode === 'server' })
+    for (const [index, key, port] of [
+      [0, later, taken.port],
+      [1, left, other.port]
+    ]) {
+      const { code, message } = await daemon.event('warning', { where: warning => warning.publicKey === key })
+      assert.equal(code, 'PORT_IN_USE')
+      assert.match(message, new RegExp(`schema\\[${index}\\].*${port}`))
+    }
+    // Neither does it keep anything else from being changed.
+    await ask('pause', { publicKey, paused: true })
+    const view = await ask('leave', { publicKey: left })
+    assert.deepEqual(
+      view.clients.map(client => [client.publicKey, client.warnings.length]),
+      [[later, 1]]
+    )
+    await taken.close()
+    assert.deepEqual((await ask('pause', { publicKey, paused: false })).clients[0]?.warnings, [])
+    await daemon.event('ready', { where: ready => ready.publicKey === later })
+  }
 )
 
 staged(

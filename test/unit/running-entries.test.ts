@@ -29,10 +29,10 @@ for (const proto of ['tcp', 'udp'] as const) {
     const group = (...entries: ClientEntry[]) => [{ key: 'k', publicKey: 'K', entries }]
     await running.openClients(group(entry))
     const everywhere = { ...entry, localHost: '0.0.0.0' }
-    await running.tryPorts(group(everywhere))
+    await running.tryPorts(group(everywhere), group(entry))
     // Not both: the first stays, and is in the way.
     const name = process.platform === 'linux' ? `node (process ${process.pid})` : ''
-    await assert.rejects(running.tryPorts(group(entry, everywhere)), (err: Error) =>
+    await assert.rejects(running.tryPorts(group(entry, everywhere), group(entry)), (err: Error) =>
       err.message.includes(name)
     )
   })
