@@ -384,6 +384,11 @@ export interface Limits {
   tcpAttemptMs: number
   tcpAttempts: number
   tcpAttemptTimeoutMs: number
+  /**
+   * Once a relay has said for `tcpPatienceMs` that it is full, attempts become ever rarer, up to `tcpSlowMs` apart.
+   */
+  tcpPatienceMs: number
+  tcpSlowMs: number
   /** How long a relay is left alone that wants another token or version. */
   tcpRefusedMs: number
   /** Between two pings to a relay by TCP, and how long it may be silent before the connection is given up. */
@@ -608,6 +613,8 @@ export const LIMITS: Limits = {
   tcpAttemptMs: 1000,
   tcpAttempts: 6,
   tcpAttemptTimeoutMs: 10_000,
+  tcpPatienceMs: 30_000,
+  tcpSlowMs: 30_000,
   tcpRefusedMs: 60_000,
   tcpPingMs: 1000,
   tcpSilentMs: 3000,

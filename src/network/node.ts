@@ -192,7 +192,7 @@ export class Node {
   #onChange(changes: ReadonlySet<NetworkChange>): void {
     this.#log.info({ changes: [...changes] }, 'the network has changed')
     this.#responder?.join()
-    this.#fallback?.check()
+    this.#fallback?.restart()
     // No answer has come since the last time that our address changed, if we do not know it.
     if (changes.has('lost') || changes.has('moved') || this.#dht.host === null) this.#relearn()
     else this.#dht.checkAddress()

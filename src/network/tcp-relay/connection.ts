@@ -4,17 +4,19 @@
  *            start             WELCOME              silent, closed
  *     idle --------> dialling ---------> connected ----------------> dialling
  *                      |  ^
- *                      |  | every second one more, while others hang
+ *                      |  | every second one more, while others hang; more rarely at a relay that is full
  *                      +--+
  *
  * While a network is down, an attempt hangs in the kernel, which tries again after 1, 3, 7 s; a new one each second is connected soon
- * after the network is back, and the first to be welcomed ends the others.
+ * after the network is back, and the first to be welcomed ends the others. A relay that says that it is full is asked ever more rarely, and each
+ * second again when the network has changed, or when a connection that held breaks.
  */
 import type WebSocket from 'ws'
 import { codeOf } from '../../errors.js'
 import type { Limits } from '../../limits.js'
 import type { Log } from '../../log/log.js'
 import type { Clock, Timer } from '../../util/clock.js'
+import { Backoff } from '../backoff.js'
 import { Channel } from './channel.js'
 import * as frames from './frames.js'
 import { CLOSE, type RelayKind, VERSION, WEBSOCKET } from './frames.js'
@@ -24,8 +26,18 @@ import { type RelayAddress, relayAddress } from './relay-address.js'
 
 export type ConnectionLimits = Pick<
   Limits,
-  'tcpAttemptMs' | 'tcpAttempts' | 'tcpAttemptTimeoutMs' | 'tcpPingMs' | 'tcpSilentMs' | 'tcpRefusedMs'
+  | 'tcpAttemptMs'
+  | 'tcpAttempts'
+  | 'tcpAttemptTimeoutMs'
+  | 'tcpPatienceMs'
+  | 'tcpSlowMs'
+  | 'tcpPingMs'
+  | 'tcpSilentMs'
+  | 'tcpRefusedMs'
 >
+
+/** A connection that lasted so long has held, ms. */
+const HELD_MS = 10_000
 
 export interface ConnectionEvents {
   /** The relay has welcomed us; `resumed` when our sockets are there as before. */
@@ -51,6 +63,9 @@ export class RelayConnection {
   readonly #attempts: Attempt[] = []
   #channel: Channel | null = null
   #upAt = 0
+  readonly #backoff: Backoff
+  /** How long after the last attempt the next one is made, ms. */
+  #restMs = 0
   #session: Buffer | null = null
   #timer: Timer | null = null
   #running = false
@@ -62,6 +77,13 @@ export class RelayConnection {
     this.#clock = clock
     this.#limits = limits
     this.#log = log
+    this.#backoff = new Backoff({
+      redialMs: limits.tcpAttemptMs,
+      redialFactor: 2,
+      redialMaxMs: limits.tcpAttemptMs,
+      redialSlowMs: limits.tcpSlowMs,
+      redialPatienceMs: limits.tcpPatienceMs
+    })
   }
 
   get isUp(): boolean {
@@ -91,6 +113,12 @@ export class RelayConnection {
     )
   }
 
+  /** The network has changed: what did not work may work now. */
+  retry(): void {
+    this.#backoff.reset()
+    if (!this.#isUnwanted) this.#attempt()
+  }
+
   openSocket(socket: number): void {
     this.#channel?.send(frames.open(socket))
   }
@@ -117,14 +145,25 @@ export class RelayConnection {
   #attempt(): void {
     if (!this.#running || this.#channel || !this.#open) return
     this.#timer?.cancel()
-    const { tcpAttempts, tcpAttemptMs } = this.#limits
-    if (this.#attempts.length >= tcpAttempts) this.#attempts.shift()!.end()
+    if (this.#attempts.length >= this.#limits.tcpAttempts) this.#attempts.shift()!.end()
     const attempt: Attempt = new Attempt(this.#open, this.address, this.#session, this.#clock, this.#limits, {
       welcome: (channel, welcome) => this.#onWelcome(attempt, channel, welcome),
       failed: (code, err) => this.#onFailed(attempt, code, err)
     })
     this.#attempts.push(attempt)
-    this.#plan(tcpAttemptMs)
+    this.#restMs = this.#nextRest()
+    this.#plan(this.#restMs)
+  }
+
+  #nextRest(): number {
+    const ms = this.#backoff.next(this.#clock.now())
+    // The clients of a relay that was restarted should not all come at once.
+    return ms > this.#limits.tcpAttemptMs ? ms * (1 - Math.random() / 2) : ms
+  }
+
+  /** Whether the relay wants another token or version, which no change of the network brings. */
+  get #isUnwanted(): boolean {
+    return this.refusal === 'token' || this.refusal === 'version'
   }
 
   #plan(ms: number): void {
@@ -138,7 +177,9 @@ export class RelayConnection {
     if (this.#channel || !this.#running) return
     this.refusal = refusalOf(code)
     this.#log.debug({ relay: this.address.url, code, err }, 'no connection to the relay by TCP')
-    if (this.refusal === 'token' || this.refusal === 'version') this.#plan(this.#limits.tcpRefusedMs)
+    if (this.#isUnwanted) this.#plan(this.#limits.tcpRefusedMs)
+    // An attempt that reaches nobody costs nobody anything, and the network may be back any moment.
+    else if (this.refusal !== 'full') this.#backoff.reset()
   }
 
   #onWelcome(attempt: Attempt, channel: Channel, { kind, session, resumed }: frames.Welcome): void {
@@ -174,7 +215,9 @@ export class RelayConnection {
     this.events.down()
     if (!this.#running) return
     // A relay that welcomes and hangs up would be called again and again.
-    const rest = this.#upAt + this.#limits.tcpAttemptMs - this.#clock.now()
+    const heldMs = this.#clock.now() - this.#upAt
+    if (heldMs >= HELD_MS) this.#backoff.reset()
+    const rest = heldMs >= HELD_MS ? 0 : this.#restMs - heldMs
     if (rest > 0) this.#plan(rest)
     else this.#attempt()
   }

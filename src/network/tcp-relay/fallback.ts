@@ -107,6 +107,12 @@ export class Fallback {
     if (rested && (this.#state === 'udp' || this.#state === 'tcp')) void this.#check()
   }
 
+  /** The network has changed. */
+  restart(): void {
+    for (const connection of this.#connections) connection.retry()
+    this.check()
+  }
+
   close(): void {
     this.#closed = true
     this.#timer?.cancel()

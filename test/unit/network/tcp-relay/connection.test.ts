@@ -131,6 +131,44 @@ test('the port of a ws address without one is 80 for NO_PROXY, too', async t => 
   assert.equal(proxy.seen.connections, 0)
 })
 
+/** A relay that is full, and when it was asked for a place. */
+async function fullRelay(t: TestContext) {
+  const asked: number[] = []
+  const { port } = await server(t, socket => {
+    asked.push(performance.now())
+    socket.end('HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n')
+  })
+  return { asked, to: `ws://${LOOPBACK}:${port}` }
+}
+
+test('a relay that is full for long is asked ever more rarely', async t => {
+  environment(t, {})
+  const { asked, to } = await fullRelay(t)
+  const connection = connect(t, to, { tcpAttemptMs: 10, tcpPatienceMs: 100, tcpSlowMs: 60_000 })
+  const isRare = (): boolean => asked.some((at, i) => i > 0 && at - asked[i - 1]! > 500)
+  await until(20_000, 'a long rest', isRare)
+  assert.equal(connection.refusal, 'full')
+  assert.ok(asked.length > 5, 'not from the start')
+})
+
+test('when the network changes a relay is asked at once, unless it wants another token', async t => {
+  environment(t, {})
+  const { asked, to } = await fullRelay(t)
+  const connection = connect(t, to, { tcpAttemptMs: 60_000 })
+  await until(5000, 'its answer', () => connection.refusal === 'full')
+  connection.retry()
+  await until(5000, 'another attempt', () => asked.length === 2)
+  const endpoint = await relay(t, { tokens: ['s3cret'] })
+  let failures = 0
+  const log = Object.assign(Object.create(silentLog), { debug: () => failures++ })
+  const other = connect(t, `${address(endpoint)}/#another`, {}, log)
+  await until(5000, 'its answer', () => other.refusal === 'token')
+  other.retry()
+  connection.retry()
+  await until(5000, 'a further attempt', () => asked.length === 3)
+  assert.equal(failures, 1)
+})
+
 test('a relay that answers in another version is asked again rarely', async t => {
   environment(t, {})
   const relay = new WebSocketServer({ port: 0, host: LOOPBACK })

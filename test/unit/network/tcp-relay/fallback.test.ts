@@ -105,6 +105,16 @@ test('while no relay is reached UDP is tried again and again, with a pause', asy
   assert.deepEqual(changes, [])
 })
 
+test('relays are tried again when the network changes', async t => {
+  let failures = 0
+  const log = Object.assign(Object.create(silentLog), { debug: () => failures++ })
+  const { fallback } = scene(t, ['ws://127.0.0.1:9'], { tcpAttemptMs: 60_000 }, log)
+  fallback.start()
+  await until(5000, 'it is gone', () => failures === 1)
+  fallback.restart()
+  await until(5000, 'another attempt', () => failures === 2)
+})
+
 test('a relay that wants another token is left alone, whatever trouble there is', async t => {
   let greeted = 0
   const log = Object.assign(Object.create(silentLog), { debug: () => greeted++ })
