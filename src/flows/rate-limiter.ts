@@ -170,10 +170,7 @@ export class RateLimiter {
     const frames = this.#frames
     if (!frames) return 0
     // No multiple for a lone guest: this limit bounds how long one round takes.
-    if (frames.has(1, now)) {
-      frames.take(1)
-      return 0
-    }
+    if (frames.tryTake(1, now)) return 0
     // Wait for several frames' worth instead of setting a timer per frame.
     const wait = Math.max(1, frames.wait(frames.size / 2, now))
     this.#onHeld(now, wait)
@@ -233,11 +230,7 @@ export class RateLimiter {
   }
 
   #pass(bucket: TokenBucket | null, tokens: number, limit: RateLimit): boolean {
-    if (!bucket) return true
-    if (bucket.has(tokens, this.#clock.now())) {
-      bucket.take(tokens)
-      return true
-    }
+    if (!bucket || bucket.tryTake(tokens, this.#clock.now())) return true
     this.#exceed(limit)
     return false
   }

@@ -26,8 +26,7 @@ export function makeQueryListener(parts: QueryListenerParts): OpenLanListener {
   if (discovery.how !== 'client-queries') throw new Error(`${game} does not ask`)
   const bucket = new TokenBucket(limits.queriesPerSecond / 1000, limits.queriesAtOnce)
   const onmessage = (payload: Uint8Array, from: RemoteInfo): void => {
-    if (!isQuery(discovery, payload) || !bucket.has(1, clock.now())) return
-    bucket.take(1)
+    if (!isQuery(discovery, payload) || !bucket.tryTake(1, clock.now())) return
     onquery(payload, from)
   }
   return gameListener(

@@ -94,8 +94,7 @@ export class LanResponder {
     const hash = hashIn(packet, QUESTION, QUESTION_BYTES)
     if (!hash || !isHomeAddress(address) || !this.#hashes.has(hash.toString('hex'))) return null
     const now = performance.now()
-    if (!this.#rate.has(1, now)) return null
-    this.#rate.take(1)
+    if (!this.#rate.tryTake(1, now)) return null
     const answer = Buffer.alloc(ANSWER_BYTES)
     packet.copy(answer)
     answer[MAGIC.byteLength] = ANSWER

@@ -187,9 +187,7 @@ export class Admission {
 
   /** Of a line about a client that was turned away. */
   get #logLevel(): 'info' | 'debug' {
-    if (!this.#logged.has(1, this.#deps.clock.now())) return 'debug'
-    this.#logged.take(1)
-    return 'info'
+    return this.#logged.tryTake(1, this.#deps.clock.now()) ? 'info' : 'debug'
   }
 
   /** Whether the key is in the rules or has a session: strangers cannot keep it out. */

@@ -141,9 +141,7 @@ export class KeyUsage implements SocketOwner {
 
   /** Whether a session may be resumed now. */
   takeResumption(): boolean {
-    if (!this.#resumptions.has(1, this.clock.now())) return false
-    this.#resumptions.take(1)
-    return true
+    return this.#resumptions.tryTake(1, this.clock.now())
   }
 
   /**

@@ -120,9 +120,7 @@ export class Resources implements ProcessUsage {
 
   /** Whether one UDP flow more may begin now, of whatever key. */
   takeUdpFlow(now: number): boolean {
-    if (!this.#udpFlows.has(1, now)) return false
-    this.#udpFlows.take(1)
-    return true
+    return this.#udpFlows.tryTake(1, now)
   }
 
   /**

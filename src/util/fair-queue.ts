@@ -42,10 +42,7 @@ export class FairQueue<T> {
   }
 
   #pay(): boolean {
-    const cost = this.cost()
-    if (!this.bucket.has(cost, this.clock.now())) return false
-    this.bucket.take(cost)
-    return true
+    return this.bucket.tryTake(this.cost(), this.clock.now())
   }
 
   #arm(): void {

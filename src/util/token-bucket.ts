@@ -20,6 +20,13 @@ export class TokenBucket {
     return this.#tokens >= tokens
   }
 
+  /** Spends tokens, if they are available now. @returns whether they were */
+  tryTake(tokens: number, now: number): boolean {
+    if (!this.has(tokens, now)) return false
+    this.take(tokens)
+    return true
+  }
+
   /** Spends tokens; more than are available leave a debt. */
   take(tokens: number): void {
     this.#tokens -= tokens

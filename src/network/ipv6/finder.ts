@@ -158,8 +158,7 @@ export class PathFinder {
   }
 
   #onQuestion(pair: Pair, { number, stream }: Probe): void {
-    if (!this.#answers.has(1, this.#deps.clock.now())) return
-    this.#answers.take(1)
+    if (!this.#answers.tryTake(1, this.#deps.clock.now())) return
     const own = this.#events.asked(pair, stream)
     this.#send(pair, { number: ++this.#number, echo: number, stream: own })
   }

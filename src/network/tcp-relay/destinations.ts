@@ -34,8 +34,7 @@ export class Destinations {
     const at = this.#used.get(key)
     if (at !== undefined && now - at < RENEW_MS) return true
     if (at === undefined) {
-      if (!this.#admits(host) || !this.#rate.has(1, now)) return false
-      this.#rate.take(1)
+      if (!this.#admits(host) || !this.#rate.tryTake(1, now)) return false
       if (this.#used.size >= this.#limits.destinations) this.#used.delete(this.#used.keys().next().value!)
     } else this.#used.delete(key)
     this.#used.set(key, now)

@@ -127,8 +127,7 @@ export class RelaySession {
   /** @returns the port; 0 if there is none */
   #bind(socket: number): number {
     const { udx, uplink, limits, clock } = this.#parts
-    if (this.#ports.size >= limits.sessionSockets || !this.#openings.has(1, clock.now())) return 0
-    this.#openings.take(1)
+    if (this.#ports.size >= limits.sessionSockets || !this.#openings.tryTake(1, clock.now())) return 0
     const udp = udx.createSocket()
     try {
       udp.bind(0, uplink.bindHost)
