@@ -99,7 +99,6 @@ export class Host implements HostHealth {
   #wait = 0
   /** When its connection, or the first of those that took each other's place, came up, ms. */
   #upAt = Number.NEGATIVE_INFINITY
-  #lasted = true
 
   constructor(
     deps: HostDeps,
@@ -180,14 +179,16 @@ export class Host implements HostHealth {
    * Whether its connection has held, or held before it was lost, for some seconds. One that dies young, again and again, is dialled no more
    * often than one that never comes up.
    */
-  get lasted(): boolean {
-    return this.connected ? this.#deps.clock.now() - this.#upAt >= this.#deps.limits.silentMs : this.#lasted
+  get held(): boolean {
+    const { clock, limits } = this.#deps
+    return (this.connected ? clock.now() : this.seenAt) - this.#upAt >= limits.silentMs
   }
 
-  /** Its connection is gone, or given up. */
-  #down(): void {
-    this.#lasted = this.#deps.clock.now() - this.#upAt >= this.#deps.limits.silentMs
-    if (this.#lasted) this.#wait = 0
+  /** Its connection, which was up, is gone or given up. */
+  #down(code: string): void {
+    this.seenAt = this.#deps.clock.now()
+    if (this.held) this.#wait = 0
+    this.#deps.emit({ event: 'disconnected', ...this.#who, code })
   }
 
   /** Whether a dial has failed since it was found, or was up. */
@@ -262,10 +263,7 @@ export class Host implements HostHealth {
     this.session = null
     this.#secondPath.end()
     // Its connection may not have been missed yet.
-    if (session.state === 'up') {
-      this.#down()
-      this.#emitDisconnected(code)
-    }
+    if (session.state === 'up') this.#down(code)
     session.close(code === 'CONNECTION_LOST' ? 'SESSION_EXPIRED' : code)
   }
 
@@ -298,9 +296,7 @@ export class Host implements HostHealth {
         up: () => {},
         lost: code => {
           this.#secondPath.lost()
-          this.seenAt = clock.now()
-          this.#down()
-          this.#emitDisconnected(code)
+          this.#down(code)
           this.#events.lost(this)
         },
         ended: (code, reason, wasUp) => {
@@ -310,11 +306,7 @@ export class Host implements HostHealth {
           if (this.session !== session) return
           this.session = null
           this.#secondPath.end()
-          this.seenAt = clock.now()
-          if (wasUp) {
-            this.#down()
-            this.#emitDisconnected(code)
-          }
+          if (wasUp) this.#down(code)
           this.#events.ended(this, code, reason, wasUp)
         },
         silent: ms => this.#events.silent(this, ms),
@@ -362,10 +354,6 @@ export class Host implements HostHealth {
   #emitConnected({ path, family }: PathLink, was?: PathKind): void {
     const more = { ...(was && { was }), ...(family === 'IPv6' && { family }) }
     this.#deps.emit({ event: 'connected', ...this.#who, path, ...more })
-  }
-
-  #emitDisconnected(code: string): void {
-    this.#deps.emit({ event: 'disconnected', ...this.#who, code })
   }
 
   get #who() {

@@ -14,7 +14,6 @@ import type { Found } from '../../network/topic.js'
 import { reject } from '../../session/handshake.js'
 import type { DisconnectedStatus } from '../../status.js'
 import type { Timer } from '../../util/clock.js'
-import { TokenBucket } from '../../util/token-bucket.js'
 import { ConnectionStatus } from './connection-status.js'
 import { DialSchedule } from './dial-schedule.js'
 import { Dialler, type Welcomed } from './dialler.js'
@@ -30,10 +29,6 @@ const NO_SESSION: ReadonlySet<ErrorCode> = new Set([
   'TOO_MANY_DEVICES',
   'TOO_MANY_SESSIONS'
 ])
-
-/** How often in a row, and how often a second, a host is dialled at once though its connections die young. */
-const EAGER_REDIALS = 30
-const EAGER_REDIALS_PER_SECOND = 1
 
 export interface HostsDeps extends HostDeps {
   readonly log: Log
@@ -59,7 +54,6 @@ export class Hosts {
   /** Dials {@link key}. */
   readonly #any: Dialler
   readonly #backoff: Backoff
-  readonly #eager: TokenBucket
   readonly #status: ConnectionStatus
   readonly #topicLookup: TopicLookup
   readonly #schedule: DialSchedule
@@ -79,7 +73,6 @@ export class Hosts {
     this.#events = events
     this.#choice = new HostSelector(limits)
     this.#backoff = new Backoff(limits)
-    this.#eager = new TokenBucket(EAGER_REDIALS_PER_SECOND / 1000, EAGER_REDIALS)
     this.#status = new ConnectionStatus({
       clock,
       timeOfDay,
@@ -248,10 +241,13 @@ export class Hosts {
     this.#onFailure(err)
   }
 
-  /** Dials any host again in a while, unless one is connected or several may come back. */
-  #dialAnyLater(): void {
+  /**
+   * Dials any host again in a while, unless one is connected or several may come back.
+   * @param ms left out: longer each time
+   */
+  #dialAnyLater(ms?: number): void {
     if (this.#any.busy || this.live.length > 1 || this.#someConnected()) return
-    this.#any.later(this.#backoff.next(this.#now), () => this.#dialAny())
+    this.#any.later(ms ?? this.#backoff.next(this.#now), () => this.#dialAny())
   }
 
   /** No connection, for this cause. */
@@ -428,25 +424,17 @@ export class Hosts {
     if (!this.#someConnected()) this.#status.begin()
     this.#reviewSilent()
     if (host.session === null) return
-    if (host.lasted) this.#backoff.reset()
-    const atOnce = host.lasted || this.#takeEager()
-    if (this.#lone() !== host) this.#schedule.later(host, atOnce ? 0 : host.nextWait())
-    else if (atOnce) this.#dialAny()
-    else this.#dialAnyLater()
+    const wait = this.#backoff.lost(host.held, this.#now)
+    if (this.#lone() !== host) this.#schedule.later(host, wait === 0 ? 0 : host.nextWait())
+    else if (wait === 0) this.#dialAny()
+    else this.#dialAnyLater(wait)
     this.#topicLookup.soon()
-  }
-
-  /** Whether a host whose connection died young is dialled at once all the same: the network may be bad, or that host. */
-  #takeEager(): boolean {
-    if (!this.#eager.has(1, this.#now)) return false
-    this.#eager.take(1)
-    return true
   }
 
   #onEnded(host: Host, code: ErrorCode, reason: string, wasUp: boolean): void {
     if (this.#closed) return
     if (!this.#someConnected()) this.#status.begin()
-    if (host.lasted) this.#backoff.reset()
+    if (host.held) this.#backoff.reset()
     if (code === 'GOODBYE') this.#rest(host)
     else this.#schedule.later(host, host.nextWait())
     this.#topicLookup.soon()
@@ -478,7 +466,6 @@ export class Hosts {
   /** Ends the session with a host, which is dialled again. */
   #giveUp(host: Host, code: ErrorCode): void {
     host.giveUp(code)
-    host.seenAt = this.#now
     this.#schedule.later(host, host.nextWait())
     this.#topicLookup.soon()
   }

@@ -27,3 +27,14 @@ test('after a successful dial it starts again', () => {
   backoff.reset()
   assert.equal(backoff.next(20 * 60_000), LIMITS.redialMs)
 })
+
+test('connections that die young are made anew at once a number of times, then ever more rarely; one that held starts again', () => {
+  const backoff = new Backoff(LIMITS)
+  for (let i = 0; i < 30; i++) assert.equal(backoff.lost(false, i), 0)
+  assert.equal(backoff.lost(false, 30), LIMITS.redialMs)
+  assert.equal(backoff.lost(false, 31), LIMITS.redialMs * LIMITS.redialFactor)
+  assert.equal(backoff.lost(false, 1031), 0, 'one a second')
+  assert.ok(backoff.lost(false, 1032) > LIMITS.redialMs)
+  assert.equal(backoff.lost(true, 1033), 0)
+  assert.equal(backoff.next(1033), LIMITS.redialMs)
+})
