@@ -160,11 +160,9 @@ export class Reachability {
     })
     this.#trial = trial
     trial.start(this.#dht.ownPort)
-    const late = systemClock.after(limits.portMappingMs, () =>
-      found({ state: 'none', reason: 'The router does not answer in time.' })
-    )
+    await within(end, limits.portMappingMs)
+    found({ state: 'none', reason: 'The router does not answer in time.' })
     const state = await end
-    late.cancel()
     await trial.close()
     this.#trial = null
     return state

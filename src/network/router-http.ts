@@ -2,9 +2,10 @@
  * The HTTP client with which port-mapper talks to the router. Any device of the LAN can answer a search, and so choose the URLs that are
  * requested. Only the router itself is: a request of this computer could reach what others cannot, such as services on localhost.
  */
+import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
-import type { HttpClient, HttpResponse } from 'port-mapper'
+import type { HttpClient, HttpRequest, HttpResponse } from 'port-mapper'
 
 /** The longest answer, bytes: descriptions of routers have 4 to 8 kB. */
 const LONGEST_ANSWER = 512 * 1024
@@ -14,44 +15,45 @@ const LONGEST_ANSWER = 512 * 1024
  * @param ms how long a request may take, with all of its answer
  */
 export function routerHttp(router: () => string | null, ms: number): HttpClient {
-  return ({ url, method, headers, body }, done) => {
+  return ({ url, ...request }, done) => {
     const target = urlAt(router(), url)
     if (!target) return done(new Error('The answer to the search is not from the router of this network.'))
-    let request: http.ClientRequest
-    try {
-      request = http.request(target, { method, headers })
-    } catch (err) {
-      // A description can say what no header may hold.
-      return done(err as Error)
+    ask(target, request, AbortSignal.timeout(ms)).then(
+      response => done(null, response),
+      (err: Error) => done(err)
+    )
+  }
+}
+
+/** @throws Error also for headers that HTTP does not know: a description of a router can ask for any */
+async function ask(
+  target: URL,
+  { method, headers, body }: Omit<HttpRequest, 'url'>,
+  signal: AbortSignal
+): Promise<HttpResponse> {
+  const request = http.request(target, { method, headers, signal, agent: false })
+  // Also what comes after the answer.
+  request.on('error', () => {})
+  request.end(body)
+  try {
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+    const chunks: Buffer[] = []
+    let size = 0
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      size += chunk.byteLength
+      if (size > LONGEST_ANSWER) throw new Error("The router's answer is too long.")
+      chunks.push(chunk)
     }
-    let isOver = false
-    const end = (err: Error | null, response?: HttpResponse): void => {
-      if (isOver) return
-      isOver = true
-      clearTimeout(late)
-      request.destroy()
-      done(err, response)
+    return {
+      statusCode: response.statusCode ?? 0,
+      // Node joins the headers that may come several times.
+      headers: response.headers as Record<string, string>,
+      body: Buffer.concat(chunks)
     }
-    const late = setTimeout(() => end(new Error('The router does not answer in time.')), ms)
-    // Also what comes after the end.
-    request.on('error', end)
-    request.on('response', response => {
-      const chunks: Buffer[] = []
-      let size = 0
-      response.on('error', end)
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.byteLength
-        if (size > LONGEST_ANSWER) return end(new Error("The router's answer is too long."))
-        chunks.push(chunk)
-      })
-      response.on('end', () => {
-        const { statusCode = 0 } = response
-        // Node joins the headers that may come several times.
-        const headers = response.headers as Record<string, string>
-        end(null, { statusCode, headers, body: Buffer.concat(chunks) })
-      })
-    })
-    request.end(body)
+  } catch (err) {
+    throw signal.aborted ? new Error('The router does not answer in time.') : err
+  } finally {
+    request.destroy()
   }
 }
 

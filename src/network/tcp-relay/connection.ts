@@ -216,8 +216,11 @@ export class RelayConnection {
     if (!this.#running) return
     // A relay that welcomes and hangs up would be called again and again.
     const heldMs = this.#clock.now() - this.#upAt
-    if (heldMs >= HELD_MS) this.#backoff.reset()
-    const rest = heldMs >= HELD_MS ? 0 : this.#restMs - heldMs
+    if (heldMs >= HELD_MS) {
+      this.#backoff.reset()
+      this.#restMs = 0
+    }
+    const rest = this.#restMs - heldMs
     if (rest > 0) this.#plan(rest)
     else this.#attempt()
   }
