@@ -65,13 +65,14 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       take('', 0)
       const used = await usesOf(name!, args, context)
       const friend = await removeFriend(name!)
-      return done('removed', friend, `${name} is removed.\n`, used, 'the ticket or key')
+      return done('removed', friend, `${name} is removed.\n${mend(used, 'the ticket or key')}`, used)
     }
     case 'rename': {
       const newName = take('a new name')
       const used = await usesOf(name!, args, context)
       const friend = await renameFriend(name!, newName)
-      return done('renamed', friend, `${name} is called ${friend.name} now.\n`, used, friend.name)
+      const text = `${name} is called ${friend.name} now.\n${mend(used, friend.name)}`
+      return done('renamed', friend, text, used)
     }
     default:
       throw new OptionsError(
@@ -86,12 +87,12 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
  * others cannot be known.
  */
 async function usesOf(name: string, args: Arguments, context: CliContext): Promise<string[]> {
-  const [{ runningStatuses }, { readOptionsIfThere, settingsFile }] = await Promise.all([
+  const [{ runningFiles }, { readOptionsIfThere, settingsFile }] = await Promise.all([
     import('./running.js'),
     import('../options/file.js')
   ])
-  const running = await runningStatuses(args, context)
-  const files = [...running.map(({ who }) => who.file ?? DEFAULT_FILE), settingsFile(), DEFAULT_FILE]
+  const running = await runningFiles(args, context)
+  const files = [...running.map(file => file ?? DEFAULT_FILE), settingsFile(), DEFAULT_FILE]
   const uses = await Promise.all(
     [...new Set(files.map(file => resolve(file)))].map(async file => {
       // What cannot be read now has faults that weigh more.
@@ -105,22 +106,21 @@ async function usesOf(name: string, args: Arguments, context: CliContext): Promi
   return uses.flat()
 }
 
-/**
- * @param used where options files name the friend as it was
- * @param instead what to write there
- */
+/** What to do where options files name a friend as it was. */
+function mend(used: readonly string[], instead: string): string {
+  return used.map(place => `Write ${instead} in ${place}; until then that file cannot be used.\n`).join('')
+}
+
 function done(
   action: 'added' | 'removed' | 'renamed',
   { name, publicKey }: { name: string; publicKey: string },
   text: string,
-  used: readonly string[] = [],
-  instead = ''
+  usedIn: readonly string[] = []
 ): Job {
-  const advice = used.map(place => `Write ${instead} in ${place}; until then that file cannot be used.\n`)
   return {
     answer: {
-      text: text + advice.join(''),
-      json: { event: 'friend', action, name, publicKey, ...(used.length > 0 && { usedIn: used }) }
+      text,
+      json: { event: 'friend', action, name, publicKey, ...(usedIn.length > 0 && { usedIn }) }
     }
   }
 }

@@ -103,14 +103,15 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     ...portMappingOf(args),
     ...tcpOf(args)
   })
+  const { runningStatuses } = await import('./running.js')
+  const running = await runningStatuses(args, context)
   const { hostedAlready } = await import('./hosted-already.js')
-  const twice = await hostedAlready(
+  const twice = hostedAlready(
     recipes.map(({ id }) => id),
-    args,
-    context
+    running
   )
   const { joinedHere } = await import('./joined-here.js')
-  const joined = await joinedHere(options.entries, args.port === undefined ? 'GAME' : '-p', args, context)
+  const joined = await joinedHere(options.entries, args.port === undefined ? 'GAME' : '-p', running)
   return {
     options: {
       ...options,

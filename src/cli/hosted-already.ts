@@ -1,17 +1,10 @@
 /** A game that a hyper-nat of this user hosts already: once more, it is under a second ticket. */
 import { partsOf } from '../games/map-name.js'
 import type { Warning } from '../options/entry.js'
-import type { Arguments } from './command.js'
-import type { CliContext } from './context.js'
-import { runningStatuses } from './running.js'
+import type { Running } from './running.js'
 
 /** @param games their ids */
-export async function hostedAlready(
-  games: readonly string[],
-  args: Arguments,
-  context: Pick<CliContext, 'env'>
-): Promise<Warning[]> {
-  const running = await runningStatuses(args, context)
+export function hostedAlready(games: readonly string[], running: readonly Running[]): Warning[] {
   const hosts = running.filter(({ status }) =>
     status.servers.some(({ maps }) =>
       maps.some(({ name = '' }) => {

@@ -1,20 +1,17 @@
 /** Ports to share that lead to a server, as another hyper-nat of this user has them open: guests would come out there. */
 import type { Entry, Warning } from '../options/entry.js'
-import type { Arguments } from './command.js'
-import type { CliContext } from './context.js'
-import { statusesOnLoopback } from './running.js'
+import { onOurLoopback, type Running } from './running.js'
 
 /** @param path the flag that names the ports, or the game */
 export async function joinedHere(
   entries: readonly Entry[],
   path: string,
-  args: Arguments,
-  context: Pick<CliContext, 'env'>
+  running: readonly Running[]
 ): Promise<Warning[]> {
-  const running = await statusesOnLoopback(args, context)
+  const near = await onOurLoopback(running)
   const { joinedTargets, sharedNow } = await import('../options/joined-targets.js')
   const { formatPorts } = await import('../text/ports.js')
-  return running.flatMap(({ who: { pid }, status }): Warning[] => {
+  return near.flatMap(({ who: { pid }, status }): Warning[] => {
     const open = status.clients.flatMap(({ maps }) => maps)
     const found = joinedTargets(sharedNow(entries), open).map(({ target }) => target.port)
     if (found.length === 0) return []

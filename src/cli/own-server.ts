@@ -9,7 +9,7 @@ import { LIMITS } from '../limits.js'
 import type { ClientEntry, Warning } from '../options/entry.js'
 import type { Arguments } from './command.js'
 import type { CliContext } from './context.js'
-import { statusesOnLoopback } from './running.js'
+import { onOurLoopback, runningStatuses } from './running.js'
 
 /**
  * The entries with other local ports where those are free now, but a game's; and what is to be said of it.
@@ -21,7 +21,8 @@ export async function besideOwnGame(
   args: Arguments,
   context: Pick<CliContext, 'env'>
 ): Promise<{ readonly entries: ClientEntry[]; readonly warnings: Warning[] }> {
-  const servers = (await statusesOnLoopback(args, context)).flatMap(({ status }) => status.servers)
+  const running = await onOurLoopback(await runningStatuses(args, context))
+  const servers = running.flatMap(({ status }) => status.servers)
   const shared = servers.flatMap(({ maps }) => maps)
   const { leadsTo } = await import('../options/joined-targets.js')
   const free = await whereFree(entries.filter(entry => shared.some(target => leadsTo(target, entry))))

@@ -52,9 +52,8 @@ async function runJob(job: Job, args: Arguments, output: Output, context: CliCon
 /** Advice for commands that need an options file which does not exist. */
 async function anotherFile(args: Arguments, context: CliContext): Promise<string> {
   const isDefault = args.config === undefined
-  const { runningStatuses } = await import('./running.js')
-  const running = isDefault ? await runningStatuses(args, context) : []
-  const [file, ...others] = new Set(running.map(({ who }) => who.file))
+  const { runningFiles } = await import('./running.js')
+  const [file, ...others] = isDefault ? await runningFiles(args, context) : []
   if (typeof file === 'string' && others.length === 0)
     return `the hyper-nat that runs has another file: add -c "${file}"\n`
   const { settingsFile } = await import('../options/file.js')

@@ -103,13 +103,31 @@ export async function runningFrom(
   return found ?? null
 }
 
-/** The daemons of this user, and how they are. What cannot be asked is as if it were not there. */
-export async function runningStatuses(
+/** The daemons of this user: to be closed. What cannot be asked is as if it were not there. */
+async function allRunning(args: Arguments, context: Pick<CliContext, 'env'>): Promise<FoundDaemon[]> {
+  const { findDaemons } = await import('../control/client.js')
+  return findDaemons({ control: controlOf(args, context) }).catch(() => [])
+}
+
+/** The options files that the daemons of this user run from; null for one without a file. */
+export async function runningFiles(
   args: Arguments,
   context: Pick<CliContext, 'env'>
-): Promise<{ readonly who: Who; readonly status: DaemonStatus }[]> {
-  const { findDaemons } = await import('../control/client.js')
-  const found = await findDaemons({ control: controlOf(args, context) }).catch(() => [])
+): Promise<(string | null)[]> {
+  const found = await allRunning(args, context)
+  for (const { control } of found) control.close()
+  return [...new Set(found.map(({ who }) => who.file))]
+}
+
+/** A daemon of this user, and how it is. */
+export interface Running {
+  readonly who: Who
+  readonly status: DaemonStatus
+}
+
+/** The daemons of this user, and how they are. */
+export async function runningStatuses(args: Arguments, context: Pick<CliContext, 'env'>): Promise<Running[]> {
+  const found = await allRunning(args, context)
   const all = await Promise.all(
     found.map(async ({ who, control }) => {
       const status = await control.ask('status', CONTROL_LIMITS.whoMs).catch(() => null)
@@ -121,11 +139,7 @@ export async function runningStatuses(
 }
 
 /** Those to whom 127.0.0.1 is the same as to this process. */
-export async function statusesOnLoopback(
-  args: Arguments,
-  context: Pick<CliContext, 'env'>
-): Promise<{ readonly who: Who; readonly status: DaemonStatus }[]> {
-  const running = await runningStatuses(args, context)
+export async function onOurLoopback(running: readonly Running[]): Promise<Running[]> {
   const near = await Promise.all(running.map(({ who }) => hasOurLoopback(who.pid)))
   return running.filter((_, i) => near[i])
 }

@@ -71,8 +71,9 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     ...portMappingOf(args),
     ...tcpOf(args)
   })
+  const { runningStatuses } = await import('./running.js')
   const { joinedHere } = await import('./joined-here.js')
-  const joined = await joinedHere(options.entries, '-p', args, context)
+  const joined = await joinedHere(options.entries, '-p', await runningStatuses(args, context))
   return {
     options: { ...options, warnings: [...options.warnings, ...(warning ? [warning] : []), ...joined] },
     byFlags: true,

@@ -34,7 +34,7 @@ export const service: Command = {
   job
 }
 
-async function job(args: Arguments): Promise<Job> {
+async function job(args: Arguments, { env }: CliContext): Promise<Job> {
   const action = await actionOf(args)
   if (action === 'install') await refuseOthers(args)
   const { partsHere, planFor } = await import('../service/apply.js')
@@ -46,40 +46,47 @@ async function job(args: Arguments): Promise<Job> {
   const parts = await partsHere(args.system ? 'system' : 'user', program, file, options)
   const plan = planFor(parts)
   if (action === 'status') return { warnings: [], task: context => showStatus(plan.status, args, context) }
-  const notesFor = (context: CliContext): string[] =>
-    options ? [...npxNote(program), ...environmentNotes(options, context.env), ...plan.notes] : []
+  const notes = options ? [...npxNote(program), ...environmentNotes(options, env), ...plan.notes] : []
   return {
     warnings: options?.warnings ?? [],
-    task: context => carryOut(action, plan[action], notesFor(context), args, context)
+    task: context => carryOut(action, plan[action], notes, args, context)
   }
 }
 
 /** The service reads its options from the file: a flag would be lost with this process. */
 async function refuseOthers(args: Arguments): Promise<void> {
-  const lost = Object.keys(FILE_KEYS).filter(flag => args[flag] !== undefined)
+  const lost = LOST.filter(({ flag }) => flag !== undefined && args[flag] !== undefined)
   if (lost.length === 0) return
   const { OptionsError } = await import('../errors.js')
-  const faults = lost.map(flag => ({
+  const faults = lost.map(({ flag, key }) => ({
     path: `--${flag}`,
-    message: `is not kept for the service; put "${FILE_KEYS[flag]}" into the options file`
+    message: `is not kept for the service; put "${key}" into the options file`
   }))
   throw new OptionsError(faults, 'BAD_USAGE')
 }
 
-/** Flags of every command that a service would need each time, and where the options file has them. */
-const FILE_KEYS: Readonly<Record<string, string>> = { bootstrap: 'network.bootstrap', control: 'control' }
+/** What flags of every command and the environment say of this process alone, and where the options file says it of the service. */
+const LOST: readonly {
+  readonly flag?: string
+  readonly variable: string
+  readonly key: string
+  readonly inFile: (options: Options) => unknown
+}[] = [
+  {
+    flag: 'bootstrap',
+    variable: 'HYPER_NAT_BOOTSTRAP',
+    key: 'network.bootstrap',
+    inFile: ({ network }) => network.bootstrap
+  },
+  { variable: 'HYPER_NAT_RELAY', key: 'network.relay', inFile: ({ network }) => network.relay },
+  { flag: 'control', variable: 'HYPER_NAT_CONTROL', key: 'control', inFile: ({ control }) => control }
+]
 
 /** The service has another environment, in which what this one says is not there. */
-function environmentNotes({ network, control }: Options, env: NodeJS.ProcessEnv): string[] {
-  const kept = {
-    HYPER_NAT_BOOTSTRAP: ['network.bootstrap', network.bootstrap],
-    HYPER_NAT_RELAY: ['network.relay', network.relay],
-    HYPER_NAT_CONTROL: ['control', control]
-  } as const
-  return Object.entries(kept).flatMap(([name, [key, value]]) =>
-    env[name] && value === undefined
-      ? [`${name} is set here, and not kept for the service: put "${key}" into the options file`]
-      : []
+function environmentNotes(options: Options, env: NodeJS.ProcessEnv): string[] {
+  return LOST.filter(({ variable, inFile }) => env[variable] && inFile(options) === undefined).map(
+    ({ variable, key }) =>
+      `${variable} is set here, and not kept for the service: put "${key}" into the options file`
   )
 }
 
