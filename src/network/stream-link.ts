@@ -41,6 +41,14 @@ const GAP_MS = 2000
 /** One datagram in so many tells when the kernel has taken it, and so all before it: a promise for each would cost too much. */
 const PROBE_EVERY = 16
 
+/**
+ * UDX sends the last packet of what it has sent once more after two round trips, and then waits for a second (its least RTO). An empty
+ * message behind it shows sooner what is missing: after so many round trips, but not before so long, ms, and then each time after
+ * twice as long.
+ */
+const TAIL_ROUND_TRIPS = 4
+const TAIL_MS = 10
+
 /** How long the other side may take to end its half when we ended ours, ms. */
 const LINGER_MS = 1000
 
@@ -64,6 +72,8 @@ export class StreamLink implements Link {
   #choked = false
   #retransmits = 0
   #gapsUntil = 0
+  /** Armed while something may not be acknowledged. */
+  #tailTimer: NodeJS.Timeout | null = null
   #unsent = 0
   #sinceProbe = 0
   readonly #gap = new GapEstimate()
@@ -175,6 +185,19 @@ export class StreamLink implements Link {
     this.#unmarked += message.byteLength
     this.#stream.write(message)
     if (this.#unmarked >= this.#grain) this.#mark()
+    if (this.#tailTimer === null) this.#watchTail()
+  }
+
+  /** Sends an empty message behind what was written last, if that is not acknowledged after `ms`. */
+  #watchTail(ms = Math.max(TAIL_MS, TAIL_ROUND_TRIPS * this.#raw.rtt)): void {
+    const written = this.#written
+    this.#tailTimer = setTimeout(() => {
+      this.#tailTimer = null
+      if (this.#gone || this.#raw.inflight === 0) return
+      if (this.#written !== written) return this.#watchTail()
+      this.#stream.write(this.alloc(0))
+      this.#watchTail(2 * ms)
+    }, ms).unref()
   }
 
   /** Learns when what is written so far has been acknowledged. */

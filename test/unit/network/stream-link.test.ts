@@ -21,12 +21,21 @@ class Stuck extends EventEmitter {
     packetsReceived: 0
   })
   destroyedWith: Error | undefined
+  /** Bytes of each message. */
+  readonly messages: number[] = []
 
   destroy(err?: Error): void {
     this.destroyedWith = err
   }
 
-  write(): void {}
+  alloc(size: number): Uint8Array {
+    return new Uint8Array(size)
+  }
+
+  write(message: Uint8Array): void {
+    this.messages.push(message.byteLength)
+  }
+
   flush(): Promise<boolean> {
     return new Promise(() => {})
   }
@@ -89,4 +98,34 @@ test('a stream of which much arrives behind a gap is ended, with a code', () => 
   raw.bytesReceived += 1_000_000
   link.checkGap()
   assert.equal((stuck.destroyedWith as unknown as { code: string }).code, 'PROTOCOL_ERROR')
+})
+
+test('behind what is not acknowledged goes an empty message, ever more rarely, until it is, or more is written', t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const stuck = new Stuck()
+  const raw = stuck.rawStream
+  const link = new StreamLink(stuck as unknown as SecretStream, LIMITS)
+  const after = (ms: number): number[] => {
+    // One at a time: what is armed meanwhile counts from the end of a tick.
+    for (let i = 0; i < ms; i++) t.mock.timers.tick(1)
+    return stuck.messages.splice(0)
+  }
+  link.write(new Uint8Array(100))
+  raw.inflight = 100
+  assert.deepEqual(after(79), [100], 'four round trips of 20 ms are not over')
+  assert.deepEqual(after(1), [0])
+  assert.deepEqual(after(159), [])
+  assert.deepEqual(after(1), [0])
+  assert.deepEqual(after(319), [])
+  link.write(new Uint8Array(50))
+  assert.deepEqual(after(80), [50], 'what is new shows as much')
+  assert.deepEqual(after(1), [0])
+  raw.inflight = 0
+  assert.deepEqual(after(10_000), [])
+  raw.rtt = 0
+  link.write(new Uint8Array(10))
+  raw.inflight = 10
+  assert.deepEqual(after(80), [10, 0, 0, 0], 'of which the first comes after 10 ms')
+  link.destroy()
+  assert.deepEqual(after(10_000), [])
 })
