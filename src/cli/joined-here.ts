@@ -9,7 +9,8 @@ export async function joinedHere(
   running: readonly Running[]
 ): Promise<Warning[]> {
   const near = await onOurLoopback(running)
-  const { joinedTargets, sharedNow } = await import('../options/joined-targets.js')
+  const { sharedNow } = await import('../options/joined-targets.js')
+  const { joinedTargets } = await import('../text/local-end.js')
   const { formatPorts } = await import('../text/ports.js')
   return near.flatMap(({ who: { pid }, status }): Warning[] => {
     const open = status.clients.flatMap(({ maps }) => maps)

@@ -24,7 +24,7 @@ export async function besideOwnGame(
   const running = await onOurLoopback(await runningStatuses(args, context))
   const servers = running.flatMap(({ status }) => status.servers)
   const shared = servers.flatMap(({ maps }) => maps)
-  const { leadsTo } = await import('../options/joined-targets.js')
+  const { leadsTo } = await import('../text/local-end.js')
   const free = await whereFree(entries.filter(entry => shared.some(target => leadsTo(target, entry))))
   if (free.length === 0) return { entries: [...entries], warnings: [] }
   const { encodeKey } = await import('../identity/encoding.js')
@@ -40,8 +40,7 @@ export async function besideOwnGame(
   )
   const wanted = opened.map(entry => ({ ...entry, nextFree: moves(entry) }))
   const { freePorts } = await import('../sockets/free-ports.js')
-  const { portHolder } = await import('../programs/port-holder.js')
-  const { places } = await freePorts(wanted, LIMITS.nextFreePorts, portHolder, shared)
+  const { places } = await freePorts(wanted, LIMITS.nextFreePorts, { shared })
   const { formatPorts } = await import('../text/ports.js')
   const moved = formatPorts([...new Set(entries.filter(moves).map(({ localPort }) => localPort))])
   return {

@@ -5,7 +5,7 @@ import { isCalled } from '../games/map-name.js'
 import type { AccessRules, AllowedKey, Invite } from '../identity/access-rules.js'
 import { encodeKey } from '../identity/encoding.js'
 import type { Proto } from '../proto.js'
-import { formatPorts, parsePorts } from '../text/ports.js'
+import { formatPorts, mapsText, parsePorts } from '../text/ports.js'
 import { quote, quoteName } from '../text/quote.js'
 import type { Placed } from './conflicts.js'
 import type { ServerEntry } from './entry.js'
@@ -191,9 +191,5 @@ export function findMaps(
 
 function describe(maps: readonly SharedMap[]): string {
   const names = [...new Set(maps.flatMap(({ name }) => (name === undefined ? [] : [quoteName(name)])))]
-  const protos = [...new Set(maps.map(({ proto }) => proto))]
-  const ports = protos.map(
-    proto => `${proto} ${formatPorts(maps.filter(map => map.proto === proto).map(({ port }) => port))}`
-  )
-  return [...ports, ...names].join(', ')
+  return [mapsText(maps), ...names].join(', ')
 }

@@ -3,7 +3,7 @@
 import type { Fault } from '../errors.js'
 import { encodeKey } from '../identity/encoding.js'
 import { keyPairOf } from '../identity/keys.js'
-import type { Proto } from '../proto.js'
+import { transportOf } from '../proto.js'
 import { canonicalHost, hostsCollide } from '../text/hosts.js'
 import { formatPorts } from '../text/ports.js'
 import { isSocketPath } from '../text/socket-path.js'
@@ -164,11 +164,6 @@ function circles(placed: readonly Placed[], places: Places): Fault[] {
 
 function isClient(placed: Placed): placed is Placed<ClientEntry> {
   return placed.entry.mode === 'client'
-}
-
-/** What a client listens with: programs speak TCP to a `tcpudp` map. */
-export function transportOf(proto: Proto): 'tcp' | 'udp' {
-  return proto === 'udp' ? 'udp' : 'tcp'
 }
 
 function owner(first: number, second: number, places: Places): string {

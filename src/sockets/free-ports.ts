@@ -2,16 +2,17 @@
 
 import { codeOf, HyperNatError } from '../errors.js'
 import type { PortSet } from '../games/port-set.js'
-import { leadsTo, type Target } from '../options/joined-targets.js'
 import { portHolder } from '../programs/port-holder.js'
+import { type Proto, transportOf } from '../proto.js'
 import { LOCALHOST } from '../text/address.js'
+import { leadsTo, type Target } from '../text/local-end.js'
 import { formatPorts, PORT_MAX } from '../text/ports.js'
 import { listenTcp } from './tcp.js'
 import { listenUdp } from './udp.js'
 
 /** A local port to open. */
 export interface WantedPort {
-  readonly proto: 'tcp' | 'udp' | 'tcpudp'
+  readonly proto: Proto
   readonly localHost: string
   /** 1 to 65535, or 0 for any free one. */
   readonly localPort: number
@@ -43,7 +44,7 @@ export interface FreePorts {
   readonly moved: readonly MovedPorts[]
 }
 
-type Transport = 'tcp' | 'udp'
+type Transport = ReturnType<typeof transportOf>
 
 /** Ports that cannot be had, though nothing has them yet. */
 interface Reserved {
@@ -90,14 +91,13 @@ type Holder = typeof portHolder
  * The ports to open: the wanted ones, or, where they are in use and `nextFree` says so, the next ones that are not. What is
  * free now may be taken before it is opened; then ask again.
  * @param tries how many ports to try for each; after them the answer is 0, any free one
- * @param shared where servers of this computer look for their programs, which may start later; `nextFree` leaves those ports to them
+ * @param options.shared where servers of this computer look for their programs, which may start later; `nextFree` leaves those ports to them
  * @throws HyperNatError PORT_IN_USE for a set that cannot be had as its game needs it
  */
 export async function freePorts(
   all: readonly WantedPort[],
   tries: number,
-  holder: Holder = portHolder,
-  shared: readonly Target[] = []
+  { shared = [], holder = portHolder }: { shared?: readonly Target[]; holder?: Holder } = {}
 ): Promise<FreePorts> {
   const places: LocalPlace[] = all.map(({ localHost, localPort }) => ({ localHost, localPort }))
   const given: Obstacle[] = []
@@ -157,10 +157,6 @@ function groupsOf(all: readonly WantedPort[]): Group[] {
     else groups.push({ host, set, members: [{ transport, port, index }] })
   }
   return groups
-}
-
-function transportOf(proto: WantedPort['proto']): Transport {
-  return proto === 'udp' ? 'udp' : 'tcp'
 }
 
 /**
@@ -229,7 +225,7 @@ function meets(one: string, other: string): boolean {
  * Opens a local port, and closes it again: it can be had now.
  * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED
  */
-export async function tryPort(proto: WantedPort['proto'], host: string, port: number): Promise<void> {
+export async function tryPort(proto: Proto, host: string, port: number): Promise<void> {
   const listener = await (proto === 'udp' ? listenUdp(host, port, noop) : listenTcp(host, port, noop))
   await listener.close()
 }

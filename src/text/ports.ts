@@ -1,5 +1,6 @@
 /** Port lists: `3000`, `"3000"`, `"80,443"`, `"27015-27020"`, `"3000,3001-3003"`; blanks separate like commas. */
 
+import type { Proto } from '../proto.js'
 import { oneOf, quote } from './quote.js'
 
 /** Largest port number. */
@@ -78,6 +79,14 @@ export function formatPorts(ports: readonly number[]): string {
 /** `port 80`, or `ports 80-90`. */
 export function portsText(ports: readonly number[]): string {
   return `port${ports.length > 1 ? 's' : ''} ${formatPorts(ports)}`
+}
+
+/** `tcp 80,8000-8010, udp 53`. */
+export function mapsText(maps: readonly { readonly proto: Proto; readonly port: number }[]): string {
+  const protos = [...new Set(maps.map(({ proto }) => proto))]
+  return protos
+    .map(proto => `${proto} ${formatPorts(maps.filter(map => map.proto === proto).map(({ port }) => port))}`)
+    .join(', ')
 }
 
 function isPort(port: number, least: 0 | 1): boolean {

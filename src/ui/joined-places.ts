@@ -2,7 +2,6 @@
 import { HyperNatError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import type { ClientEntry, ServerEntry } from '../options/entry.js'
-import { portHolder } from '../programs/port-holder.js'
 import { freePorts, tryPort } from '../sockets/free-ports.js'
 import { PORT_MAX } from '../text/ports.js'
 
@@ -36,6 +35,6 @@ export async function joinedPlaces(
       asked.push({ ...entry, localHost, localPort, nextFree: false })
     } else asked.push({ ...entry, nextFree: true })
   }
-  const { places } = await freePorts(asked, LIMITS.nextFreePorts, portHolder, shared)
+  const { places } = await freePorts(asked, LIMITS.nextFreePorts, { shared })
   return asked.map(({ proto, port }, index) => ({ proto, port, ...places[index]! }))
 }

@@ -16,10 +16,9 @@ import type { ErrorCode } from '../../errors.js'
 import type { ConnectionInfo, DaemonEvent, PathKind, SharedMapInfo } from '../../events.js'
 import { encodeKey, shortKey } from '../../identity/encoding.js'
 import { nameOfHost } from '../../identity/host-name.js'
-import { PROTOS, type Proto } from '../../proto.js'
 import { ClientSession } from '../../session/client-session.js'
 import type { Resources } from '../../sockets/resources.js'
-import { formatPorts } from '../../text/ports.js'
+import { mapsText } from '../../text/ports.js'
 import { cut } from '../../text/quote.js'
 import type { Activity } from '../../util/activity.js'
 import type { Trace } from '../../util/trace.js'
@@ -343,7 +342,7 @@ export class Host implements HostHealth {
     if (this.#missed.has(mapKey(map))) return
     this.#missed.add(mapKey(map))
     const { proto, port } = map
-    const shared = cut(sharedText(this.#shared), SHARED_TEXT_MAX)
+    const shared = cut(mapsText(this.#shared) || 'nothing', SHARED_TEXT_MAX)
     this.#deps.emit({
       event: 'warning',
       code: 'MAP_NOT_SHARED',
@@ -360,17 +359,6 @@ export class Host implements HostHealth {
     const publicKey = encodeKey(this.#deps.publicKey)
     return { publicKey, peer: publicKey, host: this.#name }
   }
-}
-
-/** `tcp 80,8000-8010, udp 53`. */
-function sharedText(maps: readonly WireMap[]): string {
-  const portsOf = (wanted: Proto): number[] =>
-    maps.flatMap(({ proto, port }) => (proto === wanted ? [port] : []))
-  return (
-    PROTOS.filter(proto => portsOf(proto).length > 0)
-      .map(proto => `${proto} ${formatPorts(portsOf(proto))}`)
-      .join(', ') || 'nothing'
-  )
 }
 
 function mapKey({ proto, port }: SharedMapInfo): string {

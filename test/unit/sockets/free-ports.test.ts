@@ -129,19 +129,18 @@ for (const [what, kind, host] of [
 ] as const) {
   test(`ports that need their numbers, ${what}, are refused`, async t => {
     const { port, all } = await takenSet(t, kind, host)
-    await assert.rejects(
-      find(all, TRIES, async () => 'nginx (process 7)'),
-      {
-        code: 'PORT_IN_USE',
-        message: `Port ${port + 1} (tcp) of 127.0.0.1 is in use by nginx (process 7), and A game works only with the port numbers that the server has (${port}-${port + 2}). End that program and join again, leave the port out with --only, or join on another computer.`
-      }
-    )
+    await assert.rejects(find(all, TRIES, { holder: async () => 'nginx (process 7)' }), {
+      code: 'PORT_IN_USE',
+      message: `Port ${port + 1} (tcp) of 127.0.0.1 is in use by nginx (process 7), and A game works only with the port numbers that the server has (${port}-${port + 2}). End that program and join again, leave the port out with --only, or join on another computer.`
+    })
   })
 }
 
 test('only what is taken is said to be', async t => {
   const port = await takenTcp(t)
-  const { moved } = await find([wanted('tcp', port), wanted('udp', port)], TRIES, async () => undefined)
+  const { moved } = await find([wanted('tcp', port), wanted('udp', port)], TRIES, {
+    holder: async () => undefined
+  })
   assert.deepEqual(moved, [
     { members: [0, 1], set: undefined, cause: `Port ${port} (tcp) of 127.0.0.1 is in use by another program` }
   ])
@@ -158,7 +157,7 @@ test('ports that are shared from here are left to their programs, each of severa
   const port = await freedTcp()
   const shared = [0, 1, 2].map(i => ({ proto: 'tcp' as const, port: port + i, host: HOST }))
   const all = [wanted('tcp', port), wanted('tcp', port + 1), wanted('udp', port)]
-  const { places, moved } = await find(all, TRIES, async () => undefined, shared)
+  const { places, moved } = await find(all, TRIES, { shared, holder: async () => undefined })
   const [first, second, udp] = places.map(({ localPort }) => localPort)
   assert.ok(first! > port + 2 && second! > port + 2 && first !== second, `${first} ${second} beside ${port}`)
   assert.equal(udp, first, 'TCP and UDP of one port stay together')
@@ -171,15 +170,15 @@ test('ports that are shared from here are left to their programs, each of severa
     { ...shared[0]!, proto: 'udp' as const },
     { ...shared[0]!, host: '127.0.0.2' }
   ]
-  assert.deepEqual((await find([wanted('tcp', port)], TRIES, undefined, elsewhere)).moved, [])
-  assert.deepEqual((await find([wanted('tcp', port, false)], TRIES, undefined, shared)).moved, [])
+  assert.deepEqual((await find([wanted('tcp', port)], TRIES, { shared: elsewhere })).moved, [])
+  assert.deepEqual((await find([wanted('tcp', port, false)], TRIES, { shared })).moved, [])
 })
 
 test('what needs the number of a port that is shared from here has to wait for that to end', async () => {
   const port = await freedTcp()
   const all = [{ ...wanted('tcp', port), set: set('same', false) }]
   await assert.rejects(
-    find(all, TRIES, undefined, [{ proto: 'tcp', port, host: HOST }]),
+    find(all, TRIES, { shared: [{ proto: 'tcp', port, host: HOST }] }),
     /is left to the program that is shared from there, and A game works only .* Stop sharing it and join again/
   )
 })
