@@ -112,7 +112,10 @@ function portsOn(recipe: Recipe, shared: readonly SharedPort[]): Map<number, num
 /** The lines of a recipe with its own ports. */
 export function recipeHelp(recipe: Recipe, host: string): { readonly host: string; readonly guest: string } {
   const places = new Map(ownPorts(recipe, true).map(({ port }) => [port, { host, port }]))
-  return { host: fillIn(recipe.host, recipe, places)!, guest: fillIn(recipe.guest, recipe, places)! }
+  return {
+    host: fillIn(recipe.host, recipe, places)!,
+    guest: fillIn(guestLine(recipe, true), recipe, places)!
+  }
 }
 
 /**
@@ -129,15 +132,12 @@ export function hostHelp(recipe: Recipe, host: string, shared: readonly SharedPo
   return recipe.why === undefined ? line : `${line} ${recipe.why}`
 }
 
-/** Where a line goes on with how to join by an address, after the LAN list. */
-const OTHER_WAY = /; or |\. Or |\. If not, /
-
-/** A guest's line for where the LAN list shows nothing: by the address. */
-function addressLine({ guest, works }: Recipe): string {
-  if (works !== 'yes') return guest
-  const link = OTHER_WAY.exec(guest)
-  const rest = link ? guest.slice(link.index + link[0].length) : guest
-  return `${rest[0]!.toUpperCase()}${rest.slice(1)}. The LAN list of the game does not show it here`
+/** @param listed whether the LAN list of the game shows it here */
+function guestLine({ lan, guest }: Recipe, listed: boolean): string {
+  if (lan === undefined) return guest
+  return listed
+    ? `${lan}. Or by address: ${guest}`
+    : `${guest}. The LAN list of the game does not show it here`
 }
 
 /**
@@ -161,7 +161,7 @@ export function guestHelp(
       return map ? [[own, { host: typedHost(map.localHost), port: map.localPort }] as const] : []
     })
   )
-  const line = fillIn(maps.some(isListed) ? recipe.guest : addressLine(recipe), recipe, places)
+  const line = fillIn(guestLine(recipe, maps.some(isListed)), recipe, places)
   const { windowsApp } = recipe
   if (line === undefined || windowsApp === undefined || platform !== 'win32') return line
   // Windows keeps programs in app containers from 127.0.0.1 unless they are exempt.

@@ -79,8 +79,11 @@ const build = () =>
       host: line(
         'What the host does in the game; {port} is the port of the game, {port:27016} where that port of the recipe is now.'
       ),
+      lan: line(
+        'What a guest does to find it in the LAN list; left out: it does not show up there.'
+      ).optional(),
       guest: line(
-        'What a guest does in the game; {address}, {host} and {port} are where the game is, {address:27016} where that port of the recipe is. First the LAN list, if it shows up there, then by the address, behind "; or", ". Or" or ". If not,".'
+        'What a guest does to join by the address; {address}, {host} and {port} are where the game is, {address:27016} where that port of the recipe is.'
       ),
       windowsApp: z
         .string()
@@ -111,11 +114,13 @@ const build = () =>
       if (recipe.works === 'yes' && recipe.discovery.how === 'none') {
         fault('works', 'is "yes", but nothing tells how the game finds servers')
       }
+      if ((recipe.works === 'yes') !== (recipe.lan !== undefined))
+        fault('lan', 'is there for the recipes that work by the LAN list, and for no others')
       if (recipe.ports[0]?.optional)
         fault('ports', 'begins with an optional one; the first is that of the game')
       if (recipe.works !== 'no' && !/\{(address|port)\b/.test(recipe.guest))
         fault('guest', 'does not say which port; put {address}, or {port}, in it')
-      const named = [recipe.host, recipe.guest].flatMap(portsNamedIn)
+      const named = [recipe.host, recipe.lan ?? '', recipe.guest].flatMap(portsNamedIn)
       const foreign = named.find(port => !recipe.ports.some(one => numbersOf(one).includes(port)))
       if (foreign !== undefined) fault('guest', `names port ${foreign}, which is none of its ports`)
       const maps = recipe.ports.flatMap(one => numbersOf(one).map(number => ({ ...one, number })))

@@ -33,7 +33,7 @@ test('a game is in its LAN list where that asks the port, and joined by its addr
   const maps: TicketMap[] = [{ proto: 'udp', port: 27_960, name: 'openarena' }]
   assert.equal(
     hintsFor(maps),
-    'In OpenArena: Multiplayer, Servers: Local: it is in the list. Or in the console: /connect 127.0.0.1:27960\n'
+    'In OpenArena: Multiplayer, Servers: Local: it is in the list. Or by address: In the console: /connect 127.0.0.1:27960\n'
   )
   assert.equal(
     hintsFor(maps, { localPorts: '28500' }),

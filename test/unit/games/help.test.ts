@@ -133,7 +133,11 @@ for (const recipe of playable) {
           const told = guestHelp(recipe, listedMaps(recipe, opened(shared, shift)), 'linux')
           assert.equal(
             told,
-            filled(recipe.guest, own, index => at(index) + shift)
+            filled(
+              recipe.lan === undefined ? recipe.guest : `${recipe.lan}. Or by address: ${recipe.guest}`,
+              own,
+              index => at(index) + shift
+            )
           )
         }
       }
@@ -145,7 +149,7 @@ for (const recipe of playable) {
     const { discovery } = recipe
     // A LAN list that asks certain ports is told as it is.
     const asked = discovery.how === 'client-queries' ? `${discovery.ports}`.split('-') : []
-    for (const line of [recipe.host, recipe.guest, recipe.why ?? '']) {
+    for (const line of [recipe.host, recipe.lan ?? '', recipe.guest, recipe.why ?? '']) {
       const numbers = line.replace(/\{[^}]*\}/g, '').match(/\b\d+/g) ?? []
       assert.deepEqual(
         numbers.filter(number => own.includes(number) && !asked.includes(number)),
