@@ -207,7 +207,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     try {
       await this.#startUi()
       const clients = clientsOf(this.options)
-      // Where there is a page, it shows what has no port now, and it can be left there.
+      // The page shows what has no port, and people can leave it there.
       await (this.#ui ? entries.openFreeClients(clients) : entries.openClients(clients))
       // Before the servers are announced, which takes long without a network: that should show.
       await this.#serveMetrics(node)
@@ -308,7 +308,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     const news =
       accessChanged || added.length > 0 || removed.length > 0 || restart.join() !== this.#toldRestart
     this.#toldRestart = restart.join()
-    // Whoever was told that the file cannot be used is told, too, that it can be used again.
+    // Whoever heard that the file cannot be used hears that it can again.
     const isMended = this.#toldFault !== ''
     this.#toldFault = ''
     if (asked || news || isMended) this.emit('event', { event: 'reloaded', ...reloaded })

@@ -143,7 +143,7 @@ export interface Limits {
   /** How many of all these there may be at once. */
   handshakeBurst: number
 
-  /** How often a second, and how often at once, the sessions of one key may be resumed: each of their flows starts anew then. Further ones wait. */
+  /** How often the sessions of one key may be resumed per second, and in a burst: a resumption restarts each of their flows. More of them wait. */
   resumptionsPerSecond: number
   resumptionBurst: number
   /** New TCP flows of one guest per second, of either protocol, and how many at once; further ones wait. 0: no limit. */
@@ -385,7 +385,7 @@ export interface Limits {
   tcpAttempts: number
   tcpAttemptTimeoutMs: number
   /**
-   * Once a relay has said for `tcpPatienceMs` that it is full, attempts become ever rarer, up to `tcpSlowMs` apart.
+   * A relay that has been full for `tcpPatienceMs` is tried at growing intervals, up to `tcpSlowMs`.
    */
   tcpPatienceMs: number
   tcpSlowMs: number

@@ -114,7 +114,7 @@ export class RunningEntries {
   }
 
   /**
-   * @param before what the options said until now: of that, what is not open was warned of, and keeps nothing else from being changed
+   * @param before what the options said until now: what of that is not open has been warned of, and is no reason to refuse other changes
    * @throws OptionsError for all local ports that are wanted now and cannot be had
    */
   async tryPorts(

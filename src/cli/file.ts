@@ -36,7 +36,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   }
   const path = file.subject(args)
   const options = await read(path)
-  // The page can do with an empty one: it is to be filled there. Later, somebody may take out the last entry to end it.
+  // An empty file will do where there is a page to fill it. After a reload it will do anywhere: taking out the last entry ends what is shared.
   if (options.entries.length === 0 && !options.paused && !options.ui) {
     throw new OptionsError([{ path: 'schema', message: 'is empty; add at least one entry' }])
   }

@@ -83,8 +83,8 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
 }
 
 /**
- * Where options files name a friend: `options.json: schema[1]`. Looked at are those of what runs, that of the page, and the one in this folder;
- * others cannot be known.
+ * Where options files name a friend: `options.json: schema[1]`. It looks at the files of what runs,
+ * at that of the page, and at the one in this folder; it cannot know of others.
  */
 async function usesOf(name: string, args: Arguments, context: CliContext): Promise<string[]> {
   const [{ runningFiles }, { readOptionsIfThere, settingsFile }] = await Promise.all([
@@ -95,7 +95,7 @@ async function usesOf(name: string, args: Arguments, context: CliContext): Promi
   const files = [...running.map(file => file ?? DEFAULT_FILE), settingsFile(), DEFAULT_FILE]
   const uses = await Promise.all(
     [...new Set(files.map(file => resolve(file)))].map(async file => {
-      // What cannot be read now has faults that weigh more.
+      // A file that cannot be read has worse faults.
       const options = await readOptionsIfThere(file).catch(() => null)
       const entries = options?.entries.filter(
         entry => entry.mode === 'client' && entry.friend?.toLowerCase() === name.toLowerCase()

@@ -53,7 +53,7 @@ export function joinHints(
     .join('')
 }
 
-/** One for each server of the game; nothing where a port that it needs is not open here. */
+/** One for each server of the game; none where a port that it needs is not open here. */
 function gameLines(game: Recipe, { name, maps }: Place): string | undefined {
   const { own } = partsOf(name ?? '')
   const helps = serversAmong(game, maps).map(server => guestHelp(game, server))

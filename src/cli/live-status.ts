@@ -176,7 +176,7 @@ function fitting(text: string, columns: number): string {
   let left = columns
   let end = 0
   for (const char of text) {
-    // From there on, many take two columns; where one takes less, the line ends earlier than it must.
+    // From there on many take two columns. Where one takes less, the line only ends early.
     left -= char < FIRST_WIDE ? 1 : 2
     if (left < 0) break
     end += char.length

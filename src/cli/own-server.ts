@@ -12,7 +12,7 @@ import type { CliContext } from './context.js'
 import { onOurLoopback, runningStatuses } from './running.js'
 
 /**
- * The entries with other local ports where those are free now, but a game's; and what is to be said of it.
+ * Gives entries other local ports where theirs are free now but belong to a game here, with the warnings that say so.
  * @throws HyperNatError PORT_IN_USE for what works with no others
  */
 export async function besideOwnGame(

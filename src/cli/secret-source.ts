@@ -55,7 +55,7 @@ async function keptIn(path: string, context: CliContext): Promise<SecretSource> 
       import('write-file-atomic')
     ])
     try {
-      // All of it or nothing, and of two processes that start at once, one: a file without a secret would be in the way for ever.
+      // Whole or not at all, and by one of two processes that start at once: an empty file would keep hyper-nat from starting ever after.
       await locked(path, async lock => {
         if (isThere()) return
         const text = `${randomSecret().reveal()}\n`

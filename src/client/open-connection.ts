@@ -19,7 +19,7 @@ export class OpenConnection extends EventEmitter<ConnectionEvents> implements Co
   readonly #named: readonly TicketMap[]
   /** Called with events until there is a session. */
   #opening: ((event: DaemonEvent) => void) | null = null
-  /** Ends the wait for a session; does nothing while nobody waits. */
+  /** Ends the wait for a session, if there is one. */
   #abandon: (err: HyperNatError) => void = noop
   #lost = false
   #closing: Promise<void> | null = null

@@ -233,7 +233,7 @@ export class TcpFlow implements ByteFlow {
     this.#mostSent = Math.max(this.#mostSent, this.#next)
   }
 
-  /** A message with its bytes has gone out: the local socket may be called, which may end anything. */
+  /** A message with its bytes has gone out. Now the local socket may be called, which may end anything. */
   filled(): void {
     if (!this.#done) this.#unpause()
   }

@@ -160,7 +160,7 @@ export class TcpudpFlows {
       this.outside.trace?.datagramSize(size)
       for (const flow of this.flows.values()) flow.resize()
     }
-    // With those that a program opens when another one brings it something.
+    // Including those that a program opens when another one delivers something.
     for (let flow = this.#touched.take(); flow; flow = this.#touched.take()) {
       flow.update()
       if (flow.atCwndCap) limitedBy = 'cap'

@@ -65,7 +65,7 @@ export function serversAmong<M extends SharedPort>(recipe: Recipe, maps: readonl
   const ports = portsIn(maps)
   const own = ownPorts(recipe, false)
   const shift = ports[0]! - own[0]!.port
-  // A port that the game can do without is hardly ever given a number: any other is that of another server.
+  // Hardly anyone gives an optional port a number of its own: another number is that of another server.
   const isOptional = ownPorts(recipe, true).some(
     ({ port, optional, moves }) => optional && ports.includes(moves === 'along' ? port + shift : port)
   )
@@ -85,7 +85,7 @@ function portsOn(recipe: Recipe, shared: readonly SharedPort[]): Map<number, num
   const game = own[0]!
   const has = (port: number, protos: readonly string[]): boolean => isShared(shared, port, protos)
   const ports = portsIn(shared)
-  // Shares and tickets keep the order of the recipe: a number says little, as the host may have swapped two.
+  // Shares and tickets keep the order of the recipe: numbers say little, as the host may have swapped two.
   const inOrder = [ownPorts(recipe, false), own].find(all => isInOrder(all, ports, shared))
   if (inOrder) return new Map(inOrder.map(({ port }, i) => [port, ports[i]!]))
   const follow = own.filter(({ moves, optional }) => moves === 'along' && !optional)

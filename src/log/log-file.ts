@@ -14,7 +14,7 @@ export class LogFile {
   readonly #onfail: (code: string, path: string) => void
   #file: number | null = null
   #size = 0
-  /** Files whose failure was reported, and lasts. */
+  /** Files that cannot be written, which was reported. */
   readonly #failed = new Set<string>()
 
   /**
@@ -67,7 +67,7 @@ export class LogFile {
     }, `${this.path}.1`)
     this.#open()
     if (isFree) return
-    // Older lines are lost, so that newer ones are not.
+    // The older lines are lost rather than the newer ones.
     ftruncateSync(this.#file!)
     this.#size = 0
   }

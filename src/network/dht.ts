@@ -2,7 +2,7 @@
  * hyperdht's node with what it lacks: which streams go through which relay, and under which key this machine is known to it; whether
  * others reach this machine, with and without a port mapping; and that its address has changed.
  *
- * Emits `moved` when other nodes see this machine at another address than before, ever more rarely while that goes on; `outage` when none
+ * Emits `moved` when other nodes see this machine at another address than before, at growing intervals while that goes on; `outage` when none
  * answers for a while, `back` when they answer again, and `missed` when a client did not arrive at the mapped port.
  */
 import { once } from 'node:events'

@@ -1,11 +1,11 @@
 /**
- * Flap damping: passes on the first of several changes at once, and those that follow ever more rarely. Each may cost a lot, and whoever
- * causes them may go on for ever.
+ * Flap damping: passes on the first change at once, and those that follow at growing intervals. Acting on a change costs a lot, and
+ * whoever causes them may never stop.
  */
 import type { Limits } from '../limits.js'
 import type { Clock, Timer } from '../util/clock.js'
 
-/** The longest rest between two changes, and how long none comes after a rest before the next one counts as the first, ms. */
+/** The longest rest between two changes, ms; a rest without a change that is followed by as long a one makes the next change the first. */
 export const LONGEST_REST_MS = 60_000
 
 export class FlapDamping {

@@ -13,8 +13,8 @@ type Address = HyperDHT.Address
 type Waiting = (admitted: boolean) => void
 
 /**
- * Those that send handshakes take turns, by address and then by port; where a node of the DHT forwards them, so do those that it names. So a
- * flood keeps out others only where they come the same way.
+ * Senders of handshakes take turns, by address and then by port, and the clients that a DHT node names when it forwards theirs do so within
+ * its turn. So a flood only keeps out those who come the same way.
  */
 export class HandshakeTurns {
   readonly #most: number

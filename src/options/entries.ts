@@ -147,7 +147,7 @@ export async function changeServer(
       )
     }, text)
     const changed = checkOptions(parseJson(result), changePlaces(own))
-    // What was so before may be meant.
+    // What was there before may be meant.
     const fresh = sharedNow(changed.entries).filter(
       entry => entry.secret.reveal() === secret && !maps.some(map => isSameTarget(map, entry))
     )

@@ -103,7 +103,7 @@ export class GuestTable {
     return refusal && endLost(own) ? null : refusal
   }
 
-  /** The sessions of each key that are more than its grant allows, as it may after a change of the rules: of those that are up, the latest. */
+  /** The sessions of each key beyond what its grant allows, which the rules may have lowered: the latest of those that are up. */
   get surplus(): { readonly guest: Guest; readonly refusal: HyperNatError }[] {
     return [...this.#byKey.values()].flatMap(own => {
       const isLost = ({ session }: Guest): number => (session.state === 'lost' ? 1 : 0)

@@ -78,7 +78,7 @@ export class Targets {
       this.#disableAddresses()
   }
 
-  /** Looks up the names of hosts that have not been needed yet, so that the owner learns before a guest does that there is none. */
+  /** Looks up the names of hosts that have not been needed yet, so that the owner hears of a wrong one before a guest does. */
   async checkNames(): Promise<void> {
     const looks: Promise<void>[] = []
     for (const map of this.#deps.maps.list) {

@@ -41,7 +41,7 @@ export function addTally(to: Tally, from: Tally): void {
   to.retransmissions += from.retransmissions
 }
 
-/** Numbers of maps that are remembered, those in use and the latest before them. */
+/** How many numbers of maps are remembered: those in use, and the latest before them. */
 const NUMBERS = 2 * MAX_MAPS
 
 export class Traffic {
@@ -57,7 +57,7 @@ export class Traffic {
       this.#byId.delete(id)
       this.#byId.set(id, this.#of(proto, port))
     }
-    // Flows of earlier numbers may go on; but the other side may give new ones as often as it likes.
+    // Flows of earlier numbers may go on, but the other side may give out new ones as often as it likes.
     for (const id of this.#byId.keys()) {
       if (this.#byId.size <= NUMBERS) return
       this.#byId.delete(id)

@@ -103,7 +103,7 @@ function serverView(
     return { key: shortKey(peer), peer, invited: false, sessions: here }
   })
   const closed = now?.maps.filter(({ target }) => target === 'closed') ?? []
-  // Where all of it is paused, it is shown as it will be.
+  // What is paused as a whole is shown as it will be.
   const shared = paused ? maps : maps.filter(one => one.paused !== true)
   const places = (some: readonly ServerEntry[]) =>
     some.map(({ proto, port, host }) => ({ proto, port, host }))
@@ -118,7 +118,7 @@ function serverView(
     games: gamesIn(
       shared,
       (recipe, own) => hostHelp(recipe, own[0]!.host, own),
-      // Guests have the numbers of the host, as far as those are free there.
+      // Guests have the host's port numbers, as far as those are free there.
       ({ port, lobby }) => isListed({ localHost: LOCALHOST, localPort: port, lobby })
     ),
     waiting: waitingTexts(closed, titleOf),

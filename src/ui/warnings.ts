@@ -55,7 +55,7 @@ export class Warnings {
   }
 }
 
-/** Whether a later warning says the same, or where else the same port maps have their program by now. */
+/** Whether a later warning says the same, or says where else the program of the same port maps is by now. */
 function isReplaced(one: RunningWarning, later: Omit<RunningWarning, 'id'>): boolean {
   if (one.publicKey !== later.publicKey) return false
   if (one.message === later.message) return true

@@ -1,4 +1,4 @@
-/** Items that are taken in turns: each path has its turn among those that begin like it, at each of its steps. */
+/** A tree of queues that take turns: at each step of a path, the branches that begin alike are served in turn. */
 export class Turns<T> {
   /** Items on this path, in the order in which they came. */
   readonly #items: T[] = []
@@ -31,7 +31,7 @@ export class Turns<T> {
     return this.#remove(this.#items.shift())
   }
 
-  /** Removes and returns the latest item of the path that has most, at each step; undefined when there is none. */
+  /** Removes and returns the latest item of the fullest branch, at each step; undefined when there is none. */
   dropFromLongest(): T | undefined {
     let longest: readonly [string, Turns<T>] | undefined
     for (const branch of this.#branches) {

@@ -359,7 +359,7 @@ staged('revoke says when the running server has not taken it up', async stage =>
   assert.match(stdout, /"Ben" is not invited any more\.\n.* has not confirmed it.*\(EMFILE\)/)
 })
 
-staged('a hyper-nat that is silent is not taken for none when a guest is shut out', async stage => {
+staged('a guest is not reported as shut out while the running hyper-nat is silent', async stage => {
   const desk = new Desk(stage)
   const { bootstrap } = await stage.testnet()
   const invites = [{ name: 'Anna', nonce: Buffer.alloc(16).toString('hex') }]

@@ -405,7 +405,7 @@ for (const [what, end] of [
   })
 }
 
-test('a host that shares its ports and shares them not in turns is told of once', async () => {
+test('a host that keeps changing whether it shares a port is reported once', async () => {
   const [dht, host] = await found(5)
   const wanted = Array.from({ length: 50 }, (_, i) => ({ proto: 'tcp' as const, port: 1000 + i }))
   const others = Array.from({ length: 900 }, (_, i) => ({ proto: 'udp' as const, port: 2000 + 2 * i }))

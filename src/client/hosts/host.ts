@@ -91,12 +91,12 @@ export class Host implements HostHealth {
   #name = ''
   /** What it said last that it shares. */
   #shared: readonly WireMap[] = []
-  /** Maps that were reported as not shared by it, by protocol and port; each once in a session, whatever the host shares in turns. */
+  /** Maps that were reported as not shared, by protocol and port: each once per session, however often the host changes what it shares. */
   readonly #missed = new Set<string>()
   #link: PathLink | null = null
   readonly #secondPath: SecondPath
   #wait = 0
-  /** When its connection, or the first of those that took each other's place, came up, ms. */
+  /** When its connection came up, or the first of those that replaced each other without a gap, ms. */
   #upAt = Number.NEGATIVE_INFINITY
 
   constructor(

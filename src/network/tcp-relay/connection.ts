@@ -8,8 +8,8 @@
  *                      +--+
  *
  * While a network is down, an attempt hangs in the kernel, which tries again after 1, 3, 7 s; a new one each second is connected soon
- * after the network is back, and the first to be welcomed ends the others. A relay that says that it is full is asked ever more rarely, and each
- * second again when the network has changed, or when a connection that held breaks.
+ * after the network is back, and the first to be welcomed ends the others. A full relay is asked at growing intervals, and every
+ * second again once the network has changed or a connection that held is lost.
  */
 import type WebSocket from 'ws'
 import { codeOf } from '../../errors.js'
@@ -36,7 +36,7 @@ export type ConnectionLimits = Pick<
   | 'tcpRefusedMs'
 >
 
-/** A connection that lasted so long has held, ms. */
+/** A connection that has lasted this long has held, ms. */
 const HELD_MS = 10_000
 
 export interface ConnectionEvents {
@@ -178,7 +178,7 @@ export class RelayConnection {
     this.refusal = refusalOf(code)
     this.#log.debug({ relay: this.address.url, code, err }, 'no connection to the relay by TCP')
     if (this.#isUnwanted) this.#plan(this.#limits.tcpRefusedMs)
-    // An attempt that reaches nobody costs nobody anything, and the network may be back any moment.
+    // An attempt that reaches nobody burdens nobody, and the network may be back any moment.
     else if (this.refusal !== 'full') this.#backoff.reset()
   }
 

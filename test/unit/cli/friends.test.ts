@@ -34,7 +34,7 @@ test('friends are added, listed, renamed, used and removed', async () => {
   assert.match((await says('friends')).out, /^There are no friends yet/)
 })
 
-test('options that name a friend who is renamed or removed are told of', async t => {
+test('options that name a friend who is renamed or removed are listed', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-friends-'))
   const before = process.cwd()
   process.chdir(folder)

@@ -347,7 +347,7 @@ test('ui begins without a file, shows the link, and opens the browser with one t
   }
 })
 
-test('what the environment says is told of where a service will not have it', async () => {
+test('variables that a service will not have are named', async () => {
   const kept = {
     schema: [{ mode: 'server', proto: 'tcp', port: 1, secret: 'a long secret that nobody guesses 4711' }]
   }

@@ -99,6 +99,7 @@ const REFUSED: [string, Record<string, unknown>, RegExp][] = [
   ['a source that is none', { source: ['somewhere'] }, /^source\.0: /],
   ['no source', { source: [] }, /^source: /],
   ['"by address" without a reason', { works: 'by address', why: undefined }, /^why: is missing/],
+  ['"yes" without a way by the LAN list', { lan: undefined }, /^lan: is there for/],
   ['"yes" without discovery', { discovery: { how: 'none' } }, /^works: is "yes", but/],
   ['a line that tells no port', { guest: 'Join {host}' }, /^guest: does not say which port/],
   [

@@ -28,7 +28,7 @@ test('after a successful dial it starts again', () => {
   assert.equal(backoff.next(20 * 60_000), LIMITS.redialMs)
 })
 
-test('connections that die young are made anew at once a number of times, then ever more rarely; one that held starts again', () => {
+test('after connections that die young, dials start at once for a while, then at growing intervals; one that held starts over', () => {
   const backoff = new Backoff(LIMITS)
   for (let i = 0; i < 30; i++) assert.equal(backoff.lost(false, i), 0)
   assert.equal(backoff.lost(false, 30), LIMITS.redialMs)

@@ -48,7 +48,7 @@ function lie(dht: Dht, time: number): void {
   }
 }
 
-test('an address that changes again and again is reported ever more rarely', async t => {
+test('an address that keeps changing is reported at growing intervals', async t => {
   const clock = new VirtualClock()
   const dht = new Dht({ bootstrap: [] }, clock, LIMITS, silentLog)
   t.after(() => dht.destroy({ force: true }))
@@ -91,7 +91,7 @@ test('that others reach this machine is noted in bounded time though dials never
   stream.destroy()
 })
 
-test('while more handshakes come than are looked at, those who send them take turns', async t => {
+test('when handshakes exceed the rate, their senders take turns', async t => {
   assert.equal(LIMITS.handshakeLooksPerSecond, 200, 'as docs/security.md says')
   const clock = new VirtualClock()
   const limits = { ...LIMITS, handshakeLooksPerSecond: 10, handshakesWaiting: 20 }

@@ -15,7 +15,7 @@ function make() {
   return { clock, passed, damping, pass }
 }
 
-test('the first change passes at once, the next ones ever more rarely', () => {
+test('the first change passes at once, the next ones at growing intervals', () => {
   const { passed, damping, pass } = make()
   for (let i = 0; i < 3000; i++) {
     damping.report()

@@ -46,7 +46,7 @@ test('where all nodes that answer are on one machine, each is a witness', () => 
   assert.equal(observed.note(nodes[1]!, at('11.0.16.9', 5000), 6000), true)
 })
 
-test('witnesses that see us at different addresses are none', () => {
+test('witnesses that see us at different addresses do not count', () => {
   const observed = new ObservedAddresses(RECENT)
   for (const n of [1, 2, 3]) observed.note(node(n), at('11.0.16.1', 5000), 0)
   assert.equal(observed.note(node(1), at('11.0.16.8', 5000), 3000), false)

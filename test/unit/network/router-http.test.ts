@@ -77,7 +77,7 @@ test('a redirect is not followed', async t => {
   assert.deepEqual(other.asked, [])
 })
 
-test('an answer of which there is always more to come ends in time', async t => {
+test('an answer that never ends is given up in time', async t => {
   const { port } = await serve(t, (_, response) => {
     const more = setInterval(() => response.write(' '), 20)
     response.on('close', () => clearInterval(more))

@@ -100,7 +100,7 @@ test('a stream of which much arrives behind a gap is ended, with a code', () => 
   assert.equal((stuck.destroyedWith as unknown as { code: string }).code, 'PROTOCOL_ERROR')
 })
 
-test('behind what is not acknowledged goes an empty message, ever more rarely, until it is, or more is written', t => {
+test('an empty message follows what is not acknowledged, at growing intervals, until that is over or more is written', t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const stuck = new Stuck()
   const raw = stuck.rawStream

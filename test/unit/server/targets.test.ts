@@ -10,7 +10,7 @@ import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
 const OFF = { playerAddresses: false, proxyProtocol: false, duplicate: false }
 
-test('a host whose name is not known is told of before a guest comes, once', async () => {
+test('a host name that nobody knows is reported before a guest comes, once', async () => {
   const asked: string[] = []
   const told: DaemonEvent[] = []
   const mapOf = (host: string, port: number) => ({ proto: 'tcp' as const, host, port, ...OFF })

@@ -45,7 +45,7 @@ test('sums of several sessions', () => {
   assert.equal(sum.list()[0]!.bytesIn, 111)
 })
 
-test('numbers that the other side gives anew, again and again, take no more memory', () => {
+test('map numbers that keep changing take a bounded amount of memory', () => {
   const traffic = new Traffic()
   const learn = (id: number): void => traffic.learn([{ id, proto: 'tcp', port: 7 }])
   learn(0)

@@ -712,7 +712,7 @@ test('two servers of a game without names under one ticket are told one by one',
   )
 })
 
-test('of a server that is paused in part, what is shared is told apart from what is not', async () => {
+test('a server that is paused in part shows what is shared and what is not', async () => {
   const server = { mode: 'server', secret: 'qm4jzr8tk3ow9yxa5hbdnc6e' }
   const schema = [
     { ...server, game: 'teeworlds', name: 'Arena', paused: true },
@@ -730,7 +730,7 @@ test('of a server that is paused in part, what is shared is told apart from what
   assert.deepEqual([paused, pausedMaps, maps.length], [true, [], 2])
 })
 
-test('another name is that of what is called so, and of nothing else under the ticket', async () => {
+test('renaming changes what has that name, and nothing else under the ticket', async () => {
   const secret = 'qm4jzr8tk3ow9yxa5hbdnc6e'
   const server = { mode: 'server', secret }
   const schema = [

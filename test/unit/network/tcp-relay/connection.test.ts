@@ -141,7 +141,7 @@ async function fullRelay(t: TestContext) {
   return { asked, to: `ws://${LOOPBACK}:${port}` }
 }
 
-test('a relay that is full for long is asked ever more rarely', async t => {
+test('a relay that stays full is asked at growing intervals', async t => {
   environment(t, {})
   const { asked, to } = await fullRelay(t)
   const connection = connect(t, to, { tcpAttemptMs: 10, tcpPatienceMs: 100, tcpSlowMs: 60_000 })
