@@ -35,12 +35,20 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       const say = args.json
         ? (line: JournalLine): void => stdout(`${JSON.stringify(line)}\n`)
         : (line: JournalLine): void => stdout(text(line))
-      stopped.then(() => control.close())
+      let isStopped = false
+      stopped.then(() => {
+        isStopped = true
+        control.close()
+      })
       try {
         await control.logs({ lines, follow: args.follow === true }, say, left => {
           if (!args.json) stdout(`(${left} lines were left out: they came faster than they could be shown)\n`)
         })
         return EXIT.done
+      } catch (err) {
+        // As in `hyper-nat logs | head`: it was this side that hung up.
+        if (isStopped) return EXIT.done
+        throw err
       } finally {
         control.close()
       }

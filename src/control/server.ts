@@ -215,7 +215,8 @@ class Connection {
   #logs({ id, lines, follow }: Request): object | null {
     const { journal } = this.#daemon
     const most = Number.isInteger(lines) ? Number(lines) : this.#limits.journalLines
-    for (const line of journal.last(most)) this.#line(id, line)
+    // The journal is small enough for all of it to wait for the reader.
+    for (const line of journal.last(most)) this.#writeLine(id, line)
     if (follow !== true) return {}
     this.#unfollow?.()
     this.#unfollow = journal.follow(line => this.#line(id, line))
@@ -230,6 +231,10 @@ class Connection {
     }
     if (this.#leftOut > 0) this.#say({ id, left_out: this.#leftOut })
     this.#leftOut = 0
+    this.#writeLine(id, line)
+  }
+
+  #writeLine(id: Request['id'], line: string): void {
     this.#write(`{"id":${JSON.stringify(id)},"line":${line}}`)
   }
 

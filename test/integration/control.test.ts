@@ -1,5 +1,6 @@
 // The control socket: what runs, as other programs of the same user see it and tell it.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   existsSync,
@@ -14,6 +15,7 @@ import {
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { ControlClient, findDaemons } from '../../src/control/client.js'
 import { addressOf, foldersOf, thisMachine } from '../../src/control/place.js'
 import { type Controlled, ControlServer } from '../../src/control/server.js'
@@ -24,7 +26,7 @@ import { CONTROL_LIMITS, type ControlLimits } from '../../src/limits.js'
 import { Journal } from '../../src/log/journal.js'
 import { connectTcp, readSome } from '../support/clients.js'
 import { until, within } from '../support/deadline.js'
-import { type HyperNat, writeOptions } from '../support/hyper-nat.js'
+import { type HyperNat, mainFile, writeOptions } from '../support/hyper-nat.js'
 import type { Ending } from '../support/process.js'
 import { listenTcpEcho } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
@@ -476,6 +478,35 @@ staged('a reader of the log that does not keep up misses lines, and gets their n
   const got = text.split('\n').filter(one => one.includes('"n":'))
   const { left_out } = JSON.parse(text.split('\n').find(one => one.includes('left_out'))!)
   assert.ok(left_out > count / 2, `${left_out} left out, ${got.length} came`)
+})
+
+/** A journal as full as it can be. */
+function fill(journal: Journal): void {
+  const { journalLines, journalBytes } = CONTROL_LIMITS
+  const line = { time: '2000-01-01T00:00:00.000Z', event: 'warning', code: 'X', message: '' }
+  const message = 'x'.repeat(journalBytes / journalLines - JSON.stringify(line).length)
+  for (let n = 0; n < journalLines; n++) journal.add(JSON.stringify({ ...line, message }))
+}
+
+staged('all lines that are kept are shown, however many they are', async stage => {
+  const { journal, desk } = await listening(stage)
+  fill(journal)
+  assert.equal(journal.last(Number.POSITIVE_INFINITY).length, CONTROL_LIMITS.journalLines)
+  const { code, stdout } = await desk.run('logs')
+  assert.equal(code, 0)
+  assert.equal(stdout.split('\n').length - 1, CONTROL_LIMITS.journalLines)
+})
+
+staged('a reader that has gone ends logs quietly, as in logs | head', async stage => {
+  const { journal, desk } = await listening(stage)
+  fill(journal)
+  const env = { ...process.env, HYPER_NAT_CONTROL: desk.folder }
+  const child = spawn(process.execPath, [mainFile, 'logs'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  stage.defer(() => void child.kill('SIGKILL'))
+  child.stdout.once('data', () => child.stdout.destroy())
+  const [[code], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)])
+  assert.equal(stderr, '')
+  assert.equal(code, 0)
 })
 
 staged('two that ask at once get their own answers; a daemon that has ended is no answer', async stage => {
