@@ -73,14 +73,10 @@ async function look({ control }: FoundDaemon): Promise<DaemonStatus> {
 /** Until one of both sides ends. */
 async function watch({ control }: FoundDaemon, show: (status: DaemonStatus) => void): Promise<void> {
   const { withRates } = await import('../status.js')
-  let over = false
-  void control.closed.then(() => {
-    over = true
-  })
   let before: DaemonStatus | null = null
-  while (!over) {
+  while (control.isOpen) {
     const now = await control.ask('status', CONTROL_LIMITS.whoMs).catch(err => {
-      if (over) return null
+      if (!control.isOpen) return null
       throw err
     })
     if (!now) return

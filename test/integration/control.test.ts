@@ -509,6 +509,30 @@ staged('a reader that has gone ends logs quietly, as in logs | head', async stag
   assert.equal(code, 0)
 })
 
+staged('status -w ends with the daemon, also while it waits for an answer', async stage => {
+  const desk = new Desk(stage)
+  const who = { pid: 4711, version: '0', since: 0, file: null }
+  const result = { ...who, at: 1, servers: [], clients: [], network: { nodes: 0 } }
+  let asked = 0
+  const server = await stage.use(
+    net.createServer(socket => {
+      socket.on('error', () => {}).setEncoding('utf8')
+      socket.on('data', line => {
+        const { id } = JSON.parse(String(line))
+        // The first two are for who it is, and for what is shown.
+        if (++asked > 2) socket.end()
+        else socket.write(`${JSON.stringify({ id, result })}\n`)
+      })
+    })
+  )
+  server.listen(addressOf(foldersOf(desk.folder, thisMachine())[0]!, who.pid, thisMachine()))
+  await once(server, 'listening')
+  const { code, stdout, stderr } = await desk.run('status', '-w')
+  assert.match(stdout, /process 4711/)
+  assert.equal(stderr, '')
+  assert.equal(code, 0)
+})
+
 staged('two that ask at once get their own answers; a daemon that has ended is no answer', async stage => {
   const { address, journal } = await listening(stage)
   journal.add('{"time":"2000-01-01T00:00:00Z","event":"x"}')
