@@ -1,6 +1,6 @@
 /**
  * Log file with one rotation: when it is full, it replaces FILE.1, or is emptied where that cannot be replaced. What is no file, such as
- * /dev/stdout, is never full.
+ * /dev/stdout, is never full. Several processes may write to one file, and other programs may move it away.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, realpathSync, renameSync, writeSync } from 'node:fs'
 import { codeOf } from '../errors.js'
@@ -13,7 +13,6 @@ export class LogFile {
   readonly #limit: number
   readonly #onfail: (code: string, path: string) => void
   #file: number | null = null
-  #size = 0
   /** Files that cannot be written, which was reported. */
   readonly #failed = new Set<string>()
 
@@ -34,9 +33,14 @@ export class LogFile {
     this.#try(() => {
       const bytes = Buffer.from(line)
       if (this.#file === null) this.#open()
-      if (this.#size > 0 && this.#size + bytes.byteLength > this.#limit) this.#rotate()
+      if (this.#isFull(bytes.byteLength)) {
+        this.close()
+        this.#open()
+        // Otherwise somebody else has put a new one in its place.
+        if (this.#isFull(bytes.byteLength)) this.#rotate()
+      }
       // On a disk that is nearly full, a part.
-      for (let at = 0; at < bytes.byteLength; ) at += this.#append(bytes.subarray(at))
+      for (let at = 0; at < bytes.byteLength; ) at += writeSync(this.#file!, bytes, at)
     })
   }
 
@@ -47,14 +51,12 @@ export class LogFile {
 
   #open(): void {
     this.#file = openSync(this.path, 'a', MODE)
-    const stat = fstatSync(this.#file)
-    this.#size = stat.isFile() ? stat.size : Number.NEGATIVE_INFINITY
   }
 
-  #append(bytes: Uint8Array): number {
-    const written = writeSync(this.#file!, bytes)
-    this.#size += written
-    return written
+  /** Whether so many more bytes are too many, whoever has written those that are there. */
+  #isFull(more: number): boolean {
+    const stat = fstatSync(this.#file!)
+    return stat.isFile() && stat.size > 0 && stat.size + more > this.#limit
   }
 
   #rotate(): void {
@@ -69,7 +71,6 @@ export class LogFile {
     if (isFree) return
     // The older lines are lost rather than the newer ones.
     ftruncateSync(this.#file!)
-    this.#size = 0
   }
 
   /** @returns whether it worked; if not, that was reported once */

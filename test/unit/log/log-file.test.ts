@@ -4,6 +4,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -11,9 +12,11 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  renameSync,
   rmSync,
   statSync,
-  symlinkSync
+  symlinkSync,
+  writeFileSync
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -53,6 +56,40 @@ test('a full file becomes the second one, and there are never more', t => {
   const long = `${'x'.repeat(50)}\n`
   file.write(long)
   assert.equal(readFileSync(path, 'utf8'), long, 'one line may be longer than the limit')
+})
+
+test('several that write to one file lose no more than one would', t => {
+  const path = join(folderOf(t), 'x.log')
+  const files = [1, 2].map(() => new LogFile(path, 100, unexpected))
+  t.after(() => {
+    for (const file of files) file.close()
+  })
+  for (let n = 0; n < 60; n++) {
+    files[n % 2]!.write(`line ${String(n).padStart(4, '0')}\n`)
+    const kept = [`${path}.1`, path].map(one => (existsSync(one) ? readFileSync(one, 'utf8') : ''))
+    // A full file of the latest lines, at least, in their order.
+    const numbers = kept.join('').match(/\d+/g)!.map(Number)
+    assert.deepEqual(numbers.at(-1), n)
+    assert.deepEqual(
+      numbers,
+      Array.from(numbers, (_, i) => n - numbers.length + 1 + i)
+    )
+    assert.ok(numbers.length >= Math.min(n + 1, 10), `${numbers} are kept`)
+  }
+})
+
+test('a file that another program has moved away is not written to for ever', {
+  skip: process.platform === 'win32' && 'an open file cannot be moved'
+}, t => {
+  const path = join(folderOf(t), 'x.log')
+  const file = new LogFile(path, 20, unexpected)
+  t.after(() => file.close())
+  file.write('line 0000\n')
+  renameSync(path, `${path}.old`)
+  writeFileSync(path, 'new\n')
+  for (const line of ['line 0001\n', 'line 0002\n']) file.write(line)
+  assert.equal(readFileSync(path, 'utf8'), 'new\nline 0002\n')
+  assert.ok(!existsSync(`${path}.1`), 'it was not full')
 })
 
 test('a link stays, and leads to the new file', { skip: process.platform === 'win32' }, t => {
