@@ -13,6 +13,8 @@ export class LogFile {
   readonly #limit: number
   readonly #onfail: (code: string, path: string) => void
   #file: number | null = null
+  /** Whether the end of the last line is missing, for want of room. */
+  #isTorn = false
   /** Files that cannot be written, which was reported. */
   readonly #failed = new Set<string>()
 
@@ -31,7 +33,7 @@ export class LogFile {
   /** Appends a line, given with its line break, synchronously: a crash loses nothing. */
   readonly write = (line: string): void => {
     this.#try(() => {
-      const bytes = Buffer.from(line)
+      const bytes = Buffer.from(this.#isTorn ? `\n${line}` : line)
       if (this.#file === null) this.#open()
       if (this.#isFull(bytes.byteLength)) {
         this.close()
@@ -40,7 +42,10 @@ export class LogFile {
         if (this.#isFull(bytes.byteLength)) this.#rotate()
       }
       // On a disk that is nearly full, a part.
-      for (let at = 0; at < bytes.byteLength; ) at += writeSync(this.#file!, bytes, at)
+      for (let at = 0; at < bytes.byteLength; ) {
+        at += writeSync(this.#file!, bytes, at)
+        this.#isTorn = at < bytes.byteLength
+      }
     })
   }
 

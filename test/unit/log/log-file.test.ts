@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import {
+import fs, {
   chmodSync,
   closeSync,
   constants,
@@ -18,6 +18,7 @@ import {
   symlinkSync,
   writeFileSync
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -169,4 +170,31 @@ test('when the second file cannot be replaced, the first is emptied, and that is
   assert.equal(readFileSync(path, 'utf8'), 'line 0024\n')
   assert.equal(told.length, 1)
   assert.ok(told[0]!.endsWith(`${path}.1`), told[0])
+})
+
+test('a line that a full disk has cut off takes no other with it', t => {
+  const path = join(folderOf(t), 'x.log')
+  const told: string[] = []
+  const file = new LogFile(path, 100, code => void told.push(code))
+  t.after(() => file.close())
+  const { writeSync } = fs
+  let room = 15
+  t.mock.method(fs, 'writeSync', (to: number, bytes: Uint8Array, from: number) => {
+    if (room === 0) throw Object.assign(new Error('no room'), { code: 'ENOSPC' })
+    const written = writeSync(to, bytes.subarray(from, from + room))
+    room -= written
+    return written
+  })
+  syncBuiltinESMExports()
+  t.after(() => {
+    t.mock.restoreAll()
+    syncBuiltinESMExports()
+  })
+  file.write('line 0000\n')
+  file.write('line 0001\n')
+  assert.deepEqual(told, ['ENOSPC'])
+  file.write('line 0002\n')
+  room = 100
+  for (const line of ['line 0003\n', 'line 0004\n']) file.write(line)
+  assert.equal(readFileSync(path, 'utf8'), 'line 0000\nline \nline 0003\nline 0004\n')
 })
