@@ -5,7 +5,8 @@ import { homedir } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { codeOf, HyperNatError } from '../errors.js'
 import { SERVICE_COMMAND_MS } from '../limits.js'
-import type { Options } from '../options/entry.js'
+import type { Entry, Options } from '../options/entry.js'
+import { isSocketPath, socketPath } from '../text/socket-path.js'
 import { userFolders } from '../user-folders.js'
 import { makeFolder } from '../util/folder.js'
 import { userName } from '../util/user-name.js'
@@ -39,6 +40,8 @@ export async function partsHere(
     options: path,
     identity: options?.identity,
     logFile: options?.log?.file,
+    control: options?.control,
+    ...socketsIn(options),
     friends: friendsIn(options),
     tlsFiles: Object.values(options?.network.tcp?.tls ?? {}),
     owner: options ? await ownerOf(path) : null,
@@ -58,9 +61,24 @@ function friendsIn(options?: Options): string[] {
   return [...new Set(names)]
 }
 
+function socketsIn(options?: Options): Pick<ServiceParts, 'sockets' | 'targetSockets'> {
+  const pathsOf = (mode: Entry['mode']): string[] => {
+    const hosts = options?.entries.flatMap(entry => (entry.mode === mode ? hostOf(entry) : []))
+    return [...new Set(hosts?.flatMap(host => socketPath(host) ?? []))]
+  }
+  return { sockets: pathsOf('client'), targetSockets: pathsOf('server') }
+}
+
+/** Where an entry's end on this computer is. */
+function hostOf(entry: Entry): string {
+  return entry.mode === 'client' ? entry.localHost : entry.host
+}
+
 /** Those that this daemon listens on, whatever for; 0 is any free one. */
 function listenedPorts({ entries, network, metrics, ui }: Options): number[] {
-  const local = entries.map(entry => (entry.mode === 'client' ? entry.localPort : 0))
+  const local = entries.map(entry =>
+    entry.mode === 'client' && !isSocketPath(entry.localHost) ? entry.localPort : 0
+  )
   return [...local, network.tcp?.port ?? 0, metrics?.port ?? 0, ui?.port ?? 0]
 }
 

@@ -39,6 +39,11 @@ export interface ServiceParts {
   /** Files beside the options that the daemon writes: an identity, a log; absolute. */
   readonly identity?: string | undefined
   readonly logFile?: string | undefined
+  /** The control folder that the options name, absolute; false: they want none. */
+  readonly control?: string | false | undefined
+  /** Unix sockets that are listened on here, and those of programs that are shared; none if left out. */
+  readonly sockets?: readonly string[]
+  readonly targetSockets?: readonly string[]
   /** The names of friends in the options file, and the TLS files that it names; none if left out. */
   readonly friends?: readonly string[]
   readonly tlsFiles?: readonly string[]

@@ -31,7 +31,6 @@ const SANDBOX = [
 const SYSTEM_SANDBOX = [
   ...SANDBOX,
   'PrivateDevices=yes',
-  'PrivateTmp=yes',
   'ProtectClock=yes',
   'ProtectControlGroups=yes',
   'ProtectHome=read-only',
@@ -69,16 +68,29 @@ export function systemdPlan(parts: ServiceParts): ServicePlan {
   }
 }
 
-function notesOf({ scope, owner, program, friends = [], tlsFiles = [] }: ServiceParts): string[] {
+function notesOf(parts: ServiceParts): string[] {
+  const { scope, owner, program, sockets = [], friends = [], tlsFiles = [] } = parts
   if (scope === 'user') {
     return ['It ends when you log out. For it to go on: loginctl enable-linger']
   }
-  const where = `To ask it: hyper-nat status --control /run/${RUNTIME}, and the same with stop, reload and logs`
-  if (owner !== null) return [where]
+  const control = controlFolder(parts)
+  const where =
+    control === false
+      ? []
+      : [
+          `To ask it: hyper-nat status --control ${control ?? `/run/${RUNTIME}`}, and the same with stop, reload and logs`
+        ]
+  if (owner !== null) return where
   const notes = [
-    where,
+    ...where,
     'The service has a user of its own, which gets a copy of the options when it starts: after a change, run systemctl restart hyper-nat'
   ]
+  const hidden = temporarySockets(parts)
+  if (sockets.length > 0 || hidden.length > 0) {
+    notes.push(
+      `That user can make no sockets outside its own folders, and sees none in /tmp: chown the options file to a user who may have ${[...new Set([...sockets, ...hidden])].join(' and ')}, and install again`
+    )
+  }
   if (friends.length > 0) {
     notes.push(
       `That user has no friends by the name of ${friends.join(', ')}, and will not start: write the ticket or key into the options in place of each name`
@@ -137,9 +149,24 @@ function makeAs(owner: string, folder: string): Step {
 }
 
 /** Where the daemon writes. The file with when guests were last seen is in the folder of the options. */
-function foldersOf({ options, identity, logFile }: ServiceParts): string[] {
-  const files = [options, identity, logFile].filter(path => path !== undefined)
-  return [...new Set(files.map(path => posix.dirname(path)))]
+function foldersOf(parts: ServiceParts): string[] {
+  const { options, identity, logFile, sockets = [] } = parts
+  const files = [options, identity, logFile, ...sockets].filter(path => path !== undefined)
+  const control = controlFolder(parts)
+  return [...new Set([...files.map(path => posix.dirname(path)), ...(control ? [control] : [])])]
+}
+
+/**
+ * What the options say of the control socket and the service keeps; undefined: it is in the folder that systemd makes, as nothing is said,
+ * or its user can write nowhere else.
+ */
+function controlFolder({ control, owner }: ServiceParts): string | false | undefined {
+  return control === false || owner !== null ? control : undefined
+}
+
+/** The Unix sockets in folders for temporary files, of which a service of the machine may have its own. */
+function temporarySockets({ sockets = [], targetSockets = [] }: ServiceParts): string[] {
+  return [...sockets, ...targetSockets].filter(path => /^\/(var\/)?tmp\//.test(path))
 }
 
 /** Who runs it, and what of the disk is theirs. */
@@ -147,9 +174,14 @@ function systemExec(parts: ServiceParts): string[] {
   const { owner, options, identity, logFile, lowPorts } = parts
   const capability = lowPorts ? 'CAP_NET_BIND_SERVICE' : ''
   const common = [
-    `RuntimeDirectory=${RUNTIME}`,
-    'RuntimeDirectoryMode=0700',
-    `Environment=HYPER_NAT_CONTROL=%t/${RUNTIME}`,
+    ...(controlFolder(parts) === undefined
+      ? [
+          `RuntimeDirectory=${RUNTIME}`,
+          'RuntimeDirectoryMode=0700',
+          `Environment=HYPER_NAT_CONTROL=%t/${RUNTIME}`
+        ]
+      : []),
+    `PrivateTmp=${temporarySockets(parts).length === 0 ? 'yes' : 'no'}`,
     `CapabilityBoundingSet=${capability}`,
     `AmbientCapabilities=${capability}`
   ]

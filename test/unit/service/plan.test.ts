@@ -140,6 +140,64 @@ test('systemd, for the machine, with options that only root reads', () => {
   assert.deepEqual([plain.StateDirectory, plain.LogsDirectory], [undefined, undefined])
 })
 
+test('a control folder that the options name, or that they want none, is left as it is', async () => {
+  const unitOf = (more: Partial<ServiceParts>) => {
+    const plan = planFor({ ...PARTS, scope: 'system', ...more }, 'linux')
+    return { unit: settings(written(plan.install).text), notes: plan.notes.join('\n'), plan }
+  }
+  // The environment would have the last word.
+  assert.deepEqual(unitOf({}).unit.Environment, ['HYPER_NAT_CONTROL=%t/hyper-nat-service'])
+  const named = unitOf({ control: '/home/anna/run' })
+  assert.equal(named.unit.Environment, undefined)
+  assert.deepEqual(named.unit.ReadWritePaths, ['"-/home/anna" "-/home/anna/run"'])
+  assert.equal(commands(named.plan.install)[1], 'runuser -u anna -- mkdir -p -m 0700 /home/anna/run')
+  assert.match(named.notes, /status --control \/home\/anna\/run,/)
+  for (const owner of ['anna', null]) {
+    const none = unitOf({ owner, control: false })
+    assert.equal(none.unit.Environment, undefined)
+    assert.doesNotMatch(none.notes, /--control/)
+  }
+  // A user that exists while it runs has no other folder that lasts as long.
+  const dynamic = unitOf({ owner: null, control: '/srv/run' })
+  assert.deepEqual(dynamic.unit.Environment, ['HYPER_NAT_CONTROL=%t/hyper-nat-service'])
+  assert.match(dynamic.notes, /--control \/run\/hyper-nat-service/)
+
+  const file = fileURLToPath(import.meta.url)
+  const parts = async (control: string | false) =>
+    (await partsHere('system', ['/x'], file, { ...parseOptions('{ "schema": [] }'), control })).control
+  assert.equal(await parts('/srv/run'), '/srv/run')
+  assert.equal(await parts(false), false)
+})
+
+test('sockets with a path can be made, and are found, by the service of the machine', async () => {
+  const client = { mode: 'client', publicKey: 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA', proto: 'tcp' }
+  const server = { mode: 'server', secret: 'a long one, of many words', proto: 'tcp', port: 5432 }
+  const partsOf = async (...schema: object[]): Promise<ServiceParts> => {
+    const options = parseOptions(JSON.stringify({ schema }))
+    const {
+      sockets = [],
+      targetSockets = [],
+      lowPorts
+    } = await partsHere('system', ['/x'], fileURLToPath(import.meta.url), options)
+    return { ...PARTS, scope: 'system', sockets, targetSockets, lowPorts }
+  }
+  const unitOf = (parts: ServiceParts) => settings(written(planFor(parts, 'linux').install).text)
+
+  const web = await partsOf({ ...client, port: 80, localHost: 'unix:/srv/app/web.sock' })
+  const { ReadWritePaths, PrivateTmp, AmbientCapabilities } = unitOf(web)
+  assert.deepEqual(ReadWritePaths, ['"-/home/anna" "-/srv/app"'])
+  assert.deepEqual([PrivateTmp, AmbientCapabilities], [['yes'], ['']])
+  assert.match(planFor({ ...web, owner: null }, 'linux').notes.join('\n'), /\/srv\/app\/web\.sock/)
+
+  // A folder for temporary files of its own would hide them.
+  const here = await partsOf({ ...client, port: 80, localHost: 'unix:/tmp/web.sock' })
+  assert.deepEqual(unitOf(here).PrivateTmp, ['no'])
+  const target = await partsOf({ ...server, host: 'unix:/tmp/.s.PGSQL.5432' })
+  assert.deepEqual(unitOf(target).PrivateTmp, ['no'])
+  assert.deepEqual(unitOf(target).ReadWritePaths, ['"-/home/anna"'], 'its program makes it')
+  assert.match(planFor({ ...target, owner: null }, 'linux').notes.join('\n'), /\/tmp\/\.s\.PGSQL\.5432/)
+})
+
 test('systemd takes paths for what they are', () => {
   const { text } = written(planFor({ ...PARTS, options: '/a b/"c"\\%d/$HOME.json' }, 'linux').install)
   assert.match(text, / -c "\/a b\/\\"c\\"\\\\%%d\/\$\$HOME\.json"\n/)
