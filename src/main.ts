@@ -40,6 +40,12 @@ const READER_GONE: ReadonlySet<string> = new Set(['EPIPE', 'EOF', 'ECONNRESET'])
 /** Whether stdout takes nothing any more: its disk is full, for example. */
 let mute = false
 
+/** Whether something that was to be said is lost for that. */
+let isLost = false
+
+/** Whether a daemon runs, which does not end by itself, or the process was asked to stop: then there is more than its output. */
+let isMoreThanOutput = false
+
 const stopped = new Promise<StopReason>(resolve => {
   let asked = false
   // SIGHUP and SIGBREAK are how Windows says that the console closes, or that Ctrl-Break was pressed.
@@ -48,6 +54,7 @@ const stopped = new Promise<StopReason>(resolve => {
       if (reload && isHangUp(signal) && !hasTerminal()) return reload()
       if (asked) leave(EXIT.done)
       asked = true
+      isMoreThanOutput = true
       hungUp = isHangUp(signal) && hasTerminal()
       resolve('signal')
     })
@@ -57,8 +64,9 @@ const stopped = new Promise<StopReason>(resolve => {
     if (READER_GONE.has(codeOf(err))) return resolve('reader gone')
     if (mute) return
     mute = true
+    isLost = true
     process.stderr.write(
-      `warning STDOUT_FAILED: Nothing can be written to stdout (${codeOf(err)}). hyper-nat goes on without it; free some space and restart it to see its output again.\n`
+      `warning STDOUT_FAILED: Nothing can be written to stdout (${codeOf(err)}). A hyper-nat that runs goes on without it; free some space and start it again to see its output.\n`
     )
   })
 })
@@ -96,6 +104,7 @@ const context: CliContext = {
     reload = listener
   },
   async daemon(options, log, journal, trace) {
+    isMoreThanOutput = true
     tuneEngine()
     const { Daemon } = await import('./daemon.js')
     return new Daemon(withSecretsKnown(options), log, journal, trace)
@@ -151,7 +160,7 @@ async function exit(code: number): Promise<void> {
   )
   const late = new Promise(resolve => setTimeout(resolve, FLUSH_MS))
   await Promise.race([Promise.all(flushed), late])
-  leave(code)
+  leave(code === EXIT.done && isLost && !isMoreThanOutput ? EXIT.failed : code)
 }
 
 /** At its end Node.js resets the terminal, and fails with a crash report when that is gone: then the signal itself is the end. */

@@ -145,6 +145,23 @@ test('a full disk under stdout does not end it: it warns once', {
   assert.equal((await stderr).split('STDOUT_FAILED').length, 2)
 })
 
+test('a command whose answer does not fit on the disk has failed', {
+  skip: !existsSync('/dev/full')
+}, () => {
+  for (const args of [['keygen'], ['keygen', '--json'], ['--help'], ['games']]) {
+    const full = openSync('/dev/full', 'w')
+    const { status, stderr } = spawnSync(process.execPath, [mainFile, ...args], {
+      cwd,
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+      timeout: 20_000
+    })
+    closeSync(full)
+    assert.equal(status, 1, args.join(' '))
+    assert.match(stderr, /^warning STDOUT_FAILED: .*\(ENOSPC\).*\n$/)
+  }
+})
+
 test('a second signal ends it at once', { skip: process.platform === 'win32' }, async t => {
   // No DHT there: closing waits for answers that do not come.
   const child = new HyperNat(
