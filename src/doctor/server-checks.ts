@@ -13,7 +13,11 @@ const AT_THE_SERVER: Readonly<Record<string, string>> = {
   SERVER_NOT_RUNNING:
     'Start hyper-nat there again. If it is running, it may be private, or your invite may have been revoked or be over: ask the host for one. After a crash, the network forgets the server within some minutes.',
   SERVER_REFUSED: 'Ask the host.',
+  NOT_INVITED: 'Ask the host for an invite.',
+  INVITE_EXPIRED: 'Ask the host for a new invite.',
+  TOO_MANY_DEVICES: 'Stop hyper-nat on one of them, or ask the host for another invite.',
   TOO_MANY_SESSIONS: 'Try again when someone has left.',
+  PROTOCOL_ERROR: 'Install the same version on both sides.',
   VERSION_MISMATCH: 'Install the same version on both sides.',
   WRONG_KEY: 'Copy the public key again from the server.'
 }
@@ -23,6 +27,10 @@ const REASONS: Readonly<Record<string, string>> = {
   SERVER_NOT_FOUND: 'No server with this public key is on the network.',
   SERVER_NOT_RUNNING: 'The server was on the network a while ago, and does not answer now.',
   SERVER_REFUSED: 'The server refused the connection.',
+  NOT_INVITED: 'The server does not let this computer in.',
+  INVITE_EXPIRED: 'The invite has expired.',
+  TOO_MANY_DEVICES: 'The invite, or this key, is in use on as many devices as it allows.',
+  PROTOCOL_ERROR: 'The two sides do not understand each other.',
   SERVER_UNREACHABLE: 'No packet gets through to the server, though both sides tried.',
   NATS_RANDOM: 'No direct path can be opened: both routers use another port for each peer.',
   RELAY_UNREACHABLE: 'There is no direct path to the server, and the relay does not connect either.'
@@ -37,9 +45,13 @@ export function sideInTheWay(code: string, here: NatKind, serverIsRandom: boolea
     case 'SERVER_NOT_FOUND':
     case 'SERVER_NOT_RUNNING':
     case 'SERVER_REFUSED':
+    case 'NOT_INVITED':
+    case 'INVITE_EXPIRED':
+    case 'TOO_MANY_DEVICES':
     case 'TOO_MANY_SESSIONS':
       return 'there'
     case 'NATS_RANDOM':
+    case 'PROTOCOL_ERROR':
     case 'VERSION_MISMATCH':
       return 'both'
     case 'RELAY_UNREACHABLE':

@@ -208,6 +208,31 @@ staged('doctor and ping: a ticket names the server, and the network that it is i
   assert.match(refused.stderr, /-k: cannot be combined with a ticket/)
 })
 
+staged('doctor: an invite that is in use on all its devices', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const host = await stage.use(new HyperNat({ bootstrap }))
+  const maps = [{ proto: 'tcp', port: 25565 }] as const
+  const shared = await host.share({ secret: newSecret(), maps, private: true })
+  const { ticket } = shared.invite({ name: 'Anna', maxDevices: 1 })
+  const guest = await stage.use(new HyperNat({ bootstrap }))
+  const connected = new Promise<void>(resolve => {
+    guest.on('event', event => event.event === 'connected' && resolve())
+  })
+  await guest.open({ ticket, maps: [] })
+  await connected
+  const doctor = stage.start(['doctor', '--json', ticket])
+  const { code, stdout } = await doctor.end(40_000)
+  assert.equal(code, 1)
+  const { server, checks } = JSON.parse(stdout) as Diagnosis
+  assert.deepEqual([server?.code, server?.inTheWay], ['TOO_MANY_DEVICES', 'there'])
+  const problems = checks.filter(({ verdict }) => verdict === 'problem')
+  assert.deepEqual(
+    problems.map(({ name }) => name),
+    ['server']
+  )
+  assert.match(problems[0]!.advice!, /Stop hyper-nat on one of them/)
+})
+
 /** The lines of `ping --json`. */
 function lines(stdout: string): { answers: PingAnswer[]; summary: PingSummary } {
   const all = stdout

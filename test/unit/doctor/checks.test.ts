@@ -29,6 +29,10 @@ const CODES = [
   'VERSION_MISMATCH',
   'WRONG_KEY',
   'TOO_MANY_SESSIONS',
+  'NOT_INVITED',
+  'INVITE_EXPIRED',
+  'TOO_MANY_DEVICES',
+  'PROTOCOL_ERROR',
   'HANDSHAKE_TIMEOUT',
   'INTERNAL'
 ]
@@ -251,6 +255,21 @@ test('a server that is found but not reached is distinguished from one that is n
   assert.deepEqual(verdicts('SERVER_NOT_FOUND'), ['server problem'])
   assert.deepEqual(verdicts('WRONG_KEY'), ['server problem'])
   assert.deepEqual(verdicts('DHT_UNREACHABLE'), ['server problem'])
+})
+
+test('a server that says why it does not let us in is no fault of a router', () => {
+  for (const code of ['NOT_INVITED', 'INVITE_EXPIRED', 'TOO_MANY_DEVICES', 'PROTOCOL_ERROR']) {
+    for (const kind of KINDS) {
+      const inTheWay = sideInTheWay(code, kind, true)
+      assert.equal(inTheWay, code === 'PROTOCOL_ERROR' ? 'both' : 'there')
+      const checks = checksOf(failed(code, { inTheWay }), kind)
+      assert.deepEqual(
+        checks.map(({ name, verdict }) => `${name} ${verdict}`),
+        ['server problem']
+      )
+      assert.doesNotMatch(checks[0]!.advice!, /relay|firewall|router/, code)
+    }
+  }
 })
 
 test('from where on a connection is no good', () => {
