@@ -45,7 +45,7 @@ export function userFolders(
 }
 
 /** A user without a name and without HOME has none, as in some containers: it is the root then, as containers set it. */
-function homeFolder(): string {
+export function homeFolder(): string {
   try {
     return homedir()
   } catch {

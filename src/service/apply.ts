@@ -1,13 +1,12 @@
 /** Does the steps of a plan, and finds out what they are about: the only place of this room that touches the machine. */
 import { execFile } from 'node:child_process'
 import { rm, stat, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { codeOf, HyperNatError } from '../errors.js'
 import { SERVICE_COMMAND_MS } from '../limits.js'
 import type { Entry, Options } from '../options/entry.js'
 import { isSocketPath, socketPath } from '../text/socket-path.js'
-import { userFolders } from '../user-folders.js'
+import { homeFolder, userFolders } from '../user-folders.js'
 import { makeFolder } from '../util/folder.js'
 import { userName } from '../util/user-name.js'
 import { launchdPlan } from './launchd.js'
@@ -45,7 +44,7 @@ export async function partsHere(
     friends: friendsIn(options),
     tlsFiles: Object.values(options?.network.tcp?.tls ?? {}),
     owner: options ? await ownerOf(path) : null,
-    home: homedir(),
+    home: homeFolder(),
     // systemd looks here, whatever the name of the program.
     config: dirname(userFolders().config),
     uid: ownUid(),

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { syncBuiltinESMExports } from 'node:module'
+import os from 'node:os'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { HyperNatError } from '../../../src/errors.js'
@@ -196,6 +198,18 @@ test('sockets with a path can be made, and are found, by the service of the mach
   assert.deepEqual(unitOf(target).PrivateTmp, ['no'])
   assert.deepEqual(unitOf(target).ReadWritePaths, ['"-/home/anna"'], 'its program makes it')
   assert.match(planFor({ ...target, owner: null }, 'linux').notes.join('\n'), /\/tmp\/\.s\.PGSQL\.5432/)
+})
+
+test('a user without a home folder can ask how the service is', async t => {
+  t.mock.method(os, 'homedir', () => {
+    throw new Error('ENOENT')
+  })
+  syncBuiltinESMExports()
+  t.after(() => {
+    t.mock.restoreAll()
+    syncBuiltinESMExports()
+  })
+  assert.equal((await partsHere('system', ['/x'], 'options.json')).home, '/')
 })
 
 test('systemd takes paths for what they are', () => {
