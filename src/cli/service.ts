@@ -1,6 +1,7 @@
 /** `hyper-nat service`: have the system start hyper-nat by itself. */
 
 import type { Fault } from '../errors.js'
+import type { Log } from '../log/log.js'
 import type { Options } from '../options/entry.js'
 import type { Step } from '../service/plan.js'
 import { programWords } from '../shipped.js'
@@ -49,7 +50,7 @@ async function job(args: Arguments, { env }: CliContext): Promise<Job> {
   const notes = options ? [...npxNote(program), ...environmentNotes(options, env), ...plan.notes] : []
   return {
     warnings: options?.warnings ?? [],
-    task: context => carryOut(action, plan[action], notes, args, context)
+    task: (context, log) => carryOut(action, plan[action], notes, args, context, log)
   }
 }
 
@@ -112,7 +113,8 @@ async function carryOut(
   steps: readonly Step[],
   notes: readonly string[],
   args: Arguments,
-  context: CliContext
+  context: CliContext,
+  log: Log
 ): Promise<number> {
   const { apply } = await import('../service/apply.js')
   const { stepsText } = await import('../service/plan.js')
@@ -123,7 +125,8 @@ async function carryOut(
   say(`${dryRun ? 'This would' : 'This will'}\n\n${stepsText(steps)}\n`)
   for (const note of notes) say(`Note: ${note}\n`)
   if (!dryRun) {
-    await apply(steps, context.stderr)
+    // It may be why a step does not succeed.
+    await apply(steps, args.json ? said => log.warn(said.trim()) : context.stderr)
     say('Done.\n')
   }
   if (args.json) {

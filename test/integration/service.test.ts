@@ -111,6 +111,12 @@ test('install, status and uninstall do what they show', { skip: linuxOnly }, asy
 
   const installed = await service(['install', '--json', '-c', written.file])
   assert.equal(installed.code, 0, installed.stderr)
+  // What systemctl says is no event, and programs read stderr, too.
+  const said = installed.stderr.split('\n').slice(0, -1)
+  assert.deepEqual(
+    said.map(line => JSON.parse(line).msg),
+    ['fake: --user daemon-reload', 'fake: --user enable', 'fake: --user restart']
+  )
   const { done, steps } = JSON.parse(installed.stdout) as { done: boolean; steps: Step[] }
   assert.equal(done, true)
   assert.equal(dry.stdout.split('\n\n').slice(1, -1).join('\n\n').trim(), stepsText(steps).trim())
