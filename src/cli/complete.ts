@@ -2,9 +2,10 @@
 
 import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import type { CliContext } from './context.js'
-import { DEFAULT_FILE } from './file.js'
+import { DEFAULT_FILE, file } from './file.js'
+import { commands } from './program.js'
 import { presentGuests } from './running-guests.js'
-import { controlOf } from './shared-flags.js'
+import { controlOf, everyFlag } from './shared-flags.js'
 
 /** How scripts of shells ask. */
 export const ASKS = '--get-yargs-completions'
@@ -33,8 +34,21 @@ export async function completions(
   const shown = own
     .filter(([word]) => word.startsWith(current))
     .map(offer => lineOf(offer, context.env.SHELL))
-  const rest = offered.split('\n').filter(line => line !== '' && !NO_FLAG.test(line))
+  // Where a value is wanted, a shell without offers has those of its own: files.
+  const others = wantsValue(words, current) ? '' : offered
+  const rest = others.split('\n').filter(line => line !== '' && !NO_FLAG.test(line))
   return [...shown, ...rest].join('\n')
+}
+
+/** Whether the word before is a flag that takes one. */
+function wantsValue(words: readonly string[], current: string): boolean {
+  const before = words.at(-2) ?? ''
+  if (current.startsWith('-') || !before.startsWith('-')) return false
+  const command = commands.find(({ name, alias }) => [name, alias].includes(words[0])) ?? file
+  return Object.entries({ ...everyFlag, ...command.flags }).some(([name, { type, alias = [] }]) => {
+    const names = [name, ...[alias].flat()].map(one => (one.length === 1 ? `-${one}` : `--${one}`))
+    return type === 'string' && names.includes(before)
+  })
 }
 
 async function offersFor(

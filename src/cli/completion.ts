@@ -43,6 +43,19 @@ Register-ArgumentCompleter -Native -CommandName hyper-nat -ScriptBlock {
 }
 `
 
+/** That of yargs has fish never offer files; here it does where there is nothing else. */
+const FISH = `# Installation: hyper-nat completion fish > ~/.config/fish/completions/hyper-nat.fish
+function __hyper_nat_complete
+  set -l found (env SHELL=fish hyper-nat --get-yargs-completions (commandline -o)[2..-1] | string match -r '.+')
+  if set -q found[1]
+    string join \\n -- $found
+  else
+    __fish_complete_path (commandline -ct)
+  end
+end
+complete -f -c hyper-nat -a '(__hyper_nat_complete)'
+`
+
 /** Other shells than those, and systems without the variable, may have bash at least. */
 function shellIn(path = ''): Shell {
   return SHELLS.find(shell => path.includes(shell)) ?? 'bash'
@@ -50,6 +63,7 @@ function shellIn(path = ''): Shell {
 
 async function scriptFor(shell: Shell): Promise<string> {
   if (shell === 'powershell') return POWERSHELL
+  if (shell === 'fish') return FISH
   const { default: yargs } = await import('yargs')
   // yargs looks there only, and when it is made.
   const { SHELL, ZSH_NAME } = process.env

@@ -67,6 +67,22 @@ for (const [shell, { flags, ask }] of Object.entries(SHELLS)) {
   })
 }
 
+test('fish offers files where a flag wants one', { skip: missing('fish') }, async () => {
+  const env = { HOME: folder, PATH: `${folder}:/usr/bin:/bin`, SHELL: '/bin/bash' }
+  const made = await runProgram(join(folder, 'hyper-nat'), ['completion', 'fish'], { env })
+  const script = join(folder, 'files.fish')
+  writeFileSync(script, made.stdout)
+  const complete = async (words: string): Promise<string> => {
+    const asked = `source '${script}'\ncomplete -C '${words}'`
+    return (await runProgram(programPath('fish'), ['--no-config', '-c', asked], { env })).stdout
+  }
+  const begun = join(folder, 'files.f')
+  assert.match(await complete(`hyper-nat -c ${begun}`), /files\.fish$/m)
+  assert.match(await complete(`hyper-nat server --secret-file ${begun}`), /files\.fish$/m)
+  assert.match(await complete('hyper-nat ser'), /^server\b/m)
+  assert.doesNotMatch(await complete('hyper-nat '), /files\.fish/)
+})
+
 test('what is built starts by its own name, as it does in the container', {
   skip: process.platform === 'win32' && 'npm makes starters there'
 }, async () => {

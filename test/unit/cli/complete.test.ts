@@ -57,6 +57,16 @@ test('no flag of one letter has two dashes', async () => {
     }
 })
 
+test('where a flag wants a value, no flags and commands are offered: the shell offers files', async () => {
+  for (const shell of ['/bin/bash', '/usr/bin/zsh', '/usr/bin/fish']) {
+    assert.deepEqual(await offered(['-c', './opt'], shell), [''])
+    assert.deepEqual(await offered(['server', '--secret-file', ''], shell), [''])
+    assert.deepEqual(await offered(['join', TICKET, '--identity', ''], shell), [''])
+    assert.ok((await offered(['server', '--private', '--'], shell)).some(word => word.startsWith('--secret')))
+    assert.ok((await offered(['server', '--private', ''], shell)).some(word => word.startsWith('--secret')))
+  }
+})
+
 test('PowerShell has a script of its own', async () => {
   const { out } = await runOnce(['completion', 'powershell'])
   assert.match(out, /Register-ArgumentCompleter -Native -CommandName hyper-nat/)
