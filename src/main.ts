@@ -6,7 +6,7 @@ import { closeSync } from 'node:fs'
 import { type CliContext, EXIT, type StopReason } from './cli/context.js'
 import { ownName } from './cli/own-name.js'
 import { cacheCompiledCode, tuneEngine } from './engine.js'
-import { codeOf } from './errors.js'
+import { codeOf, type ErrorCode } from './errors.js'
 import type { Options } from './options/entry.js'
 import { isSingleFile } from './shipped.js'
 
@@ -133,17 +133,25 @@ async function crash(err: unknown): Promise<void> {
   // A failure of what follows, such as a stdout that cannot be opened, would be reported for ever.
   if (crashed) return leave(EXIT.failed)
   crashed = true
-  process.stderr.write(`error ${crashText(err)}\n`)
+  const { code, message } = crashReport(err)
+  const isEvent = process.argv.includes('--json') && !mute
+  if (isEvent) process.stdout.write(`${JSON.stringify({ event: 'error', code, message })}\n`)
+  else process.stderr.write(`error ${code}: ${message}\n`)
   await exit(EXIT.failed)
 }
 
-function crashText(err: unknown): string {
+function crashReport(err: unknown): { code: ErrorCode; message: string } {
   const code = codeOf(err)
   if (code === 'EMFILE' || code === 'ENFILE') {
-    return 'TOO_FEW_DESCRIPTORS: This computer lets hyper-nat open too few files: raise the limit ("ulimit -n 1024", LimitNOFILE of a service).'
+    const message =
+      'This computer lets hyper-nat open too few files: raise the limit ("ulimit -n 1024", LimitNOFILE of a service).'
+    return { code: 'TOO_FEW_DESCRIPTORS', message }
   }
-  const shown = err instanceof Error ? `${err.name}: ${err.message}` : String(err)
-  return `INTERNAL: ${masked(shown).replace(/\s+/g, ' ')}${code === 'INTERNAL' ? '' : ` (${code})`}`
+  const shown = masked(err instanceof Error ? `${err.name}: ${err.message}` : String(err)).replace(
+    /\s+/g,
+    ' '
+  )
+  return { code: 'INTERNAL', message: `${shown}${code === 'INTERNAL' ? '' : ` (${code})`}` }
 }
 
 function masked(text: string): string {

@@ -198,6 +198,28 @@ test('an unexpected error ends it with 1 and one line without secrets', async t 
   assert.match(stderr, /\nerror INTERNAL: TypeError: a bug near \[secret\]\n$/)
 })
 
+test('with --json, an unexpected error is an event as well', async t => {
+  const testnet = await startTestnet(4)
+  t.after(() => testnet.close())
+  const args = [
+    'server',
+    '-p',
+    '1/udp',
+    '-s',
+    'mysecret',
+    '--json',
+    '--bootstrap',
+    testnet.bootstrap.join(',')
+  ]
+  const code = SABOTAGE.replace('Sharing', '"ready"')
+  const nodeArgs = ['--import', `data:text/javascript,${encodeURIComponent(code)}`]
+  const ended = await new HyperNat(args, { cwd, nodeArgs }).end()
+  assert.equal(ended.code, 1)
+  assert.equal(ended.stderr, '')
+  const last = JSON.parse(ended.stdout.trimEnd().split('\n').at(-1)!)
+  assert.deepEqual(last, { event: 'error', code: 'INTERNAL', message: 'TypeError: a bug near [secret]' })
+})
+
 /** Runs a program in a terminal of its own, closes that when it has said a word, and tells how the program ended. */
 const CLOSED_TERMINAL = `
 import os, pty, sys
