@@ -2,6 +2,7 @@
 
 import type { FoundDaemon } from '../control/client.js'
 import type { DaemonStatus } from '../control/wire.js'
+import { HyperNatError } from '../errors.js'
 import { CONTROL_LIMITS } from '../limits.js'
 import type { Arguments, Command, Job } from './command.js'
 import { type CliContext, EXIT } from './context.js'
@@ -46,7 +47,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       }
       const found = await runningOnes(choice)
       try {
-        const all = await Promise.all(found.map(args.quiet && !args.json ? glance : look))
+        const all = await statusesOf(found, args.quiet && !args.json ? glance : look)
         if (all.length === 1 || args.json) for (const one of all) show(one)
         else if (!args.quiet) stdout(listText(all))
         return EXIT.done
@@ -55,6 +56,26 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       }
     }
   }
+}
+
+/**
+ * How they are. One that ends meanwhile is left out.
+ * @throws HyperNatError NOT_RUNNING when none is left; CONTROL_FAILED
+ */
+async function statusesOf(
+  found: readonly FoundDaemon[],
+  ask: (one: FoundDaemon) => Promise<DaemonStatus>
+): Promise<DaemonStatus[]> {
+  const all = await Promise.all(
+    found.map(one =>
+      ask(one).catch((err: unknown) => {
+        if (one.control.isOpen) throw err
+        return []
+      })
+    )
+  )
+  if (all.flat().length > 0) return all.flat()
+  throw new HyperNatError('NOT_RUNNING', 'hyper-nat has just ended.')
 }
 
 /** One snapshot: whether it answers. */

@@ -509,28 +509,48 @@ staged('a reader that has gone ends logs quietly, as in logs | head', async stag
   assert.equal(code, 0)
 })
 
-staged('status -w ends with the daemon, also while it waits for an answer', async stage => {
-  const desk = new Desk(stage)
-  const who = { pid: 4711, version: '0', since: 0, file: null }
+/** A daemon that shows its status so many times, and then hangs up. */
+async function showing(stage: Stage, desk: Desk, pid: number, times: number): Promise<void> {
+  const who = { pid, version: '0', since: 0, file: null }
   const result = { ...who, at: 1, servers: [], clients: [], network: { nodes: 0 } }
-  let asked = 0
+  let shown = 0
   const server = await stage.use(
     net.createServer(socket => {
       socket.on('error', () => {}).setEncoding('utf8')
       socket.on('data', line => {
-        const { id } = JSON.parse(String(line))
-        // The first two are for who it is, and for what is shown.
-        if (++asked > 2) socket.end()
+        const { id, command } = JSON.parse(String(line))
+        if (command === 'status' && ++shown > times) socket.end()
         else socket.write(`${JSON.stringify({ id, result })}\n`)
       })
     })
   )
-  server.listen(addressOf(foldersOf(desk.folder, thisMachine())[0]!, who.pid, thisMachine()))
+  server.listen(addressOf(foldersOf(desk.folder, thisMachine())[0]!, pid, thisMachine()))
   await once(server, 'listening')
+}
+
+staged('status -w ends with the daemon, also while it waits for an answer', async stage => {
+  const desk = new Desk(stage)
+  await showing(stage, desk, 4711, 1)
   const { code, stdout, stderr } = await desk.run('status', '-w')
   assert.match(stdout, /process 4711/)
   assert.equal(stderr, '')
   assert.equal(code, 0)
+})
+
+staged('status shows the others when one of several ends meanwhile', async stage => {
+  const desk = new Desk(stage)
+  await showing(stage, desk, 4711, Number.POSITIVE_INFINITY)
+  await showing(stage, desk, 4712, 1)
+  const { code, stdout, stderr } = await desk.run('status')
+  assert.equal(stderr, '')
+  assert.match(stdout, /process 4711/)
+  assert.equal(code, 0)
+  // With none left, that is no success.
+  const other = new Desk(stage)
+  await showing(stage, other, 4713, 1)
+  const alone = await other.run('status')
+  assert.equal(alone.code, 1)
+  assert.match(alone.stderr, /NOT_RUNNING/)
 })
 
 staged('two that ask at once get their own answers; a daemon that has ended is no answer', async stage => {
