@@ -12,6 +12,9 @@ import { lab, useLab } from './side.js'
 
 const FALSE_ROUTER = join(dirname(fileURLToPath(import.meta.url)), 'false-router.js')
 
+/** Four requests are given up after 3 s each, and the search is made twice. */
+const REFUSED_MS = MAPPED_MS + 12_000
+
 useLab()
 
 /** Starts a part of what looks like a router that maps ports. */
@@ -178,7 +181,7 @@ describe('a router that maps ports', { concurrency: 3 }, () => {
     const [, port] = await service.says(/port (\d+)/)
     await runFalseRouter(t, router, 'answer', `http://192.168.7.1:${port}/`, '192.168.7.1').says(/listens/)
     const { server } = await searching(t, home)
-    await server.says(/port mapping: the router refuses it/, MAPPED_MS)
+    await server.says(/port mapping: the router refuses it/, REFUSED_MS)
     assert.match(service.stdout, /asked POST/)
   })
 
