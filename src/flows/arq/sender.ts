@@ -54,7 +54,8 @@ export class Sender {
   wantsWrite = false
   /** A segment without data must go: to open the flow, to ask whether the peer is there, to tell of the window. */
   pingDue = false
-  private pingFlags = 0
+  /** The next packet must tell of the window, whatever else it carries, and again if it is lost. */
+  private windowDue = false
   /** When a closed window is to be probed; Infinity while it is open or nothing waits for it. */
   persistAt = NEVER
   private persistPause = 0
@@ -211,7 +212,7 @@ export class Sender {
   /** Tells the peer of the window, and again until it is acked. */
   announceWindow(): void {
     this.pingDue = true
-    this.pingFlags = HAS_WINDOW
+    this.windowDue = true
   }
 
   /** The path was replaced: everything in flight is sent again, and the new path is learned from scratch. */
@@ -220,7 +221,8 @@ export class Sender {
     this.rtt.reset()
     this.congestion = new Congestion(this.mtu, this.random, now)
     this.pacer.reset()
-    this.pingDue = true
+    // The peer's acks were lost with the path, too: what has come need not come again.
+    this.announceWindow()
     this.persistPause = 0
     this.persistAt = NEVER
   }
@@ -285,7 +287,8 @@ export class Sender {
       at += open.length
     }
     const { received } = receiver
-    if (received.any && (received.hasNews || this.unitsSent - this.recovery.acknowledged < this.mtu)) {
+    const isCheap = this.unitsSent - this.recovery.acknowledged < this.mtu
+    if (received.any && (received.hasNews || this.windowDue || isCheap)) {
       flags |= ACK
       at = receiver.putAck(buf, at, Math.min(ACK_ROOM, this.mtu >> 1), now)
     }
@@ -407,11 +410,9 @@ export class Sender {
   }
 
   private sendPing(now: number): void {
-    const flags = this.pingFlags | IS_COPY
-    this.pingFlags = 0
     const at = this.header(PN, now)
     const opening = this.open !== null
-    this.emitPacket(this.unitsSent, 0, flags, at, now)
+    this.emitPacket(this.unitsSent, 0, IS_COPY, at, now)
     if (opening && this.thin.copyAt === NEVER && this.segmentsSent === 1) {
       this.thin.onSent(this.unitsSent, 0, this.unitsSent, this.unitsSent, 1, this.rtt.smoothed, 0, false, now)
     }
@@ -443,6 +444,8 @@ export class Sender {
 
   private emitPacket(offset: number, units: number, flags: number, at: number, now: number): void {
     if (this.open) flags |= HAS_OPEN
+    if (this.windowDue) flags |= HAS_WINDOW
+    this.windowDue = false
     if (this.congestion.isSlow(this.recovery.sent.bytesInFlight)) flags |= IS_SLOW
     const size = at + PACKET_OVERHEAD
     this.recovery.onSent(offset, units, size, flags, now)

@@ -195,6 +195,39 @@ test('a window that shrinks is taken for an old one', () => {
   assert.equal(host.take().length, 1)
 })
 
+test('a window that opens again is told of at once, whatever else is on its way, and again if that is lost', () => {
+  for (const lost of [false, true]) {
+    const { a, b, settle } = pair({ receiveWindow: 16384 })
+    a.arq.write(text('x'), 0)
+    settle(1)
+    b.arq.write(new Uint8Array(40_000), 2)
+    let now = 2
+    for (; now < 100; now++) settle(now)
+    assert.equal(a.arq.stats.bytesReceived, 16384, 'the window is closed')
+    a.arq.write(new Uint8Array(10_000), now)
+    a.host.take() // lost, or late
+    for (let bytes = a.arq.read(); bytes; bytes = a.arq.read()) a.arq.consumed(bytes.length, now)
+    let [told] = a.host.take()
+    if (lost) {
+      a.arq.write(new Uint8Array(1000), ++now)
+      for (const segment of a.host.take()) b.arq.input(segment, now)
+      b.arq.update(now)
+      // Without its questions, of which each answer tells of the window.
+      const acks = b.host.take().filter(segment => (segment[0]! & 1) === 0)
+      assert.equal(acks.length, 1)
+      now += 500
+      a.arq.input(acks[0]!, now)
+      a.arq.update(now)
+      told = a.host.take()[0]
+    }
+    const before = b.arq.stats.bytesSent
+    assert.equal(before, 16384)
+    b.arq.input(told!, now)
+    b.arq.update(now)
+    assert.ok(b.arq.stats.bytesSent > before, lost ? 'the second time' : 'at once')
+  }
+})
+
 test('a lost lone segment comes again without a timeout', () => {
   const { a, b, settle } = pair({ rtt: 40 })
   a.arq.write(text('a'), 0)
@@ -269,6 +302,21 @@ test('suspended: nothing leaves, and rebind sends what is outstanding', () => {
   a.arq.rebind(20000)
   settle(20001)
   assert.equal(Buffer.from(b.arq.read()!).toString(), 'onetwothree')
+})
+
+test('the first packet on another path tells what has come, though bytes wait to be sent again', () => {
+  const { a, b, settle } = pair()
+  a.arq.write(text('x'), 0)
+  settle(1)
+  b.arq.write(new Uint8Array(5000), 2)
+  for (const segment of b.host.take()) a.arq.input(segment, 2)
+  a.arq.update(3)
+  a.arq.write(new Uint8Array(5000), 3)
+  a.arq.update(10)
+  a.host.take() // lost
+  a.arq.rebind(20)
+  b.arq.input(a.host.take()[0]!, 20)
+  assert.equal(b.arq.unacknowledged, 0)
 })
 
 test('an idle flow asks whether the peer still knows it, and learns that it does not', () => {
