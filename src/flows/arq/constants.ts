@@ -66,6 +66,8 @@ export const SENT_SLOTS_START = 16
 export const SENT_SLOTS_LINGER = 1
 /** Slots for sent packets at most: 2 x 1 Gbit/s x 40 ms of 1200-byte packets, with room. */
 export const SENT_SLOTS_MAX = 32768
+/** Of those, so many are for what is sent again, and for probes: a path may be silent for minutes. */
+export const SENT_SLOTS_SPARE = 1024
 
 // --- Ours: acks ---------------------------------------------------------------------------------------------------------
 

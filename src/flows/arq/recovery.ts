@@ -3,7 +3,13 @@
  * ranges to send again.
  */
 import { HyperNatError } from '../../errors.js'
-import { LOSS_MEMORY, REORDER_MEMORY_ROUNDS, REORDER_PACKETS, REORDER_SHARE } from './constants.js'
+import {
+  LOSS_MEMORY,
+  REORDER_MEMORY_ROUNDS,
+  REORDER_PACKETS,
+  REORDER_SHARE,
+  SENT_SLOTS_SPARE
+} from './constants.js'
 import { Delivery } from './delivery.js'
 import type { Rtt } from './rtt.js'
 import type { Segment } from './segment.js'
@@ -57,6 +63,11 @@ export class Recovery {
   /** A packet can be noted as sent. */
   get hasRoom(): boolean {
     return this.sent.hasRoom(this.oldestQueued)
+  }
+
+  /** A packet with new bytes can be: without a slot left, none that is lost could be sent again, and all would wait for it. */
+  get hasRoomForNew(): boolean {
+    return this.sent.hasRoom(this.oldestQueued, SENT_SLOTS_SPARE)
   }
 
   /** Notes that the packet `sent.next` leaves. */

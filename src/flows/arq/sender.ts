@@ -192,7 +192,8 @@ export class Sender {
         pacer.onIdle()
         break
       }
-      if (sent.bytesInFlight >= congestion.window || !recovery.hasRoom) break
+      if (sent.bytesInFlight >= congestion.window) break
+      if (!(lost >= 0 ? recovery.hasRoom : recovery.hasRoomForNew)) break
       if (sent.bytesInFlight >= this.windowCap) {
         this.limitedByCap = true
         break
@@ -389,6 +390,8 @@ export class Sender {
     const { recovery, rtt } = this
     const sent = recovery.sent
     rtt.backoff++
+    // Also where no slot is left for a probe: it would be due again at once.
+    this.lastSentAt = now
     this.probeShare = this.drawShare()
     const oldest = sent.head
     const newest = sent.tail

@@ -64,13 +64,16 @@ export class Sent {
     this.allocate(SENT_SLOTS_START)
   }
 
-  /** True if one more packet can be noted while `oldestNeeded` (or -1) still has to be remembered. */
-  hasRoom(oldestNeeded: number): boolean {
+  /**
+   * True if one more packet can be noted while `oldestNeeded` (or -1) still has to be remembered, and `spare` slots are free after it.
+   */
+  hasRoom(oldestNeeded: number, spare = 0): boolean {
     let oldest = this.head
     if (oldestNeeded !== NONE && (oldest === NONE || oldestNeeded < oldest)) oldest = oldestNeeded
-    if (oldest === NONE || this.next - oldest <= this.mask) return true
-    if (this.mask + 1 >= SENT_SLOTS_MAX) return false
-    this.grow()
+    if (oldest === NONE) return true
+    const used = this.next - oldest
+    if (used + spare >= SENT_SLOTS_MAX) return false
+    if (used > this.mask) this.grow()
     return true
   }
 
