@@ -127,11 +127,11 @@ export class TcpudpFlows {
       if (!this.#hasRoom) this.#makeRoom()
       // As with a listener whose backlog is full, the client asks again: some of what is lent comes back meanwhile.
       if (!this.#hasRoom || !this.outside.mayOpen()) return
-      this.#use(id)
-      this.outside.memory?.charge(FLOW_BYTES)
       const reader = new Reader(open)
       const map = reader.varint()
       reader.done()
+      this.#use(id)
+      this.outside.memory?.charge(FLOW_BYTES)
       flow = this.#add(id, map)
       const refused = this.outside.open(flow)
       flow.input(segment)
