@@ -98,7 +98,7 @@ export class DelayController {
   /** The cap to apply now: a lower one during a drain. */
   capAt(now: number): number {
     const { delayMinBytes } = this.limits
-    if (!this.#isDrain(now)) return this.#cwndCap
+    if (!this.active || !this.#isDrain(now)) return this.#cwndCap
     // A delay that is taken for others' is measured without any of ours.
     return this.#foreignRtt > 0
       ? delayMinBytes

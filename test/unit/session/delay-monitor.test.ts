@@ -71,3 +71,22 @@ test('every bound is a whole number of bytes, those of the moment in which queue
   assert.ok(finite.some(bytes => bytes > delayStartBytes))
   for (const bytes of finite) assert.ok(Number.isInteger(bytes), `${bytes}`)
 })
+
+test('no bound stays when the game is over, also at a moment in which queues run empty', () => {
+  const { clock, asked, bounds, monitor } = playing()
+  const { delayDrainEveryMs, delayPingMs, gameMs } = LIMITS
+  monitor.onRtt(20)
+  const endsInDrain = (): boolean => (clock.now() + gameMs) % delayDrainEveryMs > delayDrainEveryMs - 50
+  for (let i = 0; i < (3 * delayDrainEveryMs) / delayPingMs || !endsInDrain(); i++) {
+    monitor.onDatagram()
+    monitor.onLimited(true)
+    // The queue is another's.
+    for (const done of asked.splice(0)) done(60)
+    clock.run(clock.now() + delayPingMs)
+  }
+  while (monitor.active) {
+    monitor.onLimited(true)
+    clock.run(clock.now() + delayPingMs)
+  }
+  assert.equal(bounds.at(-1), Number.POSITIVE_INFINITY)
+})
