@@ -76,8 +76,10 @@ export class TcpudpFlow implements ByteFlow {
       done: () => {
         carrier.lingers(this)
         this.#lingers = true
-        this.events.close()
-        this.#letGo()
+        // All has been handed over, and the end. The socket is not kept while the flow lingers, nor reset if the session ends.
+        const { events } = this
+        this.events = ignoreEvents
+        events.close()
       },
       forget: () => this.#forget()
     }
@@ -181,7 +183,6 @@ export class TcpudpFlow implements ByteFlow {
   consumed(size: number): void {
     if (this.#done) return
     this.#arq.consumed(size, this.carrier.clock.now())
-    this.#letGo()
     this.#arm()
   }
 
@@ -279,11 +280,6 @@ export class TcpudpFlow implements ByteFlow {
     const { events } = this
     this.events = ignoreEvents
     events.reset(code < RESET_SESSION_FIRST ? 'FLOW_RESET' : closeCode(code, 'FLOW_RESET'))
-  }
-
-  /** A socket that has received everything, and its end, is not kept while the flow lingers. */
-  #letGo(): void {
-    if (this.#lingers && this.#ended && this.#arq.drained) this.events = ignoreEvents
   }
 
   #forget(): void {

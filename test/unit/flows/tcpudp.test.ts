@@ -40,3 +40,20 @@ test('what has come in the turn in which the session ends is handed over before 
   assert.equal(host.heard.slice(0, -1).join(''), 'one two three')
   assert.equal(host.heard.at(-1), 'RESET CLOSED')
 })
+
+test('a flow that has come to its end is not reset with its session, though its program has not read everything yet', () => {
+  const clock = new VirtualClock()
+  const guest = make(clock, Uint8Array.of(1))
+  const host = make(clock)
+  guest.flow.write(b4a.from('all'))
+  for (const { flow } of [guest, host]) flow.end()
+  for (let i = 0; i < 5; i++) {
+    for (const segment of guest.segments.splice(0)) host.flow.input(segment)
+    for (const segment of host.segments.splice(0)) guest.flow.input(segment)
+    clock.run(clock.now() + 10)
+    for (const { flow } of [guest, host]) flow.update()
+  }
+  assert.deepEqual(host.heard, ['all', 'END', 'CLOSE'])
+  host.flow.abandon('SESSION_EXPIRED')
+  assert.deepEqual(host.heard, ['all', 'END', 'CLOSE'])
+})
