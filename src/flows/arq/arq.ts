@@ -16,6 +16,7 @@ import {
   RESET_UNKNOWN_FLOW,
   SEND_BUFFER_MAX,
   SENT_SLOTS_LINGER,
+  SENT_SLOTS_START,
   WRITABLE_ROOM
 } from './constants.js'
 import { Receiver } from './receiver.js'
@@ -383,7 +384,7 @@ export class Arq {
   private checkAlive(now: number): void {
     this.keepAliveAt = now + this.keepAlive
     this.receiver.inbox.release()
-    this.sender.recovery.sent.shrink()
+    this.sender.recovery.shrink(SENT_SLOTS_START)
     if (this.current !== 'lingering') this.sender.pingDue = true
   }
 

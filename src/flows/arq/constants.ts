@@ -62,6 +62,9 @@ export const SMALL_WRITE = 512
 export const SMALL_WRITE_SLAB = 4096
 /** Slots for sent packets at first; doubles as needed. */
 export const SENT_SLOTS_START = 16
+/** From so many slots on, all but a few are given back when those are enough: a flow may say little for hours after a burst. */
+export const SENT_SLOTS_MANY = 256
+export const SENT_SLOTS_FEW = 64
 /** Slots that are kept while a flow lingers: it sends nothing that is acked, and thousands of flows may linger. */
 export const SENT_SLOTS_LINGER = 1
 /** Slots for sent packets at most: 2 x 1 Gbit/s x 40 ms of 1200-byte packets, with room. */

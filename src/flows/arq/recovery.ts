@@ -70,6 +70,11 @@ export class Recovery {
     return this.sent.hasRoom(this.oldestQueued, SENT_SLOTS_SPARE)
   }
 
+  /** Gives back memory for packets in flight, down to so many, unless some are to be sent again. */
+  shrink(slots: number): void {
+    if (this.peek() < 0) this.sent.shrink(slots)
+  }
+
   /** Notes that the packet `sent.next` leaves. */
   onSent(offset: number, length: number, size: number, flags: number, now: number): void {
     const flying = this.sent.bytesInFlight

@@ -13,6 +13,8 @@ import {
   SEND_BUFFER_LEAST,
   SEND_BUFFER_MIN,
   SEND_BUFFER_SHARE,
+  SENT_SLOTS_FEW,
+  SENT_SLOTS_MANY,
   WINDOW_MIN_PACKETS
 } from './constants.js'
 import { Outbox } from './outbox.js'
@@ -146,6 +148,7 @@ export class Sender {
     congestion.onAck(sample, now)
     this.checkPersistentCongestion(now)
     this.pacer.setRate(congestion.pacingRate, this.mtu)
+    if (recovery.sent.mask + 1 >= SENT_SLOTS_MANY) recovery.shrink(SENT_SLOTS_FEW)
   }
 
   /** When the next timer of the sending half is due. */

@@ -138,9 +138,10 @@ export class Sent {
     this.runStart[slot] = number
   }
 
-  /** Gives memory back when nothing is in flight any more, down to so many slots. */
+  /** Gives memory back, down to so many slots, if those hold what is in flight. */
   shrink(slots = SENT_SLOTS_START): void {
-    if (this.head === NONE && this.mask >= slots) this.resize(slots, this.next)
+    const oldest = this.head === NONE ? this.next : this.head
+    if (this.mask >= slots && this.next - oldest < slots) this.resize(slots, oldest)
   }
 
   private grow(): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SENT_SLOTS_MAX } from '../../../../src/flows/arq/constants.js'
 import { Receiver } from '../../../../src/flows/arq/receiver.js'
+import { ACK, Segment } from '../../../../src/flows/arq/segment.js'
 import { Sender } from '../../../../src/flows/arq/sender.js'
 import { Budget } from '../../../../src/util/budget.js'
 
@@ -51,4 +52,29 @@ test('a sender whose many packets nobody acknowledges probes at times, for as lo
   }
   assert.ok(taken() > 200)
   assert.ok(now > 1_000_000, `2000 times in ${now} ms`)
+})
+
+test('what remembers the packets of a burst is given back when few are on their way, and none that is lost is forgotten', () => {
+  const { sender, taken } = silenced()
+  const { sent } = sender.recovery
+  const slots = sent.mask + 1
+  // All but the first packet have come.
+  const ack = new Segment()
+  ack.flags = ACK
+  ack.ranges.set([sent.next - 1, 1])
+  ack.rangeCount = 1
+  ack.limit = sender.limit
+  sender.onAck(ack, 100)
+  assert.equal(sent.mask + 1, slots, 'the first one is to be sent again')
+  sender.flush(100)
+  assert.ok(taken() > 0)
+  // All but the last.
+  ack.ranges.set([sent.next - 2, 0])
+  sender.onAck(ack, 110)
+  assert.ok(sent.bytesInFlight > 0)
+  assert.ok(sent.mask + 1 < slots / 100, `${sent.mask + 1} slots`)
+  ack.ranges.set([sent.next - 1, 0])
+  ack.cumulative = sender.unitsSent
+  sender.onAck(ack, 120)
+  assert.equal(sent.bytesInFlight, 0)
 })
