@@ -12,15 +12,17 @@ export class Outbox {
   private head = 0
   /** Chunk that copy() looked at last: the next read mostly continues there. */
   private hint = 0
-  /** Free part of the last chunk, if that is a slab of ours. */
+  /** What small writes are copied into, and how much of it is used. */
   private slab: Uint8Array | null = null
   private slabUsed = 0
+  /** The last chunk ends where the free part of the slab begins. */
+  private slabIsLast = false
 
   push(bytes: Uint8Array): void {
     if (bytes.length === 0) return
     if (bytes.length <= SMALL_WRITE) this.pushSmall(bytes)
     else {
-      this.slab = null
+      this.slabIsLast = false
       this.append(bytes)
     }
     this.end += bytes.length
@@ -71,19 +73,19 @@ export class Outbox {
   }
 
   private pushSmall(bytes: Uint8Array): void {
-    const { slab, slabUsed } = this
-    if (slab && slabUsed + bytes.length <= slab.length) {
-      slab.set(bytes, slabUsed)
-      const last = this.chunks.length - 1
-      const from = this.chunks[last]!.byteOffset
-      this.slabUsed += bytes.length
-      this.chunks[last] = slab.subarray(from, this.slabUsed)
-      return
+    if (!this.slab || this.slabUsed + bytes.length > this.slab.length) {
+      this.slab = new Uint8Array(SMALL_WRITE_SLAB)
+      this.slabUsed = 0
+      this.slabIsLast = false
     }
-    this.slab = new Uint8Array(SMALL_WRITE_SLAB)
-    this.slab.set(bytes, 0)
-    this.slabUsed = bytes.length
-    this.append(this.slab.subarray(0, bytes.length))
+    const { slab, slabUsed } = this
+    slab.set(bytes, slabUsed)
+    this.slabUsed += bytes.length
+    if (this.slabIsLast) {
+      const last = this.chunks.length - 1
+      this.chunks[last] = slab.subarray(this.chunks[last]!.byteOffset, this.slabUsed)
+    } else this.append(slab.subarray(slabUsed, this.slabUsed))
+    this.slabIsLast = true
   }
 
   private find(offset: number): number {

@@ -113,3 +113,18 @@ test('ack ranges tell what came, newest first', () => {
     })
   )
 })
+
+test('a send buffer of large and tiny writes in turn takes little more than their bytes', () => {
+  const outbox = new Outbox()
+  for (let i = 0; i < 500; i++) {
+    outbox.push(new Uint8Array(600))
+    outbox.push(Uint8Array.of(i & 255))
+  }
+  const { chunks } = outbox as unknown as { readonly chunks: readonly Uint8Array[] }
+  let kept = 0
+  for (const buffer of new Set(chunks.map(chunk => chunk.buffer))) kept += buffer.byteLength
+  assert.ok(kept < 1.1 * outbox.end, `${kept} bytes for ${outbox.end}`)
+  const all = new Uint8Array(outbox.end)
+  outbox.copy(0, outbox.end, all, 0)
+  for (let i = 0; i < 500; i++) assert.equal(all[601 * i + 600], i & 255)
+})
