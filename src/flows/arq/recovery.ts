@@ -15,6 +15,9 @@ import type { Rtt } from './rtt.js'
 import type { Segment } from './segment.js'
 import { ACKED, FLYING, HAS_OPEN, HAS_WINDOW, IS_COPY, LOST, REPLACED, Sent } from './sent.js'
 
+/** Lost packets that there is room for at first; doubles as needed. */
+const QUEUE_START = 64
+
 export class Recovery {
   readonly sent = new Sent()
   delivery = new Delivery()
@@ -44,7 +47,7 @@ export class Recovery {
   private lateness = 0
   private latenessUntil = 0
   /** Numbers of packets to send again: a ring that grows. */
-  private queue = new Float64Array(64)
+  private queue = new Float64Array(QUEUE_START)
   private queueHead = 0
   private queueTail = 0
 
@@ -72,7 +75,12 @@ export class Recovery {
 
   /** Gives back memory for packets in flight, down to so many, unless some are to be sent again. */
   shrink(slots: number): void {
-    if (this.peek() < 0) this.sent.shrink(slots)
+    if (this.peek() >= 0) return
+    if (this.queue.length > QUEUE_START) {
+      this.queue = new Float64Array(QUEUE_START)
+      this.queueHead = this.queueTail = 0
+    }
+    this.sent.shrink(slots)
   }
 
   /** Notes that the packet `sent.next` leaves. */

@@ -41,6 +41,15 @@ test('a sender with as many packets on their way as it can remember goes on over
   sender.rebind(1000)
   sender.flush(1000)
   assert.ok(taken() > 0)
+  // All had come over the first one.
+  const ack = new Segment()
+  ack.flags = ACK
+  ack.ranges.set([sender.recovery.sent.next - 1, 0])
+  ack.rangeCount = 1
+  ack.cumulative = sender.unitsSent
+  sender.onAck(ack, 1100)
+  const { queue } = sender.recovery as unknown as { readonly queue: Float64Array }
+  assert.ok(queue.length < 100, `memory for ${queue.length} lost packets is kept`)
 })
 
 test('a sender whose many packets nobody acknowledges probes at times, for as long as it takes', () => {
