@@ -205,12 +205,15 @@ export class Datagrams implements RecordSink {
     this.queue()
   }
 
-  readonly #endTurn = (): void => {
+  /** Sends what is packed now, though the turn is not over. */
+  flush(): void {
     if (this.#closed) return
     this.events.turn()
     this.#flushQueued = false
     this.packer.flush()
   }
+
+  readonly #endTurn = (): void => this.flush()
 
   /**
    * Receives one sealed datagram. One that is not the peer's, or not new, is counted and dropped.

@@ -11,6 +11,8 @@ export interface ByteFlowEvents {
   end(): void
   /** There is room again after {@link ByteFlow.write} returned false. */
   drain(): void
+  /** Our FIN is acknowledged: the peer has all that was written. It may be told by {@link close} alone. */
+  finish?(): void
   /** The peer reset the flow, or the session ended. */
   reset(code: ErrorCode): void
   /** Both directions are finished and acknowledged. No event follows. */

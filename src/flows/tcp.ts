@@ -421,9 +421,10 @@ export class TcpFlow implements ByteFlow {
       this.#cursor -= this.#head
       this.#head = 0
     }
-    if (received > this.#end) {
+    if (received > this.#end && !this.#finAcked) {
       this.#finSent = true
       this.#finAcked = true
+      this.events.finish?.()
       this.#finishIfBoth()
     }
     if (!this.#done) this.#unpause()

@@ -73,6 +73,7 @@ export class TcpudpFlow implements ByteFlow {
       readable: () => this.#read(),
       writable: () => this.#writeRest(),
       reset: code => this.#onReset(code),
+      endedHere: () => this.events.finish?.(),
       done: () => {
         carrier.lingers(this)
         this.#lingers = true

@@ -35,6 +35,7 @@ export class ThrottledFlow implements ByteFlow {
         this.#full = false
         this.#unpause()
       },
+      finish: () => this.#events.finish?.(),
       reset: code => {
         this.#leave()
         this.#events.reset(code)

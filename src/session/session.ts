@@ -378,6 +378,8 @@ export abstract class Session {
    */
   close(code: ErrorCode, reason = '', told = reason): void {
     if (this.#state === 'ended') return
+    // What this turn has packed, such as the acknowledgement of a flow's end, would be lost with the link.
+    if (!this.#reading) this.#link?.datagrams.flush()
     this.#dropLink(link => reject(link, code, told))
     this.#end(code, reason, code === 'GOODBYE' ? 'CLOSED' : code)
   }

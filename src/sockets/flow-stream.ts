@@ -55,15 +55,15 @@ export interface FlowStreamOptions {
 }
 
 /**
- * A TCP flow as a `Duplex`: half-close, backpressure both ways, and `destroy()` as a reset. It outlives changes of the path. It
- * fails with a {@link HyperNatError}: FLOW_RESET when the other side resets it, a code that says why it could not be opened, or why the session
+ * A TCP flow as a `Duplex`: half-close, backpressure both ways, and `destroy()` as a reset. It outlives changes of the path, and has
+ * finished when the other side has all that was written. It fails with a {@link HyperNatError}: FLOW_RESET when the other side resets it, a code that says why it could not be opened, or why the session
  * ended. When this side closes the connection or the node, it ends without an error, as a socket of Node.js that is destroyed.
  */
 export class FlowStream extends Duplex {
   readonly #remote: () => FlowRemote
   #flow: ByteFlow | null = null
   #usage: SocketUsage | null = null
-  /** What was written, or ended, and is not done: there is no flow yet, or it has no room. */
+  /** What was written, or ended, and is not done: there is no flow yet, it has no room, or the other side has not acknowledged the end. */
   #held: Uint8Array | null = null
   #ending = false
   #done: ((err?: Error | null) => void) | null = null
@@ -103,15 +103,18 @@ export class FlowStream extends Duplex {
         this.#ended = true
         this.#release()
       },
-      drain: () => this.#finish(),
+      drain: () => {
+        if (!this.#ending) this.#finish()
+      },
+      finish: () => this.#finish(),
       reset: code => this.fail(code),
-      close() {}
+      close: () => this.#finish()
     }
     const held = this.#held
     this.#held = null
     if (held && !flow.write(held)) return
     if (this.#ending) flow.end()
-    this.#finish()
+    else this.#finish()
   }
 
   /** Ends it for that reason. To close the session here is no failure: it ends as by {@link destroy}. */
@@ -130,12 +133,10 @@ export class FlowStream extends Duplex {
   }
 
   override _final(done: (err?: Error | null) => void): void {
-    if (this.#flow) {
-      this.#flow.end()
-      return done()
-    }
+    // Not before the other side has all of it: a program may close the connection as soon as it is told.
     this.#ending = true
     this.#done = done
+    this.#flow?.end()
   }
 
   override _read(): void {

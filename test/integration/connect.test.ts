@@ -60,6 +60,17 @@ staged('bytes go there and back, and the end of stdin comes to the other side', 
   assert.deepEqual(await ended, { code: 0, stderr: '' })
 })
 
+staged('all of stdin arrives at a target that has ended its own direction before', async stage => {
+  const size = 3 << 20
+  let arrived: Promise<Buffer> | undefined
+  const target = await stage.use(listenTcp(socket => void (arrived = buffer(socket.end()))))
+  const { ticket, start } = await share(stage, [target.port])
+  const { child, ended } = start(ticket)
+  child.stdin.end(Buffer.alloc(size))
+  assert.deepEqual(await ended, { code: 0, stderr: '' })
+  assert.equal((await arrived!).length, size)
+})
+
 staged('stdout may be a file', async stage => {
   const target = await stage.use(listenTcp(socket => socket.end('into the file')))
   const { publicKey, env } = await share(stage, [target.port])

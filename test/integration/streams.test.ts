@@ -6,7 +6,7 @@ import http from 'node:http'
 import type net from 'node:net'
 import type { Duplex } from 'node:stream'
 import { buffer, text } from 'node:stream/consumers'
-import { pipeline } from 'node:stream/promises'
+import { finished, pipeline } from 'node:stream/promises'
 import {
   type Connection,
   type DatagramFlow,
@@ -75,6 +75,49 @@ for (const proto of ['tcp', 'tcpudp'] as const) {
     reused.write('other')
     again.end()
     assert.equal(await text(again), 'first')
+  })
+}
+
+/** More than a connection takes at once. */
+const UNDER_WAY = 1 << 20
+
+for (const proto of ['tcp', 'tcpudp'] as const) {
+  staged(`${proto}: what has finished has arrived, though the connection is closed at once`, async stage => {
+    let [size, ended] = [0, 0]
+    const onconnection = (stream: FlowStream): void => {
+      // The other direction may be over long before.
+      stream.end()
+      stream.on('data', bytes => (size += bytes.length)).on('end', () => ended++)
+    }
+    const { guest, server } = await meet(stage, [{ proto, port: 7000, onconnection }])
+    const ways = [
+      (stream: FlowStream) => pipeline([Buffer.alloc(UNDER_WAY)], stream),
+      (stream: FlowStream) => finished(stream.resume().end(Buffer.alloc(UNDER_WAY)))
+    ]
+    for (const [i, send] of ways.entries()) {
+      const connection = await guest.connect(server.publicKey)
+      await send(connection.stream(7000))
+      await connection.close()
+      await until(5000, 'all of it at the server', () => ended === i + 1).catch(() => {})
+      assert.deepEqual([size, ended], [UNDER_WAY * (i + 1), i + 1])
+    }
+  })
+}
+
+for (const proto of ['tcp', 'tcpudp'] as const) {
+  staged(`${proto}: a reader that closes its connection at the end has acknowledged all`, async stage => {
+    const ends: Promise<unknown>[] = []
+    const onconnection = (stream: FlowStream): void => {
+      ends.push(finished(stream.resume().end('all of it')).catch(err => (err as { code: unknown }).code))
+    }
+    const { guest, server } = await meet(stage, [{ proto, port: 7000, onconnection }])
+    for (let i = 0; i < 10; i++) {
+      const connection = await guest.connect(server.publicKey)
+      const stream = connection.stream(7000).end()
+      assert.equal(await text(stream), 'all of it')
+      await connection.close()
+    }
+    assert.deepEqual(await Promise.all(ends), Array(10).fill(undefined))
   })
 }
 

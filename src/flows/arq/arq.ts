@@ -52,6 +52,8 @@ export interface ArqHost {
   writable(): void
   /** The peer aborted; `code` is its reason. Nothing can be read or written any more. */
   reset(code: number): void
+  /** Our stream has ended before the peer's, and all of it is acknowledged. */
+  endedHere?(): void
   /** Both streams have ended and are acknowledged; bytes may still lie unread. */
   done?(): void
   /** The flow can be forgotten: no more calls come, and strays may be answered by strayReply(). */
@@ -123,6 +125,7 @@ export class Arq {
   /** A segment has come since the last update. */
   private inTurn = false
   private readableNews = false
+  private endNews = false
   private doneNews = false
   private resetNews = -1
   private forgetNews = false
@@ -438,6 +441,9 @@ export class Arq {
     if (this.current === state) return
     this.current = state
     switch (state) {
+      case 'ended-here':
+        this.endNews = true
+        break
       case 'lingering':
         this.lingerAt = now + LINGER
         this.sender.clear()
@@ -466,6 +472,10 @@ export class Arq {
     if (this.sender.wantsWrite && this.sends && this.sender.room >= this.writableRoom) {
       this.sender.wantsWrite = false
       this.host.writable()
+    }
+    if (this.endNews) {
+      this.endNews = false
+      this.host.endedHere?.()
     }
     if (this.doneNews) {
       this.doneNews = false

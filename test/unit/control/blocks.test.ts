@@ -181,6 +181,7 @@ class Recorder implements ByteFlow {
   }
   end(): void {
     this.heard.push('end')
+    this.events.finish?.()
   }
   reset(code: string): void {
     this.heard.push(`reset ${code}`)

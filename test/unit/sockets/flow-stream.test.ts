@@ -16,6 +16,8 @@ class FakeFlow implements ByteFlow {
   ended = false
   resetWith: ErrorCode | null = null
   hasRoom = true
+  /** Whether the other side acknowledges the end at once. */
+  acknowledges = true
 
   write(bytes: Uint8Array): boolean {
     this.written.push(bytes)
@@ -24,6 +26,7 @@ class FakeFlow implements ByteFlow {
 
   end(): void {
     this.ended = true
+    if (this.acknowledges) this.events.finish?.()
   }
 
   reset(code: ErrorCode): void {
@@ -57,6 +60,25 @@ test('what is written before there is a flow goes out with it, and so does the e
   await once(stream, 'finish')
   assert.equal(textOf(flow.written), 'one two')
   assert.equal(flow.ended, true)
+})
+
+test('a stream has finished when the other side has all of it; one that is reset before has failed', async () => {
+  for (const over of ['finish', 'close'] as const) {
+    const { flow, stream } = joined()
+    flow.acknowledges = false
+    stream.end('all')
+    await turn()
+    assert.deepEqual([flow.ended, stream.writableFinished], [true, false])
+    flow.events[over]?.()
+    await once(stream, 'finish')
+  }
+  const { flow, stream } = joined()
+  flow.acknowledges = false
+  stream.end('part')
+  await turn()
+  flow.events.reset('SESSION_EXPIRED')
+  const [err] = await once(stream, 'error')
+  assert.equal(err.code, 'SESSION_EXPIRED')
 })
 
 test('a flow without room holds up the next write until it drains', async () => {
