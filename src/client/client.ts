@@ -1,7 +1,7 @@
 /** One server as this machine's programs see it: local ports for all the port maps to it, whichever of its hosts is used. */
 import type net from 'node:net'
 import { type ErrorCode, HyperNatError } from '../errors.js'
-import type { ClientMapInfo, ConnectionInfo } from '../events.js'
+import type { ClientMapInfo, ConnectionInfo, SharedMapInfo } from '../events.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import { udpSweepMs } from '../flows/udp.js'
 import { isAsked } from '../games/lobby.js'
@@ -232,6 +232,11 @@ export class Client {
   /** The connection to the host that new flows go to; null while there is none. */
   get connection(): ConnectionInfo | null {
     return this.#hosts.chosen?.connection ?? null
+  }
+
+  /** What the server shares, as far as it has said so. */
+  get shared(): SharedMapInfo[] {
+    return this.#hosts.shared
   }
 
   /** The connections to all hosts, in the order in which they were found. */

@@ -1,6 +1,6 @@
 /** A client as the library opens it: its local ports are those that were asked for, or the next free ones. */
 import { codeOf } from '../errors.js'
-import type { ClientMapInfo, ConnectionInfo } from '../events.js'
+import type { ClientMapInfo, ConnectionInfo, SharedMapInfo } from '../events.js'
 import { encodeKey } from '../identity/encoding.js'
 import { depsOf } from '../network/deps.js'
 import { checkOpenedMaps } from '../options/arguments.js'
@@ -57,6 +57,11 @@ export class OpenClient implements ClientHandle {
 
   get connections(): readonly ConnectionInfo[] {
     return this.#client.connections
+  }
+
+  /** What the server shares, as far as it has said so. */
+  get shared(): readonly SharedMapInfo[] {
+    return this.#client.shared
   }
 
   get serverIsRandom(): boolean | null {

@@ -46,7 +46,9 @@ export class OpenConnection extends EventEmitter<ConnectionEvents> implements Co
 
   stream(port: number | string, { proto, signal }: StreamOptions = {}): FlowStream {
     const number = this.#portOf(port, ['tcp', 'tcpudp'])
-    const found = this.maps.find(map => map.port === number && map.proto !== 'udp')?.proto
+    // While the connection is lost, the server's own word still counts.
+    const said = [...this.#client.shared, ...this.#named]
+    const found = said.find(map => map.port === number && map.proto !== 'udp')?.proto
     return this.#client.stream(proto ?? (found === 'tcpudp' ? 'tcpudp' : 'tcp'), number, { signal })
   }
 

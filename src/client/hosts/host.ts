@@ -89,7 +89,6 @@ export class Host implements HostHealth {
   /** The host's numbers for the port maps that are wanted, in their order. */
   #mapIds: (number | null)[]
   #name = ''
-  /** What it said last that it shares. */
   #shared: readonly WireMap[] = []
   /** Maps that were reported as not shared, by protocol and port: each once per session, however often the host changes what it shares. */
   readonly #missed = new Set<string>()
@@ -132,6 +131,11 @@ export class Host implements HostHealth {
     return this.session?.state === 'up'
   }
 
+  /** What it said last that it shares. */
+  get shared(): SharedMapInfo[] {
+    return this.#shared.map(({ proto, port }) => ({ proto, port }))
+  }
+
   get lastReceived(): number {
     return this.session?.lastReceived ?? Number.NEGATIVE_INFINITY
   }
@@ -161,7 +165,7 @@ export class Host implements HostHealth {
       host: this.#name,
       path: this.#link.path,
       quality: this.session.quality,
-      shared: this.#shared.map(({ proto, port }) => ({ proto, port }))
+      shared: this.shared
     }
   }
 

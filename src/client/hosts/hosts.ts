@@ -4,6 +4,7 @@
  */
 import b4a from 'b4a'
 import { type ErrorCode, HyperNatError } from '../../errors.js'
+import type { SharedMapInfo } from '../../events.js'
 import { childPublicKey, hostName } from '../../identity/child.js'
 import { encodeKey, shortKey } from '../../identity/encoding.js'
 import { topicOf } from '../../identity/topic.js'
@@ -157,6 +158,12 @@ export class Hosts {
   get chosen(): Host | null {
     const host = this.#choice.pick(this.live, this.#now)
     return host?.connected ? host : null
+  }
+
+  /** What the host in use shares; without a connection, what the one that was up last has said. */
+  get shared(): SharedMapInfo[] {
+    const before = [...this.#hosts.values()].filter(host => host.proven).sort((a, b) => b.seenAt - a.seenAt)
+    return (this.chosen ?? before[0])?.shared ?? []
   }
 
   /** All that a connection leads to now. */
