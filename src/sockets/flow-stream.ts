@@ -2,9 +2,10 @@
 import { EventEmitter } from 'node:events'
 import { addAbortSignal, Duplex } from 'node:stream'
 import b4a from 'b4a'
-import { type ErrorCode, HyperNatError } from '../errors.js'
+import { type ErrorCode, HyperNatError, OptionsError } from '../errors.js'
 import type { PathKind } from '../events.js'
 import { type ByteFlow, ignoreEvents } from '../flows/byte-flow.js'
+import { quote } from '../text/quote.js'
 import { callOut } from '../util/call-out.js'
 import { MAX_UDP_PAYLOAD } from '../wire/constants.js'
 import type { SocketUsage } from './socket-usage.js'
@@ -283,9 +284,14 @@ export class DatagramFlow extends EventEmitter<DatagramFlowEvents> {
   /**
    * Sends one payload; it is dropped where a network would drop it, and after `close`.
    * @param payload 0 to 65,507 bytes
-   * @throws RangeError for a larger one
+   * @throws RangeError for a larger one; OptionsError for what is no Uint8Array
    */
   send(payload: Uint8Array): void {
+    // A text, above all, has no length in bytes: it would be dropped without a word.
+    if (!(payload instanceof Uint8Array))
+      throw new OptionsError([
+        { path: 'payload', message: `is ${quote(payload)}; give a Buffer or a Uint8Array` }
+      ])
     if (payload.byteLength > MAX_UDP_PAYLOAD)
       throw new RangeError(
         `A payload of ${payload.byteLength} bytes is too large: UDP carries ${MAX_UDP_PAYLOAD}.`

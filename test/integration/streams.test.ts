@@ -343,6 +343,20 @@ staged('a stream goes on over the next connection, byte for byte', async stage =
   assert.deepEqual(heard, ['lost', 'back lan'])
 })
 
+staged(
+  'a stream opened while the connection is lost uses the protocol that the server named',
+  async stage => {
+    const { guest, server } = await meet(stage, [{ ...echo, proto: 'tcpudp' } as MapToHandle])
+    // Without a ticket, which names it too.
+    const connection = await guest.connect(server.publicKey)
+    guest.reconnect()
+    assert.equal(connection.info, null)
+    const stream = connection.stream(7000)
+    stream.end('after all')
+    assert.equal(await text(stream), 'after all')
+  }
+)
+
 staged('datagrams of any size, to code and to a program', async stage => {
   const program = await stage.use(bindUdpEcho())
   const { connection } = await meet(stage, [
@@ -361,6 +375,38 @@ staged('datagrams of any size, to code and to a program', async stage => {
     flow.close()
   }
 })
+
+staged(
+  'what is no payload is refused with a code, at both sides, and nothing else is harmed',
+  async stage => {
+    let there: DatagramFlow | undefined
+    const onflow = (flow: DatagramFlow): void => {
+      there = flow.on('message', payload => flow.send(payload))
+    }
+    const { connection } = await meet(stage, [{ proto: 'udp', port: 7000, onflow }])
+    const here = connection.datagrams(7000)
+    const echoed = async (payload: Uint8Array): Promise<void> => {
+      const answer = once(here, 'message')
+      here.send(payload)
+      assert.ok(Buffer.from(payload).equals((await answer)[0] as Buffer))
+    }
+    await echoed(Buffer.from('before'))
+    for (const flow of [here, there!]) {
+      for (const wrong of [
+        'text',
+        5,
+        undefined,
+        null,
+        [1],
+        {},
+        new ArrayBuffer(4),
+        new DataView(new ArrayBuffer(4))
+      ])
+        assert.throws(() => flow.send(wrong as never), { code: 'BAD_OPTIONS', message: /payload/ })
+    }
+    await echoed(Buffer.from('after'))
+  }
+)
 
 staged('a UDP flow that is idle ends at the server, and begins again when something is sent', async stage => {
   const flows: DatagramFlow[] = []
