@@ -11,7 +11,7 @@ import type { ClientHandle, Connection, ConnectOptions, MapToOpen } from './clie
 import { OpenClient } from './client/open-client.js'
 import { OpenConnection } from './client/open-connection.js'
 import { type PingOptions, type PingSummary, ping } from './client/ping.js'
-import { HyperNatError } from './errors.js'
+import { HyperNatError, OptionsError } from './errors.js'
 import type { DaemonEvent } from './events.js'
 import { portSetOf } from './games/port-set.js'
 import { childPublicKey } from './identity/child.js'
@@ -28,7 +28,7 @@ import { Node } from './network/node.js'
 import type { PortMappingState } from './network/port-mapping.js'
 import type { Survey } from './network/survey-finding.js'
 import { checkTcp } from './network/tcp-relay/relay-address.js'
-import { checkOpen } from './options/arguments.js'
+import { checkConnect, checkNode, checkOpen, checkPing } from './options/arguments.js'
 import type { NetworkOptions, RelayName, TcpOptions } from './options/entry.js'
 import { relaysToTell } from './options/network-flags.js'
 import type { ServerHandle, WhatToShare } from './server/handle.js'
@@ -97,11 +97,12 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #closingSignal = new AbortController()
 
   /**
-   * @throws HyperNatError BAD_PUBLIC_KEY for a relay's key, BAD_OPTIONS for a relay's address or `tcp`, TOO_FEW_DESCRIPTORS where the system
+   * @throws HyperNatError BAD_PUBLIC_KEY for a relay's key, BAD_OPTIONS for other options that cannot be used, TOO_FEW_DESCRIPTORS where the system
    * lets this process open next to no files
    */
   constructor(options: HyperNatOptions = {}) {
     super()
+    checkNode(options)
     if (options.tcp) checkTcp(options.tcp)
     this.#limits = { ...LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
@@ -140,6 +141,10 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       isShared: port => [...this.#servers].some(one => one.shares(port)),
       onclose: () => this.#servers.delete(server)
     })
+    if ([...this.#servers].some(({ publicKey }) => publicKey === server.publicKey)) {
+      const message = 'is shared by this node already; change its ports with setMaps, or close it first'
+      throw new OptionsError([{ path: 'secret', message }])
+    }
     this.#servers.add(server)
     try {
       await this.#node.listenTcp()
@@ -147,6 +152,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       await server.start()
     } catch (err) {
       await server.close()
+      this.#check()
       throw err
     }
     return server
@@ -195,11 +201,12 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    * Resolves when there is a session.
    * @param server its public key, as text or 32 bytes, or its ticket; the DHT nodes and relays that a ticket names are for this
    * node's options: {@link decodeTicket} tells them
-   * @throws HyperNatError BAD_PUBLIC_KEY, a code of {@link decodeTicket}, UNSUPPORTED for an invite of a newer kind, CLOSED; why the server
+   * @throws HyperNatError BAD_OPTIONS, BAD_PUBLIC_KEY, a code of {@link decodeTicket}, UNSUPPORTED for an invite of a newer kind, CLOSED; why the server
    * cannot be reached, unless `wait` is set; the signal's reason
    */
   async connect(server: string | Uint8Array | Ticket, options: ConnectOptions = {}): Promise<Connection> {
     this.#check()
+    checkConnect(server, options)
     const ticket = ticketOf(server)
     const publicKey = ticket?.publicKey ?? keyOf(server as string | Uint8Array)
     const guest = ticket?.invite && new GuestKey(ticket.invite)
@@ -244,7 +251,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    * 1 to 10 s.
    * @throws HyperNatError CLOSED
    */
-  survey(limits: Partial<DoctorLimits> = {}): Promise<Survey> {
+  async survey(limits: Partial<DoctorLimits> = {}): Promise<Survey> {
     this.#check()
     return this.#node.survey({ ...DOCTOR_LIMITS, ...limits })
   }
@@ -254,17 +261,18 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    * @returns how it went; `off` when the router is to be left alone, or when nobody is there to try the port
    * @throws HyperNatError CLOSED
    */
-  tryPortMapping(limits: Partial<DoctorLimits> = {}): Promise<PortMappingState> {
+  async tryPortMapping(limits: Partial<DoctorLimits> = {}): Promise<PortMappingState> {
     this.#check()
     return this.#node.tryPortMapping({ ...DOCTOR_LIMITS, ...limits })
   }
 
   /**
    * Connects to a server and measures the path at a steady pace, until `count`, `signal` or {@link close} ends it.
-   * @throws HyperNatError BAD_PUBLIC_KEY, CLOSED
+   * @throws HyperNatError BAD_OPTIONS, BAD_PUBLIC_KEY, CLOSED
    */
-  ping(options: PingOptions): Promise<PingSummary> {
+  async ping(options: PingOptions): Promise<PingSummary> {
     this.#check()
+    checkPing(options)
     const { signal } = options
     const closing = this.#closingSignal.signal
     return ping(this, { ...options, signal: signal ? AbortSignal.any([signal, closing]) : closing })
@@ -330,7 +338,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 /** Undefined for a key. */
 function ticketOf(server: string | Uint8Array | Ticket): Ticket | undefined {
   if (typeof server === 'string') return looksLikeTicket(server) ? decodeTicket(server) : undefined
-  return 'maps' in server ? server : undefined
+  return 'maps' in server && Array.isArray(server.maps) ? server : undefined
 }
 
 /** The given maps, or else all that a ticket names. */

@@ -56,12 +56,12 @@ export interface ClientHandle {
   ping(host?: string): Promise<number | null>
   /**
    * Opens a stream to a TCP port of the server, as {@link Connection.stream} does, over the same session.
-   * @throws HyperNatError TOO_MANY_FLOWS, CLOSED
+   * @throws HyperNatError BAD_OPTIONS, TOO_MANY_FLOWS, CLOSED
    */
   stream(proto: Exclude<Proto, 'udp'>, port: number, options?: FlowStreamOptions): FlowStream
   /**
    * Opens a UDP flow to a port of the server, as {@link Connection.datagrams} does.
-   * @throws HyperNatError CLOSED
+   * @throws HyperNatError BAD_OPTIONS, CLOSED
    */
   datagrams(port: number): DatagramFlow
   /**

@@ -3,7 +3,7 @@ import { codeOf } from '../errors.js'
 import type { ClientMapInfo, ConnectionInfo, SharedMapInfo } from '../events.js'
 import { encodeKey } from '../identity/encoding.js'
 import { depsOf } from '../network/deps.js'
-import { checkOpenedMaps } from '../options/arguments.js'
+import { checkOpenedMaps, checkPlace, checkStream } from '../options/arguments.js'
 import type { DatagramFlow, FlowStream, FlowStreamOptions } from '../sockets/flow-stream.js'
 import { freePorts, type LocalPlace, type MovedPorts, type WantedPort } from '../sockets/free-ports.js'
 import type { ClientStatus } from '../status.js'
@@ -72,13 +72,16 @@ export class OpenClient implements ClientHandle {
     return this.#client.ping(host)
   }
 
-  /** @throws HyperNatError TOO_MANY_FLOWS, CLOSED */
-  stream(proto: 'tcp' | 'tcpudp', port: number, options?: FlowStreamOptions): FlowStream {
+  /** @throws HyperNatError BAD_OPTIONS, TOO_MANY_FLOWS, CLOSED */
+  stream(proto: 'tcp' | 'tcpudp', port: number, options: FlowStreamOptions = {}): FlowStream {
+    checkPlace(['tcp', 'tcpudp'], { proto, port })
+    checkStream(options)
     return this.#client.stream(proto, port, options)
   }
 
-  /** @throws HyperNatError CLOSED */
+  /** @throws HyperNatError BAD_OPTIONS, CLOSED */
   datagrams(port: number): DatagramFlow {
+    checkPlace(['udp'], { proto: 'udp', port })
     return this.#client.datagrams(port)
   }
 

@@ -4,6 +4,7 @@ import { type ErrorCode, HyperNatError, OptionsError } from '../errors.js'
 import type { ConnectionInfo, DaemonEvent, SharedMapInfo } from '../events.js'
 import { encodeKey } from '../identity/encoding.js'
 import type { TicketMap } from '../identity/ticket.js'
+import { checkStream } from '../options/arguments.js'
 import type { Proto } from '../proto.js'
 import type { DatagramFlow, FlowStream } from '../sockets/flow-stream.js'
 import type { ClientStatus } from '../status.js'
@@ -44,7 +45,9 @@ export class OpenConnection extends EventEmitter<ConnectionEvents> implements Co
     return this.#client.connection
   }
 
-  stream(port: number | string, { proto, signal }: StreamOptions = {}): FlowStream {
+  stream(port: number | string, options: StreamOptions = {}): FlowStream {
+    checkStream(options)
+    const { proto, signal } = options
     const number = this.#portOf(port, ['tcp', 'tcpudp'])
     // While the connection is lost, the server's own word still counts.
     const said = [...this.#client.shared, ...this.#named]

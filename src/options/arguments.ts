@@ -1,8 +1,11 @@
 /** Checks what programs pass to the library, which TypeScript alone does not: all faults at once, each with its path. */
 import { type Fault, OptionsError } from '../errors.js'
 import { NONCE_BYTES } from '../identity/guest.js'
+import { Secret } from '../identity/secret.js'
+import { LIMITS } from '../limits.js'
 import { PROTOS } from '../proto.js'
 import { guess } from '../text/guess.js'
+import { bootstrapFault, canonicalHost } from '../text/hosts.js'
 import { PORT_MAX } from '../text/ports.js'
 import { oneOf, quote } from '../text/quote.js'
 import { isSocketPath, SOCKET_MODES, socketPathFault } from '../text/socket-path.js'
@@ -59,6 +62,77 @@ const mode: Check = value =>
 
 const handler = typed('function', 'a function')
 
+/** What programs that have no `AbortSignal` of their own give in its place is as good. */
+const signal: Check = value => {
+  const { aborted, addEventListener } = Object(value) as Partial<AbortSignal>
+  return typeof aborted === 'boolean' && typeof addEventListener === 'function'
+    ? null
+    : `is ${quote(value)}; give an AbortSignal`
+}
+
+const number: Check = value =>
+  typeof value === 'number' && value >= 0 ? null : `is ${quote(value)}; give a number from 0`
+
+const keyPair: Check = value => {
+  const { publicKey, secretKey } = Object(value) as Record<string, unknown>
+  const isPair = publicKey instanceof Uint8Array && secretKey instanceof Uint8Array
+  return isPair && publicKey.byteLength === 32 && secretKey.byteLength === 64
+    ? null
+    : `is ${quote(value)}, and no key pair; give what keyPairOf or loadIdentity returns`
+}
+
+const guestKey: Check = value =>
+  keyPair((Object(value) as Record<string, unknown>).keyPair) === null
+    ? null
+    : `is ${quote(value)}; give a GuestKey`
+
+const log: Check = value =>
+  ['debug', 'info', 'warn', 'error'].every(
+    level => typeof (Object(value) as Record<string, unknown>)[level] === 'function'
+  )
+    ? null
+    : `is ${quote(value)}; give a logger with debug, info, warn and error`
+
+const bootstrap: Check = value => {
+  const fault = list(value)
+  if (fault) return `${fault} of nodes, each host:port`
+  for (const node of value as unknown[]) {
+    if (typeof node !== 'string') return `has ${quote(node)}; give each node as host:port`
+    const wrong = bootstrapFault(node)
+    if (wrong) return wrong
+  }
+  return null
+}
+
+/** The options of a node; `tcp` and the keys of relays are checked where they are read. */
+const NODE: Readonly<Record<string, Field>> = {
+  bootstrap: { check: bootstrap },
+  relays: { check: list },
+  identity: { check: keyPair },
+  portMapping: { check: flag },
+  lan: { check: flag },
+  ipv6: { check: flag },
+  tcp: { check: object },
+  limits: { check: object },
+  log: { check: log },
+  trace: { check: handler },
+  onMemoryReleased: { check: handler }
+}
+
+const CONNECT: Readonly<Record<string, Field>> = { signal: { check: signal }, wait: { check: flag } }
+
+const STREAM: Readonly<Record<string, Field>> = {
+  proto: { check: among(PROTOS.filter(name => name !== 'udp')) },
+  signal: { check: signal }
+}
+
+const PING: Readonly<Record<string, Field>> = {
+  count: { check: number },
+  intervalMs: { check: number },
+  onanswer: { check: handler },
+  signal: { check: signal }
+}
+
 /** A port map of `share`. */
 const SHARED_MAP: Readonly<Record<string, Field>> = {
   proto: { check: proto, required: true },
@@ -113,6 +187,57 @@ const INVITED_MAP: Readonly<Record<string, Field>> = {
 }
 
 /**
+ * Checks the options of a node.
+ * @throws OptionsError BAD_OPTIONS
+ */
+export function checkNode(options: unknown): void {
+  checkFields('options', options, NODE)
+  const limits = Object.entries((options as { limits?: object }).limits ?? {})
+  throwAny(
+    limits.flatMap(([name, value]): Fault[] => {
+      const message = name in LIMITS ? number(value) : null
+      return message ? [{ path: `options.limits.${name}`, message }] : []
+    })
+  )
+}
+
+/**
+ * Checks what `connect` is given; the key or ticket itself is checked where it is read.
+ * @throws OptionsError BAD_OPTIONS
+ */
+export function checkConnect(server: unknown, options: unknown): void {
+  if (typeof server !== 'string' && (typeof server !== 'object' || server === null)) {
+    const message = `is ${quote(server)}; give the server's ticket, or its public key as text or 32 bytes`
+    throw new OptionsError([{ path: 'server', message }])
+  }
+  checkFields('options', options, CONNECT)
+}
+
+/** @throws OptionsError BAD_OPTIONS */
+export function checkStream(options: unknown): void {
+  checkFields('options', options, STREAM)
+}
+
+/**
+ * Checks the port that a stream or UDP flow leads to.
+ * @throws OptionsError BAD_OPTIONS
+ */
+export function checkPlace(protos: readonly string[], given: { proto: unknown; port: unknown }): void {
+  throwAny(fieldFaults(given, { proto: { check: among(protos), required: true }, port: OPENED_MAP.port! }))
+}
+
+/** @throws OptionsError BAD_OPTIONS */
+export function checkPing(options: unknown): void {
+  checkFields('options', options, PING)
+}
+
+function checkFields(path: string, options: unknown, fields: Readonly<Record<string, Field>>): void {
+  const fault = object(options)
+  if (fault) throw new OptionsError([{ path, message: fault }])
+  throwAny(fieldFaults(options as Record<string, unknown>, fields, path))
+}
+
+/**
  * Checks what `share` is given; the key of each `allow` is checked where it is read.
  * @throws OptionsError BAD_OPTIONS
  */
@@ -122,7 +247,7 @@ export function checkShare(what: unknown): void {
   const { secret, maps, former, ...access } = what as Record<string, unknown>
   const formerFault = former === undefined ? null : list(former)
   // A wrong secret is not quoted: it may be one all the same.
-  const isSecret = typeof secret === 'string' || object(secret) === null
+  const isSecret = typeof secret === 'string' || secret instanceof Secret
   throwAny([
     ...(isSecret
       ? []
@@ -157,10 +282,10 @@ export function checkSharedMaps(maps: unknown): void {
 export function checkOpen(what: unknown): void {
   const fault = object(what)
   if (fault) throw new OptionsError([{ path: 'open', message: `the argument ${fault}` }])
-  const { publicKey, ticket, maps } = what as Record<string, unknown>
+  const { publicKey, ticket, maps, guest, identity } = what as Record<string, unknown>
   const faults: Fault[] = []
   if (ticket !== undefined) {
-    if (typeof ticket !== 'string' && object(ticket))
+    if (typeof ticket !== 'string' && list((Object(ticket) as Record<string, unknown>).maps))
       faults.push({ path: 'ticket', message: `is ${quote(ticket)}; give a ticket` })
   } else if (typeof publicKey !== 'string' && !(publicKey instanceof Uint8Array)) {
     faults.push({
@@ -169,6 +294,9 @@ export function checkOpen(what: unknown): void {
     })
   }
   if (ticket === undefined || maps !== undefined) faults.push(...mapFaults(maps, OPENED_MAP, false))
+  faults.push(
+    ...fieldFaults({ guest, identity }, { guest: { check: guestKey }, identity: { check: keyPair } })
+  )
   throwAny(faults)
 }
 
@@ -233,12 +361,12 @@ function inviteFaults(one: unknown, path: string, fields: Readonly<Record<string
 function fieldFaults(
   values: Readonly<Record<string, unknown>>,
   fields: Readonly<Record<string, Field>>,
-  path: string
+  path?: string
 ): Fault[] {
   return Object.entries(fields).flatMap(([name, { check, required }]): Fault[] => {
     const value = values[name]
     const message = value === undefined && !required ? null : check(value)
-    return message ? [{ path: `${path}.${name}`, message }] : []
+    return message ? [{ path: path === undefined ? name : `${path}.${name}`, message }] : []
   })
 }
 
@@ -247,6 +375,7 @@ function mapFaults(maps: unknown, fields: Readonly<Record<string, Field>>, uniqu
   const fault = list(maps)
   if (fault) return [{ path: 'maps', message: `${fault} of port maps` }]
   const seen = new Set<string>()
+  const sockets = new Map<string, unknown>()
   return (maps as unknown[]).flatMap((map, i): Fault[] => {
     const path = `maps[${i}]`
     const wrong = object(map)
@@ -258,8 +387,26 @@ function mapFaults(maps: unknown, fields: Readonly<Record<string, Field>>, uniqu
     if (faults.length === 0 && unique && seen.has(name))
       faults.push({ path, message: `shares ${name} a second time; leave it out` })
     seen.add(name)
+    if (faults.length === 0) faults.push(...socketTwice(path, values, sockets))
     return faults
   })
+}
+
+/**
+ * One socket is the target of one port, or leads to one map.
+ * @param sockets those of the maps before, each with its port
+ */
+function socketTwice(path: string, map: Record<string, unknown>, sockets: Map<string, unknown>): Fault[] {
+  const { host: target, localHost, port } = map
+  const key = localHost === undefined ? 'host' : 'localHost'
+  const place = localHost ?? target
+  if (typeof place !== 'string' || !isSocketPath(place)) return []
+  const socket = canonicalHost(place)
+  const first = sockets.get(socket)
+  if (first === undefined) sockets.set(socket, port)
+  if (first === undefined || (key === 'host' && first === port)) return []
+  const message = `is a socket for port ${String(port)}, and another map has it for port ${String(first)}; give each its own`
+  return [{ path: `${path}.${key}`, message }]
 }
 
 /** A map that this process handles itself has one handler, that of its protocol, and no target. */

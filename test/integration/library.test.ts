@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { HyperNat, type MapToShare } from '../../src/index.js'
+import { HyperNat, type HyperNatOptions, keyPairOf, type MapToShare, Secret } from '../../src/index.js'
 import { runProgram } from '../support/process.js'
 import { newSecret, staged } from '../support/stage.js'
 import { root } from '../unit/root.js'
@@ -104,3 +104,80 @@ staged(
     assert.deepEqual(node.status().clients, [])
   }
 )
+
+staged('each wrong argument of a node is refused with a code, and leaves nothing behind', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const options: Record<string, unknown> = {
+    bootstrap: '127.0.0.1:49737',
+    relays: 'a key',
+    identity: { publicKey: new Uint8Array(5) },
+    portMapping: 'no',
+    lan: 1,
+    ipv6: null,
+    log: {},
+    limits: { tcpFlows: '5' },
+    onMemoryReleased: true
+  }
+  for (const [name, value] of Object.entries(options)) {
+    const wrong = { [name]: value } as HyperNatOptions
+    assert.throws(() => new HyperNat(wrong), { code: 'BAD_OPTIONS', message: new RegExp(name) })
+  }
+  for (const wrong of [{ bootstrap: ['nowhere'] }, { bootstrap: [5] }, null, 5])
+    assert.throws(() => new HyperNat(wrong as never), { code: 'BAD_OPTIONS' })
+
+  const node = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const key = keyPairOf(new Secret(newSecret())).publicKey
+  const calls: readonly ((given: never) => Promise<unknown>)[] = [
+    given => node.connect(given),
+    given => node.ping(given),
+    given => node.open(given),
+    given => node.share(given)
+  ]
+  for (const call of calls)
+    for (const wrong of [undefined, null, 5])
+      await assert.rejects(call(wrong as never), { code: 'BAD_OPTIONS' })
+  for (const wrong of [null, { signal: 5 }, { signal: {} }, { wait: 'yes' }])
+    await assert.rejects(node.connect(key, wrong as never), { code: 'BAD_OPTIONS' })
+  for (const wrong of [{ count: 'x' }, { intervalMs: -1 }, { signal: 'x' }, { onanswer: 1 }])
+    await assert.rejects(node.ping({ publicKey: key, ...wrong } as never), { code: 'BAD_OPTIONS' })
+  for (const wrong of [
+    { ticket: {} },
+    { publicKey: key, maps: [], identity: 'x' },
+    { publicKey: key, maps: [], guest: 'x' }
+  ])
+    await assert.rejects(node.open(wrong as never), { code: 'BAD_OPTIONS' })
+  await assert.rejects(node.share({ secret: {} as never, maps: [] }), { code: 'BAD_OPTIONS' })
+  assert.deepEqual([node.status().clients, node.status().servers], [[], []])
+
+  const opened = await node.open({ publicKey: key, maps: [] })
+  for (const wrong of [
+    ['udp', 7000],
+    ['tcp', 70_000],
+    [7000],
+    ['tcp', 7000, null],
+    ['tcp', 7000, { signal: 'x' }]
+  ])
+    assert.throws(() => opened.stream(...(wrong as [never, never])), { code: 'BAD_OPTIONS' })
+  assert.throws(() => opened.datagrams('x' as never), { code: 'BAD_OPTIONS' })
+})
+
+staged('a secret is shared once by a node, and a closed node says so in place of results', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const node = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const secret = newSecret()
+  await node.share({ secret, maps: [] })
+  await assert.rejects(node.share({ secret, maps: [] }), { code: 'BAD_OPTIONS', message: /secret/ })
+  const other = new HyperNat({ bootstrap, portMapping: false })
+  const shared = other.share({ secret: newSecret(), maps: [] })
+  const refused = assert.rejects(shared, { code: 'CLOSED' })
+  await other.close()
+  await refused
+  const publicKey = keyPairOf(new Secret(newSecret())).publicKey
+  for (const call of [
+    () => other.survey(),
+    () => other.tryPortMapping(),
+    () => other.ping({ publicKey }),
+    () => other.find(publicKey)
+  ])
+    await assert.rejects(call(), { code: 'CLOSED' })
+})

@@ -22,6 +22,18 @@ for (const [what, given, paths] of [
   ['an empty object', {}, ['secret', 'maps']],
   ['a secret that is a number', { secret: 5, maps: [] }, ['secret']],
   ['maps that are one map', { secret: 's', maps: MAP }, ['maps']],
+  [
+    'two ports that lead to one socket',
+    {
+      secret: 's',
+      maps: [
+        { proto: 'tcp', port: 80, host: 'unix:/run/app.sock' },
+        { proto: 'tcpudp', port: 80, host: 'unix:/run/app.sock' },
+        { proto: 'tcp', port: 81, host: 'unix:/run/app.sock' }
+      ]
+    },
+    ['maps[2].host']
+  ],
   ['a map that is null', { secret: 's', maps: [MAP, null] }, ['maps[1]']],
   [
     'a wrong protocol and port',
@@ -112,6 +124,18 @@ test('a wrong secret is not quoted, and a mistyped protocol is corrected', () =>
 })
 
 for (const [what, given, paths] of [
+  [
+    'two maps that listen on one socket',
+    {
+      publicKey: 'k',
+      maps: [
+        { proto: 'tcp', port: 80, localHost: 'unix:/run/app.sock' },
+        { proto: 'tcp', port: 81, localHost: 'unix:/run/other.sock' },
+        { proto: 'tcpudp', port: 80, localHost: 'unix:/run/app.sock' }
+      ]
+    },
+    ['maps[2].localHost']
+  ],
   ['nothing', undefined, ['open']],
   ['an empty object', {}, ['publicKey', 'maps']],
   ['a key that is a number', { publicKey: 5, maps: [] }, ['publicKey']],
