@@ -30,6 +30,9 @@ interface Piece {
 /** Small pieces are gathered into blocks of this size while nobody reads. */
 const BLOCK = 16 * 1024
 
+/** How long a stream that is over waits for its reader to go on with what the other side has ended, ms. */
+const READ_PATIENCE_MS = 10_000
+
 const RESET_MESSAGES: Partial<Record<ErrorCode, string>> = {
   FLOW_RESET: 'The other side reset the connection.',
   MAP_NOT_SHARED: 'The server does not share this port: ask the host, or choose another one.',
@@ -75,7 +78,11 @@ export class FlowStream extends Duplex {
   #wanted = true
   #giving = false
   #ended = false
+  /** The other side's end has come, read or not. */
+  #complete = false
   #timer: NodeJS.Timeout | null = null
+  /** Armed when the flow is over and its end is still to be read. */
+  #patience: NodeJS.Timeout | null = null
 
   constructor(remote: () => FlowRemote, { signal }: FlowStreamOptions = {}) {
     super()
@@ -102,6 +109,7 @@ export class FlowStream extends Duplex {
       data: bytes => this.#onData(bytes),
       end: () => {
         this.#ended = true
+        this.#complete = true
         this.#release()
       },
       drain: () => {
@@ -118,9 +126,16 @@ export class FlowStream extends Duplex {
     else this.#finish()
   }
 
-  /** Ends it for that reason. To close the session here is no failure: it ends as by {@link destroy}. */
+  /**
+   * Ends it for that reason. To close the session here is no failure: it ends as by {@link destroy}. What the other side has ended is
+   * read before, as from a socket of the system: the other side takes it for delivered, and may have left.
+   */
   fail(code: ErrorCode): void {
-    this.destroy(code === 'CLOSED' ? undefined : flowError(code))
+    const err = code === 'CLOSED' ? undefined : flowError(code)
+    if (!err || !this.#complete || this.readableEnded || this.destroyed) return void this.destroy(err)
+    const fail = (): void => void this.destroy(err)
+    this.#patience = setTimeout(fail, READ_PATIENCE_MS).unref()
+    this.once('end', fail)
   }
 
   override _write(chunk: Uint8Array, _encoding: unknown, done: (err?: Error | null) => void): void {
@@ -141,6 +156,7 @@ export class FlowStream extends Duplex {
   }
 
   override _read(): void {
+    this.#patience?.refresh()
     this.#wanted = true
     this.#release()
   }
@@ -155,6 +171,7 @@ export class FlowStream extends Duplex {
     this.#block = null
     this.#held = null
     clearTimeout(this.#timer ?? undefined)
+    clearTimeout(this.#patience ?? undefined)
     const waiting = this.#done
     this.#done = null
     if (waiting) callOut(() => waiting(err ?? flowError('FLOW_RESET')))

@@ -105,6 +105,19 @@ for (const proto of ['tcp', 'tcpudp'] as const) {
 }
 
 for (const proto of ['tcp', 'tcpudp'] as const) {
+  staged(`${proto}: a slow reader gets all of a stream whose writer has left`, async stage => {
+    let served: FlowStream | undefined
+    const onconnection = (stream: FlowStream): void => void (served = stream)
+    const { host, guest, connection } = await meet(stage, [{ proto, port: 7000, onconnection }])
+    const sent = randomBytes(100_000)
+    await pipeline([sent], connection.stream(7000))
+    await guest.close()
+    await until(5000, 'the guest to be gone', () => host.status().servers[0]?.sessions.length === 0)
+    assert.equal(sha(await buffer(served!)), sha(sent))
+  })
+}
+
+for (const proto of ['tcp', 'tcpudp'] as const) {
   staged(`${proto}: a reader that closes its connection at the end has acknowledged all`, async stage => {
     const ends: Promise<unknown>[] = []
     const onconnection = (stream: FlowStream): void => {

@@ -153,6 +153,40 @@ test('a reset is an error with its code; destroying is a reset, but not of what 
   assert.equal(three.flow.resetWith, null)
 })
 
+test('what the other side ended is read, though a reset follows before it is', async () => {
+  const { flow, stream } = joined()
+  flow.events.data(Buffer.alloc(100_000, 'x'))
+  flow.events.data(Buffer.from('last words'))
+  flow.events.end()
+  flow.events.reset('FLOW_RESET')
+  const failed = once(stream, 'error')
+  let text = ''
+  stream.on('data', bytes => (text += bytes))
+  await once(stream, 'end')
+  assert.equal(text, `${'x'.repeat(100_000)}last words`)
+  assert.equal(((await failed)[0] as { code: string }).code, 'FLOW_RESET')
+
+  // Without an end, what came is a part of something.
+  const cut = joined()
+  cut.flow.events.data(Buffer.from('half'))
+  cut.flow.events.reset('FLOW_RESET')
+  await once(cut.stream, 'error')
+  assert.equal(cut.stream.readableEnded, false)
+})
+
+test('what the other side ended does not wait for a reader that never comes', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { flow, stream } = joined()
+  flow.events.data(Buffer.from('unread'))
+  flow.events.end()
+  flow.events.reset('FLOW_RESET')
+  await turn()
+  assert.equal(stream.destroyed, false)
+  const failed = once(stream, 'error')
+  t.mock.timers.tick(10_000)
+  assert.equal(((await failed)[0] as { code: string }).code, 'FLOW_RESET')
+})
+
 test('a stream that is destroyed before there is a flow resets the flow that comes', () => {
   const stream = new FlowStream(remote)
   stream.destroy()
