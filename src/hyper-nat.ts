@@ -103,6 +103,8 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   constructor(options: HyperNatOptions = {}) {
     super()
     checkNode(options)
+    // Each ping listens, and there may be any number of them.
+    this.setMaxListeners(0)
     if (options.tcp) checkTcp(options.tcp)
     this.#limits = { ...LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
@@ -274,8 +276,9 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#check()
     checkPing(options)
     const { signal } = options
-    const closing = this.#closingSignal.signal
-    return ping(this, { ...options, signal: signal ? AbortSignal.any([signal, closing]) : closing })
+    // One of its own: many pings may listen to that of the node at once.
+    const signals = [this.#closingSignal.signal, ...(signal ? [signal] : [])]
+    return ping(this, { ...options, signal: AbortSignal.any(signals) })
   }
 
   /**

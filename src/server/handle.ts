@@ -76,26 +76,27 @@ export interface ServerHandle {
   /**
    * Replaces the port maps; clients learn of it at once. Connections through maps that are gone, or that lead to another host, are
    * reset; the others continue.
-   * @throws HyperNatError BAD_OPTIONS, as `HyperNat.share` does; nothing changes then
+   * @throws HyperNatError BAD_OPTIONS, as `HyperNat.share` does, CLOSED; nothing changes then
    */
   setMaps(maps: readonly (MapToShare | MapToHandle)[]): void
   /**
    * Replaces the access rules; a rule that is left out is removed. Ends the sessions of guests who are no longer admitted, and of
    * those whose port maps change.
-   * @throws HyperNatError BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS; nothing changes then
+   * @throws HyperNatError BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS, CLOSED; nothing changes then
    */
   update(access: AccessOptions): void
   /**
    * Admits one more guest, from now on.
    * @param guest.name a name that no other guest has
    * @returns the guest's ticket, which is a secret, and the invite, which is not: pass it to `share` next time
-   * @throws HyperNatError NAME_TAKEN, TICKET_TOO_LONG, BAD_OPTIONS
+   * @throws HyperNatError NAME_TAKEN, TICKET_TOO_LONG, BAD_OPTIONS, CLOSED
    */
   invite(guest: Omit<Invite, 'nonce'>): { readonly invite: Invite; readonly ticket: string }
   /**
    * Revokes an invite, or the permission of a key, by its name, and ends the sessions of that guest at once. If the server is not
    * private, anyone with its public key can join again, without a name.
    * @returns whether there was one
+   * @throws HyperNatError CLOSED
    */
   revoke(name: string): boolean
   /** Ends all sessions and unannounces the server. */

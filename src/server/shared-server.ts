@@ -40,6 +40,7 @@ export class SharedServer implements ServerHandle {
   #maps: readonly (MapToShare | MapToHandle)[]
   #rules: AccessRules
   #ticket: string | undefined
+  #closed = false
 
   /** @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY, BAD_OPTIONS */
   constructor(what: WhatToShare, given: SharedServerDeps) {
@@ -83,6 +84,7 @@ export class SharedServer implements ServerHandle {
   }
 
   setMaps(maps: readonly (MapToShare | MapToHandle)[]): void {
+    this.#check()
     checkSharedMaps(maps)
     const ticket = this.#newTicket(maps)
     this.#server.setMaps(maps.map(serverMap), ticket)
@@ -91,11 +93,13 @@ export class SharedServer implements ServerHandle {
   }
 
   update(access: AccessOptions): void {
+    this.#check()
     checkAccess(access)
     this.#apply(rulesOf(access))
   }
 
   invite(guest: Omit<Invite, 'nonce'>): { readonly invite: Invite; readonly ticket: string } {
+    this.#check()
     checkInvite(guest)
     if (isNamed(this.#rules, guest.name)) {
       throw new HyperNatError('NAME_TAKEN', 'Somebody else has this name already: choose another one.')
@@ -107,6 +111,7 @@ export class SharedServer implements ServerHandle {
   }
 
   revoke(name: string): boolean {
+    this.#check()
     const { allow, invites } = this.#rules
     if (!isNamed(this.#rules, name)) return false
     this.#apply({
@@ -118,12 +123,17 @@ export class SharedServer implements ServerHandle {
   }
 
   close(): Promise<void> {
+    this.#closed = true
     this.#deps.onclose()
     return this.#server.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #check(): void {
+    if (this.#closed) throw new HyperNatError('CLOSED', 'This server is closed.')
   }
 
   #apply(rules: AccessRules): void {

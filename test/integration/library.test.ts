@@ -181,3 +181,37 @@ staged('a secret is shared once by a node, and a closed node says so in place of
   ])
     await assert.rejects(call(), { code: 'CLOSED' })
 })
+
+staged(
+  'a server that is closed takes no ports, rules or guests any more, and reports nothing',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const node = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+    const maps: MapToShare[] = [{ proto: 'tcp', port: 3000 }]
+    const server = await node.share({ secret: newSecret(), maps })
+    await server.close()
+    const events: string[] = []
+    node.on('event', ({ event }) => events.push(event))
+    for (const call of [
+      () => server.setMaps(maps),
+      () => server.update({}),
+      () => server.invite({ name: 'Anna' }),
+      () => server.revoke('Anna')
+    ])
+      assert.throws(call, { code: 'CLOSED' })
+    assert.deepEqual(events, [])
+  }
+)
+
+staged('many pings at once make no warning', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const node = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const warnings: Error[] = []
+  const onwarning = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', onwarning)
+  stage.defer(() => process.off('warning', onwarning))
+  const { publicKey } = await node.share({ secret: newSecret(), maps: [] })
+  const pings = Array.from({ length: 12 }, () => node.ping({ publicKey, count: 1 }))
+  assert.deepEqual(new Set((await Promise.all(pings)).map(({ sent }) => sent)), new Set([1]))
+  assert.deepEqual(warnings, [])
+})
