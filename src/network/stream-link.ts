@@ -319,6 +319,7 @@ export class StreamLink implements Link {
   #leave(code: string): void {
     if (this.#gone) return
     this.#gone = true
+    clearTimeout(this.#tailTimer ?? undefined)
     const { events } = this
     this.events = { message() {}, datagram() {}, drain() {}, path() {}, close() {} }
     events.close(code)
