@@ -250,6 +250,15 @@ function sabotage(words: string): string {
     }`)}`
 }
 
+/** The crash is reported, as an event where those are wanted. */
+function wantReport({ stdout, stderr }: HyperNat, asEvent: boolean): void {
+  const message = 'TypeError: near [secret]'
+  if (asEvent) {
+    const event = JSON.parse(stdout.trim().split('\n').at(-1)!)
+    assert.deepEqual(event, { event: 'error', code: 'INTERNAL', message })
+  } else assert.ok(stderr.includes(`error INTERNAL: ${message}`), stderr)
+}
+
 staged('a crash does not show the secret either', async stage => {
   const { bootstrap } = await stage.testnet()
   const secret = newSecret()
@@ -258,7 +267,7 @@ staged('a crash does not show the secret either', async stage => {
     const args = ['server', '-p', '1', '-s', secret, '--bootstrap', bootstrap.join(','), ...voice]
     const daemon = stage.start(args, { nodeArgs: ['--import', sabotage(secret)] })
     assert.equal((await daemon.end()).code, 1)
-    assert.match(daemon.stderr, /error INTERNAL: TypeError: near \[secret\]/)
+    wantReport(daemon, voice.includes('--json'))
     said.push(daemon)
   }
   refuseLeaks(needlesOf(secret), said)
@@ -291,6 +300,6 @@ staged('nor does one after a reload that brought the secret', async stage => {
   await daemon.event('ready')
   write(second)
   assert.equal((await daemon.end()).code, 1)
-  assert.match(daemon.stderr, /error INTERNAL: TypeError: near \[secret\]/)
+  wantReport(daemon, true)
   refuseLeaks(needlesOf(second), [daemon])
 })
