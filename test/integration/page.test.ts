@@ -545,7 +545,7 @@ staged(
     await page.getByRole('heading', { name: 'Play together' }).waitFor()
     assert.equal(new URL(page.url()).hash, '')
     await page.goto(url)
-    await page.waitForFunction(`location.hash === ''`)
+    await page.waitForURL(({ hash }) => hash === '')
     await page.getByRole('link', { name: 'Host' }).click()
     await page.getByLabel('Which game?').waitFor()
   },
