@@ -28,5 +28,15 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
+/** The numbers of the cores that this process may use; none where the system does not tell. */
+export function allowedCores(): number[] {
+  if (!isLinux) return []
+  const [, list = ''] = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? []
+  return list.split(',').flatMap(range => {
+    const [first = 0, last = first] = range.split('-').map(Number)
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i)
+  })
+}
+
 export const isLinux = process.platform === 'linux'
 export const isRoot = process.getuid?.() === 0
