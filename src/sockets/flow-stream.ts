@@ -77,9 +77,8 @@ export class FlowStream extends Duplex {
   #filled = 0
   #wanted = true
   #giving = false
-  #ended = false
-  /** The other side's end has come, read or not. */
-  #complete = false
+  /** The end of the other side: it has come when all has arrived, and is given behind the last byte that is read. */
+  #theirEnd: 'open' | 'come' | 'given' = 'open'
   #timer: NodeJS.Timeout | null = null
   /** Armed when the flow is over and its end is still to be read. */
   #patience: NodeJS.Timeout | null = null
@@ -108,8 +107,7 @@ export class FlowStream extends Duplex {
     flow.events = {
       data: bytes => this.#onData(bytes),
       end: () => {
-        this.#ended = true
-        this.#complete = true
+        this.#theirEnd = 'come'
         this.#release()
       },
       drain: () => {
@@ -132,7 +130,8 @@ export class FlowStream extends Duplex {
    */
   fail(code: ErrorCode): void {
     const err = code === 'CLOSED' ? undefined : flowError(code)
-    if (!err || !this.#complete || this.readableEnded || this.destroyed) return void this.destroy(err)
+    if (!err || this.#theirEnd === 'open' || this.readableEnded || this.destroyed)
+      return void this.destroy(err)
     const fail = (): void => void this.destroy(err)
     this.#patience = setTimeout(fail, READ_PATIENCE_MS).unref()
     this.once('end', fail)
@@ -225,8 +224,8 @@ export class FlowStream extends Duplex {
       this.#flow?.consumed(byteLength)
     }
     this.#giving = false
-    if (!this.#ended || this.#unread.length > 0 || this.#block || this.destroyed) return
-    this.#ended = false
+    if (this.#theirEnd !== 'come' || this.#unread.length > 0 || this.#block || this.destroyed) return
+    this.#theirEnd = 'given'
     this.push(null)
   }
 
