@@ -308,7 +308,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     const news =
       accessChanged || added.length > 0 || removed.length > 0 || restart.join() !== this.#toldRestart
     this.#toldRestart = restart.join()
-    // Whoever heard that the file cannot be used hears that it can again.
+    // People were told that the file cannot be used; now they are told that it can.
     const isMended = this.#toldFault !== ''
     this.#toldFault = ''
     if (asked || news || isMended) this.emit('event', { event: 'reloaded', ...reloaded })

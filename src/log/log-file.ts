@@ -58,7 +58,7 @@ export class LogFile {
     this.#file = openSync(this.path, 'a', MODE)
   }
 
-  /** Whether so many more bytes are too many, whoever has written those that are there. */
+  /** Whether this many more bytes exceed the limit; what other processes have written counts. */
   #isFull(more: number): boolean {
     const stat = fstatSync(this.#file!)
     return stat.isFile() && stat.size > 0 && stat.size + more > this.#limit

@@ -1,6 +1,6 @@
 /**
- * Flap damping: passes on the first change at once, and those that follow at growing intervals. Acting on a change costs a lot, and
- * whoever causes them may never stop.
+ * Flap damping: passes on the first change at once, and those that follow at growing intervals. Acting on a change is expensive, and
+ * a peer can cause changes endlessly.
  */
 import type { Limits } from '../limits.js'
 import type { Clock, Timer } from '../util/clock.js'
