@@ -62,9 +62,11 @@ export const SMALL_WRITE = 512
 export const SMALL_WRITE_SLAB = 4096
 /** Slots for sent packets at first; doubles as needed. */
 export const SENT_SLOTS_START = 16
-/** From so many slots on, all but a few are given back when those are enough: a flow may say little for hours after a burst. */
+/** From so many slots on, all but a few are given back once those have been enough for a while: a flow may say little for hours after a burst. */
 export const SENT_SLOTS_MANY = 256
 export const SENT_SLOTS_FEW = 64
+/** Such a while, in ms: on a fast path, the packets on their way are many and few by turns, hundreds of times a second. */
+export const SENT_SLOTS_QUIET = 1000
 /** Slots that are kept while a flow lingers: it sends nothing that is acked, and thousands of flows may linger. */
 export const SENT_SLOTS_LINGER = 1
 /** Slots for sent packets at most: 2 x 1 Gbit/s x 40 ms of 1200-byte packets, with room. */

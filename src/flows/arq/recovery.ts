@@ -3,13 +3,8 @@
  * ranges to send again.
  */
 import { HyperNatError } from '../../errors.js'
-import {
-  LOSS_MEMORY,
-  REORDER_MEMORY_ROUNDS,
-  REORDER_PACKETS,
-  REORDER_SHARE,
-  SENT_SLOTS_SPARE
-} from './constants.js'
+import type { Budget } from '../../util/budget.js'
+import { LOSS_MEMORY, REORDER_MEMORY_ROUNDS, REORDER_PACKETS, REORDER_SHARE } from './constants.js'
 import { Delivery } from './delivery.js'
 import type { Rtt } from './rtt.js'
 import type { Segment } from './segment.js'
@@ -19,7 +14,7 @@ import { ACKED, FLYING, HAS_OPEN, HAS_WINDOW, IS_COPY, LOST, REPLACED, Sent } fr
 const QUEUE_START = 64
 
 export class Recovery {
-  readonly sent = new Sent()
+  readonly sent: Sent
   delivery = new Delivery()
   /** All units before this offset are acknowledged. */
   acknowledged = 0
@@ -51,7 +46,12 @@ export class Recovery {
   private queueHead = 0
   private queueTail = 0
 
-  constructor(private readonly rtt: Rtt) {}
+  constructor(
+    private readonly rtt: Rtt,
+    budget: Budget
+  ) {
+    this.sent = new Sent(budget)
+  }
 
   /** Loss was seen within the last LOSS_MEMORY. */
   isLossy(now: number): boolean {
@@ -68,9 +68,9 @@ export class Recovery {
     return this.sent.hasRoom(this.oldestQueued)
   }
 
-  /** A packet with new bytes can be: without a slot left, none that is lost could be sent again, and all would wait for it. */
+  /** A packet with new bytes can be. */
   get hasRoomForNew(): boolean {
-    return this.sent.hasRoom(this.oldestQueued, SENT_SLOTS_SPARE)
+    return this.sent.hasRoomForNew(this.oldestQueued)
   }
 
   /** Gives back memory for packets in flight, down to so many, unless some are to be sent again. */

@@ -15,6 +15,7 @@ import {
   SEND_BUFFER_SHARE,
   SENT_SLOTS_FEW,
   SENT_SLOTS_MANY,
+  SENT_SLOTS_QUIET,
   WINDOW_MIN_PACKETS
 } from './constants.js'
 import { Outbox } from './outbox.js'
@@ -44,7 +45,7 @@ export type Output = (segment: Uint8Array) => void
 export class Sender {
   readonly outbox = new Outbox()
   readonly rtt = new Rtt()
-  readonly recovery = new Recovery(this.rtt)
+  readonly recovery: Recovery
   readonly pacer = new Pacer()
   readonly thin = new Thin()
   congestion: Congestion
@@ -73,6 +74,8 @@ export class Sender {
   retransmits = 0
   segmentsSent = 0
   private lastSentAt = Number.NEGATIVE_INFINITY
+  /** When more packets than a few slots hold were last on their way. */
+  private manySentAt = 0
   private heldByPacer = false
   /** Whether more would have been sent if it were not for the cap. */
   limitedByCap = false
@@ -89,6 +92,7 @@ export class Sender {
     now: number
   ) {
     this.open = open
+    this.recovery = new Recovery(this.rtt, budget)
     this.pingDue = open !== null
     this.mtu = Math.max(MTU_MIN, mtu)
     makeRoom(this.mtu)
@@ -134,6 +138,7 @@ export class Sender {
   onAck(segment: Segment, now: number): void {
     const { recovery, rtt, congestion } = this
     this.open = null
+    if (recovery.sent.span >= SENT_SLOTS_FEW) this.manySentAt = now
     const fresh = recovery.onAck(segment, this.unitsSent, now)
     if (segment.limit > this.limit) {
       this.limit = segment.limit
@@ -148,7 +153,14 @@ export class Sender {
     congestion.onAck(sample, now)
     this.checkPersistentCongestion(now)
     this.pacer.setRate(congestion.pacingRate, this.mtu)
-    if (recovery.sent.mask + 1 >= SENT_SLOTS_MANY) recovery.shrink(SENT_SLOTS_FEW)
+    this.giveSlotsBack(now)
+  }
+
+  /** Forgets what remembered the packets of a burst. */
+  private giveSlotsBack(now: number): void {
+    const { recovery } = this
+    if (recovery.sent.mask + 1 < SENT_SLOTS_MANY || now - this.manySentAt < SENT_SLOTS_QUIET) return
+    recovery.shrink(SENT_SLOTS_FEW)
   }
 
   /** When the next timer of the sending half is due. */

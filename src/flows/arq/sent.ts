@@ -1,5 +1,6 @@
 /** The packets that were sent, by packet number: what each carried, when it left, and what became of it. */
-import { SENT_SLOTS_MAX, SENT_SLOTS_START } from './constants.js'
+import type { Budget } from '../../util/budget.js'
+import { SENT_SLOTS_MANY, SENT_SLOTS_MAX, SENT_SLOTS_SPARE, SENT_SLOTS_START } from './constants.js'
 
 /** What became of a packet. */
 export const FREE = 0
@@ -60,26 +61,46 @@ export class Sent {
   private before!: Float64Array
   private after!: Float64Array
 
-  constructor() {
+  /** @param budget where the slots are counted that it has beyond the first */
+  constructor(private readonly budget: Budget) {
     this.allocate(SENT_SLOTS_START)
   }
 
-  /**
-   * True if one more packet can be noted while `oldestNeeded` (or -1) still has to be remembered, and `spare` slots are free after it.
-   */
-  hasRoom(oldestNeeded: number, spare = 0): boolean {
-    let oldest = this.head
-    if (oldestNeeded !== NONE && (oldest === NONE || oldestNeeded < oldest)) oldest = oldestNeeded
-    if (oldest === NONE) return true
-    const used = this.next - oldest
-    if (used + spare >= SENT_SLOTS_MAX) return false
+  /** True if one more packet can be noted while `oldestNeeded` (or -1) still has to be remembered. */
+  hasRoom(oldestNeeded: number): boolean {
+    const used = this.usedFrom(oldestNeeded)
+    if (used >= SENT_SLOTS_MAX) return false
     if (used > this.mask) this.grow()
     return true
+  }
+
+  /**
+   * True if that packet may have new bytes. Without a slot left, none that is lost could be sent again, and all would wait for it; and
+   * bytes, however few in each packet, must not cost more memory than there is.
+   */
+  hasRoomForNew(oldestNeeded: number): boolean {
+    const used = this.usedFrom(oldestNeeded)
+    if (used + SENT_SLOTS_SPARE >= SENT_SLOTS_MAX) return false
+    return (used <= this.mask || this.mayGrow) && this.hasRoom(oldestNeeded)
+  }
+
+  private get mayGrow(): boolean {
+    const slots = this.mask + 1
+    return slots < SENT_SLOTS_MANY || slots * SLOT_BYTES <= this.budget.free
+  }
+
+  private usedFrom(oldestNeeded: number): number {
+    return Math.max(this.span, oldestNeeded === NONE ? 0 : this.next - oldestNeeded)
   }
 
   /** Least number whose slot is still its own. */
   get floor(): number {
     return Math.max(this.kept, this.next - this.mask - 1)
+  }
+
+  /** How many numbers there are from the oldest packet in flight to the next packet. */
+  get span(): number {
+    return this.head === NONE ? 0 : this.next - this.head
   }
 
   /** Notes that the packet `next` is sent; the caller fills in the delivery fields. @returns its slot */
@@ -140,8 +161,8 @@ export class Sent {
 
   /** Gives memory back, down to so many slots, if those hold what is in flight. */
   shrink(slots = SENT_SLOTS_START): void {
-    const oldest = this.head === NONE ? this.next : this.head
-    if (this.mask >= slots && this.next - oldest < slots) this.resize(slots, oldest)
+    const { span } = this
+    if (this.mask >= slots && span < slots) this.resize(slots, this.next - span)
   }
 
   private grow(): void {
@@ -154,6 +175,7 @@ export class Sent {
     const { state, flags, size, offset, length, sentAt, delivered, deliveredAt, firstSentAt } = this
     const { lost, inFlight, runStart, before, after } = this
     this.allocate(slots)
+    this.budget.charge(slotBytes(slots) - slotBytes(mask + 1))
     for (let n = from; n < next; n++) {
       const old = n & mask
       const slot = n & (slots - 1)
@@ -196,4 +218,9 @@ export class Sent {
     this.state = new Uint8Array(buffer, rest + 4 * slots, slots)
     this.flags = new Uint8Array(buffer, rest + 5 * slots, slots)
   }
+}
+
+/** What so many slots cost beyond the first, which are a flow's own. */
+function slotBytes(slots: number): number {
+  return Math.max(0, slots - SENT_SLOTS_START) * SLOT_BYTES
 }
