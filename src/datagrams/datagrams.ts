@@ -103,7 +103,7 @@ export class Datagrams implements RecordSink {
   ) {
     this.#sealer = new Sealer(sendKey)
     this.#opener = new Opener(receiveKey)
-    this.#reassembly = new Reassembly(limits, () => counts.dropped.incomplete++, memory)
+    this.#reassembly = new Reassembly(clock, limits, () => counts.dropped.incomplete++, memory)
     this.packer = new Packer(
       () => this.size,
       plain => {
@@ -250,7 +250,7 @@ export class Datagrams implements RecordSink {
   }
 
   fragment(fragment: Fragment): void {
-    const payload = this.#reassembly.add(fragment, this.clock.now())
+    const payload = this.#reassembly.add(fragment)
     if (payload) this.events.udp(fragment.map, fragment.flow, payload)
   }
 

@@ -5,6 +5,7 @@
 import b4a from 'b4a'
 import type { Limits } from '../limits.js'
 import { Budget } from '../util/budget.js'
+import type { Clock, Timer } from '../util/clock.js'
 import { MAX_UDP_PAYLOAD } from '../wire/constants.js'
 import type { Fragment } from '../wire/records.js'
 
@@ -25,12 +26,15 @@ export class Reassembly {
   readonly #partials = new Map<string, Partial>()
   readonly #budget: Budget
   #bytes = 0
+  /** Looks for payloads to be given up: it may be that no more fragments come. */
+  #expiry: Timer | null = null
 
   /**
    * @param onlost called for each payload that is given up unfinished
    * @param memory what the peer's sessions share
    */
   constructor(
+    readonly clock: Clock,
     readonly limits: Pick<Limits, 'reassemblyBytes' | 'reassemblyPayloads' | 'reassemblyMs'>,
     readonly onlost: () => void = () => {},
     memory?: Budget
@@ -44,8 +48,14 @@ export class Reassembly {
   }
 
   /** The whole payload if this was its last missing piece. */
-  add(fragment: Fragment, now: number): Uint8Array | null {
-    this.#expire(now)
+  add(fragment: Fragment): Uint8Array | null {
+    this.#expire()
+    const payload = this.#add(fragment)
+    this.#expireLater()
+    return payload
+  }
+
+  #add(fragment: Fragment): Uint8Array | null {
     const key = `${fragment.map}/${fragment.flow}/${fragment.id}`
     let partial = this.#partials.get(key)
     if (partial && partial.pieces.length !== fragment.count) {
@@ -63,7 +73,8 @@ export class Reassembly {
       return null
     }
     if (!partial) {
-      partial = { since: now, pieces: new Array(fragment.count), missing: fragment.count, bytes: 0, cost: 0 }
+      const pieces = new Array(fragment.count)
+      partial = { since: this.clock.now(), pieces, missing: fragment.count, bytes: 0, cost: 0 }
       this.#partials.set(key, partial)
     }
     partial.cost += cost
@@ -86,13 +97,24 @@ export class Reassembly {
   /** Forgets all unfinished payloads. */
   close(): void {
     for (const [key, partial] of this.#partials) this.#giveUp(key, partial)
+    this.#expiry?.cancel()
   }
 
-  #expire(now: number): void {
+  #expire(): void {
+    const now = this.clock.now()
     for (const [key, partial] of this.#partials) {
       if (now - partial.since < this.limits.reassemblyMs) break
       this.#giveUp(key, partial)
     }
+  }
+
+  #expireLater(): void {
+    if (this.#partials.size === 0) return
+    this.#expiry ??= this.clock.after(this.limits.reassemblyMs, () => {
+      this.#expiry = null
+      this.#expire()
+      this.#expireLater()
+    })
   }
 
   /** Borrows `cost` bytes for the payload `newest`; the oldest others make room. */

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { Reassembly } from '../../src/datagrams/reassembly.js'
 import { Opener, Sealer } from '../../src/datagrams/seal.js'
 import { Packer, readRecords } from '../../src/wire/records.js'
+import { VirtualClock } from '../sim/support/virtual-clock.js'
 import { isProtocolError } from '../unit/wire/protocol-error.js'
 import { type Call, recordRecorder } from '../unit/wire/sinks.js'
 import { broken, CASES, number } from './arbitrary-bytes.js'
@@ -100,8 +101,8 @@ test('sealed datagrams: nothing opens but what was sealed, once, and nothing is 
 
 test('fragments: memory stays within its bound, and only whole payloads come out', () => {
   const limits = { reassemblyBytes: 20_000, reassemblyPayloads: 256, reassemblyMs: 2000 }
-  const reassembly = new Reassembly(limits)
-  let now = 0
+  const clock = new VirtualClock()
+  const reassembly = new Reassembly(clock, limits)
   const piece = fc.record({
     map: fc.nat(1),
     flow: fc.nat(2),
@@ -114,9 +115,10 @@ test('fragments: memory stays within its bound, and only whole payloads come out
   let whole = 0
   fc.assert(
     fc.property(piece, ({ map, flow, id, index, count, size, wait }) => {
-      now += wait
+      clock.after(wait, () => {})
+      clock.run(clock.now() + wait)
       const bytes = b4a.alloc(size, index)
-      const payload = reassembly.add({ map, flow, id, index: index % count, count, bytes }, now)
+      const payload = reassembly.add({ map, flow, id, index: index % count, count, bytes })
       assert.ok(reassembly.bytes >= 0 && reassembly.bytes <= limits.reassemblyBytes + 65_507 + 1400)
       if (!payload) return
       whole++

@@ -7,6 +7,7 @@ import { Reassembly } from '../../../src/datagrams/reassembly.js'
 import { LIMITS } from '../../../src/limits.js'
 import { Packer, readRecords } from '../../../src/wire/records.js'
 import { Random } from '../../sim/support/random.js'
+import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
 function payloadOf(size: number, seed: number): Uint8Array {
   const payload = b4a.alloc(size)
@@ -31,7 +32,7 @@ function carry(
   )
   for (const payload of payloads) assert.equal(packer.udp(3, flow, payload), true)
   packer.flush()
-  const reassembly = new Reassembly(LIMITS)
+  const reassembly = new Reassembly(new VirtualClock(), LIMITS)
   const got: Uint8Array[] = []
   for (const plain of order(datagrams)) {
     readRecords(plain, {
@@ -44,7 +45,7 @@ function carry(
         got.push(b4a.from(payload))
       },
       fragment: fragment => {
-        const whole = reassembly.add(fragment, 0)
+        const whole = reassembly.add(fragment)
         if (whole) got.push(whole)
       }
     })
