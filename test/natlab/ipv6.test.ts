@@ -121,6 +121,25 @@ for (const kind of APART) {
   })
 }
 
+test('two computers in one LAN that IPv4 does not join leave the relay for their private IPv6 addresses', {
+  skip,
+  timeout: 90_000
+}, async t => {
+  const computers = await lab.lan(2)
+  await lab.isolateIpv4(computers)
+  await lab.givePrivateIpv6(computers)
+  await withPair([computers[0]!, computers[1]!], async pair => {
+    const first = await pair.meet()
+    assert.equal(first.path, 'relayed', pair.describe())
+    await onIpv6(pair)
+    t.diagnostic(`relayed after ${first.ms} ms, over IPv6 ${pair.elapsed - first.ms} ms later`)
+    for (const end of [pair.client, pair.server]) {
+      assert.deepEqual(paths(end), ['relayed', 'lan IPv6 was relayed'], pair.describe())
+    }
+    await pair.check()
+  })
+})
+
 test('from a DS-Lite home a server that has IPv4 only is reached through the carrier, packets of every size', {
   skip,
   timeout: 60_000

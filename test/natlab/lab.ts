@@ -297,6 +297,31 @@ export class Lab {
     return given
   }
 
+  /** Gives the computers of one LAN private IPv6 addresses (RFC 4193), as a router without an IPv6 uplink may. */
+  async givePrivateIpv6(homes: readonly Home[]): Promise<void> {
+    await this.#run(
+      homes
+        .map(({ prefix }, i) => {
+          const host = prefix.at(-1)!
+          return `${withIpv6(host)}\nip -n ${host} addr add fd00:11:7::${10 + i}/64 dev eth0 nodad`
+        })
+        .join('\n')
+    )
+  }
+
+  /** Keeps the computers of a LAN from each other over IPv4, as the guest network of an access point does. */
+  async isolateIpv4(homes: readonly Home[]): Promise<void> {
+    await this.#run(
+      homes
+        .map(({ prefix }) => {
+          const from = (rule: string): string =>
+            `ip netns exec ${prefix.at(-1)} iptables -w -A INPUT -s 192.168.7.${rule}`
+          return `${from('1 -j ACCEPT')}\n${from('0/24 -j DROP')}`
+        })
+        .join('\n')
+    )
+  }
+
   /** One more network for a home with IPv6. */
   async addPrefix({ home, prefixes, addresses }: Ipv6Home): Promise<Ipv6Home> {
     const host = home.prefix.at(-1)!
