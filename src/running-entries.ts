@@ -10,6 +10,7 @@ import { ANNOUNCING_TOLD_MS } from './limits.js'
 import { type Group, isSameAccess, sharesTheSame, without } from './options/changes.js'
 import type { ClientEntry, Entry, ServerEntry } from './options/entry.js'
 import type { ServerHandle } from './server/handle.js'
+import { hostsCollide } from './text/hosts.js'
 import { systemClock } from './util/clock.js'
 import { withProgress } from './util/progress.js'
 
@@ -219,9 +220,9 @@ function isSamePlace(a: ClientEntry, b: ClientEntry): boolean {
   return hasSamePort(a, b) && a.localHost === b.localHost
 }
 
-/** Whether one of two places is at all addresses of this computer, which those of the other belong to. */
+/** Whether one of two places keeps the other from being opened: at the same address, however it is written, or at all of them. */
 function isInTheWay(a: ClientEntry, b: ClientEntry): boolean {
-  return hasSamePort(a, b) && [a, b].some(({ localHost }) => localHost === '0.0.0.0' || localHost === '::')
+  return hasSamePort(a, b) && hostsCollide(a.localHost, b.localHost)
 }
 
 function hasSamePort(a: ClientEntry, b: ClientEntry): boolean {

@@ -1,9 +1,11 @@
 /** Which program on this computer has a port. */
+
+import { hostsCollide } from '../text/hosts.js'
 import type { BoundSocket } from './bound-socket.js'
 import { boundSockets } from './bound-sockets.js'
 
 /**
- * Tells which program keeps a port from being opened at an IPv4 address: `nginx (process 812)`; undefined where that cannot be seen, as of
+ * Tells which program keeps a port from being opened at an address: `nginx (process 812)`; undefined where that cannot be seen, as of
  * programs of other users.
  */
 export type PortHolders = (proto: BoundSocket['proto'], host: string, port: number) => string | undefined
@@ -14,7 +16,7 @@ export async function portHolders(): Promise<PortHolders> {
   const sockets = await boundSockets().catch(() => [])
   return (proto, host, port) => {
     const holder = sockets.find(
-      socket => socket.proto === proto && socket.port === port && isInTheWay(socket.address, host)
+      socket => socket.proto === proto && socket.port === port && hostsCollide(socket.address, host)
     )
     return holder && `${holder.program} (process ${holder.pid})`
   }
@@ -23,11 +25,4 @@ export async function portHolders(): Promise<PortHolders> {
 /** The same for one port. */
 export async function portHolder(...port: Parameters<PortHolders>): Promise<string | undefined> {
   return (await portHolders())(...port)
-}
-
-const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
-
-/** Whether a socket at one address keeps another one from being opened at the other address. */
-function isInTheWay(address: string, wanted: string): boolean {
-  return address === wanted || WILDCARDS.has(address) || WILDCARDS.has(wanted)
 }
