@@ -26,7 +26,7 @@ export interface UdpFlow {
   readonly to: 'program' | 'lan' | DatagramFlow
   /** When its activity was last recorded in the table, ms. */
   toldAt: number
-  /** Where it leads: it stays there as long as there is a session, for the other side has its state there; see `failover`. */
+  /** Where it leads: it stays while a session there shares the port, for the other side has its state there; see `failover`. */
   host: Host | null
 }
 
@@ -148,7 +148,8 @@ export class UdpFlowTable {
 
   #send(flow: UdpFlow, payload: Uint8Array, now: number): void {
     const { index } = flow.map
-    const left = flow.host?.session ?? null
+    // A host that no longer shares the port has ended the conversation.
+    const left = (flow.host?.mapId(index) ?? null) === null ? null : flow.host!.session
     if (!left || (flow.map.failover && this.#isSilent(flow.host!, now))) {
       flow.host = this.#hosts.pick(index)
       const id = flow.host?.mapId(index) ?? null

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import b4a from 'b4a'
+import { closedMap } from '../../src/client/open-map.js'
+import { UdpFlowTable } from '../../src/client/udp-flows.js'
 import { LIMITS } from '../../src/limits.js'
+import { silentLog } from '../../src/log/log.js'
 import type { ClientSession } from '../../src/session/client-session.js'
 import type { ServerSession } from '../../src/session/server-session.js'
 import { MAPS } from '../support/session-peers.js'
@@ -426,6 +429,31 @@ test('a host that keeps changing whether it shares a port is reported once', asy
     /^The server does not share tcp 1000; it shares udp 2000,2002,.*\.\. Ask the host/
   )
   assert.ok(messages.every(message => message.length < 320))
+  dht.hosts.close()
+})
+
+test('a UDP conversation leaves a host that no longer shares its port', async () => {
+  const [dht, near, far] = await found(10, 60)
+  const { clock } = dht.world
+  const table = new UdpFlowTable({ clock, limits: LIMITS, log: silentLog }, dht.hosts)
+  const place = MAPS.findIndex(({ proto }) => proto === 'udp')
+  const { proto, port } = MAPS[place]!
+  const map = closedMap({ path: '', proto, port, localHost: '127.0.0.1', localPort: 5000 }, place, false)
+  const says = async (word: string): Promise<void> => {
+    table.payload(map, b4a.from(word), { address: '127.0.0.1', port: 4000 })
+    await dht.pass(200)
+  }
+  const got = ({ server }: TestHost): string[] => server.udp.map(({ payload }) => b4a.toString(payload))
+  await says('hello')
+  near.server.session.sendMaps(MAPS.filter(one => one.proto !== proto))
+  await dht.pass(200)
+  await says('again')
+  assert.deepEqual([got(near), got(far)], [['hello'], ['again']])
+  // It has its state at the other one now.
+  near.server.session.sendMaps(MAPS)
+  await dht.pass(200)
+  await says('still')
+  assert.deepEqual([got(near), got(far)], [['hello'], ['again', 'still']])
   dht.hosts.close()
 })
 
