@@ -365,6 +365,23 @@ test('a session is resumed though the shared key leads nowhere any more', async 
   dht.hosts.close()
 })
 
+test('a session is resumed though the shared key leads to another host by now', async () => {
+  const dht = new TestDht()
+  const host = dht.host()
+  dht.hosts.start()
+  await dht.pass(10_000)
+  const flow = openFlow(dht.hosts.pick(0)!.session!)
+  await dht.pass(100)
+  const other = dht.host()
+  host.server.session.link?.destroy()
+  const ms = await dht.pass(20_000, () => host.server.told.includes('resumed'))
+  assert.ok(ms <= FAILOVER_MS, `${ms} ms`)
+  await dht.pass(1000)
+  assert.ok(up(host, other))
+  assert.equal(flow.over(), false)
+  dht.hosts.close()
+})
+
 test('a host that closes its session is not missed, and not dialled again though the topic still names it', async () => {
   const dht = new TestDht()
   const [one, other] = [dht.host(10), dht.host(60)]

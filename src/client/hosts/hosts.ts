@@ -421,6 +421,10 @@ export class Hosts {
     // One that is being greeted may be another host.
     if (!this.#any.greeting) this.#any.stop()
     host.seenAt = this.#now
+    // The dial of any host was to reach the one that was lost, and has led to this one.
+    for (const other of this.live) {
+      if (!other.connected && other.dialAt === Number.POSITIVE_INFINITY) other.dialAt = this.#now
+    }
     this.#events.up()
     this.#schedule.run()
   }
