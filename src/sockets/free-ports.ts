@@ -7,6 +7,7 @@ import { type Proto, transportOf } from '../proto.js'
 import { LOCALHOST } from '../text/address.js'
 import { leadsTo, type Target } from '../text/local-end.js'
 import { formatPorts, PORT_MAX } from '../text/ports.js'
+import { FIRST_OPEN_PORT } from '../util/listen-error.js'
 import { listenTcp } from './tcp.js'
 import { listenUdp } from './udp.js'
 
@@ -74,9 +75,6 @@ interface Obstacle {
   readonly port: number
   readonly state: 'taken' | 'forbidden' | 'shared'
 }
-
-/** Ports below are for the system's own services, on most systems. */
-const FIRST_OPEN_PORT = 1024
 
 /** Where the services of those ports are found when they cannot have them: 8080, 8443, 8022. */
 const SERVICE_SHIFT = 8000

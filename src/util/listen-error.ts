@@ -1,6 +1,9 @@
 import net from 'node:net'
 import { codeOf, HyperNatError } from '../errors.js'
 
+/** Ports below are for the system's own services, on most systems. Windows sets ranges of others aside, for virtual machines above all. */
+export const FIRST_OPEN_PORT = 1024
+
 /**
  * Why a port of this computer could not be had, in our words.
  * @param host the address to listen on; left out: all
@@ -11,11 +14,11 @@ export function listenError(cause: unknown, kind: 'TCP' | 'UDP', port: number, h
   const where = placeText(port, host)
   if (code === 'EADDRINUSE') return portInUse(cause, kind, port, host)
   if (code === 'EACCES') {
-    return new HyperNatError(
-      'LISTEN_FAILED',
-      `${kind} port ${where} may not be opened by this user: choose one above 1023.`,
-      { cause }
-    )
+    const why =
+      port < FIRST_OPEN_PORT
+        ? `may not be opened by this user: choose one above ${FIRST_OPEN_PORT - 1}`
+        : 'is refused by the system, which may have set it aside: choose another port'
+    return new HyperNatError('LISTEN_FAILED', `${kind} port ${where} ${why}.`, { cause })
   }
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
     return new HyperNatError(
