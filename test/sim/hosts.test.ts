@@ -7,6 +7,7 @@ import { UdpFlowTable } from '../../src/client/udp-flows.js'
 import { LIMITS } from '../../src/limits.js'
 import { silentLog } from '../../src/log/log.js'
 import type { ClientSession } from '../../src/session/client-session.js'
+import { reject } from '../../src/session/handshake.js'
 import type { ServerSession } from '../../src/session/server-session.js'
 import { MAPS } from '../support/session-peers.js'
 import { TestDht, type TestHost } from './support/test-dht.js'
@@ -379,6 +380,29 @@ test('a session is resumed though the shared key leads to another host by now', 
   await dht.pass(1000)
   assert.ok(up(host, other))
   assert.equal(flow.over(), false)
+  dht.hosts.close()
+})
+
+test('a guest that is shut out while its host is silent gets to know, and goes on asking', async () => {
+  const dht = new TestDht()
+  const host = dht.host()
+  dht.hosts.start()
+  await dht.pass(10_000)
+  host.onLink = link => {
+    link.events = { ...link.events, message: () => reject(link, 'NOT_INVITED', 'no longer') }
+  }
+  dht.move()
+  const ms = await dht.pass(60_000, () => dht.told('waiting').length > 0)
+  assert.ok(ms <= FAILOVER_MS + LIMITS.hostHoldMs, `${ms} ms`)
+  assert.deepEqual(
+    [dht.told('waiting').map(({ code }) => code), dht.hosts.disconnected?.cause?.code],
+    [['NOT_INVITED'], 'NOT_INVITED']
+  )
+  // Let in again by the next process, which is asked without a look at the topic.
+  dht.kill(host)
+  const again = dht.host()
+  const back = await dht.pass(60_000, () => up(again))
+  assert.ok(back <= LIMITS.redialMaxMs + 1000, `${back} ms`)
   dht.hosts.close()
 })
 

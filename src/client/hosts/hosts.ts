@@ -477,8 +477,10 @@ export class Hosts {
   /** Ends the session with a host, which is dialled again. */
   #giveUp(host: Host, code: ErrorCode): void {
     host.giveUp(code)
+    if (!this.#someConnected()) this.#status.begin()
     this.#schedule.later(host, host.nextWait())
     this.#topicLookup.soon()
+    this.#dialAnyLater()
   }
 
   /** What the topic names. */
