@@ -12,6 +12,12 @@ export type LookUp = (host: string) => Promise<readonly string[]>
 const systemLookUp: LookUp = async host =>
   (await dns.lookup(host, { all: true, order: 'ipv4first' })).map(({ address }) => address)
 
+/** The one address of a host to listen at, or to ask: an address as it is, the first of a name, IPv4 before IPv6. */
+export async function addressOf(host: string): Promise<string> {
+  if (net.isIP(host)) return host
+  return (await dns.lookup(host, { order: 'ipv4first' })).address
+}
+
 export class HostResolver {
   /** Whether the host is a name, whose addresses may change. */
   readonly isName: boolean

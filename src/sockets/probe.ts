@@ -1,9 +1,9 @@
 /** Finds out whether a program listens at a target, without saying anything that it would act on. */
 import dgram from 'node:dgram'
-import dns from 'node:dns/promises'
 import net from 'node:net'
 import type { TargetState } from '../events.js'
 import type { Proto } from '../proto.js'
+import { addressOf } from './host-resolver.js'
 import { dialTcp, saysClosed } from './tcp.js'
 
 export interface ProbedTarget {
@@ -37,9 +37,9 @@ function probeTcp(host: string, port: number, ms: number): Promise<TargetState> 
 }
 
 async function probeUdp(host: string, port: number, query: Uint8Array, ms: number): Promise<TargetState> {
-  let address = host
+  let address: string
   try {
-    if (!net.isIP(host)) ({ address } = await dns.lookup(host, { order: 'ipv4first' }))
+    address = await addressOf(host)
   } catch (err) {
     return saysClosed(err) ? 'closed' : 'unknown'
   }

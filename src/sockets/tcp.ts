@@ -5,7 +5,7 @@ import { codeOf, type ErrorCode } from '../errors.js'
 import type { ByteFlow } from '../flows/byte-flow.js'
 import { SOCKET_MODE, socketPath } from '../text/socket-path.js'
 import { listenError } from '../util/listen-error.js'
-import type { HostResolver } from './host-resolver.js'
+import { addressOf, type HostResolver } from './host-resolver.js'
 import { BACKLOG, listenOnPath } from './socket-file.js'
 import type { SocketUsage } from './socket-usage.js'
 import { reset, SocketWriter } from './socket-writer.js'
@@ -61,8 +61,12 @@ export async function listenTcp(
   if (path !== undefined) await listenOnPath(server, path, mode)
   else {
     await new Promise<void>((resolve, reject) => {
-      server.once('error', err => reject(listenError(err, 'TCP', port, host)))
-      server.listen({ host, port, exclusive: true, backlog: BACKLOG }, resolve)
+      const fail = (err: unknown): void => reject(listenError(err, 'TCP', port, host))
+      server.once('error', fail)
+      // A name, such as localhost, is looked up here once, as for UDP: the system may name ::1 first, which most programs do not try.
+      addressOf(host)
+        .then(address => server.listen({ host: address, port, exclusive: true, backlog: BACKLOG }, resolve))
+        .catch(fail)
     })
   }
   // Out of file descriptors, say: the listener lives on, and tries again with the next connection.

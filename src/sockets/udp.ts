@@ -1,10 +1,10 @@
 /** Local UDP sockets: one that receives from all programs of a map. */
 import dgram from 'node:dgram'
-import dns from 'node:dns/promises'
 import net from 'node:net'
 import { codeOf } from '../errors.js'
 import { SOCKET_BUFFER } from '../limits.js'
 import { listenError } from '../util/listen-error.js'
+import { addressOf } from './host-resolver.js'
 
 /** Takes addresses as they are: the look-up that dgram makes for each send is not needed. */
 export const literalLookup = ((
@@ -45,7 +45,7 @@ export async function listenUdp(
     await new Promise<void>((resolve, reject) => {
       socket.once('error', err => reject(listenError(err, 'UDP', port, host)))
       // A name, such as localhost, is looked up here once.
-      lookUp(host)
+      addressOf(host)
         .then(address => socket.bind({ address, port, exclusive: true }, resolve))
         .catch(err => reject(listenError(err, 'UDP', port, host)))
     })
@@ -68,11 +68,6 @@ export async function listenUdp(
     },
     close: () => new Promise(resolve => socket.close(() => resolve()))
   }
-}
-
-async function lookUp(host: string): Promise<string> {
-  if (net.isIP(host)) return host
-  return (await dns.lookup(host, { order: 'ipv4first' })).address
 }
 
 /** Asks the system for room for a burst. */

@@ -1,9 +1,10 @@
 /** What a flow is told when its local socket ends. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import dns from 'node:dns'
 import { EventEmitter, once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import type net from 'node:net'
+import net from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { type ByteFlow, type ByteFlowEvents, ignoreEvents } from '../../../src/flows/byte-flow.js'
 import {
@@ -13,6 +14,7 @@ import {
   listenTcp as listen,
   saysClosed
 } from '../../../src/sockets/tcp.js'
+import { connectTcp, readAll } from '../../support/clients.js'
 import { within } from '../../support/deadline.js'
 import { listenTcp } from '../../support/servers.js'
 import { tcpPair } from '../../support/tcp-pair.js'
@@ -205,4 +207,16 @@ test('only what concerns the target says that it is closed', () => {
   const failed = (code: string) => saysClosed(Object.assign(new Error(code), { code }))
   assert.ok(['ECONNREFUSED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND'].every(failed))
   assert.ok(!['EMSGSIZE', 'EMFILE', 'EADDRNOTAVAIL', 'ENETUNREACH', 'EAI_AGAIN', 'EPERM'].some(failed))
+})
+
+test('localhost is 127.0.0.1 for TCP, as for UDP, also where the system names ::1 first', async t => {
+  // Node.js itself looks up addresses, too.
+  t.mock.method(dns, 'lookup', (host: string, ...more: unknown[]) => {
+    const done = more.at(-1) as (err: null, address: string, family: number) => void
+    const address = host === 'localhost' ? '::1' : host
+    done(null, address, net.isIP(address))
+  })
+  const listener = await listen('localhost', 0, socket => socket.end('here'))
+  t.after(() => listener.close())
+  assert.equal((await readAll(await connectTcp(listener.port))).toString(), 'here')
 })
