@@ -119,9 +119,9 @@ export class UdpFlowTable {
   /** A session is up: what waited for one goes on. */
   release(): void {
     const now = this.#deps.clock.now()
-    for (const { flow: id, payload } of this.#pending.take(now)) {
+    for (const { flow: id, payload, since } of this.#pending.take(now)) {
       const flow = this.#flowsById.get(id)
-      if (flow) this.#send(flow, payload, now)
+      if (flow) this.#send(flow, payload, now, since)
     }
   }
 
@@ -146,7 +146,8 @@ export class UdpFlowTable {
     this.#send(flow, payload, now)
   }
 
-  #send(flow: UdpFlow, payload: Uint8Array, now: number): void {
+  /** @param since when the program has sent it */
+  #send(flow: UdpFlow, payload: Uint8Array, now: number, since = now): void {
     const { index } = flow.map
     // A host that no longer shares the port has ended the conversation.
     const left = (flow.host?.mapId(index) ?? null) === null ? null : flow.host!.session
@@ -159,7 +160,7 @@ export class UdpFlowTable {
     const id = flow.host?.mapId(index) ?? null
     if (session?.state === 'up') {
       if (id !== null) session.sendUdp(id, flow.id, payload, flow.map.duplicate)
-    } else if (!this.#hosts.refuse(index)) this.#pending.add(flow.id, payload, now)
+    } else if (!this.#hosts.refuse(index)) this.#pending.add(flow.id, payload, now, since)
   }
 
   #isSilent({ connected, lastReceived }: Host, now: number): boolean {

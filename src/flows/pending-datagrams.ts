@@ -22,13 +22,14 @@ export class PendingDatagrams {
     return this.#bytes
   }
 
-  add(flow: number, payload: Uint8Array, now: number): void {
+  /** @param since when it was sent; it may have waited before */
+  add(flow: number, payload: Uint8Array, now: number, since = now): void {
     this.#expire(now)
     const queue = this.#flows.get(flow) ?? []
     // Ordered by latest datagram: the first flow has been quiet the longest.
     this.#flows.delete(flow)
     this.#flows.set(flow, queue)
-    queue.push({ payload: b4a.from(payload), since: now })
+    queue.push({ payload: b4a.from(payload), since })
     this.#bytes += payload.byteLength
     if (queue.length > this.limits.udpPending) this.#drop(flow, queue)
     for (const [oldest, waiting] of this.#flows) {
@@ -38,11 +39,11 @@ export class PendingDatagrams {
   }
 
   /** Empties the buffer. @returns the datagrams that are not too old, in order within each flow */
-  take(now: number): { flow: number; payload: Uint8Array }[] {
-    const taken: { flow: number; payload: Uint8Array }[] = []
+  take(now: number): ({ flow: number } & Waiting)[] {
+    const taken: ({ flow: number } & Waiting)[] = []
     for (const [flow, queue] of this.#flows) {
       for (const { payload, since } of queue) {
-        if (now - since <= this.limits.udpPendingMs) taken.push({ flow, payload })
+        if (now - since <= this.limits.udpPendingMs) taken.push({ flow, payload, since })
         else this.dropped++
       }
     }

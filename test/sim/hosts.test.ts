@@ -498,6 +498,41 @@ test('a UDP conversation leaves a host that no longer shares its port', async ()
   dht.hosts.close()
 })
 
+test('what a UDP conversation sends while its host is away grows old, however often another host is heard of', async () => {
+  const [dht, near] = await found(10, 60)
+  const { clock } = dht.world
+  const table = new UdpFlowTable({ clock, limits: LIMITS, log: silentLog }, dht.hosts)
+  const place = MAPS.findIndex(({ proto }) => proto === 'udp')
+  const { proto, port } = MAPS[place]!
+  const map = closedMap({ path: '', proto, port, localHost: '127.0.0.1', localPort: 5000 }, place, false)
+  const says = (word: string): void =>
+    table.payload(map, b4a.from(word), { address: '127.0.0.1', port: 4000 })
+  says('hello')
+  await dht.pass(200)
+  dht.cut(near)
+  await dht.pass(20_000, () => dht.told('disconnected').length > 0)
+  says('old')
+  for (let i = 0; i < 5; i++) {
+    await dht.pass(LIMITS.udpPendingMs / 2)
+    table.release()
+  }
+  dht.cut(near, false)
+  // Another host is heard of until the last moment.
+  const isBack = (): boolean => dht.hosts.connected.length === 2
+  await dht.pass(20_000, () => {
+    if (!isBack()) table.release()
+    return isBack()
+  })
+  table.release()
+  says('new')
+  await dht.pass(200)
+  assert.deepEqual(
+    near.server.udp.map(({ payload }) => b4a.toString(payload)),
+    ['hello', 'new']
+  )
+  dht.hosts.close()
+})
+
 test('while there is no host, each cause is reported once', async () => {
   const dht = new TestDht()
   dht.hosts.start()
