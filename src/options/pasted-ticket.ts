@@ -5,15 +5,24 @@ import { decodeTicket } from '../identity/ticket.js'
 /** Words that a ticket may have been broken into, by a line break of a chat for example. */
 const PIECES_MAX = 40
 
+/** Beginnings of tickets that are tried. */
+const STARTS_MAX = 10
+
+/** What messages break a ticket with: blanks, the marks of a quoted line, and characters that show nothing. */
+const BREAK = /[\s>\p{Cf}]+/u
+
 /**
  * The ticket in a text: `Join me: hnat1.. see you!`. Its checksum tells where it ends.
- * @returns the text from the ticket on where nothing in it can be decoded, so that the fault is that of the ticket
+ * @returns where nothing can be decoded, the text from the last beginning of a ticket on, so that the fault is that of the ticket
  */
 export function ticketIn(text: string): string {
-  const start = text.search(/hnat\d/i)
-  if (start < 0) return text
-  const rest = text.slice(start)
-  const pieces = rest.split(/\s+/).slice(0, PIECES_MAX)
+  // A message may say how a ticket begins, or hold one that was cut off, before the ticket itself.
+  const starts = [...text.matchAll(/hnat\d/gi)].slice(0, STARTS_MAX).map(({ index }) => text.slice(index))
+  return starts.map(ticketAt).find(found => found !== undefined) ?? starts.at(-1) ?? text
+}
+
+function ticketAt(text: string): string | undefined {
+  const pieces = text.split(BREAK).slice(0, PIECES_MAX)
   for (let count = 1; count <= pieces.length; count++) {
     const candidate = pieces
       .slice(0, count)
@@ -21,7 +30,7 @@ export function ticketIn(text: string): string {
       .replace(/[^a-z0-9]+$/i, '')
     if (isTicket(candidate)) return candidate
   }
-  return rest
+  return undefined
 }
 
 function isTicket(text: string): boolean {
