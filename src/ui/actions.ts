@@ -209,7 +209,8 @@ export class Actions {
       const now = this.#parts.timeOfDay()
       const limited = days !== undefined || maxDevices !== undefined
       const server = serversIn(this.#parts.daemon.current).find(one => one.publicKey === key)
-      if (limited && server?.access.invites.some(one => one.name === name.trim())) {
+      const known = server?.access.invites.find(one => one.name === name.trim())
+      if (limited && known && !isOver(known, now)) {
         const message = 'is invited already; revoke that invite first, or choose another name'
         throw new OptionsError([{ path: 'name', message }])
       }
@@ -226,7 +227,7 @@ export class Actions {
       if (!server || !invite) {
         throw new OptionsError([{ path: '', message: `${quoteName(name)} is no longer invited` }])
       }
-      if (invite.expires !== undefined && invite.expires <= this.#parts.timeOfDay()) {
+      if (isOver(invite, this.#parts.timeOfDay())) {
         throw new OptionsError([{ path: '', message: `The invite of ${quoteName(name)} has expired` }])
       }
       return { ticket: this.#ticketOf(server, invite) }
@@ -402,6 +403,10 @@ function choiceOf(recipe: Recipe): GameChoice {
     help: hostHelp(recipe, LOCALHOST),
     ...(works === 'no' && { unplayable: why })
   }
+}
+
+function isOver({ expires }: Invite, now: number): boolean {
+  return expires !== undefined && expires <= now
 }
 
 /** As a person would write it into the file. */

@@ -47,6 +47,7 @@ class Desk {
   /** Servers that the network has heard of. */
   readonly announced = new Set<string>()
   reloads = 0
+  now = NOW
   current: Options = parseOptions('{ "schema": [] }')
   readonly actions: Actions
   /** What reading the file again does beside. */
@@ -61,7 +62,7 @@ class Desk {
       view: () => this.view,
       hide: id => this.warnings.hide(id),
       clock,
-      timeOfDay: () => NOW,
+      timeOfDay: () => this.now,
       limits: { reloadMs }
     })
   }
@@ -421,6 +422,20 @@ test('a guest who is renamed has the same ticket; a revoked one has none', async
     ['Ben']
   )
   assert.notEqual((await desk.do('invite', { publicKey, name: 'Anna' })).ticket, ticket)
+})
+
+test('an invite whose time is over makes way for a new one, with an end as well', async () => {
+  const desk = new Desk()
+  const { publicKey } = await desk.host(true)
+  const { ticket } = await desk.do('invite', { publicKey, name: 'Anna', days: 7 })
+  desk.now = NOW + 7 * 86_400_000
+  assert.match((await desk.faults('ticket', { publicKey, name: 'Anna' }))[0] ?? '', /"Anna" has expired/)
+  const again = await desk.do('invite', { publicKey, name: 'Anna', days: 1 })
+  assert.notEqual(again.ticket, ticket)
+  assert.deepEqual(
+    again.view.servers[0]!.guests.map(({ name, expires }) => [name, expires]),
+    [['Anna', desk.now + 86_400_000]]
+  )
 })
 
 test('a guest without an invite gets a name, is kept out by the key, and let in again', async () => {
