@@ -18,7 +18,10 @@ for (const [what, text] of [
   ['behind how tickets begin', `My ticket (it begins with hnat1): ${TICKET}`],
   ['behind one that was cut off', `${first} was cut off, this one is whole: ${TICKET}`],
   ['in a quoted message', `> ${first}\n> ${second}\n> see you`],
-  ['with characters that show nothing', `\u2068${first}\u200b${second.slice(0, 9)}\u00ad${second.slice(9)}\u2069`]
+  [
+    'with characters that show nothing',
+    `\u2068${first}\u200b${second.slice(0, 9)}\u00ad${second.slice(9)}\u2069`
+  ]
 ] as const)
   test(`a ticket in a message: ${what}`, () => assert.equal(ticketIn(text), TICKET))
 
