@@ -8,8 +8,9 @@ import { isListed } from '../games/lobby.js'
 import { partsOf } from '../games/map-name.js'
 import type { Recipe } from '../games/recipe.js'
 import { encodeKey, shortKey } from '../identity/encoding.js'
-import type { Entry, Options, ServerEntry } from '../options/entry.js'
+import type { ClientEntry, Entry, Options, ServerEntry } from '../options/entry.js'
 import { type ServerInFile, serversIn } from '../options/guests.js'
+import { clientsIn } from '../options/joined-targets.js'
 import {
   type ClientStatus,
   type ServerStatus,
@@ -195,24 +196,19 @@ function clientViews(
   clients: readonly ClientStatus[],
   warnings: ReadonlyMap<string, readonly WarningView[]>
 ): ClientView[] {
-  const views = new Map<string, { maps: OpenMap[]; now: readonly ClientStatus[] }>()
-  for (const entry of options.entries) {
-    if (entry.mode !== 'client') continue
+  const entries = new Map<string, ClientEntry[]>()
+  for (const entry of clientsIn(options)) {
     const publicKey = encodeKey(entry.publicKey)
-    let view = views.get(publicKey)
-    if (!view) {
-      view = { maps: [], now: clients.filter(one => one.publicKey === publicKey) }
-      views.set(publicKey, view)
-    }
-    const { proto, localHost } = entry
-    // Where any free port was asked for, the node knows which it is.
-    const bound = view.now
-      .flatMap(({ maps }) => maps)
-      .find(map => map.proto === proto && map.port === entry.port && map.localHost === localHost)
-    const localPort = bound?.localPort ?? entry.localPort
-    if (localPort !== 0) view.maps.push({ ...entry, localPort })
+    const own = entries.get(publicKey)
+    if (own) own.push(entry)
+    else entries.set(publicKey, [entry])
   }
-  return [...views].map(([publicKey, { maps, now }]) => {
+  return [...entries].map(([publicKey, own]) => {
+    const now = clients.filter(one => one.publicKey === publicKey)
+    const maps = openMaps(
+      own,
+      now.flatMap(one => one.maps)
+    )
     const sessions = now.flatMap(one => one.sessions.map(sessionView))
     const why = now.map(({ disconnected }) => disconnected?.cause).find(cause => cause)
     return {
@@ -229,6 +225,24 @@ function clientViews(
 
 /** A client's port map, once it is known where it is open. */
 type OpenMap = ClientMapInfo & Pick<Entry, 'name' | 'lobby'>
+
+/**
+ * The entries that are open, or are to be.
+ * @param bound what the node has opened for them
+ */
+function openMaps(entries: readonly ClientEntry[], bound: readonly ClientMapInfo[]): OpenMap[] {
+  const key = ({ proto, port, localHost, localPort }: ClientMapInfo): string =>
+    `${proto} ${port} ${localHost} ${localPort}`
+  const taken = new Set(entries.map(key))
+  return entries.flatMap(entry => {
+    if (entry.localPort !== 0) return [entry]
+    // Where any free port was asked for, the node knows which it is.
+    const found = bound.find(map => !taken.has(key(map)) && key({ ...map, localPort: 0 }) === key(entry))
+    if (!found) return []
+    taken.add(key(found))
+    return [{ ...entry, localPort: found.localPort }]
+  })
+}
 
 function addressView({ name, proto, localHost, localPort }: OpenMap): AddressView {
   const title = mapTitle(name)

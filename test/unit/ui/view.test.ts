@@ -8,7 +8,7 @@ import { Secret } from '../../../src/identity/secret.js'
 import { checkOptions } from '../../../src/options/check.js'
 import { filePlaces } from '../../../src/options/places.js'
 import { emptyTally } from '../../../src/session/traffic.js'
-import type { DisconnectedStatus, ServerStatus } from '../../../src/status.js'
+import type { ClientStatus, DisconnectedStatus, ServerStatus } from '../../../src/status.js'
 import { viewOf } from '../../../src/ui/view.js'
 import { idleStatus } from '../../support/idle-status.js'
 
@@ -39,6 +39,41 @@ test('the page tells why a host is not reached, while it is not', () => {
   assert.equal(waiting({ since: 0, cause, nextDial: null }), cause.message)
   assert.equal(waiting({ since: 0, cause: null, nextDial: null }), undefined)
   assert.equal(waiting(null), undefined)
+})
+
+test('each local port of a server port is shown, also one that the system chose', () => {
+  const local = [0, 8080, 0, 8081]
+  const schema = local.map(localPort => ({ mode: 'client', proto: 'tcp', port: 80, publicKey, localPort }))
+  const options = checkOptions({ schema }, filePlaces)
+  const client: ClientStatus = {
+    publicKey,
+    maps: [8080, 50_001, 8081, 50_002].map(localPort => ({
+      proto: 'tcp',
+      port: 80,
+      localHost: '127.0.0.1',
+      localPort,
+      flows: 0,
+      ...emptyTally()
+    })),
+    sessions: [],
+    disconnected: null,
+    overall: { datagrams: noDatagrams(), resumptions: 0 },
+    dials: 0,
+    failedDials: 0,
+    waiting: 0,
+    droppedWaiting: 0
+  }
+  const addresses = (clients: ClientStatus[]) =>
+    viewOf(
+      options,
+      { ...idleStatus(), clients },
+      { file: 'f', restart: [], warnings: [] }
+    ).clients[0]!.addresses.map(({ address }) => address)
+  assert.deepEqual(
+    addresses([client]),
+    [50_001, 8080, 50_002, 8081].map(port => `127.0.0.1:${port}`)
+  )
+  assert.deepEqual(addresses([]), ['127.0.0.1:8080', '127.0.0.1:8081'])
 })
 
 test('a game that is open on another port can be shared from there', () => {
