@@ -53,13 +53,15 @@ export async function networkSettings(path: string): Promise<NetworkSettings> {
 
 /**
  * Changes what is different.
+ * @param given left out: as the file has it by now
  * @throws OptionsError `BAD_OPTIONS` with every fault, its path `relays`; those of `editOptions`
  */
-export async function changeNetwork(path: string, wanted: NetworkSettings): Promise<void> {
+export async function changeNetwork(path: string, given: Partial<NetworkSettings>): Promise<void> {
   return editOptions(
     path,
     before => {
       const now = settingsIn(before)
+      const wanted = { ...now, ...given }
       const changes = {
         ...(now.relays.join() !== wanted.relays.join() && {
           relay: wanted.relays.length > 0 ? wanted.relays : undefined

@@ -261,8 +261,8 @@ export class Actions {
     settings: () => networkSettings(this.#parts.file),
 
     setSettings: async ({ relays, ...rest }) => {
-      const names = relays.split(/[\s,]+/).filter(name => name !== '')
-      await changeNetwork(this.#parts.file, { relays: names, ...rest })
+      const names = relays?.split(/[\s,]+/).filter(name => name !== '')
+      await changeNetwork(this.#parts.file, { ...(names && { relays: names }), ...rest })
       return this.#changed()
     }
   }

@@ -74,10 +74,10 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
   hide: z.strictObject({ id: z.int() }),
   settings: z.strictObject({}),
   setSettings: z.strictObject({
-    relays: z.string(),
-    portMapping: z.boolean(),
-    lan: z.boolean(),
-    ipv6: z.boolean()
+    relays: z.string().exactOptional(),
+    portMapping: z.boolean().exactOptional(),
+    lan: z.boolean().exactOptional(),
+    ipv6: z.boolean().exactOptional()
   })
 }
 

@@ -242,13 +242,13 @@ export interface Requests {
   hide: { readonly id: number }
   /** Tells the settings of the network; changes nothing. */
   settings: Readonly<Record<string, never>>
-  /** They hold from the next start on. */
+  /** They hold from the next start on. Left out: as it is. */
   setSettings: {
     /** Public keys and addresses, with blanks between them. */
-    readonly relays: string
-    readonly portMapping: boolean
-    readonly lan: boolean
-    readonly ipv6: boolean
+    readonly relays?: string
+    readonly portMapping?: boolean
+    readonly lan?: boolean
+    readonly ipv6?: boolean
   }
 }
 

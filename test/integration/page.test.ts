@@ -423,8 +423,14 @@ staged(
     await assertAccessible(page, 'settings, with a fault')
     await page.getByRole('textbox', { name: /^Relays/ }).fill('')
     await page.getByLabel(/^Ask the router/).uncheck()
+    // Somebody else changes the file under the open form.
+    writeFileSync(
+      file,
+      JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), network: { lan: false } })
+    )
     await button(page, 'Save').click()
     await page.getByText('Restart hyper-nat to apply what changed in network').waitFor()
+    assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')).network, { lan: false, portMapping: false })
     writeFileSync(file, '{')
     const fault = page.locator('main > .notice.warn')
     await fault.getByText('cannot be used as it is now').waitFor()

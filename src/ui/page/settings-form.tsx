@@ -1,30 +1,34 @@
 /** How hyper-nat reaches the network: for people whose network needs something else. */
 import { useEffect, useState } from 'preact/hooks'
+import type { Requests } from '../wire.js'
 import { ask } from './server.js'
 import { Field, Title, Trouble, useTask, useWords } from './words.js'
+
+type Settings = Required<Requests['setSettings']>
 
 export function SettingsForm() {
   const { say, show } = useWords()
   const { busy, refused, run } = useTask()
-  const [relays, setRelays] = useState('')
-  const [portMapping, setPortMapping] = useState(true)
-  const [lan, setLan] = useState(true)
-  const [ipv6, setIpv6] = useState(true)
-  const [isKnown, setKnown] = useState(false)
+  /** As they were when the form was opened; null until they are known. */
+  const [before, setBefore] = useState<Settings | null>(null)
+  const [settings, setSettings] = useState<Settings | null>(null)
+  const change = (changes: Partial<Settings>): void => setSettings({ ...settings!, ...changes })
   useEffect(() => {
     void run(async () => {
-      const settings = await ask('settings', {})
-      setRelays(settings.relays.join('\n'))
-      setPortMapping(settings.portMapping)
-      setLan(settings.lan)
-      setIpv6(settings.ipv6)
-      setKnown(true)
+      const { relays, ...rest } = await ask('settings', {})
+      const known = { relays: relays.join('\n'), ...rest }
+      setBefore(known)
+      setSettings(known)
     })
   }, [])
   const save = (event: Event): void => {
     event.preventDefault()
     void run(async () => {
-      const { view } = await ask('setSettings', { relays, portMapping, lan, ipv6 })
+      // The file may have been changed meanwhile: what was left alone here stays as it is there.
+      const changed = Object.entries(settings!).filter(
+        ([key, value]) => value !== before![key as keyof Settings]
+      )
+      const { view } = await ask('setSettings', Object.fromEntries(changed))
       show(view)
       say('Saved')
       location.hash = 'home'
@@ -33,13 +37,13 @@ export function SettingsForm() {
   return (
     <form class="card" onSubmit={save}>
       <Title text="Settings" />
-      {isKnown && (
+      {settings && (
         <>
           <Field
             label="Relays"
             subject="A relay"
-            value={relays}
-            onValue={setRelays}
+            value={settings.relays}
+            onValue={text => change({ relays: text })}
             fault={refused?.of('relays')}
             lines={3}
             hint="They carry the traffic when no direct connection is possible. One per line: the public key or the wss:// address that hyper-nat relay shows."
@@ -50,20 +54,24 @@ export function SettingsForm() {
             <label class="check">
               <input
                 type="checkbox"
-                checked={portMapping}
-                onChange={event => setPortMapping(event.currentTarget.checked)}
+                checked={settings.portMapping}
+                onChange={event => change({ portMapping: event.currentTarget.checked })}
               />
               Ask the router for a port, so that friends connect directly more often
             </label>
             <label class="check">
-              <input type="checkbox" checked={lan} onChange={event => setLan(event.currentTarget.checked)} />
+              <input
+                type="checkbox"
+                checked={settings.lan}
+                onChange={event => change({ lan: event.currentTarget.checked })}
+              />
               Find hosts on the same network when there is no internet
             </label>
             <label class="check">
               <input
                 type="checkbox"
-                checked={ipv6}
-                onChange={event => setIpv6(event.currentTarget.checked)}
+                checked={settings.ipv6}
+                onChange={event => change({ ipv6: event.currentTarget.checked })}
               />
               Connect over IPv6 where possible
             </label>
@@ -76,7 +84,7 @@ export function SettingsForm() {
         <a class="button" href="#home">
           Back
         </a>
-        <button type="submit" class="main" disabled={busy || !isKnown}>
+        <button type="submit" class="main" disabled={busy || !settings}>
           Save
         </button>
       </div>

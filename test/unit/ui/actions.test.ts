@@ -526,6 +526,9 @@ test('settings of the network are read from the file, and only what is different
   )
   await desk.do('setSettings', { ...usual, relays: '' })
   assert.deepEqual(JSON.parse(desk.text), { schema: [], network: { portMapping: true } })
+  await desk.do('setSettings', { lan: false })
+  await desk.do('setSettings', { relays: key })
+  assert.deepEqual(await desk.do('settings', {}), { ...usual, relays: [key], lan: false }, 'the rest stays')
 })
 
 test('a host is kept among friends, and joined by name', async () => {
