@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import { encodeKey } from '../../src/identity/encoding.js'
 import { keyPairOf, randomSecret } from '../../src/identity/keys.js'
 import { Secret } from '../../src/identity/secret.js'
@@ -453,6 +453,58 @@ staged(
     assert.equal(await page.locator('.good').count(), 0)
     assert.match(await page.title(), /^Not running - /)
     await assertAccessible(page, 'after the end')
+  },
+  { timeout: 60_000, skip: noBrowser }
+)
+
+staged(
+  'by the keyboard alone: dialogs, boxes and buttons give the focus back',
+  async stage => {
+    const pages = await Pages.open(stage)
+    const game = await stage.use(listenTcpEcho())
+    const entry = { mode: 'server', secret: newSecret(), proto: 'tcp', port: game.port, name: 'Web' }
+    const daemon = await stage.daemon([entry], { ui: { port: 0 } })
+    const page = await pages.visit((await daemon.event('ui')).url)
+    await page.getByText('Friends can join').waitFor()
+    const focused = (one: Locator): Promise<void> => one.and(page.locator(':focus')).waitFor()
+    const closed = (): Promise<void> => page.getByRole('dialog').waitFor({ state: 'detached' })
+    const name = page.getByRole('textbox', { name: /^Name/ })
+
+    const edit = button(page, 'Edit Web')
+    await edit.press('Enter')
+    await button(page, 'Cancel').press('Enter')
+    await focused(edit)
+    await edit.press('Enter')
+    await name.fill('Games')
+    await name.press('Enter')
+    await focused(button(page, 'Edit Games'))
+    const invite = button(page, 'Invite to Games')
+    await invite.press('Enter')
+    await name.fill('Anna')
+    await name.press('Enter')
+    await button(page, 'Done').press('Enter')
+    await closed()
+    await focused(invite)
+
+    await button(page, 'Pause Games').press('Enter')
+    await focused(button(page, 'Resume Games'))
+    const { ticket } = (await daemon.event('ready')) as { ticket: string }
+    const guest = await stage.run(['join', ticket, '-l', '0', '--anonymous'], 'guest')
+    await button(page, 'Resume Games').press('Enter')
+    await focused(button(page, 'Pause Games'))
+    await guest.event('connected')
+    await button(page, /^Rename Guest/).waitFor()
+    const roster = page.getByLabel('Guests see each other')
+    await roster.press('Space')
+    await page.locator('input:checked:enabled').and(roster).waitFor()
+    await focused(roster)
+    const isPrivate = page.getByLabel('Only invited guests')
+    await isPrivate.press('Space')
+    await button(page, 'Disconnect them').press('Enter')
+    await closed()
+    await page.locator('input:checked:enabled').and(isPrivate).waitFor()
+    await focused(isPrivate)
+    assert.deepEqual(pages.complaints, [], 'nothing on the consoles')
   },
   { timeout: 60_000, skip: noBrowser }
 )

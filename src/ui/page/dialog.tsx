@@ -1,7 +1,7 @@
 /** A question, or an answer that must be seen, over the rest of the page. */
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef } from 'preact/hooks'
-import { type Task, Trouble } from './words.js'
+import { type Task, Trouble, useFocusBack } from './words.js'
 
 export function Dialog({
   title,
@@ -14,10 +14,10 @@ export function Dialog({
 }) {
   const dialog = useRef<HTMLDialogElement>(null)
   const id = useId()
+  useFocusBack()
   useEffect(() => {
-    // The browser keeps the focus inside, closes with Escape, and gives the focus back.
+    // The browser keeps the focus inside, and closes with Escape.
     dialog.current?.showModal()
-    return () => dialog.current?.close()
   }, [])
   return (
     <dialog ref={dialog} aria-labelledby={id} onClose={onClose}>

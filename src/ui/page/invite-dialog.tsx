@@ -4,7 +4,7 @@ import type { ServerView } from '../wire.js'
 import { DialogForm } from './dialog.js'
 import { ask } from './server.js'
 import { TicketDialog } from './ticket-dialog.js'
-import { Field, Select, useTask, useWords } from './words.js'
+import { Field, Select, useFocusBack, useTask, useWords } from './words.js'
 
 /** How long an invite may hold, in days; 0: for ever. */
 const DAYS: readonly (readonly [days: number, text: string])[] = [
@@ -25,6 +25,8 @@ export function InviteDialog({
 }) {
   const { say, show } = useWords()
   const task = useTask()
+  // The dialog of the ticket is opened from one that is gone.
+  useFocusBack()
   const [name, setName] = useState('')
   const [days, setDays] = useState(0)
   const [ticket, setTicket] = useState<string | null>(null)

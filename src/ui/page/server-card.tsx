@@ -80,7 +80,6 @@ export function ServerCard({
     setWantedRoster(null)
   }
   const setPrivate = async (isPrivate: boolean): Promise<void> => {
-    setQuestion(null)
     setWanted(isPrivate)
     await run(async () => show((await ask('private', { publicKey, private: isPrivate })).view))
     setWanted(null)
@@ -215,7 +214,7 @@ export function ServerCard({
           end="Disconnect them"
           task={task}
           onStay={() => setQuestion(null)}
-          onEnd={() => setPrivate(true)}
+          onEnd={() => setPrivate(true).then(() => setQuestion(null))}
         >
           This disconnects {strangers.map(guestTitle).join(', ')}, who joined with the public ticket. Invite
           them to let them in again.

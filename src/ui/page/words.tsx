@@ -37,7 +37,13 @@ export interface Task {
 export function useTask(): Task {
   const [busy, setBusy] = useState(false)
   const [refused, setRefused] = useState<Refused | null>(null)
+  const focused = useRef<Element | null>(null)
+  useEffect(() => {
+    // What is disabled while busy has lost the focus.
+    if (!busy && document.activeElement === document.body) focusOn(focused.current)
+  }, [busy])
   const run = async (work: () => Promise<unknown>): Promise<void> => {
+    focused.current = document.activeElement
     setBusy(true)
     setRefused(null)
     try {
@@ -50,6 +56,17 @@ export function useTask(): Task {
     }
   }
   return { busy, refused, run }
+}
+
+/** Does nothing for what is not there any more. */
+function focusOn(element: Element | null): void {
+  if (element instanceof HTMLElement) element.focus()
+}
+
+/** Gives the focus back, when this goes away, to what had it before. */
+export function useFocusBack(): void {
+  const [opener] = useState(() => document.activeElement)
+  useEffect(() => () => focusOn(opener), [])
 }
 
 /** What of a refusal is about none of the fields that show their own. */
