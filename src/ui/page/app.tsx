@@ -70,7 +70,8 @@ export function App() {
 
   const trouble = TROUBLE[link]
   const isGone = link === 'gone'
-  useTitle(view, isGone, route)
+  const shown = link === 'strange' ? null : view
+  useTitle(shown, isGone, route)
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       const inField = event.target instanceof Element && event.target.closest('input, textarea, select')
@@ -82,7 +83,6 @@ export function App() {
     addEventListener('keydown', pressed)
     return () => removeEventListener('keydown', pressed)
   }, [])
-  const shown = link === 'strange' ? null : view
   return (
     <WordsContext.Provider value={new Words(say, show)}>
       <header class="top">
