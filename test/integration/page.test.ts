@@ -400,13 +400,17 @@ staged(
     // Away from the page: a real notification would be on the desktop, where no test sees it.
     await page.evaluate(`(() => {
       globalThis.told = []
+      globalThis.allowed = 'denied'
       globalThis.Notification = class {
-        static requestPermission = async () => 'granted'
+        static requestPermission = async () => allowed
         constructor(title, { body }) { told.push(body) }
       }
       document.hasFocus = () => false
     })()`)
     await button(page, 'Notify me').click()
+    await button(page, 'Blocked by the browser').waitFor()
+    await page.evaluate(`allowed = 'granted'`)
+    await button(page, 'Blocked by the browser').click()
     await button(page, 'Notifications are on').waitFor()
     const guest = await stage.run(['join', ticket, '-l', '0', '--anonymous'], 'guest')
     await guest.event('connected')
@@ -453,6 +457,13 @@ staged(
     assert.equal(await page.locator('.good').count(), 0)
     assert.match(await page.title(), /^Not running - /)
     await assertAccessible(page, 'after the end')
+
+    // --- it runs again in the same place, with another link ---
+    writeFileSync(file, JSON.stringify({ schema: [], ui: { port: Number(new URL(page.url()).port) } }))
+    await (await stage.run(['ui', '-c', file], 'host again')).event('ui')
+    await page.getByText('This link no longer works').waitFor()
+    await until(5_000, 'the title', async () => (await page.title()) === 'hyper-nat')
+    assert.equal(await page.locator('link[rel=icon]').getAttribute('href'), '/icon.svg')
   },
   { timeout: 60_000, skip: noBrowser }
 )
@@ -504,6 +515,30 @@ staged(
     await closed()
     await page.locator('input:checked:enabled').and(isPrivate).waitFor()
     await focused(isPrivate)
+    assert.deepEqual(pages.complaints, [], 'nothing on the consoles')
+  },
+  { timeout: 60_000, skip: noBrowser }
+)
+
+staged(
+  'what the browser does not copy can be copied by hand, the invitation too',
+  async stage => {
+    const pages = await Pages.open(stage)
+    const entry = { mode: 'server', secret: newSecret(), proto: 'tcp', port: 25565, name: 'Web' }
+    const daemon = await stage.daemon([entry], { ui: { port: 0 } })
+    const { ticket } = (await daemon.event('ready')) as { ticket: string }
+    const page = await pages.visit((await daemon.event('ui')).url)
+    await button(page, 'Copy invitation').waitFor()
+    await page.evaluate(`navigator.clipboard.writeText = async () => { throw new DOMException('refused') }`)
+    await button(page, 'Copy invitation').click()
+    await page.getByText('The browser does not allow').waitFor()
+    await assertAccessible(page, 'copying by hand')
+    // As with the keys of the system, which a test cannot rely on.
+    const selected = await page.evaluate<string>('getSelection().toString()')
+    assert.ok(selected.includes(`hyper-nat join ${ticket}`), selected)
+    await button(page, 'Done').click()
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await button(page, 'Copy invitation').and(page.locator(':focus')).waitFor()
     assert.deepEqual(pages.complaints, [], 'nothing on the consoles')
   },
   { timeout: 60_000, skip: noBrowser }

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import encodeQR from 'qr'
+import { Dialog } from './dialog.js'
 import { useWords } from './words.js'
 
 /** How long a button says that it has copied. */
@@ -29,6 +30,7 @@ export function CopyButton({
 }) {
   const { say } = useWords()
   const [copied, setCopied] = useState(false)
+  const [isRefused, setRefused] = useState(false)
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
   useEffect(() => () => clearTimeout(timer.current), [])
   const copy = async (): Promise<void> => {
@@ -38,19 +40,43 @@ export function CopyButton({
       setCopied(true)
       timer.current = setTimeout(() => setCopied(false), COPIED_MS)
     } catch {
-      say('The browser does not allow copying. Select the text and copy it yourself.')
+      setRefused(true)
     }
   }
   const word = copied ? 'Copied' : 'Copy'
   return (
-    <button
-      type="button"
-      class={isMain ? 'small main' : 'small'}
-      onClick={copy}
-      aria-label={label === undefined ? `${word} ${what}` : undefined}
-    >
-      {copied ? word : (label ?? word)}
-    </button>
+    <>
+      <button
+        type="button"
+        class={isMain ? 'small main' : 'small'}
+        onClick={copy}
+        aria-label={label === undefined ? `${word} ${what}` : undefined}
+      >
+        {copied ? word : (label ?? word)}
+      </button>
+      {isRefused && <CopyDialog text={text} what={what} onClose={() => setRefused(false)} />}
+    </>
+  )
+}
+
+/** What the browser does not copy, to be copied by hand. */
+function CopyDialog({ text, what, onClose }: { text: string; what: string; onClose: () => void }) {
+  return (
+    <Dialog title={`Copy ${what}`} onClose={onClose}>
+      <p>The browser does not allow this page to copy. Copy the selected text yourself.</p>
+      <textarea
+        rows={8}
+        readOnly
+        value={text}
+        aria-label={`Text of ${what}`}
+        onFocus={event => event.currentTarget.select()}
+      />
+      <div class="row end">
+        <button type="button" class="main" onClick={onClose}>
+          Done
+        </button>
+      </div>
+    </Dialog>
   )
 }
 

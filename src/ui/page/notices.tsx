@@ -26,6 +26,7 @@ const KEY = 'hyper-nat notices'
 export function Notices({ view, isGone }: { view: View; isGone: boolean }) {
   const { say } = useWords()
   const [on, setOn] = useState(canNotify && sessionStorage.getItem(KEY) !== null)
+  const [isBlocked, setBlocked] = useState(false)
   const before = useRef({ view, isGone })
   useEffect(() => {
     const past = before.current
@@ -46,12 +47,13 @@ export function Notices({ view, isGone }: { view: View; isGone: boolean }) {
     if (on) return turn(false)
     const allowed = (await Notification.requestPermission()) === 'granted'
     turn(allowed)
+    setBlocked(!allowed)
     if (!allowed) say('Your browser blocks notifications from this page')
   }
   if (!canNotify || isGone) return null
   return (
     <button type="button" class="small" aria-pressed={on} onClick={toggle}>
-      {on ? 'Notifications are on' : 'Notify me'}
+      {on ? 'Notifications are on' : isBlocked ? 'Blocked by the browser' : 'Notify me'}
     </button>
   )
 }
