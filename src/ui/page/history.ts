@@ -4,6 +4,9 @@ import type { SessionView, View } from '../wire.js'
 /** Samples that are kept of each session: ten minutes, at one a second. */
 const SAMPLES = 600
 
+/** A view that is older by so much than the last one was made after the clock was set back, not before that one. */
+const SET_BACK_MS = 10_000
+
 /** What a session was like at one moment. Rates in bytes per second. */
 export interface Sample {
   /** Milliseconds since 1970. */
@@ -40,7 +43,8 @@ export class History {
   #add({ id, state, rtt, loss, bytesIn, bytesOut }: SessionView, at: number): void {
     const last = { at, bytesIn, bytesOut }
     const past = this.#sessions.get(id)
-    if (!past) {
+    // A clock that is set back would stop all samples until it is where it was.
+    if (!past || past.last.at - at > SET_BACK_MS) {
       this.#sessions.set(id, { samples: [], last })
       return
     }

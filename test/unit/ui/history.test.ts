@@ -49,6 +49,19 @@ test('rates are what came between two views', () => {
   ])
 })
 
+test('a clock that is set back begins the samples again, a late answer does not', () => {
+  const history = new History()
+  for (const second of [3600, 3601, 3602]) history.note(view(second * 1000, [{}]))
+  history.note(view(3_600_500, [{ bytesIn: 1 }]))
+  assert.deepEqual(
+    history.of('a').map(({ at }) => at),
+    [3_601_000, 3_602_000]
+  )
+  history.note(view(1000, [{ bytesIn: 500 }]))
+  history.note(view(2000, [{ bytesIn: 1500 }]))
+  assert.deepEqual(history.of('a'), [{ at: 2000, rtt: 5, loss: 50, inRate: 1000, outRate: 0 }])
+})
+
 test('ten minutes are kept, and nothing of sessions that are over', () => {
   const history = new History()
   for (let second = 0; second <= 2000; second++) history.note(view(second * 1000, [{}]))
