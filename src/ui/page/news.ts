@@ -1,5 +1,5 @@
 /** What changes between two views that matter to people who look elsewhere. */
-import type { View } from '../wire.js'
+import type { GuestView, View } from '../wire.js'
 import { clientTitle, guestTitle, isUp } from './text.js'
 
 /** How things are, for the title and the icon of the window. */
@@ -20,8 +20,12 @@ export function newsOf(before: View, after: View): string[] {
   const joined = after.servers.flatMap(server => {
     const known = before.servers.find(({ publicKey }) => publicKey === server.publicKey)
     // Those of a server that was not there are no news: the page has just been opened, or it has just begun.
-    const here = new Set(known?.guests.filter(isUp).map(guestTitle))
-    const came = known ? server.guests.filter(guest => isUp(guest) && !here.has(guestTitle(guest))) : []
+    // Who was renamed has the same session, and who has a new one the same name.
+    const marks = (guest: GuestView): string[] => [guestTitle(guest), ...guest.sessions.map(({ id }) => id)]
+    const here = new Set(known?.guests.filter(isUp).flatMap(marks))
+    const came = known
+      ? server.guests.filter(guest => isUp(guest) && !marks(guest).some(mark => here.has(mark)))
+      : []
     return came.map(guest => `${guestTitle(guest)} has joined ${server.names.join(', ') || 'your server'}`)
   })
   const lost = before.clients.filter(isUp).flatMap(client => {

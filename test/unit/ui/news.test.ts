@@ -72,6 +72,13 @@ test('guests who come and connections that are lost are news, once', () => {
   assert.deepEqual(newsOf(there, view([anna([])], [session])), [])
 })
 
+test('another name, or another session of a guest who is here, is no news', () => {
+  const before = view([anna([session])], [])
+  const renamed = { ...anna([session]), name: 'Annie' }
+  assert.deepEqual(newsOf(before, view([renamed], [])), [])
+  assert.deepEqual(newsOf(before, view([anna([{ ...session, id: 'b' }])], [])), [])
+})
+
 test('what the page finds when it is opened is no news, and neither is leaving', () => {
   const empty = { ...view([], []), servers: [], clients: [] }
   assert.deepEqual(newsOf(empty, view([anna([session])], [session])), [])
