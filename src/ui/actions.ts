@@ -2,7 +2,7 @@
  * What the page does: it changes the options file, through what the command line changes it with, and has the daemon take up
  * the change. Requests are judged whole before anything is done; faults name the page's fields.
  */
-import { codeOf, InputError, OptionsError } from '../errors.js'
+import { codeOf, HyperNatError, InputError, OptionsError, oneLine } from '../errors.js'
 import { knownGames, titleOf } from '../games/games.js'
 import { guestHelp, hostHelp } from '../games/help.js'
 import { isListed } from '../games/lobby.js'
@@ -26,6 +26,7 @@ import {
   setRoster
 } from '../options/entries.js'
 import type { ClientEntry, Options } from '../options/entry.js'
+import { readOptionsIfThere } from '../options/file.js'
 import { addFriend, type Friend, readFriends, removeFriend } from '../options/friends.js'
 import {
   addInvite,
@@ -99,7 +100,20 @@ export class Actions {
       return await work(request)
     } catch (err) {
       if (!(err instanceof OptionsError)) throw err
+      await this.#refuseBrokenFile()
       throw new OptionsError(err.faults.map(ofField))
+    }
+  }
+
+  /** Its faults are about no field of the page. */
+  async #refuseBrokenFile(): Promise<void> {
+    const { file } = this.#parts
+    try {
+      await readOptionsIfThere(file)
+    } catch (err) {
+      if (!(err instanceof OptionsError)) throw err
+      const message = `${file} cannot be used as it is now: ${oneLine(err)}. Mend it, then try again.`
+      throw new HyperNatError('BAD_OPTIONS', message, { cause: err })
     }
   }
 

@@ -82,7 +82,7 @@ const SHAPES: { readonly [A in Action]: z.ZodType<Requests[A]> } = {
 }
 
 /** The fields of the page that flags of the command line stand for. */
-const FIELDS: Readonly<Record<string, string>> = { NAME: 'name', TICKET: 'ticket', '--server': '' }
+const FIELDS: Readonly<Record<string, string>> = { NAME: 'name', TICKET: 'ticket' }
 
 export function isAction(name: string): name is Action {
   return Object.hasOwn(SHAPES, name)
@@ -100,8 +100,18 @@ export function checkRequest<A extends Action>(action: A, body: unknown): Reques
   throw new OptionsError(faults, 'BAD_USAGE')
 }
 
+/** What faults of a server or client are about that another window, or a hand in the file, has removed. */
+const REMOVED: readonly string[] = ['--server', 'publicKey']
+
 /** The same fault, about a field of the page in place of a flag of the command line. */
 export function ofField(fault: Fault): Fault {
+  if (REMOVED.includes(fault.path)) {
+    return {
+      ...fault,
+      path: '',
+      message: 'This is not in the file any more: it was removed meanwhile'
+    }
+  }
   return { ...fault, path: FIELDS[fault.path] ?? fault.path }
 }
 

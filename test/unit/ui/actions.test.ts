@@ -231,6 +231,56 @@ test('faults name the fields of the page, all at once, and change nothing', asyn
   assert.equal(desk.reloads, 0)
 })
 
+test('a file that cannot be used is named, with what is wrong in it', async () => {
+  const desk = new Desk()
+  const { publicKey } = await desk.host()
+  const attempts = [
+    ['pause', { publicKey, paused: true }],
+    ['invite', { publicKey, name: 'Anna' }],
+    ['host', { name: '', rows: [{ ports: '1', proto: 'tcp' }], host: '', private: false }],
+    ['setSettings', { lan: false }]
+  ] as const
+  for (const [text, fault] of [
+    ['{ "schema": [ {', 'line 1, column 16: not JSON: a closing brace } is expected here'],
+    ['', 'not JSON: there is nothing in it'],
+    ['{ "schema": [], "nme": 1 }', 'nme: is unknown']
+  ] as const) {
+    writeFileSync(desk.file, text)
+    for (const [action, request] of attempts) {
+      await assert.rejects(desk.actions.run(action, request), ({ code, message }: HyperNatError) => {
+        assert.equal(code, 'BAD_OPTIONS')
+        assert.ok(message.startsWith(`${desk.file} cannot be used as it is now: ${fault}`), message)
+        assert.match(message, /\. Mend it, then try again\.$/)
+        return true
+      })
+      assert.equal(desk.text, text)
+    }
+  }
+})
+
+test('what another window has removed is not there any more', async () => {
+  const desk = new Desk()
+  const { publicKey } = await desk.host()
+  await desk.do('stop', { publicKey })
+  const to = { publicKey, name: 'Anna' }
+  const peer = encodeKey(FRIEND)
+  for (const [action, request] of [
+    ['pause', { publicKey, paused: true }],
+    ['edit', { publicKey, name: 'Another' }],
+    ['stop', { publicKey }],
+    ['leave', { publicKey }],
+    ['invite', to],
+    ['revoke', to],
+    ['rename', { ...to, to: 'Ben' }],
+    ['block', { publicKey, peer, blocked: true }]
+  ] as const)
+    assert.deepEqual(
+      await desk.faults(action, request),
+      [': This is not in the file any more: it was removed meanwhile'],
+      action
+    )
+})
+
 test('requests of another shape are refused', async () => {
   const desk = new Desk()
   for (const [action, request] of [
