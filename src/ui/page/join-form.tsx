@@ -42,7 +42,8 @@ export function JoinForm() {
 
   const { join, question } = useJoining(
     task,
-    sure => ask('join', { ticket, friend, sure }),
+    // What was typed for the ticket before is no name for this one, which has no field for it.
+    sure => ask('join', { ticket, friend: held?.joined ? undefined : friend, sure }),
     view => {
       show(view)
       say('Joined')
