@@ -210,6 +210,11 @@ export class Actions {
     },
 
     removeFriend: async ({ name }) => {
+      const wanted = name.toLowerCase()
+      if (clientsIn(this.#parts.daemon.current).some(({ friend }) => friend?.toLowerCase() === wanted)) {
+        const message = `${quoteName(name)} is named in ${this.#parts.file}, which could not be used any more: leave the server first`
+        throw new OptionsError([{ path: '', message }])
+      }
       await removeFriend(name, this.#parts.friendsFile)
       return { friends: await this.#friends() }
     },

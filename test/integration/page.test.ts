@@ -1,6 +1,6 @@
 // The page in a real browser, as two people use it who never saw a terminal.
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -701,6 +701,36 @@ staged(
     await daemon.event('ready', { where: ready => ready.publicKey === later })
   }
 )
+
+staged('a friend by whose name options.json leads to a server stays until that is left', async stage => {
+  const { publicKey } = keyPairOf(randomSecret())
+  const ticket = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 25565 }] })
+  const { bootstrap } = await stage.testnet()
+  const client = { mode: 'client', server: 'bob', localPort: 0 }
+  const { folder, file, remove } = writeOptions({ network: { bootstrap }, schema: [client] })
+  stage.defer(remove)
+  mkdirSync(join(folder, 'hyper-nat'))
+  const key = encodeKey(publicKey)
+  const friends = { friends: [{ name: 'Bob', publicKey: key, ticket }] }
+  writeFileSync(join(folder, 'hyper-nat', 'friends.json'), JSON.stringify(friends))
+  const args = ['ui', '-c', file, '--no-open', '--json']
+  const daemon = stage.start(args, { env: { XDG_CONFIG_HOME: folder } })
+  const { url } = await daemon.event('ui')
+  await daemon.event('ready')
+  const ask = async (action: Action, body: object) => {
+    const answer = await fetch(new URL(`api/${action}`, url), {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${url.split('#token=')[1]}` },
+      body: JSON.stringify(body)
+    })
+    return (await answer.json()) as { done?: object; refused?: { message: string } }
+  }
+  const { refused } = await ask('removeFriend', { name: 'Bob' })
+  assert.match(refused?.message ?? '', /"Bob" is named in .*options\.json, .* leave the server first/)
+  // The file can be used as it was.
+  assert.ok((await ask('leave', { publicKey: key })).done)
+  assert.deepEqual((await ask('removeFriend', { name: 'Bob' })).done, { friends: [] })
+})
 
 staged(
   "another site's page gets nothing, with the token either",
