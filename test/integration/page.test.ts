@@ -733,6 +733,27 @@ staged('a friend by whose name options.json leads to a server stays until that i
 })
 
 staged(
+  'a file of friends that cannot be used is no empty one',
+  async stage => {
+    const pages = await Pages.open(stage)
+    const { bootstrap } = await stage.testnet()
+    const { folder, file, remove } = writeOptions({ network: { bootstrap }, schema: [] })
+    stage.defer(remove)
+    mkdirSync(join(folder, 'hyper-nat'))
+    writeFileSync(join(folder, 'hyper-nat', 'friends.json'), '{')
+    const args = ['ui', '-c', file, '--no-open', '--json']
+    const daemon = stage.start(args, { env: { XDG_CONFIG_HOME: folder } })
+    const page = await pages.visit((await daemon.event('ui')).url)
+    await page
+      .getByRole('alert')
+      .getByText(/the file of friends .*friends\.json cannot be used/)
+      .waitFor()
+    await assertAccessible(page, 'a broken file of friends')
+  },
+  { skip: noBrowser }
+)
+
+staged(
   "another site's page gets nothing, with the token either",
   async stage => {
     const pages = await Pages.open(stage)

@@ -28,6 +28,7 @@ export function Friends({ view }: { view: View }) {
   const [friends, setFriends] = useState<readonly FriendView[]>([])
   /** By their public keys; those that have not been asked for are missing. */
   const [states, setStates] = useState<ReadonlyMap<string, FriendState['state']>>(new Map())
+  const [refused, setRefused] = useState<Refused | null>(null)
   const joined = view.clients.map(({ publicKey }) => publicKey).join()
   useEffect(() => {
     const ended = new AbortController()
@@ -35,13 +36,15 @@ export function Friends({ view }: { view: View }) {
       const { friends: all } = await ask('friends', {})
       if (ended.signal.aborted) return
       setFriends(all)
+      setRefused(null)
       if (all.length === 0) return
       const found = (await ask('presence', {})).friends
       if (!ended.signal.aborted) setStates(new Map(found.map(one => [one.publicKey, one.state])))
     }
     const again = (): void => {
       // Nobody looks at a window in the background. What fails is asked for again.
-      if (!document.hidden) look().catch(err => err instanceof Refused || Promise.reject(err))
+      if (!document.hidden)
+        look().catch(err => (err instanceof Refused ? setRefused(err) : Promise.reject(err)))
     }
     again()
     const timer = setInterval(again, ASK_MS)
@@ -50,7 +53,7 @@ export function Friends({ view }: { view: View }) {
       clearInterval(timer)
     }
   }, [joined])
-  if (friends.length === 0) return null
+  if (friends.length === 0) return <Trouble refused={refused} />
   return (
     <section aria-labelledby="friends">
       <h2 id="friends">Friends</h2>
