@@ -30,7 +30,8 @@ import { systemClock, wallClock } from './util/clock.js'
 import type { Trace } from './util/trace.js'
 import { version } from './version.js'
 
-export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Controlled {
+/** `changing`: a reload begins to change what runs; `event` tells of its end by `reloaded`. */
+export class Daemon extends EventEmitter<{ event: [DaemonEvent]; changing: [] }> implements Controlled {
   /** Resolves when the control socket has been asked to end the daemon; {@link close} ends it. */
   readonly stopAsked: Promise<void>
   /** Called once: see {@link stopAsked}. */
@@ -302,6 +303,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent] }> implements Co
     const accessChanged = entries.updateAccess(servers)
     await entries.tryPorts(clients, clientsOf(this.#current))
     this.#current = next
+    this.emit('changing')
     const { added, removed } = await entries.change(servers, clients)
     const restart = settingsToRestart(this.options, next)
     const reloaded: Reloaded = { added, removed, restart }

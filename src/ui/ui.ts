@@ -39,7 +39,10 @@ export interface UiDaemon extends Changeable {
   /** What has happened, and what does. */
   readonly journal: Journal
   on(name: 'event', listener: (event: DaemonEvent) => void): unknown
+  /** A reload begins to change what runs. */
+  on(name: 'changing', listener: () => void): unknown
   off(name: 'event', listener: (event: DaemonEvent) => void): unknown
+  off(name: 'changing', listener: () => void): unknown
 }
 
 export interface UiParts {
@@ -77,6 +80,7 @@ export class Ui {
   readonly #server: HttpServer
   readonly #warnings: Warnings
   readonly #listener = (event: DaemonEvent): void => this.#note(event)
+  readonly #onChanging = (): void => this.#warnings.changing()
   readonly #files = new Map<string, { readonly bytes: Uint8Array<ArrayBuffer>; readonly type: string }>()
   #restart: readonly string[] = []
   #windows = 0
@@ -98,6 +102,7 @@ export class Ui {
     })
     this.#server = new HttpServer(this.#routes(), limits)
     daemon.on('event', this.#listener)
+    daemon.on('changing', this.#onChanging)
   }
 
   /**
@@ -140,6 +145,7 @@ export class Ui {
 
   async close(): Promise<void> {
     this.#parts.daemon.off('event', this.#listener)
+    this.#parts.daemon.off('changing', this.#onChanging)
     this.#closing.abort()
     await this.#server.close()
   }

@@ -24,6 +24,8 @@ export class Warnings {
   readonly #most: number
   #list: readonly RunningWarning[] = []
   #count = 0
+  /** The last one before what runs began to change. */
+  #before = Number.POSITIVE_INFINITY
 
   /** @param most how many are kept; older ones make way */
   constructor(most: number) {
@@ -46,8 +48,15 @@ export class Warnings {
       )
     } else if (event.event === 'reloaded') {
       const changed = new Set([...event.added, ...event.removed].map(({ publicKey }) => publicKey))
-      this.#list = this.#list.filter(({ publicKey }) => publicKey !== undefined && !changed.has(publicKey))
+      this.#list = this.#list.filter(
+        ({ id, publicKey }) => id > this.#before || (publicKey !== undefined && !changed.has(publicKey))
+      )
     }
+  }
+
+  /** A reload begins: what it warns of itself holds after it. */
+  changing(): void {
+    this.#before = this.#count
   }
 
   hide(id: number): void {

@@ -732,6 +732,32 @@ staged('a friend by whose name options.json leads to a server stays until that i
   assert.deepEqual((await ask('removeFriend', { name: 'Bob' })).done, { friends: [] })
 })
 
+staged('a server without a ticket says why, also when it was hosted on the page', async stage => {
+  const daemon = await stage.daemon([], { ui: { port: 0 } })
+  const { url } = await daemon.event('ui')
+  const ask = async (action: Action, body: object): Promise<View['servers'][number]> => {
+    const answer = await fetch(new URL(`api/${action}`, url), {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${url.split('#token=')[1]}` },
+      body: JSON.stringify(body)
+    })
+    const { done, refused } = (await answer.json()) as { done?: { view: View }; refused?: unknown }
+    assert.ok(done, JSON.stringify(refused))
+    return done.view.servers[0]!
+  }
+  const ports = Array.from({ length: 200 }, (_, index) => 2000 + 2 * index).join()
+  const how = { name: '', host: '', private: false }
+  const { publicKey } = await ask('host', { ...how, rows: [{ ports, proto: 'tcp' }] })
+  await daemon.event('reloaded')
+  // Another reload, which leaves the server's ports alone.
+  const { ticket, warnings } = await ask('roster', { publicKey, roster: true })
+  assert.equal(ticket, undefined)
+  assert.deepEqual(
+    warnings.map(({ text }) => /^There is no ticket for this server.*too much for one ticket/.test(text)),
+    [true]
+  )
+})
+
 staged(
   'a file of friends that cannot be used is no empty one',
   async stage => {

@@ -28,6 +28,13 @@ class Scene {
     })
   }
 
+  reload(change: () => void, publicKey = KEY): void {
+    this.#warnings.changing()
+    change()
+    const added = [{ mode: 'server', publicKey, ...game } as const]
+    this.#warnings.note({ event: 'reloaded', added, removed: [], restart: [] })
+  }
+
   target(map: ServerMapInfo, state: 'answers' | 'closed', publicKey = KEY): void {
     this.#warnings.note({ event: 'target', publicKey, state, ...map })
   }
@@ -46,6 +53,17 @@ test('that a program is elsewhere is over once it answers where it is shared', (
   assert.deepEqual(scene.codes, all)
   scene.target(game, 'answers')
   assert.deepEqual(scene.codes, ['NO_TICKET'])
+})
+
+test('what a reload warns of holds after it, and until the next one that changes the server', () => {
+  const scene = new Scene()
+  scene.warn('OLD')
+  scene.reload(() => scene.warn('NO_TICKET'))
+  assert.deepEqual(scene.codes, ['NO_TICKET'])
+  scene.reload(() => {}, '5ufftno43gexMfNevidLVodtPippYyNfnPGgCd3KZoYv')
+  assert.deepEqual(scene.codes, ['NO_TICKET'])
+  scene.reload(() => {})
+  assert.deepEqual(scene.codes, [])
 })
 
 test('where a game is by now replaces where it was before, and says nothing of another', () => {
