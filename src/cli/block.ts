@@ -20,6 +20,7 @@ export const block: Command = {
     ['hyper-nat guests', 'who is here, and their keys'],
     ['hyper-nat block DHUJWe9K', 'the guest whose key starts so']
   ],
+  changes: true,
   subject: () => 'hyper-nat block',
   job: (args, context) => job(args, context, true)
 }
@@ -30,6 +31,7 @@ export const unblock: Command = {
   positional: block.positional!,
   flags: guestFlags,
   examples: [['hyper-nat unblock DHUJWe9K', 'the guest whose key starts so']],
+  changes: true,
   subject: () => 'hyper-nat unblock',
   job: (args, context) => job(args, context, false)
 }

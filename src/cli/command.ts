@@ -74,6 +74,8 @@ export interface Command {
   /** Its positional arguments; without this, it takes none. */
   readonly positional?: { readonly name: string; readonly describe: string }
   readonly examples: readonly (readonly [line: string, what: string])[]
+  /** Its {@link job} already writes files, or asks the user: not called where the command line has faults. */
+  readonly changes?: true
   /** Shown in front of faults: `hyper-nat server`, or the file's name. */
   subject(args: Arguments): string
   /**

@@ -46,6 +46,7 @@ export const connect: Command = {
       'ssh, scp, sftp and git over it, with a key in base58'
     ]
   ],
+  changes: true,
   subject: () => 'hyper-nat connect',
   job
 }

@@ -19,6 +19,7 @@ export const friends: Command = {
     ['hyper-nat friends add bob hnat1..', 'from now on: hyper-nat join bob'],
     ['hyper-nat friends', 'who there is']
   ],
+  changes: true,
   subject: () => 'hyper-nat friends',
   job
 }

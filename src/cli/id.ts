@@ -12,6 +12,7 @@ export const id: Command = {
     ['hyper-nat id', 'for the owner of a server to let you in by'],
     ['hyper-nat id --identity me.key', 'of another file']
   ],
+  changes: true,
   subject: () => 'hyper-nat id',
   job
 }

@@ -31,6 +31,7 @@ export const invite: Command = {
     ['hyper-nat invite Ben --maps 25565 --expires 7d --max-devices 2', 'one port, a week, two devices'],
     ['hyper-nat revoke Ben', 'and Ben is out']
   ],
+  changes: true,
   subject: () => 'hyper-nat invite',
   job
 }

@@ -79,6 +79,7 @@ export const join: Command = {
     ['hyper-nat join hnat1.. --save', 'and again with hyper-nat alone'],
     ['hyper-nat join hnat1.. --remember bob', 'from now on: hyper-nat join bob']
   ],
+  changes: true,
   subject: () => 'hyper-nat join',
   job
 }

@@ -12,6 +12,7 @@ export const revoke: Command = {
   positional: { name: 'name', describe: 'What you call the guest' },
   flags: guestFlags,
   examples: [['hyper-nat revoke Anna', "Anna's ticket stops working"]],
+  changes: true,
   subject: () => 'hyper-nat revoke',
   job
 }

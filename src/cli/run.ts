@@ -75,9 +75,8 @@ async function collect(
   let found = faults
   try {
     // Without a known command, the flags mean nothing.
-    const job = isUnknownCommand(command, args)
-      ? undefined
-      : withRunFlags(await command.job(args, context), args)
+    const isLeft = isUnknownCommand(command, args) || (command.changes && faults.length > 0)
+    const job = isLeft ? undefined : withRunFlags(await command.job(args, context), args)
     if (job && faults.length === 0) return job
   } catch (err) {
     if (!(err instanceof HyperNatError)) throw err

@@ -1,23 +1,25 @@
 // The commands around guests: invite, revoke, block, guests. What they do to a running server is in test/integration.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { TextOutput } from '../../../src/cli/output.js'
+import { run } from '../../../src/cli/run.js'
 import { encodeKey } from '../../../src/identity/encoding.js'
 import { GuestKey } from '../../../src/identity/guest.js'
 import { keyPairOf } from '../../../src/identity/keys.js'
 import { Secret } from '../../../src/identity/secret.js'
-import { decodeTicket } from '../../../src/identity/ticket.js'
+import { decodeTicket, encodeTicket } from '../../../src/identity/ticket.js'
 import { parseOptions } from '../../../src/options/file.js'
-import { runOnce } from './memory.js'
+import { Memory, runOnce, settings } from './memory.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-guests-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 
 const SECRET = 'qm4jzr8tk3ow9yxa5hbdnc6e'
 const OTHER = '7gk2mx4jzr8tk3ow9yxa5hbd'
+const KEY = encodeKey(keyPairOf(new Secret(OTHER)).publicKey)
 const TEXT = `// mine
 {
   "schema": [
@@ -83,6 +85,32 @@ test('invite adds to the file and leaves the rest of it; revoke takes away what 
   await json('revoke', 'Ben', '-c', path)
   assert.match(readFileSync(path, 'utf8'), /"invites": \[\s*\]/)
   assert.match(readFileSync(path, 'utf8'), /\/\/ the game\n.*\n.*"mode": "server", \/\/ shares\n/)
+})
+
+test('a command line with a fault changes nothing', async () => {
+  const path = write(TEXT)
+  await json('invite', 'Anna', '-c', path)
+  const before = readFileSync(path, 'utf8')
+  for (const words of ['invite Ben', 'revoke Anna', `block ${KEY}`]) {
+    const { code, err } = await runOnce([...words.split(' '), '-c', path, '--sever', '25565'])
+    assert.equal(code, 2)
+    assert.match(err, /^hyper-nat \w+: 1 error; nothing was started\n {2}--sever: is unknown/)
+    assert.equal(readFileSync(path, 'utf8'), before, words)
+  }
+  for (const argv of [['friends', 'add', 'bob', KEY], ['id']]) {
+    assert.equal((await runOnce([...argv, '--frobnicate'])).code, 2)
+    assert.equal(existsSync(join(settings, 'hyper-nat')), false, argv.join(' '))
+  }
+})
+
+test('a question is not asked where the command line has a fault', async () => {
+  const ticket = encodeTicket({
+    publicKey: keyPairOf(new Secret(SECRET)).publicKey,
+    maps: [{ proto: 'tcp', port: 25565 }]
+  })
+  const ask = async (question: string): Promise<string> => assert.fail(question)
+  const memory = Object.assign(new Memory(), { ask })
+  assert.equal(await run(['join', ticket, '--frobnicate'], memory), 2)
 })
 
 test('an invite is given again, and another one for the same name only after revoke', async () => {
