@@ -31,10 +31,16 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   const take = (what: string, count = 1): string => {
     if (name === undefined) throw usage('needs the name of a friend')
     if (rest.length < count) throw usage(`needs ${what} behind the name`)
+    // A ticket may have been broken into several words.
+    if (action !== 'add') refuseMore(rest.slice(count))
     return rest.join('')
+  }
+  const refuseMore = (more: readonly string[]): void => {
+    if (more.length > 0) throw usage('has too many words behind it; names have no blanks')
   }
   switch (action) {
     case 'list': {
+      refuseMore(words(args, 'what').slice(1))
       const all = await readFriends()
       const rows = all.map(({ name, publicKey, ticket }) => [name, publicKey, ticket ? 'ticket' : 'key'])
       return {
