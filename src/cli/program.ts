@@ -36,7 +36,7 @@ import { status } from './status.js'
 import { stop } from './stop.js'
 import { ticket } from './ticket.js'
 import { ui } from './ui.js'
-import { unknownArguments } from './unknown.js'
+import { unknownArguments, wrongSwitches } from './unknown.js'
 
 const NAME = 'hyper-nat'
 const WIDEST = 110
@@ -96,7 +96,7 @@ export async function parseArguments(
   // yargs offers the command without a name by its placeholder.
   if ('get-yargs-completions' in args) return { kind: 'text', text: text.replace(/^\$0.*\n?/gm, '') }
   if (text !== '' && !refused) return { kind: 'text', text }
-  const faults = await unknownArguments(args, chosen, commands)
+  const faults = [...(await unknownArguments(args, chosen, commands)), ...wrongSwitches(argv, chosen)]
   if (refused) faults.push({ path: '', message: refused.message })
   return { kind: 'run', command: chosen, args, faults }
 }

@@ -1,5 +1,6 @@
 /** Words and flags that a command does not know, each with a guess at what was meant. */
 
+import type { Options as Flag } from 'yargs'
 import type { Fault } from '../errors.js'
 import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import { isProto } from '../proto.js'
@@ -70,7 +71,7 @@ export async function unknownArguments(
       message: `unexpected argument${wordHint(word, own)}`
     })
   }
-  return [...faults, ...repeated(args, command)]
+  return [...faults, ...repeated(args, command), ...nameless(args, command)]
 }
 
 /** What may have been meant by a word that stands alone. */
@@ -125,8 +126,36 @@ function repeated(args: Arguments, command: Command): Fault[] {
   return Object.entries({ ...everyFlag, ...command.flags }).flatMap(([name, flag]) => {
     const value = args[name]
     if (flag.type !== 'string' || flag.array || name === 'bootstrap' || !Array.isArray(value)) return []
-    const path = typeof flag.alias === 'string' ? `-${flag.alias}` : `--${name}`
-    return [{ path, message: `is given ${value.length} times; give it once` }]
+    return [{ path: shortest(name, flag), message: `is given ${value.length} times; give it once` }]
+  })
+}
+
+/** Flags that name a file, given without one: a script's variable that is not set. */
+function nameless(args: Arguments, command: Command): Fault[] {
+  return ['config', 'identity'].flatMap(name => {
+    const flag = command.flags[name]
+    if (!flag || args[name] !== '') return []
+    return [{ path: shortest(name, flag), message: 'is empty; it is the name of a file' }]
+  })
+}
+
+function shortest(name: string, { alias }: Flag): string {
+  return typeof alias === 'string' ? `-${alias}` : `--${name}`
+}
+
+/**
+ * Switches with a value that says neither yes nor no: the parser takes that for no.
+ * @param argv as it was typed
+ */
+export function wrongSwitches(argv: readonly string[], command: Command): Fault[] {
+  const end = argv.indexOf('--')
+  return (end < 0 ? argv : argv.slice(0, end)).flatMap((word): Fault[] => {
+    const [, path, name, value] = /^(--?([^=]+))=(.*)$/s.exec(word) ?? []
+    if (path === undefined || value === 'true' || value === 'false') return []
+    const isSwitch = Object.entries({ ...everyFlag, ...command.flags }).some(
+      ([long, { type, alias }]) => type === 'boolean' && (long === name || alias === name)
+    )
+    return isSwitch ? [{ path, message: `is ${quote(value)}; give true or false, or the flag alone` }] : []
   })
 }
 

@@ -108,6 +108,11 @@ const REFUSED: [string, [string, RegExp][]][] = [
   ['server -p 1 -s x -k y', [['-k', /^is unknown here; it belongs to hyper-nat client/]]],
   ['server -p 1 -s x --frobnicate', [['--frobnicate', /^is unknown; hyper-nat server --help lists/]]],
   ['server -p 1 -s x --no-json', [['--no-json', /^is unknown/]]],
+  ['server -p 1 -s x --private=yes', [['--private', /^is "yes"; give true or false, or the flag alone$/]]],
+  ['server -p 1 -s x --private --private=', [['--private', /^is ""; give true or false/]]],
+  ['status -w=1', [['-w', /^is "1"; give true or false/]]],
+  ['ui -c ""', [['-c', /^is empty; it is the name of a file$/]]],
+  ['id --identity=', [['--identity', /^is empty; it is the name of a file$/]]],
   ['server -p 1 -s x -s y', [['-s', /^is given 2 times; give it once/]]],
   ['server -p 1 -s x foo', [['foo', /^unexpected argument/]]],
   [
