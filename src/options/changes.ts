@@ -65,12 +65,20 @@ function mapOf(entry: Entry): object {
 
 /** Those of `entries` that are not among `others`; each of those stands for one. */
 export function without<T extends Entry>(entries: readonly T[], others: readonly T[]): T[] {
-  const left = [...others]
+  // There may be thousands: only those of the same ports are looked into.
+  const left = new Map<string, T[]>()
+  for (const other of others) left.set(portsOf(other), [...(left.get(portsOf(other)) ?? []), other])
   return entries.filter(entry => {
-    const same = left.findIndex(other => isSameMap(entry, other))
-    if (same >= 0) left.splice(same, 1)
+    const alike = left.get(portsOf(entry)) ?? []
+    const same = alike.findIndex(other => isSameMap(entry, other))
+    if (same >= 0) alike.splice(same, 1)
     return same < 0
   })
+}
+
+function portsOf(entry: Entry): string {
+  const { mode, proto, port } = entry
+  return `${proto} ${port} ${mode === 'client' ? entry.localPort : ''}`
 }
 
 /** Whether tickets, and what is shared, are the same. */

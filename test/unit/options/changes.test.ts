@@ -98,3 +98,19 @@ test('a part in the LAN list that comes or goes is a change', () => {
   assert.equal(without(opened({}), opened({ discovery: true })).length, 0)
   assert.equal(without(opened({}), opened({ discovery: false })).length, 1)
 })
+
+test('of thousands of maps, each is compared with those of its ports alone', () => {
+  let looks = 0
+  const counted = (host: string) =>
+    options([server('1-100', { host }), client(5, 6), client(5, 7)]).entries.map(entry =>
+      Object.defineProperty({ ...entry }, 'path', {
+        enumerable: true,
+        get: () => {
+          looks++
+          return entry.path
+        }
+      })
+    )
+  assert.equal(without(counted('nas'), counted('127.0.0.1')).length, 100)
+  assert.ok(looks < 1000, `${looks} looks`)
+})
