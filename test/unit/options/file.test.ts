@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { HyperNatError, OptionsError } from '../../../src/errors.js'
-import { parseOptions, readOptionsFile } from '../../../src/options/file.js'
+import { parseOptions, readableByOthers, readOptionsFile } from '../../../src/options/file.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-options-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -66,6 +66,10 @@ test('warns of a secret that others can read', { skip: !posix }, async () => {
   assert.deepEqual(await codes(write('others.json', serverText, 0o604)), ['FILE_READABLE'])
   assert.deepEqual(await codes(write('closed.json', serverText, 0o600)), [])
   assert.deepEqual(await codes(write('no-secret.json', clientText, 0o644)), [])
+})
+
+test('does not fail where an editor takes the file away meanwhile', async () => {
+  assert.equal(await readableByOthers(join(folder, 'gone.json')), undefined)
 })
 
 test('warns of a weak secret once, where it first stands', () => {
