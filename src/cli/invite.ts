@@ -54,33 +54,35 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     faults.push({ path: '--expires', message })
   }
   const maxDevices = number(args, 'max-devices', { min: 1, max: DEVICES_MAX }, faults)
+  const only = list(args, 'maps')
+    ?.split(',')
+    .map(word => word.trim())
+    .filter(word => word !== '')
+  if (only?.length === 0)
+    faults.push({ path: '--maps', message: 'is empty; name ports, or leave it out for all' })
   if (faults.length > 0) throw new OptionsError(faults)
   const { bootstrap, relay } = networkOf(args, context)
   // What the command line adds to the file, as the running server has it.
   const { network } = await readOptionsFile(path, bootstrap, relay)
   const now = Date.now()
-  const invited = await addInvite(
-    path,
-    {
-      name,
-      maps: list(args, 'maps')
-        ?.split(',')
-        .map(word => word.trim())
-        .filter(word => word !== ''),
-      expires: ms === undefined ? undefined : now + ms,
-      maxDevices,
-      server: text(args, 'server')
-    },
-    now
-  )
+  const request = {
+    name,
+    maps: only,
+    expires: ms === undefined ? undefined : now + ms,
+    maxDevices,
+    server: text(args, 'server')
+  }
+  let ticket = ''
+  const invited = await addInvite(path, request, now, ({ server, invite }) => {
+    ticket = inviteTicket(server.keyPair, invite, {
+      maps: server.maps,
+      relays: relaysToTell(network),
+      bootstrap: network.bootstrap ?? []
+    })
+  })
   const { server, isNew } = invited
   if (isNew) await tellChanged(path, args, context)
   const { expires, maps } = invited.invite
-  const ticket = inviteTicket(server.keyPair, invited.invite, {
-    maps: server.maps,
-    relays: relaysToTell(network),
-    bootstrap: network.bootstrap ?? []
-  })
   const limits = [
     ...(maps ? [`for ${maps.map(({ proto, port }) => `${proto} ${port}`).join(', ')}`] : []),
     ...(expires === undefined ? [] : [`until ${timeText(expires)}`]),

@@ -77,9 +77,15 @@ export function serversIn(options: Options): ServerInFile[] {
  * Adds an invite to an options file. One of this name that is there already is given again, unless something else is asked for;
  * one whose time is over makes way for a new one.
  * @param now milliseconds since 1970
- * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag; those of `editOptions`
+ * @param use called with the invite before the file is written; the file stays as it is where it throws
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag; those of `editOptions`, and what `use` throws
  */
-export async function addInvite(path: string, request: InviteRequest, now: number): Promise<Invited> {
+export async function addInvite(
+  path: string,
+  request: InviteRequest,
+  now: number,
+  use: (invited: Invited) => void = () => {}
+): Promise<Invited> {
   return editOptions<Invited>(path, (text, options) => {
     const faults: Fault[] = []
     const { name, maps: words, expires, maxDevices } = request
@@ -101,7 +107,11 @@ export async function addInvite(path: string, request: InviteRequest, now: numbe
       faults.push({ path: 'NAME', message })
     }
     if (faults.length > 0 || !server) throw new OptionsError(faults)
-    if (other) return { text, result: { server, invite: other, isNew: false } }
+    if (other) {
+      const result = { server, invite: other, isNew: false }
+      use(result)
+      return { text, result }
+    }
     const nonce = Buffer.alloc(NONCE_BYTES)
     sodium.randombytes_buf(nonce)
     const invite: Invite = {
@@ -120,11 +130,10 @@ export async function addInvite(path: string, request: InviteRequest, now: numbe
       ...(maxDevices !== undefined && { maxDevices }),
       created: timeText(now)
     }
+    const result = { server, invite, isNew: true }
+    use(result)
     const rest = isOver ? without(text, server, name) : text
-    return {
-      text: addToList(rest, ['schema', indexOf(rest, server)], 'invites', entry),
-      result: { server, invite, isNew: true }
-    }
+    return { text: addToList(rest, ['schema', indexOf(rest, server)], 'invites', entry), result }
   })
 }
 

@@ -235,8 +235,10 @@ export class Actions {
       }
       const expires = days === undefined ? undefined : now + days * DAY_MS
       const request = { name: name.trim(), expires, maxDevices, server: key }
-      const { server: found, invite } = await addInvite(this.#parts.file, request, now)
-      const ticket = this.#ticketOf(found, invite)
+      let ticket = ''
+      await addInvite(this.#parts.file, request, now, ({ server: found, invite }) => {
+        ticket = this.#ticketOf(found, invite)
+      })
       return { ...(await this.#changed()), ticket }
     },
 

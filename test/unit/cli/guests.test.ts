@@ -103,6 +103,17 @@ test('a command line with a fault changes nothing', async () => {
   }
 })
 
+test('an invite that no ticket can hold is not kept', async () => {
+  const ports = Array.from({ length: 300 }, (_, i) => 1 + 2 * i).join()
+  const text = JSON.stringify({ schema: [{ mode: 'server', port: ports, secret: SECRET }] })
+  const path = write(text)
+  const refused = await json('invite', 'Anna', '-c', path)
+  assert.deepEqual([refused.exit, refused.code], [2, 'TICKET_TOO_LONG'])
+  assert.equal(readFileSync(path, 'utf8'), text)
+  const fits = await json('invite', 'Anna', '-c', path, '--maps', '1,3')
+  assert.equal(fits.exit, 0)
+})
+
 test('a question is not asked where the command line has a fault', async () => {
   const ticket = encodeTicket({
     publicKey: keyPairOf(new Secret(SECRET)).publicKey,
@@ -148,6 +159,7 @@ const REFUSED: [string, string[], string, RegExp][] = [
     TEXT,
     /--maps: names port 5, .*it shares tcp 25565, udp 19132, "My game"/
   ],
+  ['no ports', ['invite', 'A', '--maps', ','], TEXT, /--maps: is empty; name ports/],
   ['one of two servers', ['invite', 'A'], TWO, /--server: is needed, .*\(port 1\), .*\(port 2\)/],
   ['a server that is none', ['invite', 'A', '--server', 'x'], TWO, /--server: is "x", which is none/],
   [

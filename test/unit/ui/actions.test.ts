@@ -325,6 +325,17 @@ test('joining opens the ports of a ticket, or the next free ones; a line around 
   assert.match((await desk.faults('leave', { publicKey: key }))[0] ?? '', /not in the file any more/)
 })
 
+test('an invite that no ticket can hold is not kept', async () => {
+  const secret = 'qm4jzr8tk3ow9yxa5hbdnc6e'
+  const port = Array.from({ length: 300 }, (_, i) => 1 + 2 * i).join()
+  const desk = new Desk(JSON.stringify({ schema: [{ mode: 'server', port, secret }] }))
+  await desk.reload()
+  const before = desk.text
+  const publicKey = encodeKey(keyPairOf(new Secret(secret)).publicKey)
+  await assert.rejects(desk.do('invite', { publicKey, name: 'Anna' }), { code: 'TICKET_TOO_LONG' })
+  assert.equal(desk.text, before)
+})
+
 test('an invite that cannot have its ports leaves what was joined before as it was', async t => {
   const desk = new Desk()
   const { publicKey } = keyPairOf(new Secret('a friend'))
