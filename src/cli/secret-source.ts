@@ -69,7 +69,8 @@ async function keptIn(path: string, context: CliContext): Promise<SecretSource> 
 }
 
 async function fromFile(path: string, context: CliContext, place = '--secret-file'): Promise<SecretSource> {
-  const { decodeText, readableByOthers } = await import('../options/file.js')
+  const { readableByOthers } = await import('../options/file.js')
+  const { decodeText } = await import('../util/decode-text.js')
   try {
     const stdin = path === '-'
     const bytes = stdin ? await context.readStdin() : await readFile(path)

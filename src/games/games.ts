@@ -6,6 +6,7 @@ import { listAny, readAny, shippedPath } from '../shipped.js'
 import { guess } from '../text/guess.js'
 import { oneOf, quote } from '../text/quote.js'
 import { userFolders } from '../user-folders.js'
+import { decodeText } from '../util/decode-text.js'
 import { partsOf } from './map-name.js'
 import type { Recipe } from './recipe.js'
 import { recipeShape } from './recipe-shape.js'
@@ -156,7 +157,7 @@ function recipesOf(folder: string, files: readonly string[]): [Recipe[], Fault[]
   for (const file of files) {
     const path = join(folder, file)
     try {
-      recipes.push(parseRecipe(readAny(path).toString(), file.replace(/\.json$/, '')))
+      recipes.push(parseRecipe(decodeText(readAny(path)), file.replace(/\.json$/, '')))
     } catch (err) {
       faults.push({ path, message: err instanceof Error ? err.message : String(err) })
     }

@@ -4,6 +4,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { codeOf, HyperNatError, OptionsError } from '../errors.js'
 import { userFolders } from '../user-folders.js'
+import { decodeText } from '../util/decode-text.js'
 import { checkOptions } from './check.js'
 import type { Options, Warning } from './entry.js'
 import { parseJson } from './json.js'
@@ -114,24 +115,6 @@ async function readText(path: string): Promise<string> {
     const code = (cause as NodeJS.ErrnoException).code
     if (code === 'ENOENT') throw new HyperNatError('OPTIONS_NOT_FOUND', `there is no file ${path}`, { cause })
     throw new HyperNatError('OPTIONS_UNREADABLE', `cannot read ${path}: ${reason(codeOf(cause))}`, { cause })
-  }
-}
-
-/** Text of a file in UTF-8 with or without a byte order mark, or in UTF-16 with one. */
-export function decodeText(bytes: Uint8Array): string {
-  const encoding =
-    bytes[0] === 0xff && bytes[1] === 0xfe
-      ? 'utf-16le'
-      : bytes[0] === 0xfe && bytes[1] === 0xff
-        ? 'utf-16be'
-        : 'utf-8'
-  try {
-    // The decoder drops the byte order mark itself.
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes)
-  } catch {
-    throw new OptionsError([
-      { path: '', message: `not ${encoding.toUpperCase()} text; save the file as UTF-8` }
-    ])
   }
 }
 

@@ -11,6 +11,7 @@ import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import { guess } from '../text/guess.js'
 import { quote } from '../text/quote.js'
 import { userFolders } from '../user-folders.js'
+import { decodeText } from '../util/decode-text.js'
 import { makeFolder } from '../util/folder.js'
 import { guestNameFault } from './guest-name.js'
 import { locked } from './lock.js'
@@ -45,24 +46,24 @@ export function friendsFile(): string {
  * @throws HyperNatError `OPTIONS_UNREADABLE` when the file cannot be read, or holds something else
  */
 export async function readFriends(file = friendsFile()): Promise<Friend[]> {
-  let text: string
+  let bytes: Buffer
   try {
-    text = await readFile(file, 'utf8')
+    bytes = await readFile(file)
   } catch (err) {
     return noneYet(file, err)
   }
-  return parseFriends(file, text)
+  return parseFriends(file, bytes)
 }
 
 /** As {@link readFriends}, at once: for options, which are judged without waiting for anything. */
 export function readFriendsSync(file = friendsFile()): Friend[] {
-  let text: string
+  let bytes: Buffer
   try {
-    text = readFileSync(file, 'utf8')
+    bytes = readFileSync(file)
   } catch (err) {
     return noneYet(file, err)
   }
-  return parseFriends(file, text)
+  return parseFriends(file, bytes)
 }
 
 function noneYet(file: string, err: unknown): Friend[] {
@@ -70,9 +71,9 @@ function noneYet(file: string, err: unknown): Friend[] {
   throw unusable(file, codeOf(err), err)
 }
 
-function parseFriends(file: string, text: string): Friend[] {
+function parseFriends(file: string, bytes: Buffer): Friend[] {
   try {
-    const { friends } = JSON.parse(text) as { friends: unknown }
+    const { friends } = JSON.parse(decodeText(bytes)) as { friends: unknown }
     if (!Array.isArray(friends)) throw new Error('it holds no list of friends')
     return friends.map(friendOf)
   } catch (err) {

@@ -9,6 +9,7 @@ import { codeOf, HyperNatError } from '../errors.js'
 import { encodeKey } from '../identity/encoding.js'
 import { KEY_BYTES, type KeyPair } from '../identity/keys.js'
 import { userFolders } from '../user-folders.js'
+import { decodeText } from '../util/decode-text.js'
 import { makeFolder } from '../util/folder.js'
 import { locked } from './lock.js'
 
@@ -59,7 +60,7 @@ async function read(file: string): Promise<KeyPair | undefined> {
     throw err
   }
   await refuseExposed(file)
-  const lines = bytes.toString('utf8').split(/\r?\n/)
+  const lines = linesOf(bytes)
   const text = lines.find(line => line.trim() !== '' && !line.startsWith('#'))?.trim() ?? ''
   const seed = text.length === SEED_CHARACTERS && /^[a-z0-9]*$/.test(text) ? decoded(text) : undefined
   bytes.fill(0)
@@ -68,6 +69,15 @@ async function read(file: string): Promise<KeyPair | undefined> {
     throw new HyperNatError('IDENTITY_UNUSABLE', message)
   }
   return fromSeed(seed)
+}
+
+/** None for what is no text. */
+function linesOf(bytes: Buffer): string[] {
+  try {
+    return decodeText(bytes).split(/\r?\n/)
+  } catch {
+    return []
+  }
 }
 
 function decoded(text: string): Buffer | undefined {

@@ -3,9 +3,10 @@
 import { readFile } from 'node:fs/promises'
 import * as z from 'zod'
 import { codeOf, HyperNatError } from '../errors.js'
+import { decodeText } from '../util/decode-text.js'
 import { checkOptions } from './check.js'
 import { EMPTY, editOptions, removeValue, setValue } from './edit.js'
-import { decodeText, parseOptions, reason } from './file.js'
+import { parseOptions, reason } from './file.js'
 import { parseJson } from './json.js'
 import type { Places } from './places.js'
 

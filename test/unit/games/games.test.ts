@@ -78,7 +78,9 @@ test("a user's own recipes go before, and one that cannot be used does no harm t
   const own = mkdtempSync(join(tmpdir(), 'hyper-nat-own-'))
   t.after(() => rmSync(own, { recursive: true }))
   const openarena = shipped.find('openarena')!
-  writeFileSync(join(own, 'openarena.json'), JSON.stringify({ ...openarena, name: 'My arena' }))
+  // With the byte order mark of an editor on Windows.
+  const text = `\ufeff${JSON.stringify({ ...openarena, name: 'My arena' })}`
+  writeFileSync(join(own, 'openarena.json'), text)
   writeFileSync(join(own, 'broken.json'), '{')
   writeFileSync(join(own, 'readme.txt'), 'no recipe')
   mkdirSync(join(own, 'folder.json'))

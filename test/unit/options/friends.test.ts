@@ -120,6 +120,21 @@ test('a file that holds something else is an error that names it, and stays', as
   }
 })
 
+test('a file that an editor has saved with a byte order mark, or in UTF-16, is read', async t => {
+  const file = newFile(t)
+  await addFriend('bob', BOB, false, file)
+  const text = `\ufeff${readFileSync(file, 'utf8')}`
+  for (const bytes of [text, Buffer.from(text, 'utf16le')]) {
+    writeFileSync(file, bytes)
+    assert.equal(await serverNamed('bob', file), BOB)
+  }
+  await addFriend('eve', EVE, false, file)
+  assert.deepEqual(
+    (await readFriends(file)).map(({ name }) => name),
+    ['bob', 'eve']
+  )
+})
+
 const clients = (...entries: object[]) =>
   checkOptions({ schema: entries.map(entry => ({ mode: 'client', ...entry })) })
 

@@ -64,11 +64,13 @@ test('made by several at once it is one', async () => {
 test('what was once written is read for ever', async () => {
   const path = join(folder, `${files++}`)
   // With the line ends of an editor on Windows.
-  writeFileSync(path, '# a comment\r\n\r\n6t3w8c4s3m3shr3apfuqxxqhdpr5b6stp7duhfbsz3h8cqkkyppy\r\n', {
-    mode: 0o600
-  })
-  const { publicKey } = await loadIdentity(path)
-  assert.equal(encodeKey(publicKey), 'Cjnw5w7pT4ivU8aEs2u9SvsSzNCyHKhnPXXd2kaMzW9F')
+  const text = '# a comment\r\n\r\n6t3w8c4s3m3shr3apfuqxxqhdpr5b6stp7duhfbsz3h8cqkkyppy\r\n'
+  // And with its byte order mark, or as PowerShell writes it.
+  for (const bytes of [text, `\ufeff${text}`, Buffer.from(`\ufeff${text}`, 'utf16le')]) {
+    writeFileSync(path, bytes, { mode: 0o600 })
+    const { publicKey } = await loadIdentity(path)
+    assert.equal(encodeKey(publicKey), 'Cjnw5w7pT4ivU8aEs2u9SvsSzNCyHKhnPXXd2kaMzW9F')
+  }
 })
 
 test('something else in its place is refused, and left alone', async () => {
