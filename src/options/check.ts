@@ -329,7 +329,7 @@ function faultsOf(
     const known = Object.keys(INNER[String(issue.path[0])] ?? shape)
     return issue.keys.map(key => ({
       path: places.field([...path, key]),
-      message: unknownKey(key, known, key in otherMode)
+      message: unknownKey(key, known, Object.hasOwn(otherMode, key))
     }))
   })
 }
