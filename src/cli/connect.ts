@@ -12,6 +12,7 @@ import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import { CONTROL_LIMITS } from '../limits.js'
 import type { Warning } from '../options/entry.js'
 import type { DatagramFlow } from '../sockets/flow-stream.js'
+import { PORT_MAX } from '../text/ports.js'
 import { type Arguments, type Command, type Job, text, words } from './command.js'
 import { type CliContext, EXIT, type Pipes } from './context.js'
 import { carryDatagrams, type Framing } from './datagrams.js'
@@ -58,6 +59,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     const message = 'is missing; give the ticket or the public key of the server, or the name of a friend'
     throw new OptionsError([{ path: 'SERVER', message }])
   }
+  if (place.fault !== undefined) throw new OptionsError([{ path: 'PORT', message: place.fault }], 'BAD_USAGE')
   const { serverNamed } = await import('../options/friends.js')
   const server = await serverNamed(place.server)
   const { port } = place
@@ -194,12 +196,21 @@ function onlyPort({ maps }: Connection, proto: Place['proto']): number {
 }
 
 /** A ticket may have been broken into several words; the port is the last one. */
-function placeOf(given: readonly string[]): { server: string; port: number | string | undefined } {
+function placeOf(given: readonly string[]): {
+  server: string
+  port: number | string | undefined
+  fault?: string | undefined
+} {
   const last = given.at(-1)
   if (given.length < 2 || last === undefined) return { server: given.join(''), port: undefined }
-  if (PORT_PATTERN.test(last)) return { server: given.slice(0, -1).join(''), port: Number(last) }
+  if (PORT_PATTERN.test(last)) {
+    const port = Number(last)
+    const fault =
+      port < 1 || port > PORT_MAX ? `is ${last}; give a whole number from 1 to ${PORT_MAX}` : undefined
+    return { server: given.slice(0, -1).join(''), port, fault }
+  }
   const isTicket = looksLikeTicket(given[0]!)
-  return isTicket && given.length > 2
-    ? { server: given.join(''), port: undefined }
-    : { server: given[0]!, port: last }
+  if (isTicket && given.length > 2) return { server: given.join(''), port: undefined }
+  const fault = given.length > 2 ? 'has several words; put a name with blanks in quotation marks' : undefined
+  return { server: given[0]!, port: last, fault }
 }
