@@ -184,7 +184,11 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   ): Promise<ClientHandle> {
     this.#check()
     checkOpen(what)
-    const { publicKey, maps, guest } = 'ticket' in what ? fromTicket(what.ticket, what.maps) : what
+    const { ticket } = what as { ticket?: string | Ticket | undefined }
+    const { publicKey, maps, guest } =
+      ticket === undefined
+        ? (what as Exclude<typeof what, { ticket: unknown }>)
+        : fromTicket(ticket, what.maps)
     const own = ('identity' in what ? what.identity : undefined) ?? this.#keyPair
     const client = new OpenClient({
       ...this.#deps(),
@@ -210,7 +214,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     this.#check()
     checkConnect(server, options)
     const ticket = ticketOf(server)
-    const publicKey = ticket?.publicKey ?? keyOf(server as string | Uint8Array)
+    const publicKey = keyOf(ticket ? ticket.publicKey : (server as string | Uint8Array))
     const guest = ticket?.invite && new GuestKey(ticket.invite)
     const connection = new OpenConnection(
       {

@@ -181,7 +181,7 @@ const INVITE: Readonly<Record<string, Field>> = {
 
 const KEPT_INVITE: Readonly<Record<string, Field>> = { ...INVITE, nonce: { check: nonce, required: true } }
 
-const INVITED_MAP: Readonly<Record<string, Field>> = {
+const NAMED_MAP: Readonly<Record<string, Field>> = {
   proto: { check: proto, required: true },
   port: { check: port(1), required: true }
 }
@@ -210,6 +210,7 @@ export function checkConnect(server: unknown, options: unknown): void {
     const message = `is ${quote(server)}; give the server's ticket, or its public key as text or 32 bytes`
     throw new OptionsError([{ path: 'server', message }])
   }
+  throwAny(namedMapFaults((server as { maps?: unknown }).maps, 'server'))
   checkFields('options', options, CONNECT)
 }
 
@@ -285,8 +286,10 @@ export function checkOpen(what: unknown): void {
   const { publicKey, ticket, maps, guest, identity } = what as Record<string, unknown>
   const faults: Fault[] = []
   if (ticket !== undefined) {
-    if (typeof ticket !== 'string' && list((Object(ticket) as Record<string, unknown>).maps))
+    const { maps: named } = Object(ticket) as Record<string, unknown>
+    if (typeof ticket !== 'string' && list(named))
       faults.push({ path: 'ticket', message: `is ${quote(ticket)}; give a ticket` })
+    faults.push(...namedMapFaults(named, 'ticket'))
   } else if (typeof publicKey !== 'string' && !(publicKey instanceof Uint8Array)) {
     faults.push({
       path: 'publicKey',
@@ -346,16 +349,18 @@ function inviteFaults(one: unknown, path: string, fields: Readonly<Record<string
   const fault = object(one)
   if (fault) return [{ path, message: fault }]
   const invite = one as Record<string, unknown>
-  const maps = Array.isArray(invite.maps) ? (invite.maps as unknown[]) : []
-  return [
-    ...fieldFaults(invite, fields, path),
-    ...maps.flatMap((map, i): Fault[] => {
-      const place = `${path}.maps[${i}]`
-      const wrong = object(map)
-      if (wrong) return [{ path: place, message: wrong }]
-      return fieldFaults(map as Record<string, unknown>, INVITED_MAP, place)
-    })
-  ]
+  return [...fieldFaults(invite, fields, path), ...namedMapFaults(invite.maps, path)]
+}
+
+/** The maps that an invite or a ticket names; what is no list is a fault of the invite or ticket. */
+function namedMapFaults(maps: unknown, path: string): Fault[] {
+  if (!Array.isArray(maps)) return []
+  return maps.flatMap((map: unknown, i): Fault[] => {
+    const place = `${path}.maps[${i}]`
+    const wrong = object(map)
+    if (wrong) return [{ path: place, message: wrong }]
+    return fieldFaults(map as Record<string, unknown>, NAMED_MAP, place)
+  })
 }
 
 function fieldFaults(

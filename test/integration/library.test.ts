@@ -99,7 +99,18 @@ staged(
     )
     await shared[Symbol.asyncDispose]()
     assert.deepEqual(node.status().servers, [])
-    const opened = await node.open({ publicKey: shared.publicKey, maps: [{ ...maps[0]!, localPort: 0 }] })
+    const { publicKey } = shared
+    for (const server of [
+      { publicKey, maps: [null] },
+      { publicKey, maps: [{ proto: 'tcp', port: 0 }] }
+    ])
+      await assert.rejects(node.connect(server as never), { code: 'BAD_OPTIONS' })
+    const keyless = { publicKey: 'no key', maps }
+    await assert.rejects(node.connect(keyless as never), { code: 'BAD_PUBLIC_KEY' })
+    assert.deepEqual(node.status().clients, [])
+    // A ticket that a program leaves undefined is left out.
+    const what = { publicKey, maps: [{ ...maps[0]!, localPort: 0 }], ticket: undefined }
+    const opened = await node.open(what as never)
     await opened[Symbol.asyncDispose]()
     assert.deepEqual(node.status().clients, [])
   }

@@ -140,6 +140,7 @@ for (const [what, given, paths] of [
   ['an empty object', {}, ['publicKey', 'maps']],
   ['a key that is a number', { publicKey: 5, maps: [] }, ['publicKey']],
   ['a ticket that is a number', { ticket: 5 }, ['ticket']],
+  ['a ticket whose maps are none', { ticket: { maps: [null, MAP] } }, ['ticket.maps[0]']],
   [
     'a local port that is a text',
     { ticket: 'hnat1', maps: [{ ...MAP, localPort: '80' }] },
