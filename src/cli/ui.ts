@@ -45,9 +45,9 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   }
   const path = text(args, 'config') ?? (await defaultFile())
   if (path !== DEFAULT_FILE && args.config === undefined) {
-    const { mkdir } = await import('node:fs/promises')
     const { dirname } = await import('node:path')
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch(() => {})
+    const { makeFolder } = await import('../util/folder.js')
+    await makeFolder(dirname(path), 0o700).catch(() => {})
   }
   const running = await pageOf(path, args, context)
   if (running) return { warnings: [], task: showPage(running, args) }

@@ -151,6 +151,23 @@ test('where there is no options.json, a command tells of the file that the page 
   assert.match(named, /or run this in the folder that has it\n$/)
 })
 
+test('the page starts where no folder for its file can be made', {
+  skip: process.platform === 'linux' ? false : 'there is no /proc',
+  timeout: 20_000
+}, async t => {
+  const before = process.cwd()
+  const { XDG_CONFIG_HOME } = process.env
+  process.chdir(tmpdir())
+  process.env.XDG_CONFIG_HOME = '/proc/hyper-nat-nowhere'
+  t.after(() => {
+    process.chdir(before)
+    process.env.XDG_CONFIG_HOME = XDG_CONFIG_HOME
+  })
+  const { code, options } = await runOnce(['ui', '--no-open'])
+  assert.equal(code, 0)
+  assert.equal(options?.source?.path, settingsFile())
+})
+
 test('runs until it is asked to stop, then closes', async () => {
   const memory = new Memory()
   const running = run(['server', '-p', '1/udp', '-s', SECRET], memory)
