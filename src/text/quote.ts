@@ -17,6 +17,9 @@ export function quote(value: unknown): string {
   if (value === undefined) return 'missing'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'an object'
+  // JSON has neither these nor the numbers that are not finite.
+  if (typeof value === 'bigint') return cut(`${value}n`, LONGEST)
+  if (typeof value === 'number') return `${value}`
   return cut((JSON.stringify(value) ?? typeof value).replace(/[^\x20-\x7e]/g, escaped), LONGEST)
 }
 

@@ -26,10 +26,8 @@ test('what is long is cut, between characters', () => {
 test('a wrong value is in ASCII, and never what holds others', () => {
   assert.equal(quote('p\u043ert'), '"p\\u043ert"')
   assert.equal(quote('y'.repeat(70)), `"${'y'.repeat(57)}..`)
-  assert.deepEqual([undefined, ['secret'], { secret: 1 }, 7].map(quote), [
-    'missing',
-    'a list',
-    'an object',
-    '7'
-  ])
+  assert.deepEqual(
+    [undefined, ['secret'], { secret: 1 }, 7, 80n, Number.POSITIVE_INFINITY, Number.NaN].map(quote),
+    ['missing', 'a list', 'an object', '7', '80n', 'Infinity', 'NaN']
+  )
 })
