@@ -37,10 +37,8 @@ async function fileChoice(
 ): Promise<DaemonChoice> {
   const control = controlOf(args, context)
   if (file === undefined || control !== undefined) return { control, file }
-  const { readOptionsFile } = await import('../options/file.js')
-  // What is wrong in there is no reason not to find who runs from it.
-  const options = await readOptionsFile(file).catch(() => undefined)
-  return { control: options?.control, file }
+  const { controlIn } = await import('../options/file.js')
+  return { control: await controlIn(file), file }
 }
 
 /**

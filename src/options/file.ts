@@ -7,7 +7,7 @@ import { userFolders } from '../user-folders.js'
 import { decodeText } from '../util/decode-text.js'
 import { checkOptions } from './check.js'
 import type { Options, Warning } from './entry.js'
-import { parseJson } from './json.js'
+import { looseJson, parseJson } from './json.js'
 import { type NetworkFlag, networkPlaces, withNetwork } from './network-flags.js'
 import { filePlaces } from './places.js'
 
@@ -66,6 +66,17 @@ export async function readOptionsFile(
     source: { path, read: () => readOptionsFile(path, bootstrap, relay) },
     warnings: warning ? [...options.warnings, warning] : options.warnings
   }
+}
+
+/**
+ * Where a file has its control socket, whatever else is wrong in it: a daemon that runs from it has read it before.
+ * @returns undefined where it does not say, or cannot be read
+ */
+export async function controlIn(path: string): Promise<Options['control']> {
+  const text = await readText(path).catch(() => '')
+  const { control } = Object(looseJson(text)) as { control?: unknown }
+  if (control === false) return false
+  return typeof control === 'string' && control !== '' ? resolve(dirname(path), control) : undefined
 }
 
 /** The user's own options file, for those who do not name one. */

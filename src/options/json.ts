@@ -39,6 +39,16 @@ export function parseJson(text: string): unknown {
   }
 }
 
+/** What can be made out of a text that may have faults. */
+export function looseJson(text: string): unknown {
+  try {
+    return jsonc.parse(text, [], { allowTrailingComma: true })
+  } catch {
+    // Nested too deeply.
+    return undefined
+  }
+}
+
 function readTree(text: string): unknown {
   if (text.trim() === '') throw new OptionsError([{ path: '', message: 'not JSON: there is nothing in it' }])
   const errors: ParseError[] = []

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { run } from '../../../src/cli/run.js'
+import { choiceOf } from '../../../src/cli/running.js'
 import { exitCodeOf, HyperNatError } from '../../../src/errors.js'
 import type { Options } from '../../../src/options/entry.js'
 import { settingsFile } from '../../../src/options/file.js'
@@ -128,6 +129,12 @@ test('a file that is not there', async () => {
   const { code, err } = await runOnce(['-c', join(folder, 'nowhere.json')])
   assert.equal(code, 2)
   assert.match(err, /^error OPTIONS_NOT_FOUND: there is no file .*nowhere.json\n$/)
+})
+
+test('who runs from a file is found where the file says, also when it has a fault by now', async () => {
+  const path = write('faulty.json', '{ "control": "run", "schema": [{ "mode": "server" "port": 0 }] }')
+  const { control } = await choiceOf({ config: path }, { env: {} })
+  assert.equal(control, join(folder, 'run'))
 })
 
 test('where there is no options.json, a command tells of the file that the page keeps', async t => {

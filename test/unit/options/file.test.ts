@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { HyperNatError, OptionsError } from '../../../src/errors.js'
-import { parseOptions, readableByOthers, readOptionsFile } from '../../../src/options/file.js'
+import { controlIn, parseOptions, readableByOthers, readOptionsFile } from '../../../src/options/file.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-options-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -66,6 +66,17 @@ test('warns of a secret that others can read', { skip: !posix }, async () => {
   assert.deepEqual(await codes(write('others.json', serverText, 0o604)), ['FILE_READABLE'])
   assert.deepEqual(await codes(write('closed.json', serverText, 0o600)), [])
   assert.deepEqual(await codes(write('no-secret.json', clientText, 0o644)), [])
+})
+
+test('tells where its control socket is, whatever else is wrong in it', async () => {
+  const inFile = (text: string) => controlIn(write('control.json', text))
+  for (const rest of ['"schema": []', '"schema": [{ "port": 0 "x" ]', '"schema": ', '"other": 1, "other": 2'])
+    assert.equal(await inFile(`{ "control": "run", ${rest} }`), join(folder, 'run'), rest)
+  assert.equal(await inFile('{ "schema": [ , "control": false'), undefined)
+  assert.equal(await inFile('{ "control": false, "schema": [ }'), false)
+  for (const text of ['', '[', 'null', '5', '{ "control": 5 }', '{ "control": "" }', '['.repeat(100_000)])
+    assert.equal(await inFile(text), undefined, text.slice(0, 20))
+  assert.equal(await controlIn(join(folder, 'gone.json')), undefined)
 })
 
 test('does not fail where an editor takes the file away meanwhile', async () => {
