@@ -11,6 +11,9 @@ const STARTS_MAX = 10
 /** What messages break a ticket with: blanks, the marks of a quoted line, and characters that show nothing. */
 const BREAK = /[\s>\p{Cf}]+/u
 
+/** Punctuation behind a ticket. Bounded, as a long text of dots would be searched from each of them. */
+const BEHIND = /[^a-z0-9]{1,16}$/i
+
 /**
  * The ticket in a text: `Join me: hnat1.. see you!`. Its checksum tells where it ends.
  * @returns where nothing can be decoded, the text from the last beginning of a ticket on, so that the fault is that of the ticket
@@ -22,12 +25,9 @@ export function ticketIn(text: string): string {
 }
 
 function ticketAt(text: string): string | undefined {
-  const pieces = text.split(BREAK).slice(0, PIECES_MAX)
+  const pieces = text.split(BREAK, PIECES_MAX)
   for (let count = 1; count <= pieces.length; count++) {
-    const candidate = pieces
-      .slice(0, count)
-      .join('')
-      .replace(/[^a-z0-9]+$/i, '')
+    const candidate = pieces.slice(0, count).join('').replace(BEHIND, '')
     if (isTicket(candidate)) return candidate
   }
   return undefined
