@@ -65,22 +65,24 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   // What the command line adds to the file, as the running server has it.
   const { network } = await readOptionsFile(path, bootstrap, relay)
   const now = Date.now()
-  const request = {
-    name,
-    maps: only,
-    expires: ms === undefined ? undefined : now + ms,
-    maxDevices,
-    server: text(args, 'server')
-  }
-  let ticket = ''
-  const invited = await addInvite(path, request, now, ({ server, invite }) => {
-    ticket = inviteTicket(server.keyPair, invite, {
-      maps: server.maps,
-      relays: relaysToTell(network),
-      bootstrap: network.bootstrap ?? []
-    })
-  })
-  const { server, isNew } = invited
+  const invited = await addInvite(
+    path,
+    {
+      name,
+      maps: only,
+      expires: ms === undefined ? undefined : now + ms,
+      maxDevices,
+      server: text(args, 'server')
+    },
+    now,
+    ({ keyPair, maps }, invite) =>
+      inviteTicket(keyPair, invite, {
+        maps,
+        relays: relaysToTell(network),
+        bootstrap: network.bootstrap ?? []
+      })
+  )
+  const { server, ticket, isNew } = invited
   if (isNew) await tellChanged(path, args, context)
   const { expires, maps } = invited.invite
   const limits = [

@@ -43,6 +43,7 @@ export interface InviteRequest {
 export interface Invited {
   readonly server: ServerInFile
   readonly invite: Invite
+  readonly ticket: string
   /** False: it was there already, as it was asked for. */
   readonly isNew: boolean
 }
@@ -77,14 +78,14 @@ export function serversIn(options: Options): ServerInFile[] {
  * Adds an invite to an options file. One of this name that is there already is given again, unless something else is asked for;
  * one whose time is over makes way for a new one.
  * @param now milliseconds since 1970
- * @param use called with the invite before the file is written; the file stays as it is where it throws
- * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag; those of `editOptions`, and what `use` throws
+ * @param ticketOf makes the ticket of the guest; nothing is written where there can be none
+ * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag; those of `editOptions` and `ticketOf`
  */
 export async function addInvite(
   path: string,
   request: InviteRequest,
   now: number,
-  use: (invited: Invited) => void = () => {}
+  ticketOf: (server: ServerInFile, invite: Invite) => string
 ): Promise<Invited> {
   return editOptions<Invited>(path, (text, options) => {
     const faults: Fault[] = []
@@ -108,9 +109,8 @@ export async function addInvite(
     }
     if (faults.length > 0 || !server) throw new OptionsError(faults)
     if (other) {
-      const result = { server, invite: other, isNew: false }
-      use(result)
-      return { text, result }
+      const ticket = ticketOf(server, other)
+      return { text, result: { server, invite: other, ticket, isNew: false } }
     }
     const nonce = Buffer.alloc(NONCE_BYTES)
     sodium.randombytes_buf(nonce)
@@ -130,10 +130,11 @@ export async function addInvite(
       ...(maxDevices !== undefined && { maxDevices }),
       created: timeText(now)
     }
-    const result = { server, invite, isNew: true }
-    use(result)
     const rest = isOver ? without(text, server, name) : text
-    return { text: addToList(rest, ['schema', indexOf(rest, server)], 'invites', entry), result }
+    return {
+      text: addToList(rest, ['schema', indexOf(rest, server)], 'invites', entry),
+      result: { server, invite, ticket: ticketOf(server, invite), isNew: true }
+    }
   })
 }
 

@@ -235,10 +235,9 @@ export class Actions {
       }
       const expires = days === undefined ? undefined : now + days * DAY_MS
       const request = { name: name.trim(), expires, maxDevices, server: key }
-      let ticket = ''
-      await addInvite(this.#parts.file, request, now, ({ server: found, invite }) => {
-        ticket = this.#ticketOf(found, invite)
-      })
+      const { ticket } = await addInvite(this.#parts.file, request, now, (found, invite) =>
+        this.#ticketOf(found, invite)
+      )
       return { ...(await this.#changed()), ticket }
     },
 
