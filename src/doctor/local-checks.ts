@@ -104,11 +104,19 @@ const NO_TCP_RELAY =
 
 export function networkCheck(survey: Survey): Check {
   const { asked, answered, rtt, contact, tcp } = survey
-  if (tcp && (tcp.used !== null || tcp.server)) {
+  const used = tcp?.used ?? null
+  if (used !== null && answered === 0 && !tcp?.server) {
+    return problem(
+      'network',
+      `UDP is blocked here, and no node of the network answers through the relay ${used}.`,
+      'The relay lets this computer in, but has no connection itself, or its own UDP is blocked: run hyper-nat doctor where it runs, or name another one (--relay wss://..).'
+    )
+  }
+  if (tcp && (used !== null || tcp.server)) {
     const what =
-      tcp.used === null
+      used === null || answered === 0
         ? 'that of a server itself, which leads to that server only'
-        : `${answered} of ${asked} DHT nodes answer through ${tcp.used}, round trip ${Math.round(rtt ?? 0)} ms`
+        : `${answered} of ${asked} DHT nodes answer through ${used}, round trip ${Math.round(rtt ?? 0)} ms`
     return note(
       'network',
       `UDP is blocked here; a relay by TCP works: ${what}.`,

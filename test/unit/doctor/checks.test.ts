@@ -123,6 +123,22 @@ test('the network is fine when more than half of the DHT nodes answer', () => {
   assert.deepEqual([4, 3, 2, 1, 0].map(verdict), ['ok', 'ok', 'note', 'note', 'problem'])
 })
 
+/** Where UDP is blocked. */
+const BY_TCP = { used: 'wss://relay.example/', server: false, failed: [] }
+
+test('a relay by TCP through which nobody answers is a problem, unless a server that is its own relay is reached', () => {
+  const none = { asked: 0, answered: 0, rtt: null, contact: 'blocked', nat: nat('blocked') } as const
+  const { verdict, message } = networkCheck(survey({ ...none, tcp: BY_TCP }))
+  assert.equal(verdict, 'problem')
+  assert.match(message, /no node of the network answers through the relay wss:\/\/relay\.example\//)
+  const own = networkCheck(survey({ ...none, tcp: { ...BY_TCP, server: true } }))
+  assert.equal(own.verdict, 'note')
+  assert.match(own.message, /leads to that server only/)
+  const works = networkCheck(survey({ nat: nat('blocked'), contact: 'blocked', tcp: BY_TCP }))
+  assert.equal(works.verdict, 'note')
+  assert.match(works.message, /8 of 8 DHT nodes answer through wss:\/\/relay\.example\//)
+})
+
 /** Everything that the doctor can say. */
 const ALL: readonly (Check | null)[] = [
   versionCheck({ hyperNat: '2.0.0', node: '20.19.0', platform: 'linux x64' }),
@@ -135,6 +151,7 @@ const ALL: readonly (Check | null)[] = [
   ...(['blocked', 'refused', 'offline', 'silent'] as const).map(contact =>
     networkCheck(survey({ answered: 0, contact }))
   ),
+  ...[0, 2].map(answered => networkCheck(survey({ answered, contact: 'blocked', tcp: BY_TCP }))),
   ...KINDS.flatMap(kind => [natCheck(nat(kind), null), natCheck(nat(kind), 'carrier')]),
   ...(['inside', 'one-host'] as const).map(unknown => natCheck(nat('unknown', { unknown }), null)),
   addressCheck(nat('cone')),
