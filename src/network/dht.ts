@@ -14,6 +14,7 @@ import type { Log } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
 import type { Clock } from '../util/clock.js'
 import { descriptorLimit, descriptorsForPunching } from '../util/descriptors.js'
+import { Counts } from './counts.js'
 import { FlapDamping } from './flap-damping.js'
 import { HandshakeTurns } from './handshake-turns.js'
 import { AnnouncerState, admitHandshakes, InternalDht, limitRelaying, wrapHandshakes } from './internals.js'
@@ -52,7 +53,7 @@ export interface UsedRelay {
   failed(): void
 }
 
-/** Number of nodes that are asked to send to a port, and of answers that are enough; with fewer nodes one answer is. */
+/** Number of nodes that are asked to send to a port, and of like answers that are enough; with fewer nodes one answer is. */
 const ASKED_NODES = 5
 const ENOUGH_ANSWERS = 3
 
@@ -264,18 +265,20 @@ export class Dht extends InternalDht {
     const enough = nodes.length < ASKED_NODES ? 1 : ENOUGH_ANSWERS
     const { serverSocket } = this
     const senders = new Set<string>()
+    // By the address that they report: one that lies must not decide where guests are sent.
+    const answers = new Counts()
     const onmessage = (_: unknown, { host }: HyperDHT.Address): unknown => senders.add(host)
     // Before dht-rpc's own listener, which reports the answer.
     serverSocket.prependListener('message', onmessage)
     try {
       return await new Promise(resolve => {
         let missing = nodes.length
-        let came = 0
         const end = (): void => {
           if (--missing <= 0) resolve(null)
         }
         const onanswer = ({ from, to }: HyperDHT.Answer): void => {
-          if (senders.has(from.host) && ++came >= enough) resolve(to.host)
+          if (senders.has(from.host)) answers.add(to.host)
+          if (answers.of(to.host) >= enough) resolve(to.host)
           end()
         }
         if (missing === 0) resolve(null)

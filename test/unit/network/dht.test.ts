@@ -39,6 +39,33 @@ test('a node whose answer was to come to a port that a NAT shuts is kept', t => 
   assert.equal(dht.nodes.length, 8)
 })
 
+test('one node that lies does not decide under which address a mapped port is reached', async t => {
+  const nodes = [1, 2, 3, 4, 5].map(i => ({ host: `11.0.0.${i}`, port: 49737 }))
+  let asked = 0
+  class Mapped extends Dht {
+    protected override async someNodes() {
+      return nodes
+    }
+    // All answers come, the one that lies as the third.
+    protected override askToAnswerAt(
+      _port: number,
+      node: HyperDHT.Address,
+      onanswer: (answer: HyperDHT.Answer) => void
+    ) {
+      const to = { host: ++asked === 3 ? '203.0.113.66' : '198.51.100.7', port: 5000 }
+      setImmediate(() => {
+        this.serverSocket.emit('message', Buffer.of(0), node)
+        onanswer({ from: { id: null as unknown as Uint8Array, ...node }, to } as HyperDHT.Answer)
+      })
+      return true
+    }
+  }
+  const dht = new Mapped({ bootstrap: [] }, systemClock, LIMITS, silentLog)
+  t.after(() => dht.destroy({ force: true }))
+  await dht.fullyBootstrapped()
+  assert.equal(await dht.reach(5000), '198.51.100.7')
+})
+
 /** What two nodes that lie answer: an address of ours that is another one each time. */
 function lie(dht: Dht, time: number): void {
   const to = { host: `11.0.${16 + (time % 64)}.1`, port: 5000 }
