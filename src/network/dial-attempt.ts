@@ -208,7 +208,7 @@ export class DialAttempt {
       if (this.#settled) return link.destroy()
       this.#streams.delete(stream)
       this.#awaitPacket(stream, link)
-      lastAddresses.note(this.#key, stream)
+      lastAddresses.note(this.#key, stream, link)
       this.#settle(link)
     })
     stream.on('error', (err: unknown) => failed(codeOf(err)))

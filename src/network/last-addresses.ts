@@ -5,6 +5,7 @@
 import type SecretStream from '@hyperswarm/secret-stream'
 import b4a from 'b4a'
 import type HyperDHT from 'hyperdht'
+import type { PathKind } from '../events.js'
 
 export class LastAddresses {
   readonly #addresses = new Map<string, HyperDHT.Address>()
@@ -12,10 +13,18 @@ export class LastAddresses {
   /** @param most servers that are remembered */
   constructor(readonly most: number) {}
 
-  /** A connection to the server of a key has opened; its address may change while it is. */
-  note(key: Uint8Array, { rawStream }: Pick<SecretStream, 'rawStream'>): void {
+  /**
+   * A connection to the server of a key has opened; its address may change while it is.
+   * @param link the same connection: on a relayed one the address is the relay's
+   */
+  note(
+    key: Uint8Array,
+    { rawStream }: Pick<SecretStream, 'rawStream'>,
+    link: { readonly path: PathKind }
+  ): void {
     const name = b4a.toString(key, 'hex')
     const keep = (): void => {
+      if (link.path === 'relayed') return
       const { remoteHost: host, remotePort: port } = rawStream
       this.#addresses.delete(name)
       if (host === null) return
