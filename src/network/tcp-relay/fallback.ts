@@ -110,7 +110,9 @@ export class Fallback {
   /** The network has changed. */
   restart(): void {
     for (const connection of this.#connections) connection.retry()
-    this.check()
+    // Also where UDP was blocked: else the next relay that lets us in is used for a while in its place.
+    if (this.#state === 'blocked') void this.#check()
+    else this.check()
   }
 
   close(): void {

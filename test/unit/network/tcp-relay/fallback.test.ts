@@ -115,6 +115,16 @@ test('relays are tried again when the network changes', async t => {
   await until(5000, 'another attempt', () => failures === 2)
 })
 
+test('UDP that was blocked is tried at once when the network changes', async t => {
+  const { fallback, world, changes } = scene(t, ['ws://127.0.0.1:9'], { udpBlockedMs: 60_000 })
+  fallback.start()
+  await until(5000, 'it is blocked', () => fallback.state === 'blocked')
+  world.udp = true
+  fallback.restart()
+  await until(5000, 'UDP works', () => fallback.state === 'udp')
+  assert.deepEqual([world.probes, changes], [2, []])
+})
+
 test('a relay that wants another token is left alone, whatever trouble there is', async t => {
   let greeted = 0
   const log = Object.assign(Object.create(silentLog), { debug: () => greeted++ })
