@@ -17,6 +17,7 @@ import { LIMITS, RELAY_LIMITS, type RelayLimits, TCP_RELAY_LIMITS, type TcpRelay
 import { type Log, silentLog } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
 import type { TcpOptions } from '../options/entry.js'
+import { isAnyHost } from '../text/address.js'
 import { type Clock, systemClock } from '../util/clock.js'
 import { listenError } from '../util/listen-error.js'
 import { ownAddresses } from './addresses.js'
@@ -200,7 +201,8 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
 
   #addressOf({ port, host, address, tls }: NonNullable<RelayOptions['tcp']>): string {
     if (address !== undefined) return address
-    const seen = host ?? this.#dht!.host ?? bestAddress(ownAddresses())
+    const isOne = host !== undefined && !isAnyHost(host)
+    const seen = isOne ? host : (this.#dht!.host ?? bestAddress(ownAddresses()))
     return `${tls ? 'wss' : 'ws'}://${net.isIPv6(seen) ? `[${seen}]` : seen}:${port}`
   }
 

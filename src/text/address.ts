@@ -13,7 +13,12 @@ export function hostPort(host: string, port: number): string {
 
 /** Where a program on this machine reaches one that listens on `host`: on `::`, Node.js takes IPv4 as well. */
 export function typedHost(host: string): string {
-  return host === '0.0.0.0' || host === '::' ? LOCALHOST : host
+  return isAnyHost(host) ? LOCALHOST : host
+}
+
+/** Whether a program that listens there does so on all addresses. */
+export function isAnyHost(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
 }
 
 const LOOPBACK = new BlockList()

@@ -15,6 +15,7 @@ import { Dht } from '../../src/network/dht.js'
 import { Relay } from '../../src/network/relay.js'
 import { systemClock } from '../../src/util/clock.js'
 import { until, within } from '../support/deadline.js'
+import { freePort } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 import { startTestnet } from '../support/testnet.js'
 
@@ -158,6 +159,20 @@ staged(
     assert.equal(await connect(childKeyPair(server, RELAYED)), true)
   }
 )
+
+staged('a relay that listens on all addresses tells one that others can reach', async stage => {
+  const { bootstrap } = await stage.testnet()
+  for (const host of ['0.0.0.0', '::']) {
+    const tcp = { port: await freePort(), host }
+    const relay = await stage.use(new Relay({ secret: newSecret(), bootstrap, tcp }))
+    const told: (string | undefined)[] = []
+    relay.on('event', event => {
+      if (event.event === 'ready' && event.mode === 'relay') told.push(event.address)
+    })
+    await relay.start()
+    assert.deepEqual(told, [`ws://127.0.0.1:${tcp.port}`], host)
+  }
+})
 
 /** blind-relay's client: what a stranger needs to ask for sessions. */
 interface BlindClient extends EventEmitter {
