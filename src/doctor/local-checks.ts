@@ -94,7 +94,7 @@ const REFUSED: Readonly<Record<Refusal, string>> = {
   token: 'wants another token',
   version: 'speaks another version',
   full: 'is full',
-  proxy: 'is behind an HTTP proxy whose address, in HTTPS_PROXY, is none',
+  proxy: 'is behind an HTTP proxy whose address, in HTTPS_PROXY or ALL_PROXY, is none',
   unreachable: 'is not reached'
 }
 

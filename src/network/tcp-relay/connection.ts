@@ -314,7 +314,7 @@ async function loadWebSockets(url: string): Promise<OpenWebSocket> {
     import('proxy-from-env')
   ])
   // The HTTP proxy on the way, as `HTTPS_PROXY` and `NO_PROXY` say, for `ws` too: CONNECT leads anywhere.
-  const proxy = proxyUrl(withScheme(process.env, getProxyForUrl(httpsUrl(url))))
+  const proxy = proxyUrl(process.env, withScheme(process.env, getProxyForUrl(httpsUrl(url))))
   return url => {
     const ended = new AbortController()
     // The agent keeps its connection to a silent proxy when the request is over.

@@ -2,19 +2,23 @@
 import { HyperNatError } from '../../errors.js'
 import { quote } from '../../text/quote.js'
 
+/** Those that are asked, in their order. */
+const VARIABLES = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'] as const
+
 /**
- * @param named what `HTTPS_PROXY` names: `http://host:port`, with a name and a password if it wants them; empty for none
+ * @param named what the environment names: `http://host:port`, with a name and a password if it wants them; empty for none
  * @throws HyperNatError BAD_PROXY
  */
-export function proxyUrl(named: string): URL | null {
+export function proxyUrl(env: NodeJS.ProcessEnv, named: string): URL | null {
   if (named === '') return null
   const url = parse(named)
   if (url) return url
   // A password is nobody's business who sees the message.
   const shown = quote(named.replace(/^(.*\/\/)?.*@/, '$1..@'))
+  const variable = VARIABLES.find(name => env[name])?.toUpperCase()
   throw new HyperNatError(
     'BAD_PROXY',
-    `HTTPS_PROXY names ${shown}, which is no HTTP proxy: set it to an address such as http://proxy.example:3128.`
+    `${variable} names ${shown}, which is no HTTP proxy: set HTTPS_PROXY to an address such as http://proxy.example:3128, or name the relay in NO_PROXY.`
   )
 }
 
@@ -22,7 +26,8 @@ function parse(text: string): URL | null {
   try {
     const url = new URL(text)
     if (url.protocol !== 'http:' && url.protocol !== 'https:') return null
-    decodeURIComponent(`${url.username}${url.password}`)
+    decodeURIComponent(url.username)
+    decodeURIComponent(url.password)
     return url
   } catch {
     return null
@@ -34,6 +39,6 @@ function parse(text: string): URL | null {
  * package.
  */
 export function withScheme(env: NodeJS.ProcessEnv, found: string): string {
-  const named = env.https_proxy || env.HTTPS_PROXY || env.all_proxy || env.ALL_PROXY || ''
-  return named.includes('://') ? found : found.replace(/^https:/, 'http:')
+  const variable = VARIABLES.find(name => env[name])
+  return variable && env[variable]!.includes('://') ? found : found.replace(/^https:/, 'http:')
 }

@@ -56,17 +56,23 @@ async function server(t: TestContext, onsocket: (socket: net.Socket) => void = (
   return { port: (server.address() as net.AddressInfo).port, sockets, seen }
 }
 
-for (const value of ['http://[bad', 'socks5://127.0.0.1:1080', 'http://%zz@127.0.0.1:3128']) {
-  test(`the proxy ${value} is reported, and ends nothing`, async t => {
-    environment(t, { HTTPS_PROXY: value })
+for (const [variable, value] of [
+  ['HTTPS_PROXY', 'http://[bad'],
+  ['HTTPS_PROXY', 'socks5://127.0.0.1:1080'],
+  ['HTTPS_PROXY', 'http://%zz@127.0.0.1:3128'],
+  ['HTTPS_PROXY', 'http://%4:1zz@127.0.0.1:3128'],
+  ['ALL_PROXY', 'socks5://127.0.0.1:1080']
+] as const) {
+  test(`the proxy ${value} in ${variable} is reported, and ends nothing`, async t => {
+    environment(t, { [variable]: value })
     const warnings: string[] = []
     const log = Object.assign(Object.create(silentLog), { warn: (text: string) => warnings.push(text) })
     const connection = connect(t, 'ws://127.0.0.1:9', {}, log)
     await until(5000, 'it is refused', () => connection.refusal !== null)
     assert.equal(connection.refusal, 'proxy')
     assert.equal(warnings.length, 1)
-    assert.match(warnings[0]!, /^HTTPS_PROXY names "/)
-    assert.ok(!warnings[0]!.includes('%zz'), 'no password')
+    assert.ok(warnings[0]!.startsWith(`${variable} names "`), warnings[0])
+    assert.ok(!warnings[0]!.includes('zz'), 'no password')
   })
 }
 
