@@ -19,7 +19,7 @@ export const BOOTSTRAP_PORT = 49737
 export interface BootstrapOptions {
   /** UDP port of the first node, 1 to 65535; the others take the ports behind it. */
   port?: number | undefined
-  /** IPv4 addresses under which others reach this machine; its own if left out. Each gets all the nodes. */
+  /** IPv4 addresses under which others reach this machine; its own if left out. Each gets all the nodes. That of a router is the only one. */
   hosts?: readonly string[] | undefined
   /** Nodes for each address. */
   nodes?: number | undefined
@@ -39,12 +39,19 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
 
   /**
    * Starts the nodes one after the other, each knowing those before it.
-   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, DHT_UNREACHABLE
+   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, DHT_UNREACHABLE; ADDRESS_NOT_HERE for one of several addresses
    */
   async start(): Promise<void> {
     const { port = BOOTSTRAP_PORT, nodes = ENOUGH_NODES } = this.#options
     const own = ownAddresses()
-    const hosts = this.#options.hosts ?? [bestAddress(own)]
+    const hosts = [...new Set(this.#options.hosts ?? [bestAddress(own)])]
+    const routers = hosts.find(host => !own.includes(host))
+    if (routers !== undefined && hosts.length > 1) {
+      throw new HyperNatError(
+        'ADDRESS_NOT_HERE',
+        `${routers} is not an address of this computer. If a router passes its packets on, its nodes need the ports on all addresses here: name it alone, or start the others by themselves on other ports (--port).`
+      )
+    }
     // A setting for all machines of a club names these nodes, too, which do not answer before they run.
     const bootstrap = othersOf(this.#options.bootstrap ?? [], [...hosts, ...own], port, nodes)
     const names: string[] = []

@@ -65,6 +65,30 @@ test('without an address to use it says that the nodes answer at one alone', asy
   assert.deepEqual(codes, ['FEW_NODES', 'ONE_ADDRESS'])
 })
 
+test('an address that is named twice has its nodes once', async t => {
+  const nodes = new BootstrapNodes({ port: await freeUdpPort(), nodes: 1, hosts: ['127.0.0.1', '127.0.0.1'] })
+  t.after(() => nodes.close())
+  const ready: string[][] = []
+  nodes.on('event', event => {
+    if (event.event === 'ready' && event.mode === 'bootstrap') ready.push(event.nodes)
+  })
+  await nodes.start()
+  assert.equal(ready[0]?.length, 1)
+})
+
+test('the address of a router is alone: its nodes take the ports of all addresses here', async t => {
+  const nodes = new BootstrapNodes({
+    port: await freeUdpPort(),
+    nodes: 1,
+    hosts: ['127.0.0.1', '203.0.113.7']
+  })
+  t.after(() => nodes.close())
+  await assert.rejects(nodes.start(), {
+    code: 'ADDRESS_NOT_HERE',
+    message: /^203\.0\.113\.7 is not an address of this computer/
+  })
+})
+
 async function freeUdpPort(): Promise<number> {
   const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1')
   await once(socket, 'listening')
