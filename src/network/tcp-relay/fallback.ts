@@ -169,6 +169,9 @@ export class Fallback {
     if (this.#closed || this.#connections.length > 0) return
     for (const address of relays) {
       const connection = new RelayConnection(address, clock, limits, log)
+      const { url, token } = connection.address
+      // Options and tickets may name it, each in its own way.
+      if (this.#connections.some(({ address }) => address.url === url && address.token === token)) continue
       this.#connections.push(connection)
       udx.use(connection, what => this.#onConnection(connection, what))
       connection.start()

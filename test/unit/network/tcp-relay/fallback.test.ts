@@ -82,6 +82,29 @@ test('the preferred relay that is up is used, and another one when it dies', asy
   await until(5000, 'the other is used', () => fallback.relay?.address.text === address(other))
 })
 
+test('a relay that is named several times is connected to once', async t => {
+  const endpoint = await relay(t)
+  const { port } = endpoint
+  const names = [
+    address(endpoint),
+    address(endpoint),
+    `ws://${LOOPBACK}:${port}/`,
+    `WS://${LOOPBACK}:${port}`
+  ]
+  const { fallback } = scene(t, [...names, `${names[0]}/#token`])
+  fallback.start()
+  await until(
+    5000,
+    'all are up',
+    () => fallback.relays.length > 0 && fallback.relays.every(({ isUp }) => isUp)
+  )
+  assert.deepEqual(
+    fallback.relays.map(({ address }) => address.text),
+    [names[0], `${names[0]}/#token`]
+  )
+  assert.equal(endpoint.clients, 2)
+})
+
 test('a server that is its own relay is no way to the network, but to itself', async t => {
   const to = { server: () => ({ host: LOOPBACK, port: 1 }) }
   const endpoint = await relay(t, { uplink: { bindHost: LOOPBACK, to } })
