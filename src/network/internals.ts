@@ -386,12 +386,19 @@ export const createHandshake: HyperDHT.CreateHandshake = (keyPair, remotePublicK
 /**
  * A handshake that refuses whatever cannot be read. A message that is too short for its seal has the library throw what it takes for
  * a mistake of its own, a `RangeError`, and hyperdht has that end the process.
+ *
+ * A client asks several DHT nodes, and each of them can answer. What is not from the server leaves the state as it was: the library
+ * would read nothing after it, and one node that lies could keep everybody from a server.
  */
 class Handshake extends NoiseWrap {
   override recv(noise: Uint8Array): HyperDHT.NoisePayload {
+    const { handshake: state } = this
+    // Of these the library changes the content; the others it replaces.
+    const before = { ...state, digest: Buffer.from(state.digest), handshake: [...state.handshake] }
     try {
       return super.recv(noise)
     } catch (cause) {
+      Object.assign(state, before)
       throw new Error('The handshake cannot be read.', { cause })
     }
   }
@@ -702,6 +709,11 @@ const ANNOUNCER: Members = {
 
 const METHODS_OF_HANDSHAKE: Members = { recv: 1, send: 1, final: 0 }
 
+const HANDSHAKE: Members = {
+  'handshake.digest': 'object',
+  'handshake.handshake': 'object'
+}
+
 const METHODS_OF_SECRET_STREAM: Members = {
   alloc: 1,
   flush: 0,
@@ -757,6 +769,7 @@ export function checkInternals(classes?: Classes): void {
   checkMembers('dht-rpc', 'class', Dht.prototype, METHODS_OF_DHT_RPC)
   checkMembers('hyperdht', 'class', Dht.prototype, METHODS_OF_HYPERDHT)
   checkMembers('hyperdht', 'handshake', NoiseWrap.prototype, METHODS_OF_HANDSHAKE)
+  checkMembers('hyperdht', 'handshake', new NoiseWrap(HyperDHT.keyPair(), null), HANDSHAKE)
   checkMembers('@hyperswarm/secret-stream', 'class', Stream.prototype, METHODS_OF_SECRET_STREAM)
   checkMembers(
     '@hyperswarm/secret-stream',

@@ -198,7 +198,13 @@ declare module 'hyperdht/lib/noise-wrap.js' {
   import type HyperDHT from 'hyperdht'
 
   /** Makes the handshakes of clients, and those of servers with null. */
-  const NoiseWrap: new (keyPair: HyperDHT.KeyPair, remotePublicKey: Uint8Array | null) => HyperDHT.Handshake
+  const NoiseWrap: new (
+    keyPair: HyperDHT.KeyPair,
+    remotePublicKey: Uint8Array | null
+  ) => HyperDHT.Handshake & {
+    /** The state of the Noise handshake: among others the hash of what was said, and the messages that are to follow. */
+    readonly handshake: { readonly digest: Uint8Array; readonly handshake: readonly unknown[] }
+  }
   export default NoiseWrap
 }
 

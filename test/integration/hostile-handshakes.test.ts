@@ -10,6 +10,10 @@ import { fileURLToPath } from 'node:url'
 import HyperDHT from 'hyperdht'
 import { childKeyPair, childPublicKey } from '../../src/identity/child.js'
 import { decodeKey, encodeKey } from '../../src/identity/encoding.js'
+import { LIMITS } from '../../src/limits.js'
+import { silentLog } from '../../src/log/log.js'
+import { Dht } from '../../src/network/dht.js'
+import { systemClock } from '../../src/util/clock.js'
 import { within } from '../support/deadline.js'
 import { firstMessage, Handshake, sendHandshake, targetOf } from '../support/handshake.js'
 import type { HyperNat } from '../support/hyper-nat.js'
@@ -149,6 +153,32 @@ staged('a server that says that others reach it at port 0', async stage => {
   })
   const guest = await guestOf(stage, dht, () => lie)
   await guest.event('waiting')
+})
+
+staged('a DHT node that answers in the place of a server keeps nobody from it', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const there = await strangerOf(stage)
+  const keys = HyperDHT.keyPair()
+  await there.createServer({}, stream => stream.on('error', () => {})).listen(keys)
+  const liar = await strangerOf(stage)
+  let lies = 0
+  const { _router: router } = liar as unknown as { _router: { set(target: string, state: object): void } }
+  router.set(targetOf(keys.publicKey).toString('hex'), {
+    relay: null,
+    record: null,
+    onpeerhandshake: async () => {
+      lies++
+      return { socket: null, noise: randomBytes(200) }
+    },
+    onpeerholepunch: null
+  })
+  const here = new Dht({ bootstrap: [...bootstrap] }, systemClock, LIMITS, silentLog)
+  stage.defer(() => here.destroy({ force: true }))
+  await here.fullyBootstrapped()
+  const relayAddresses = [{ host: '127.0.0.1', port: liar.address()!.port }]
+  const stream = here.connect(keys.publicKey, { keyPair: HyperDHT.keyPair(), relayAddresses })
+  await within(20_000, once(stream, 'open'), () => 'a connection')
+  assert.equal(lies, 1)
 })
 
 staged('a relay that says twice that the other side is there', async stage => {

@@ -151,3 +151,34 @@ test('a first message that is too short for its seal is refused, and is no mista
   }
   assert.ok(createHandshake(keys, null).recv(whole))
 })
+
+test('an answer that is not from the server leaves the handshake as it was for the one that is', async () => {
+  const [keys, serverKeys] = [HyperDHT.keyPair(), HyperDHT.keyPair()]
+  const client = createHandshake(keys, serverKeys.publicKey)
+  const server = createHandshake(serverKeys, null)
+  const payload = {
+    error: 0,
+    firewall: 1,
+    holepunch: null,
+    addresses4: [],
+    addresses6: [],
+    udx: { reusableSocket: false, id: 1, seq: 0 },
+    secretStream: {},
+    relayThrough: null
+  } as unknown as HyperDHT.NoisePayload
+  server.recv(await client.send(payload))
+  const answer = await server.send(payload)
+  const changed = Buffer.from(answer)
+  changed[changed.byteLength - 1]! ^= 1
+  for (const hostile of [
+    changed,
+    answer.subarray(0, 32),
+    answer.subarray(0, 5),
+    Buffer.alloc(0),
+    Buffer.alloc(answer.byteLength)
+  ]) {
+    assert.throws(() => client.recv(hostile), /cannot be read/, `${hostile.byteLength} bytes`)
+  }
+  assert.equal(client.recv(answer).firewall, 1)
+  assert.deepEqual(client.final().hash, server.final().hash)
+})
