@@ -86,5 +86,7 @@ function stayText(all: readonly OwnPort[], still: readonly OwnPort[]): string {
   const free = still.find(({ moves }) => moves === undefined)
   if (!free) return `${stays}: the game has no setting for ${still.length === 1 ? 'it' : 'them'}`
   const before = all.filter((_, i) => i < all.indexOf(free)).map(({ port }) => port)
-  return `${stays}. If your server has another number there, too, list it as well, such as ${[...before, free.port + 1].join(',')}`
+  let other = free.port + 1
+  while (all.some(({ port }) => port === other)) other++
+  return `${stays}. If your server has another number there, too, list it as well, such as ${[...before, other].join(',')}`
 }

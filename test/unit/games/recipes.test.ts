@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { HyperNatError } from '../../../src/errors.js'
 import { asksOn } from '../../../src/games/discovery.js'
 import { parseRecipe } from '../../../src/games/games.js'
-import { portsOfGame, type Recipe } from '../../../src/games/recipe.js'
+import { type OwnPort, ownPorts, portsOfGame, type Recipe } from '../../../src/games/recipe.js'
 import { recipeJsonSchema } from '../../../src/games/recipe-shape.js'
 import { announcedPort, announcementOf } from '../../../src/lan/port-field.js'
 import type { ClientEntry } from '../../../src/options/entry.js'
@@ -189,6 +189,24 @@ const depending = parseRecipe(
   }),
   'supertuxkart'
 )
+
+test('the ports that a message proposes can be given', () => {
+  let proposed = 0
+  for (const recipe of recipes) {
+    const [{ port: game }] = ownPorts(recipe, false) as [OwnPort]
+    for (const optional of [false, true]) {
+      for (const shift of [-3, -2, -1, 1, 2, 3, 100]) {
+        const moved = portsOfGame(recipe, optional, [game + shift])
+        const list = 'ports' in moved ? /such as ([\d,]+)$/.exec(moved.stay ?? '')?.[1] : undefined
+        if (list === undefined) continue
+        proposed++
+        const given = portsOfGame(recipe, optional, list.split(',').map(Number))
+        assert.ok('ports' in given, `${recipe.id} ${list}`)
+      }
+    }
+  }
+  assert.ok(proposed > 100)
+})
 
 test('ports that depend on the port of the game move with it, and what stays is said', () => {
   assert.equal(list(depending, false), '100 udp, 101 udp, 102 udp, 200 tcp, 300 udp')
