@@ -1,6 +1,6 @@
 /** All recipes: those that come with hyper-nat, and the user's own in the folder for settings, which go before. */
 
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { codeOf, type Fault, HyperNatError } from '../errors.js'
 import { listAny, readAny, shippedPath } from '../shipped.js'
 import { guess } from '../text/guess.js'
@@ -36,7 +36,7 @@ export class Games {
     for (const recipe of recipes) this.#byWord.set(recipe.id, recipe)
     for (const recipe of this.all) {
       for (const word of [...(recipe.aliases ?? []), bare(recipe.name)]) {
-        if (!this.#byWord.has(word)) this.#byWord.set(word, recipe)
+        if (word !== '' && !this.#byWord.has(word)) this.#byWord.set(word, recipe)
       }
     }
   }
@@ -69,7 +69,7 @@ export class Games {
 
   /** What is wrong with a word that is no game, as the rest of a sentence. */
   unknown(word: string): string {
-    const broken = this.faults.find(({ path }) => path.endsWith(`${word}.json`))
+    const broken = this.faults.find(({ path }) => basename(path) === `${word}.json`)
     if (broken) return `the recipe of ${quote(word)}, ${broken.path}, cannot be used: ${broken.message}`
     const meant = guess(bare(word), [...this.#byWord.keys()], {})
     const found = meant === undefined ? this.search(word).map(({ id }) => id) : [meant]
@@ -91,6 +91,7 @@ export class Games {
   /** Those whose id, name or one alias holds every word of a text, a number as a word of its own; all for an empty text. */
   search(text: string): Recipe[] {
     const words = bare(text).split('-').filter(Boolean)
+    if (words.length === 0 && text.trim() !== '') return []
     return this.all.filter(({ id, name, aliases = [] }) =>
       [id, bare(name), ...aliases].some(title => {
         const parts = title.split('-')
@@ -106,11 +107,13 @@ export class Games {
   }
 }
 
-/** In lower case, whatever is no letter or digit a dash. */
+/** In lower case and without accents, whatever is no letter or digit of any script a dash. */
 function bare(text: string): string {
   return text
+    .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
     .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/[^\p{L}\p{N}]+/gu, '-')
     .replace(/^-|-$/g, '')
 }
 
@@ -130,9 +133,8 @@ export function titleOf(name: string): string {
   if (own || id === undefined) return own || name
   let title = titles.get(id)
   if (title === undefined) {
-    const file = `${id}.json`
-    const folder = [ownFolder(), SHIPPED].find(folder => filesOf(folder).includes(file))
-    title = folder === undefined ? name : (new Games(...recipesOf(folder, [file])).find(id)?.name ?? name)
+    const [recipe] = [ownFolder(), SHIPPED].flatMap(folder => recipesOf(folder, `${id}.json`)[0])
+    title = recipe?.name ?? name
     titles.set(id, title)
   }
   return title
@@ -143,18 +145,29 @@ const titles = new Map<string, string>()
 
 /** Reads every recipe of some folders; one that is missing is empty. */
 export function readGames(folders: readonly string[]): Games {
-  const all = folders.map(folder => recipesOf(folder, filesOf(folder)))
+  const all = folders.map(folder => recipesOf(folder))
   return new Games(
     all.flatMap(([recipes]) => recipes),
     all.flatMap(([, faults]) => faults)
   )
 }
 
-/** Some recipes of a folder, and those of them that cannot be used. */
-function recipesOf(folder: string, files: readonly string[]): [Recipe[], Fault[]] {
+/**
+ * The recipes of a folder, and what of it cannot be used.
+ * @param only the one file to read; left out: all
+ */
+function recipesOf(folder: string, only?: string): [Recipe[], Fault[]] {
   const recipes: Recipe[] = []
   const faults: Fault[] = []
-  for (const file of files) {
+  let names: string[] = []
+  try {
+    names = listAny(folder)
+  } catch (err) {
+    const code = codeOf(err)
+    if (code !== 'ENOENT') faults.push({ path: folder, message: `no recipes can be read there (${code})` })
+  }
+  for (const file of names.sort()) {
+    if (only === undefined ? !file.endsWith('.json') : file !== only) continue
     const path = join(folder, file)
     try {
       recipes.push(parseRecipe(decodeText(readAny(path)), file.replace(/\.json$/, '')))
@@ -163,17 +176,6 @@ function recipesOf(folder: string, files: readonly string[]): [Recipe[], Fault[]
     }
   }
   return [recipes, faults]
-}
-
-function filesOf(folder: string): string[] {
-  try {
-    return listAny(folder)
-      .filter(name => name.endsWith('.json'))
-      .sort()
-  } catch (err) {
-    if (codeOf(err) === 'ENOENT') return []
-    throw err
-  }
 }
 
 /**

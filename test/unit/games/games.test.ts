@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { readGames, SHIPPED } from '../../../src/games/games.js'
+import { Games, readGames, SHIPPED } from '../../../src/games/games.js'
 import { isCalled, mapName, partsOf } from '../../../src/games/map-name.js'
 
 const shipped = readGames([SHIPPED])
@@ -44,6 +44,22 @@ test('words find all that hold them', () => {
   assert.deepEqual(found('quake 3'), ['quake-3'])
   assert.deepEqual(found('red alert'), ['openra'])
   assert.deepEqual(found('red alert 2'), [])
+})
+
+test('words in other scripts are words, too', () => {
+  assert.deepEqual(shipped.search('мир'), [])
+  assert.deepEqual(shipped.search('...'), [])
+  assert.match(shipped.unknown('原神'), /^unknown game "[^;]+"; hyper-nat games lists/)
+  assert.equal(shipped.find('Líttle Bíg Plánet'), undefined)
+  assert.equal(shipped.find('Mïnecraft')?.id, 'minecraft-java')
+  const recipe = (id: string, name: string) => ({ ...shipped.find('openarena')!, id, name, aliases: [] })
+  const games = new Games([...shipped.all, recipe('genshin', '原神'), recipe('stars', '★★★')])
+  assert.equal(games.find('原神')?.id, 'genshin')
+  assert.deepEqual(
+    games.search('神').map(({ id }) => id),
+    ['genshin']
+  )
+  for (const word of ['мир', '!!!', '']) assert.equal(games.find(word), undefined, word)
 })
 
 test('a list of words may name several games', () => {
@@ -95,4 +111,15 @@ test("a user's own recipes go before, and one that cannot be used does no harm t
     games.unknown('broken'),
     /^the recipe of "broken", .*broken\.json, cannot be used: it is not JSON$/
   )
+  assert.match(games.unknown('roken'), /^unknown game "roken"/)
+})
+
+test('a folder of recipes that cannot be read is reported, and the others are there', t => {
+  const own = mkdtempSync(join(tmpdir(), 'hyper-nat-own-'))
+  t.after(() => rmSync(own, { recursive: true }))
+  const file = join(own, 'games')
+  writeFileSync(file, 'no folder')
+  const games = readGames([SHIPPED, file])
+  assert.equal(games.all.length, shipped.all.length)
+  assert.deepEqual(games.faults, [{ path: file, message: 'no recipes can be read there (ENOTDIR)' }])
 })
