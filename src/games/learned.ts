@@ -1,6 +1,7 @@
 /** A recipe from what a running program has open, for its owner to use and to complete. */
 
-import { writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, HyperNatError } from '../errors.js'
 import type { RunningProgram } from '../programs/open-ports.js'
@@ -80,17 +81,25 @@ export function learnedRecipe(program: RunningProgram, name = program.name): Rec
 /**
  * Keeps a recipe in the user's own folder.
  * @returns its file
- * @throws HyperNatError `NAME_TAKEN` when there is one of that name
+ * @throws HyperNatError `NAME_TAKEN` when there is one of that name, `OPTIONS_UNREADABLE` when it cannot be written
  */
 export async function saveRecipe(recipe: Recipe, folder = ownFolder()): Promise<string> {
   const path = join(folder, `${recipe.id}.json`)
-  await makeFolder(folder)
   try {
-    await writeFile(path, `${JSON.stringify(recipe, null, 2)}\n`, { flag: 'wx' })
+    await makeFolder(folder)
+    await writeFile(path, `${JSON.stringify(recipe, null, 2)}\n`, { flag: 'wx' }).catch(async err => {
+      // A part of it would be in the way of the next attempt.
+      if (codeOf(err) !== 'EEXIST') await rm(path, { force: true })
+      throw err
+    })
   } catch (cause) {
-    if (codeOf(cause) !== 'EEXIST') throw cause
-    const message = `There is a recipe in ${path} already: give another --name, or remove it first.`
-    throw new HyperNatError('NAME_TAKEN', message, { cause })
+    const code = codeOf(cause)
+    if (code === 'EEXIST' && existsSync(path)) {
+      const message = `There is a recipe in ${path} already: give another --name, or remove it first.`
+      throw new HyperNatError('NAME_TAKEN', message, { cause })
+    }
+    const message = `The recipe cannot be written to ${path} (${code}): check that its folder allows writing and its disk has space left.`
+    throw new HyperNatError('OPTIONS_UNREADABLE', message, { cause })
   }
   return path
 }

@@ -1,8 +1,8 @@
 // Recipes from running programs.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -55,6 +55,23 @@ test('a recipe that is kept can be read, and is not written over', async t => {
   const path = await saveRecipe(recipe, join(folder, 'new'))
   assert.deepEqual(parseRecipe(readFileSync(path, 'utf8'), 'game'), recipe)
   await assert.rejects(saveRecipe(recipe, join(folder, 'new')), { code: 'NAME_TAKEN' })
+  await assert.rejects(saveRecipe(recipe, path), { code: 'OPTIONS_UNREADABLE', message: /\(EEXIST\): check/ })
+})
+
+test('nothing of a recipe is left where the disk is full', { skip: process.platform !== 'linux' }, t => {
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-learned-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const from = (file: string): string =>
+    JSON.stringify(new URL(`../../../src/games/${file}`, import.meta.url))
+  const script = `
+    import { learnedRecipe, saveRecipe } from ${from('learned.js')}
+    const recipe = learnedRecipe({ name: 'game', ports: [{ proto: 'tcp', port: 1, ephemeral: false }] })
+    await saveRecipe(recipe, ${JSON.stringify(folder)}).catch(({ code }) => console.log(code))`
+  // No file may have a byte.
+  const limited = ['-c', 'ulimit -f 0; exec "$@" | cat', 'sh', process.execPath]
+  const { stdout } = spawnSync('/bin/sh', [...limited, '--input-type=module', '-e', script])
+  assert.equal(String(stdout), 'OPTIONS_UNREADABLE\n')
+  assert.deepEqual(readdirSync(folder), [])
 })
 
 const GAME = `
