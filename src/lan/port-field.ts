@@ -4,9 +4,13 @@
  */
 import b4a from 'b4a'
 import type { Announces, PortField, Queries } from '../games/discovery.js'
+import { cut } from '../text/quote.js'
 
 /** Digits of the largest port. */
 const PORT_DIGITS = 5
+
+/** Characters of a name that is announced: more than a list shows, and few enough for every game's announcements. */
+const NAME_CHARACTERS = 64
 
 /** What opens an answer to A2S_INFO: four bytes of ones and an `I`. */
 const A2S_ANSWER = b4a.from('ffffffff49', 'hex')
@@ -64,7 +68,11 @@ export function withPort(field: PortField, payload: Uint8Array, port: number): U
 export function announcementOf(template: string, name: string, port: number): Uint8Array {
   // A name must not end the field that it stands in.
   const plain = name.replace(/[[\]]|\p{C}/gu, ' ').trim()
-  return b4a.from(template.replace('{name}', () => plain).replace('{port}', String(port)), 'utf8')
+  const shown = cut(plain, NAME_CHARACTERS)
+  return b4a.from(
+    template.replace(/\{(name|port)\}/g, (_, place) => (place === 'name' ? shown : String(port))),
+    'utf8'
+  )
 }
 
 function find(field: PortField, payload: Uint8Array): Place | null {

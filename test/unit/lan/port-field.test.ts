@@ -150,4 +150,16 @@ test('a name that is made up stays inside its field', () => {
     String(announcementOf(template!, ' A [/MOTD][AD]22[/AD]\u001b $& w\u00f6rld ', 25_565)),
     '[MOTD]A  /MOTD  AD 22 /AD   $& w\u00f6rld[/MOTD][AD]25565[/AD]'
   )
+  assert.equal(
+    String(announcementOf(template!, '{port} {name}', 25_565)),
+    '[MOTD]{port} {name}[/MOTD][AD]25565[/AD]'
+  )
+})
+
+test('a name of any length is announced', () => {
+  const discovery = announces('minecraft-java')
+  for (const name of ['a'.repeat(1000), '\u{1f600}'.repeat(1000)]) {
+    const payload = announcementOf(discovery.template!, name, 25_565)
+    assert.equal(announcedPort(discovery, payload, 1), 25_565)
+  }
 })
