@@ -80,8 +80,9 @@ export async function inodesOf(pid: number): Promise<string[]> {
   return inodes
 }
 
+/** The name of its program, which may be anything: without what does not print. */
 export async function programOf(pid: number): Promise<string> {
-  return (await readFile(`/proc/${pid}/comm`, 'utf8')).trim()
+  return (await readFile(`/proc/${pid}/comm`, 'utf8')).trim().replace(/\p{C}/gu, '?')
 }
 
 /** The numbers of all processes. */

@@ -1,8 +1,9 @@
 // Sockets of this computer, as its own tools tell them.
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { boundSockets } from '../../../src/programs/bound-sockets.js'
-import { numberedSockets } from '../../../src/programs/linux.js'
+import { numberedSockets, programOf } from '../../../src/programs/linux.js'
 import { lsofSockets, psProcesses } from '../../../src/programs/macos.js'
 import { portsAmong } from '../../../src/programs/open-ports.js'
 import { portHolder } from '../../../src/programs/port-holder.js'
@@ -138,4 +139,13 @@ test('the program that has a port of this computer is found', async t => {
   assert.match((await portHolder('udp', '127.0.0.1', udp.port)) ?? '', suffix)
   assert.equal(await portHolder('tcp', '127.0.0.1', 1), undefined)
   assert.equal(await portHolder('tcp', '127.0.0.9', tcp.port), undefined)
+})
+
+test('what does not print in the name of a program is not shown', {
+  skip: process.platform !== 'linux'
+}, async t => {
+  const before = await programOf(process.pid)
+  t.after(() => writeFileSync('/proc/self/comm', before))
+  writeFileSync('/proc/self/comm', '\u001b[31mgame\nx')
+  assert.equal(await programOf(process.pid), '?[31mgame?x')
 })
