@@ -68,7 +68,10 @@ export async function journalText(): Promise<(line: JournalLine) => string> {
     if (!('event' in line)) return plainLine(JSON.stringify(line))
     const event = line as unknown as DaemonEvent
     const time = line.time.slice(11, 19)
-    if (event.event !== 'warning' && event.event !== 'error') return `${time} ${events.of(event)}`
+    if (event.event !== 'warning' && event.event !== 'error') {
+      // A newer daemon has events that this one does not know.
+      return `${time} ${(events.of(event) as string | undefined) ?? `${line.event}\n`}`
+    }
     return `${time} ${event.event} ${event.code}: ${event.message}\n`
   }
 }

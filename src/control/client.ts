@@ -191,7 +191,7 @@ function answerOf(line: string): Answer | undefined {
   if ('error' in answer) {
     const { error } = answer
     const isError = isObject(error) && typeof error.code === 'string' && typeof error.message === 'string'
-    if (!isError || !(error.faults === undefined || Array.isArray(error.faults))) return undefined
+    if (!isError || !(error.faults === undefined || isFaults(error.faults))) return undefined
   } else if ('line' in answer) {
     if (!isObject(answer.line)) return undefined
   } else if (!('result' in answer) && !('left_out' in answer)) return undefined
@@ -210,6 +210,10 @@ function isResult<C extends CommandName>(command: C, result: unknown): result is
   if (command === 'page') return typeof result.url === 'string' && typeof result.once === 'string'
   if (command === 'status') return isWho && lists('servers', 'clients') && isObject(result.network)
   return command !== 'reload' || lists('added', 'removed', 'restart')
+}
+
+function isFaults(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isObject)
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -192,6 +192,8 @@ test('what happened, with its time', async () => {
   )
   assert.equal(text({ time, event: 'warning', code: 'X', message: 'mind' }), '03:04:05 warning X: mind\n')
   assert.equal(text({ time, level: 'info', msg: 'announced' }), '03:04:05 info  announced\n')
+  // Of a newer daemon.
+  assert.equal(text({ time, event: 'later' }), '03:04:05 later\n')
 })
 
 test('player addresses have a column where there are some', () => {
