@@ -1,6 +1,6 @@
 /** Where the control sockets of a user's daemons are. See CONTROL.md. */
 import { createHash } from 'node:crypto'
-import { realpathSync, rmSync } from 'node:fs'
+import { realpathSync, rmSync, statSync } from 'node:fs'
 import { chmod, lstat, readdir, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
@@ -64,10 +64,21 @@ export function foldersOf(setting: string | undefined, machine: Machine): Folder
     uid === 0
       ? [platform === 'linux' ? '/run/hyper-nat' : '/var/run/hyper-nat']
       : [
-          ...(runtime && isAbsolute(runtime) ? [join(runtime, 'hyper-nat')] : []),
+          ...(runtime && isAbsolute(runtime) && !isForeign(runtime, uid) ? [join(runtime, 'hyper-nat')] : []),
           join(tmpdir, `hyper-nat-${uid}`)
         ]
   return paths.map(path => fitting({ path, ours: true }, machine))
+}
+
+/** Whether a folder is another user's, as in a shell of `su`, which keeps the variables of the user who called it. */
+function isForeign(path: string, uid: number): boolean {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false })
+    return found !== undefined && found.uid !== uid
+  } catch {
+    // It is in a folder of theirs.
+    return true
+  }
 }
 
 /** The folder, or a short one in its place where a socket's path would be too long. */

@@ -34,6 +34,16 @@ test('each system has its place', { skip: isWindows }, () => {
   assert.equal(addressOf({ path: '/srv/nat', ours: false }, 42, LINUX), '/srv/nat/42.sock')
 })
 
+test("another user's folder for sockets is not looked into", { skip: isWindows }, t => {
+  const folder = mkdtempSync(join(tmpdir(), 'hn-place-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const { uid } = statSync(folder)
+  const env = { XDG_RUNTIME_DIR: folder }
+  const tmp = (of: number): string => `/tmp/hyper-nat-${of}`
+  if (uid !== 0) assert.deepEqual(paths(undefined, { env, uid }), [join(folder, 'hyper-nat'), tmp(uid)])
+  assert.deepEqual(paths(undefined, { env, uid: uid + 1 }), [tmp(uid + 1)])
+})
+
 test('a path that no socket can have becomes a short one, always the same', { skip: isWindows }, () => {
   const long = `/${'x'.repeat(88)}`
   const [path] = paths(long, {})
