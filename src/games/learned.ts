@@ -5,6 +5,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, HyperNatError } from '../errors.js'
 import type { RunningProgram } from '../programs/open-ports.js'
+import { LOCALHOST } from '../text/address.js'
 import { makeFolder } from '../util/folder.js'
 import { ownFolder } from './games.js'
 import { ID_MAX } from './notation.js'
@@ -18,7 +19,7 @@ const PORTS_MAX = 64
  * Writes a recipe. UDP ports that the system gave out are most likely those of a client: they become optional, unless there
  * are no others.
  * @param name what the game is called; left out: as the program
- * @throws HyperNatError `NO_PORTS` for a program that listens nowhere, `BAD_RECIPE` for a name without letters and digits
+ * @throws HyperNatError `NO_PORTS` for a program that listens nowhere on loopback, `BAD_RECIPE` for a name without letters and digits
  */
 export function learnedRecipe(program: RunningProgram, name = program.name): Recipe {
   const isDoubtful = ({ proto, ephemeral }: RunningProgram['ports'][number]) => proto === 'udp' && ephemeral
@@ -27,7 +28,7 @@ export function learnedRecipe(program: RunningProgram, name = program.name): Rec
   if (program.ports.length === 0) {
     throw new HyperNatError(
       'NO_PORTS',
-      `${program.name} has no port open: start a game in it that others can join, and try again.`
+      `${program.name} has no port open at ${LOCALHOST}: start a game in it that others can join, on all addresses of this computer, and try again.`
     )
   }
   if (program.ports.length > PORTS_MAX) {

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseRecipe } from '../../../src/games/games.js'
 import { learnedRecipe, saveRecipe } from '../../../src/games/learned.js'
-import { openPorts } from '../../../src/programs/open-ports.js'
+import { openPorts, portsAmong } from '../../../src/programs/open-ports.js'
 
 const tcp = (port: number, ephemeral = false) => ({ proto: 'tcp' as const, port, ephemeral })
 const udp = (port: number, ephemeral = false) => ({ proto: 'udp' as const, port, ephemeral })
@@ -32,6 +32,13 @@ test("a client's own UDP port is optional, unless there is nothing else", () => 
 
 test('a program without ports, with too many, or without a name has no recipe', () => {
   assert.throws(() => learnedRecipe({ name: 'cat', ports: [] }), { code: 'NO_PORTS' })
+  // As a server whose settings name the address of this computer in its LAN.
+  const lan = { proto: 'tcp', address: '192.168.7.2', port: 25_565, pid: 7, program: 'java' } as const
+  const elsewhere = portsAmong(7, [lan], new Map([[7, { parent: 1, name: 'java' }]]))
+  assert.throws(() => learnedRecipe(elsewhere), {
+    code: 'NO_PORTS',
+    message: /^java has no port open at 127\.0\.0\.1: .* on all addresses/
+  })
   const many = Array.from({ length: 65 }, (_, i) => tcp(1000 + i))
   assert.throws(() => learnedRecipe({ name: 'scanner', ports: many }), {
     code: 'NO_PORTS',
