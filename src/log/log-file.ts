@@ -50,8 +50,10 @@ export class LogFile {
   }
 
   close(): void {
-    if (this.#file !== null) closeSync(this.#file)
+    const file = this.#file
+    // The number is free afterwards, also where the system reports an error, and may be that of a socket soon.
     this.#file = null
+    if (file !== null) closeSync(file)
   }
 
   #open(): void {

@@ -86,13 +86,22 @@ export class TraceFile {
 
   close(): void {
     this.flush()
-    if (this.#file !== null) closeSync(this.#file)
-    this.#file = null
+    this.#close()
   }
 
   #end(why: 'full' | { readonly code: string }): void {
-    if (this.#file !== null) closeSync(this.#file)
-    this.#file = null
+    this.#close()
     this.deps.onend(why)
+  }
+
+  /** The number is free afterwards, also where the system reports an error, for which a trace is no reason to fail. */
+  #close(): void {
+    const file = this.#file
+    this.#file = null
+    try {
+      if (file !== null) closeSync(file)
+    } catch {
+      // The end of the trace may be missing.
+    }
   }
 }

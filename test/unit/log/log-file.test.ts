@@ -198,3 +198,30 @@ test('a line that a full disk has cut off takes no other with it', t => {
   for (const line of ['line 0003\n', 'line 0004\n']) file.write(line)
   assert.equal(readFileSync(path, 'utf8'), 'line 0000\nline \nline 0003\nline 0004\n')
 })
+
+test('a file that is closed with an error is not written to any more', t => {
+  const folder = folderOf(t)
+  const path = join(folder, 'x.log')
+  const told: string[] = []
+  const file = new LogFile(path, 20, code => void told.push(code))
+  t.after(() => file.close())
+  const { closeSync: close } = fs
+  // As on a network share without room, which tells it only then.
+  const mock = t.mock.method(fs, 'closeSync', (fd: number) => {
+    close(fd)
+    throw Object.assign(new Error('no room'), { code: 'ENOSPC' })
+  })
+  syncBuiltinESMExports()
+  file.write('line 0000\n')
+  file.write('line 0001\n')
+  file.write('lost\n')
+  assert.deepEqual(told, ['ENOSPC'])
+  mock.mock.restore()
+  syncBuiltinESMExports()
+  // It gets the number that is free.
+  const other = openSync(join(folder, 'other'), 'w')
+  t.after(() => closeSync(other))
+  file.write('line 0002\n')
+  assert.equal(readFileSync(join(folder, 'other'), 'utf8'), '')
+  assert.equal(readFileSync(path, 'utf8'), 'line 0002\n')
+})

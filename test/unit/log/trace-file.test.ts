@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import fs, { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -65,4 +66,22 @@ test('a folder that is missing is an error of the system', t => {
   const missing = join(path, 'missing', 'trace')
   assert.throws(() => new TraceFile(missing, deps), { code: /ENOTDIR|ENOENT/ })
   assert.ok(!existsSync(missing))
+})
+
+test('a trace whose file is closed with an error ends as any other', t => {
+  const { clock, ends, file } = traceFor(t, 1000)
+  const { closeSync: close } = fs
+  t.mock.method(fs, 'closeSync', (fd: number) => {
+    close(fd)
+    throw Object.assign(new Error('no room'), { code: 'ENOSPC' })
+  })
+  syncBuiltinESMExports()
+  t.after(() => {
+    t.mock.restoreAll()
+    syncBuiltinESMExports()
+  })
+  file.trace('x', 'a', { text: 'x'.repeat(1000) })
+  clock.run(500)
+  assert.deepEqual(ends, ['full'])
+  file.close()
 })
