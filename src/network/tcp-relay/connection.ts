@@ -135,7 +135,7 @@ export class RelayConnection {
   close(): void {
     this.#running = false
     this.#timer?.cancel()
-    for (const attempt of this.#attempts.splice(0)) attempt.end()
+    this.#endAttempts()
     const channel = this.#channel
     this.#channel = null
     channel?.close(CLOSE.ending)
@@ -166,6 +166,10 @@ export class RelayConnection {
     return this.refusal === 'token' || this.refusal === 'version'
   }
 
+  #endAttempts(but?: Attempt): void {
+    for (const attempt of this.#attempts.splice(0)) if (attempt !== but) attempt.end()
+  }
+
   #plan(ms: number): void {
     this.#timer?.cancel()
     this.#timer = this.#clock.after(ms, () => this.#attempt())
@@ -177,13 +181,16 @@ export class RelayConnection {
     if (this.#channel || !this.#running) return
     this.refusal = refusalOf(code)
     this.#log.debug({ relay: this.address.url, code, err }, 'no connection to the relay by TCP')
-    if (this.#isUnwanted) this.#plan(this.#limits.tcpRefusedMs)
+    if (this.#isUnwanted) {
+      this.#endAttempts()
+      this.#plan(this.#limits.tcpRefusedMs)
+    }
     // An attempt that reaches nobody burdens nobody, and the network may be back any moment.
     else if (this.refusal !== 'full') this.#backoff.reset()
   }
 
   #onWelcome(attempt: Attempt, channel: Channel, { kind, session, resumed }: frames.Welcome): void {
-    for (const other of this.#attempts.splice(0)) if (other !== attempt) other.end()
+    this.#endAttempts(attempt)
     this.#timer?.cancel()
     this.#channel = channel
     this.#upAt = this.#clock.now()
