@@ -13,11 +13,11 @@ import {
   discoveryOf,
   networkFlags,
   networkOf,
+  ownRelayFlags,
   portMappingFlag,
   portMappingOf,
   qrFlag,
   secretFlags,
-  tcpFlags,
   tcpOf
 } from './shared-flags.js'
 
@@ -46,7 +46,7 @@ export const host: Command = {
     force: { type: 'boolean', describe: 'Share it even if it does not work through hyper-nat' },
     ...qrFlag,
     ...networkFlags,
-    ...tcpFlags,
+    ...ownRelayFlags,
     ...runFlags,
     ...portMappingFlag
   },

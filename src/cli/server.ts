@@ -11,12 +11,12 @@ import {
   featuresOf,
   networkFlags,
   networkOf,
+  ownRelayFlags,
   portMappingFlag,
   portMappingOf,
   protocolFlag,
   qrFlag,
   secretFlags,
-  tcpFlags,
   tcpOf
 } from './shared-flags.js'
 
@@ -41,7 +41,7 @@ export const server: Command = {
     ...featureFlags,
     ...qrFlag,
     ...networkFlags,
-    ...tcpFlags,
+    ...ownRelayFlags,
     ...runFlags,
     ...portMappingFlag
   },

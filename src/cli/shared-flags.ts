@@ -66,7 +66,8 @@ export function tcpOf(args: Arguments): Pick<NetworkFlags, 'tcp'> {
     host: text(args, 'tcp-host'),
     address: text(args, 'tcp-address'),
     cert: text(args, 'tls-cert'),
-    key: text(args, 'tls-key')
+    key: text(args, 'tls-key'),
+    portMapping: isGiven(args, 'tcp-port-mapping') || undefined
   }
   return Object.values(flags).some(value => value !== undefined) ? { tcp: flags } : {}
 }
@@ -139,7 +140,16 @@ export function accessOf(args: Arguments): AccessFlags {
 export const portMappingFlag: Readonly<Record<string, Flag>> = {
   'no-port-mapping': {
     type: 'boolean',
-    describe: 'Do not ask the router to map a port (UPnP, NAT-PMP, PCP)'
+    describe: 'Do not ask the router to map a UDP port (UPnP, NAT-PMP, PCP)'
+  }
+}
+
+/** How a server that is its own relay is reached by TCP. */
+export const ownRelayFlags: Readonly<Record<string, Flag>> = {
+  ...tcpFlags,
+  'tcp-port-mapping': {
+    type: 'boolean',
+    describe: 'Ask the router to map the TCP port, too: the one of --tcp-address, or any'
   }
 }
 

@@ -44,19 +44,20 @@ export function listText(all: readonly DaemonStatus[]): string {
   return `${table(['PROCESS', 'FOR', 'SESSIONS', 'OPTIONS FILE'], rows)}Choose one with --pid or -c.\n`
 }
 
-function networkText({ nodes, publicAddress, publicPort, nat, portMapping }: NetworkStatus): string {
+function networkText(network: NetworkStatus): string {
+  const { nodes, publicAddress, publicPort, nat, portMapping, tcpPortMapping } = network
   if (nodes === 0) return 'Network: no DHT node answers\n'
   const seen =
     publicAddress === null
       ? 'its public address is not known yet'
       : `seen at ${publicAddress}${publicPort === null ? '' : `:${publicPort}`}`
-  return `Network: ${nodes} DHT nodes, ${seen}, NAT ${nat}${mappingText(portMapping)}\n`
+  return `Network: ${nodes} DHT nodes, ${seen}, NAT ${nat}${mappingText(portMapping, 'port')}${mappingText(tcpPortMapping, 'TCP port')}\n`
 }
 
-function mappingText(mapping: PortMappingState): string {
+function mappingText(mapping: PortMappingState, port: string): string {
   if (mapping.state === 'mapped')
-    return `, the router maps port ${mapping.externalPort} (${mapping.protocol})`
-  return mapping.state === 'off' || mapping.state === 'unneeded' ? '' : `, port mapping: ${mapping.state}`
+    return `, the router maps ${port} ${mapping.externalPort} (${mapping.protocol})`
+  return mapping.state === 'off' || mapping.state === 'unneeded' ? '' : `, ${port} mapping: ${mapping.state}`
 }
 
 /** `Minecraft: Java Edition`, or the ports: what a server shares. */

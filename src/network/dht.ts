@@ -138,7 +138,7 @@ export class Dht extends InternalDht {
     )
   }
 
-  protected override isOutside(host: string): boolean {
+  override isOutside(host: string): boolean {
     return this.#outside(host)
   }
 

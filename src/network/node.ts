@@ -103,7 +103,7 @@ export class Node {
     this.#relays = (network.relay ?? []).filter(relay => typeof relay !== 'string')
     this.#fallback = this.#udx && addresses.length > 0 ? this.#createFallback(this.#udx, addresses) : null
     if (this.#udx) this.#udx.isLocal = (host, port) => this.#isByTcp(host, port)
-    this.#reachability = new Reachability(this.#dht, network.portMapping !== false, limits, log)
+    this.#reachability = new Reachability(this.#dht, network.portMapping !== false, limits, log, network.tcp)
     this.#randomNats = new RandomNats(this.#dht, limits.knownHosts)
     this.#responder = network.lan === false ? null : new LanResponder(() => this.#dht.ownPort, log)
     this.#starting = this.#start(limits.reachMs)
@@ -231,6 +231,7 @@ export class Node {
       publicPort: port || null,
       nat: this.#reachability.nat,
       portMapping: this.portMapping,
+      tcpPortMapping: this.#reachability.tcpPortMapping,
       tcpRelay: this.#fallback?.relay?.address.url ?? null
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The port mapping of this process: a UDP port of the home router that leads to the DHT node's own, so that clients reach
- * servers here directly, whatever the NATs on both sides are like.
+ * A port mapping of this process: a UDP port of the home router that leads to the DHT node's own, so that clients reach servers
+ * here directly, whatever the NATs on both sides are like; or a TCP port that leads to the relay of a server that is its own.
  *
  *             start              mapped              others reach it
  *     off ------------> searching ------> (checked) ------------------> mapped
@@ -11,13 +11,13 @@
  *                     none, refused
  *
  * A router's answer is not enough: behind a second NAT its mapping leads nowhere, and clients that are sent there fare worse than
- * without it. So other nodes are asked to send to the port first.
+ * without it. So other nodes are asked to send to a UDP port first.
  */
 
 import type { Limits } from '../limits.js'
 import type { Log } from '../log/log.js'
 import type { Clock, Timer } from '../util/clock.js'
-import type { MappedPort, MappingFailure, MappingProtocol, OpenRouter, Router } from './router.js'
+import type { MappedPort, MappingFailure, MappingProtocol, OpenRouter, Router, Wanted } from './router.js'
 
 /** The state of the port mapping. */
 export type PortMappingState =
@@ -29,7 +29,7 @@ export type PortMappingState =
   /** No router here answers that it maps ports. */
   | { readonly state: 'none'; readonly reason: string }
   | { readonly state: 'refused'; readonly reason: string }
-  /** The router maps the port, but no packet arrives there: another NAT or firewall is in front of the router. */
+  /** The router maps the port, but nothing arrives there: another NAT or firewall is in front of the router. */
   | {
       readonly state: 'useless'
       readonly protocol: MappingProtocol
@@ -49,15 +49,18 @@ export type PortMappingState =
 /** Other nodes: those of the network, or a test's twin of them. */
 export interface Others {
   /**
-   * Asks some to send to a port of our public address.
+   * Asks some to send to a port of the router, if it is one of UDP.
    * @returns the address under which it worked; null when nothing came
    */
-  reach(port: number): Promise<string | null>
+  reach(port: MappedPort): Promise<string | null>
   /** Our address as they see it; null while they do not agree. */
   readonly host: string | null
 }
 
 export interface PortMappingDeps {
+  readonly proto: Wanted['proto']
+  /** The port of this machine, known when the mapping is asked for. */
+  readonly port: () => number
   readonly openRouter: OpenRouter
   readonly others: Others
   readonly clock: Clock
@@ -70,7 +73,6 @@ export interface PortMappingDeps {
 export class PortMapping {
   readonly #deps: PortMappingDeps
   #state: PortMappingState = { state: 'off' }
-  #port = 0
   #router: Router | null = null
   /** The router's last answer. */
   #mapped: MappedPort | null = null
@@ -89,10 +91,9 @@ export class PortMapping {
     return this.#state
   }
 
-  /** Gets a mapping to the UDP port `port` of this machine, and keeps it until {@link close}. */
-  start(port: number): void {
+  /** Gets a mapping, and keeps it until {@link close}. */
+  start(): void {
     if (this.#router || this.#timer) return
-    this.#port = port
     this.#search()
   }
 
@@ -125,7 +126,7 @@ export class PortMapping {
     // Two clients of the router at once would remove each other's mapping.
     void this.#releasing.then(() => {
       if (round !== this.#round) return
-      const router = this.#deps.openRouter(this.#port, {
+      const router = this.#deps.openRouter(this.#deps.port(), {
         mapped: port => router === this.#router && this.#onMapped(port),
         failed: failure => router === this.#router && this.#onFailed(failure)
       })
@@ -157,7 +158,7 @@ export class PortMapping {
   async #check(port: MappedPort, round: number, times: number): Promise<void> {
     const { others, clock, limits, log } = this.#deps
     const { protocol, externalAddress: routerAddress, externalPort } = port
-    const externalAddress = await others.reach(externalPort).catch(err => {
+    const externalAddress = await others.reach(port).catch(err => {
       log.debug({ err }, 'nobody could be asked to send to the mapped port')
       return null
     })
@@ -187,15 +188,16 @@ export class PortMapping {
   #become(next: PortMappingState): void {
     this.#state = next
     this.#deps.onchange(next)
-    const line = lineOf(next)
+    const line = lineOf(next, this.#deps.proto)
     // A state that returns every quarter of an hour is logged once.
     if (line === null || line === this.#told) return
     this.#told = line
-    const { log } = this.#deps
+    const { log, proto } = this.#deps
+    // A TCP port was asked for, and tickets name it.
+    const level = proto === 'tcp' && next.state !== 'mapped' ? 'warn' : 'info'
     if (next.state === 'unneeded') log.debug(line)
     // The router's own words are a value, which the log makes harmless.
-    else if (next.state === 'refused') log.info({ reason: next.reason }, line)
-    else log.info(line)
+    else log[level](next.state === 'refused' ? { reason: next.reason } : {}, line)
   }
 }
 
@@ -203,18 +205,21 @@ export class PortMapping {
 const WAITING: Router = { close: () => Promise.resolve() }
 
 /** The log line of a state, if any. */
-function lineOf(state: PortMappingState): string | null {
+function lineOf(state: PortMappingState, proto: Wanted['proto']): string | null {
+  const port = `${proto.toUpperCase()} port`
+  const mapping = proto === 'udp' ? 'port mapping' : `${port} mapping`
+  const advice = proto === 'udp' ? '' : '; forward the port in its settings'
   switch (state.state) {
     case 'mapped':
-      return `port mapping: others reach this machine at ${state.externalAddress}, UDP port ${state.externalPort} (${state.protocol})`
+      return `${mapping}: others reach this machine at ${state.externalAddress}, ${port} ${state.externalPort} (${state.protocol})`
     case 'useless':
-      return `port mapping: the router maps UDP port ${state.externalPort} (${state.protocol}), but nothing comes in there: ${obstacle(state)}`
+      return `${mapping}: the router maps ${port} ${state.externalPort} (${state.protocol}), but nothing comes in there: ${obstacle(state)}`
     case 'none':
-      return 'port mapping: no router here offers it (UPnP or NAT-PMP, in its settings)'
+      return `${mapping}: no router here offers it (UPnP or NAT-PMP, in its settings)${advice}`
     case 'refused':
-      return 'port mapping: the router refuses it'
+      return `${mapping}: the router refuses it${advice}`
     case 'unneeded':
-      return 'port mapping: not needed, there is no router in between'
+      return `${mapping}: not needed, there is no router in between`
     case 'off':
     case 'searching':
       return null

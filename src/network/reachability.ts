@@ -1,15 +1,16 @@
 /**
  * How others reach this machine: without being asked to, through a port mapping on the router, or not at all; and the NAT in between.
- * Servers ask for a mapping while there are any.
+ * Servers ask for a mapping of the UDP port while there are any, and for one of the TCP port if the options say so.
  */
 import type { DoctorLimits, Limits } from '../limits.js'
 import { type Log, silentLog } from '../log/log.js'
+import type { TcpOptions } from '../options/entry.js'
 import { systemClock } from '../util/clock.js'
 import { ownAddresses } from './addresses.js'
 import type { Dht } from './dht.js'
 import type { NatKind } from './nat.js'
 import { isHomeAddress, pathOf } from './path.js'
-import { PortMapping, type PortMappingState } from './port-mapping.js'
+import { type Others, PortMapping, type PortMappingDeps, type PortMappingState } from './port-mapping.js'
 import { routerOpener } from './router.js'
 import { within } from './within.js'
 
@@ -24,17 +25,23 @@ export class Reachability {
   #isKnown = false
   /** Null when the router is to be left alone. */
   readonly #mapping: PortMapping | null
+  /** Null unless the options say so. */
+  readonly #tcpMapping: PortMapping | null
   /** A mapping that is only tried out. */
   #trial: PortMapping | null = null
   #servers = 0
 
-  /** @param mapsPort whether to ask the router for a port */
-  constructor(dht: Dht, mapsPort: boolean, limits: Limits, log: Log) {
+  /**
+   * @param mapsPort whether to ask the router for a UDP port
+   * @param tcp where this process is reached by TCP
+   */
+  constructor(dht: Dht, mapsPort: boolean, limits: Limits, log: Log, tcp?: TcpOptions) {
     this.#dht = dht
     this.#limits = limits
     this.#log = log
     this.#open = this.#learn(dht.findReach())
-    this.#mapping = mapsPort ? this.#createMapping() : null
+    this.#mapping = mapsPort ? this.#mapsUdp() : null
+    this.#tcpMapping = tcp?.portMapping ? this.#mapsTcp(tcp) : null
   }
 
   /** Resolves once it is known whether others reach this machine without being asked to; another promise after {@link relearn}. */
@@ -74,28 +81,61 @@ export class Reachability {
     return this.#mapping?.state ?? { state: 'off' }
   }
 
+  get tcpPortMapping(): PortMappingState {
+    return this.#tcpMapping?.state ?? { state: 'off' }
+  }
+
   /** A server has been announced. */
   addServer(): void {
-    if (this.#servers++ === 0 && this.#mapping) this.#mapPort(this.#mapping)
+    if (this.#servers++ > 0) return
+    if (this.#mapping) this.#mapPort(this.#mapping)
+    if (this.#tcpMapping) this.#mapPort(this.#tcpMapping)
   }
 
-  /** A server has ended; the last one ends the mapping. */
+  /** A server has ended; the last one ends the mappings. */
   removeServer(): void {
-    if (--this.#servers === 0) void this.#mapping?.close()
+    if (--this.#servers > 0) return
+    void this.#mapping?.close()
+    void this.#tcpMapping?.close()
   }
 
-  #createMapping(): PortMapping {
+  #mapsUdp(): PortMapping {
     const dht = this.#dht
-    const mapping = new PortMapping({
-      openRouter: routerOpener(this.#limits, this.#log),
-      others: dht,
-      clock: systemClock,
-      limits: this.#limits,
-      log: this.#log,
+    const mapping = this.#createMapping('udp', {
+      openRouter: routerOpener({ proto: 'udp' }, this.#limits, this.#log),
+      port: () => dht.ownPort,
+      others: asked(dht),
       onchange(state) {
         const { externalAddress: host, externalPort: port } = state.state === 'mapped' ? state : NOWHERE
         dht.mapped = host === null ? null : { host, port }
       }
+    })
+    dht.on('missed', () => mapping.recheck())
+    return mapping
+  }
+
+  #mapsTcp({ port, address }: TcpOptions): PortMapping {
+    // Tickets tell the port that is in the address.
+    const where = address === undefined ? {} : { externalPort: portOf(address) }
+    return this.#createMapping('tcp', {
+      openRouter: routerOpener({ proto: 'tcp', ...where }, this.#limits, this.#log),
+      port: () => port,
+      others: observing(this.#dht),
+      onchange: noop
+    })
+  }
+
+  #createMapping(
+    proto: 'udp' | 'tcp',
+    of: Pick<PortMappingDeps, 'openRouter' | 'port' | 'others' | 'onchange'>
+  ): PortMapping {
+    const dht = this.#dht
+    const mapping = new PortMapping({
+      ...of,
+      proto,
+      clock: systemClock,
+      limits: this.#limits,
+      log: this.#log
     })
     let online = true
     dht.on('network-change', () => mapping.restart())
@@ -110,7 +150,6 @@ export class Reachability {
       if (mapping.state.state === 'unneeded') this.#mapPort(mapping)
       else mapping.recheck()
     })
-    dht.on('missed', () => mapping.recheck())
     return mapping
   }
 
@@ -119,7 +158,7 @@ export class Reachability {
     const start = (host: string): void => {
       if (this.#servers === 0) return
       if (this.#isOwn(host)) mapping.skip()
-      else mapping.start(this.#dht.ownPort)
+      else mapping.start()
     }
     this.#dht.seen().then(start, err => this.#log.debug({ err }, 'no port mapping: our address is not known'))
   }
@@ -148,8 +187,10 @@ export class Reachability {
       found = resolve
     })
     const trial = new PortMapping({
-      openRouter: routerOpener(this.#limits, this.#log),
-      others: this.#dht,
+      proto: 'udp',
+      openRouter: routerOpener({ proto: 'udp' }, this.#limits, this.#log),
+      port: () => this.#dht.ownPort,
+      others: asked(this.#dht),
       clock: systemClock,
       limits: { ...this.#limits, portChecks: limits.portChecks, portCheckMs: limits.portCheckMs },
       log: silentLog,
@@ -159,7 +200,7 @@ export class Reachability {
       }
     })
     this.#trial = trial
-    trial.start(this.#dht.ownPort)
+    trial.start()
     await within(end, limits.portMappingMs)
     found({ state: 'none', reason: 'The router does not answer in time.' })
     const state = await end
@@ -168,8 +209,41 @@ export class Reachability {
     return state
   }
 
-  /** Gives the mapped port back. */
+  /** Gives the mapped ports back. */
   async close(): Promise<void> {
-    await Promise.all([this.#mapping?.close(), this.#trial?.close()])
+    await Promise.all([this.#mapping?.close(), this.#tcpMapping?.close(), this.#trial?.close()])
   }
 }
+
+/** The nodes of the DHT, asked to send to a UDP port. */
+function asked(dht: Dht): Others {
+  return {
+    reach: ({ externalPort }) => dht.reach(externalPort),
+    get host() {
+      return dht.host
+    }
+  }
+}
+
+/** The same, which cannot be asked to connect to a TCP port: whether the router is the last one before them shows by its address. */
+function observing(dht: Dht): Others {
+  return {
+    async reach({ externalAddress }) {
+      const { host } = this
+      if (externalAddress === null || externalAddress === host) return host
+      return host === null && !isHomeAddress(externalAddress) ? externalAddress : null
+    },
+    get host() {
+      // While packets go through a relay by TCP, its address is what they see.
+      return dht.host === null || dht.isOutside(dht.host) ? null : dht.host
+    }
+  }
+}
+
+/** The TCP port of a relay's address. */
+function portOf(address: string): number {
+  const { port, protocol } = new URL(address)
+  return port === '' ? (protocol === 'wss:' ? 443 : 80) : Number(port)
+}
+
+function noop(): void {}

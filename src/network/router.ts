@@ -10,7 +10,14 @@ import { within } from './within.js'
 
 export type MappingProtocol = 'upnp' | 'nat-pmp' | 'pcp'
 
-/** A UDP port of the router that leads to one of ours. */
+/** What the router is asked for. */
+export interface Wanted {
+  readonly proto: 'udp' | 'tcp'
+  /** The only port of the router that is of use; left out: any. */
+  readonly externalPort?: number
+}
+
+/** A port of the router that leads to one of ours. */
 export interface MappedPort {
   readonly protocol: MappingProtocol
   /** What the router takes for its own address; null where it does not say. */
@@ -43,7 +50,7 @@ export interface Router {
   close(): Promise<void>
 }
 
-/** Asks the router for a UDP port that leads to ours, and keeps it until it is closed. */
+/** Asks the router for a port that leads to ours, and keeps it until it is closed. */
 export type OpenRouter = (port: number, events: RouterEvents) => Router
 
 type RouterLimits = Pick<
@@ -60,11 +67,12 @@ const DESCRIPTION = 'hyper-nat'
 /** What the library tells, for the debug log. */
 const TOLD = ['warning', 'degraded', 'conflict', 'gateway-reboot', 'error']
 
-export function routerOpener(limits: RouterLimits, log: Log): OpenRouter {
-  return (port, events) => new HomeRouter(port, events, limits, log)
+export function routerOpener(wanted: Wanted, limits: RouterLimits, log: Log): OpenRouter {
+  return (port, events) => new HomeRouter(wanted, port, events, limits, log)
 }
 
 class HomeRouter implements Router {
+  readonly #wanted: Wanted
   readonly #port: number
   readonly #events: RouterEvents
   readonly #limits: RouterLimits
@@ -74,7 +82,8 @@ class HomeRouter implements Router {
   #asked: Promise<void> = Promise.resolve()
   #closed = false
 
-  constructor(port: number, events: RouterEvents, limits: RouterLimits, log: Log) {
+  constructor(wanted: Wanted, port: number, events: RouterEvents, limits: RouterLimits, log: Log) {
+    this.#wanted = wanted
     this.#port = port
     this.#events = events
     this.#limits = limits
@@ -138,7 +147,9 @@ class HomeRouter implements Router {
     this.#asked = new Promise(resolve => {
       answered = resolve
     })
-    mapper.map({ internalPort: this.#port, protocol: 'udp' }, (err, mapping) => {
+    const { proto, externalPort } = this.#wanted
+    const where = externalPort === undefined ? {} : { externalPort, exact: true }
+    mapper.map({ internalPort: this.#port, protocol: proto, ...where }, (err, mapping) => {
       answered()
       if (this.#closed) return
       if (!err && mapping && mapping.externalPort > 0) return this.#tell(mapping)

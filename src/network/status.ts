@@ -16,6 +16,8 @@ export interface NetworkStatus {
   /** As far as it shows without asking: `cone` may be `full-cone`. `hyper-nat doctor` asks. */
   nat: NatKind
   portMapping: PortMappingState
+  /** That of the TCP port of servers that are their own relay; `off` unless `tcp.portMapping` is true. */
+  tcpPortMapping: PortMappingState
   /** The address of the relay that all packets go through by TCP, as UDP is blocked here; null while they go by UDP. */
   tcpRelay: string | null
 }

@@ -83,6 +83,8 @@ export interface TcpOptions {
   readonly address?: string
   /** Files in PEM form; left out: plain `ws`. */
   readonly tls?: { readonly cert: string; readonly key: string }
+  /** True: asks the router for the TCP port, too: the one of `address`, or any. */
+  readonly portMapping?: boolean
 }
 
 /** How this machine reaches the DHT. */
@@ -96,7 +98,7 @@ export interface NetworkOptions {
   readonly relay?: readonly RelayName[]
   /** A relay by TCP in this process, which leads to the servers here. */
   readonly tcp?: TcpOptions
-  /** False: servers here ask no router for a port. */
+  /** False: servers here ask no router for a UDP port. */
   readonly portMapping?: boolean
   /** False: nothing is asked or answered in the LAN where there is no DHT. */
   readonly lan?: boolean

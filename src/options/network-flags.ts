@@ -29,6 +29,7 @@ export interface TcpFlags {
   readonly address?: string | undefined
   readonly cert?: string | undefined
   readonly key?: string | undefined
+  readonly portMapping?: true | undefined
 }
 
 const TCP_PLACES: Readonly<Record<string, string>> = {
@@ -37,7 +38,8 @@ const TCP_PLACES: Readonly<Record<string, string>> = {
   address: '--tcp-address',
   cert: '--tls-cert',
   key: '--tls-key',
-  tls: '--tls-cert'
+  tls: '--tls-cert',
+  portMapping: '--tcp-port-mapping'
 }
 
 /** Relays that a server's tickets name: where it is reached by TCP itself, then those that it uses. */
@@ -71,13 +73,14 @@ export function withNetwork(raw: unknown, flags: NetworkFlags): unknown {
 }
 
 /** As a file would have it. */
-function tcpOf({ port, host, address, cert, key }: TcpFlags): object {
+function tcpOf({ port, host, address, cert, key, portMapping }: TcpFlags): object {
   const tls = { ...(cert !== undefined && { cert }), ...(key !== undefined && { key }) }
   return {
     ...(port !== undefined && { port }),
     ...(host !== undefined && { host }),
     ...(address !== undefined && { address }),
-    ...(Object.keys(tls).length > 0 && { tls })
+    ...(Object.keys(tls).length > 0 && { tls }),
+    ...(portMapping && { portMapping })
   }
 }
 

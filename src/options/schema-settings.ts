@@ -1,7 +1,7 @@
 /** The settings of options.json besides its entries, in zod: the network, the log, limits, what others can look at. */
 import * as z from 'zod'
 import { LIMITS } from '../limits.js'
-import { bootstrapFault, hostFault, isRelayUrl, relayUrlFault } from '../text/hosts.js'
+import { bootstrapFault, hostFault, isRelayUrl, relayUrlFault, tcpMappingFault } from '../text/hosts.js'
 import { PORT_MAX } from '../text/ports.js'
 import { oneOf, quote } from '../text/quote.js'
 import { DEVICES_MAX } from './schema-access.js'
@@ -64,12 +64,19 @@ const tcp = z
           says(value => `is ${quote(value)}; give { "cert": "fullchain.pem", "key": "privkey.pem" }`)
         )
         .meta({ description: 'For TLS without a reverse proxy; read again when the files change.' })
-        .optional()
+        .optional(),
+      portMapping: yesOrNo(
+        'Whether to ask the router for the TCP port, too (UPnP, NAT-PMP, PCP): for the one of the address, or any; false if left out.'
+      )
     },
     says(
       value => `is ${quote(value)}; give an object such as { "port": 443, "address": "wss://my.example/hn" }`
     )
   )
+  .superRefine(({ host, portMapping }, ctx) => {
+    const message = tcpMappingFault(portMapping, host)
+    if (message) ctx.addIssue({ code: 'custom', path: ['portMapping'], message, input: portMapping })
+  })
   .meta({
     description: 'Servers here can be reached by TCP, too, by guests whose network blocks UDP.'
   })
@@ -114,7 +121,7 @@ export const networkShape = {
     .optional(),
   tcp: tcp.optional(),
   portMapping: yesOrNo(
-    'Whether servers here ask the router for a port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
+    'Whether servers here ask the router for a UDP port that leads to them (UPnP, NAT-PMP, PCP); true if left out.'
   ),
   lan: yesOrNo(
     'Whether clients search the LAN for servers while there is no DHT, and servers here answer; true if left out.'

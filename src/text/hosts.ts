@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
+import { isLoopback } from './address.js'
 import { PORT_MAX } from './ports.js'
 import { quote } from './quote.js'
 import { isSocketPath } from './socket-path.js'
@@ -86,6 +87,14 @@ export function relayUrlFault(text: string): string | undefined {
     // Not what an URL may hold.
   }
   return `is ${shown}, whose token, behind the #, is too long or no text`
+}
+
+/** Why the router is not asked for a TCP port, as the rest of a sentence; undefined if it can be. */
+export function tcpMappingFault(portMapping: unknown, host: string | undefined): string | undefined {
+  if (portMapping === undefined || portMapping === false) return undefined
+  if (portMapping !== true) return `is ${quote(portMapping)}; give true or false`
+  if (host === undefined || !isLoopback(host)) return undefined
+  return `is true, but a router does not lead to ${host}: forward a port to the reverse proxy in its settings, and leave this out`
 }
 
 /** How two ways to write one address compare equal: IPv6 in its shortest form, names in lower case. */

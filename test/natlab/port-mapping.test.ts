@@ -15,7 +15,16 @@ const FALSE_ROUTER = join(dirname(fileURLToPath(import.meta.url)), 'false-router
 /** Four requests are given up after 3 s each, and the search is made twice. */
 const REFUSED_MS = MAPPED_MS + 12_000
 
+/** Where a server listens by TCP. */
+const TCP_PORT = 7443
+
 useLab()
+
+/** The address of a home's router on the public side. */
+async function wanAddress({ router }: Home): Promise<string> {
+  const { stdout } = await runProgram('ip', ['-n', router!, '-4', '-j', 'address', 'show', 'dev', 'wan'])
+  return JSON.parse(stdout)[0].addr_info[0].local
+}
 
 /** Starts a part of what looks like a router that maps ports. */
 function runFalseRouter(t: TestContext, prefix: readonly string[], ...args: string[]): Process {
@@ -55,6 +64,47 @@ describe('a router that maps ports', { concurrency: 3 }, () => {
       })
     })
   }
+
+  for (const speaks of ['upnp', 'nat-pmp', 'pcp'] as const) {
+    test(`the TCP port of a server that is its own relay is mapped by ${speaks}, and a blocked client comes by it`, {
+      skip,
+      timeout: 60_000
+    }, async () => {
+      const homes = [await lab.home('symmetric'), await lab.home('blocked')] as const
+      // Another port than the server's, which is the one that tickets tell.
+      const address = `ws://${await wanAddress(homes[0])}:${TCP_PORT + 1}/hn`
+      const server = ['--tcp', `${TCP_PORT}`, '--tcp-port-mapping', '--tcp-address', address]
+      await withRouter(homes, { speaks, server, client: ['--relay', address] }, async (pair, router) => {
+        await pair.server.says(new RegExp(`TCP port ${TCP_PORT + 1} \\(${speaks}\\)`), MAPPED_MS)
+        const udpPort = await mapped(pair)
+        assert.equal((await pair.meet()).path, 'relayed (tcp)', pair.describe())
+        await pair.check()
+        const ports = (await router.redirects()).map(({ externalPort }) => externalPort)
+        assert.deepEqual(new Set(ports), new Set([udpPort, TCP_PORT + 1]))
+        await stopsInTime(pair.server)
+        assert.deepEqual(await router.redirects(), [])
+      })
+    })
+  }
+
+  test('a TCP port of the router that another has is not had, and that is a warning', {
+    skip,
+    timeout: 60_000
+  }, async () => {
+    const [first, second] = (await lab.lan(2)) as [Home, Home]
+    const client = await lab.home('blocked')
+    const address = `ws://${await wanAddress(first)}:${TCP_PORT}/hn`
+    const server = ['--tcp', `${TCP_PORT}`, '--tcp-port-mapping', '--tcp-address', address]
+    await withRouter([first, client], { speaks: 'upnp', server }, async pair => {
+      await pair.server.says(/TCP port mapping: others reach this machine/, MAPPED_MS)
+      const other = new Pair(lab, second, client, { server })
+      try {
+        await other.server.says(/"warn".*TCP port mapping: the router refuses it/, MAPPED_MS)
+      } finally {
+        await other.close()
+      }
+    })
+  })
 
   for (const client of ['open', 'cone', 'cgn'] satisfies Kind[]) {
     test(`a client behind ${client} reaches a mapped server`, { skip, timeout: 60_000 }, async () => {
@@ -134,11 +184,14 @@ describe('a router that maps ports', { concurrency: 3 }, () => {
   test('behind a second NAT a mapping is of no use, and said to be', { skip, timeout: 60_000 }, async () => {
     const homes = [await lab.home('cgn'), await lab.home('cone')] as const
     // Routers are not always as careful as this one, which would refuse where its own address is a private one.
-    await withRouter(homes, { speaks: 'pcp', address: '11.0.99.1' }, async (pair, router) => {
-      await pair.server.says(
-        /its own address is 11\.0\.99\.1, others see 11\.0\.\S+, so another router/,
-        30_000
-      )
+    const tcp = ['--tcp', `${TCP_PORT}`, '--tcp-port-mapping']
+    await withRouter(homes, { speaks: 'pcp', address: '11.0.99.1', server: tcp }, async (pair, router) => {
+      const useless = (port: string): RegExp =>
+        new RegExp(
+          `${port} \\d+.*: its own address is 11\\.0\\.99\\.1, others see 11\\.0\\.\\S+, so another router`
+        )
+      await pair.server.says(useless('UDP port'), 30_000)
+      await pair.server.says(useless('"warn".*TCP port mapping: the router maps TCP port'), 30_000)
       // The client is not sent there.
       const meeting = await pair.meet()
       assert.ok(meeting.path === 'direct' || (await pair.meetLater(40_000))?.path === 'direct', meeting.path)

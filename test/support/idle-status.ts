@@ -16,6 +16,7 @@ export function idleStatus(): Status {
       publicPort: null,
       nat: 'unknown',
       portMapping: { state: 'off' },
+      tcpPortMapping: { state: 'off' },
       tcpRelay: null
     }
   }

@@ -1,7 +1,7 @@
 /** The address of a relay by TCP: `wss://host/path`, behind a `#` its token. */
 import { HyperNatError } from '../../errors.js'
 import type { TcpOptions } from '../../options/entry.js'
-import { relayUrlFault } from '../../text/hosts.js'
+import { relayUrlFault, tcpMappingFault } from '../../text/hosts.js'
 import { PORT_MAX } from '../../text/ports.js'
 import { quote } from '../../text/quote.js'
 
@@ -22,7 +22,7 @@ export function relayAddress(text: string): RelayAddress {
 }
 
 /** Checks what programs pass to the library. @throws HyperNatError BAD_OPTIONS */
-export function checkTcp({ port, address }: TcpOptions): void {
+export function checkTcp({ port, host, address, portMapping }: TcpOptions): void {
   if (!Number.isInteger(port) || port < 1 || port > PORT_MAX) {
     throw new HyperNatError(
       'BAD_OPTIONS',
@@ -31,4 +31,6 @@ export function checkTcp({ port, address }: TcpOptions): void {
   }
   const fault = address === undefined ? undefined : relayUrlFault(address)
   if (fault) throw new HyperNatError('BAD_OPTIONS', `tcp.address ${fault}.`)
+  const unmapped = tcpMappingFault(portMapping, host)
+  if (unmapped) throw new HyperNatError('BAD_OPTIONS', `tcp.portMapping ${unmapped}.`)
 }

@@ -79,7 +79,8 @@ const status: DaemonStatus = {
     publicPort: null,
     nat: 'symmetric',
     tcpRelay: null,
-    portMapping: { state: 'none', reason: 'no router' }
+    portMapping: { state: 'none', reason: 'no router' },
+    tcpPortMapping: { state: 'off' }
   }
 }
 

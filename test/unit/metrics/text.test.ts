@@ -94,6 +94,7 @@ async function read(servers: ServerStatus[], clients: ClientStatus[] = []): Prom
       publicAddress: null,
       publicPort: null,
       nat: 'cone',
+      tcpPortMapping: { state: 'off' },
       tcpRelay: null,
       portMapping: { state: 'mapped', protocol: 'upnp', externalAddress: '192.0.2.1', externalPort: 5 }
     }

@@ -25,7 +25,9 @@ class Home {
   leads = new Set([PORT])
   /** Resolves when the router answers that it has removed a mapping. */
   removal: Promise<void> = Promise.resolve()
-  readonly mapping = new PortMapping({
+  readonly mapping: PortMapping = new PortMapping({
+    proto: 'udp',
+    port: () => PORT,
     openRouter: (port, events) => {
       const one = { events, port, closed: false }
       this.opened.push(one)
@@ -37,7 +39,7 @@ class Home {
       }
     },
     others: {
-      reach: async port => {
+      reach: async ({ externalPort: port }) => {
         this.checked.push(port)
         return this.leads.has(port) ? this.host : null
       },
@@ -57,7 +59,7 @@ class Home {
   }
 
   async start(): Promise<void> {
-    this.mapping.start(PORT)
+    this.mapping.start()
     await turn()
   }
 
@@ -259,7 +261,7 @@ test('a router is asked again only when it has removed what it was asked for bef
     removed = resolve
   })
   void home.mapping.close()
-  home.mapping.start(PORT)
+  home.mapping.start()
   await turn()
   assert.equal(home.opened.length, 1)
   removed()
@@ -269,7 +271,7 @@ test('a router is asked again only when it has removed what it was asked for bef
 
 test('a search that has not begun can be called off', async () => {
   const home = new Home()
-  home.mapping.start(PORT)
+  home.mapping.start()
   await home.mapping.close()
   await turn()
   assert.equal(home.opened.length, 0)
