@@ -149,13 +149,13 @@ export interface Limits {
   /** New TCP flows of one guest per second, of either protocol, and how many at once; further ones wait. 0: no limit. */
   flowsPerSecond: number
   flowBurst: number
-  /** Frames of one guest's ordered streams per second; further ones wait unread. 0: no limit. */
+  /** Frames per second of the ordered streams of one guest, or of a server's hosts together; further ones wait unread. 0: no limit. */
   framesPerSecond: number
-  /** Bytes of one guest's frames that wait for that, over all its connections; one with more is dropped, and may be resumed. */
+  /** Bytes of its frames that wait for that, over all its connections; one with more is dropped, and may be resumed. */
   unreadBytes: number
   /** One that opens a flow at once counts as so many more, since its target is dialled. */
   openFrames: number
-  /** Datagrams of one guest per second, and records in them, that are opened; others are dropped. 0: no limit. */
+  /** Datagrams per second of one guest, or of a server's hosts together, and records in them, that are opened; others are dropped. 0: no limit. */
   datagramsPerSecond: number
   /**
    * A datagram of less than `smallDatagramBytes` counts as so many: receiving one costs as much processor time as receiving a full one,
@@ -172,7 +172,10 @@ export interface Limits {
   udpPerSecond: number
   /** Payload bytes of one guest per second, both directions together: TCP waits, UDP is dropped. 0: no limit. */
   guestBytesPerSecond: number
-  /** A guest who is alone on the server may use so many times these rates, bytes and frames left out: they are there for the others. */
+  /**
+   * A guest who is alone on the server may use so many times these rates, as may a server that is the only peer of its client, bytes
+   * and frames left out: they are there for the others.
+   */
   aloneFactor: number
   /** What the last four may save for a burst: so many milliseconds' worth, which is how long others may have to wait for it. */
   rateBurstMs: number

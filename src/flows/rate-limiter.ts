@@ -1,5 +1,6 @@
 /**
- * Rate limits of one guest, shared by all sessions under its key. The most expensive work is limited first:
+ * Rate limits of one peer, shared by all sessions with it. A guest has all of them, a server's hosts those of frames and datagrams.
+ * The most expensive work is limited first:
  *
  *     datagram -> datagramsPerSecond, before it is opened: dropped -> UDP payloads -> udpPerSecond, guestBytesPerSecond: dropped
  *     frame -> framesPerSecond: waits -> OPEN -> flowsPerSecond: waits -> bytes -> guestBytesPerSecond: wait

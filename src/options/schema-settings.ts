@@ -233,7 +233,7 @@ export const limitsShape = {
     0,
     RATE_MAX,
     LIMITS.framesPerSecond,
-    "Frames per second of one guest's shared stream, which opens connections and carries tcp on one machine and in a LAN; further ones wait"
+    'Frames per second of the shared stream of one guest, or of a server to its guest, which opens connections and carries tcp on one machine and in a LAN; further ones wait'
   ),
   udpPerSecond: limit(
     0,
@@ -245,7 +245,7 @@ export const limitsShape = {
     0,
     RATE_MAX,
     LIMITS.datagramsPerSecond,
-    'Packets per second of one guest that carry udp, tcpudp and, over the internet, tcp, of which those below 600 bytes count four times; further ones are dropped'
+    'Packets per second of one guest, or of a server to its guest, that carry udp, tcpudp and, over the internet, tcp, of which those below 600 bytes count four times; further ones are dropped'
   ),
   guestBytesPerSecond: limit(
     0,

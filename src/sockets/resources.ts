@@ -89,6 +89,12 @@ export class Resources implements ProcessUsage {
     return this.#memoryUsed > this.memory.size
   }
 
+  /** Whether at most one peer has sessions with this process. */
+  get hasOnePeer(): boolean {
+    // This computer's programs are no peer.
+    return this.#keys.size <= 2
+  }
+
   /** A key counts its sockets here, too. */
   count(sockets: number, ending: number): void {
     this.#sockets += sockets

@@ -135,10 +135,12 @@ staged(
 
 const MB = 1 << 20
 const FLOOD_MS = 5000
+/** An answer to a ping takes two bytes; and as much again for what else is sent. */
+const ANSWERED_BYTES = ((LIMITS.datagramsPerSecond * FLOOD_MS) / 1000) * 4
 /** What a flood may add to a client's memory. */
 const GROWTH_BYTES = 96 * MB
 
-for (const kind of ['maps', 'rosters', 'pings'] as const satisfies readonly ServerFlood[]) {
+for (const kind of ['maps', 'rosters', 'frames', 'pings'] as const satisfies readonly ServerFlood[]) {
   staged(`a host that floods its guest with ${kind} keeps it from no other host`, async stage => {
     const { bootstrap } = await stage.testnet()
     const echo = await stage.use(listenTcpEcho())
@@ -176,8 +178,18 @@ for (const kind of ['maps', 'rosters', 'pings'] as const satisfies readonly Serv
       grown = Math.max(grown, memory() - memoryBefore)
     }
     hostile.input('off\n', false)
-    const [, sent] = await hostile.says(/"sent":(\d+)/, 30_000)
-    stage.t.diagnostic(`${figures()}; ${(Number(sent) / MB).toFixed()} MB sent`)
+    const [, sent = 0, answered = 0] = (await hostile.says(/"sent":(\d+),"received":(\d+)/, 30_000)).map(
+      Number
+    )
+    const bytes = `${(sent / MB).toFixed()} MB sent, ${(answered / MB).toFixed(1)} MB of datagrams back`
+    stage.t.diagnostic(`${figures()}; ${bytes}`)
     assert.ok(grown <= GROWTH_BYTES, figures())
+    assert.ok(sent > MB, 'it was no flood')
+    // It is held to what a guest may ask of a host.
+    assert.ok(answered <= ANSWERED_BYTES, bytes)
+    const isEnded = client.events.some(
+      e => e.event === 'disconnected' && 'code' in e && e.code === 'TOO_FAST'
+    )
+    assert.equal(isEnded, kind === 'frames')
   })
 }

@@ -1,6 +1,6 @@
 // A server that means harm: lets clients in, and floods each with one kind of thing: node hostile-server.js KIND BOOTSTRAP. Says
 // {"key":"..."} once it can be found, floods between the lines "on" and "off" of its stdin, and says at each "off" how many bytes that
-// were.
+// were, and how many came as datagrams.
 import os from 'node:os'
 import { createInterface } from 'node:readline'
 import { Sealer } from '../../src/datagrams/seal.js'
@@ -27,13 +27,14 @@ import { Packer } from '../../src/wire/records.js'
 import { freshKeys } from './intruder.js'
 import { say } from './say.js'
 
-export type ServerFlood = 'maps' | 'rosters' | 'pings'
+export type ServerFlood = 'maps' | 'rosters' | 'frames' | 'pings'
 
 /** What a client may think that it can use. */
 const MAPS = [{ id: 1, proto: 'tcp', port: 80 }] as const
 const DATAGRAM_KEY = Buffer.alloc(KEY_BYTES, 2)
-/** Frames of one message. */
-const FRAMES = 20
+/** Bytes of one message, and lists of port maps to choose from. */
+const MESSAGE_BYTES = 200_000
+const LISTS = 40
 
 /** Sends a little; returns how many bytes. */
 type Step = (link: StreamLink) => number
@@ -43,16 +44,21 @@ function messages(frame: (round: number) => Uint8Array): Step {
   let round = 0
   return link => {
     if (link.room() <= 0) return 0
-    const frames = Array.from({ length: FRAMES }, () => frame(++round))
+    const frames: Uint8Array[] = []
+    let size = 0
+    for (let next = frame(++round); size + next.byteLength <= MESSAGE_BYTES; next = frame(++round)) {
+      frames.push(next)
+      size += next.byteLength
+    }
     say(link, ...frames)
-    return frames.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    return size
   }
 }
 
 const FLOODS: Record<ServerFlood, () => Step> = {
   /** As many port maps as a list may have, other ones each time. */
   maps() {
-    const lists = Array.from({ length: 2 * FRAMES }, (_, n) =>
+    const lists = Array.from({ length: LISTS }, (_, n) =>
       mapsFrame(
         Array.from(
           { length: MAX_MAPS },
@@ -67,6 +73,11 @@ const FLOODS: Record<ServerFlood, () => Step> = {
     const guests = Array.from({ length: 64 }, (_, i) => ({ name: 'n'.repeat(256), rtt: i }))
     const list = rosterFrame(guests)
     return messages(() => list)
+  },
+  /** The smallest frames, of a type that a client may not know. */
+  frames() {
+    const many = Buffer.alloc(MESSAGE_BYTES, Buffer.of(1, 0xff))
+    return messages(() => many)
   },
   /** Datagrams full of questions, each of which is answered. */
   pings() {
@@ -91,6 +102,8 @@ const [kind = '', bootstrap = ''] = process.argv.slice(2)
 const keyPair = freshKeys()
 const node = new Node({ bootstrap: bootstrap.split(','), portMapping: false }, LIMITS, silentLog)
 const links = new Set<StreamLink>()
+let sent = 0
+let received = 0
 
 function welcome(link: StreamLink): void {
   const deps = { link, sharedKey: keyPair.publicKey, clock: systemClock, timeoutMs: 5000 }
@@ -109,7 +122,8 @@ function welcome(link: StreamLink): void {
       })
     )
     links.add(link)
-    link.events = { message() {}, datagram() {}, drain() {}, path() {}, close: () => links.delete(link) }
+    const datagram = ({ byteLength }: Uint8Array): void => void (received += byteLength)
+    link.events = { message() {}, datagram, drain() {}, path() {}, close: () => links.delete(link) }
   })
 }
 
@@ -118,7 +132,6 @@ const step = FLOODS[kind as ServerFlood]()
 // It stands for a machine elsewhere, which takes no time from this one.
 os.setPriority(19)
 let on = false
-let sent = 0
 const go = (): void => {
   if (!on) return
   for (const link of links) sent += step(link)
@@ -127,7 +140,7 @@ const go = (): void => {
 console.log(JSON.stringify({ key: encodeKey(keyPair.publicKey) }))
 for await (const line of createInterface(process.stdin)) {
   on = line === 'on'
-  if (!on) console.log(JSON.stringify({ sent }))
+  if (!on) console.log(JSON.stringify({ sent, received }))
   go()
 }
 process.exit(0)

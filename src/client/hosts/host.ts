@@ -14,6 +14,7 @@
 import b4a from 'b4a'
 import type { ErrorCode } from '../../errors.js'
 import type { ConnectionInfo, DaemonEvent, PathKind, SharedMapInfo } from '../../events.js'
+import type { RateLimiter } from '../../flows/rate-limiter.js'
 import { encodeKey, shortKey } from '../../identity/encoding.js'
 import { nameOfHost } from '../../identity/host-name.js'
 import { ClientSession } from '../../session/client-session.js'
@@ -43,6 +44,8 @@ export interface HostDeps extends DiallerDeps {
   readonly timeOfDay: () => number
   /** Memory and descriptors of this process. */
   readonly resources: Resources
+  /** Holds the hosts to their rates. */
+  readonly rateLimiter: RateLimiter
   /** Hears what a session has carried, at its end. */
   readonly tally: (session: ClientSession) => void
   readonly emit: (event: DaemonEvent) => void
@@ -280,7 +283,7 @@ export class Host implements HostHealth {
   }
 
   #newSession(id: Uint8Array): ClientSession {
-    const { clock, limits, games, trace, publicKey, resources } = this.#deps
+    const { clock, limits, games, trace, publicKey, resources, rateLimiter } = this.#deps
     // All hosts of a secret are one peer. Its sessions are not ended for want of room: they are the user's own.
     const usage = resources.enter(`server ${b4a.toString(publicKey, 'hex')}`, shortKey(publicKey))
     const session: ClientSession = new ClientSession(
@@ -293,6 +296,7 @@ export class Host implements HostHealth {
         defer: fn => setImmediate(fn),
         chance: Math.random,
         budgets: usage,
+        rateLimiter,
         features: featuresOf(Boolean(this.#deps.node.ipv6))
       },
       {

@@ -5,6 +5,7 @@
 import b4a from 'b4a'
 import { type ErrorCode, HyperNatError } from '../../errors.js'
 import type { SharedMapInfo } from '../../events.js'
+import { RateLimiter } from '../../flows/rate-limiter.js'
 import { childPublicKey, hostName } from '../../identity/child.js'
 import { encodeKey, shortKey } from '../../identity/encoding.js'
 import { topicOf } from '../../identity/topic.js'
@@ -31,7 +32,7 @@ const NO_SESSION: ReadonlySet<ErrorCode> = new Set([
   'TOO_MANY_SESSIONS'
 ])
 
-export interface HostsDeps extends HostDeps {
+export interface HostsDeps extends Omit<HostDeps, 'rateLimiter'> {
   readonly log: Log
 }
 
@@ -45,7 +46,7 @@ export interface HostsEvents {
 export class Hosts {
   /** The key that all hosts listen on. */
   readonly key: Uint8Array
-  readonly #deps: HostsDeps
+  readonly #deps: HostsDeps & HostDeps
   readonly #events: HostsEvents
   /** By key in hex. */
   readonly #hosts = new Map<string, Host>()
@@ -70,7 +71,14 @@ export class Hosts {
   constructor(deps: HostsDeps, events: HostsEvents) {
     const { limits, clock, timeOfDay, emit, log, node } = deps
     const publicKey = encodeKey(deps.publicKey)
-    this.#deps = deps
+    // One for all hosts: together they are one peer, which may keep this process from no other.
+    const rateLimiter = new RateLimiter(
+      clock,
+      { ...limits, flowsPerSecond: 0, udpPerSecond: 0, guestBytesPerSecond: 0 },
+      limit => log.warn({ publicKey, limit, perSecond: limits[limit] }, 'a server is held to a limit'),
+      () => deps.resources.hasOnePeer
+    )
+    this.#deps = { ...deps, rateLimiter }
     this.#events = events
     this.#choice = new HostSelector(limits)
     this.#backoff = new Backoff(limits)
