@@ -7,6 +7,7 @@ import type { PathKind } from '../events.js'
 import { type ByteFlow, ignoreEvents } from '../flows/byte-flow.js'
 import { quote } from '../text/quote.js'
 import { callOut } from '../util/call-out.js'
+import { LONGEST_TIMER_MS } from '../util/clock.js'
 import { MAX_UDP_PAYLOAD } from '../wire/constants.js'
 import type { SocketUsage } from './socket-usage.js'
 
@@ -237,7 +238,8 @@ export class FlowStream extends Duplex {
   setTimeout(ms: number, ontimeout?: () => void): this {
     clearTimeout(this.#timer ?? undefined)
     this.timeout = ms
-    this.#timer = ms > 0 ? setTimeout(() => this.emit('timeout'), ms).unref() : null
+    this.#timer =
+      ms > 0 ? setTimeout(() => this.emit('timeout'), Math.min(ms, LONGEST_TIMER_MS)).unref() : null
     if (ontimeout && ms > 0) this.once('timeout', ontimeout)
     return this
   }

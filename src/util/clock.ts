@@ -10,11 +10,14 @@ export interface Timer {
   cancel(): void
 }
 
+/** The longest time that the system's timers take, some 24 days: with a longer one they fire at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 /** The system's monotonic clock. Its timers do not keep the process alive: sockets do. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(ms, fn) {
-    const handle = setTimeout(fn, ms)
+    const handle = setTimeout(fn, Math.min(ms, LONGEST_TIMER_MS))
     handle.unref()
     return { cancel: () => clearTimeout(handle) }
   }
