@@ -24,12 +24,14 @@ export interface KeyPair {
 
 /**
  * The 32-byte seed of a secret.
- * @throws HyperNatError `BAD_SECRET` when the secret is empty
+ * @throws HyperNatError `BAD_SECRET` when the secret is empty, or no text
  */
-export function seedOf(secret: Secret): Uint8Array {
-  const text = secret.reveal()
-  if (text === '')
-    throw new HyperNatError('BAD_SECRET', 'the secret is empty; give a long one that nobody guesses')
+export function seedOf(secret: string | Secret): Uint8Array {
+  const text: unknown = secret instanceof Secret ? secret.reveal() : secret
+  if (typeof text !== 'string' || text === '') {
+    const fault = text === '' ? 'is empty' : 'is missing or no text'
+    throw new HyperNatError('BAD_SECRET', `the secret ${fault}; give a long one that nobody guesses`)
+  }
   const bytes = Buffer.from(text, 'utf8')
   const seed = Buffer.alloc(KEY_BYTES)
   sodium.crypto_generichash(seed, bytes)
@@ -39,9 +41,9 @@ export function seedOf(secret: Secret): Uint8Array {
 
 /**
  * The key pair whose public key a server's owner gives to friends.
- * @throws HyperNatError `BAD_SECRET` when the secret is empty
+ * @throws HyperNatError `BAD_SECRET` when the secret is empty, or no text
  */
-export function keyPairOf(secret: Secret): KeyPair {
+export function keyPairOf(secret: string | Secret): KeyPair {
   const seed = seedOf(secret)
   const publicKey = Buffer.alloc(sodium.crypto_sign_PUBLICKEYBYTES)
   const secretKey = Buffer.alloc(sodium.crypto_sign_SECRETKEYBYTES)

@@ -7,6 +7,7 @@ import HyperDHT from 'hyperdht'
 import { HyperNatError } from '../errors.js'
 import type { ServiceEvent } from '../events.js'
 import { ENOUGH_NODES } from '../limits.js'
+import { checkBootstrap } from '../options/arguments.js'
 import { isLoopback, LOCALHOST } from '../text/address.js'
 import { listenError } from '../util/listen-error.js'
 import { ownAddresses } from './addresses.js'
@@ -32,8 +33,10 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
   readonly #nodes: HyperDHT[] = []
   #closed = false
 
+  /** @throws OptionsError BAD_OPTIONS */
   constructor(options: BootstrapOptions = {}) {
     super()
+    checkBootstrap(options, { port: BOOTSTRAP_PORT, nodes: ENOUGH_NODES })
     this.#options = options
   }
 

@@ -10,12 +10,13 @@ import sodium from 'sodium-native'
 import { HyperNatError } from '../errors.js'
 import type { ServiceEvent } from '../events.js'
 import { childKeyPair, childPublicKey, RELAY, RELAYED } from '../identity/child.js'
-import { decodeKey, encodeKey, shortKey } from '../identity/encoding.js'
+import { encodeKey, keyOf, shortKey } from '../identity/encoding.js'
 import { keyPairOf } from '../identity/keys.js'
-import { Secret } from '../identity/secret.js'
+import type { Secret } from '../identity/secret.js'
 import { LIMITS, RELAY_LIMITS, type RelayLimits, TCP_RELAY_LIMITS, type TcpRelayLimits } from '../limits.js'
 import { type Log, silentLog } from '../log/log.js'
 import { LogThrottle } from '../log/throttle.js'
+import { checkRelay } from '../options/arguments.js'
 import type { TcpOptions } from '../options/entry.js'
 import { isAnyHost } from '../text/address.js'
 import { type Clock, systemClock } from '../util/clock.js'
@@ -74,18 +75,18 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   #sweep: { cancel(): void } | null = null
   #closing: Promise<void> | null = null
 
-  /** @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY, BAD_OPTIONS for `tcp` */
+  /** @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS for other options that cannot be used */
   constructor(options: RelayOptions) {
     super()
+    checkRelay(options)
     if (options.tcp) checkTcp(options.tcp)
     this.#options = options
     this.#limits = { ...RELAY_LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
     const { secret, allow } = options
-    this.#keyPair = childKeyPair(keyPairOf(secret instanceof Secret ? secret : new Secret(secret)), RELAY)
+    this.#keyPair = childKeyPair(keyPairOf(secret), RELAY)
     this.publicKey = encodeKey(this.#keyPair.publicKey)
-    const relayed = (key: string | Uint8Array): string =>
-      encodeKey(childPublicKey(typeof key === 'string' ? decodeKey(key) : key, RELAYED))
+    const relayed = (key: string | Uint8Array): string => encodeKey(childPublicKey(keyOf(key), RELAYED))
     this.#places = new RelayPlaces(this.#limits, allow ? new Set(allow.map(relayed)) : null)
     this.#streams = new RelayedStreams(this.#clock, this.#limits, randomId)
     this.#blind = new BlindRelay({ createStream: what => this.#streams.create(what) })

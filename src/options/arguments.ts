@@ -1,8 +1,9 @@
 /** Checks what programs pass to the library, which TypeScript alone does not: all faults at once, each with its path. */
+import { isIPv4 } from 'node:net'
 import { type Fault, OptionsError } from '../errors.js'
 import { NONCE_BYTES } from '../identity/guest.js'
 import { Secret } from '../identity/secret.js'
-import { LIMITS } from '../limits.js'
+import { LIMITS, RELAY_LIMITS, TCP_RELAY_LIMITS } from '../limits.js'
 import { PROTOS } from '../proto.js'
 import { guess } from '../text/guess.js'
 import { bootstrapFault, canonicalHost } from '../text/hosts.js'
@@ -119,6 +120,30 @@ const NODE: Readonly<Record<string, Field>> = {
   onMemoryReleased: { check: handler }
 }
 
+/** The options of a relay; its secret, `tcp` and the keys in `allow` are checked where they are read. */
+const RELAY: Readonly<Record<string, Field>> = {
+  port: { check: port(1) },
+  bootstrap: { check: bootstrap },
+  allow: { check: list },
+  tcp: { check: object },
+  limits: { check: object },
+  tcpLimits: { check: object },
+  log: { check: log }
+}
+
+const ownHosts: Check = value => {
+  const wrong = Array.isArray(value) ? value.filter(one => !isIPv4(one) || one === '0.0.0.0') : [value]
+  return wrong.length > 0 ? `has ${quote(wrong[0])}; give a list of IPv4 addresses` : null
+}
+
+/** The options of nodes of a DHT. */
+const BOOTSTRAP_NODES: Readonly<Record<string, Field>> = {
+  port: { check: port(1) },
+  hosts: { check: ownHosts },
+  nodes: { check: value => whole(value) },
+  bootstrap: { check: bootstrap }
+}
+
 const CONNECT: Readonly<Record<string, Field>> = { signal: { check: signal }, wait: { check: flag } }
 
 const STREAM: Readonly<Record<string, Field>> = {
@@ -192,13 +217,41 @@ const NAMED_MAP: Readonly<Record<string, Field>> = {
  */
 export function checkNode(options: unknown): void {
   checkFields('options', options, NODE)
-  const limits = Object.entries((options as { limits?: object }).limits ?? {})
-  throwAny(
-    limits.flatMap(([name, value]): Fault[] => {
-      const message = name in LIMITS ? number(value) : null
-      return message ? [{ path: `options.limits.${name}`, message }] : []
-    })
-  )
+  throwAny(limitFaults(options as object, 'limits', LIMITS))
+}
+
+/**
+ * Checks the options of a relay.
+ * @throws OptionsError BAD_OPTIONS
+ */
+export function checkRelay(options: unknown): void {
+  checkFields('options', options, RELAY)
+  throwAny([
+    ...limitFaults(options as object, 'limits', RELAY_LIMITS),
+    ...limitFaults(options as object, 'tcpLimits', TCP_RELAY_LIMITS)
+  ])
+}
+
+/**
+ * Checks the options of nodes of a DHT, each of which takes the port behind that of the one before.
+ * @throws OptionsError BAD_OPTIONS
+ */
+export function checkBootstrap(options: unknown, presets: { port: number; nodes: number }): void {
+  checkFields('options', options, BOOTSTRAP_NODES)
+  const { port = presets.port, nodes = presets.nodes } = options as { port?: number; nodes?: number }
+  const most = PORT_MAX + 1 - nodes
+  if (port <= most) return
+  const message = `is ${port}, too high for the ports of ${nodes} nodes; give at most ${most}`
+  throwAny([{ path: 'options.port', message }])
+}
+
+/** Those numbers that are ours to know. */
+function limitFaults(options: object, key: string, presets: object): Fault[] {
+  const limits = (options as Record<string, object | undefined>)[key] ?? {}
+  return Object.entries(limits).flatMap(([name, value]): Fault[] => {
+    const message = name in presets ? number(value) : null
+    return message ? [{ path: `options.${key}.${name}`, message }] : []
+  })
 }
 
 /**
@@ -388,9 +441,9 @@ function mapFaults(maps: unknown, fields: Readonly<Record<string, Field>>, uniqu
     const values = map as Record<string, unknown>
     const faults = fieldFaults(values, fields, path)
     if (faults.length === 0) faults.push(...handlerFaults(path, values), ...socketFaults(path, values))
-    const name = `${values.proto} ${values.port}`
+    const name = `${quote(values.proto)} ${quote(values.port)}`
     if (faults.length === 0 && unique && seen.has(name))
-      faults.push({ path, message: `shares ${name} a second time; leave it out` })
+      faults.push({ path, message: `shares ${values.proto} ${values.port} a second time; leave it out` })
     seen.add(name)
     if (faults.length === 0) faults.push(...socketTwice(path, values, sockets))
     return faults

@@ -5,7 +5,6 @@ import { type AccessRules, type AllowedKey, type Invite, OPEN } from '../identit
 import { encodeKey, keyOf } from '../identity/encoding.js'
 import { NONCE_BYTES } from '../identity/guest.js'
 import { type KeyPair, keyPairOf } from '../identity/keys.js'
-import { Secret } from '../identity/secret.js'
 import { inviteTicket, serverTicket } from '../identity/server-ticket.js'
 import { type Deps, depsOf } from '../network/deps.js'
 import { checkAccess, checkInvite, checkShare, checkSharedMaps } from '../options/arguments.js'
@@ -47,7 +46,7 @@ export class SharedServer implements ServerHandle {
     checkShare(what)
     const { secret, maps, former = [], ...access } = what
     this.#rules = rulesOf(access)
-    this.#keyPair = keyPairOf(secret instanceof Secret ? secret : new Secret(secret))
+    this.#keyPair = keyPairOf(secret)
     const deps = depsOf(given, encodeKey(this.#keyPair.publicKey))
     this.#deps = deps
     this.#maps = maps

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OptionsError } from '../../../src/errors.js'
-import { checkAccess, checkInvite, checkOpen, checkShare } from '../../../src/options/arguments.js'
+import {
+  checkAccess,
+  checkBootstrap,
+  checkInvite,
+  checkOpen,
+  checkRelay,
+  checkShare
+} from '../../../src/options/arguments.js'
 
 /** The paths of all faults; none if nothing is wrong. */
 function faults(check: () => void): string[] {
@@ -38,6 +45,11 @@ for (const [what, given, paths] of [
   [
     'a wrong protocol and port',
     { secret: 's', maps: [{ proto: 'tpc', port: '3000' }] },
+    ['maps[0].proto', 'maps[0].port']
+  ],
+  [
+    'a protocol and port that are no text and no number, nor can be made one',
+    { secret: 's', maps: [{ proto: Symbol('tcp'), port: Object.create(null) }] },
     ['maps[0].proto', 'maps[0].port']
   ],
   [
@@ -162,6 +174,42 @@ for (const [what, given, paths] of [
   test(`open with ${what}`, () => {
     assert.deepEqual(
       faults(() => checkOpen(given)),
+      paths
+    )
+  })
+}
+
+for (const [what, given, paths] of [
+  ['nothing', undefined, ['options']],
+  ['ports that are none', { port: 70_000, allow: 'key' }, ['options.port', 'options.allow']],
+  ['DHT nodes that are none', { bootstrap: ['nowhere'] }, ['options.bootstrap']],
+  [
+    'numbers that are none',
+    { limits: { sessions: Number.NaN }, tcpLimits: { connections: '5' } },
+    ['options.limits.sessions', 'options.tcpLimits.connections']
+  ],
+  ['what is right', { port: 49_737, bootstrap: ['127.0.0.1:1'], allow: [], limits: { sessions: 1 } }, []]
+] as const) {
+  test(`a relay with ${what}`, () => {
+    assert.deepEqual(
+      faults(() => checkRelay(given)),
+      paths
+    )
+  })
+}
+
+for (const [what, given, paths] of [
+  ['null', null, ['options']],
+  ['a port that is none', { port: -1, nodes: 0 }, ['options.port', 'options.nodes']],
+  ['ports beyond the last', { port: 65_533 }, ['options.port']],
+  ['hosts that are one', { hosts: '127.0.0.1' }, ['options.hosts']],
+  ['a name among the hosts', { hosts: ['127.0.0.1', 'localhost'] }, ['options.hosts']],
+  ['DHT nodes that are none', { bootstrap: [5] }, ['options.bootstrap']],
+  ['what is right', { port: 65_532, hosts: ['127.0.0.1'] }, []]
+] as const) {
+  test(`nodes of a DHT with ${what}`, () => {
+    assert.deepEqual(
+      faults(() => checkBootstrap(given, { port: 49_737, nodes: 4 })),
       paths
     )
   })
