@@ -38,6 +38,7 @@ export function shortKey(key: Uint8Array | string): string {
  * @throws InputError `BAD_PUBLIC_KEY`
  */
 export function decodeKey(text: string): Uint8Array {
+  if (typeof text !== 'string') throw bad('is missing or no text; give the public key that the server shows')
   const key = text.trim()
   if (key === '') throw bad('is empty; give the public key that the server shows when it starts')
   if (/^<.*>$/.test(key)) {

@@ -70,6 +70,7 @@ export function ticketBody(text: string): Uint8Array {
 
 /** The symbols behind the prefix. */
 function symbolsOfText(given: string): number[] {
+  if (typeof given !== 'string') throw bad('is missing or no text; give the text that begins with hnat1')
   if (given.length > TEXT_MAX) throw bad('is too long for one')
   const text = given.replace(BLANK, '').toLowerCase().replace(BEFORE, '')
   if (text === '') throw bad('is empty; paste the text that begins with hnat1')

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { HyperNatError } from '../../../src/errors.js'
-import { encodeKey } from '../../../src/identity/encoding.js'
+import { decodeKey, encodeKey } from '../../../src/identity/encoding.js'
 import { keyPairOf, randomSecret, seedOf } from '../../../src/identity/keys.js'
 import { Secret } from '../../../src/identity/secret.js'
+import { decodeTicket } from '../../../src/identity/ticket.js'
 
 // Of hyper-nat 1.x: these must never change.
 const VECTORS = [
@@ -17,6 +18,7 @@ for (const [secret, publicKey] of VECTORS) {
     const keyPair = keyPairOf(new Secret(secret))
     assert.equal(encodeKey(keyPair.publicKey), publicKey)
     assert.equal(keyPair.secretKey.byteLength, 64)
+    assert.deepEqual(keyPairOf(secret), keyPair)
   })
 }
 
@@ -37,6 +39,15 @@ test('an empty secret is refused', () => {
     () => keyPairOf(new Secret('')),
     (err: unknown) => err instanceof HyperNatError && err.code === 'BAD_SECRET'
   )
+})
+
+test('a secret, key or ticket that is no text is refused with a code', () => {
+  for (const wrong of [undefined, null, 5, ['text'], new Uint8Array(32)] as never[]) {
+    assert.throws(() => keyPairOf(wrong), { code: 'BAD_SECRET' })
+    assert.throws(() => keyPairOf(new Secret(wrong)), { code: 'BAD_SECRET' })
+    assert.throws(() => decodeKey(wrong), { code: 'BAD_PUBLIC_KEY' })
+    assert.throws(() => decodeTicket(wrong), { code: 'BAD_TICKET' })
+  }
 })
 
 test('a random secret is long, made of plain characters, and new each time', () => {
