@@ -42,9 +42,10 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
 
   /**
    * Starts the nodes one after the other, each knowing those before it.
-   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, DHT_UNREACHABLE; ADDRESS_NOT_HERE for one of several addresses
+   * @throws HyperNatError CLOSED, PORT_IN_USE, LISTEN_FAILED, DHT_UNREACHABLE; ADDRESS_NOT_HERE for one of several addresses
    */
   async start(): Promise<void> {
+    this.#check()
     const { port = BOOTSTRAP_PORT, nodes = ENOUGH_NODES } = this.#options
     const own = ownAddresses()
     const hosts = [...new Set(this.#options.hosts ?? [bestAddress(own)])]
@@ -64,7 +65,7 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
         names.push(`${host}:${port + i}`)
       }
     }
-    if (this.#closed) return
+    this.#check()
     if (bootstrap.length === 0 && names.length < ENOUGH_NODES) {
       this.emit('event', {
         event: 'warning',
@@ -94,6 +95,7 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
     try {
       await node.fullyBootstrapped()
     } catch (err) {
+      this.#check()
       throw listenError(err, 'UDP', port)
     }
     if (bootstrap.length > 0 && node.toArray({ limit: 1 }).length === 0 && !this.#closed) {
@@ -102,6 +104,10 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
         `None of ${bootstrap.join(', ')} answers: is it running, and reachable?`
       )
     }
+  }
+
+  #check(): void {
+    if (this.#closed) throw new HyperNatError('CLOSED', 'These nodes are closed.')
   }
 
   async close(): Promise<void> {

@@ -99,9 +99,10 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
 
   /**
    * Announces the relay; resolves when it can be found.
-   * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED, ADDRESS_NOT_HERE, CERTIFICATE_UNUSABLE, DHT_UNREACHABLE
+   * @throws HyperNatError CLOSED, PORT_IN_USE, LISTEN_FAILED, ADDRESS_NOT_HERE, CERTIFICATE_UNUSABLE, DHT_UNREACHABLE
    */
   async start(): Promise<void> {
+    this.#check()
     const { port, bootstrap } = this.#options
     this.#dht = new Dht(
       { ...(bootstrap && { bootstrap }), ...(port !== undefined && { port, anyPort: false }) },
@@ -132,9 +133,10 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
       await dht.findReach()
       await announcement.start(this.#keyPair)
     } catch (err) {
+      this.#check()
       throw listenError(err, 'UDP', port ?? 0)
     }
-    if (this.#closing) return
+    this.#check()
     if (server.relayAddresses.length === 0) {
       throw new HyperNatError(
         'DHT_UNREACHABLE',
@@ -151,7 +153,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     }
     const { tcp } = this.#options
     if (tcp) await this.#listen(tcp)
-    if (this.#closing) return
+    this.#check()
     const sweep = (): void => {
       this.#clear()
       this.#sweep = this.#clock.after(this.#limits.sweepMs, sweep)
@@ -165,6 +167,10 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
       publicKey,
       ...(address !== undefined && { address })
     })
+  }
+
+  #check(): void {
+    if (this.#closing) throw new HyperNatError('CLOSED', 'This relay is closed.')
   }
 
   async #listen({ port, host, address, tls }: NonNullable<RelayOptions['tcp']>): Promise<void> {

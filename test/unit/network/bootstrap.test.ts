@@ -89,6 +89,18 @@ test('the address of a router is alone: its nodes take the ports of all addresse
   })
 })
 
+test('nodes that are closed before or during their start do not start, and say so', async () => {
+  const port = await freeUdpPort()
+  const make = () => new BootstrapNodes({ port, nodes: 1, hosts: ['127.0.0.1'] })
+  const closed = make()
+  await closed.close()
+  await assert.rejects(closed.start(), { code: 'CLOSED' })
+  const closing = make()
+  const refused = assert.rejects(closing.start(), { code: 'CLOSED' })
+  await closing.close()
+  await refused
+})
+
 async function freeUdpPort(): Promise<number> {
   const socket = dgram.createSocket('udp4').bind(0, '127.0.0.1')
   await once(socket, 'listening')

@@ -21,3 +21,14 @@ test('a relay without a secret, or with other options that are none, is refused 
 test('nodes of a DHT with options that are none are refused with a code', () => {
   assert.throws(() => new BootstrapNodes({ hosts: ['nowhere'] }), { code: 'BAD_OPTIONS' })
 })
+
+test('a relay that is closed before or during its start does not start, and leaves nothing open', async () => {
+  const make = () => new Relay({ secret: 'a secret of some length', bootstrap: ['127.0.0.1:1'] })
+  const closed = make()
+  await closed.close()
+  await assert.rejects(closed.start(), { code: 'CLOSED' })
+  const closing = make()
+  const refused = assert.rejects(closing.start(), { code: 'CLOSED' })
+  await closing.close()
+  await refused
+})
