@@ -259,7 +259,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    */
   async survey(limits: Partial<DoctorLimits> = {}): Promise<Survey> {
     this.#check()
-    return this.#node.survey({ ...DOCTOR_LIMITS, ...limits })
+    return this.#whileOpen(this.#node.survey({ ...DOCTOR_LIMITS, ...limits }))
   }
 
   /**
@@ -269,7 +269,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    */
   async tryPortMapping(limits: Partial<DoctorLimits> = {}): Promise<PortMappingState> {
     this.#check()
-    return this.#node.tryPortMapping({ ...DOCTOR_LIMITS, ...limits })
+    return this.#whileOpen(this.#node.tryPortMapping({ ...DOCTOR_LIMITS, ...limits }))
   }
 
   /**
@@ -292,7 +292,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    */
   async find(publicKey: string | Uint8Array): Promise<number> {
     this.#check()
-    return this.#node.find(childPublicKey(keyOf(publicKey)))
+    return this.#whileOpen(this.#node.find(childPublicKey(keyOf(publicKey))))
   }
 
   /** How it stands with the port mapping on the home router; `off` while nothing is shared. */
@@ -325,6 +325,13 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
 
   #check(): void {
     if (this.#closing) throw new HyperNatError('CLOSED', 'This node is closed.')
+  }
+
+  /** What a node that is being closed finds says nothing of the network. */
+  async #whileOpen<T>(finding: Promise<T>): Promise<T> {
+    const found = await finding
+    this.#check()
+    return found
   }
 
   #deps(): Deps {

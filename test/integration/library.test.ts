@@ -191,6 +191,12 @@ staged('a secret is shared once by a node, and a closed node says so in place of
     () => other.find(publicKey)
   ])
     await assert.rejects(call(), { code: 'CLOSED' })
+  const third = new HyperNat({ bootstrap, portMapping: false })
+  // Asked before it is closed: nothing that answers any more is no finding.
+  const asked = [third.survey(), third.tryPortMapping(), third.find(publicKey)]
+  const late = Promise.all(asked.map(finding => assert.rejects(finding, { code: 'CLOSED' })))
+  await third.close()
+  await late
 })
 
 staged(
