@@ -9,7 +9,7 @@ import type { Check, ServerFinding, Side } from './report.js'
 /** Failures of the server itself, whatever the path, and what to do about each. */
 const AT_THE_SERVER: Readonly<Record<string, string>> = {
   SERVER_NOT_FOUND:
-    'Start hyper-nat there, and compare the public key with the one that it shows. If both are right, run hyper-nat doctor there.',
+    'Start hyper-nat there, 2.0 or newer (hyper-nat --version), and compare the public key with the one that it shows. If both are right, run hyper-nat doctor there.',
   SERVER_NOT_RUNNING:
     'Start hyper-nat there again. If it is running, it may be private, or your invite may have been revoked or be over: ask the host for one. After a crash, the network forgets the server within some minutes.',
   SERVER_REFUSED: 'Ask the host.',

@@ -9,7 +9,7 @@ export const OFFLINE = new HyperNatError(
 
 const SENTENCES = {
   SERVER_NOT_FOUND:
-    'No server with this public key is on the network: is hyper-nat running there, and is the key right?',
+    'No server with this public key is on the network: is hyper-nat 2.0 or newer running there, and is the key right?',
   SERVER_NOT_RUNNING:
     'The server was on the network a while ago and does not answer now. It has been stopped or lost its connection, or it is private and you are not invited: ask the host for an invite.',
   SERVER_REFUSED: 'The server refused the connection: ask the host.',

@@ -28,6 +28,10 @@ test('every error of hyperdht has a code and a sentence of ours', () => {
   }
 })
 
+test('a server that is not found may run hyper-nat 1.x, which announces other keys', () => {
+  assert.match(dialError('PEER_NOT_FOUND').message, / 2\.0 or newer /)
+})
+
 test('names of properties are no codes', () => {
   assert.equal(dialError('constructor').code, 'SERVER_UNREACHABLE')
 })
