@@ -69,7 +69,7 @@ export interface HyperNatOptions {
   tcp?: TcpOptions | undefined
   /** Those of our numbers to change. */
   limits?: Partial<Limits>
-  /** Where diagnostics go; left out: nowhere. */
+  /** Where diagnostics go: a logger of pino, or `console`; left out: nowhere. */
   log?: Log
   /** Takes events of sessions, paths and flows, named as in qlog; left out: nothing is traced. */
   trace?: Trace | undefined

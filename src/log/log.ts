@@ -3,8 +3,10 @@
 import pino from 'pino'
 import type { DaemonEvent, ServiceEvent } from '../events.js'
 
-/** pino's logger. For diagnostics only: the CLI prints events and text for people. */
-export type Log = pino.Logger
+/**
+ * As much of pino's logger as is used; `console` will do. For diagnostics only: the CLI prints events and text for people.
+ */
+export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error'>
 
 /** Logs nothing: the library's default. */
 export const silentLog: Log = pino({ enabled: false })

@@ -271,7 +271,7 @@ export interface DatagramFlowDeps {
   readonly close: () => void
 }
 
-interface DatagramFlowEvents {
+export interface DatagramFlowEvents {
   message: [payload: Buffer]
   close: []
 }

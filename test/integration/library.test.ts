@@ -11,7 +11,23 @@ import { newSecret, staged } from '../support/stage.js'
 import { root } from '../unit/root.js'
 
 const PROGRAM = `
-import { HyperNat, HyperNatError, OptionsError, type ClientHandle, type ServerHandle, type Status } from 'hyper-nat'
+import {
+  addInvite,
+  type ClientHandle,
+  type Daemon,
+  type DiagnoseOptions,
+  findDaemons,
+  HyperNat,
+  HyperNatError,
+  type HyperNatOptions,
+  type Lobby,
+  type Options,
+  OptionsError,
+  type RelayOptions,
+  type ServerHandle,
+  serverTicket,
+  type Status
+} from 'hyper-nat'
 
 await using node = new HyperNat({ bootstrap: ['127.0.0.1:1'] })
 await using shared: ServerHandle = await node.share({ secret: 's', maps: [{ proto: 'tcp', port: 1 }], private: true })
@@ -27,6 +43,24 @@ try {
   else if (err instanceof HyperNatError) console.log(err.code)
 }
 console.log(ticket, rtt, status.servers.length)
+
+// A library of its own names these types in its declarations, by what hyper-nat exports.
+type Given = Required<HyperNatOptions>
+export const logger = new HyperNat({ log: console })
+export const targets = node.status().servers.map(server => server.maps)
+export const states = targets.flat().map(map => map.target)
+export const survey = await node.survey()
+export const [byTcp, nat] = [survey.tcp, survey.nat.unknown]
+export const parts = ({ log, trace, tcp }: Given) => [log, trace, tcp] as const
+export const streamOptions = (...given: Parameters<ClientHandle['stream']>) => given[2]
+export const read = ({ warnings, source, network: { relay } }: Options) => [warnings, source, relay] as const
+export const discovery = (lobby: Lobby) => lobby.discovery
+export const page = (daemon: Daemon) => daemon.page()
+export const written = (...given: Parameters<typeof serverTicket>) => given[0]
+export const invited = (...given: Parameters<typeof addInvite>) => addInvite(...given)
+export const machine = (...given: Parameters<typeof findDaemons>) => given[1]
+export const tcpLimits = (options: Required<RelayOptions>) => options.tcpLimits
+export const examined = (options: Required<DiagnoseOptions>) => options.shared
 `
 
 staged('a strict program type-checks against the package as it is published', async stage => {
@@ -55,6 +89,7 @@ staged('a strict program type-checks against the package as it is published', as
     '--strict',
     '--exactOptionalPropertyTypes',
     '--noEmit',
+    '--declaration',
     '--skipLibCheck',
     'false',
     '--target',
