@@ -144,17 +144,20 @@ export class OpenClient implements ClientHandle {
   }
 }
 
-function mapEntry({
-  path,
-  localHost = LOCALHOST,
-  localPort,
-  ...map
-}: Omit<MapToOpen, 'nextFree' | 'set'>): MapEntry {
-  const { proto, port } = map
+/** Each field by its name: a rest would leave out what an object has of its class. */
+function mapEntry(map: Omit<MapToOpen, 'nextFree' | 'set'>): MapEntry {
+  const { proto, port, path = `${proto} ${port}`, localHost = LOCALHOST, localHostPath, localPort } = map
+  const { lobby, socketMode, duplicate, failover } = map
   return {
-    ...map,
-    path: path ?? `${proto} ${port}`,
+    proto,
+    port,
+    path,
     localHost,
-    localPort: localPort ?? (isSocketPath(localHost) ? 0 : port)
+    ...(localHostPath !== undefined && { localHostPath }),
+    localPort: localPort ?? (isSocketPath(localHost) ? 0 : port),
+    ...(lobby && { lobby }),
+    ...(socketMode !== undefined && { socketMode }),
+    ...(duplicate !== undefined && { duplicate }),
+    ...(failover !== undefined && { failover })
   }
 }

@@ -58,7 +58,8 @@ export function decodeKey(text: string): Uint8Array {
 /** A public key that the library was given: as bytes, or as text for {@link decodeKey}. */
 export function keyOf(key: string | Uint8Array): Uint8Array {
   if (typeof key === 'string') return decodeKey(key)
-  if (key instanceof Uint8Array && key.byteLength === KEY_BYTES) return key
+  // Its own copy: a caller may use the buffer again.
+  if (key instanceof Uint8Array && key.byteLength === KEY_BYTES) return Uint8Array.from(key)
   throw bad(
     `is neither a text nor ${KEY_BYTES} bytes; give the public key that the server shows when it starts`
   )

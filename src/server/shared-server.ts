@@ -6,6 +6,7 @@ import { encodeKey, keyOf } from '../identity/encoding.js'
 import { NONCE_BYTES } from '../identity/guest.js'
 import { type KeyPair, keyPairOf } from '../identity/keys.js'
 import { inviteTicket, serverTicket } from '../identity/server-ticket.js'
+import type { TicketMap } from '../identity/ticket.js'
 import { type Deps, depsOf } from '../network/deps.js'
 import { checkAccess, checkInvite, checkShare, checkSharedMaps } from '../options/arguments.js'
 import { featureFaults, perFeature } from '../options/features.js'
@@ -36,7 +37,8 @@ export class SharedServer implements ServerHandle {
   readonly #deps: SharedServerDeps
   readonly #keyPair: KeyPair
   readonly #server: Server
-  #maps: readonly (MapToShare | MapToHandle)[]
+  /** What tickets say of the port maps, as it was when they were given. */
+  #maps: readonly TicketMap[]
   #rules: AccessRules
   #ticket: string | undefined
   #closed = false
@@ -44,12 +46,12 @@ export class SharedServer implements ServerHandle {
   /** @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY, BAD_OPTIONS */
   constructor(what: WhatToShare, given: SharedServerDeps) {
     checkShare(what)
-    const { secret, maps, former = [], ...access } = what
-    this.#rules = rulesOf(access)
+    const { secret, maps, former = [] } = what
+    this.#rules = rulesOf(what)
     this.#keyPair = keyPairOf(secret)
     const deps = depsOf(given, encodeKey(this.#keyPair.publicKey))
     this.#deps = deps
-    this.#maps = maps
+    this.#maps = maps.map(named)
     this.#ticket = this.#newTicket(maps)
     this.#server = new Server({
       ...deps,
@@ -87,7 +89,7 @@ export class SharedServer implements ServerHandle {
     checkSharedMaps(maps)
     const ticket = this.#newTicket(maps)
     this.#server.setMaps(maps.map(serverMap), ticket)
-    this.#maps = maps
+    this.#maps = maps.map(named)
     this.#ticket = ticket
   }
 
@@ -103,7 +105,17 @@ export class SharedServer implements ServerHandle {
     if (isNamed(this.#rules, guest.name)) {
       throw new HyperNatError('NAME_TAKEN', 'Somebody else has this name already: choose another one.')
     }
-    const invite = { ...guest, nonce: this.#deps.random(NONCE_BYTES) }
+    // A spread would leave out what an object has of its class.
+    const { name, madeFor, maps, expires, maxDevices, created } = guest
+    const invite: Invite = {
+      name,
+      ...(madeFor !== undefined && { madeFor }),
+      ...(maps && { maps: maps.map(({ proto, port }) => ({ proto, port })) }),
+      ...(expires !== undefined && { expires }),
+      ...(maxDevices !== undefined && { maxDevices }),
+      ...(created !== undefined && { created }),
+      nonce: this.#deps.random(NONCE_BYTES)
+    }
     const ticket = inviteTicket(this.#keyPair, invite, { maps: this.#maps, ...this.#deps.reached })
     this.#apply({ ...this.#rules, invites: [...this.#rules.invites, invite] })
     return { invite, ticket }
@@ -152,6 +164,10 @@ export class SharedServer implements ServerHandle {
       return undefined
     }
   }
+}
+
+function named({ proto, port, name, guestPorts }: MapToShare | MapToHandle): TicketMap {
+  return { proto, port, ...(name !== undefined && { name }), ...(guestPorts && { guestPorts }) }
 }
 
 /** @throws OptionsError for what this protocol or target cannot have */

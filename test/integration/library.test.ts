@@ -5,7 +5,15 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { HyperNat, type HyperNatOptions, keyPairOf, type MapToShare, Secret } from '../../src/index.js'
+import {
+  decodeKey,
+  decodeTicket,
+  HyperNat,
+  type HyperNatOptions,
+  keyPairOf,
+  type MapToShare,
+  Secret
+} from '../../src/index.js'
 import { runProgram } from '../support/process.js'
 import { newSecret, staged } from '../support/stage.js'
 import { root } from '../unit/root.js'
@@ -105,6 +113,8 @@ staged('a strict program type-checks against the package as it is published', as
   })
   assert.equal(code, 0, stdout)
 })
+
+const MAP: Readonly<Pick<MapToShare, 'proto' | 'port'>> = { proto: 'tcp', port: 3000 }
 
 staged(
   'wrong arguments are refused with a code, and a share that fails leaves nothing behind',
@@ -254,6 +264,36 @@ staged(
     assert.deepEqual(events, [])
   }
 )
+
+staged('what an object has of its class counts, and a caller may use its objects again', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const node = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const of = <T extends object>(object: T): T => Object.create(object) as T
+  const server = await node.share(of({ secret: newSecret(), maps: [of(MAP)], private: true }))
+  assert.equal(node.status().servers[0]?.private, true)
+  const { invite } = server.invite(of({ name: 'Anna', maxDevices: 2, maps: [of(MAP)] }))
+  assert.deepEqual({ ...invite, nonce: 0 }, { name: 'Anna', maxDevices: 2, maps: [MAP], nonce: 0 })
+  server.update({})
+
+  const maps: MapToShare[] = [{ ...MAP }]
+  server.setMaps(maps)
+  maps[0]!.port = 4000
+  maps.push({ proto: 'udp', port: 4001 })
+  assert.deepEqual(decodeTicket(server.invite({ name: 'Bob' }).ticket).maps, [MAP])
+
+  const guest = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const publicKey = Buffer.from(decodeKey(server.publicKey))
+  const connected = new Promise(resolve => {
+    guest.on('event', event => event.event === 'connected' && resolve(event.publicKey))
+  })
+  const opened = await guest.open({ publicKey, maps: [of({ ...MAP, localPort: 0 })] })
+  publicKey.fill(0)
+  assert.deepEqual(
+    opened.maps.map(({ proto, port }) => ({ proto, port })),
+    [MAP]
+  )
+  assert.equal(await connected, server.publicKey)
+})
 
 staged('many pings at once make no warning', async stage => {
   const { bootstrap } = await stage.testnet()
