@@ -30,7 +30,7 @@ export interface PingOptions {
   readonly count?: number | undefined
   /** Between two pings, ms; 1000 if left out. */
   readonly intervalMs?: number | undefined
-  /** Called for each ping when its answer has arrived or is overdue. */
+  /** Called for each ping when its answer has arrived or is overdue. If it throws, the pings end with that error. */
   readonly onanswer?: (answer: PingAnswer) => void
   /** Ends it early; what is under way then is not counted. */
   readonly signal?: AbortSignal
@@ -113,7 +113,7 @@ export async function ping(node: PingNode, options: PingOptions): Promise<PingSu
   return summary(publicKey, trips, path)
 }
 
-/** Calls `act` `count` times, and waits for all of them unless it is stopped before. */
+/** Calls `act` `count` times, and waits for all of them unless it is stopped before. The first that fails ends it. */
 async function atPace(
   count: number,
   ms: number,
@@ -121,6 +121,7 @@ async function atPace(
   act: (seq: number, over: () => boolean) => Promise<void>
 ): Promise<void> {
   let over = false
+  let failure: { readonly err: unknown } | null = null as { readonly err: unknown } | null
   let wake = (): void => {}
   const done = stopped.then(() => {
     over = true
@@ -139,10 +140,17 @@ async function atPace(
       })
       if (over) break
     }
-    const one = act(seq, () => over).then(() => void acts.delete(one))
+    const one = act(seq, () => over)
+      .catch(err => {
+        failure ??= { err }
+        over = true
+        wake()
+      })
+      .then(() => void acts.delete(one))
     acts.add(one)
   }
   await Promise.race([Promise.all(acts), done])
+  if (failure) throw failure.err
 }
 
 function summary(publicKey: string, trips: readonly (number | null)[], path: PathKind | null): PingSummary {

@@ -65,8 +65,10 @@ const handler = typed('function', 'a function')
 
 /** What programs that have no `AbortSignal` of their own give in its place is as good. */
 const signal: Check = value => {
-  const { aborted, addEventListener } = Object(value) as Partial<AbortSignal>
-  return typeof aborted === 'boolean' && typeof addEventListener === 'function'
+  const { aborted, addEventListener, removeEventListener } = Object(value) as Partial<AbortSignal>
+  return typeof aborted === 'boolean' &&
+    typeof addEventListener === 'function' &&
+    typeof removeEventListener === 'function'
     ? null
     : `is ${quote(value)}; give an AbortSignal`
 }

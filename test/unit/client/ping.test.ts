@@ -62,3 +62,18 @@ test('pings that are stopped end at once', async () => {
   assert.equal(sent, 1)
   assert.ok(performance.now() - from < 5000)
 })
+
+test('an error of the program that takes the answers ends the pings, and is theirs', async () => {
+  const mistake = new Error('a mistake')
+  let calls = 0
+  const pings = ping(answering(), {
+    publicKey: KEY,
+    intervalMs: 0,
+    onanswer() {
+      calls++
+      throw mistake
+    }
+  })
+  await assert.rejects(pings, mistake)
+  assert.equal(calls, 1)
+})

@@ -7,7 +7,8 @@ import {
   checkInvite,
   checkOpen,
   checkRelay,
-  checkShare
+  checkShare,
+  checkStream
 } from '../../../src/options/arguments.js'
 
 /** The paths of all faults; none if nothing is wrong. */
@@ -214,6 +215,18 @@ for (const [what, given, paths] of [
     )
   })
 }
+
+test('what listeners cannot be taken from is no signal', () => {
+  const signal = { aborted: false, addEventListener() {}, removeEventListener() {} }
+  assert.deepEqual(
+    faults(() => checkStream({ signal })),
+    []
+  )
+  assert.deepEqual(
+    faults(() => checkStream({ signal: { ...signal, removeEventListener: undefined } })),
+    ['options.signal']
+  )
+})
 
 test('access rules are checked alone, too', () => {
   assert.deepEqual(
