@@ -38,6 +38,8 @@ export interface DaemonJob {
   readonly openPage?: boolean
   /** Called with a client's ports once they are bound; resolves with text to print. */
   readonly opened?: (maps: readonly ClientMapInfo[]) => Promise<string>
+  /** Called once a server's ports are shared; resolves with text to print. */
+  readonly shared?: () => Promise<string>
 }
 
 /** A service for others: a relay, bootstrap nodes. */

@@ -5,7 +5,7 @@ import { LOCALHOST } from '../text/address.js'
 import { type Arguments, type Command, type Job, list, text, words } from './command.js'
 import type { CliContext } from './context.js'
 import { runFlags } from './run-flags.js'
-import { secretOf } from './secret-source.js'
+import { savedJob, saveFlags, toShare } from './save-server.js'
 import {
   accessFlags,
   accessOf,
@@ -44,6 +44,7 @@ export const host: Command = {
       describe: 'Let the game see all guests come from 127.0.0.1, instead of an address for each'
     },
     force: { type: 'boolean', describe: 'Share it even if it does not work through hyper-nat' },
+    ...saveFlags,
     ...qrFlag,
     ...networkFlags,
     ...ownRelayFlags,
@@ -87,22 +88,24 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       `${unplayable.name} does not work through hyper-nat. ${unplayable.why} To share it anyway, add --force.`
     )
   }
-  const { secret, generated, warning } = await secretOf(args, context)
   const target = text(args, 'host')
-  const options = hostOptions({
-    games,
-    ports: list(args, 'port'),
-    optionalPorts: args.optional === true,
-    discovery: discoveryOf(args),
-    playerAddresses: args['no-player-addresses'] !== true,
-    host: target,
-    name: text(args, 'name'),
-    secret,
-    ...accessOf(args),
-    ...networkOf(args, context),
-    ...portMappingOf(args),
-    ...tcpOf(args)
-  })
+  const what = await toShare(args, context, secret =>
+    hostOptions({
+      games,
+      ports: list(args, 'port'),
+      optionalPorts: args.optional === true,
+      discovery: discoveryOf(args),
+      playerAddresses: args['no-player-addresses'] !== true,
+      host: target,
+      name: text(args, 'name'),
+      secret,
+      ...accessOf(args),
+      ...networkOf(args, context),
+      ...portMappingOf(args),
+      ...tcpOf(args)
+    })
+  )
+  const { options, warning } = what
   const { runningStatuses } = await import('./running.js')
   const running = await runningStatuses(args, context)
   const { hostedAlready } = await import('./hosted-already.js')
@@ -112,23 +115,27 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
   )
   const { joinedHere } = await import('./joined-here.js')
   const joined = await joinedHere(options.entries, args.port === undefined ? 'GAME' : '-p', running)
-  return {
-    options: {
-      ...options,
-      warnings: [...options.warnings, ...(warning ? [warning] : []), ...twice, ...joined]
+  return savedJob(
+    {
+      options: {
+        ...options,
+        warnings: [...options.warnings, ...(warning ? [warning] : []), ...twice, ...joined]
+      },
+      hosted:
+        found.map(game => otherGames(game, known)).join('') +
+        recipes
+          .map(recipe => {
+            const shared = options.entries.filter(({ name = '' }) => partsOf(name).id === recipe.id)
+            return `In ${recipe.name}: ${hostHelp(recipe, target ?? LOCALHOST, shared)}\n`
+          })
+          .join(''),
+      byFlags: true,
+      ...(args.qr ? { qr: true } : {})
     },
-    hosted:
-      found.map(game => otherGames(game, known)).join('') +
-      recipes
-        .map(recipe => {
-          const shared = options.entries.filter(({ name = '' }) => partsOf(name).id === recipe.id)
-          return `In ${recipe.name}: ${hostHelp(recipe, target ?? LOCALHOST, shared)}\n`
-        })
-        .join(''),
-    byFlags: true,
-    ...(args.qr ? { qr: true } : {}),
-    ...(generated && { generatedSecret: secret.text })
-  }
+    what,
+    args,
+    context
+  )
 }
 
 /** Which of several games a word was taken for, and how to host the others. */

@@ -41,6 +41,7 @@ export async function runDaemon(job: DaemonJob, args: Arguments, context: CliCon
     })
   }
   if (job.opened) reportOpened(daemon, job.opened, output)
+  if (job.shared) reportShared(daemon, job.shared, output)
   if (job.openPage) openPage(daemon, context)
   live?.show()
   const code = await untilStopped(daemon, { log, output, context, supervisor, eventLog: file?.event })
@@ -174,11 +175,25 @@ async function openLogFile(
 function reportOpened(daemon: RunningDaemon, opened: NonNullable<DaemonJob['opened']>, output: Output): void {
   daemon.on('event', event => {
     if (event.event !== 'ready' || event.mode !== 'client') return
-    opened(event.maps).then(
-      text => output.note(text),
-      err => output.event({ event: 'warning', code: codeOf(err), message: `Not saved. ${oneLine(err)}` })
-    )
+    report(opened(event.maps), output)
   })
+}
+
+/** Calls `shared` once ports are shared. Its failure is a warning: they work without it. */
+function reportShared(daemon: RunningDaemon, shared: NonNullable<DaemonJob['shared']>, output: Output): void {
+  let done = false
+  daemon.on('event', event => {
+    if (done || event.event !== 'ready' || event.mode !== 'server') return
+    done = true
+    report(shared(), output)
+  })
+}
+
+function report(saved: Promise<string>, output: Output): void {
+  saved.then(
+    text => output.note(text),
+    err => output.event({ event: 'warning', code: codeOf(err), message: `Not saved. ${oneLine(err)}` })
+  )
 }
 
 function openPage(daemon: RunningDaemon, context: CliContext): void {

@@ -3,7 +3,7 @@
 import { type Arguments, type Command, type Job, list, text } from './command.js'
 import type { CliContext } from './context.js'
 import { runFlags } from './run-flags.js'
-import { secretOf } from './secret-source.js'
+import { savedJob, saveFlags, toShare } from './save-server.js'
 import {
   accessFlags,
   accessOf,
@@ -39,6 +39,7 @@ export const server: Command = {
     },
     name: { type: 'string', describe: 'Name that your friends see' },
     ...featureFlags,
+    ...saveFlags,
     ...qrFlag,
     ...networkFlags,
     ...ownRelayFlags,
@@ -49,6 +50,7 @@ export const server: Command = {
     ['hyper-nat server -p 22/tcp', 'share tcp port 22, under a new secret'],
     ['hyper-nat server -p 80/tcp,27015/tcp+udp --save-secret key.txt', 'each port with its protocol'],
     ['hyper-nat server -p 27015-27020 --protocol tcp+udp -s mysecret', 'a range, both protocols'],
+    ['hyper-nat server -p 22/tcp --save', 'and again with hyper-nat alone, under the same ticket'],
     ['hyper-nat server -p 80/tcp --host 192.168.1.20', "another computer's port"],
     ['hyper-nat server -p 80/tcp --host unix:/run/app.sock', 'a Unix socket, as port 80']
   ],
@@ -58,26 +60,32 @@ export const server: Command = {
 
 async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { serverOptions } = await import('../options/flags.js')
-  const { secret, generated, warning } = await secretOf(args, context)
-  const options = serverOptions({
-    ports: list(args, 'port'),
-    protocols: list(args, 'protocol'),
-    host: text(args, 'host'),
-    name: text(args, 'name'),
-    ...featuresOf(args),
-    secret,
-    ...accessOf(args),
-    ...networkOf(args, context),
-    ...portMappingOf(args),
-    ...tcpOf(args)
-  })
+  const what = await toShare(args, context, secret =>
+    serverOptions({
+      ports: list(args, 'port'),
+      protocols: list(args, 'protocol'),
+      host: text(args, 'host'),
+      name: text(args, 'name'),
+      ...featuresOf(args),
+      secret,
+      ...accessOf(args),
+      ...networkOf(args, context),
+      ...portMappingOf(args),
+      ...tcpOf(args)
+    })
+  )
+  const { options, warning } = what
   const { runningStatuses } = await import('./running.js')
   const { joinedHere } = await import('./joined-here.js')
   const joined = await joinedHere(options.entries, '-p', await runningStatuses(args, context))
-  return {
-    options: { ...options, warnings: [...options.warnings, ...(warning ? [warning] : []), ...joined] },
-    byFlags: true,
-    ...(args.qr ? { qr: true } : {}),
-    ...(generated && { generatedSecret: secret.text })
-  }
+  return savedJob(
+    {
+      options: { ...options, warnings: [...options.warnings, ...(warning ? [warning] : []), ...joined] },
+      byFlags: true,
+      ...(args.qr ? { qr: true } : {})
+    },
+    what,
+    args,
+    context
+  )
 }

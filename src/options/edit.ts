@@ -36,6 +36,22 @@ export async function saveEntries(path: string, entries: readonly RawEntry[]): P
 }
 
 /**
+ * The secret under which an options file has the same entries as these; undefined if it has none, or cannot be read.
+ */
+export async function secretIn(path: string, entries: readonly RawEntry[]): Promise<string | undefined> {
+  const without = ({ secret: _, ...entry }: RawEntry): string => canonical(entry)
+  try {
+    const { schema } = parseJson(decodeText(await readFile(path))) as { schema: RawEntry[] }
+    const secrets = entries.map(entry => schema.find(one => without(one) === without(entry))?.secret)
+    const [first] = secrets
+    return typeof first === 'string' && secrets.every(one => one === first) ? first : undefined
+  } catch {
+    // It is not there yet, or has faults that saving reports.
+    return undefined
+  }
+}
+
+/**
  * Names an identity file in an options file that is there, if none is named.
  * @param identity absolute, or relative to the working directory; written relative to the options file
  * @returns whether that is the one which is named now

@@ -79,11 +79,16 @@ export interface Reach {
 /** One element of the raw `schema`; undefined values stand for absent keys. */
 type RawEntry = Record<string, unknown>
 
+/** Options, and the entries that a file would hold for them. */
+export interface ServerOptions extends Options {
+  readonly schema: readonly RawEntry[]
+}
+
 /**
  * Options of `hyper-nat server`.
  * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag
  */
-export function serverOptions(flags: ServerFlags): Options {
+export function serverOptions(flags: ServerFlags): ServerOptions {
   const faults = accessFaults(flags)
   const items = matchProtocols(portItems(flags.ports), flags.protocols, faults)
   const hasFeature = perFeature(({ protos }) => where(items, protos))
@@ -115,14 +120,14 @@ export function serverOptions(flags: ServerFlags): Options {
     flags,
     faults
   )
-  return withProtocolWarning(options, items, '-p')
+  return { ...withProtocolWarning(options, items, '-p'), schema }
 }
 
 /**
  * Options of `hyper-nat host`.
  * @throws OptionsError `BAD_OPTIONS` with every fault, its path a flag
  */
-export function hostOptions(flags: HostFlags): Options {
+export function hostOptions(flags: HostFlags): ServerOptions {
   const { games, name, host, optionalPorts, discovery } = flags
   const secret = flags.secret?.text
   // Games treat every address on loopback as a player; elsewhere there are no such addresses.
@@ -132,21 +137,23 @@ export function hostOptions(flags: HostFlags): Options {
     const message = `is for one game, and these are ${games.length}; name their ports in options.json, or host them one by one`
     faults.push({ path: '-p', message })
   }
-  const schema = games.map((game, index) => ({
-    mode: 'server',
-    game,
-    name,
-    port: games.length > 1 ? undefined : flags.ports,
-    host,
-    secret,
-    optionalPorts,
-    discovery,
-    playerAddresses: playerAddresses || undefined,
-    ...(index === 0 ? accessOf(flags) : {})
-  }))
+  const schema = games.map((game, index) =>
+    present({
+      mode: 'server',
+      game,
+      name,
+      port: games.length > 1 ? undefined : flags.ports,
+      host,
+      secret,
+      optionalPorts: optionalPorts || undefined,
+      discovery: discovery ? undefined : false,
+      playerAddresses: playerAddresses || undefined,
+      ...(index === 0 ? accessOf(flags) : {})
+    })
+  )
   const names = { game: 'GAME', port: '-p', host: '--host', secret: flags.secret?.place ?? '-s' }
-  return check(
-    schema.map(present),
+  const options = check(
+    schema,
     accessPlaces(
       flagPlaces(names, index => `hyper-nat host ${games[index]}`),
       flags
@@ -154,6 +161,7 @@ export function hostOptions(flags: HostFlags): Options {
     flags,
     faults
   )
+  return { ...options, schema }
 }
 
 /**

@@ -271,6 +271,28 @@ staged(
   }
 )
 
+staged('server --save has the daemon that runs from the file share it', async stage => {
+  const desk = new Desk(stage)
+  const { bootstrap } = await stage.testnet()
+  const echo = await stage.use(listenTcpEcho())
+  const share = { mode: 'server', secret: newSecret(), proto: 'tcp', port: echo.port }
+  const file = desk.options([share], bootstrap)
+  const daemon = desk.daemon(file)
+  await daemon.event('ready')
+  const line = ['server', '-p', '1/udp', '--save', '-c', file]
+  const [saved] = await desk.json(...line)
+  assert.equal(saved!.pid, daemon.pid)
+  const shared = await daemon.event('ready', { where: ({ publicKey }) => publicKey === saved!.publicKey })
+  assert.ok(shared.mode === 'server')
+  assert.equal(shared.ticket, saved!.ticket)
+  assert.deepEqual([saved!.maps, shared.maps], [shared.maps, [{ proto: 'udp', port: 1, host: '127.0.0.1' }]])
+  const again = await desk.run(...line)
+  assert.equal(again.code, 0)
+  assert.ok(again.stdout.startsWith(`  hyper-nat join ${shared.ticket}\n`), again.stdout)
+  assert.match(again.stdout, /has it already\nThe hyper-nat that runs from .*shares it\.\n$/)
+  assert.equal(JSON.parse(readFileSync(file, 'utf8')).schema.length, 2)
+})
+
 staged('join --save, invite and revoke reach the daemon that runs from the file', async stage => {
   const desk = new Desk(stage)
   const { bootstrap } = await stage.testnet()

@@ -300,6 +300,62 @@ test('--save-secret writes a secret for its owner alone, and uses it the next ti
   assert.match(nowhere.err, /--save-secret: names .* cannot be written: ENOENT/)
 })
 
+for (const [name, args, kept] of [
+  [
+    'server',
+    ['-p', '22/tcp,27015-27016', '--name', 'Home', '--protocol', 'udp'],
+    [
+      { mode: 'server', name: 'Home', port: 22, proto: 'tcp' },
+      { mode: 'server', name: 'Home', port: '27015-27016', proto: 'udp' }
+    ]
+  ],
+  ['host', ['openarena'], [{ mode: 'server', game: 'openarena', playerAddresses: true }]]
+] as const) {
+  test(`${name} --save keeps what is shared and its secret, and shares it under that again`, async () => {
+    const path = join(folder, `${name}.json`)
+    const save = async (...more: string[]) => {
+      const memory = new Memory()
+      memory.fake.onStart = async () => {
+        memory.fake.tell({ event: 'ready', mode: 'server', publicKey: 'KEY', maps: [] })
+        memory.fake.tell({ event: 'ready', mode: 'server', publicKey: 'KEY', maps: [] })
+      }
+      memory.stdout = text => {
+        memory.out += text
+        if (/Saved|already/.test(memory.out)) memory.stop()
+      }
+      assert.equal(await run([name, ...args, '--save', '-c', path, ...more], memory), 0, memory.err)
+      return memory
+    }
+    const first = await save()
+    const secret = secretOf(first.options)!
+    assert.match(first.out, /Saved in .*\.json\. Next time run hyper-nat -c .*\.json\.\n/)
+    assert.ok(!first.out.includes(secret), 'it is in the file')
+    assert.equal(statSync(path).mode & 0o777, process.platform === 'win32' ? 0o666 : 0o600)
+    const { schema } = JSON.parse(readFileSync(path, 'utf8'))
+    assert.deepEqual(
+      schema,
+      kept.map(entry => ({ ...entry, secret }))
+    )
+    assert.equal(secretOf((await runOnce(['-c', path])).options), secret)
+    const again = await save('--relay', 'wss://relay.example')
+    assert.equal(secretOf(again.options), secret)
+    assert.match(again.out, /has it already\nThe file does not keep --relay: docs\/options\.md/)
+    assert.equal(JSON.parse(readFileSync(path, 'utf8')).schema.length, kept.length)
+    const other = await save('-s', SECRET)
+    assert.equal(secretOf(other.options), SECRET)
+    assert.equal(JSON.parse(readFileSync(path, 'utf8')).schema.length, 2 * kept.length)
+    assert.match((await runOnce([name, ...args, '-c', path])).err, /-c: only works with --save/)
+  })
+}
+
+test('server --save with faults changes no file', async () => {
+  const path = join(folder, 'untouched.json')
+  for (const args of [['--metrics', 'x'], ['--such'], ['--host', '']]) {
+    assert.equal((await runOnce(['server', '-p', '1/udp', '--save', '-c', path, ...args])).code, 2)
+    assert.throws(() => readFileSync(path), { code: 'ENOENT' })
+  }
+})
+
 test('colours are for terminals that know them, and for people who want them', async () => {
   const shown = async (env: Record<string, string>, columns?: number): Promise<string> => {
     const memory = Object.assign(new Memory(), { env, columns })
