@@ -107,7 +107,7 @@ const ALL_FLAGS = 'flags'
 /** `help`, `help COMMAND`, `version` and `-V` as the flags that they stand for. */
 function asFlags(argv: readonly string[]): readonly string[] {
   const [first, second] = argv
-  if (argv.length === 1 && (first === 'version' || first === '-V')) return ['--version']
+  if (first === 'version' || first === '-V') return ['--version', ...argv.slice(1)]
   if (first !== 'help') return argv
   if (second === undefined || second === ALL_FLAGS) return ['--help']
   // One that does not exist is reported as such.

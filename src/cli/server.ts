@@ -60,6 +60,13 @@ export const server: Command = {
 
 async function job(args: Arguments, context: CliContext): Promise<Job> {
   const { serverOptions } = await import('../options/flags.js')
+  const tcp = text(args, 'tcp')
+  if (tcp === '' || (tcp !== undefined && args.port === undefined)) {
+    const port = tcp || list(args, 'port')?.split(/[\s,/]/)[0] || 22
+    const message = `shares no port: it is for guests whose network blocks UDP, and takes the TCP port at which they reach this computer; to share a TCP port, write -p ${port}/tcp`
+    const { OptionsError } = await import('../errors.js')
+    throw new OptionsError([{ path: '--tcp', message }], 'BAD_USAGE')
+  }
   const what = await toShare(args, context, secret =>
     serverOptions({
       ports: list(args, 'port'),

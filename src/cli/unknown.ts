@@ -94,7 +94,7 @@ async function commandHint(word: string, commands: readonly Command[]): Promise<
   if (/\.jsonc?$/i.test(word)) return `did you mean "-c ${word}"?`
   if (looksLikeTicket(word)) return 'it is a ticket: hyper-nat join, and then the ticket'
   if (LISTS.has(word.toLowerCase())) return '"status" lists what runs, "games" lists the games'
-  const names = commands.map(command => command.name).filter(name => name !== '$0')
+  const names = ['help', 'version', ...commands.map(command => command.name).filter(name => name !== '$0')]
   const meant = guess(word, names, COMMAND_SYNONYMS)
   if (meant !== undefined) return `did you mean "${meant}"?`
   const { knownGames } = await import('../games/games.js')
@@ -102,6 +102,8 @@ async function commandHint(word: string, commands: readonly Command[]): Promise<
   if (game) return `it is a game: hyper-nat host ${word}`
   const synonym = guess(word, Object.keys(COMMAND_SYNONYMS), {})
   if (synonym !== undefined) return `did you mean "${COMMAND_SYNONYMS[synonym]}"?`
+  const near = knownGames().guess(word)
+  if (near !== undefined) return `did you mean "host ${near}"?`
   return 'hyper-nat help lists the commands'
 }
 

@@ -67,11 +67,16 @@ export class Games {
     return { found }
   }
 
+  /** The word for a game that was probably meant by one that is none. */
+  guess(word: string): string | undefined {
+    return guess(bare(word), [...this.#byWord.keys()], {})
+  }
+
   /** What is wrong with a word that is no game, as the rest of a sentence. */
   unknown(word: string): string {
     const broken = this.faults.find(({ path }) => basename(path) === `${word}.json`)
     if (broken) return `the recipe of ${quote(word)}, ${broken.path}, cannot be used: ${broken.message}`
-    const meant = guess(bare(word), [...this.#byWord.keys()], {})
+    const meant = this.guess(word)
     const found = meant === undefined ? this.search(word).map(({ id }) => id) : [meant]
     const hint =
       found.length === 0 ? '' : `did you mean ${oneOf(found.slice(0, GUESSES).map(id => `"${id}"`))}? `

@@ -92,6 +92,12 @@ const REFUSED: [string, [string, RegExp][]][] = [
   [`connect ${KEY} My game`, [['PORT', /^has several words; put a name with blanks in quotation marks$/]]],
   ['hnat1bbha56dr', [['hnat..', /it is a ticket: hyper-nat join, and then the ticket/]]],
   ['frobnicate', [['frobnicate', /^is not a command; hyper-nat help lists the commands$/]]],
+  ['server -p 22 --tcp', [['--tcp', /^shares no port: .* write -p 22\/tcp$/]]],
+  ['server --tcp 80 -s x', [['--tcp', /^shares no port: .* write -p 80\/tcp$/]]],
+  ['server --tcp', [['--tcp', /^shares no port: .* write -p 22\/tcp$/]]],
+  ['hlep', [['hlep', /^is not a command; did you mean "help"\?$/]]],
+  ['verison', [['verison', /^is not a command; did you mean "version"\?$/]]],
+  ['mincraft', [['mincraft', /^is not a command; did you mean "host minecraft"\?$/]]],
   ['server -p 1 -s x --only 1', [['--only', /^is unknown here; it belongs to hyper-nat join/]]],
   ['keygen foo', [['foo', /^unexpected argument$/]]],
   [
@@ -181,7 +187,8 @@ test('help, version and completion are text on stdout', async () => {
   assert.equal((await runOnce(['help', 'join'])).out, (await runOnce(['join', '--help'])).out)
   assert.match((await runOnce(['help', 'flags'])).out, /--config.*\n(.*\n)*.*--bootstrap/)
   const version = (await runOnce(['--version'])).out
-  for (const args of [['version'], ['-V']]) assert.equal((await runOnce(args)).out, version)
+  for (const args of [['version'], ['-V'], ['version', '--json'], ['-V', '-v']])
+    assert.equal((await runOnce(args)).out, version)
   assert.match((await runOnce(['client', '-h'])).out, /--remote-port.*\n(.*\n)*.*--protocol, --proto/)
   assert.match((await runOnce(['server', '--help'])).out, /--secret-file/)
   assert.match((await runOnce(['--version'])).out, /^\d+\.\d+\.\d+\S*\n$/)
