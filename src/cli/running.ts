@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { readlink } from 'node:fs/promises'
 import type { Options as Flag } from 'yargs'
 import type { DaemonChoice, FoundDaemon } from '../control/client.js'
+import type { ControlSetting, Machine } from '../control/place.js'
 import type { DaemonStatus, Reloaded, Who } from '../control/wire.js'
 import { type Fault, HyperNatError, OptionsError, oneLine } from '../errors.js'
 import { CONTROL_LIMITS } from '../limits.js'
@@ -56,12 +57,29 @@ export async function runningOnes(choice: DaemonChoice): Promise<FoundDaemon[]> 
   ]
   throw new HyperNatError(
     'NOT_RUNNING',
-    `No hyper-nat of this user is running${which.length > 0 ? ` ${which.join(' and ')}` : ''}.${elsewhere(choice)}`
+    `No hyper-nat of this user is running${which.length > 0 ? ` ${which.join(' and ')}` : ''}.${serviceFolder(choice)}${await elsewhere(choice.control)}`
   )
 }
 
-/** Folders of control sockets that are not looked into unasked, and exist: that of the service of the machine. */
-function elsewhere({ control }: DaemonChoice): string {
+/** Where other daemons of this machine listen, as sentences. */
+export async function elsewhere(control: ControlSetting, machine?: Machine): Promise<string> {
+  const { addressesIn, otherFolders, thisMachine } = await import('../control/place.js')
+  const here = machine ?? thisMachine()
+  const hints = otherFolders(control, here).map(async ({ path }) => {
+    if (!existsSync(path)) return ''
+    try {
+      const found = await addressesIn({ path, ours: false }, here)
+      return found.length === 0 ? '' : ` For those in ${path}, add --control ${path}.`
+    } catch {
+      // Root's are nobody else's to see.
+      return ` For those of root, put sudo in front.`
+    }
+  })
+  return (await Promise.all(hints)).join('')
+}
+
+/** The folder of the machine's service, which is not looked into unasked. */
+function serviceFolder({ control }: DaemonChoice): string {
   const folders =
     process.platform === 'win32' ? [] : SERVICE_FOLDERS.filter(one => one !== control && existsSync(one))
   return folders.map(one => ` For the service of this machine, add --control ${one}.`).join('')

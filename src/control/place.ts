@@ -70,6 +70,26 @@ export function foldersOf(setting: string | undefined, machine: Machine): Folder
   return paths.map(path => fitting({ path, ours: true }, machine))
 }
 
+/**
+ * Folders that {@link foldersOf} leaves out, where other daemons of this machine may listen: the usual ones where a user has named
+ * another, root's, and for root those of the user who called `sudo`.
+ */
+export function otherFolders(setting: ControlSetting, machine: Machine): Folder[] {
+  const { platform, env, uid } = machine
+  const usual = foldersOf(undefined, machine)
+  const caller = Number(env.SUDO_UID)
+  const theirs =
+    platform === 'win32' || uid < 0
+      ? []
+      : uid > 0
+        ? foldersOf(undefined, { ...machine, uid: 0 })
+        : caller > 0
+          ? foldersOf(undefined, { ...machine, uid: caller, env: { XDG_RUNTIME_DIR: `/run/user/${caller}` } })
+          : []
+  const looked = typeof setting === 'string' ? foldersOf(setting, machine).map(({ path }) => path) : []
+  return [...(setting === undefined ? [] : usual), ...theirs].filter(({ path }) => !looked.includes(path))
+}
+
 /** Whether a folder is another user's, as in a shell of `su`, which keeps the variables of the user who called it. */
 function isForeign(path: string, uid: number): boolean {
   try {

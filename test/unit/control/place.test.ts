@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, write
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { elsewhere } from '../../../src/cli/running.js'
 import {
   addressesIn,
   addressOf,
@@ -10,6 +11,7 @@ import {
   clear,
   foldersOf,
   type Machine,
+  otherFolders,
   prepare,
   thisMachine,
   withdraw
@@ -42,6 +44,26 @@ test("another user's folder for sockets is not looked into", { skip: isWindows }
   const tmp = (of: number): string => `/tmp/hyper-nat-${of}`
   if (uid !== 0) assert.deepEqual(paths(undefined, { env, uid }), [join(folder, 'hyper-nat'), tmp(uid)])
   assert.deepEqual(paths(undefined, { env, uid: uid + 1 }), [tmp(uid + 1)])
+})
+
+test('where nothing runs, other folders that have daemons are named', { skip: isWindows }, async t => {
+  const others = (setting: string | false | undefined, machine: Partial<Machine>): string[] =>
+    otherFolders(setting, { ...LINUX, ...machine }).map(({ path }) => path)
+  assert.deepEqual(others(undefined, {}), ['/run/hyper-nat'])
+  assert.deepEqual(others('/srv/nat', {}), ['/tmp/hyper-nat-1000', '/run/hyper-nat'])
+  assert.deepEqual(others(false, { uid: 0 }), ['/run/hyper-nat'])
+  assert.deepEqual(others('/run/hyper-nat', { uid: 0 }), [])
+  assert.ok(others(undefined, { uid: 0, env: { SUDO_UID: '4711' } }).includes('/tmp/hyper-nat-4711'))
+
+  const folder = mkdtempSync(join(tmpdir(), 'hn-place-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const machine: Machine = { ...LINUX, uid: 0, env: { SUDO_UID: '4711' }, tmpdir: folder }
+  const usual = join(folder, 'hyper-nat-4711')
+  assert.equal(await elsewhere(undefined, machine), '')
+  mkdirSync(usual)
+  assert.equal(await elsewhere(undefined, machine), '', 'nothing has run there since')
+  writeFileSync(join(usual, '42.sock'), '')
+  assert.equal(await elsewhere(undefined, machine), ` For those in ${usual}, add --control ${usual}.`)
 })
 
 test('a path that no socket can have becomes a short one, always the same', { skip: isWindows }, () => {
