@@ -1,5 +1,6 @@
 /** What completes a command line, beyond the commands and flags that yargs offers: games, what runs, ports of a ticket. */
 
+import type { TicketMap } from '../identity/ticket.js'
 import { looksLikeTicket } from '../identity/ticket-prefix.js'
 import type { CliContext } from './context.js'
 import { DEFAULT_FILE, file } from './file.js'
@@ -60,10 +61,13 @@ async function offersFor(
   const before = words.at(-2) ?? ''
   if (before === '--pid') return daemons(words, context)
   if (command === 'join' && before === '--only') return mapsOf(words)
+  if (command === 'invite' && before === '--maps') return mapsInFile()
   if (current.startsWith('-') || before.startsWith('-')) return []
   if (command === 'host' || command === 'games') return games()
   if (command === 'friends' && words.length === 2) return FRIENDS_ACTIONS.map(word => [word, ''])
+  if (command === 'friends' && words.length === 3 && words[1] !== 'add') return friends()
   if (TAKES_FRIENDS.has(command) && words.length === 2) return friends()
+  if (command === 'connect' && words.length === 3) return mapsOf(words)
   if (OF_GUESTS.has(command) && words.length === 2) return guestsFor(command, context)
   if (command === 'service') return ['install', 'uninstall', 'status'].map(word => [word, ''])
   if (command === 'completion') return ['bash', 'zsh', 'fish', 'powershell'].map(word => [word, ''])
@@ -126,20 +130,36 @@ async function daemons(words: readonly string[], context: Pick<CliContext, 'env'
   return found.map(({ who }) => [`${who.pid}`, who.file ?? 'without a file'])
 }
 
-/** The ports of the ticket that stands in the line, and what they are called. */
+/** The ports of the ticket that stands in the line, or that a friend's name stands for, and what they are called. */
 async function mapsOf(words: readonly string[]): Promise<Offer[]> {
-  const text = words.find(looksLikeTicket)
-  if (text === undefined) return []
   const { decodeTicket } = await import('../identity/ticket.js')
+  const { serverNamed } = await import('../options/friends.js')
   try {
-    return decodeTicket(text).maps.flatMap(({ proto, port, name }) => [
-      [`${port}`, `${proto}${name === undefined ? '' : ` ${name}`}`],
-      ...(isWord(name) ? [[name, `${proto} ${port}`] as const] : [])
-    ])
+    const text = words.find(looksLikeTicket) ?? (await serverNamed(words[1] ?? ''))
+    return decodeTicket(text).maps.flatMap(mapOffers)
   } catch {
-    // It is typed still.
+    // It is typed still, or a key, which tells no ports.
     return []
   }
+}
+
+/** The ports of the servers in ./options.json. */
+async function mapsInFile(): Promise<Offer[]> {
+  const { readOptionsFile } = await import('../options/file.js')
+  try {
+    const { entries } = await readOptionsFile(DEFAULT_FILE)
+    return entries.flatMap(entry => (entry.mode === 'server' ? mapOffers(entry) : []))
+  } catch {
+    // There is no file, or it is being written.
+    return []
+  }
+}
+
+function mapOffers({ proto, port, name }: Pick<TicketMap, 'proto' | 'port' | 'name'>): Offer[] {
+  return [
+    [`${port}`, `${proto}${name === undefined ? '' : ` ${name}`}`],
+    ...(isWord(name) ? [[name, `${proto} ${port}`] as const] : [])
+  ]
 }
 
 /** As each shell wants it: zsh and fish show what a word is. */

@@ -79,7 +79,8 @@ test('guests of the options file are offered to be revoked, blocked and let in a
   const key = 'DHUJWe9KAAYTYrFLZxkRRJTV76699omiQLAKPTPTmu6w'
   const server = {
     mode: 'server',
-    port: 1,
+    port: 4711,
+    name: 'home',
     secret: 'qm4jzr8tk3ow9yxa5hbdnc6e',
     allow: [{ name: 'Carl', publicKey: 'EPkmaN7vPqZWyY5pueKz7soHKHJGyCM4yhTLj5Xe7vzA' }],
     block: [key]
@@ -89,6 +90,8 @@ test('guests of the options file are offered to be revoked, blocked and let in a
   try {
     assert.ok((await offered(['revoke', ''])).includes('Carl'))
     assert.ok((await offered(['block', 'Ca'])).includes('Carl'))
+    assert.ok((await offered(['invite', 'Anna', '--maps', ''])).includes('4711'))
+    assert.ok((await offered(['invite', 'Anna', '--maps', 'ho'])).includes('home'))
     const blocked = await offered(['unblock', ''])
     assert.ok(blocked.includes(key) && !blocked.includes('Carl'), `${blocked}`)
   } finally {
@@ -104,5 +107,14 @@ test('friends are offered where a server is wanted', async () => {
   }
   assert.ok(!(await offered(['host', 'bob'])).includes('bobby'))
   assert.ok((await offered(['friends', 're'])).includes('rename'))
+  for (const action of ['remove', 'rename']) {
+    assert.ok((await offered(['friends', action, ''])).includes('bobby'), action)
+  }
+  assert.ok(!(await offered(['friends', 'add', ''])).includes('bobby'))
+  assert.ok(
+    (await offered(['join', 'bobby', '--only', ''])).includes('8303'),
+    "the ports of the friend's ticket"
+  )
+  assert.ok((await offered(['connect', 'bobby', ''])).includes('Minecraft'))
   await runOnce(['friends', 'remove', 'bobby'])
 })
