@@ -355,6 +355,11 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent]; changing: [] }>
     // Who asked it to stop learns by this that it has.
     this.#control?.hangUp()
   }
+
+  /** The same as {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
 }
 
 /** Removes what a process that was killed has left beside the options file; without it, everything else goes on. */

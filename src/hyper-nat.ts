@@ -169,11 +169,12 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    * @param what.ticket in place of the public key; without `maps` all of the ticket's are opened, each on the same local
    * port or the next free one. The DHT nodes and relays that it names are for this node's options: {@link decodeTicket}
    * tells them.
+   * @param what.signal gives up while the ports are not open yet, and closes what was opened, with its reason
    * @throws HyperNatError BAD_OPTIONS for wrong or missing arguments, BAD_PUBLIC_KEY, a code of {@link decodeTicket}, UNSUPPORTED for an invite of a newer kind, PORT_IN_USE, SOCKET_IN_USE,
-   * ADDRESS_NOT_HERE, LISTEN_FAILED, CLOSED
+   * ADDRESS_NOT_HERE, LISTEN_FAILED, CLOSED; the signal's reason
    */
   async open(
-    what:
+    what: { signal?: AbortSignal | undefined } & (
       | {
           publicKey: string | Uint8Array
           maps: readonly MapToOpen[]
@@ -181,6 +182,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
           identity?: KeyPair | undefined
         }
       | { ticket: string | Ticket; maps?: readonly MapToOpen[] | undefined }
+    )
   ): Promise<ClientHandle> {
     this.#check()
     checkOpen(what)
@@ -198,7 +200,12 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       onclose: () => this.#clients.delete(client)
     })
     this.#clients.add(client)
-    await client.open(maps)
+    try {
+      await unlessAborted(what.signal, () => client.open(maps))
+    } catch (err) {
+      await client.close()
+      throw err
+    }
     return client
   }
 
@@ -346,6 +353,25 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       random: randomBytes,
       emit: event => callOut(() => this.emit('event', event))
     }
+  }
+}
+
+/**
+ * The result of the work.
+ * @throws the signal's reason, when it is aborted before there is one: the caller ends the work
+ */
+async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  if (!signal) return work()
+  if (signal.aborted) throw signal.reason
+  let abort = (): void => {}
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', abort)
+  })
+  try {
+    return await Promise.race([work(), aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }
 

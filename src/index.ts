@@ -131,6 +131,7 @@ export type { MapTally, Tally } from './session/traffic.js'
 export {
   DatagramFlow,
   type DatagramFlowEvents,
+  type DatagramOptions,
   type FlowRemote,
   FlowStream,
   type FlowStreamOptions

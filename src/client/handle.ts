@@ -4,7 +4,7 @@ import type { ClientMapInfo, ConnectionInfo, PathKind, SharedMapInfo } from '../
 import type { Lobby } from '../games/lobby.js'
 import type { PortSet } from '../games/port-set.js'
 import type { Proto } from '../proto.js'
-import type { DatagramFlow, FlowStream, FlowStreamOptions } from '../sockets/flow-stream.js'
+import type { DatagramFlow, DatagramOptions, FlowStream, FlowStreamOptions } from '../sockets/flow-stream.js'
 
 /** A port map to open. */
 export interface MapToOpen {
@@ -63,7 +63,7 @@ export interface ClientHandle {
    * Opens a UDP flow to a port of the server, as {@link Connection.datagrams} does.
    * @throws HyperNatError BAD_OPTIONS, CLOSED
    */
-  datagrams(port: number): DatagramFlow
+  datagrams(port: number, options?: DatagramOptions): DatagramFlow
   /**
    * Other port maps from now on. Those that are as they were stay open, and what goes through them goes on; connections of the
    * others are reset. To be called again when it has settled.
@@ -116,7 +116,7 @@ export interface Connection extends EventEmitter<ConnectionEvents> {
    * Opens a UDP flow to a port of the server.
    * @throws HyperNatError BAD_OPTIONS, CLOSED
    */
-  datagrams(port: number | string): DatagramFlow
+  datagrams(port: number | string, options?: DatagramOptions): DatagramFlow
   /** The round trip in ms; null without a connection, or without an answer in time. */
   ping(): Promise<number | null>
   /** Ends all streams and the session. */

@@ -3,8 +3,14 @@ import { codeOf } from '../errors.js'
 import type { ClientMapInfo, ConnectionInfo, SharedMapInfo } from '../events.js'
 import { encodeKey } from '../identity/encoding.js'
 import { depsOf } from '../network/deps.js'
-import { checkOpenedMaps, checkPlace, checkStream } from '../options/arguments.js'
-import type { DatagramFlow, FlowStream, FlowStreamOptions } from '../sockets/flow-stream.js'
+import { checkDatagrams, checkOpenedMaps, checkPlace, checkStream } from '../options/arguments.js'
+import {
+  closeOnAbort,
+  type DatagramFlow,
+  type DatagramOptions,
+  type FlowStream,
+  type FlowStreamOptions
+} from '../sockets/flow-stream.js'
 import { freePorts, type LocalPlace, type MovedPorts, type WantedPort } from '../sockets/free-ports.js'
 import type { ClientStatus } from '../status.js'
 import { LOCALHOST } from '../text/address.js'
@@ -80,9 +86,10 @@ export class OpenClient implements ClientHandle {
   }
 
   /** @throws HyperNatError BAD_OPTIONS, CLOSED */
-  datagrams(port: number): DatagramFlow {
+  datagrams(port: number, options: DatagramOptions = {}): DatagramFlow {
     checkPlace(['udp'], { proto: 'udp', port })
-    return this.#client.datagrams(port)
+    checkDatagrams(options)
+    return closeOnAbort(this.#client.datagrams(port), options)
   }
 
   status(): ClientStatus {

@@ -4,9 +4,9 @@ import { type ErrorCode, HyperNatError, OptionsError } from '../errors.js'
 import type { ConnectionInfo, DaemonEvent, SharedMapInfo } from '../events.js'
 import { encodeKey } from '../identity/encoding.js'
 import type { TicketMap } from '../identity/ticket.js'
-import { checkStream } from '../options/arguments.js'
+import { checkDatagrams, checkStream } from '../options/arguments.js'
 import type { Proto } from '../proto.js'
-import type { DatagramFlow, FlowStream } from '../sockets/flow-stream.js'
+import type { DatagramFlow, DatagramOptions, FlowStream } from '../sockets/flow-stream.js'
 import type { ClientStatus } from '../status.js'
 import { PORT_MAX } from '../text/ports.js'
 import { quote } from '../text/quote.js'
@@ -55,8 +55,9 @@ export class OpenConnection extends EventEmitter<ConnectionEvents> implements Co
     return this.#client.stream(proto ?? (found === 'tcpudp' ? 'tcpudp' : 'tcp'), number, { signal })
   }
 
-  datagrams(port: number | string): DatagramFlow {
-    return this.#client.datagrams(this.#portOf(port, ['udp']))
+  datagrams(port: number | string, options: DatagramOptions = {}): DatagramFlow {
+    checkDatagrams(options)
+    return this.#client.datagrams(this.#portOf(port, ['udp']), options)
   }
 
   ping(): Promise<number | null> {

@@ -156,6 +156,11 @@ export class ControlClient {
     this.#socket.destroy()
   }
 
+  /** The same as {@link close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
   #send(request: Omit<Request, 'id'>, asked: Asked): number {
     const id = this.#nextId++
     if (this.#socket.writable) {

@@ -19,6 +19,8 @@ export interface MetricsServer {
   /** `http://127.0.0.1:9464/metrics` */
   readonly url: string
   close(): Promise<void>
+  /** The same as {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 const PATH = '/metrics'
@@ -41,7 +43,8 @@ export async function serveMetrics(
   }
   return {
     url: `http://${net.isIPv6(host) ? `[${host}]` : host}:${server.port}${PATH}`,
-    close: () => server.close()
+    close: () => server.close(),
+    [Symbol.asyncDispose]: () => server.close()
   }
 }
 

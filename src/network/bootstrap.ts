@@ -115,6 +115,11 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
     // A node whose port was taken fails at closing, too.
     await Promise.allSettled(this.#nodes.map(node => node.destroy()))
   }
+
+  /** The same as {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
 }
 
 /**

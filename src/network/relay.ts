@@ -326,6 +326,11 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     })()
     return this.#closing
   }
+
+  /** The same as {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
 }
 
 function randomId(): number {

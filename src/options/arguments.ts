@@ -146,11 +146,13 @@ const BOOTSTRAP_NODES: Readonly<Record<string, Field>> = {
   bootstrap: { check: bootstrap }
 }
 
-const CONNECT: Readonly<Record<string, Field>> = { signal: { check: signal }, wait: { check: flag } }
+const SIGNAL: Readonly<Record<string, Field>> = { signal: { check: signal } }
+
+const CONNECT: Readonly<Record<string, Field>> = { ...SIGNAL, wait: { check: flag } }
 
 const STREAM: Readonly<Record<string, Field>> = {
-  proto: { check: among(PROTOS.filter(name => name !== 'udp')) },
-  signal: { check: signal }
+  ...SIGNAL,
+  proto: { check: among(PROTOS.filter(name => name !== 'udp')) }
 }
 
 const PING: Readonly<Record<string, Field>> = {
@@ -283,6 +285,11 @@ export function checkPlace(protos: readonly string[], given: { proto: unknown; p
 }
 
 /** @throws OptionsError BAD_OPTIONS */
+export function checkDatagrams(options: unknown): void {
+  checkFields('options', options, SIGNAL)
+}
+
+/** @throws OptionsError BAD_OPTIONS */
 export function checkPing(options: unknown): void {
   checkFields('options', options, PING)
 }
@@ -338,7 +345,7 @@ export function checkSharedMaps(maps: unknown): void {
 export function checkOpen(what: unknown): void {
   const fault = object(what)
   if (fault) throw new OptionsError([{ path: 'open', message: `the argument ${fault}` }])
-  const { publicKey, ticket, maps, guest, identity } = what as Record<string, unknown>
+  const { publicKey, ticket, maps, guest, identity, signal } = what as Record<string, unknown>
   const faults: Fault[] = []
   if (ticket !== undefined) {
     const { maps: named } = Object(ticket) as Record<string, unknown>
@@ -353,7 +360,10 @@ export function checkOpen(what: unknown): void {
   }
   if (ticket === undefined || maps !== undefined) faults.push(...mapFaults(maps, OPENED_MAP, false))
   faults.push(
-    ...fieldFaults({ guest, identity }, { guest: { check: guestKey }, identity: { check: keyPair } })
+    ...fieldFaults(
+      { guest, identity, signal },
+      { guest: { check: guestKey }, identity: { check: keyPair }, ...SIGNAL }
+    )
   )
   throwAny(faults)
 }

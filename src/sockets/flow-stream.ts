@@ -49,6 +49,17 @@ const RESET_MESSAGES: Partial<Record<ErrorCode, string>> = {
   INVITE_EXPIRED: 'This invite has expired: ask the host for a new one.'
 }
 
+/** Closes a UDP flow when the signal is aborted; at once where it has been, but after its user can listen. */
+export function closeOnAbort(flow: DatagramFlow, { signal }: DatagramOptions): DatagramFlow {
+  const close = (): void => flow.close()
+  if (signal?.aborted) queueMicrotask(close)
+  else if (signal) {
+    signal.addEventListener('abort', close)
+    flow.once('close', () => signal.removeEventListener('abort', close))
+  }
+  return flow
+}
+
 /** Why a flow ended, as an error. */
 export function flowError(code: ErrorCode): HyperNatError {
   return new HyperNatError(code, RESET_MESSAGES[code] ?? `The connection was closed (${code}).`)
@@ -56,6 +67,11 @@ export function flowError(code: ErrorCode): HyperNatError {
 
 export interface FlowStreamOptions {
   /** Ends it with an `AbortError`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface DatagramOptions {
+  /** Closes the flow. */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -21,7 +21,9 @@ import { root } from '../unit/root.js'
 const PROGRAM = `
 import {
   addInvite,
+  type BootstrapNodes,
   type ClientHandle,
+  type ControlClient,
   type Daemon,
   type DiagnoseOptions,
   findDaemons,
@@ -29,8 +31,10 @@ import {
   HyperNatError,
   type HyperNatOptions,
   type Lobby,
+  type MetricsServer,
   type Options,
   OptionsError,
+  type Relay,
   type RelayOptions,
   type ServerHandle,
   serverTicket,
@@ -51,6 +55,17 @@ try {
   else if (err instanceof HyperNatError) console.log(err.code)
 }
 console.log(ticket, rtt, status.servers.length)
+const { signal } = new AbortController()
+await using friend = await node.connect(ticket, { signal })
+await using stream = friend.stream(1, { signal })
+using flow = friend.datagrams('voice', { signal })
+flow.on('message', payload => stream.write(payload))
+export async function others(relay: Relay, nodes: BootstrapNodes, daemon: Daemon, metrics: MetricsServer, control: ControlClient) {
+  await using parts = new AsyncDisposableStack()
+  for (const part of [relay, nodes, daemon, metrics]) parts.use(part)
+  using asked = control
+  return asked.isOpen
+}
 
 // A library of its own names these types in its declarations, by what hyper-nat exports.
 type Given = Required<HyperNatOptions>
@@ -99,19 +114,21 @@ staged('a strict program type-checks against the package as it is published', as
     '--noEmit',
     '--declaration',
     '--skipLibCheck',
-    'false',
-    '--target',
-    'ES2022',
-    '--module',
-    'NodeNext',
-    '--types',
-    'node'
+    'false'
   ]
+  options.push('--target', 'ES2022', '--lib', 'ES2022,ESNext.Disposable', '--types', 'node')
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-  const { code, stdout } = await runProgram(process.execPath, [tsc, ...options, 'program.ts'], {
-    cwd: folder
-  })
-  assert.equal(code, 0, stdout)
+  for (const resolution of [
+    ['--module', 'NodeNext'],
+    ['--module', 'ESNext', '--moduleResolution', 'bundler']
+  ]) {
+    const { code, stdout } = await runProgram(
+      process.execPath,
+      [tsc, ...options, ...resolution, 'program.ts'],
+      { cwd: folder }
+    )
+    assert.equal(code, 0, stdout)
+  }
 })
 
 const MAP: Readonly<Pick<MapToShare, 'proto' | 'port'>> = { proto: 'tcp', port: 3000 }

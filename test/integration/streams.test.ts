@@ -1,7 +1,7 @@
 // Streams and datagrams of the library, with no local ports in between.
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import http from 'node:http'
 import type net from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -302,6 +302,49 @@ staged('a connection whose signal has been aborted before leaves nothing behind'
   })
   assert.deepEqual(guest.status().clients, [])
   assert.deepEqual(told, [], 'it has not begun to dial')
+})
+
+staged('a UDP flow is closed by its signal', async stage => {
+  const onflow = (flow: DatagramFlow) => flow.on('message', payload => flow.send(payload))
+  const { connection } = await meet(stage, [{ proto: 'udp', port: 7000, onflow }])
+  const abort = new AbortController()
+  const flow = connection.datagrams(7000, { signal: abort.signal })
+  const closed = once(flow, 'close')
+  abort.abort()
+  await closed
+  const late = connection.datagrams(7000, { signal: abort.signal })
+  await once(late, 'close')
+  assert.deepEqual([flow.closed, late.closed], [true, true])
+  // One that is closed before leaves nothing at the signal.
+  const other = new AbortController()
+  const early = connection.datagrams(7000, { signal: other.signal })
+  early.close()
+  assert.equal(getEventListeners(other.signal, 'abort').length, 0)
+  for (const wrong of [null, { signal: 5 }])
+    assert.throws(() => connection.datagrams(7000, wrong as never), { code: 'BAD_OPTIONS' })
+})
+
+staged('what is opened under a signal ends with it, until it is there', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const node = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+  const what = {
+    publicKey: keyPairOf(new Secret(newSecret())).publicKey,
+    maps: [{ proto: 'tcp', port: 7000, localPort: 0 }]
+  } as const
+  const abort = new AbortController()
+  const { signal } = abort
+  const opening = node.open({ ...what, signal })
+  abort.abort()
+  await assert.rejects(opening, { name: 'AbortError' })
+  await assert.rejects(node.open({ ...what, signal }), { name: 'AbortError' })
+  await assert.rejects(node.open({ ...what, signal: 5 as never }), { code: 'BAD_OPTIONS' })
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
+  assert.deepEqual(node.status().clients, [])
+  // Afterwards it means nothing.
+  const later = new AbortController()
+  const opened = await node.open({ ...what, signal: later.signal })
+  later.abort()
+  await connectTcp(opened.maps[0]!.localPort).then(socket => socket.destroy())
 })
 
 staged('a UDP flow that its handler ends at once is followed by another one', async stage => {
