@@ -1,5 +1,6 @@
 /** Sockets and processes as /proc shows them. */
 import { readdir, readFile, readlink } from 'node:fs/promises'
+import { basename } from 'node:path'
 import type { BoundSocket } from './bound-socket.js'
 
 /** What /proc/net calls a TCP socket that listens, and a UDP socket without a partner. */
@@ -80,9 +81,20 @@ export async function inodesOf(pid: number): Promise<string[]> {
   return inodes
 }
 
+/** The name that Node.js 24 gives to the first thread of each of its processes, and with that to the process. */
+const THREAD_OF_NODE = 'MainThread'
+
 /** The name of its program, which may be anything: without what does not print. */
 export async function programOf(pid: number): Promise<string> {
-  return (await readFile(`/proc/${pid}/comm`, 'utf8')).trim().replace(/\p{C}/gu, '?')
+  const name = (await readFile(`/proc/${pid}/comm`, 'utf8')).trim()
+  const program = name === THREAD_OF_NODE ? await commandOf(pid) : name
+  return program.replace(/\p{C}/gu, '?')
+}
+
+/** The program as it was started, without its folder. */
+async function commandOf(pid: number): Promise<string> {
+  const [first = ''] = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0')
+  return basename(first) || THREAD_OF_NODE
 }
 
 /** The numbers of all processes. */

@@ -1,6 +1,7 @@
 // Sockets of this computer, as its own tools tell them.
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { test } from 'node:test'
 import { boundSockets } from '../../../src/programs/bound-sockets.js'
 import { numberedSockets, programOf } from '../../../src/programs/linux.js'
@@ -148,4 +149,13 @@ test('what does not print in the name of a program is not shown', {
   t.after(() => writeFileSync('/proc/self/comm', before))
   writeFileSync('/proc/self/comm', '\u001b[31mgame\nx')
   assert.equal(await programOf(process.pid), '?[31mgame?x')
+})
+
+test('a program of Node.js 24, which all have one name, is called as it was started', {
+  skip: process.platform !== 'linux'
+}, async t => {
+  const before = readFileSync('/proc/self/comm')
+  t.after(() => writeFileSync('/proc/self/comm', before))
+  writeFileSync('/proc/self/comm', 'MainThread')
+  assert.equal(await programOf(process.pid), basename(process.argv0))
 })
