@@ -426,6 +426,8 @@ staged(
 
     // --- settings, and warnings ---
     await page.getByRole('link', { name: 'Settings' }).click()
+    await page.getByRole('textbox', { name: /^Relays/ }).waitFor()
+    assert.equal(await page.title(), '1 connected - Settings - hyper-nat')
     await page.getByRole('textbox', { name: /^Relays/ }).fill('nobody')
     await button(page, 'Save').click()
     await page.getByText('A relay').and(page.locator('.fault')).waitFor()
@@ -450,6 +452,8 @@ staged(
     // --- keys ---
     await page.keyboard.press('/')
     await page.getByLabel('Which game?').and(page.locator(':focus')).waitFor()
+    await page.keyboard.type('/teew')
+    await button(page, /^Teeworlds/).waitFor()
     await page.keyboard.press('Escape')
     await page.getByRole('article', { name: 'Web' }).waitFor()
 

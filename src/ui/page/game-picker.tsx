@@ -26,6 +26,9 @@ export function GamePicker({ onPick }: { onPick: (game: GameChoice | null) => vo
     // The search closes with Escape; forms do not, for the sake of what was typed.
     const pressed = (event: KeyboardEvent): void => {
       if (event.key === 'Escape') location.hash = 'home'
+      // The key that leads here is pressed here, too.
+      const isEmpty = event.target instanceof HTMLInputElement && event.target.value === ''
+      if (event.key === '/' && isEmpty) event.preventDefault()
     }
     addEventListener('keydown', pressed)
     return () => removeEventListener('keydown', pressed)

@@ -65,6 +65,6 @@ export function useTitle(view: View | null, isGone: boolean, route: string): voi
   useEffect(() => {
     document.querySelector('link[rel=icon]')?.setAttribute('href', ICONS[condition])
     const how = condition === 'gone' ? 'Not running' : condition === 'live' ? `${count} connected` : undefined
-    document.title = [TITLES[route] ?? how, 'hyper-nat'].filter(Boolean).join(' - ')
+    document.title = [how, TITLES[route], 'hyper-nat'].filter(Boolean).join(' - ')
   }, [condition, count, route])
 }
