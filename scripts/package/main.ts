@@ -120,10 +120,11 @@ class Release {
   async #archive(target: Target, bytes: Buffer, licences: string): Promise<void> {
     const { system, name } = target
     const stem = `hyper-nat-${this.#manifest.version}-${name}`
+    const companions = await this.#companions(system === 'windows', licences)
     const files = [
       { path: programName(target), bytes, mode: 0o755 },
-      ...(await this.#companions(system === 'windows', licences)),
-      ...this.#documents
+      ...companions,
+      ...this.#documents.filter(({ path }) => !companions.some(own => own.path === path))
     ]
     const inFolder = files.map(file => ({ ...file, path: `${stem}/${file.path}` }))
     if (system === 'windows') {

@@ -11,11 +11,21 @@ export interface ArchiveFile {
   readonly mode?: number
 }
 
+/** @throws Error for two files of one path: who unpacks it and overwrites nothing gets an error */
+export function checkPaths(files: readonly ArchiveFile[]): void {
+  const seen = new Set<string>()
+  for (const { path } of files) {
+    if (seen.has(path)) throw new Error(`The archive would hold ${path} twice.`)
+    seen.add(path)
+  }
+}
+
 /**
  * @param seconds the time of every file, since 1970
  * @param folders paths get entries of their own for the folders above them, as dpkg wants it
  */
 export function tar(files: readonly ArchiveFile[], seconds: number, folders = false): Buffer {
+  checkPaths(files)
   const parts: Buffer[] = []
   const made = new Set<string>()
   for (const { path, bytes, mode = 0o644 } of files) {

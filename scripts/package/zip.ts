@@ -1,7 +1,7 @@
 /** Zip archives whose bytes depend on nothing but what is in them. */
 import { promisify } from 'node:util'
 import { crc32, deflateRaw } from 'node:zlib'
-import type { ArchiveFile } from './tar.js'
+import { type ArchiveFile, checkPaths } from './tar.js'
 
 const LOCAL = 0x04034b50
 const CENTRAL = 0x02014b50
@@ -19,6 +19,7 @@ const REGULAR_FILE = 0o100000
 
 /** @param seconds the time of every file, since 1970 */
 export async function zip(files: readonly ArchiveFile[], seconds: number): Promise<Buffer> {
+  checkPaths(files)
   const { date, time } = dosTime(seconds)
   const local: Buffer[] = []
   const central: Buffer[] = []

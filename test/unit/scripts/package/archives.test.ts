@@ -40,6 +40,12 @@ test('tar unpacks an archive', { skip: missing('tar') }, t => {
   checkFiles(where)
 })
 
+test('no archive has a file twice', async () => {
+  const twice = [...FILES, FILES[0]!]
+  assert.throws(() => tar(twice, SECONDS), /a\/hyper-nat twice/)
+  await assert.rejects(zip(twice, SECONDS), /a\/hyper-nat twice/)
+})
+
 test('an archive is read as it was made', () => {
   const read = [...tarEntries(tar(FILES, SECONDS))]
   assert.deepEqual(
