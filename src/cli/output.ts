@@ -8,6 +8,7 @@ import type { CliContext } from './context.js'
 import { counted } from './counted.js'
 import { EventText, type TargetEvent, type TextExtras } from './event-text.js'
 import type { LiveLine } from './live-status.js'
+import { inOwnWords, NAME } from './own-name.js'
 
 export interface Output {
   event(event: DaemonEvent | ServiceEvent): void
@@ -29,7 +30,7 @@ export interface Output {
   close(): void
 }
 
-type Streams = Pick<CliContext, 'stdout' | 'stderr'>
+type Streams = Pick<CliContext, 'stdout' | 'stderr'> & Partial<Pick<CliContext, 'name'>>
 
 /** Every fault of an error, or the error itself as the only one. */
 function faultsOf(err: unknown): readonly Fault[] {
@@ -100,6 +101,7 @@ function styled(code: string, text: string): string {
 /** Text: what happens on stdout, what goes wrong on stderr. */
 export class TextOutput implements Output {
   readonly #streams: Streams
+  readonly #name: string
   readonly #quiet: boolean
   readonly #text: EventText
   readonly #interactive: boolean
@@ -120,6 +122,7 @@ export class TextOutput implements Output {
     this.#colour = extras.colour ?? false
     this.#live = extras.live
     this.#streams = extras.live?.streams ?? streams
+    this.#name = streams.name ?? NAME
     this.#quiet = quiet
     this.#text = new EventText(bootstrap, extras)
   }
@@ -141,10 +144,10 @@ export class TextOutput implements Output {
       return this.#live?.note(event)
     }
     this.#tellTargets()
-    if (event.event === 'error') this.#streams.stderr(`error ${event.code}: ${event.message}\n`)
+    if (event.event === 'error') this.#complain(`error ${event.code}: ${event.message}\n`)
     else if (event.event === 'ready') this.#ready(event)
     else if (this.#quiet) return
-    else if (event.event === 'warning') this.#streams.stderr(`warning ${event.code}: ${event.message}\n`)
+    else if (event.event === 'warning') this.#complain(`warning ${event.code}: ${event.message}\n`)
     else {
       const text = this.#text.of(event)
       if (text !== '') this.#streams.stdout(this.#paint(event.event, text))
@@ -190,7 +193,7 @@ export class TextOutput implements Output {
   }
 
   warning({ path, message }: Warning): void {
-    if (!this.#quiet) this.#streams.stderr(`warning: ${path}: ${message}\n`)
+    if (!this.#quiet) this.#complain(`warning: ${path}: ${message}\n`)
   }
 
   generatedSecret(secret: string): void {
@@ -200,17 +203,22 @@ export class TextOutput implements Output {
   failure(err: unknown, subject: string): void {
     if (err instanceof OptionsError) {
       const faults = err.faults.map(({ path, message }) => `  ${path ? `${path}: ` : ''}${message}\n`)
-      this.#streams.stderr(
+      this.#complain(
         `${subject}: ${counted(faults.length, 'error')}; nothing was started\n${faults.join('')}`
       )
     } else if (err instanceof HyperNatError) {
-      this.#streams.stderr(`error ${err.code}: ${err.message}\n`)
+      this.#complain(`error ${err.code}: ${err.message}\n`)
     } else {
-      this.#streams.stderr(`error ${codeOf(err)}: ${faultsOf(err)[0]!.message}\n`)
+      this.#complain(`error ${codeOf(err)}: ${faultsOf(err)[0]!.message}\n`)
     }
   }
 
   advice(text: string): void {
     this.#streams.stderr(text)
+  }
+
+  /** Commands that it names are typed as this program was started. */
+  #complain(text: string): void {
+    this.#streams.stderr(inOwnWords(text, this.#name))
   }
 }

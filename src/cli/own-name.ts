@@ -12,7 +12,16 @@ export interface Started {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-const NAME = 'hyper-nat'
+export const NAME = 'hyper-nat'
+
+/** Commands that messages advise to run here: those that are for other computers (`id`, `relay`) are not among them. */
+const ADVISED =
+  /\bhyper-nat (?=(?:help|ui|host|join|friends|games|learn|server|client|connect|ticket|guests|invite|revoke|block|unblock|service|reload|stop|status|logs|doctor|ping|keygen)\b)/g
+
+/** A message with the commands in it as they are typed here. */
+export function inOwnWords(text: string, name: string): string {
+  return name === NAME ? text : text.replaceAll(ADVISED, () => `${name} `)
+}
 
 /** Where npx keeps what it runs once. */
 export const NPX_CACHE = /[\\/]_npx[\\/]/

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ownName, type Started } from '../../../src/cli/own-name.js'
+import { inOwnWords, ownName, type Started } from '../../../src/cli/own-name.js'
+import { groups } from '../../../src/cli/program.js'
+import { runOnce } from './memory.js'
 
 const SCRIPT: Started = {
   platform: 'linux',
@@ -56,4 +58,18 @@ test('a single-file program is called as its place asks for', () => {
   assert.equal(ownName({ ...WINDOWS, cwd: 'C:\\' }), `"${WINDOWS.execPath}"`)
   const execPathInPath = 'C:\\Users\\Anna K\\AppData\\Local\\Programs\\hyper-nat\\hyper-nat.exe'
   assert.equal(ownName({ ...WINDOWS, execPath: execPathInPath }), 'hyper-nat')
+})
+
+test('messages advise commands as they are typed here', async () => {
+  const elsewhere = new Set(['id', 'relay', 'bootstrap', 'completion'])
+  for (const { name } of groups.flatMap(({ commands }) => commands)) {
+    const own = elsewhere.has(name) ? 'hyper-nat' : 'npx hyper-nat'
+    assert.equal(inOwnWords(`run hyper-nat ${name}.`, 'npx hyper-nat'), `run ${own} ${name}.`)
+  }
+  const said = 'hyper-nat is running; hyper-nat --help'
+  assert.equal(inOwnWords(said, './hyper-nat'), said)
+  assert.equal(inOwnWords('hyper-nat ui', 'C:\\$&\\x.exe'), 'C:\\$&\\x.exe ui')
+  const { err } = await runOnce(['minecraft'], { name: './hyper-nat' })
+  assert.match(err, / {2}minecraft: .* it is a game: \.\/hyper-nat host minecraft\n/)
+  assert.match((await runOnce(['minecraft', '--json'], { name: './x' })).out, /: hyper-nat host minecraft"/)
 })
