@@ -13,7 +13,7 @@ import { DEFAULT_FILE } from './file.js'
 import { runFlags } from './run-flags.js'
 import { runningFrom } from './running.js'
 import { type SecretSource, secretOf } from './secret-source.js'
-import { networkFlags, portMappingFlag, tcpFlags } from './shared-flags.js'
+import { networkFlags, ownRelayFlags, portMappingFlag } from './shared-flags.js'
 
 export const saveFlags: Readonly<Record<string, Flag>> = {
   save: {
@@ -28,7 +28,7 @@ const NOT_KEPT = Object.keys({
   bootstrap: 0,
   control: 0,
   ...networkFlags,
-  ...tcpFlags,
+  ...ownRelayFlags,
   ...runFlags,
   ...portMappingFlag
 })
