@@ -36,6 +36,9 @@ import { checkTcp, relayAddress } from './tcp-relay/relay-address.js'
 /** Between two log lines about sessions that were turned away, ms: strangers can ask for as many as they like. */
 const REFUSED_SESSION_REST_MS = 60_000
 
+/** hyperdht's word for a node that others may not reach. */
+const UNKNOWN = 0
+
 export interface RelayOptions {
   /** What the relay's public key comes from. */
   secret: string | Secret
@@ -113,8 +116,11 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     const dht = this.#dht
     const server = dht.createServer(
       {
-        firewall: (key, _, { host, port }) =>
-          !this.#places.hasRoom({ key: encodeKey(key), address: this.#addressOfClient(host, port) })
+        firewall: (key, said, { host, port }) => {
+          // A node that passes a handshake on may make up whose it is. So the first packet comes from the client, and shows its address.
+          if (dht.remoteAddress()) said.firewall = UNKNOWN
+          return !this.#places.hasRoom({ key: encodeKey(key), address: this.#addressOfClient(host, port) })
+        }
       },
       stream => this.#onConnection(stream)
     )

@@ -15,6 +15,7 @@ import { Dht } from '../../src/network/dht.js'
 import { Relay } from '../../src/network/relay.js'
 import { systemClock } from '../../src/util/clock.js'
 import { until, within } from '../support/deadline.js'
+import { firstMessage, sendHandshake, targetOf } from '../support/handshake.js'
 import { freePort } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 import { startTestnet } from '../support/testnet.js'
@@ -159,6 +160,27 @@ staged(
     assert.equal(await connect(childKeyPair(server, RELAYED)), true)
   }
 )
+
+staged('clients that a node makes up take no place of a relay', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const port = await freePort()
+  const limits = { connections: 8 }
+  const relay = await stage.use(new Relay({ secret: newSecret(), port, bootstrap, limits }))
+  await relay.start()
+  const key = decodeKey(relay.publicKey)
+  const dht = new HyperDHT({ bootstrap: [...bootstrap] })
+  stage.defer(() => dht.destroy({ force: true }))
+  await dht.fullyBootstrapped()
+  const to = { host: '127.0.0.1', port }
+  const sent = Array.from({ length: 2 * limits.connections }, (_, i) => {
+    const forged = { host: `192.0.2.${i}`, port: 1024 + i }
+    return sendHandshake(dht, to, targetOf(key), firstMessage(HyperDHT.keyPair(), key, 1, 1), forged)
+  })
+  await Promise.all(sent)
+  const stream = dht.connect(key)
+  stream.on('error', () => {})
+  await within(20_000, once(stream, 'open'), () => 'a place')
+})
 
 staged('a relay that listens on all addresses tells one that others can reach', async stage => {
   const { bootstrap } = await stage.testnet()
