@@ -940,6 +940,12 @@ export interface TcpRelayLimits {
   /** Sessions at a time, those that wait for their client included: in all, and of one address. */
   sessions: number
   addressSessions: number
+  /**
+   * Frames of one address per second, and at once; pings are some, and a packet counts twice, since it is sent on. Beyond it no more is
+   * read for a while, and packets of what has been read are dropped. A transfer at 100 Mbit/s has 10,000 packets a second.
+   */
+  framesPerSecond: number
+  frameBurst: number
   /** Bytes of packets that are kept for all clients until they have arrived. */
   heldBytes: number
   /** How long the headers of a request and HELLO may take. */
@@ -974,6 +980,8 @@ export const TCP_RELAY_LIMITS: TcpRelayLimits = {
   addressTcpConnections: 48,
   sessions: 256,
   addressSessions: 32,
+  framesPerSecond: 40_000,
+  frameBurst: 500,
   heldBytes: 64 * MB,
   helloMs: 5000,
   silentMs: 15_000,

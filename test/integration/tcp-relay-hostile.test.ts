@@ -13,6 +13,7 @@ import { LIMITS } from '../../src/limits.js'
 import { silentLog } from '../../src/log/log.js'
 import { RelayConnection } from '../../src/network/tcp-relay/connection.js'
 import * as frames from '../../src/network/tcp-relay/frames.js'
+import { ipv4Number } from '../../src/network/tcp-relay/ipv4.js'
 import { RelayedUdx } from '../../src/network/tcp-relay/relayed-udx.js'
 import { systemClock } from '../../src/util/clock.js'
 import * as deadline from '../support/deadline.js'
@@ -132,6 +133,22 @@ test('ports that are opened and closed in turn come at a rate', async t => {
   await until(() => hand.heard.length > turns, 'each is answered')
   const opened = hand.heard.filter(line => line === 'bound 1 yes').length
   assert.ok(opened >= 64 && opened < 200, `${opened} ports of ${turns}`)
+})
+
+test('small packets that one address sends without end come at a rate', async t => {
+  const endpoint = await relay(t, { limits: { framesPerSecond: 1000, frameBurst: 100 } })
+  const hands = [await Hand.open(t, endpoint), await Hand.open(t, endpoint)]
+  const many = Array<Buffer>(5000).fill(frames.packet(1, ipv4Number(LOOPBACK), 9, Buffer.of(0)))
+  const from = performance.now()
+  for (const hand of hands) {
+    hand.say(frames.open(1))
+    for (let i = 0; i < 4; i++) hand.say(...many)
+    hand.say(frames.open(2))
+  }
+  await until(() => hands.every(hand => hand.ports.has(2)), 'the last frame is read')
+  const most = 200 + (performance.now() - from)
+  const passed = [...endpoint.sessions].reduce((sum, { bytes }) => sum + bytes, 0)
+  assert.ok(passed > 10 && passed < most, `${passed} packets of ${hands.length * 20_000} in ${most} ms`)
 })
 
 test('clients behind a proxy that writes IPv4 as IPv6 are told apart', async t => {

@@ -7,6 +7,7 @@
 import type WebSocket from 'ws'
 import type { Budget } from '../../util/budget.js'
 import type { Clock, Timer } from '../../util/clock.js'
+import type { TokenBucket } from '../../util/token-bucket.js'
 import { DelayWindow } from './delay-window.js'
 import {
   CLOSE,
@@ -66,6 +67,9 @@ export class Channel {
   readonly #clock: Clock
   readonly #window = new DelayWindow()
   readonly #held: Budget | null
+  readonly #rate: TokenBucket | null
+  /** Armed while nothing is read, until the rate of frames is kept. */
+  #resting: Timer | null = null
   #events: ChannelEvents | null
   readonly #handler: FrameHandler
   #control: Buffer[] = []
@@ -77,11 +81,21 @@ export class Channel {
   #reportedBytes = 0
   #reporting: Timer | null = null
 
-  /** @param held pays for each packet until it has arrived or is dropped; what it cannot pay for is dropped */
-  constructor(ws: WebSocket, clock: Clock, events: ChannelEvents, held: Budget | null = null) {
+  /**
+   * @param held pays for each packet until it has arrived or is dropped; what it cannot pay for is dropped
+   * @param rate pays for each frame that comes; in debt nothing is read, and in a debt of its size packets are dropped
+   */
+  constructor(
+    ws: WebSocket,
+    clock: Clock,
+    events: ChannelEvents,
+    held: Budget | null = null,
+    rate: TokenBucket | null = null
+  ) {
     this.#ws = ws
     this.#clock = clock
     this.#held = held
+    this.#rate = rate
     this.#events = events
     this.lastReceived = clock.now()
     this.#handler = {
@@ -95,7 +109,10 @@ export class Channel {
     }
     this.#expect(events)
     ws.on('message', (data: Buffer, isBinary: boolean) => this.#onMessage(data, isBinary))
-    ws.on('ping', () => this.#onAny())
+    ws.on('ping', () => {
+      this.#onAny()
+      this.#pay(1)
+    })
     ws.on('pong', () => this.#onAny())
     ws.on('error', noop)
     ws.on('close', code => this.#leave(code))
@@ -114,6 +131,11 @@ export class Channel {
       packet &&
       ((socket, host, port, payload) => {
         this.#receivedBytes += PACKET_OVERHEAD + payload.byteLength
+        if (this.#rate?.has(-this.#rate.size, this.#clock.now()) === false) {
+          this.dropped++
+          return
+        }
+        this.#rate?.take(1)
         packet(socket, host, port, payload)
       })
   }
@@ -178,6 +200,7 @@ export class Channel {
     const events = this.#events
     this.#events = null
     this.#reporting?.cancel()
+    this.#rest(0)
     if (events) this.#held?.giveBack(this.#packetBytes + this.#window.underWay)
     this.#packets = []
     this.#packetBytes = 0
@@ -194,7 +217,7 @@ export class Channel {
     this.#onAny()
     try {
       if (!isBinary) throw new FrameFault('a text message')
-      readMessage(data, this.#handler)
+      this.#pay(readMessage(data, this.#handler))
     } catch (err) {
       if (!(err instanceof FrameFault)) throw err
       return this.close(CLOSE.fault)
@@ -206,6 +229,26 @@ export class Channel {
         this.#reporting = null
         this.#report()
       })
+  }
+
+  /** Pays for what has come: a relay has one thread for all, and one read of 64 kB may hold thousands of frames. */
+  #pay(frames: number): void {
+    if (!this.#rate || !this.#events) return
+    const now = this.#clock.now()
+    const cost = Math.min(frames, this.#rate.size)
+    if (!this.#rate.tryTake(cost, now)) this.#rate.take(cost)
+    this.#rest(this.#rate.wait(0, now))
+  }
+
+  #rest(ms: number): void {
+    this.#resting?.cancel()
+    if (ms > 0) {
+      this.#resting = this.#clock.after(ms, () => this.#rest(0))
+      this.#ws.pause()
+    } else if (this.#resting) {
+      this.#resting = null
+      this.#ws.resume()
+    }
   }
 
   #report(): void {

@@ -20,6 +20,7 @@ import { canonicalHost } from '../../text/hosts.js'
 import { Budget } from '../../util/budget.js'
 import type { Clock, Timer } from '../../util/clock.js'
 import { listenError } from '../../util/listen-error.js'
+import { TokenBucket } from '../../util/token-bucket.js'
 import { Counts } from '../counts.js'
 import { OneBufferUdx } from '../internals.js'
 import type { Shaper } from '../shaper.js'
@@ -71,6 +72,8 @@ export class Endpoint {
     sessions: new Counts(),
     ports: new Counts()
   }
+  /** What clients of each address send; kept while one of them has a session, since a new one would begin with a full bucket. */
+  readonly #rates = new Map<string, TokenBucket>()
   /** The memory of packets for clients, which are kept until they have arrived. */
   readonly #held: Budget
   #starting: Promise<void> = Promise.resolve()
@@ -154,6 +157,10 @@ export class Endpoint {
     const sweep = (): void => {
       const now = clock.now()
       for (const session of [...this.#sessions.values()]) session.sweep(now)
+      const { connections, sessions } = this.#used
+      for (const place of this.#rates.keys()) {
+        if (connections.of(place) + sessions.of(place) === 0) this.#rates.delete(place)
+      }
       this.#sweep = clock.after(limits.sweepMs, sweep)
     }
     sweep()
@@ -255,8 +262,16 @@ export class Endpoint {
         },
         closed: () => late.cancel()
       },
-      this.#held
+      this.#held,
+      this.#rateOf(placeOf(address))
     )
+  }
+
+  #rateOf(place: string): TokenBucket {
+    const { framesPerSecond, frameBurst } = this.#options.limits
+    const rate = this.#rates.get(place) ?? new TokenBucket(framesPerSecond / 1000, frameBurst)
+    this.#rates.set(place, rate)
+    return rate
   }
 
   #onHello(channel: Channel, { lowest, highest, session: name, token }: Hello, address: string): void {

@@ -162,11 +162,13 @@ const SIZES: Readonly<Record<number, readonly [name: keyof FrameHandler, size: n
 
 /**
  * Hands the frames of a message to `handler`, in order. Packets are views of the message.
+ * @returns how many there are
  * @throws FrameFault at the first frame that breaks SPEC.md, or that the handler does not expect
  */
-export function readMessage(message: Buffer, handler: FrameHandler): void {
+export function readMessage(message: Buffer, handler: FrameHandler): number {
   if (message.byteLength === 0) throw new FrameFault('an empty message')
-  for (let at = 0; at < message.byteLength; ) {
+  let frames = 0
+  for (let at = 0; at < message.byteLength; frames++) {
     if (at + FRAME_HEAD > message.byteLength) throw new FrameFault('a frame that is cut short')
     const type = message[at]!
     const start = at + FRAME_HEAD
@@ -174,6 +176,7 @@ export function readMessage(message: Buffer, handler: FrameHandler): void {
     if (at > message.byteLength) throw new FrameFault('a frame that is cut short')
     if (type < OPTIONAL_FROM) readFrame(type, message.subarray(start, at), handler)
   }
+  return frames
 }
 
 function readFrame(type: number, body: Buffer, handler: FrameHandler): void {

@@ -7,12 +7,14 @@ import type WebSocket from 'ws'
 import { Channel } from '../../../../src/network/tcp-relay/channel.js'
 import * as frames from '../../../../src/network/tcp-relay/frames.js'
 import { Budget } from '../../../../src/util/budget.js'
+import { TokenBucket } from '../../../../src/util/token-bucket.js'
 import { VirtualClock } from '../../../sim/support/virtual-clock.js'
 
 /** A WebSocket that takes everything. */
 class Socket extends EventEmitter {
   bufferedAmount = 0
   terminated = false
+  paused = false
   readonly sent: Buffer[] = []
 
   send(message: Buffer): void {
@@ -20,6 +22,14 @@ class Socket extends EventEmitter {
   }
 
   close(): void {}
+
+  pause(): void {
+    this.paused = true
+  }
+
+  resume(): void {
+    this.paused = false
+  }
 
   terminate(): void {
     this.terminated = true
@@ -40,10 +50,10 @@ const FRAME = PAYLOAD + frames.FRAME_HEAD + frames.PACKET_HEAD
 /** Packets that may be under way before anything is known of a path: what fits into 32 kB, in messages of two. */
 const FIRST = 2 * Math.ceil((32 * 1024) / (2 * FRAME))
 
-function scene(held = new Budget(Number.POSITIVE_INFINITY)) {
+function scene(held = new Budget(Number.POSITIVE_INFINITY), rate: TokenBucket | null = null) {
   const clock = new VirtualClock()
   const ws = new Socket()
-  const channel = new Channel(ws as unknown as WebSocket, clock, { closed() {} }, held)
+  const channel = new Channel(ws as unknown as WebSocket, clock, { closed() {} }, held, rate)
   const send = async (from: number, count: number): Promise<void> => {
     for (let i = from; i < from + count; i++)
       channel.sendPacket(frames.packet(i, 1, 1, Buffer.alloc(PAYLOAD, 1)))
@@ -129,4 +139,31 @@ test('without a budget left a connection has a little', async () => {
   await send(0, 200)
   assert.ok(channel.dropped > 100)
   assert.ok(held.used >= 64 * 1024 && held.used < 64 * 1024 + 2 * FRAME, `${held.used} bytes`)
+})
+
+test('of frames that come too fast, packets are dropped, and no more is read for a while', () => {
+  const { ws, channel, pass } = scene(undefined, new TokenBucket(1, 100))
+  let packets = 0
+  channel.events = { closed() {}, packet: () => packets++, close() {} }
+  const say = (frame: Buffer, count: number): boolean =>
+    ws.emit('message', Buffer.concat(Array(count).fill(frame)), true)
+  const packet = frames.packet(1, 1, 1, Buffer.alloc(1))
+  say(packet, 50)
+  assert.deepEqual([packets, ws.paused], [50, false])
+  say(packet, 5000)
+  assert.deepEqual([packets, channel.dropped, ws.paused], [151, 4899, true])
+  pass(200)
+  assert.ok(ws.paused)
+  pass(2)
+  assert.ok(!ws.paused)
+  const pings = (count: number): void => {
+    for (let i = 0; i < count; i++) ws.emit('ping')
+  }
+  for (const flood of [() => say(frames.close(1), 200) && say(frames.close(1), 1), () => pings(101)]) {
+    pass(1000)
+    flood()
+    assert.ok(ws.paused)
+  }
+  channel.close(frames.CLOSE.ending)
+  assert.ok(!ws.paused, 'the answer to the close frame is read')
 })
