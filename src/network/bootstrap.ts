@@ -2,6 +2,7 @@
  * A DHT of one's own: nodes that others start from. A club or company that runs some needs no other machine on the internet;
  * nodes that join them grow the same DHT.
  */
+import { lookup } from 'node:dns/promises'
 import { EventEmitter } from 'node:events'
 import HyperDHT from 'hyperdht'
 import { HyperNatError } from '../errors.js'
@@ -57,7 +58,7 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
       )
     }
     // A setting for all machines of a club names these nodes, too, which do not answer before they run.
-    const bootstrap = othersOf(this.#options.bootstrap ?? [], [...hosts, ...own], port, nodes)
+    const bootstrap = await othersOf(this.#options.bootstrap ?? [], [...hosts, ...own], port, nodes)
     const names: string[] = []
     for (const host of hosts) {
       for (let i = 0; i < nodes && !this.#closed; i++) {
@@ -126,17 +127,26 @@ export class BootstrapNodes extends EventEmitter<{ event: [ServiceEvent] }> {
  * Those of the nodes that are not to run here.
  * @param hosts addresses of this machine
  */
-export function othersOf(
+export async function othersOf(
   bootstrap: readonly string[],
   hosts: readonly string[],
   port: number,
   nodes: number
-): string[] {
-  return bootstrap.filter(name => {
+): Promise<string[]> {
+  const others = bootstrap.map(async name => {
     const at = name.lastIndexOf(':')
-    const [host, offset] = [name.slice(0, at), Number(name.slice(at + 1)) - port]
-    return !((host === 'localhost' || hosts.includes(host)) && offset >= 0 && offset < nodes)
+    const [node, offset] = [name.slice(0, at), Number(name.slice(at + 1)) - port]
+    if (offset < 0 || offset >= nodes) return [name]
+    const isHere = node === 'localhost' || (await addressesOf(node)).some(address => hosts.includes(address))
+    return isHere ? [] : [name]
   })
+  return (await Promise.all(others)).flat()
+}
+
+/** @param node an address, a name, or `address@name` */
+async function addressesOf(node: string): Promise<string[]> {
+  const looks = node.split('@').map(host => lookup(host, { family: 4, all: true }).catch(() => []))
+  return (await Promise.all(looks)).flat().map(({ address }) => address)
 }
 
 /** The address that most others can reach: a public one before one of the LAN before this machine alone. */
