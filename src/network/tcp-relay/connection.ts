@@ -23,6 +23,7 @@ import { CLOSE, type RelayKind, VERSION, WEBSOCKET } from './frames.js'
 import { proxyUrl, withScheme } from './proxy.js'
 import type { Refusal } from './refusal.js'
 import { type RelayAddress, relayAddress } from './relay-address.js'
+import { sharedLookup } from './shared-lookup.js'
 
 export type ConnectionLimits = Pick<
   Limits,
@@ -325,9 +326,10 @@ async function loadWebSockets(url: string): Promise<OpenWebSocket> {
   return url => {
     const ended = new AbortController()
     // The agent keeps its connection to a silent proxy when the request is over.
-    const agent = proxy && new HttpsProxyAgent(proxy, { signal: ended.signal })
+    const agent = proxy && new HttpsProxyAgent(proxy, { signal: ended.signal, lookup: sharedLookup })
     const ws = new WebSocket(url, {
       ...WEBSOCKET,
+      lookup: sharedLookup,
       ...(agent && { agent })
     })
     ws.on('close', () => ended.abort())

@@ -1,8 +1,8 @@
 /** Whether UDP gets through: DHT nodes are pinged from a socket of its own, past any relay. */
 import dgram from 'node:dgram'
-import { lookup } from 'node:dns/promises'
 import net from 'node:net'
 import { ipv4Number } from './ipv4.js'
+import { sharedLookup } from './shared-lookup.js'
 
 interface Address {
   readonly host: string
@@ -90,14 +90,12 @@ async function probe({ host, port }: Address, signal: AbortSignal): Promise<bool
   })
 }
 
-async function addressOf(node: string): Promise<string | null> {
+function addressOf(node: string): Promise<string | null> {
   const host = node.split('@')[0]!
-  if (net.isIPv4(host)) return host
-  try {
-    return (await lookup(host, 4)).address
-  } catch {
-    return null
-  }
+  if (net.isIPv4(host)) return Promise.resolve(host)
+  return new Promise(resolve => {
+    sharedLookup(host, { family: 4 }, (err, address) => resolve(err ? null : (address as string)))
+  })
 }
 
 function noop(): void {}

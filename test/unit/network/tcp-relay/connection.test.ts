@@ -1,5 +1,6 @@
 // A relay behind an HTTP proxy, and attempts that hang.
 import assert from 'node:assert/strict'
+import dns from 'node:dns'
 import { once } from 'node:events'
 import net from 'node:net'
 import { type TestContext, test } from 'node:test'
@@ -8,6 +9,7 @@ import { LIMITS } from '../../../../src/limits.js'
 import { type Log, silentLog } from '../../../../src/log/log.js'
 import { type ConnectionLimits, RelayConnection } from '../../../../src/network/tcp-relay/connection.js'
 import { SESSION_BYTES, welcome } from '../../../../src/network/tcp-relay/frames.js'
+import { sharedLookup } from '../../../../src/network/tcp-relay/shared-lookup.js'
 import { systemClock } from '../../../../src/util/clock.js'
 import { pause, until } from '../../../support/deadline.js'
 import { address, LOOPBACK, relay } from '../../../support/tcp-relay.js'
@@ -196,3 +198,40 @@ test('a relay that answers in another version is asked again rarely', async t =>
   await pause(300)
   assert.equal(asked, 1)
 })
+
+for (const [name, variables] of [
+  ['relay.invalid', {}],
+  ['proxy.invalid', { HTTPS_PROXY: 'http://proxy.invalid:3128' }]
+] as const) {
+  test(`while the resolver is silent ${name} is looked up once`, async t => {
+    environment(t, variables)
+    const { mock } = t.mock.method(dns, 'lookup', () => {})
+    let failures = 0
+    const log = Object.assign(Object.create(silentLog), { debug: () => failures++ })
+    connect(t, 'ws://relay.invalid', { tcpAttemptMs: 10, tcpAttemptTimeoutMs: 30 }, log)
+    await until(5000, 'some attempts', () => failures > 5)
+    assert.deepEqual(
+      mock.calls.map(({ arguments: [host] }) => host),
+      [name]
+    )
+  })
+}
+
+test('whoever looks for a name meanwhile gets the answer, and a later one asks again', async t => {
+  const { mock } = t.mock.method(dns, 'lookup', () => {})
+  const found: unknown[] = []
+  const look = (): void => sharedLookup('some.invalid', { family: 4 }, (_, address) => found.push(address))
+  look()
+  look()
+  const [
+    {
+      arguments: [, , done]
+    }
+  ] = mock.calls as unknown as [{ arguments: [string, object, Done] }]
+  done(null, '192.0.2.1', 4)
+  assert.deepEqual([found, mock.callCount()], [['192.0.2.1', '192.0.2.1'], 1])
+  look()
+  assert.equal(mock.callCount(), 2)
+})
+
+type Done = (err: Error | null, address: string, family: number) => void

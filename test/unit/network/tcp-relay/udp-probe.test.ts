@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import dgram from 'node:dgram'
+import dns from 'node:dns'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { isUdpAnswered } from '../../../../src/network/tcp-relay/udp-probe.js'
@@ -80,4 +81,15 @@ test('an address that the system does not connect to is a refusal', async t => {
   const broadcast = { host: '255.255.255.255', port: 49_737 }
   assert.equal(await isUdpAnswered([broadcast], 5000, never()), false)
   assert.equal(await isUdpAnswered([broadcast, silent], 300, never()), false)
+})
+
+test('while the resolver is silent a node is looked up once', async t => {
+  const { mock } = t.mock.method(dns, 'lookup', () => {})
+  for (let i = 0; i < 3; i++) {
+    const stopped = new AbortController()
+    const answered = isUdpAnswered([{ host: 'node.invalid', port: 1 }], 10_000, stopped.signal)
+    stopped.abort()
+    assert.equal(await answered, false)
+  }
+  assert.equal(mock.callCount(), 1)
 })
