@@ -159,6 +159,16 @@ test('clients behind a proxy that writes IPv4 as IPv6 are told apart', async t =
   assert.equal((await Hand.open(t, endpoint, from('203.0.113.8'))).closed, 429)
 })
 
+test('clients behind a proxy that writes their ports, too, are told apart', async t => {
+  const endpoint = await relay(t, { limits: { addressConnections: 1 } })
+  const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
+  for (const address of ['203.0.113.7:4711', '203.0.113.8:4711', '[2001:db8::1]:4711', '[2001:db8:1::1]']) {
+    assert.deepEqual((await Hand.open(t, endpoint, from(address))).heard, ['welcome network'])
+  }
+  assert.equal((await Hand.open(t, endpoint, from('203.0.113.8:4712'))).closed, 429)
+  assert.equal((await Hand.open(t, endpoint, from('2001:db8::2'))).closed, 429)
+})
+
 test('a session that is resumed again and again is one session', async t => {
   const endpoint = await relay(t)
   let hand = await Hand.open(t, endpoint)

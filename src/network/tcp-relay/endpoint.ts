@@ -385,7 +385,10 @@ function addressOf(request: http.IncomingMessage): string {
   const named = isLoopback(direct) ? request.headers['x-forwarded-for'] : undefined
   // The proxy adds the last one; those before it may come from the client.
   const last = [named].flat().join(',').split(',').at(-1)!.trim()
-  return net.isIP(last) ? canonicalHost(last) : direct
+  // Some write the port, too.
+  const [, ipv6, ipv4] = /^(?:\[(.+)\]|([\d.]+))(?::\d+)?$/.exec(last) ?? []
+  const host = ipv6 ?? ipv4 ?? last
+  return net.isIP(host) ? canonicalHost(host) : direct
 }
 
 /** What an address counts as: of IPv6, the network that one customer has. */
