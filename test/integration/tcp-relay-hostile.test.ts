@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { deflateRawSync } from 'node:zlib'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { LIMITS } from '../../src/limits.js'
+import { LIMITS, TCP_RELAY_LIMITS } from '../../src/limits.js'
 import { silentLog } from '../../src/log/log.js'
 import { RelayConnection } from '../../src/network/tcp-relay/connection.js'
 import * as frames from '../../src/network/tcp-relay/frames.js'
@@ -356,6 +356,29 @@ test('packets that a relay invents from thousands of addresses cost a bounded nu
   most = Math.max(most, descriptors())
   assert.ok(most - before < 100, `${most - before} descriptors more`)
   assert.ok(connection.isUp)
+})
+
+test('small packets that a relay sends without end come at a rate', async t => {
+  const { connection, wss } = await hostile(t, () => {})
+  await until(() => connection.isUp, 'the relay welcomes us')
+  let packets = 0
+  let isLast = false
+  connection.events = {
+    ...connection.events,
+    packet: () => packets++,
+    bound: () => {
+      isLast = true
+    }
+  }
+  const [ws] = wss.clients
+  const many = Buffer.concat(Array(5000).fill(frames.packet(1, ipv4Number(LOOPBACK), 9, Buffer.of(0))))
+  const from = performance.now()
+  for (let i = 0; i < 20; i++) ws!.send(many)
+  ws!.send(frames.bound(1, 4242))
+  await until(() => isLast, 'the last frame is read')
+  const { framesPerSecond, frameBurst } = TCP_RELAY_LIMITS
+  const most = 2 * frameBurst + (framesPerSecond / 1000) * (performance.now() - from)
+  assert.ok(packets > 500 && packets < most, `${packets} packets of 100,000, at most ${most}`)
 })
 
 test('a relay that pings without reading has no hold of its client', async t => {

@@ -13,9 +13,10 @@
  */
 import type WebSocket from 'ws'
 import { codeOf } from '../../errors.js'
-import type { Limits } from '../../limits.js'
+import { type Limits, TCP_RELAY_LIMITS } from '../../limits.js'
 import type { Log } from '../../log/log.js'
 import type { Clock, Timer } from '../../util/clock.js'
+import { TokenBucket } from '../../util/token-bucket.js'
 import { Backoff } from '../backoff.js'
 import { Channel } from './channel.js'
 import * as frames from './frames.js'
@@ -62,6 +63,8 @@ export class RelayConnection {
   readonly #log: Log
   /** Attempts that have not ended, the oldest first. */
   readonly #attempts: Attempt[] = []
+  /** What the relay sends: as a relay reads from its clients. */
+  readonly #rate = new TokenBucket(TCP_RELAY_LIMITS.framesPerSecond / 1000, TCP_RELAY_LIMITS.frameBurst)
   #channel: Channel | null = null
   #upAt = 0
   readonly #backoff: Backoff
@@ -147,10 +150,18 @@ export class RelayConnection {
     if (!this.#running || this.#channel || !this.#open) return
     this.#timer?.cancel()
     if (this.#attempts.length >= this.#limits.tcpAttempts) this.#attempts.shift()!.end()
-    const attempt: Attempt = new Attempt(this.#open, this.address, this.#session, this.#clock, this.#limits, {
-      welcome: (channel, welcome) => this.#onWelcome(attempt, channel, welcome),
-      failed: (code, err) => this.#onFailed(attempt, code, err)
-    })
+    const attempt: Attempt = new Attempt(
+      this.#open,
+      this.address,
+      this.#session,
+      this.#clock,
+      this.#limits,
+      this.#rate,
+      {
+        welcome: (channel, welcome) => this.#onWelcome(attempt, channel, welcome),
+        failed: (code, err) => this.#onFailed(attempt, code, err)
+      }
+    )
     this.#attempts.push(attempt)
     this.#restMs = this.#nextRest()
     this.#plan(this.#restMs)
@@ -251,6 +262,7 @@ class Attempt {
     session: Buffer | null,
     clock: Clock,
     limits: ConnectionLimits,
+    rate: TokenBucket,
     events: AttemptEvents
   ) {
     this.#events = events
@@ -273,20 +285,26 @@ class Attempt {
     this.#ws.on('open', () => {
       late.cancel()
       late = clock.after(limits.tcpAttemptTimeoutMs, () => this.#ws.terminate())
-      const channel: Channel = new Channel(this.#ws, clock, {
-        welcome: welcome => {
-          late.cancel()
-          const events = this.#events
-          this.#events = null
-          if (events && welcome.version === VERSION) return events.welcome(channel, welcome)
-          channel.terminate()
-          events?.failed(CLOSE.version, null)
+      const channel: Channel = new Channel(
+        this.#ws,
+        clock,
+        {
+          welcome: welcome => {
+            late.cancel()
+            const events = this.#events
+            this.#events = null
+            if (events && welcome.version === VERSION) return events.welcome(channel, welcome)
+            channel.terminate()
+            events?.failed(CLOSE.version, null)
+          },
+          closed: code => {
+            late.cancel()
+            this.#fail(code, null)
+          }
         },
-        closed: code => {
-          late.cancel()
-          this.#fail(code, null)
-        }
-      })
+        null,
+        rate
+      )
       channel.send(frames.hello({ lowest: VERSION, highest: VERSION, session, token: address.token }))
     })
   }
