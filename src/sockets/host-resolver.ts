@@ -1,6 +1,6 @@
 /**
  * The addresses of one host. Whoever asks, there is one look-up at a time, so that a resolver that does not answer holds up nothing
- * else, and what it said holds for a while. An address that has failed comes last.
+ * else, and what it said holds for a while. The address that has failed last comes last.
  */
 import dns from 'node:dns/promises'
 import net from 'node:net'
@@ -24,7 +24,7 @@ export class HostResolver {
   readonly #limits: Pick<Limits, 'resolveMs'>
   readonly #lookUp: LookUp
   #addresses: readonly string[] = []
-  /** Addresses that have failed since they were last looked up. */
+  /** Addresses that have failed since others were found, the one that failed last at the end. */
   readonly #failed = new Set<string>()
   #pending: Promise<readonly string[]> | null = null
   #at = Number.NEGATIVE_INFINITY
@@ -62,7 +62,9 @@ export class HostResolver {
 
   /** An address does not answer, or refuses: others are tried first. */
   failed(address: string): void {
-    if (this.isName) this.#failed.add(address)
+    if (!this.isName) return
+    this.#failed.delete(address)
+    this.#failed.add(address)
   }
 
   /** An address answers. */
@@ -72,8 +74,8 @@ export class HostResolver {
 
   get #ordered(): readonly string[] {
     if (this.#failed.size === 0) return this.#addresses
-    const hasFailed = (address: string): number => (this.#failed.has(address) ? 1 : 0)
-    return [...this.#addresses].sort((a, b) => hasFailed(a) - hasFailed(b))
+    const failed = [...this.#failed]
+    return [...this.#addresses].sort((a, b) => failed.indexOf(a) - failed.indexOf(b))
   }
 
   async #refresh(): Promise<readonly string[]> {

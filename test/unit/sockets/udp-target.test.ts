@@ -8,6 +8,7 @@ import { HostResolver } from '../../../src/sockets/host-resolver.js'
 import { UdpTarget, type UdpTargetDeps } from '../../../src/sockets/udp-target.js'
 import { Budget } from '../../../src/util/budget.js'
 import { until } from '../../support/deadline.js'
+import { freePort } from '../../support/servers.js'
 
 const HELLO = Buffer.from('hello')
 
@@ -91,6 +92,17 @@ test('an address that refuses is left for the next one, which gets the payload',
   target.send(HELLO)
   await until(5000, 'an answer', () => answers.length === 1)
   assert.deepEqual([answers, server.got, errors], [['127.0.0.2'], ['hello'], []])
+})
+
+test('a name of which all addresses refuse is tried again at a limited rate', async t => {
+  const { target, errors, lookUps } = targetOf(['127.0.0.1', '127.0.0.2'], await freePort())
+  const created = t.mock.method(dgram, 'createSocket')
+  const sending = setInterval(() => target.send(HELLO), 10)
+  after(() => clearInterval(sending))
+  await until(5000, 'several look-ups', () => lookUps.length >= 4)
+  assert.ok(errors.includes('ECONNREFUSED'))
+  // Both addresses in each round, of which there is one a second.
+  assert.ok(created.mock.callCount() <= 2 * lookUps.length, `${created.mock.callCount()} sockets`)
 })
 
 test('an address without a route is left for the next one', async () => {
