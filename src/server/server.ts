@@ -197,7 +197,7 @@ export class Server {
 
   #lookAtTargets(): void {
     this.#watch.check()
-    void this.#targets.checkNames()
+    void this.#targets.checkHosts()
   }
 
   /** A guest begins to connect. Strangers can do that as often as they like: one is told of each second. */

@@ -5,7 +5,7 @@
 import type net from 'node:net'
 import type { Players } from '../access/players.js'
 import { codeOf, type ErrorCode } from '../errors.js'
-import type { DaemonEvent } from '../events.js'
+import type { DaemonEvent, ServerMapInfo } from '../events.js'
 import type { ByteFlow, Carrier } from '../flows/byte-flow.js'
 import { playerAddress } from '../identity/player-address.js'
 import { type Limits, REFUSED_REST_MS } from '../limits.js'
@@ -57,6 +57,8 @@ export interface TargetsDeps {
   readonly emit: (event: DaemonEvent) => void
   /** Looks up the names of hosts; tests have their own. */
   readonly lookUp?: LookUp
+  /** Finds out whether there is a way to an address; tests have their own. */
+  readonly routeError?: (address: string) => Promise<Error | null>
   /** Called with what a guest's flow shows about a target. */
   readonly onreach: (map: SharedMap, state: 'answers' | 'closed') => void
 }
@@ -78,25 +80,43 @@ export class Targets {
       this.#disableAddresses()
   }
 
-  /** Looks up the names of hosts that have not been needed yet, so that the owner hears of a wrong one before a guest does. */
-  async checkNames(): Promise<void> {
+  /**
+   * Looks up the names of hosts that have not been needed yet, and whether there is a way to them, so that the owner hears of a wrong
+   * one before a guest does.
+   */
+  async checkHosts(): Promise<void> {
     const looks: Promise<void>[] = []
     for (const map of this.#deps.maps.list) {
       if (map.handler || isSocketPath(map.host) || this.#resolvers.has(map.host)) continue
-      looks.push(this.#checkName(map))
+      looks.push(this.#checkHost(map))
     }
     await Promise.all(looks)
   }
 
-  async #checkName(map: SharedMap): Promise<void> {
+  async #checkHost(map: SharedMap): Promise<void> {
     const { emit, publicKey } = this.#deps
+    const resolver = this.#resolverOf(map)
+    const warn = (code: string, message: string, maps?: ServerMapInfo[]): void =>
+      emit({ event: 'warning', code, message, publicKey, ...(maps && { maps }) })
     try {
-      await this.#resolverOf(map).addresses()
+      const addresses = await resolver.addresses()
+      const unrouted = await resolver.unrouted()
+      for (const address of unrouted.keys()) resolver.failed(address)
+      if (!addresses.every(address => unrouted.has(address)) || this.#resolvers.get(map.host) !== resolver)
+        return
+      const maps = this.#deps.maps.list.filter(({ host }) => host === map.host)
+      warn(
+        'TARGET_UNREACHABLE',
+        `This computer has no way to ${quoteName(map.host)}, to which port ${map.port} leads: check the address, and whether that computer is on.`,
+        maps.map(({ proto, port, host }) => ({ proto, port, host }))
+      )
     } catch (err) {
       // Where the resolver itself does not answer, it may when a guest comes.
       if (codeOf(err) !== 'ENOTFOUND') return
-      const message = `There is no computer named ${quoteName(map.host)}, to which port ${map.port} leads: check the name, or use the computer's IP address.`
-      emit({ event: 'warning', code: 'TARGET_UNKNOWN', message, publicKey })
+      warn(
+        'TARGET_UNKNOWN',
+        `There is no computer named ${quoteName(map.host)}, to which port ${map.port} leads: check the name, or use the computer's IP address.`
+      )
     }
   }
 
@@ -109,7 +129,8 @@ export class Targets {
   #resolverOf({ host }: SharedMap): HostResolver {
     let resolver = this.#resolvers.get(host)
     if (!resolver) {
-      resolver = new HostResolver(host, this.#deps.limits, this.#deps.lookUp)
+      const { limits, lookUp, routeError } = this.#deps
+      resolver = new HostResolver(host, limits, lookUp, routeError)
       this.#resolvers.set(host, resolver)
     }
     return resolver

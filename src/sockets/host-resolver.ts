@@ -5,8 +5,12 @@
 import dns from 'node:dns/promises'
 import net from 'node:net'
 import type { Limits } from '../limits.js'
+import { routeError } from './route.js'
 
 export type LookUp = (host: string) => Promise<readonly string[]>
+
+/** Errors by the addresses to which the system has no way. */
+export type Unrouted = ReadonlyMap<string, Error>
 
 /** IPv4 first: most programs listen there. */
 const systemLookUp: LookUp = async host =>
@@ -23,19 +27,24 @@ export class HostResolver {
   readonly isName: boolean
   readonly #limits: Pick<Limits, 'resolveMs'>
   readonly #lookUp: LookUp
+  readonly #routeError: (address: string) => Promise<Error | null>
   #addresses: readonly string[] = []
   /** Addresses that have failed since others were found, the one that failed last at the end. */
   readonly #failed = new Set<string>()
   #pending: Promise<readonly string[]> | null = null
   #at = Number.NEGATIVE_INFINITY
+  #unrouted: Promise<Unrouted> | null = null
+  #unroutedAt = Number.NEGATIVE_INFINITY
 
   constructor(
     readonly host: string,
     limits: Pick<Limits, 'resolveMs'>,
-    lookUp: LookUp = systemLookUp
+    lookUp: LookUp = systemLookUp,
+    findRoute: (address: string) => Promise<Error | null> = routeError
   ) {
     this.#limits = limits
     this.#lookUp = lookUp
+    this.#routeError = findRoute
     this.isName = net.isIP(host) === 0
     if (!this.isName) this.#addresses = [host]
   }
@@ -58,6 +67,27 @@ export class HostResolver {
       this.#pending = null
     })
     return this.#pending
+  }
+
+  /** The known addresses to which there is no way. This holds as long as they do. */
+  unrouted(): Promise<Unrouted> {
+    const now = performance.now()
+    if (!this.#unrouted || now - this.#unroutedAt >= this.#limits.resolveMs) {
+      this.#unrouted = this.#findUnrouted(this.#addresses)
+      this.#unroutedAt = now
+    }
+    return this.#unrouted
+  }
+
+  async #findUnrouted(addresses: readonly string[]): Promise<Unrouted> {
+    const found = new Map<string, Error>()
+    await Promise.all(
+      addresses.map(async address => {
+        const err = await this.#routeError(address)
+        if (err) found.set(address, err)
+      })
+    )
+    return found
   }
 
   /** An address does not answer, or refuses: others are tried first. */
@@ -83,8 +113,10 @@ export class HostResolver {
     if (found.length === 0) throw Object.assign(new Error('The name has no address.'), { code: 'ENOTFOUND' })
     const before = this.#addresses
     // Another answer is another beginning; the same one says nothing new of those that failed.
-    if (found.length !== before.length || found.some(address => !before.includes(address)))
+    if (found.length !== before.length || found.some(address => !before.includes(address))) {
       this.#failed.clear()
+      this.#unrouted = null
+    }
     this.#addresses = found
     this.#at = performance.now()
     return this.#ordered

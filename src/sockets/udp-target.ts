@@ -7,7 +7,8 @@
  *        +--------------------+------------------------+  no address, no route
  *
  * What is sent before it is open waits, within a budget that all flows of the guest's session share. When an address refuses, the next one of the
- * name is tried at once; when all have, or the target falls silent, the name is looked up again, at a limited rate.
+ * name is tried at once; when all have, or the target falls silent, the name is looked up again, at a limited rate. An address that is
+ * silent because there is no computer counts as one that refuses.
  */
 import dgram from 'node:dgram'
 import net from 'node:net'
@@ -28,6 +29,7 @@ const MAX_WAITING = 64
 const UNROUTED: ReadonlySet<string> = new Set([
   'ENETUNREACH',
   'EHOSTUNREACH',
+  'EHOSTDOWN',
   'ENETDOWN',
   'EADDRNOTAVAIL',
   'EINVAL'
@@ -204,14 +206,21 @@ export class UdpTarget {
     else this.#lookUpAgain(found => found[0] !== this.#address)
   }
 
-  /** A target that is sent to and has stopped answering may have moved. */
+  /** A target that is sent to and does not answer may have moved, or be off. */
   #checkSilence(): void {
     const { resolver, limits } = this.#deps
     const now = performance.now()
-    if (!resolver.isName || now - this.#silentSince < limits.targetSilentMs) return
+    if (now - this.#silentSince < limits.targetSilentMs) return
     this.#silentSince = now
-    // Many protocols have no answers: only an address that is no longer the name's is left.
-    this.#lookUpAgain(found => !found.includes(this.#address))
+    const socket = this.#socket
+    const address = this.#address
+    void resolver.unrouted().then(unrouted => {
+      if (this.#closed || this.#socket !== socket) return
+      const err = unrouted.get(address)
+      if (err) this.#failed(err)
+      // Many protocols have no answers: only an address that is no longer the name's is left.
+      else if (resolver.isName) this.#lookUpAgain(found => !found.includes(address))
+    })
   }
 
   /** Looks the name up again, at a limited rate, and leaves the address if `leaves` says so of those that were found. */

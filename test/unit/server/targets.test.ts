@@ -10,7 +10,7 @@ import { VirtualClock } from '../../sim/support/virtual-clock.js'
 
 const OFF = { playerAddresses: false, proxyProtocol: false, duplicate: false }
 
-test('a host name that nobody knows is reported before a guest comes, once', async () => {
+test('a host that nobody knows, or that is not there, is reported before a guest comes, once', async () => {
   const asked: string[] = []
   const told: DaemonEvent[] = []
   const mapOf = (host: string, port: number) => ({ proto: 'tcp' as const, host, port, ...OFF })
@@ -20,7 +20,10 @@ test('a host name that nobody knows is reported before a guest comes, once', asy
     mapOf('nsa.lan', 82),
     mapOf('slow.lan', 83),
     mapOf('192.0.2.1', 84),
-    mapOf('unix:/run/app.sock', 85)
+    mapOf('unix:/run/app.sock', 85),
+    mapOf('192.0.2.3', 86),
+    mapOf('192.0.2.3', 87),
+    mapOf('pc.lan', 88)
   ])
   const targets = new Targets({
     maps,
@@ -34,15 +37,23 @@ test('a host name that nobody knows is reported before a guest comes, once', asy
     lookUp: async host => {
       asked.push(host)
       if (host === 'nas.lan') return ['192.0.2.2']
+      if (host === 'pc.lan') return ['192.0.2.3', '192.0.2.4']
       throw Object.assign(new Error(host), { code: host === 'nsa.lan' ? 'ENOTFOUND' : 'EAI_AGAIN' })
-    }
+    },
+    routeError: async address => (address === '192.0.2.3' ? new Error('off') : null)
   })
-  await targets.checkNames()
-  assert.deepEqual(asked, ['nas.lan', 'nsa.lan', 'slow.lan'])
+  await targets.checkHosts()
+  assert.deepEqual(asked, ['nas.lan', 'nsa.lan', 'slow.lan', 'pc.lan'])
   const message =
     'There is no computer named "nsa.lan", to which port 81 leads: check the name, or use the computer\'s IP address.'
-  assert.deepEqual(told, [{ event: 'warning', code: 'TARGET_UNKNOWN', message, publicKey: 'key' }])
+  const off =
+    'This computer has no way to "192.0.2.3", to which port 86 leads: check the address, and whether that computer is on.'
+  const waiting = [86, 87].map(port => ({ proto: 'tcp', port, host: '192.0.2.3' }))
+  assert.deepEqual(told, [
+    { event: 'warning', code: 'TARGET_UNREACHABLE', message: off, publicKey: 'key', maps: waiting },
+    { event: 'warning', code: 'TARGET_UNKNOWN', message, publicKey: 'key' }
+  ])
   targets.mapsChanged()
-  await targets.checkNames()
-  assert.equal(told.length, 1)
+  await targets.checkHosts()
+  assert.equal(told.length, 2)
 })

@@ -34,6 +34,12 @@ function targetOf(addresses: string[], port: number, more: Partial<UdpTargetDeps
   return { target, lookUps, errors, answers }
 }
 
+/** Tells that there is no way to one address. */
+function offAt(off: string) {
+  return async (address: string) =>
+    address === off ? Object.assign(new Error('off'), { code: 'EHOSTUNREACH' }) : null
+}
+
 /** Answers each datagram with its own address. */
 async function echo(address: string, port = 0, answers = true): Promise<dgram.Socket & { got: string[] }> {
   const socket = Object.assign(dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4'), {
@@ -145,6 +151,29 @@ test('a name that has moved is followed when the old address falls silent; a tar
   assert.deepEqual(second.got, [])
   addresses.shift()
   await until(5000, 'the second', () => answers.includes('127.0.0.2'))
+})
+
+test('an address that is silent because there is no computer is left for the next one', async () => {
+  // It takes what is sent and does not answer, as the system does for a computer that is off.
+  const first = await echo('127.0.0.1', 0, false)
+  const { port } = first.address()
+  await echo('127.0.0.2', port)
+  const addresses = ['127.0.0.1', '127.0.0.2']
+  const resolver = new HostResolver('a.name', LIMITS, async () => addresses, offAt('127.0.0.1'))
+  const { target, answers, errors } = targetOf([], port, { resolver })
+  const sending = setInterval(() => target.send(HELLO), 10)
+  after(() => clearInterval(sending))
+  await until(5000, 'the second', () => answers.includes('127.0.0.2'))
+  assert.deepEqual(errors, [])
+})
+
+test('a silent target is reported when there is no computer at its address', async () => {
+  const silent = await echo('127.0.0.1', 0, false)
+  const resolver = new HostResolver('127.0.0.1', LIMITS, undefined, offAt('127.0.0.1'))
+  const { target, errors } = targetOf([], silent.address().port, { resolver })
+  const sending = setInterval(() => target.send(HELLO), 10)
+  after(() => clearInterval(sending))
+  await until(5000, 'a report', () => errors.includes('EHOSTUNREACH'))
 })
 
 test('flows of one name share a look-up and a budget for what waits', async () => {
