@@ -105,6 +105,7 @@ export function featureFaults(
 }
 
 function protoFault(spec: FeatureSpec, protos: readonly Proto[]): string | undefined {
-  if (protos.some(proto => spec.protos.includes(proto))) return undefined
+  // Without any, the ports have a fault of their own.
+  if (protos.length === 0 || protos.some(proto => spec.protos.includes(proto))) return undefined
   return `is for ${spec.protos.join(' and ')}, but this is ${protos.join('+')}; leave it out`
 }

@@ -140,6 +140,8 @@ export function expandClient(
     faults.push({ path: place('port'), message: open.fault })
     return []
   }
+  // What is wrong with them was reported, and the rest depends on them.
+  if (open.ports.length === 0) return []
   const { duplicate, failover } = entry
   const protos = [...new Set(open.ports.flatMap(({ protos }) => protos))]
   faults.push(...featureFaults({ duplicate }, protos, place))

@@ -102,6 +102,16 @@ const WRONG: [string, object, string[]][] = [
     ['schema[0].port: names 2 ports, but OpenArena has 1: 27960']
   ],
   [
+    'ports that it cannot have: nothing that follows from them',
+    { ...server, game: 'openarena', port: '1,2', playerAddresses: true },
+    ['schema[0].port: names 2 ports, but OpenArena has 1: 27960']
+  ],
+  [
+    'the same at a guest',
+    { ...client, game: 'openarena', port: '1,2', localPort: 3, duplicate: true, failover: true },
+    ['schema[0].port: names 2 ports, but OpenArena has 1: 27960']
+  ],
+  [
     'too many local ports',
     { ...client, game: 'openarena', localPort: '1,2' },
     [
