@@ -1,6 +1,7 @@
 /** Sockets and processes as /proc shows them. */
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { ipv6Text } from '../text/ipv6.js'
 import type { BoundSocket } from './bound-socket.js'
 
 /** What /proc/net calls a TCP socket that listens, and a UDP socket without a partner. */
@@ -62,11 +63,8 @@ function addressOf(hex: string): string {
   )
   const ipv4 = bytes.slice(-4).join('.')
   if (bytes.length === 4) return ipv4
-  if (bytes.every(byte => byte === 0)) return '::'
   const isMapped = bytes.slice(0, 10).every(byte => byte === 0) && bytes[10] === 255 && bytes[11] === 255
-  if (isMapped) return ipv4
-  if (bytes.slice(0, 15).every(byte => byte === 0) && bytes[15] === 1) return '::1'
-  return (Buffer.from(bytes).toString('hex').match(/.{4}/g) ?? []).join(':')
+  return isMapped ? ipv4 : ipv6Text(Uint8Array.from(bytes))
 }
 
 /** The sockets that a process holds. */

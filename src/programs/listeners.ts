@@ -1,5 +1,7 @@
 /** Whether programs of this computer listen at a port: read from the system's table, of which the programs notice nothing. */
+import { isIPv6 } from 'node:net'
 import { isIPv4Loopback, LOCALHOST } from '../text/address.js'
+import { ipv6Bytes, ipv6Text } from '../text/ipv6.js'
 import { interfaceAddresses } from '../util/interfaces.js'
 import { socketsOfNetwork } from './linux.js'
 
@@ -14,13 +16,20 @@ export async function listeners(): Promise<Listeners | null> {
   if (!sockets.some(({ proto }) => proto === 'udp')) return null
   const bound = new Set(sockets.map(({ proto, address, port }) => `${proto} ${address} ${port}`))
   return (proto, host, port) =>
-    reachedAt(host.toLowerCase()).some(address => bound.has(`${proto} ${address} ${port}`))
+    reachedAt(asListed(host)).some(address => bound.has(`${proto} ${address} ${port}`))
 }
 
 /** Whether programs at this host are on this computer. */
 export function isOwnHost(host: string): boolean {
-  if (isIPv4Loopback(host) || host === '::1') return true
-  return interfaceAddresses().some(({ address }) => address === host)
+  if (isIPv4Loopback(host) || asListed(host) === '::1') return true
+  const listed = asListed(host)
+  return interfaceAddresses().some(({ address }) => address === listed)
+}
+
+/** A host as the system writes addresses, of which people write IPv6 in several ways. */
+function asListed(host: string): string {
+  const bare = host.replace(/%.*$/, '').toLowerCase()
+  return isIPv6(bare) ? ipv6Text(ipv6Bytes(bare)) : bare
 }
 
 /** The addresses at which a program listens that is reached at a host. On `::`, most take IPv4 as well. */

@@ -21,7 +21,8 @@ const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when 
 const UDP6 = `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
   1: 00000000000000000000000000000000:6D38 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 201 2 0000000000000000 0
   2: 00000000000000000000000001000000:6D39 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 202 2 0000000000000000 0
-  3: 00000000000000000000000000000000:B3A3 0000000000000000FFFF00000100007F:0035 01 00000000:00000000 00:00000000 00000000     0        0 203 2 0000000000000000 0
+  3: 000000FD000000000000000005000000:6D3A 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 204 2 0000000000000000 0
+  4: 00000000000000000000000000000000:B3A3 0000000000000000FFFF00000100007F:0035 01 00000000:00000000 00:00000000 00000000     0        0 203 2 0000000000000000 0
 `
 
 test('Linux: of all sockets, those count that wait for anybody', () => {
@@ -32,7 +33,8 @@ test('Linux: of all sockets, those count that wait for anybody', () => {
   ])
   assert.deepEqual(numberedSockets(UDP6, 'udp'), [
     { proto: 'udp', address: '::', port: 27_960, inode: '201' },
-    { proto: 'udp', address: '::1', port: 27_961, inode: '202' }
+    { proto: 'udp', address: '::1', port: 27_961, inode: '202' },
+    { proto: 'udp', address: 'fd00::5', port: 27_962, inode: '204' }
   ])
   assert.deepEqual(numberedSockets('', 'udp'), [])
 })
