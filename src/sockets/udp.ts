@@ -3,6 +3,8 @@ import dgram from 'node:dgram'
 import net from 'node:net'
 import { codeOf } from '../errors.js'
 import { SOCKET_BUFFER } from '../limits.js'
+import { socketsOfNetwork } from '../programs/linux.js'
+import { isIPv4Loopback, LOCALHOST } from '../text/address.js'
 import { listenError } from '../util/listen-error.js'
 import { addressOf } from './host-resolver.js'
 
@@ -34,24 +36,17 @@ export async function listenUdp(
   onmessage: (payload: Uint8Array, from: dgram.RemoteInfo) => void,
   reusable = false
 ): Promise<UdpListener> {
-  // A socket that puts up with others does so with those of other programs on its very address.
-  if (reusable) await (await listenUdp(host, port, onmessage)).close()
-  const socket = dgram.createSocket({
-    type: net.isIPv6(host) ? 'udp6' : 'udp4',
-    lookup: literalLookup,
-    reuseAddr: reusable
-  })
+  let socket: dgram.Socket
   try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', err => reject(listenError(err, 'UDP', port, host)))
-      // A name, such as localhost, is looked up here once.
-      addressOf(host)
-        .then(address => socket.bind({ address, port, exclusive: true }, resolve))
-        .catch(err => reject(listenError(err, 'UDP', port, host)))
-    })
+    // A socket that puts up with others does so with those of other programs on its very address: first it is tried without them.
+    socket = await bind(host, port, false)
+    if (reusable) {
+      await closed(socket)
+      socket = await bind(host, port, true)
+    }
   } catch (err) {
-    socket.close()
-    throw err
+    if (codeOf(err) !== 'PORT_IN_USE' || !(await isLeft(host, port))) throw err
+    socket = await bind(host, port, true)
   }
   socket.removeAllListeners('error')
   // A program that went away, as Windows reports it: nothing to do.
@@ -66,8 +61,43 @@ export async function listenUdp(
       if (onerror) socket.send(payload, toPort, address, err => err && onerror())
       else socket.send(payload, toPort, address)
     },
-    close: () => new Promise(resolve => socket.close(() => resolve()))
+    close: () => closed(socket)
   }
+}
+
+async function bind(host: string, port: number, reuseAddr: boolean): Promise<dgram.Socket> {
+  const type = net.isIPv6(host) ? 'udp6' : 'udp4'
+  const socket = dgram.createSocket({ type, lookup: literalLookup, reuseAddr })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', err => reject(listenError(err, 'UDP', port, host)))
+      // A name, such as localhost, is looked up here once.
+      addressOf(host)
+        .then(address => socket.bind({ address, port, exclusive: true }, resolve))
+        .catch(err => reject(listenError(err, 'UDP', port, host)))
+    })
+  } catch (err) {
+    socket.close()
+    throw err
+  }
+  return socket
+}
+
+function closed(socket: dgram.Socket): Promise<void> {
+  return new Promise(resolve => socket.close(() => resolve()))
+}
+
+/**
+ * Whether a port that is in use on all addresses can be had at another loopback address beside those who have it: programs that hear
+ * what games send to the LAN put up with that. At 127.0.0.1, it would be taken from a game.
+ */
+async function isLeft(host: string, port: number): Promise<boolean> {
+  if (!isIPv4Loopback(host) || net.isIP(host) === 0 || host === LOCALHOST) return false
+  const sockets = process.platform === 'linux' ? await socketsOfNetwork('self') : []
+  return (
+    sockets.length > 0 &&
+    !sockets.some(one => one.proto === 'udp' && one.port === port && one.address === host)
+  )
 }
 
 /** Asks the system for room for a burst. */
