@@ -43,6 +43,13 @@ const UNREACHED_SOCKET: typeof UNREACHED = {
   TARGET_UNREACHABLE: 'the shared socket cannot be opened: may this user write to it?'
 }
 
+/** Why the name of a host leads to no address, by what the system says. */
+const UNRESOLVED: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'there is no computer of that name: check it, or use the IP address',
+  EAI_AGAIN:
+    'the name of that computer cannot be looked up, as no DNS server answers: check the network of this computer, or use the IP address'
+}
+
 /** The system's limits for open files, which connections count as. */
 const NO_FILES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE'])
 
@@ -316,7 +323,7 @@ export class Targets {
     const told = { peer: guest.label, proto: map.proto, target, code, cause }
     const message = NO_FILES.has(cause)
       ? 'the system lets hyper-nat open no more connections: raise the limit of open files (ulimit -n)'
-      : (isSocketPath(map.host) ? UNREACHED_SOCKET : UNREACHED)[code]
+      : (UNRESOLVED[cause] ?? (isSocketPath(map.host) ? UNREACHED_SOCKET : UNREACHED)[code])
     if (!isTold) this.#deps.log.debug(told, message)
     else if (code === 'TARGET_REFUSED' && isIPv4Loopback(map.host)) this.#warnClosed(map, told, message)
     else this.#deps.log.warn(told, message)

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Players } from '../../../src/access/players.js'
 import type { DaemonEvent } from '../../../src/events.js'
+import type { ByteFlow } from '../../../src/flows/byte-flow.js'
 import { LIMITS } from '../../../src/limits.js'
-import { silentLog } from '../../../src/log/log.js'
+import { type Log, silentLog } from '../../../src/log/log.js'
+import type { Guest } from '../../../src/server/guest.js'
 import { SharedMaps } from '../../../src/server/shared-maps.js'
 import { Targets } from '../../../src/server/targets.js'
 import { VirtualClock } from '../../sim/support/virtual-clock.js'
@@ -57,3 +59,42 @@ test('a host that nobody knows, or that is not there, is reported before a guest
   await targets.checkHosts()
   assert.equal(told.length, 2)
 })
+
+// [what the resolver says, what the owner reads]
+const UNRESOLVED: [string, RegExp][] = [
+  ['ENOTFOUND', /^there is no computer of that name: /],
+  ['EAI_AGAIN', /^the name of that computer cannot be looked up, as no DNS server answers: /]
+]
+
+for (const [code, message] of UNRESOLVED) {
+  test(`a guest comes, and the name of the host is not resolved: ${code}`, async () => {
+    const warned: string[] = []
+    const maps = new SharedMaps([{ proto: 'tcp', host: 'nas.lan', port: 80, ...OFF }])
+    const targets = new Targets({
+      maps,
+      players: new Players(1),
+      clock: new VirtualClock(),
+      limits: LIMITS,
+      log: { warn: (_: object, text: string) => warned.push(text) } as unknown as Log,
+      publicKey: 'key',
+      emit: () => {},
+      onreach: () => {},
+      lookUp: async () => {
+        throw Object.assign(new Error('no'), { code })
+      }
+    })
+    const usage = {
+      openSocket: () => ({ close: () => {}, add: () => {}, remove: () => {} }),
+      resources: { alloc: Buffer.alloc },
+      kept: { free: 1 << 20 }
+    }
+    const guest = { label: 'guest', grant: { maps: null }, usage } as unknown as Guest
+    const reason = await new Promise(resolve => {
+      const flow = { map: maps.list[0]!.id, reset: resolve } as unknown as ByteFlow
+      assert.equal(targets.connect(guest, flow, 'arq'), null)
+    })
+    assert.equal(reason, 'TARGET_UNREACHABLE')
+    assert.equal(warned.length, 1)
+    assert.match(warned[0]!, message)
+  })
+}
