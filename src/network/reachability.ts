@@ -11,8 +11,11 @@ import type { Dht } from './dht.js'
 import type { NatKind } from './nat.js'
 import { isHomeAddress, pathOf } from './path.js'
 import { type Others, PortMapping, type PortMappingDeps, type PortMappingState } from './port-mapping.js'
-import { routerOpener } from './router.js'
+import { routerOpener, type Wanted } from './router.js'
 import { within } from './within.js'
+
+/** The port of the DHT node may have any port of the router. */
+const UDP: Wanted = { proto: 'udp' }
 
 /** The address of a mapping that is not up. */
 const NOWHERE = { externalAddress: null, externalPort: 0 }
@@ -101,8 +104,7 @@ export class Reachability {
 
   #mapsUdp(): PortMapping {
     const dht = this.#dht
-    const mapping = this.#createMapping('udp', {
-      openRouter: routerOpener({ proto: 'udp' }, this.#limits, this.#log),
+    const mapping = this.#createMapping(UDP, {
       port: () => dht.ownPort,
       others: asked(dht),
       onchange(state) {
@@ -117,22 +119,18 @@ export class Reachability {
   #mapsTcp({ port, address }: TcpOptions): PortMapping {
     // Tickets tell the port that is in the address.
     const where = address === undefined ? {} : { externalPort: portOf(address) }
-    return this.#createMapping('tcp', {
-      openRouter: routerOpener({ proto: 'tcp', ...where }, this.#limits, this.#log),
-      port: () => port,
-      others: observing(this.#dht),
-      onchange: noop
-    })
+    return this.#createMapping(
+      { proto: 'tcp', ...where },
+      { port: () => port, others: observing(this.#dht), onchange: noop }
+    )
   }
 
-  #createMapping(
-    proto: 'udp' | 'tcp',
-    of: Pick<PortMappingDeps, 'openRouter' | 'port' | 'others' | 'onchange'>
-  ): PortMapping {
+  #createMapping(wanted: Wanted, of: Pick<PortMappingDeps, 'port' | 'others' | 'onchange'>): PortMapping {
     const dht = this.#dht
     const mapping = new PortMapping({
       ...of,
-      proto,
+      proto: wanted.proto,
+      openRouter: routerOpener(wanted, this.#limits, this.#log),
       clock: systemClock,
       limits: this.#limits,
       log: this.#log
@@ -187,8 +185,8 @@ export class Reachability {
       found = resolve
     })
     const trial = new PortMapping({
-      proto: 'udp',
-      openRouter: routerOpener({ proto: 'udp' }, this.#limits, this.#log),
+      proto: UDP.proto,
+      openRouter: routerOpener(UDP, this.#limits, this.#log),
       port: () => this.#dht.ownPort,
       others: asked(this.#dht),
       clock: systemClock,
