@@ -1,5 +1,6 @@
 /** `hyper-nat` without a command: run what ./options.json, or the file of `-c`, says. */
 
+import { resolve } from 'node:path'
 import { OptionsError } from '../errors.js'
 import type { Options } from '../options/entry.js'
 import { type Arguments, type Command, type Job, text } from './command.js'
@@ -41,6 +42,17 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
     throw new OptionsError([{ path: 'schema', message: 'is empty; add at least one entry' }])
   }
   return { options: { ...options, source: { path, read: () => read(path) } } }
+}
+
+/**
+ * What is said of entries that were saved.
+ * @param added how many of them the file did not have
+ * @param name the command as it is typed here
+ */
+export function savedText(added: number, path: string, name: string): string {
+  if (added === 0) return `${path} has it already\n`
+  const next = path === DEFAULT_FILE ? 'in that folder' : `-c ${path}`
+  return `Saved in ${resolve(path)}. Next time run ${name} ${next}.\n`
 }
 
 /** The message of hyper-nat without a command where there is no options.json. */

@@ -12,13 +12,11 @@ import {
   discoveryFlag,
   discoveryOf,
   networkFlags,
-  networkOf,
   ownRelayFlags,
   portMappingFlag,
-  portMappingOf,
   qrFlag,
-  secretFlags,
-  tcpOf
+  reachOf,
+  secretFlags
 } from './shared-flags.js'
 
 export const host: Command = {
@@ -100,9 +98,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       name: text(args, 'name'),
       secret,
       ...accessOf(args),
-      ...networkOf(args, context),
-      ...portMappingOf(args),
-      ...tcpOf(args)
+      ...reachOf(args, context)
     })
   )
   const { options, warning } = what

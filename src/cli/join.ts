@@ -1,6 +1,5 @@
 /** `hyper-nat join`: open everything that a ticket names. */
 
-import { resolve } from 'node:path'
 import type { FoundDaemon } from '../control/client.js'
 import type { ClientMapInfo } from '../events.js'
 import { looksLikeTicket } from '../identity/ticket-prefix.js'
@@ -8,7 +7,7 @@ import { CONTROL_LIMITS, LIMITS } from '../limits.js'
 import type { ClientEntry } from '../options/entry.js'
 import { type Arguments, type Command, type Job, type Task, text, words } from './command.js'
 import { type CliContext, EXIT } from './context.js'
-import { DEFAULT_FILE } from './file.js'
+import { DEFAULT_FILE, savedText } from './file.js'
 import type { GameOf } from './join-hints.js'
 import { keptIdentity } from './kept-identity.js'
 import { besideOwnGame } from './own-server.js'
@@ -153,10 +152,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
           opened: async maps => {
             const told = (await remember?.()) ?? ''
             if (!args.save) return told
-            const saved =
-              (await save(maps)) === 0
-                ? `${path} has it already\n`
-                : `Saved in ${resolve(path)}. Next time run ${context.name} ${path === DEFAULT_FILE ? 'in that folder' : `-c ${path}`}.\n`
+            const saved = savedText(await save(maps), path, context.name)
             return told + saved + (await nameIdentity(path, identity))
           }
         }

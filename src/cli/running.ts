@@ -71,8 +71,8 @@ export async function elsewhere(control: ControlSetting, machine?: Machine): Pro
       const found = await addressesIn({ path, ours: false }, here)
       return found.length === 0 ? '' : ` For those in ${path}, add --control ${path}.`
     } catch {
-      // Root's are nobody else's to see.
-      return ` For those of root, put sudo in front.`
+      // Only root can look into its own folder.
+      return ' For those of root, put sudo in front.'
     }
   })
   return (await Promise.all(hints)).join('')

@@ -1,6 +1,5 @@
 /** `--save` of `hyper-nat server` and `hyper-nat host`: keeps what they share in an options file. */
 
-import { resolve } from 'node:path'
 import type { Options as Flag } from 'yargs'
 import type { FoundDaemon } from '../control/client.js'
 import { OptionsError } from '../errors.js'
@@ -9,7 +8,7 @@ import type { RawEntry } from '../options/edit.js'
 import type { Given, ServerOptions } from '../options/flags.js'
 import { type Arguments, type DaemonJob, type Job, type Task, text } from './command.js'
 import { type CliContext, EXIT } from './context.js'
-import { DEFAULT_FILE } from './file.js'
+import { DEFAULT_FILE, savedText } from './file.js'
 import { runFlags } from './run-flags.js'
 import { runningFrom } from './running.js'
 import { type SecretSource, secretOf } from './secret-source.js'
@@ -74,13 +73,7 @@ export async function savedJob(
   const path = pathOf(args)
   const save = async (): Promise<string> => {
     const { saveEntries } = await import('../options/edit.js')
-    const added = await saveEntries(path, entriesOf(options))
-    const next = path === DEFAULT_FILE ? 'in that folder' : `-c ${path}`
-    return (
-      (added === 0
-        ? `${path} has it already\n`
-        : `Saved in ${resolve(path)}. Next time run ${context.name} ${next}.\n`) + notKept(args)
-    )
+    return savedText(await saveEntries(path, entriesOf(options)), path, context.name) + notKept(args)
   }
   const running = await runningFrom(path, args, context)
   if (!running) return { ...job, shared: save }

@@ -10,14 +10,12 @@ import {
   featureFlags,
   featuresOf,
   networkFlags,
-  networkOf,
   ownRelayFlags,
   portMappingFlag,
-  portMappingOf,
   protocolFlag,
   qrFlag,
-  secretFlags,
-  tcpOf
+  reachOf,
+  secretFlags
 } from './shared-flags.js'
 
 export const server: Command = {
@@ -76,9 +74,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       ...featuresOf(args),
       secret,
       ...accessOf(args),
-      ...networkOf(args, context),
-      ...portMappingOf(args),
-      ...tcpOf(args)
+      ...reachOf(args, context)
     })
   )
   const { options, warning } = what

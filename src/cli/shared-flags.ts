@@ -175,6 +175,11 @@ export function portMappingOf(args: Arguments): Pick<NetworkFlags, 'portMapping'
   return args['no-port-mapping'] === true ? { portMapping: false } : {}
 }
 
+/** How what is shared is reached. */
+export function reachOf(args: Arguments, context: Pick<CliContext, 'env'>): NetworkFlags {
+  return { ...networkOf(args, context), ...portMappingOf(args), ...tcpOf(args) }
+}
+
 /** Aborts what runs in the library when the program is to end. */
 export function stopSignal(stopped: Promise<unknown>): AbortSignal {
   const controller = new AbortController()
