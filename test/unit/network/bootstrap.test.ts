@@ -6,6 +6,7 @@ import HyperDHT from 'hyperdht'
 import type { ServiceEvent } from '../../../src/events.js'
 import { ownAddresses } from '../../../src/network/addresses.js'
 import { BootstrapNodes, bestAddress, othersOf } from '../../../src/network/bootstrap.js'
+import { failsWhenClosed } from '../../support/closed-start.js'
 
 test('the address that most others reach', () => {
   assert.equal(bestAddress(['127.0.0.1', '192.168.1.5', '203.0.113.9']), '203.0.113.9')
@@ -96,14 +97,7 @@ test('the address of a router is alone: its nodes take the ports of all addresse
 
 test('nodes that are closed before or during their start do not start, and say so', async () => {
   const port = await freeUdpPort()
-  const make = () => new BootstrapNodes({ port, nodes: 1, hosts: ['127.0.0.1'] })
-  const closed = make()
-  await closed.close()
-  await assert.rejects(closed.start(), { code: 'CLOSED' })
-  const closing = make()
-  const refused = assert.rejects(closing.start(), { code: 'CLOSED' })
-  await closing.close()
-  await refused
+  await failsWhenClosed(() => new BootstrapNodes({ port, nodes: 1, hosts: ['127.0.0.1'] }))
 })
 
 async function freeUdpPort(): Promise<number> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BootstrapNodes } from '../../../src/network/bootstrap.js'
 import { Relay } from '../../../src/network/relay.js'
+import { failsWhenClosed } from '../../support/closed-start.js'
 
 // What is no bytes at all ended the process in libsodium.
 for (const key of [undefined, null, 5, {}, new Uint8Array(31), 'no key']) {
@@ -23,12 +24,5 @@ test('nodes of a DHT with options that are none are refused with a code', () => 
 })
 
 test('a relay that is closed before or during its start does not start, and leaves nothing open', async () => {
-  const make = () => new Relay({ secret: 'a secret of some length', bootstrap: ['127.0.0.1:1'] })
-  const closed = make()
-  await closed.close()
-  await assert.rejects(closed.start(), { code: 'CLOSED' })
-  const closing = make()
-  const refused = assert.rejects(closing.start(), { code: 'CLOSED' })
-  await closing.close()
-  await refused
+  await failsWhenClosed(() => new Relay({ secret: 'a secret of some length', bootstrap: ['127.0.0.1:1'] }))
 })

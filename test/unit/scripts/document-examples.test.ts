@@ -96,7 +96,7 @@ for (const path of documents) {
 
 test('the documents have many commands', () => assert.ok(tried > 100, `${tried}`))
 
-test('the JSON in the documents is taken as it stands there', () => {
+test('JSON in the documents is accepted as written', () => {
   let blocks = 0
   for (const path of documents)
     for (const [, block = ''] of read(path).matchAll(/^ *```json\n(.*?)^ *```/gms)) {

@@ -217,7 +217,7 @@ for (const [name, variables] of [
   })
 }
 
-test('whoever looks for a name meanwhile gets the answer, and a later one asks again', async t => {
+test('look-ups of one name at the same time share the answer, and a later one asks again', async t => {
   const { mock } = t.mock.method(dns, 'lookup', () => {})
   const found: unknown[] = []
   const look = (): void => sharedLookup('some.invalid', { family: 4 }, (_, address) => found.push(address))
