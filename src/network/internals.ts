@@ -9,6 +9,7 @@ import NoiseWrap from 'hyperdht/lib/noise-wrap.js'
 import UDX from 'udx-native'
 import UdxSocket from 'udx-native/lib/socket.js'
 import UdxStream from 'udx-native/lib/stream.js'
+import { HyperNatError } from '../errors.js'
 import { hasFreeDescriptor } from '../util/descriptors.js'
 import { checkMembers, type Members } from './library-members.js'
 
@@ -505,8 +506,12 @@ const LENGTH_BYTES = 3
  */
 const MESSAGES_PER_TURN = 64
 
-/** No more than this waits for a later turn, bytes: a peer that sends faster than it is read is held up by its lost packets. */
-const WAITING_BYTES = 128 * 1024
+/**
+ * No more than this waits for a later turn, bytes: UDX acknowledges what waits, and so its sender is not held up. Where more has come, behind
+ * a gap, say, it is read at once. But a peer whose messages are shorter than this on average, bytes, floods us with them.
+ */
+const WAITING_BYTES = 1024 * 1024
+const SHORT_MESSAGE_BYTES = 256
 
 /** A new turn is waited for only after so many messages: most turns have fewer. */
 const FEW_MESSAGES = 8
@@ -532,31 +537,61 @@ export class InPlaceStream extends BaseStream {
     super._write(message, done)
   }
 
-  /** What waits for the next turn. */
+  /** What waits for the next turn, or until {@link release}. */
   readonly #waiting: Uint8Array[] = []
   #waitingBytes = 0
+  #held = false
+  /** The other side has ended its half, behind what waits. */
+  #ended = false
   /** Messages that were read in this turn, and perhaps a few of turns before. */
   #read = 0
   #turn: NodeJS.Immediate | null = null
+
+  /** Bytes that have come in order and are not decrypted yet. */
+  get waitingBytes(): number {
+    return this.#waitingBytes
+  }
+
+  /** Nothing is decrypted until {@link release}, or the other side's end. A stream that is paused decrypts some, and lets the stream below keep the rest without a bound. */
+  hold(): void {
+    this.#held = !this.#ended
+  }
+
+  release(): void {
+    this.#held = false
+    if (this.#waiting.length > 0) this.#turn ??= setImmediate(this.#onTurn)
+  }
 
   override _onrawdata(data: Uint8Array): void {
     // The constructor above may read something already.
     if (!(#waiting in this)) return super._onrawdata(data)
     this.#waiting.push(data)
     this.#waitingBytes += data.byteLength
-    if (this.#waiting.length === 1) this.#readWaiting(MESSAGES_PER_TURN)
-    while (this.#waitingBytes > WAITING_BYTES) this.#readWaiting(this.#read + MESSAGES_PER_TURN)
+    if (this.#waiting.length === 1 && !this.#held) this.#readWaiting(MESSAGES_PER_TURN)
+    while (this.#waitingBytes > WAITING_BYTES) {
+      const waited = this.#waitingBytes
+      this.#readWaiting(this.#read + MESSAGES_PER_TURN)
+      if (waited - this.#waitingBytes < MESSAGES_PER_TURN * SHORT_MESSAGE_BYTES) {
+        this.destroy(
+          new HyperNatError('TOO_FAST', 'The other side sends more short messages than can be read.')
+        )
+        return
+      }
+    }
     if (this.#read > FEW_MESSAGES || this.#waiting.length > 0) this.#turn ??= setImmediate(this.#onTurn)
   }
 
   override _onrawend(): void {
-    if (#waiting in this) this.#readWaiting(Number.POSITIVE_INFINITY)
-    super._onrawend()
+    if (!(#waiting in this) || this.#waiting.length === 0) return super._onrawend()
+    // Its owner waits for nothing more, and what stands last says why the connection ends.
+    this.#ended = true
+    this.release()
   }
 
   readonly #onTurn = (): void => {
     this.#turn = null
     this.#read = 0
+    if (this.#held) return
     this.#readWaiting(MESSAGES_PER_TURN)
     if (this.#waiting.length > 0) this.#turn = setImmediate(this.#onTurn)
   }
@@ -572,9 +607,12 @@ export class InPlaceStream extends BaseStream {
       this.#waitingBytes -= end
       super._onrawdata(data.subarray(0, end))
     }
-    if (!this.destroying) return
-    waiting.length = 0
-    this.#waitingBytes = 0
+    if (this.destroying) {
+      waiting.length = 0
+      this.#waitingBytes = 0
+    } else if (this.#ended && waiting.length === 0) {
+      super._onrawend()
+    }
   }
 
   /** How much of `data` may be read in this turn: up to the end of a message, or all. Counts the messages. */

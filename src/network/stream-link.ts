@@ -9,7 +9,7 @@ import type { Limits } from '../limits.js'
 import { protocolError } from '../wire/bytes.js'
 import type { Link, LinkEvents } from '../wire/link.js'
 import { GapEstimate } from './gap-estimate.js'
-import { rateOf } from './internals.js'
+import { InPlaceStream, rateOf } from './internals.js'
 import { type Reach, reachOf } from './path.js'
 
 /** What IP, UDP and UDX put before a datagram, bytes. */
@@ -221,6 +221,14 @@ export class StreamLink implements Link {
     return Math.min(usual, Math.max(PACKET_BYTES, this.#cwndCap * CAPPED_SHARE))
   }
 
+  pause(): void {
+    if (this.#stream instanceof InPlaceStream) this.#stream.hold()
+  }
+
+  resume(): void {
+    if (this.#stream instanceof InPlaceStream) this.#stream.release()
+  }
+
   room(): number {
     if (this.#gone) return 0
     const room =
@@ -293,10 +301,11 @@ export class StreamLink implements Link {
   checkGap(): void {
     if (this.#gone) return
     const { bytesReceived: received, packetsReceived: packets } = this.#raw
+    const waiting = this.#stream instanceof InPlaceStream ? this.#stream.waitingBytes : 0
     const tooMuch = this.#gap.update({
       received,
       packets,
-      inOrder: this.#inOrder,
+      inOrder: this.#inOrder + waiting,
       datagrams: this.#datagrams,
       sent: this.#written
     })

@@ -1,13 +1,14 @@
 /**
- * Reads the messages of one connection's ordered stream, at most as many frames as the peer's rate allows. Messages beyond that wait
- * here, within a budget. Pausing the stream instead would bound nothing: UDX goes on receiving and acknowledging, and keeps what
- * arrives in memory. A message may hold 80,000 frames, so it is read in part where it must be.
+ * Reads the messages of one connection's ordered stream, at most as many frames as the peer's rate allows. Beyond that the link pauses, so
+ * that no more of them are decrypted; those that are wait here, within a budget. That is no back-pressure: UDX goes on receiving and
+ * acknowledging. A message may hold 80,000 frames, so it is read in part where it must be.
  */
 
 import type { ErrorCode } from '../errors.js'
 import type { RateLimiter } from '../flows/rate-limiter.js'
 import type { Clock, Timer } from '../util/clock.js'
 import { closeOf, type FrameSink, readMessage } from '../wire/frames.js'
+import type { Link } from '../wire/link.js'
 
 /** Memory of a waiting message besides its bytes: its objects. */
 const MESSAGE_COST = 256
@@ -32,6 +33,7 @@ export class FrameReader {
 
   /** @param guard runs a read, which may find the peer at fault */
   constructor(
+    readonly link: Pick<Link, 'pause' | 'resume'>,
     readonly sink: FrameSink,
     readonly deps: FrameReaderDeps,
     readonly guard: (read: () => void) => void
@@ -69,6 +71,8 @@ export class FrameReader {
     this.#timer = null
     for (const { cost } of this.#unread) this.deps.rateLimiter?.unread.giveBack(cost)
     this.#unread.length = 0
+    // Otherwise it would not see the end of the stream.
+    this.link.resume()
   }
 
   readonly #read = (): void => {
@@ -85,7 +89,9 @@ export class FrameReader {
         this.#timer = clock.after(this.#wait, () => {
           this.#timer = null
           this.guard(this.#read)
+          if (!this.#timer) this.link.resume()
         })
+        this.link.pause()
         break
       }
       this.deps.rateLimiter?.unread.giveBack(next.cost)

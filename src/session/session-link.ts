@@ -74,7 +74,7 @@ export class SessionLink {
       counts,
       rateLimiter?.memory
     )
-    this.#reader = new FrameReader(events.frames, deps, deps.guard)
+    this.#reader = new FrameReader(link, events.frames, deps, deps.guard)
     link.events = {
       message: message => {
         events.received()

@@ -28,6 +28,12 @@ export interface Link {
   alloc(size: number): Uint8Array
   /** Sends the message built in the buffer that {@link alloc} gave. */
   write(message: Uint8Array): void
+  /**
+   * But for a few, messages wait from now on, until {@link resume} or the other side's end, and are not decrypted before. One that sends
+   * too many meanwhile is cut off. Datagrams come all the same.
+   */
+  pause(): void
+  resume(): void
   /** Whole bytes that may be written now without queueing beyond our limit; 0 or less: wait for `drain`. */
   room(): number
   /** Caps the unacknowledged bytes, those not sent yet included; Infinity: no cap. */

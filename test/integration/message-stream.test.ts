@@ -5,7 +5,9 @@ import { after, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type SecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
+import { codeOf } from '../../src/errors.js'
 import { LIMITS } from '../../src/limits.js'
+import type { InPlaceStream } from '../../src/network/internals.js'
 import { MessageBlocks, secretStreams } from '../../src/network/message-stream.js'
 import { MAX_MESSAGE } from '../../src/wire/constants.js'
 import { within } from '../support/deadline.js'
@@ -163,6 +165,61 @@ test('tiny messages are read a few at a time, so that others get their turn, and
     await within(20_000, end, figures)
     assert.equal(arrived.length, messages.length)
     for (const [i, message] of messages.entries()) assert.ok(arrived[i]?.equals(message), `message ${i}`)
+  } finally {
+    await close()
+  }
+})
+
+test('a stream that is held decrypts nothing until it is released, or the other side ends it', async () => {
+  const { stream, other, close } = await connection(LIMITS)
+  const held = other as InPlaceStream
+  const arrived: string[] = []
+  other.on('data', (message: Uint8Array) => arrived.push(Buffer.from(message).toString()))
+  const write = (from: number, to: number): void => {
+    for (let i = from; i < to; i++) stream.write(Buffer.from(`${i}`))
+  }
+  const numbers = (to: number) => Array.from({ length: to }, (_, i) => `${i}`)
+  try {
+    write(0, 1)
+    await once(other, 'data')
+    held.hold()
+    write(1, 200)
+    // What is acknowledged has come.
+    await stream.flush()
+    await turn()
+    assert.deepEqual(arrived, numbers(1))
+    held.release()
+    while (arrived.length < 200) await within(5000, once(other, 'data'), () => `message ${arrived.length}`)
+
+    held.hold()
+    write(200, 400)
+    await stream.flush()
+    await turn()
+    assert.deepEqual(arrived, numbers(200))
+    other.on('data', () => held.hold())
+    stream.end()
+    await within(5000, once(other, 'end'), () => `the end, after ${arrived.length} messages`)
+    assert.deepEqual(arrived, numbers(400))
+  } finally {
+    await close()
+  }
+})
+
+test('short messages that are not read in time end the connection, long ones are read all the same', async () => {
+  const { stream, other, close } = await connection(LIMITS)
+  try {
+    let bytes = 0
+    other.on('data', (message: Uint8Array) => (bytes += message.byteLength))
+    ;(other as InPlaceStream).hold()
+    const long = randomBytes(16 * 1024)
+    for (let i = 0; i < 256; i++) stream.write(Buffer.from(long))
+    const some = new Promise<void>(resolve => other.on('data', () => bytes >= 2 << 20 && resolve()))
+    await within(5000, some, () => `${bytes} bytes of long messages`)
+    assert.ok((other as InPlaceStream).waitingBytes <= 1 << 20)
+
+    const gone = new Promise<Error>(resolve => void other.once('error', resolve))
+    for (let i = 0; i < 60_000; i++) stream.write(Buffer.from('short'))
+    assert.equal(codeOf(await within(10_000, gone, () => 'the end of the connection')), 'TOO_FAST')
   } finally {
     await close()
   }

@@ -53,6 +53,8 @@ export class MemoryLink implements Link {
   #freeAt = 0
   #choked = false
   #gone = false
+  #paused = false
+  readonly #waiting: Uint8Array[] = []
 
   constructor(
     readonly connection: MemoryConnection,
@@ -103,7 +105,21 @@ export class MemoryLink implements Link {
     })
   }
 
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    this.#paused = false
+    while (!this.#paused && this.#waiting.length > 0) this.#deliver(this.#waiting.shift()!)
+  }
+
   #receive(message: Uint8Array): void {
+    if (this.#paused) this.#waiting.push(message)
+    else this.#deliver(message)
+  }
+
+  #deliver(message: Uint8Array): void {
     if (this.#gone) return
     const { connection } = this
     if (connection.messagesLeft <= 0) return
@@ -165,7 +181,10 @@ export class MemoryLink implements Link {
     const { connection } = this
     const wait = Math.max(0, this.#freeAt - connection.clock.now())
     this.leave('CLOSED')
-    connection.later(wait + connection.delay, () => this.#other.leave('CONNECTION_LOST'))
+    connection.later(wait + connection.delay, () => {
+      for (const message of this.#other.#waiting.splice(0)) this.#other.#deliver(message)
+      this.#other.leave('CONNECTION_LOST')
+    })
   }
 
   destroy(): void {

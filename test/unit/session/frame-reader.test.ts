@@ -12,7 +12,7 @@ import { closeFrame, type FrameSink, windowFrame } from '../../../src/wire/frame
 
 /** A reader at 100 frames per 100 ms, under a clock that tests move; `read` counts the frames. */
 function setUp(unreadBytes = LIMITS.unreadBytes) {
-  const place = { now: 0, read: 0, timers: [] as (() => void)[], frameMs: 0 }
+  const place = { now: 0, read: 0, timers: [] as (() => void)[], frameMs: 0, paused: false }
   const clock: Clock = {
     now: () => place.now,
     after: (_ms, run) => {
@@ -26,11 +26,15 @@ function setUp(unreadBytes = LIMITS.unreadBytes) {
     place.now += place.frameMs
   }
   const rateLimiter = new RateLimiter(clock, limits, () => {})
+  const link = { pause: () => void (place.paused = true), resume: () => void (place.paused = false) }
   const reader = () =>
-    new FrameReader({ ...refuseHandshake, window } as unknown as FrameSink, { clock, rateLimiter }, run =>
-      run()
+    new FrameReader(
+      link,
+      { ...refuseHandshake, window } as unknown as FrameSink,
+      { clock, rateLimiter },
+      run => run()
     )
-  return { place, clock, limits, rateLimiter, reader }
+  return { place, clock, limits, rateLimiter, link, reader }
 }
 
 const frames = (count: number): Uint8Array =>
@@ -46,6 +50,25 @@ test('however long a frame takes, one run reads no more than was saved when it b
   assert.deepEqual([place.read, place.timers.length], [200, 1])
   place.timers.shift()!()
   assert.deepEqual([place.read, place.timers.length], [250, 0])
+})
+
+test('the link is paused while a frame waits, and until the last of them is read', () => {
+  const { place, reader } = setUp()
+  const one = reader()
+  one.add(frames(100))
+  assert.equal(place.paused, false)
+  one.add(frames(150))
+  assert.deepEqual([place.read, place.paused], [100, true])
+  place.now += 100
+  place.timers.shift()!()
+  assert.deepEqual([place.read, place.paused], [200, true])
+  place.now += 100
+  place.timers.shift()!()
+  assert.deepEqual([place.read, place.paused], [250, false])
+  one.add(frames(100))
+  assert.equal(place.paused, true)
+  one.close()
+  assert.equal(place.paused, false)
 })
 
 test('what waits is bounded over all connections of a guest, and released as it is read', () => {
@@ -67,7 +90,7 @@ test('what waits is bounded over all connections of a guest, and released as it 
 })
 
 test('what waits counts among all that the guest keeps', () => {
-  const { place, clock, limits } = setUp()
+  const { place, clock, limits, link } = setUp()
   const memory = new Budget(1000)
   const rateLimiter = new RateLimiter(
     clock,
@@ -77,7 +100,7 @@ test('what waits counts among all that the guest keeps', () => {
     memory
   )
   const sink = { ...refuseHandshake, window: () => place.read++ } as unknown as FrameSink
-  const reader = new FrameReader(sink, { clock, rateLimiter }, run => run())
+  const reader = new FrameReader(link, sink, { clock, rateLimiter }, run => run())
   reader.add(frames(150))
   assert.equal(reader.add(frames(10)), true)
   assert.ok(memory.used > 256)
@@ -98,9 +121,9 @@ test('a reader that is closed releases what waits, and reads no more', () => {
 })
 
 test('a frame that closes the reader: nothing is released twice', () => {
-  const { place, clock, rateLimiter } = setUp()
+  const { place, clock, rateLimiter, link } = setUp()
   const sink = { ...refuseHandshake, window: () => place.read++, close: () => reader.close() }
-  const reader = new FrameReader(sink as unknown as FrameSink, { clock, rateLimiter }, run => run())
+  const reader = new FrameReader(link, sink as unknown as FrameSink, { clock, rateLimiter }, run => run())
   reader.add(frames(150))
   reader.add(frames(10))
   reader.add(closeFrame('GOODBYE', ''))
