@@ -232,6 +232,12 @@ export class TcpudpFlow implements ByteFlow {
     this.carrier.touch(this)
   }
 
+  /** The path carries something again. */
+  hurry(): void {
+    this.#arq.hurry()
+    this.carrier.touch(this)
+  }
+
   /** The session is over. */
   abandon(code: ErrorCode): void {
     if (this.#done) return

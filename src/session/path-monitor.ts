@@ -16,6 +16,8 @@ export interface PathMonitorEvents {
   answered(rtt: number): void
   /** Nothing was received, or no ping answered, for `ms`; called at each ping during the silence. */
   silent(ms: number): void
+  /** The first that was received after a silence: what was lost in it may be sent again now. */
+  heard(): void
 }
 
 /** A ping with a callback. */
@@ -101,8 +103,11 @@ export class PathMonitor {
 
   /** Something was received from the peer. */
   received(): void {
-    this.#silentSince = this.clock.now()
-    this.#receivedAt = this.#silentSince
+    const now = this.clock.now()
+    const isBack = now - this.#receivedAt >= this.#patience
+    this.#silentSince = now
+    this.#receivedAt = now
+    if (isBack) this.events.heard()
   }
 
   /** When something was last received from the peer, ms, by the session's clock. */
@@ -171,7 +176,7 @@ export class PathMonitor {
   #tick(): void {
     const now = this.clock.now()
     const silence = this.#silence(now)
-    const patience = this.limits.pingMs * 1.5
+    const patience = this.#patience
     // Answers may be lost while other packets arrive: a few more pings show in time that nothing is wrong.
     const overdue = now - Math.min(this.#silentSince, this.#answeredAt) >= patience
     for (const [id, sentAt] of this.#sent) {
@@ -186,6 +191,11 @@ export class PathMonitor {
     )
     this.events.ping(id)
     if (silence >= patience) this.events.silent(silence)
+  }
+
+  /** Silence for so long is more than the pause between two pings, ms. */
+  get #patience(): number {
+    return this.limits.pingMs * 1.5
   }
 
   /** A NAT on the other side that forgot us lets packets out from a new port, and none of ours in: receiving is not enough. */

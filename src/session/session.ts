@@ -165,7 +165,8 @@ export abstract class Session {
         this.#trace?.rtt(rtt)
         this.#delay.onRtt(rtt)
       },
-      silent: ms => this.#onSilence(ms)
+      silent: ms => this.#onSilence(ms),
+      heard: () => this.flows.tcpudp.hurry()
     })
     const delayEvents: DelayMonitorEvents = {
       ask: done => this.#path.ask(done),

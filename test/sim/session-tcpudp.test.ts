@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type ByteFlow, ignoreEvents } from '../../src/flows/byte-flow.js'
+import { LIMITS } from '../../src/limits.js'
 import { assertWhole, FlowEnd } from '../support/flow-end.js'
 import { connected } from '../support/session-peers.js'
 
@@ -141,4 +142,31 @@ test('a flow that a program opens when another one brings it something is opened
   world.pass(1000)
   assert.ok(pieces >= 2)
   assert.equal(seen.length, 2)
+})
+
+test('flows move as soon as a silent path carries something again, and do not wait for their next probe', () => {
+  for (let silence = 3000; silence <= 9000; silence += 500) {
+    const { world, server, client } = connected(silence, { delay: 15 })
+    const options = { total: 100_000_000, chunk: () => 1000 }
+    const up = new FlowEnd(client.session!.flows.tcpudp.open(1), 2, 3, world.clock, options)
+    const ends = [up]
+    server.open = flow => {
+      const down = new FlowEnd(flow, 3, 2, world.clock, options)
+      ends.push(down)
+      world.clock.after(0, () => down.go())
+      return null
+    }
+    up.go()
+    world.pass(200)
+    const { connection } = client
+    connection!.fallSilent()
+    world.pass(silence)
+    const before = ends.map(end => end.read)
+    connection!.speakAgain()
+    const from = world.clock.now()
+    world.pass(5000, () => ends.every((end, i) => end.read > before[i]!))
+    const ms = world.clock.now() - from
+    // Both sides ping every 400 ms; then it takes a round trip.
+    assert.ok(ms <= LIMITS.pingUrgentMs + 3 * 15, `${ms} ms after a silence of ${silence} ms`)
+  }
 })

@@ -347,6 +347,11 @@ export class Arq {
     this.flush(now)
   }
 
+  /** The path carries something again, after a silence: the next probe is due now. */
+  hurry(): void {
+    this.sender.hurry()
+  }
+
   get stats(): ArqStats {
     const { sender, receiver } = this
     const { recovery, congestion, rtt } = sender

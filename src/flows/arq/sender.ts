@@ -277,6 +277,11 @@ export class Sender {
     this.emit(segment.length)
   }
 
+  /** Makes the next probe due now, if one was in vain: they are up to {@link PTO_MAX} apart. */
+  hurry(): void {
+    if (this.rtt.backoff > 0) this.probeShare = 0
+  }
+
   private probeAt(): number {
     return this.lastSentAt + this.rtt.probeTimeout * (this.rtt.backoff === 0 ? 1 : this.probeShare)
   }

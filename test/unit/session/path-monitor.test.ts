@@ -10,6 +10,7 @@ function make(answer: (id: number) => number | null) {
   const world = new World(1)
   const pings: number[] = []
   const silences: number[] = []
+  const heard: number[] = []
   const monitor: PathMonitor = new PathMonitor(world.clock, LIMITS, {
     ping: id => {
       pings.push(world.clock.now())
@@ -21,9 +22,10 @@ function make(answer: (id: number) => number | null) {
       })
     },
     answered: () => {},
-    silent: ms => silences.push(ms)
+    silent: ms => silences.push(ms),
+    heard: () => heard.push(world.clock.now())
   })
-  return { world, monitor, pings, silences }
+  return { world, monitor, pings, silences, heard }
 }
 
 /** From now on other packets come ten times a second. */
@@ -202,4 +204,11 @@ test('pings before the first answer tell nothing of the path', () => {
   monitor.start()
   world.pass(10_000)
   assert.equal(monitor.quality.loss, 0)
+})
+
+test('the first packet after a silence is told of, and none between two pings', () => {
+  const { world, monitor, heard } = make(id => (id > 5 && id < 9 ? null : 30))
+  monitor.start()
+  world.pass(60_000)
+  assert.equal(heard.length, 1)
 })
