@@ -9,7 +9,7 @@ import type { Clock, Timer } from '../util/clock.js'
 /**
  * What has changed:
  *
- * - lost: an address of this machine is gone, and connections over it are dead
+ * - lost: an address of this machine is gone, maybe one that it had at a relay by TCP, and connections over it are dead
  * - new: it has a further address
  * - woken: the machine has slept
  * - moved: others observe another address, though the machine's own is the same

@@ -41,6 +41,14 @@ export interface Announced {
   close(): Promise<void>
 }
 
+/** What a change of the way by TCP means for those who have connections. */
+const TOLD: Record<FallbackChange, readonly NetworkChange[]> = {
+  tcp: ['moved'],
+  udp: ['moved', 'udp'],
+  server: ['moved'],
+  ports: ['lost']
+}
+
 /** Number of nodes, besides the bootstrap nodes, that are asked to find out whether UDP works. */
 const PROBED_NODES = 3
 
@@ -167,14 +175,14 @@ export class Node {
   }
 
   #onFallback(change: FallbackChange): void {
-    if (change === 'server') return this.#tell(new Set(['moved']))
+    if (change === 'server') return this.#tell(new Set(TOLD.server))
     // UDP does not reach the port that the router maps.
     if (change === 'tcp') this.#dht.mapped = null
     this.#dht.resend()
     this.#relearn()
     this.#starting = this.#start(this.#limits.tcpReachMs)
     this.#announce()
-    this.#tell(new Set(change === 'udp' ? ['moved', 'udp'] : ['moved']))
+    this.#tell(new Set(TOLD[change]))
   }
 
   /** Calls `listener` when the network has changed, at most once every few seconds. @returns a function that ends that */

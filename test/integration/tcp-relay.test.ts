@@ -16,6 +16,8 @@ import UDX from 'udx-native'
 import { LIMITS } from '../../src/limits.js'
 import { silentLog } from '../../src/log/log.js'
 import { ownAddresses } from '../../src/network/addresses.js'
+import type { NetworkChange } from '../../src/network/network-watch.js'
+import { Node } from '../../src/network/node.js'
 import { RelayConnection } from '../../src/network/tcp-relay/connection.js'
 import * as frames from '../../src/network/tcp-relay/frames.js'
 import { ipv4Number, ipv4Text } from '../../src/network/tcp-relay/ipv4.js'
@@ -100,7 +102,7 @@ class Wire {
   }
 }
 
-interface Node {
+interface RelayedNode {
   readonly dht: HyperDHT
   readonly udx: RelayedUdx
   readonly connection: RelayConnection
@@ -113,7 +115,7 @@ interface Node {
 const AGAIN_WITHIN_MS = 2000
 
 /** A DHT node all of whose packets go through a relay. */
-async function relayed(t: TestContext, address: string, bootstrap: readonly string[]): Promise<Node> {
+async function relayed(t: TestContext, address: string, bootstrap: readonly string[]): Promise<RelayedNode> {
   const udx = new RelayedUdx()
   const connection = new RelayConnection(address, systemClock, LIMITS, silentLog)
   const told: string[] = []
@@ -668,4 +670,26 @@ test('a client that makes the relay answer and reads nothing is cut off', async 
     if (hand.ws.bufferedAmount < 1e6) hand.ws.send(questions)
     return false
   }, 'the relay gives it up')
+})
+
+test('after a restart of the relay clients know that their connections through it are dead', async t => {
+  const first = await relay(t)
+  const wire = await Wire.open(t, first.port)
+  const network = {
+    relay: [`ws://${LOOPBACK}:${wire.port}/hn`],
+    // Nobody answers there: UDP is blocked.
+    bootstrap: [`${LOOPBACK}:9`],
+    portMapping: false
+  }
+  const node = new Node(network, { ...LIMITS, udpSilentMs: 200 }, silentLog)
+  t.after(() => node.close())
+  const changes: NetworkChange[] = []
+  node.onChange(some => changes.push(...some))
+  await until(() => node.status().tcpRelay !== null, 'packets go through the relay')
+  assert.deepEqual(changes, ['moved'])
+  await until(() => [...first.sessions].some(({ sockets }) => sockets > 0), 'it has ports there')
+  await first.close()
+  wire.to = (await relay(t)).port
+  await until(() => changes.length > 1, 'it is told')
+  assert.deepEqual(changes, ['moved', 'lost'])
 })

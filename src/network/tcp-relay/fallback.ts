@@ -21,7 +21,7 @@ export type FallbackState = 'checking' | 'udp' | 'blocked' | 'tcp'
 
 /**
  * What has changed for those who send: `tcp` and `udp`, packets take another way; `server`, a server with a relay of its own can be
- * reached; `ports`, the relay has given us other ports.
+ * reached; `ports`, they still go by TCP, but from other ports: the relay was restarted, or another one has taken its place.
  */
 export type FallbackChange = 'tcp' | 'udp' | 'server' | 'ports'
 
@@ -203,7 +203,7 @@ export class Fallback {
       this.#timer?.cancel()
       this.#timer = clock.after(limits.udpRetryMs, () => this.#check())
     }
-    onchange('tcp')
+    onchange(isFirst ? 'tcp' : 'ports')
   }
 
   /** Ends connections to relays once no stream goes through them, and asks for that every minute. */

@@ -72,7 +72,7 @@ test('where UDP is silent a relay is used, and left when UDP works again', async
 
 test('the preferred relay that is up is used, and another one when it dies', async t => {
   const [one, two] = [await relay(t), await relay(t)]
-  const { fallback } = scene(t, ['ws://127.0.0.1:9', address(one), address(two)])
+  const { fallback, changes } = scene(t, ['ws://127.0.0.1:9', address(one), address(two)])
   fallback.start()
   await until(5000, 'one is used', () => fallback.relay !== null)
   await until(5000, 'both are connected to', () => one.clients === 1 && two.clients === 1)
@@ -80,6 +80,8 @@ test('the preferred relay that is up is used, and another one when it dies', asy
   const other = used === one ? two : one
   await used.close()
   await until(5000, 'the other is used', () => fallback.relay?.address.text === address(other))
+  // What came from the one's ports is dead.
+  assert.deepEqual(changes, ['tcp', 'ports'])
 })
 
 test('a relay that is named several times is connected to once', async t => {
