@@ -937,6 +937,12 @@ export interface TcpRelayLimits {
   /** TCP connections at a time, those included that are no WebSocket yet; the second is not for a reverse proxy on the same machine. */
   tcpConnections: number
   addressTcpConnections: number
+  /**
+   * New TCP connections of one address per second, and at once; further ones are closed before TLS. Through a reverse proxy on the same
+   * machine, WebSockets count in their place. After an outage, all clients of a large household come at once, and some try several times.
+   */
+  connectionsPerSecond: number
+  connectionBurst: number
   /** Sessions at a time, those that wait for their client included: in all, and of one address. */
   sessions: number
   addressSessions: number
@@ -978,6 +984,8 @@ export const TCP_RELAY_LIMITS: TcpRelayLimits = {
   addressConnections: 16,
   tcpConnections: 512,
   addressTcpConnections: 48,
+  connectionsPerSecond: 20,
+  connectionBurst: 128,
   sessions: 256,
   addressSessions: 32,
   framesPerSecond: 40_000,

@@ -428,6 +428,32 @@ test('one address has its share of sessions and UDP ports', async t => {
   assert.equal((await Hand.open(t, endpoint, from('203.0.113.8'))).closed, 4429)
 })
 
+/** Self-signed certificates of these names. @returns the files for a name */
+function certificates(t: TestContext, ...names: string[]): (name: string) => { cert: string; key: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const files = (name: string) => ({ cert: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) })
+  for (const name of names) {
+    const { cert, key } = files(name)
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+    const args = [
+      'req',
+      '-x509',
+      ...curve,
+      '-days',
+      '1',
+      '-subj',
+      `/CN=${name}`,
+      '-keyout',
+      key,
+      '-out',
+      cert
+    ]
+    execFileSync(programPath('openssl'), args, { stdio: 'ignore' })
+  }
+  return files
+}
+
 const outside = ownAddresses().find(address => !address.startsWith('127.'))
 
 test('one address has its share of TCP connections that say nothing', {
@@ -450,6 +476,44 @@ test('one address has its share of TCP connections that say nothing', {
   next.write('GET / HTTP/1.1\r\nHost: relay\r\n\r\n')
   const [answer] = await once(next, 'data')
   assert.match(String(answer), /^HTTP\/1.1 426 /)
+})
+
+test('one address opens connections at a rate, and those beyond it are closed before TLS', {
+  skip: (!outside && 'there is no address but the loopback') || missing('openssl')
+}, async t => {
+  const limits = { connectionBurst: 3, connectionsPerSecond: 0.001 }
+  const endpoint = await relay(t, { host: '0.0.0.0', limits, tls: certificates(t, 'one')('one') })
+  const open = async (host: string): Promise<boolean> => {
+    const socket = tls.connect({
+      socket: net.connect({ host, port: endpoint.port, localAddress: host }),
+      rejectUnauthorized: false
+    })
+    t.after(() => socket.destroy())
+    const isOpen = await new Promise<boolean>(resolve => {
+      socket.once('secureConnect', () => resolve(true))
+      socket.once('error', () => resolve(false))
+    })
+    socket.destroy()
+    return isOpen
+  }
+  const opened = []
+  for (let i = 0; i < 5; i++) opened.push(await open(outside!))
+  assert.deepEqual(opened, [true, true, true, false, false])
+  // A reverse proxy on this machine opens those of all its clients.
+  for (let i = 0; i < 5; i++) assert.equal(await open(LOOPBACK), true)
+})
+
+test('each client behind a reverse proxy opens connections at a rate', async t => {
+  const endpoint = await relay(t, { limits: { connectionBurst: 2, connectionsPerSecond: 0.001 } })
+  const open = async (address: string): Promise<number | null> => {
+    const { closed, ws } = await Hand.open(t, endpoint, { headers: { 'x-forwarded-for': address } })
+    ws.terminate()
+    return closed
+  }
+  const closed = []
+  for (let i = 0; i < 3; i++) closed.push(await open('203.0.113.7'))
+  assert.deepEqual(closed, [null, null, 429])
+  assert.equal(await open('203.0.113.8'), null)
 })
 
 test('a connection that is refused is closed, and does not keep the relay from closing', async t => {
@@ -516,27 +580,7 @@ test('a token is wanted where one is set, and HELLO in time', async t => {
 test('a certificate that has changed is used, and a broken one is not', {
   skip: missing('openssl')
 }, async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'hyper-nat-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
-  const files = (name: string) => ({ cert: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) })
-  for (const name of ['one', 'two']) {
-    const { cert, key } = files(name)
-    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-    const args = [
-      'req',
-      '-x509',
-      ...curve,
-      '-days',
-      '1',
-      '-subj',
-      `/CN=${name}`,
-      '-keyout',
-      key,
-      '-out',
-      cert
-    ]
-    execFileSync(programPath('openssl'), args, { stdio: 'ignore' })
-  }
+  const files = certificates(t, 'one', 'two')
   const used = files('used')
   const use = (name: string): void => {
     copyFileSync(files(name).cert, used.cert)

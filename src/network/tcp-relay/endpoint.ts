@@ -74,6 +74,8 @@ export class Endpoint {
   }
   /** What clients of each address send; kept while one of them has a session, since a new one would begin with a full bucket. */
   readonly #rates = new Map<string, TokenBucket>()
+  /** What each address may open. */
+  readonly #openings = new Map<string, TokenBucket>()
   /** The memory of packets for clients, which are kept until they have arrived. */
   readonly #held: Budget
   #starting: Promise<void> = Promise.resolve()
@@ -99,7 +101,12 @@ export class Endpoint {
       ? https.createServer({ ...serverOptions, handshakeTimeout: limits.helloMs })
       : http.createServer(serverOptions)
     this.#server.maxConnections = limits.tcpConnections
-    this.#server.on('connection', (socket: net.Socket) => this.#onSocket(socket))
+    // Node.js would begin with TLS before it asks us.
+    const proceed = this.#server.listeners('connection')
+    this.#server.removeAllListeners('connection')
+    this.#server.on('connection', (socket: net.Socket) => {
+      if (this.#admits(socket)) for (const listener of proceed) listener.call(this.#server, socket)
+    })
     this.#server.on('request', (_, response: http.ServerResponse) => {
       response.writeHead(426, { Upgrade: 'websocket', Connection: 'close', 'Content-Type': 'text/plain' })
       response.end('This is a relay of hyper-nat.\n')
@@ -161,6 +168,9 @@ export class Endpoint {
       for (const place of this.#rates.keys()) {
         if (connections.of(place) + sessions.of(place) === 0) this.#rates.delete(place)
       }
+      for (const [place, openings] of this.#openings) {
+        if (openings.has(openings.size, now)) this.#openings.delete(place)
+      }
       this.#sweep = clock.after(limits.sweepMs, sweep)
     }
     sweep()
@@ -203,14 +213,18 @@ export class Endpoint {
     }
   }
 
-  #onSocket(socket: net.Socket): void {
+  #admits(socket: net.Socket): boolean {
     const direct = directAddress(socket)
     const place = placeOf(direct)
     const { sockets } = this.#used
     // All that come through a reverse proxy on this machine have its address.
-    if (!isLoopback(direct) && sockets.of(place) >= this.#options.limits.addressTcpConnections) {
+    const isProxied = isLoopback(direct)
+    if (
+      !isProxied &&
+      (sockets.of(place) >= this.#options.limits.addressTcpConnections || !this.#mayOpen(place))
+    ) {
       socket.destroy()
-      return
+      return false
     }
     this.#sockets.add(socket)
     sockets.add(place)
@@ -218,6 +232,16 @@ export class Endpoint {
       this.#sockets.delete(socket)
       sockets.remove(place)
     })
+    return true
+  }
+
+  /** Whether an address may open one more connection now. */
+  #mayOpen(place: string): boolean {
+    const { clock, limits } = this.#options
+    const openings =
+      this.#openings.get(place) ?? new TokenBucket(limits.connectionsPerSecond / 1000, limits.connectionBurst)
+    this.#openings.set(place, openings)
+    return openings.tryTake(1, clock.now())
   }
 
   #onUpgrade(request: http.IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -229,7 +253,9 @@ export class Endpoint {
     if (
       this.#closed ||
       this.#connections.size >= limits.connections ||
-      connections.of(place) >= limits.addressConnections
+      connections.of(place) >= limits.addressConnections ||
+      // Others were counted before.
+      (isLoopback(directAddress(request.socket)) && !this.#mayOpen(place))
     ) {
       // Told in the WebSocket, an HTTP status would not reach every client; but that costs more than who is refused should.
       socket.once('finish', () => socket.destroy())
