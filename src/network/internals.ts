@@ -513,6 +513,9 @@ const MESSAGES_PER_TURN = 64
 const WAITING_BYTES = 1024 * 1024
 const SHORT_MESSAGE_BYTES = 256
 
+/** As many parts wait at the most in a stream that is held: one packet brings each, and a part of three bytes takes the memory of 300. */
+const WAITING_PARTS = WAITING_BYTES / SHORT_MESSAGE_BYTES
+
 /** A new turn is waited for only after so many messages: most turns have fewer. */
 const FEW_MESSAGES = 8
 
@@ -541,13 +544,14 @@ export class InPlaceStream extends BaseStream {
   readonly #waiting: Uint8Array[] = []
   #waitingBytes = 0
   #held = false
+  #ignored = false
   /** The other side has ended its half, behind what waits. */
   #ended = false
   /** Messages that were read in this turn, and perhaps a few of turns before. */
   #read = 0
   #turn: NodeJS.Immediate | null = null
 
-  /** Bytes that have come in order and are not decrypted yet. */
+  /** Bytes that have come in order and are not decrypted yet, or never. */
   get waitingBytes(): number {
     return this.#waitingBytes
   }
@@ -562,23 +566,30 @@ export class InPlaceStream extends BaseStream {
     if (this.#waiting.length > 0) this.#turn ??= setImmediate(this.#onTurn)
   }
 
+  /** Nothing more is decrypted, and the stream waits for the other side's end alone. */
+  ignore(): void {
+    this.#ignored = true
+    this.release()
+  }
+
   override _onrawdata(data: Uint8Array): void {
     // The constructor above may read something already.
     if (!(#waiting in this)) return super._onrawdata(data)
-    this.#waiting.push(data)
     this.#waitingBytes += data.byteLength
+    if (this.#ignored) return
+    this.#waiting.push(data)
     if (this.#waiting.length === 1 && !this.#held) this.#readWaiting(MESSAGES_PER_TURN)
+    if (this.#held && this.#waiting.length > WAITING_PARTS) return this.#endFlood()
     while (this.#waitingBytes > WAITING_BYTES) {
       const waited = this.#waitingBytes
       this.#readWaiting(this.#read + MESSAGES_PER_TURN)
-      if (waited - this.#waitingBytes < MESSAGES_PER_TURN * SHORT_MESSAGE_BYTES) {
-        this.destroy(
-          new HyperNatError('TOO_FAST', 'The other side sends more short messages than can be read.')
-        )
-        return
-      }
+      if (waited - this.#waitingBytes < MESSAGES_PER_TURN * SHORT_MESSAGE_BYTES) return this.#endFlood()
     }
     if (this.#read > FEW_MESSAGES || this.#waiting.length > 0) this.#turn ??= setImmediate(this.#onTurn)
+  }
+
+  #endFlood(): void {
+    this.destroy(new HyperNatError('TOO_FAST', 'The other side sends more short messages than can be read.'))
   }
 
   override _onrawend(): void {
@@ -599,6 +610,7 @@ export class InPlaceStream extends BaseStream {
   /** Reads what waits, up to so many messages in this turn. */
   #readWaiting(most: number): void {
     const waiting = this.#waiting
+    if (this.#ignored) waiting.length = 0
     while (waiting.length > 0 && this.#read < most && !this.destroying) {
       const data = waiting[0]!
       const end = this.#endOf(data, most)

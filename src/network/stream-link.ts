@@ -229,6 +229,10 @@ export class StreamLink implements Link {
     if (this.#stream instanceof InPlaceStream) this.#stream.release()
   }
 
+  ignore(): void {
+    if (this.#stream instanceof InPlaceStream) this.#stream.ignore()
+  }
+
   room(): number {
     if (this.#gone) return 0
     const room =
@@ -315,6 +319,7 @@ export class StreamLink implements Link {
   close(): void {
     if (this.#gone) return
     this.#leave('CLOSED')
+    this.ignore()
     const linger = setTimeout(() => this.#stream.destroy(), LINGER_MS)
     void this.closed.then(() => clearTimeout(linger))
     this.#stream.end()

@@ -33,7 +33,7 @@ export class FrameReader {
 
   /** @param guard runs a read, which may find the peer at fault */
   constructor(
-    readonly link: Pick<Link, 'pause' | 'resume'>,
+    readonly link: Pick<Link, 'pause' | 'resume' | 'ignore'>,
     readonly sink: FrameSink,
     readonly deps: FrameReaderDeps,
     readonly guard: (read: () => void) => void
@@ -64,15 +64,14 @@ export class FrameReader {
     return last ? closeOf(last) : null
   }
 
-  /** Forgets what waits. */
+  /** Forgets what waits, and what comes from now on. */
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
     this.#timer = null
     for (const { cost } of this.#unread) this.deps.rateLimiter?.unread.giveBack(cost)
     this.#unread.length = 0
-    // Otherwise it would not see the end of the stream.
-    this.link.resume()
+    this.link.ignore()
   }
 
   readonly #read = (): void => {

@@ -34,6 +34,8 @@ export interface Link {
    */
   pause(): void
   resume(): void
+  /** Messages that come from now on are dropped, and not decrypted: what the other side sends to a link that is over costs little. */
+  ignore(): void
   /** Whole bytes that may be written now without queueing beyond our limit; 0 or less: wait for `drain`. */
   room(): number
   /** Caps the unacknowledged bytes, those not sent yet included; Infinity: no cap. */

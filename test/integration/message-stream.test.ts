@@ -9,6 +9,7 @@ import { codeOf } from '../../src/errors.js'
 import { LIMITS } from '../../src/limits.js'
 import type { InPlaceStream } from '../../src/network/internals.js'
 import { MessageBlocks, secretStreams } from '../../src/network/message-stream.js'
+import { StreamLink } from '../../src/network/stream-link.js'
 import { MAX_MESSAGE } from '../../src/wire/constants.js'
 import { within } from '../support/deadline.js'
 import { startTestnet } from '../support/testnet.js'
@@ -220,6 +221,49 @@ test('short messages that are not read in time end the connection, long ones are
     const gone = new Promise<Error>(resolve => void other.once('error', resolve))
     for (let i = 0; i < 60_000; i++) stream.write(Buffer.from('short'))
     assert.equal(codeOf(await within(10_000, gone, () => 'the end of the connection')), 'TOO_FAST')
+  } finally {
+    await close()
+  }
+})
+
+test('packets of a few bytes that a held stream keeps are few', async () => {
+  const { stream, other, close } = await connection(LIMITS)
+  try {
+    ;(other as InPlaceStream).hold()
+    const gone = new Promise<Error>(resolve => void other.once('error', resolve))
+    // Below the encryption, where only a hostile peer writes: messages of no bytes, each in a packet of its own.
+    const raw = stream.rawStream as unknown as { write(bytes: Uint8Array): void; flush(): Promise<boolean> }
+    let packets = 0
+    for (; packets < 6000 && !other.destroying; packets++) {
+      raw.write(Buffer.alloc(3))
+      await raw.flush()
+    }
+    assert.ok(packets > 4000 && packets < 6000, `${packets} packets are kept`)
+    assert.equal(codeOf(await gone), 'TOO_FAST')
+  } finally {
+    await close()
+  }
+})
+
+test('what is sent to a link that is over is not decrypted', async () => {
+  const { stream, other, close } = await connection(LIMITS)
+  try {
+    const link = new StreamLink(other, LIMITS)
+    let read = 0
+    other.on('data', () => read++)
+    stream.write(Buffer.from('before'))
+    await within(5000, once(other, 'data'), () => 'a message before the end')
+    // A hostile peer that hears the end, and goes on.
+    stream.removeAllListeners('end')
+    link.close()
+    await once(stream, 'end')
+    for (let i = 0; i < 500; i++) stream.write(Buffer.from('after'))
+    await stream.flush()
+    await turn()
+    assert.equal(read, 1)
+    const gone = once(other, 'close')
+    stream.end()
+    await within(5000, gone, () => 'the end of the connection')
   } finally {
     await close()
   }

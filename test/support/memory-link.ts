@@ -114,6 +114,10 @@ export class MemoryLink implements Link {
     while (!this.#paused && this.#waiting.length > 0) this.#deliver(this.#waiting.shift()!)
   }
 
+  ignore(): void {
+    this.resume()
+  }
+
   #receive(message: Uint8Array): void {
     if (this.#paused) this.#waiting.push(message)
     else this.#deliver(message)

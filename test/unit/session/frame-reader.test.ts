@@ -12,7 +12,7 @@ import { closeFrame, type FrameSink, windowFrame } from '../../../src/wire/frame
 
 /** A reader at 100 frames per 100 ms, under a clock that tests move; `read` counts the frames. */
 function setUp(unreadBytes = LIMITS.unreadBytes) {
-  const place = { now: 0, read: 0, timers: [] as (() => void)[], frameMs: 0, paused: false }
+  const place = { now: 0, read: 0, timers: [] as (() => void)[], frameMs: 0, paused: false, ignored: false }
   const clock: Clock = {
     now: () => place.now,
     after: (_ms, run) => {
@@ -26,7 +26,11 @@ function setUp(unreadBytes = LIMITS.unreadBytes) {
     place.now += place.frameMs
   }
   const rateLimiter = new RateLimiter(clock, limits, () => {})
-  const link = { pause: () => void (place.paused = true), resume: () => void (place.paused = false) }
+  const link = {
+    pause: () => void (place.paused = true),
+    resume: () => void (place.paused = false),
+    ignore: () => Object.assign(place, { paused: false, ignored: true })
+  }
   const reader = () =>
     new FrameReader(
       link,
@@ -67,8 +71,9 @@ test('the link is paused while a frame waits, and until the last of them is read
   assert.deepEqual([place.read, place.paused], [250, false])
   one.add(frames(100))
   assert.equal(place.paused, true)
+  assert.equal(place.ignored, false)
   one.close()
-  assert.equal(place.paused, false)
+  assert.deepEqual([place.paused, place.ignored], [false, true])
 })
 
 test('what waits is bounded over all connections of a guest, and released as it is read', () => {
