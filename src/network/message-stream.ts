@@ -40,10 +40,13 @@ export class MessageBlocks {
   }
 }
 
-/** Makes hyperdht's streams ours: without secret-stream's own datagrams, which would try each of our packets in vain. */
+/**
+ * Makes hyperdht's streams ours: without secret-stream's own datagrams, which would try each of our packets in vain, and without its empty
+ * messages that keep a stream alive, since a session has its pings. With those, it would swallow any number of such messages, at no rate.
+ */
 export function secretStreams(blocks: MessageBlocks): HyperDHT.CreateSecretStream {
   return (isInitiator, rawStream, opts) =>
-    new MessageStream(isInitiator, rawStream, { ...opts, enableSend: false }, blocks)
+    new MessageStream(isInitiator, rawStream, { ...opts, enableSend: false, keepAlive: 0 }, blocks)
 }
 
 /**

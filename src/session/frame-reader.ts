@@ -82,6 +82,8 @@ export class FrameReader {
     while (read < this.#unread.length && !this.#closed) {
       const next = this.#unread[read]!
       const at = readMessage(next.message, this.sink, this.#isOver)
+      // An empty message takes as long as one with a frame.
+      if (next.message.byteLength === 0) this.#isOver()
       if (this.#closed) return
       if (this.#wait > 0) {
         next.message = next.message.subarray(at)

@@ -139,6 +139,9 @@ function versionMismatch(theirs: VersionRange, updateThem: string, updateUs: str
   )
 }
 
+/** Messages before the first that counts: empty ones, or with frames that only other versions know. They come at no rate. */
+const EARLY_MESSAGES = 16
+
 /** Datagrams that are kept until the WELCOME that they have overtaken arrives. */
 const EARLY_DATAGRAMS = 64
 
@@ -155,6 +158,7 @@ function awaitFirst<T>(
 ): () => void {
   let settled = false
   const early: Uint8Array[] = []
+  let skipped = 0
   const settle = (
     result: T | HyperNatError,
     end = ({ code, message }: HyperNatError): void => reject(link, code, message)
@@ -180,6 +184,7 @@ function awaitFirst<T>(
       // The whole message is read before the result is used: nothing may follow the first frame in it.
       try {
         readMessage(message, sink)
+        if (!result && ++skipped > EARLY_MESSAGES) throw protocolError('no handshake in its first messages')
       } catch (err) {
         if (!(result instanceof HyperNatError)) {
           result =

@@ -140,6 +140,20 @@ test('the longest message that is ever sent passes', async () => {
   }
 })
 
+test('empty messages are not swallowed, so that they come at a rate', async () => {
+  const { stream, other, close } = await connection(LIMITS)
+  try {
+    const arrived: number[] = []
+    other.on('data', (message: Uint8Array) => arrived.push(message.byteLength))
+    for (let i = 0; i < 5; i++) stream.write(stream.alloc(0))
+    stream.write(Buffer.from('last'))
+    while (arrived.at(-1) !== 4) await within(5000, once(other, 'data'), () => `${arrived}`)
+    assert.deepEqual(arrived, [0, 0, 0, 0, 0, 4])
+  } finally {
+    await close()
+  }
+})
+
 test('tiny messages are read a few at a time, so that others get their turn, and before the end', async () => {
   const { stream, other, close } = await connection(LIMITS)
   const messages = Array.from({ length: 5000 }, (_, i) => Buffer.from(`${i}`.padEnd(i % 40, 'x')))

@@ -76,6 +76,20 @@ test('the link is paused while a frame waits, and until the last of them is read
   assert.deepEqual([place.paused, place.ignored], [false, true])
 })
 
+test('messages without a frame come at the rate of frames', () => {
+  const { place, reader } = setUp()
+  const one = reader()
+  for (let i = 0; i < 100; i++) one.add(new Uint8Array(0))
+  assert.equal(place.paused, false)
+  one.add(new Uint8Array(0))
+  assert.equal(place.paused, true)
+  one.add(frames(1))
+  assert.equal(place.read, 0)
+  place.now += 100
+  place.timers.shift()!()
+  assert.deepEqual([place.read, place.paused], [1, false])
+})
+
 test('what waits is bounded over all connections of a guest, and released as it is read', () => {
   const { place, rateLimiter, reader } = setUp(2000)
   const [first, second] = [reader(), reader()]

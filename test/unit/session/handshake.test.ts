@@ -125,6 +125,25 @@ test('a client that says nothing is closed after its time', () => {
   assert.ok(connection.client.gone && connection.server.gone)
 })
 
+test('a peer that sends messages without end before the first that counts is closed', () => {
+  for (const role of ['server', 'client'] as const) {
+    for (const message of [b4a.alloc(0), b4a.from([1, 0xff])]) {
+      const { world, connection, options } = setUp()
+      const heard: unknown[] = []
+      const done = (result: unknown): void => void heard.push(result)
+      if (role === 'server') serverHandshake(options(connection.server), done)
+      else clientHandshake(options(connection.client), hello, done)
+      const peer = role === 'server' ? connection.client : connection.server
+      for (let i = 0; i < 16; i++) say(peer, message)
+      world.pass(100)
+      assert.deepEqual(heard, [])
+      say(peer, message)
+      world.pass(100)
+      assert.deepEqual(codes(heard), ['PROTOCOL_ERROR'])
+    }
+  }
+})
+
 /** What a peer of other versions says after its proof is no business of ours. */
 const foreign = (type: number, range: readonly [number, number], ...start: Uint8Array[]): Uint8Array => {
   const body = b4a.concat([b4a.from([type, ...range]), ...start, b4a.alloc(9, 255)])
