@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { type FriendPresence, friendsPresence } from './client/friends.js'
+import { findDaemons } from './control/client.js'
 import { foldersOf, realFile, thisMachine } from './control/place.js'
 import { type Controlled, ControlServer } from './control/server.js'
 import type { DaemonStatus, PageLinks, Place, Reloaded, Who } from './control/wire.js'
@@ -29,6 +30,9 @@ import type { Ui } from './ui/ui.js'
 import { systemClock, wallClock } from './util/clock.js'
 import type { Trace } from './util/trace.js'
 import { version } from './version.js'
+
+/** How long the start waits for other daemons to say which options file they run from. */
+const OTHERS_MS = 1000
 
 /** `changing`: a reload begins to change what runs; `event` tells of its end by `reloaded`. */
 export class Daemon extends EventEmitter<{ event: [DaemonEvent]; changing: [] }> implements Controlled {
@@ -255,8 +259,26 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent]; changing: [] }>
       this.emit('event', { event: 'warning', code: err.code, message: err.message })
       return
     }
-    if (this.#closed) server.close()
-    else this.#control = server
+    if (this.#closed) return server.close()
+    this.#control = server
+    await this.#warnOfOthers(control)
+  }
+
+  /** Once this one can be found itself: of two that start at once, at least one sees the other. */
+  async #warnOfOthers(control: string | undefined): Promise<void> {
+    if (this.#file === null) return
+    const limits = { ...CONTROL_LIMITS, whoMs: OTHERS_MS }
+    const found = await findDaemons({ control, file: this.#file }, undefined, limits).catch(() => [])
+    for (const one of found) one.control.close()
+    const pids = found.map(({ who }) => who.pid).filter(pid => pid !== process.pid)
+    if (pids.length === 0) return
+    const stops = pids.map(pid => `hyper-nat stop --pid ${pid}`).join(' and ')
+    const which = `${pids.length > 1 ? 'processes' : 'process'} ${pids.join(', ')}`
+    this.emit('event', {
+      event: 'warning',
+      code: 'FILE_IN_USE',
+      message: `${this.options.source!.path} is in use by hyper-nat already (${which}). Guests may reach either one, and limits such as maxDevices apply to each separately. Run ${stops}, or start this one with another file.`
+    })
   }
 
   async #startUi(): Promise<void> {

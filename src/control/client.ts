@@ -10,6 +10,7 @@ import {
   clear,
   type Folder,
   foldersOf,
+  isSameFile,
   type Machine,
   pidOf,
   realFile,
@@ -280,7 +281,8 @@ export async function findDaemons(
       continue
     }
     const fits =
-      (wanted === undefined || one.who.file === wanted) && (pid === undefined || one.who.pid === pid)
+      (wanted === undefined || isSameFile(one.who.file, wanted, machine)) &&
+      (pid === undefined || one.who.pid === pid)
     if (fits) chosen.push(one)
     else one.control.close()
   }

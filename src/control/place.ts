@@ -199,3 +199,8 @@ export function realFile(path: string): string {
     return resolve(path)
   }
 }
+
+/** Whether two paths of {@link realFile} are the same file. Windows ignores case, and shells there write `c:` as well as `C:`. */
+export function isSameFile(one: string | null, other: string, { platform }: Machine): boolean {
+  return platform === 'win32' ? one?.toLowerCase() === other.toLowerCase() : one === other
+}

@@ -21,6 +21,8 @@ import { addressOf, foldersOf, thisMachine } from '../../src/control/place.js'
 import { type Controlled, ControlServer } from '../../src/control/server.js'
 import type { DaemonStatus } from '../../src/control/wire.js'
 import { codeOf, HyperNatError } from '../../src/errors.js'
+import { encodeKey } from '../../src/identity/encoding.js'
+import { keyPairOf, randomSecret } from '../../src/identity/keys.js'
 import { HyperNat as Library } from '../../src/index.js'
 import { CONTROL_LIMITS, type ControlLimits } from '../../src/limits.js'
 import { Journal } from '../../src/log/journal.js'
@@ -721,4 +723,36 @@ staged('the page and the tickets of what runs are found again', async stage => {
     told.map(one => one.ticket),
     [ticket, undefined]
   )
+})
+
+staged('a second daemon from one file warns, and says which runs; not after a crash', async stage => {
+  const desk = new Desk(stage)
+  const { bootstrap } = await stage.testnet()
+  const entry = {
+    mode: 'client',
+    proto: 'tcp',
+    port: 80,
+    localPort: 0,
+    publicKey: encodeKey(keyPairOf(randomSecret()).publicKey)
+  }
+  const file = desk.options([entry], bootstrap)
+  const inUse = async (daemon: HyperNat): Promise<string[]> => {
+    await daemon.event('ready')
+    return daemon.events.flatMap(event =>
+      event.event === 'warning' && event.code === 'FILE_IN_USE' ? [event.message] : []
+    )
+  }
+  const first = desk.daemon(file)
+  assert.deepEqual(await inUse(first), [])
+  const other = desk.daemon(desk.options([entry], bootstrap))
+  assert.deepEqual(await inUse(other), [], 'another file')
+  const second = desk.daemon(file)
+  const [message = '', ...more] = await inUse(second)
+  assert.deepEqual(more, [])
+  assert.ok(message.includes(`(process ${first.pid})`), message)
+  assert.ok(message.includes(`hyper-nat stop --pid ${first.pid}`), message)
+  await second.stop()
+  first.kill('SIGKILL')
+  await first.end()
+  assert.deepEqual(await inUse(desk.daemon(file)), [], 'after a crash')
 })

@@ -10,6 +10,7 @@ import {
   announce,
   clear,
   foldersOf,
+  isSameFile,
   type Machine,
   otherFolders,
   prepare,
@@ -141,4 +142,13 @@ test('a folder in which nothing can be made is reported at once', {
     code: 'CONTROL_FAILED',
     message: /\/proc\/hyper-nat cannot be used \(no folder can be made there\)/
   })
+})
+
+test('on Windows, files are the same whatever the case of their letters', () => {
+  const windows: Machine = { ...LINUX, platform: 'win32' }
+  const file = 'C:\\Games\\options.json'
+  assert.ok(isSameFile('c:\\games\\Options.json', file, windows))
+  assert.ok(!isSameFile('D:\\Games\\options.json', file, windows))
+  assert.ok(!isSameFile(null, file, windows))
+  assert.ok(!isSameFile('/srv/Options.json', '/srv/options.json', LINUX))
 })
