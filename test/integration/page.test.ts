@@ -478,6 +478,39 @@ staged(
 )
 
 staged(
+  'nothing stays green while hyper-nat does not answer, and the page goes on when it does',
+  async stage => {
+    const pages = await Pages.open(stage)
+    const game = await stage.use(listenTcpEcho())
+    const entry = { mode: 'server', secret: newSecret(), proto: 'tcp', port: game.port, name: 'Web' }
+    const { file, remove } = writeOptions({ schema: [entry] })
+    stage.defer(remove)
+    const daemon = await stage.run(['ui', '-c', file], 'host')
+    const page = await pages.visit((await daemon.event('ui')).url)
+    await page.getByText('Friends can join').waitFor()
+    await page.clock.install()
+    await page.reload()
+    await page.getByText('Friends can join').waitFor()
+    // As when text is selected in a window of Windows.
+    daemon.kill('SIGSTOP')
+    stage.defer(() => daemon.kill('SIGCONT'))
+    const trouble = page.getByRole('alert').getByText('does not answer')
+    await until(10_000, 'the page to notice', async () => {
+      await page.clock.fastForward(5000)
+      return trouble.isVisible()
+    })
+    assert.equal(await page.locator('.good').count(), 0)
+    await assertAccessible(page, 'without an answer')
+    daemon.kill('SIGCONT')
+    await page.getByText('Friends can join').waitFor()
+    assert.equal(await trouble.isVisible(), false)
+    await page.getByText('What happened').click()
+    await page.getByRole('log').getByText('Sharing').waitFor()
+  },
+  { skip: noBrowser || (process.platform === 'win32' && 'Windows has no signal that pauses') }
+)
+
+staged(
   'by the keyboard alone: dialogs, boxes and buttons give the focus back',
   async stage => {
     const pages = await Pages.open(stage)

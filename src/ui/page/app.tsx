@@ -20,6 +20,8 @@ const LINES = 200
 
 const TROUBLE: Readonly<Partial<Record<Link, string>>> = {
   gone: 'hyper-nat is not running. Start it again, and open the new link it shows.',
+  silent:
+    'hyper-nat is running, but does not answer: it is paused, or very busy. If it has a window, press Enter there: selected text pauses it.',
   strange: 'This link no longer works. Open the one that hyper-nat shows when it starts.',
   full: 'This page is open in too many windows. Close one of the others.'
 }
@@ -69,7 +71,7 @@ export function App() {
   }, [show])
 
   const trouble = TROUBLE[link]
-  const isGone = link === 'gone'
+  const isGone = link === 'gone' || link === 'silent'
   const shown = link === 'strange' ? null : view
   useTitle(shown, isGone, route)
   useEffect(() => {

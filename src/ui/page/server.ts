@@ -5,8 +5,14 @@ import { token } from './door.js'
 /** Between two tries to reach a hyper-nat that does not answer. */
 const RETRY_MS = 1000
 
-/** Whether hyper-nat is there: `gone` while it does not answer, `strange` when the link is of another start. */
-export type Link = 'opening' | 'up' | 'gone' | 'strange' | 'full'
+/** Views come each second: without one for so long, hyper-nat hangs. */
+const SILENT_MS = 5000
+
+/**
+ * Whether hyper-nat is there: `gone` while nothing listens, `silent` while it runs and does not answer, `strange` when the link is of another
+ * start.
+ */
+export type Link = 'opening' | 'up' | 'gone' | 'silent' | 'strange' | 'full'
 
 /** Something that hyper-nat did not do, and why. */
 export class Refused extends Error {
@@ -58,12 +64,24 @@ export interface Listener {
 /** Follows hyper-nat until `signal` ends it, over its restarts, too. */
 export async function follow(listener: Listener, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
+    const round = new AbortController()
+    // AbortSignal.any is newer than some of the browsers that the page is for.
+    const end = (): void => round.abort()
+    signal.addEventListener('abort', end)
+    let heard = true
+    let timer: ReturnType<typeof setInterval> | undefined
     try {
-      const answer = await fetch('/api/live', { headers: headers(), signal })
+      const answer = await fetch('/api/live', { headers: headers(), signal: round.signal })
       if (answer.status === 401) return listener.link('strange')
       if (answer.ok && answer.body) {
         listener.link('up')
+        // At least once between two looks: after a sleep of the computer, the first one may come before any view.
+        timer = setInterval(() => {
+          if (!heard) end()
+          heard = false
+        }, SILENT_MS)
         for await (const { event, data } of eventsOf(answer.body)) {
+          heard = true
           if (event === 'view') listener.view(JSON.parse(data))
           else if (event === 'lines') listener.lines(JSON.parse(data))
         }
@@ -71,7 +89,10 @@ export async function follow(listener: Listener, signal: AbortSignal): Promise<v
       if (answer.ok) listener.link('gone')
     } catch {
       if (signal.aborted) return
-      listener.link('gone')
+      listener.link(round.signal.aborted ? 'silent' : 'gone')
+    } finally {
+      clearInterval(timer)
+      signal.removeEventListener('abort', end)
     }
     await new Promise(resolve => setTimeout(resolve, RETRY_MS))
   }
