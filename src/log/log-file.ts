@@ -34,6 +34,8 @@ export class LogFile {
   readonly write = (line: string): void => {
     this.#try(() => {
       const bytes = Buffer.from(this.#isTorn ? `\n${line}` : line)
+      // Nobody would find a line in it.
+      if (this.#isDeleted()) this.close()
       if (this.#file === null) this.#open()
       if (this.#isFull(bytes.byteLength)) {
         this.close()
@@ -58,6 +60,12 @@ export class LogFile {
 
   #open(): void {
     this.#file = openSync(this.path, 'a', MODE)
+  }
+
+  #isDeleted(): boolean {
+    if (this.#file === null) return false
+    const stat = fstatSync(this.#file)
+    return stat.isFile() && stat.nlink === 0
   }
 
   /** Whether this many more bytes exceed the limit; what other processes have written counts. */

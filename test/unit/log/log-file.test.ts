@@ -93,6 +93,29 @@ test('a file that another program has moved away is not written to for ever', {
   assert.ok(!existsSync(`${path}.1`), 'it was not full')
 })
 
+test('a file that was deleted is made again with the next line, and a missing folder is reported', {
+  skip: process.platform === 'win32' && 'an open file cannot be deleted'
+}, t => {
+  const folder = join(folderOf(t), 'logs')
+  const path = join(folder, 'x.log')
+  mkdirSync(folder)
+  const told: string[] = []
+  const file = new LogFile(path, 1000, code => void told.push(code))
+  t.after(() => file.close())
+  file.write('one\n')
+  rmSync(path)
+  file.write('two\n')
+  assert.equal(readFileSync(path, 'utf8'), 'two\n')
+  assert.deepEqual(told, [])
+  rmSync(folder, { recursive: true })
+  file.write('lost\n')
+  file.write('lost too\n')
+  assert.deepEqual(told, ['ENOENT'])
+  mkdirSync(folder)
+  file.write('three\n')
+  assert.equal(readFileSync(path, 'utf8'), 'three\n')
+})
+
 test('a link stays, and leads to the new file', { skip: process.platform === 'win32' }, t => {
   const folder = folderOf(t)
   const disk = join(folder, 'disk')
