@@ -452,6 +452,12 @@ staged(
     // --- keys ---
     await page.keyboard.press('/')
     await page.getByLabel('Which game?').and(page.locator(':focus')).waitFor()
+    // An input method takes Escape for itself, to drop what is being composed.
+    const composer = await page.context().newCDPSession(page)
+    await composer.send('Input.imeSetComposition', { text: 'まい', selectionStart: 2, selectionEnd: 2 })
+    await page.keyboard.press('Escape')
+    assert.equal(await page.evaluate<string>('location.hash'), '#host')
+    await composer.send('Input.imeSetComposition', { text: '', selectionStart: 0, selectionEnd: 0 })
     await page.keyboard.type('/teew')
     await button(page, /^Teeworlds/).waitFor()
     await page.keyboard.press('Escape')

@@ -23,9 +23,9 @@ export function GamePicker({ onPick }: { onPick: (game: GameChoice | null) => vo
     return [...meant].sort((a, b) => nearness(b, text) - nearness(a, text))
   }, [games, text])
   useEffect(() => {
-    // The search closes with Escape; forms do not, for the sake of what was typed.
+    // The search closes with Escape; forms do not, for the sake of what was typed. Input methods end a composition with it.
     const pressed = (event: KeyboardEvent): void => {
-      if (event.key === 'Escape') location.hash = 'home'
+      if (event.key === 'Escape' && !event.isComposing) location.hash = 'home'
       // The key that leads here is pressed here, too.
       const isEmpty = event.target instanceof HTMLInputElement && event.target.value === ''
       if (event.key === '/' && isEmpty) event.preventDefault()
