@@ -255,7 +255,7 @@ export interface DaemonChoice {
 /**
  * The daemons of this user that run, the oldest first. What crashed ones have left is removed.
  * @throws HyperNatError CONTROL_FAILED when the folder of their sockets cannot be read, or there is none but one that does not
- * answer
+ * answer; TOO_MANY_CONNECTIONS where that one has no place for more
  */
 export async function findDaemons(
   { control, file, pid }: DaemonChoice = {},
@@ -273,11 +273,11 @@ export async function findDaemons(
     [...addresses].map(([address, folder]) => reach(address, folder, machine, limits))
   )
   const chosen: FoundDaemon[] = []
-  const silent: number[] = []
+  const silent: SilentDaemon[] = []
   for (const one of found) {
     if (!one) continue
     if (!one.control) {
-      if (pid === undefined || one.who.pid === pid) silent.push(one.who.pid)
+      if (pid === undefined || one.who.pid === pid) silent.push(one)
       continue
     }
     const fits =
@@ -287,14 +287,16 @@ export async function findDaemons(
     else one.control.close()
   }
   // It may be the one that was meant.
-  if (chosen.length === 0 && silent.length > 0) throw doesNotAnswer(silent)
+  if (chosen.length === 0 && silent.length > 0)
+    throw silent.find(({ refusal }) => refusal)?.refusal ?? doesNotAnswer(silent.map(({ who }) => who.pid))
   return chosen.sort((a, b) => a.who.since - b.who.since)
 }
 
-/** One that listens, and says nothing: of it only the number is known. */
+/** One that listens, and says nothing, or that it has no place for more: of it only the number is known. */
 interface SilentDaemon {
   readonly who: Pick<Who, 'pid'>
   readonly control: null
+  readonly refusal?: HyperNatError
 }
 
 function doesNotAnswer(pids: readonly number[]): HyperNatError {
@@ -324,10 +326,13 @@ async function reach(
   }
   try {
     return { who: await control.ask('who', limits.whoMs), control }
-  } catch {
+  } catch (err) {
     // One that hangs up is about to end.
     const silent = control.isOpen
     control.close()
-    return silent ? { who: { pid: pidOf(address) }, control: null } : null
+    const who = { pid: pidOf(address) }
+    if (err instanceof HyperNatError && err.code === 'TOO_MANY_CONNECTIONS')
+      return { who, control: null, refusal: err }
+    return silent ? { who, control: null } : null
   }
 }

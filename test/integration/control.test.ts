@@ -449,7 +449,7 @@ async function listening(
 }
 
 staged('a program that breaks the protocol gets an error, and others are served', async stage => {
-  const { ask, address, limits } = await listening(stage, { connections: 3 })
+  const { desk, ask, address, limits } = await listening(stage, { connections: 3 })
   const codes = (lines: string[]): unknown[] => lines.map(line => JSON.parse(line).error?.code ?? 'fine')
   assert.deepEqual(codes(await ask('{"id":1,"command":"brew"}\n{"id":"x","command":"who"}\n', 2)), [
     'UNKNOWN_COMMAND',
@@ -475,6 +475,7 @@ staged('a program that breaks the protocol gets an error, and others are served'
   assert.deepEqual(codes(await ask('{"id":1,"command":"who"}\n')), ['TOO_MANY_CONNECTIONS'])
   const fourth = await ControlClient.connect(address)
   await assert.rejects(fourth.ask('who', 5000), err => codeOf(err) === 'TOO_MANY_CONNECTIONS')
+  await assert.rejects(findDaemons({ control: desk.folder }), { code: 'TOO_MANY_CONNECTIONS' })
   assert.equal((await clients[0]!.ask('who', 5000)).pid, 4711)
 })
 
