@@ -91,6 +91,8 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   readonly #games = new Activity()
   readonly #trace: Trace | undefined
   readonly #servers = new Set<SharedServer>()
+  /** Those that are being closed, by public key. */
+  readonly #leaving = new Map<string, Promise<void>>()
   readonly #clients = new Set<OpenClient | OpenConnection>()
   readonly #since = wallClock()
   #closing: Promise<void> | null = null
@@ -129,7 +131,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
    * `warning` event of code `DHT_UNREACHABLE` says so, and the server goes on trying to announce itself until it can.
    * @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS for wrong or missing arguments, with every
    * fault, for a map that asks for what it cannot have, or for too many of them, CLOSED; PORT_IN_USE, LISTEN_FAILED,
-   * ADDRESS_NOT_HERE, CERTIFICATE_UNUSABLE for the TCP port
+   * ADDRESS_NOT_HERE, CERTIFICATE_UNUSABLE for the TCP port; the signal's reason
    */
   async share(what: WhatToShare): Promise<ServerHandle> {
     this.#check()
@@ -141,7 +143,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
       resources: this.#resources,
       reached: { bootstrap, relays },
       isShared: port => [...this.#servers].some(one => one.shares(port)),
-      onclose: () => this.#servers.delete(server)
+      onclose: closed => this.#onClosing(server, closed)
     })
     if ([...this.#servers].some(({ publicKey }) => publicKey === server.publicKey)) {
       const message = 'is shared by this node already; change its ports with setMaps, or close it first'
@@ -149,15 +151,28 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     }
     this.#servers.add(server)
     try {
-      await this.#node.listenTcp()
-      this.#check()
-      await server.start()
+      await unlessAborted(what.signal, async () => {
+        await this.#leaving.get(server.publicKey)
+        await this.#node.listenTcp()
+        this.#check()
+        await server.start()
+      })
     } catch (err) {
       await server.close()
       this.#check()
       throw err
     }
     return server
+  }
+
+  /** Its keys are in use until it is closed. */
+  #onClosing(server: SharedServer, closed: Promise<void>): void {
+    this.#servers.delete(server)
+    const { publicKey } = server
+    const gone = closed.finally(() => {
+      if (this.#leaving.get(publicKey) === gone) this.#leaving.delete(publicKey)
+    })
+    this.#leaving.set(publicKey, gone)
   }
 
   /**

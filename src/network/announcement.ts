@@ -11,6 +11,8 @@ export class Announcement {
   #check: Timer | null = null
   #reached = true
   #closed = false
+  /** Whether the first announcement is done. */
+  #started = false
   #refreshing: Promise<void> | null = null
   /** The nodes that held it when it was found to be out of date. */
   #outdated: readonly unknown[] | null = null
@@ -29,6 +31,7 @@ export class Announcement {
   /** Announces the server, now and from now on. Resolves when nodes hold the announcement, or when none has answered. */
   async start(keyPair: HyperDHT.KeyPair): Promise<void> {
     await this.server.listen(keyPair)
+    this.#started = true
     this.#announcer.check()
     this.#look()
   }
@@ -81,6 +84,8 @@ export class Announcement {
   async close(): Promise<void> {
     this.#closed = true
     this.#check?.cancel()
+    // So far no node holds anything that is to be taken back.
+    if (!this.#started) this.#announcer.abandon()
     // While hyperdht announces again, it has forgotten which nodes hold the last announcement, and would leave it there.
     await this.#announcer.updating
     await this.server.close()

@@ -152,7 +152,11 @@ interface PrivateAnnouncer {
   readonly relays: readonly unknown[]
   /** Settles when the announcement in progress is done. */
   readonly _updating: Promise<void> | null
+  /** The search for the nodes that are to hold the announcement; null when that is done. */
+  readonly _activeQuery: { destroy(): void } | null
   readonly _sleeper: { resume(): void }
+  /** True: what is announced next is abandoned. */
+  stopped: boolean
 }
 
 /** A node keeps each delayed ping until it answers it, and anyone may send one. The library takes 0 for its default, 10 s. */
@@ -475,6 +479,14 @@ export class AnnouncerState {
     return this.#server._announcer?._updating ?? null
   }
 
+  /** Ends the announcement in progress, which else waits for nodes that may not answer. */
+  abandon(): void {
+    const announcer = this.#server._announcer
+    if (!announcer) return
+    announcer.stopped = true
+    announcer._activeQuery?.destroy()
+  }
+
   /** Ends the announcer's pause between two looks at whether it should announce. */
   wake(): void {
     this.#server._announcer?._sleeper.resume()
@@ -754,6 +766,7 @@ const SERVER: Members = {
 
 const ANNOUNCER: Members = {
   relays: 'object',
+  stopped: 'boolean',
   '_sleeper.resume': 0
 }
 

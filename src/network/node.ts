@@ -257,6 +257,8 @@ export class Node {
    * @param topic where the server is to be found besides
    * @param hides whether it must not answer the client of this key, which comes from this IPv4 address, if those who passed its
    * handshake on are right: before it tells an address, or sends anything there
+   * @param signal gives up while it is not announced yet; the key is free again when this has rejected
+   * @throws HyperNatError CLOSED
    */
   async announce(
     keyPair: HyperDHT.KeyPair,
@@ -264,7 +266,8 @@ export class Node {
     onreach: (reached: boolean) => void,
     relayIdentity?: HyperDHT.KeyPair,
     topic?: Uint8Array,
-    hides: (clientKey: Uint8Array, address: string) => boolean = () => false
+    hides: (clientKey: Uint8Array, address: string) => boolean = () => false,
+    signal?: AbortSignal
   ): Promise<Announced> {
     const relayThrough = this.#dht.relayThrough(this.#relays, this.#limits.relayRestMs, relayIdentity)
     const options = {
@@ -298,13 +301,18 @@ export class Node {
     })
     const leave = await this.#announcing.enter()
     const { open, isKnown } = this.#reachability
-    const started = this.#dht.destroyed ? Promise.reject(CLOSED) : announcement.start(keyPair)
+    const started = this.#startAnnouncement(announcement, keyPair, signal)
     const isDone = started.then(() => {
       if (topic) found = announceTopic(this.#dht, topic, keyPair, server)
       return found?.announced
     })
     void within(isDone, this.#limits.announcingMs).then(leave)
-    await started
+    try {
+      await started
+    } catch (err) {
+      pending?.stop()
+      throw err
+    }
     const refresh = (): void => {
       // The topic names the nodes that hold the announcement.
       announcement.refresh().then(() => found?.refresh(), noop)
@@ -327,6 +335,20 @@ export class Node {
         await within(Promise.all([found?.close(), announcement.close()]), this.#limits.closeMs)
       }
     }
+  }
+
+  async #startAnnouncement(
+    announcement: Announcement,
+    keyPair: HyperDHT.KeyPair,
+    signal: AbortSignal | undefined
+  ): Promise<void> {
+    if (this.#dht.destroyed || signal?.aborted) throw CLOSED
+    const close = (): Promise<void> => within(announcement.close(), this.#limits.closeMs)
+    signal?.addEventListener('abort', close)
+    await announcement.start(keyPair).finally(() => signal?.removeEventListener('abort', close))
+    if (!signal?.aborted) return
+    await close()
+    throw CLOSED
   }
 
   /** Looks by IPv6 for the clients of this server that do not come by IPv4. */

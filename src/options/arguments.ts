@@ -307,7 +307,7 @@ function checkFields(path: string, options: unknown, fields: Readonly<Record<str
 export function checkShare(what: unknown): void {
   const fault = object(what)
   if (fault) throw new OptionsError([{ path: 'share', message: `the argument ${fault}` }])
-  const { secret, maps, former } = what as Record<string, unknown>
+  const { secret, maps, former, signal } = what as Record<string, unknown>
   const formerFault = former === undefined ? null : list(former)
   // A wrong secret is not quoted: it may be one all the same.
   const isSecret = typeof secret === 'string' || secret instanceof Secret
@@ -317,6 +317,7 @@ export function checkShare(what: unknown): void {
       : [{ path: 'secret', message: 'is missing or no text; give the text that the keys are derived from' }]),
     ...mapFaults(maps, SHARED_MAP, true),
     ...(formerFault ? [{ path: 'former', message: `${formerFault} of public keys` }] : []),
+    ...fieldFaults({ signal }, SIGNAL),
     ...accessFaults(what as Record<string, unknown>)
   ])
 }

@@ -65,6 +65,8 @@ export type WhatToShare = {
    * server; for a while after the start these are told that they are not.
    */
   former?: readonly (string | Uint8Array)[] | undefined
+  /** Gives up while the server is not announced yet: `share` rejects with its reason once its secret can be shared again. */
+  signal?: AbortSignal | undefined
 } & AccessOptions
 
 /** What `HyperNat.share` gives. */

@@ -21,6 +21,7 @@ import type { Deps } from '../network/deps.js'
 import { OFFLINE } from '../network/dial-errors.js'
 import type { Announced } from '../network/node.js'
 import type { StreamLink } from '../network/stream-link.js'
+import { within } from '../network/within.js'
 import { ServerSession } from '../session/server-session.js'
 import type { SessionUsage } from '../sockets/key-usage.js'
 import { elsewhereText } from '../sockets/other-address.js'
@@ -78,7 +79,7 @@ export class Server {
   #ticket: string | undefined
   readonly #guests: GuestTable
   readonly #admission: Admission
-  readonly #announcements: Announced[] = []
+  #announcements: readonly Promise<Announced>[] = []
   #announced: ServerStatus['announced'] = 'announcing'
   #admitted = 0
   /** What sessions that are over have carried. */
@@ -88,7 +89,7 @@ export class Server {
   readonly #knocks: LogThrottle
   #sweep: Timer | null = null
   readonly #roster: RosterSender
-  #closed = false
+  readonly #closing = new AbortController()
 
   constructor(deps: ServerDeps) {
     this.#deps = deps
@@ -159,7 +160,8 @@ export class Server {
       return hidden
     }
     const relayed = childKeyPair(keyPair, RELAYED)
-    const announcing = [
+    const { signal } = this.#closing
+    this.#announcements = [
       node.announce(
         this.#announceKeys,
         onlink,
@@ -172,17 +174,12 @@ export class Server {
         },
         relayed,
         undefined,
-        hides
+        hides,
+        signal
       ),
-      node.announce(this.#hostKeys, onlink, () => {}, relayed, topicOf(keyPair.publicKey), hides)
+      node.announce(this.#hostKeys, onlink, () => {}, relayed, topicOf(keyPair.publicKey), hides, signal)
     ]
-    for (const one of announcing)
-      one.then(
-        // Closed meanwhile, perhaps because the other announcement failed.
-        announcement => (this.#closed ? announcement.close() : void this.#announcements.push(announcement)),
-        () => {}
-      )
-    await Promise.all([...announcing, this.#announcer.start()])
+    await Promise.all([...this.#announcements, this.#announcer.start()])
     if (this.#closed) return
     if (this.#announced === 'announcing') this.#announced = 'announced'
     const sweep = (): void => {
@@ -303,15 +300,22 @@ export class Server {
     }
   }
 
-  /** Closes all sessions, so that clients know at once, and unannounces. */
+  get #closed(): boolean {
+    return this.#closing.signal.aborted
+  }
+
+  /** Closes all sessions, so that clients know at once, and unannounces; the keys are free then. */
   async close(): Promise<void> {
-    this.#closed = true
+    this.#closing.abort()
     this.#watch.close()
     this.#sweep?.cancel()
     this.#roster.close()
     this.#admission.close()
     for (const { session } of this.#guests.all) session.close('GOODBYE', 'The server was stopped.')
-    await Promise.all([this.#announcer.close(), ...this.#announcements.map(one => one.close())])
+    const announced = this.#announcements.map(one => one.then(announcement => announcement.close()))
+    // One that waits for its turn holds no key.
+    const closed = within(Promise.allSettled(announced), this.#deps.limits.closeMs)
+    await Promise.all([this.#announcer.close(), closed])
   }
 
   /** Replaces the rules. Sessions that they do not concern go on; those that are no longer allowed end at once. */

@@ -29,8 +29,8 @@ export interface SharedServerDeps extends Deps {
   }
   /** Whether a server of this node shares the port. */
   readonly isShared: (port: number) => boolean
-  /** Called when it is being closed. */
-  readonly onclose: () => void
+  /** Called when it is being closed, with when it is. */
+  readonly onclose: (closed: Promise<void>) => void
 }
 
 export class SharedServer implements ServerHandle {
@@ -41,7 +41,7 @@ export class SharedServer implements ServerHandle {
   #maps: readonly TicketMap[]
   #rules: AccessRules
   #ticket: string | undefined
-  #closed = false
+  #closing: Promise<void> | null = null
 
   /** @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY, BAD_OPTIONS */
   constructor(what: WhatToShare, given: SharedServerDeps) {
@@ -134,9 +134,11 @@ export class SharedServer implements ServerHandle {
   }
 
   close(): Promise<void> {
-    this.#closed = true
-    this.#deps.onclose()
-    return this.#server.close()
+    if (!this.#closing) {
+      this.#closing = this.#server.close()
+      this.#deps.onclose(this.#closing)
+    }
+    return this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -144,7 +146,7 @@ export class SharedServer implements ServerHandle {
   }
 
   #check(): void {
-    if (this.#closed) throw new HyperNatError('CLOSED', 'This server is closed.')
+    if (this.#closing) throw new HyperNatError('CLOSED', 'This server is closed.')
   }
 
   #apply(rules: AccessRules): void {

@@ -1,10 +1,13 @@
 // The library as another program uses it: its types, wrong arguments, and what is left behind.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import {
   decodeKey,
   decodeTicket,
@@ -281,6 +284,58 @@ staged(
     assert.deepEqual(events, [])
   }
 )
+
+staged(
+  'a secret whose sharing is given up is free at once, and the same secret can be shared again',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const node = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+    const secret = newSecret()
+    const wrong = { secret, maps: [MAP], signal: {} }
+    await assert.rejects(node.share(wrong as never), { code: 'BAD_OPTIONS', message: /signal/ })
+    const reason = new Error('no more time')
+    const aborted = AbortSignal.abort(reason)
+    await assert.rejects(node.share({ secret, maps: [MAP], signal: aborted }), reason)
+
+    // At each moment of it, from before the node has its port to after nodes have been asked.
+    for (let turns = 0; turns < 12; turns++) {
+      const giveUp = new AbortController()
+      const shared = node.share({ secret, maps: [MAP], signal: giveUp.signal })
+      for (let i = 0; i < turns; i++) await turn()
+      giveUp.abort(reason)
+      // The last ones may be done before.
+      if (turns < 3) await assert.rejects(shared, reason)
+      else
+        await shared.then(
+          server => server.close(),
+          err => assert.equal(err, reason)
+        )
+      assert.deepEqual(node.status().servers, [])
+    }
+    // One that is being closed has its keys still.
+    const first = await node.share({ secret, maps: [MAP] })
+    void first.close()
+    const { publicKey } = await node.share({ secret, maps: [MAP] })
+    assert.ok((await node.find(publicKey)) > 0)
+  }
+)
+
+staged('sharing is given up while no node answers, again and again', async stage => {
+  const silent = createSocket('udp4')
+  stage.defer(() => silent.close())
+  silent.bind(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const bootstrap = [`127.0.0.1:${silent.address().port}`]
+  const node = await stage.use(new HyperNat({ bootstrap, portMapping: false, lan: false }))
+  const secret = newSecret()
+  for (let i = 0; i < 3; i++) {
+    const giveUp = new AbortController()
+    const shared = node.share({ secret, maps: [MAP], signal: giveUp.signal })
+    await once(silent, 'message')
+    giveUp.abort()
+    await assert.rejects(shared, { name: 'AbortError' })
+  }
+})
 
 staged('what an object has of its class counts, and a caller may use its objects again', async stage => {
   const { bootstrap } = await stage.testnet()

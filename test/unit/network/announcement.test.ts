@@ -12,6 +12,7 @@ const UPDATE_MS = 300
 /** hyperdht's announcer as it behaves: it rests after announcing, and forgets what it was asked before it rests. */
 class TestAnnouncer {
   relays: unknown[] = []
+  stopped = false
   _updating: Promise<void> | null = null
   /** Nodes that can be reached. */
   nodes = 3
