@@ -18,6 +18,7 @@ import { CONTROL_LIMITS, FILE_LOOK_MS, UI_LIMITS } from './limits.js'
 import { Journal } from './log/journal.js'
 import type { Log } from './log/log.js'
 import type { MetricsServer } from './metrics/server.js'
+import { checkDaemon } from './options/arguments.js'
 import { clientsOf, type Group, serversOf, settingsToRestart } from './options/changes.js'
 import type { ClientEntry, Options } from './options/entry.js'
 import { type Friend, friendsFile } from './options/friends.js'
@@ -63,7 +64,10 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent]; changing: [] }>
   #ownKey: Uint8Array | undefined
   #closed = false
 
-  /** @param journal where events are kept, and perhaps log lines, for those who ask later */
+  /**
+   * @param journal where events are kept, and perhaps log lines, for those who ask later
+   * @throws OptionsError BAD_OPTIONS
+   */
   constructor(
     readonly options: Options,
     readonly log: Log,
@@ -72,6 +76,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent]; changing: [] }>
     readonly trace?: Trace
   ) {
     super()
+    checkDaemon(options, log)
     this.#current = options
     this.#file = options.source ? realFile(options.source.path) : null
     let stop = (): void => {}

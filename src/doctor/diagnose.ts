@@ -17,6 +17,7 @@ import type { NatFinding, NatKind } from '../network/nat.js'
 import { isRelayed } from '../network/path.js'
 import type { PortMappingState } from '../network/port-mapping.js'
 import type { Survey } from '../network/survey-finding.js'
+import { checkDiagnose } from '../options/arguments.js'
 import { systemClock, wallClock } from '../util/clock.js'
 import { jitterOf, lossOf, medianOf } from '../util/samples.js'
 import { version } from '../version.js'
@@ -72,9 +73,10 @@ const PASSING: ReadonlySet<string> = new Set([
  * Examines the network from here and, with a public key, the way to that server. Takes some seconds, up to a minute when a
  * connection is hard to get. It makes a DHT node of its own: it shows what a daemon that is started now would meet. The server
  * sees a guest that connects and leaves.
- * @throws HyperNatError BAD_PUBLIC_KEY; CLOSED when `signal` ended it
+ * @throws HyperNatError BAD_OPTIONS, BAD_PUBLIC_KEY; CLOSED when `signal` ended it
  */
 export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
+  checkDiagnose(options)
   const { publicKey, guest, shared = [], limits, oncheck, signal, ...rest } = options
   const key = publicKey === undefined ? undefined : keyOf(publicKey)
   const node = new HyperNat(rest)

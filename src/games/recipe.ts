@@ -1,5 +1,6 @@
 /** The ports of a game, from its recipe. */
 
+import { HyperNatError } from '../errors.js'
 import { PORT_MAX } from '../text/ports.js'
 import { numbersOf } from './notation.js'
 import type { Recipe } from './recipe-shape.js'
@@ -49,12 +50,15 @@ export interface GamePorts {
  * @param optional whether those are wanted, too, that the game can do without
  * @param moved other numbers for the first of them, in the same order; those that depend on the first move with it
  * @returns a fault as the rest of a sentence about `moved`, or the ports
+ * @throws HyperNatError BAD_RECIPE for what is no recipe
  */
 export function portsOfGame(
   recipe: Recipe,
   optional = false,
   moved: readonly number[] = []
 ): GamePorts | { readonly fault: string } {
+  if (!Array.isArray((Object(recipe) as Partial<Recipe>).ports))
+    throw new HyperNatError('BAD_RECIPE', 'The game has no ports: give a recipe of knownGames().')
   const own = ownPorts(recipe, optional)
   if (moved.length > own.length) {
     const all = own.map(({ port }) => port).join(', ')

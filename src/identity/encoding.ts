@@ -22,8 +22,12 @@ const HEX_LENGTH = 64
 /** Characters that base58 leaves out because they look like others, and what they probably were. */
 const LOOKALIKES: Record<string, string> = { '0': 'o', O: 'Q', I: '1', l: '1' }
 
-/** A public key in base58, as people share it. */
+/**
+ * A public key in base58, as people share it.
+ * @throws InputError `BAD_PUBLIC_KEY` for what is no bytes
+ */
 export function encodeKey(key: Uint8Array): string {
+  if (!(key instanceof Uint8Array)) throw bad('is no bytes; give 32 of them')
   return bs58.encode(key)
 }
 

@@ -29,9 +29,15 @@ export class GuestKey extends Masked {
 
   /**
    * @param seed what the guest's ticket holds as its invite
-   * @throws HyperNatError `UNSUPPORTED` when that is not 32 bytes: an invite of another kind
+   * @throws HyperNatError `UNSUPPORTED` when that is not 32 bytes: an invite of another kind; `BAD_TICKET` when it is no bytes
    */
   constructor(seed: Uint8Array) {
+    if (!(seed instanceof Uint8Array)) {
+      throw new HyperNatError(
+        'BAD_TICKET',
+        'The invite of a guest is missing or no bytes: give the one that decodeTicket returns.'
+      )
+    }
     if (seed.byteLength !== KEY_BYTES) {
       throw new HyperNatError(
         'UNSUPPORTED',

@@ -6,6 +6,7 @@ import { GuestKey } from './guest.js'
 import type { KeyPair } from './keys.js'
 import {
   encodeTicket,
+  refuseTypes,
   TICKET_ADDRESSES,
   TICKET_BOOTSTRAP,
   TICKET_RELAYS,
@@ -23,7 +24,9 @@ export interface TicketContents extends Omit<Ticket, 'relays' | 'addresses'> {
  * Writes a ticket, with names shortened, or left out where they do not fit, and only the first relays and DHT nodes where there are more than fit.
  * @throws HyperNatError `TICKET_TOO_LONG` when the ports alone are too many, `BAD_TICKET` when a part cannot be in a ticket
  */
-export function serverTicket({ maps, relays = [], bootstrap = [], ...rest }: TicketContents): string {
+export function serverTicket(contents: TicketContents): string {
+  refuseTypes(contents)
+  const { maps, relays = [], bootstrap = [], ...rest } = contents
   const named = alike(
     maps.map(({ proto, port, name, guestPorts }) => {
       const fitting = name === undefined ? undefined : ticketName(name)

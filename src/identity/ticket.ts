@@ -98,6 +98,7 @@ interface Run {
  * @throws HyperNatError `BAD_TICKET` when a part is not as {@link Ticket} says, `TICKET_TOO_LONG` when there is too much
  */
 export function encodeTicket(ticket: Ticket): string {
+  refuseTypes(ticket)
   refuseParts(ticket)
   const { publicKey, maps, relays = [], bootstrap = [], addresses = [], invite } = ticket
   const body: number[] = [...publicKey]
@@ -351,8 +352,27 @@ function readText(reader: Reader): string {
 
 // --- what is no part of a ticket ---
 
+/**
+ * Refuses what TypeScript does, for programs without it.
+ * @throws HyperNatError `BAD_TICKET`
+ */
+export function refuseTypes(ticket: Pick<Ticket, 'maps'>): void {
+  const { maps, relays = [], bootstrap = [], addresses = [], invite } = Object(ticket) as Partial<Ticket>
+  if (![maps, relays, bootstrap, addresses].every(Array.isArray))
+    throw bad('would hold something else in place of a list')
+  for (const map of maps!) {
+    if (typeof map !== 'object' || map === null) throw bad('would name a port that is none')
+    if (map.name !== undefined && typeof map.name !== 'string') throw bad('would hold a name that is no text')
+  }
+  if (!addresses.every(address => typeof address === 'string'))
+    throw bad('would hold what is no address of a relay')
+  if (invite !== undefined && !(invite instanceof Uint8Array))
+    throw bad('would hold an invite that is no bytes')
+}
+
 function refuseParts({ publicKey, maps, relays = [], bootstrap = [], addresses = [], invite }: Ticket): void {
   for (const key of [publicKey, ...relays]) {
+    if (!(key instanceof Uint8Array)) throw bad('would hold a public key that is no bytes')
     if (key.byteLength !== KEY_BYTES || !sodium.crypto_core_ed25519_is_valid_point(Buffer.from(key))) {
       throw bad('would hold an invalid public key')
     }
@@ -380,7 +400,8 @@ function refuseParts({ publicKey, maps, relays = [], bootstrap = [], addresses =
     throw bad(`would hold more than ${TICKET_ADDRESSES} addresses of relays`)
   if (addresses.some(address => relayUrlFault(address) !== undefined))
     throw bad('would hold what is no address of a relay')
-  if (!bootstrap.every(isNode)) throw bad('would hold what is no DHT node')
+  if (!bootstrap.every(node => typeof node === 'string' && isNode(node)))
+    throw bad('would hold what is no DHT node')
   if (invite && (invite.byteLength === 0 || invite.byteLength > INVITE_BYTES)) {
     throw bad('would hold an invite of a wrong length')
   }

@@ -5,6 +5,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { isOwnHost } from '../http/host-header.js'
 import { HttpServer } from '../http/server.js'
 import { METRICS_LIMITS, type MetricsLimits } from '../limits.js'
+import { checkMetrics } from '../options/arguments.js'
 import type { MetricsPlace } from '../options/entry.js'
 import { isLoopback, LOCALHOST } from '../text/address.js'
 import { listenError } from '../util/listen-error.js'
@@ -28,13 +29,15 @@ const PATH = '/metrics'
 /**
  * Serves metrics.
  * @param read asked for each request
- * @throws HyperNatError PORT_IN_USE, LISTEN_FAILED
+ * @throws HyperNatError BAD_OPTIONS, PORT_IN_USE, LISTEN_FAILED, ADDRESS_NOT_HERE
  */
 export async function serveMetrics(
-  { port, host = LOCALHOST }: MetricsPlace,
+  place: MetricsPlace,
   read: () => Promise<MetricsPage>,
   limits: MetricsLimits = METRICS_LIMITS
 ): Promise<MetricsServer> {
+  checkMetrics(place, read, limits)
+  const { port, host = LOCALHOST } = place
   const server = new HttpServer(routes(host, read), { ...limits, headersMs: limits.requestMs })
   try {
     await server.listen(port, host)

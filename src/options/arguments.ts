@@ -3,7 +3,7 @@ import { isIPv4 } from 'node:net'
 import { type Fault, OptionsError } from '../errors.js'
 import { NONCE_BYTES } from '../identity/guest.js'
 import { Secret } from '../identity/secret.js'
-import { LIMITS, RELAY_LIMITS, TCP_RELAY_LIMITS } from '../limits.js'
+import { DOCTOR_LIMITS, LIMITS, METRICS_LIMITS, RELAY_LIMITS, TCP_RELAY_LIMITS } from '../limits.js'
 import { PROTOS } from '../proto.js'
 import { guess } from '../text/guess.js'
 import { bootstrapFault, canonicalHost } from '../text/hosts.js'
@@ -121,6 +121,24 @@ const NODE: Readonly<Record<string, Field>> = {
   trace: { check: handler },
   onMemoryReleased: { check: handler }
 }
+
+/** The options of the doctor besides those of a node; the public key is checked where it is read. */
+const DIAGNOSE: Readonly<Record<string, Field>> = {
+  ...NODE,
+  guest: { check: guestKey },
+  shared: { check: list },
+  oncheck: { check: handler },
+  signal: { check: signal }
+}
+
+/** What a daemon reads first of its options: `checkOptions` makes them, and checks the rest. */
+const DAEMON: Readonly<Record<string, Field>> = {
+  entries: { check: list, required: true },
+  network: { check: object, required: true }
+}
+
+/** Where metrics are served. */
+const METRICS: Readonly<Record<string, Field>> = { port: { check: port(0) }, host: { check: text } }
 
 /** The options of a relay; its secret, `tcp` and the keys in `allow` are checked where they are read. */
 const RELAY: Readonly<Record<string, Field>> = {
@@ -247,6 +265,52 @@ export function checkBootstrap(options: unknown, presets: { port: number; nodes:
   if (port <= most) return
   const message = `is ${port}, too high for the ports of ${nodes} nodes; give at most ${most}`
   throwAny([{ path: 'options.port', message }])
+}
+
+/**
+ * Checks the options of `diagnose`.
+ * @throws OptionsError BAD_OPTIONS
+ */
+export function checkDiagnose(options: unknown): void {
+  checkFields('options', options, DIAGNOSE)
+  throwAny(limitFaults(options as object, 'limits', DOCTOR_LIMITS))
+}
+
+/**
+ * Checks what a daemon is made of.
+ * @throws OptionsError BAD_OPTIONS
+ */
+export function checkDaemon(options: unknown, logger: unknown): void {
+  checkFields('options', options, DAEMON)
+  throwAny(fieldFaults({ log: logger }, { log: { check: log, required: true } }))
+}
+
+/**
+ * Checks what `serveMetrics` is given.
+ * @throws OptionsError BAD_OPTIONS
+ */
+export function checkMetrics(place: unknown, read: unknown, limits: unknown): void {
+  checkFields('place', place, METRICS)
+  throwAny([
+    ...fieldFaults({ read, limits }, { read: { check: handler, required: true }, limits: { check: object } }),
+    ...limitFaults({ limits: Object(limits) as object }, 'limits', METRICS_LIMITS)
+  ])
+}
+
+/**
+ * Checks what `joinEntries` is given.
+ * @throws OptionsError BAD_OPTIONS
+ */
+export function checkJoined(written: unknown, ticket: unknown, opened: unknown): void {
+  throwAny(fieldFaults({ text: written }, { text: { check: text, required: true } }))
+  const fault = object(ticket) ?? list((ticket as { maps?: unknown }).maps)
+  if (fault) throw new OptionsError([{ path: 'ticket', message: `${fault} that decodeTicket returns` }])
+  const wrong = list(opened)
+  throwAny(
+    wrong
+      ? [{ path: 'opened', message: `${wrong} of port maps` }]
+      : namedMapFaults((ticket as { maps: unknown }).maps, 'ticket')
+  )
 }
 
 /** Those numbers that are ours to know. */

@@ -9,6 +9,7 @@ import { LOCALHOST } from '../text/address.js'
 import { formatPorts, PORT_MAX, parsePorts } from '../text/ports.js'
 import { quote, quoteName } from '../text/quote.js'
 import { isSocketPath } from '../text/socket-path.js'
+import { checkJoined } from './arguments.js'
 import { checkOptions } from './check.js'
 import type { RawEntry } from './edit.js'
 import type { ClientEntry, Options, Warning } from './entry.js'
@@ -107,6 +108,7 @@ function isKept({ id, guestPorts }: PortSet, entries: readonly ClientEntry[]): b
  * @param text the ticket as it is written there
  * @param extra.discovery false: the LAN lists of games here are left alone
  * @param extra.duplicate for the entries with udp; for all, whose fault it is then, where there are none
+ * @throws OptionsError BAD_OPTIONS
  */
 export function joinEntries(
   text: string,
@@ -119,6 +121,7 @@ export function joinEntries(
     duplicate
   }: Pick<JoinFlags, 'localHost' | 'socketMode' | 'discovery' | 'duplicate'> = {}
 ): RawEntry[] {
+  checkJoined(text, ticket, opened)
   const common = {
     mode: 'client',
     ticket: text.replace(/\s+/g, ''),
