@@ -62,6 +62,7 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent]; changing: [] }>
   #book: GuestBook | null = null
   /** The key of this computer that servers know, if it has one that lasts. */
   #ownKey: Uint8Array | undefined
+  #starting: Promise<void> | null = null
   #closed = false
 
   /**
@@ -97,12 +98,13 @@ export class Daemon extends EventEmitter<{ event: [DaemonEvent]; changing: [] }>
   }
 
   /**
-   * Binds every local port, then announces every secret.
+   * Binds every local port, then announces every secret. It starts once: a second call has the result of the first.
    * @throws HyperNatError PORT_IN_USE, ADDRESS_NOT_HERE or LISTEN_FAILED, naming the entry, where no page shows that as a `warning`
    * event, IDENTITY_EXPOSED or IDENTITY_UNUSABLE; everything is closed then
    */
   start(): Promise<void> {
-    return this.#next(() => this.#start())
+    this.#starting ??= this.#next(() => this.#start())
+    return this.#starting
   }
 
   /**

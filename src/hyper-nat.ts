@@ -11,7 +11,7 @@ import type { ClientHandle, Connection, ConnectOptions, MapToOpen } from './clie
 import { OpenClient } from './client/open-client.js'
 import { OpenConnection } from './client/open-connection.js'
 import { type PingOptions, type PingSummary, ping } from './client/ping.js'
-import { HyperNatError, OptionsError } from './errors.js'
+import { HyperNatError, OptionsError, oneLine } from './errors.js'
 import type { DaemonEvent } from './events.js'
 import { portSetOf } from './games/port-set.js'
 import { childPublicKey } from './identity/child.js'
@@ -36,6 +36,7 @@ import { SharedServer } from './server/shared-server.js'
 import { Resources } from './sockets/resources.js'
 import type { Status } from './status.js'
 import { isRelayUrl, relayUrlFault } from './text/hosts.js'
+import { allowListeners } from './util/abort-listeners.js'
 import { Activity } from './util/activity.js'
 import { callOut } from './util/call-out.js'
 import { systemClock, wallClock } from './util/clock.js'
@@ -71,7 +72,10 @@ export interface HyperNatOptions {
   limits?: Partial<Limits>
   /** Where diagnostics go: a logger of pino, or `console`; left out: nowhere. */
   log?: Log
-  /** Takes events of sessions, paths and flows, named as in qlog; left out: nothing is traced. */
+  /**
+   * Takes events of sessions, paths and flows, named as in qlog; left out: nothing is traced. One that throws is not called any more,
+   * and a `warning` event of code `TRACE_FAILED` says why.
+   */
   trace?: Trace | undefined
   /** Called a moment after much memory that a peer used has been released, when a program may collect garbage. */
   onMemoryReleased?: (() => void) | undefined
@@ -110,7 +114,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     if (options.tcp) checkTcp(options.tcp)
     this.#limits = { ...LIMITS, ...options.limits }
     this.#log = options.log ?? silentLog
-    this.#trace = options.trace
+    this.#trace = options.trace && this.#traceWith(options.trace)
     this.#players = new Players(this.#limits.players)
     this.#resources = newResources(this.#limits, this.#log, options.onMemoryReleased)
     this.#keyPair = options.identity ?? freshKeyPair()
@@ -356,6 +360,21 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     return found
   }
 
+  /** What is traced must not end by its trace. */
+  #traceWith(trace: Trace): Trace {
+    let failed = false
+    return (...event) => {
+      if (failed) return
+      try {
+        trace(...event)
+      } catch (err) {
+        failed = true
+        const message = `Nothing is traced any more: the function for it has failed (${oneLine(err)}).`
+        callOut(() => this.emit('event', { event: 'warning', code: 'TRACE_FAILED', message }))
+      }
+    }
+  }
+
   #deps(): Deps {
     return {
       node: this.#node,
@@ -381,6 +400,7 @@ async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Pro
   let abort = (): void => {}
   const aborted = new Promise<never>((_, reject) => {
     abort = () => reject(signal.reason as Error)
+    allowListeners(signal)
     signal.addEventListener('abort', abort)
   })
   try {

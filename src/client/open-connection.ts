@@ -10,6 +10,7 @@ import type { DatagramFlow, DatagramOptions, FlowStream } from '../sockets/flow-
 import type { ClientStatus } from '../status.js'
 import { PORT_MAX } from '../text/ports.js'
 import { quote } from '../text/quote.js'
+import { allowListeners } from '../util/abort-listeners.js'
 import { callOut } from '../util/call-out.js'
 import type { Connection, ConnectionEvents, ConnectOptions, StreamOptions } from './handle.js'
 import { OpenClient, type OpenClientDeps } from './open-client.js'
@@ -89,6 +90,7 @@ export class OpenConnection extends EventEmitter<ConnectionEvents> implements Co
         abort = () => reject(signal?.reason as Error)
         this.#abandon = reject
         if (signal?.aborted) return abort()
+        if (signal) allowListeners(signal)
         signal?.addEventListener('abort', abort)
         this.#opening = event => {
           if (event.event === 'waiting' && !wait)

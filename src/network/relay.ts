@@ -76,6 +76,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   #endpoint: Endpoint | null = null
   #announcement: Announcement | null = null
   #sweep: { cancel(): void } | null = null
+  #starting: Promise<void> | null = null
   #closing: Promise<void> | null = null
 
   /** @throws HyperNatError BAD_SECRET, BAD_PUBLIC_KEY for a key in `allow`, BAD_OPTIONS for other options that cannot be used */
@@ -101,11 +102,16 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
   }
 
   /**
-   * Announces the relay; resolves when it can be found.
+   * Announces the relay; resolves when it can be found. It starts once: a second call has the result of the first.
    * @throws HyperNatError CLOSED, PORT_IN_USE, LISTEN_FAILED, ADDRESS_NOT_HERE, CERTIFICATE_UNUSABLE, DHT_UNREACHABLE
    */
   async start(): Promise<void> {
     this.#check()
+    this.#starting ??= this.#start()
+    return this.#starting
+  }
+
+  async #start(): Promise<void> {
     const { port, bootstrap } = this.#options
     this.#dht = new Dht(
       { ...(bootstrap && { bootstrap }), ...(port !== undefined && { port, anyPort: false }) },

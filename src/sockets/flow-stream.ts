@@ -6,6 +6,7 @@ import { type ErrorCode, HyperNatError, OptionsError } from '../errors.js'
 import type { PathKind } from '../events.js'
 import { type ByteFlow, ignoreEvents } from '../flows/byte-flow.js'
 import { quote } from '../text/quote.js'
+import { allowListeners } from '../util/abort-listeners.js'
 import { callOut } from '../util/call-out.js'
 import { LONGEST_TIMER_MS } from '../util/clock.js'
 import { MAX_UDP_PAYLOAD } from '../wire/constants.js'
@@ -54,6 +55,7 @@ export function closeOnAbort(flow: DatagramFlow, { signal }: DatagramOptions): D
   const close = (): void => flow.close()
   if (signal?.aborted) queueMicrotask(close)
   else if (signal) {
+    allowListeners(signal)
     signal.addEventListener('abort', close)
     flow.once('close', () => signal.removeEventListener('abort', close))
   }
@@ -103,7 +105,9 @@ export class FlowStream extends Duplex {
   constructor(remote: () => FlowRemote, { signal }: FlowStreamOptions = {}) {
     super()
     this.#remote = remote
-    if (signal) addAbortSignal(signal, this)
+    if (!signal) return
+    allowListeners(signal)
+    addAbortSignal(signal, this)
   }
 
   /** Who is at the other end. */

@@ -9,14 +9,19 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import {
+  Daemon,
   decodeKey,
   decodeTicket,
   HyperNat,
   type HyperNatOptions,
   keyPairOf,
   type MapToShare,
+  Relay,
   Secret
 } from '../../src/index.js'
+import { silentLog } from '../../src/log/log.js'
+import { readOptionsFile } from '../../src/options/file.js'
+import { writeOptions } from '../support/hyper-nat.js'
 import { runProgram } from '../support/process.js'
 import { newSecret, staged } from '../support/stage.js'
 import { root } from '../unit/root.js'
@@ -337,6 +342,40 @@ staged('sharing is given up while no node answers, again and again', async stage
   }
 })
 
+staged('a relay and a daemon that are started twice start once', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const schema = [{ mode: 'server', secret: newSecret(), port: 9, proto: 'tcp' }]
+  const written = writeOptions({ network: { bootstrap }, control: false, schema })
+  stage.defer(() => written.remove())
+  const daemon = await stage.use(new Daemon(await readOptionsFile(written.file), silentLog))
+  const relay = await stage.use(new Relay({ secret: newSecret(), bootstrap }))
+  const ready: unknown[] = []
+  for (const one of [daemon, relay]) {
+    one.on('event', ({ event }: { event: string }) => event === 'ready' && ready.push(one))
+    await Promise.all([one.start(), one.start()])
+    await one.start()
+  }
+  assert.deepEqual(ready, [daemon, relay])
+})
+
+staged('a trace that throws is reported once, and what it traces goes on', async stage => {
+  const { bootstrap } = await stage.testnet()
+  const trace = (): void => {
+    throw new Error('no disk')
+  }
+  const [host, guest] = await Promise.all(
+    [0, 1].map(() => stage.use(new HyperNat({ bootstrap, portMapping: false, trace })))
+  )
+  const told: string[] = []
+  guest!.on('event', event => event.event === 'warning' && told.push(`${event.code} ${event.message}`))
+  const { publicKey } = await host!.share({ secret: newSecret(), maps: [] })
+  const connection = await guest!.connect(publicKey)
+  assert.equal(typeof (await connection.ping()), 'number')
+  assert.deepEqual(told, [
+    'TRACE_FAILED Nothing is traced any more: the function for it has failed (no disk).'
+  ])
+})
+
 staged('what an object has of its class counts, and a caller may use its objects again', async stage => {
   const { bootstrap } = await stage.testnet()
   const node = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
@@ -367,7 +406,7 @@ staged('what an object has of its class counts, and a caller may use its objects
   assert.equal(await connected, server.publicKey)
 })
 
-staged('many pings at once make no warning', async stage => {
+staged('many pings at once, and much that one signal ends, make no warning', async stage => {
   const { bootstrap } = await stage.testnet()
   const node = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
   const warnings: Error[] = []
@@ -375,7 +414,27 @@ staged('many pings at once make no warning', async stage => {
   process.on('warning', onwarning)
   stage.defer(() => process.off('warning', onwarning))
   const { publicKey } = await node.share({ secret: newSecret(), maps: [] })
+  const unknown = keyPairOf(newSecret()).publicKey
   const pings = Array.from({ length: 12 }, () => node.ping({ publicKey, count: 1 }))
   assert.deepEqual(new Set((await Promise.all(pings)).map(({ sent }) => sent)), new Set([1]))
+  const streams = new AbortController()
+  const flows = new AbortController()
+  const ports = new AbortController()
+  const connections = new AbortController()
+  const opened = await node.open({ publicKey, maps: [] })
+  const ends = Array.from({ length: 12 }, async () => {
+    const { signal } = connections
+    const stream = opened.stream('tcp', 3000, { signal: streams.signal })
+    const flow = opened.datagrams(3000, { signal: flows.signal })
+    stream.on('error', () => {})
+    await Promise.all([
+      new Promise<void>(resolve => stream.once('close', resolve)),
+      new Promise<void>(resolve => flow.once('close', () => resolve())),
+      assert.rejects(node.open({ publicKey, maps: [], signal: ports.signal }), { name: 'AbortError' }),
+      assert.rejects(node.connect(unknown, { wait: true, signal }), { name: 'AbortError' })
+    ])
+  })
+  for (const one of [streams, flows, ports, connections]) one.abort()
+  await Promise.all(ends)
   assert.deepEqual(warnings, [])
 })
