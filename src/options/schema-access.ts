@@ -50,7 +50,10 @@ function moment(description: string) {
     .meta({ description })
     .transform((text, ctx) => {
       const ms = Date.parse(text)
-      if (!Number.isNaN(ms)) return ms
+      const [year, month, day] = text.slice(0, 10).split('-').map(Number) as [number, number, number]
+      // February 30 would be a day in March.
+      const isDay = new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day
+      if (!Number.isNaN(ms) && isDay) return ms
       ctx.addIssue({ code: 'custom', message: fault.error({ input: text }), input: text })
       return z.NEVER
     })
