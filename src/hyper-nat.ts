@@ -195,6 +195,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   async open(
     what: { signal?: AbortSignal | undefined } & (
       | {
+          ticket?: undefined
           publicKey: string | Uint8Array
           maps: readonly MapToOpen[]
           guest?: GuestKey | undefined
@@ -205,11 +206,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
   ): Promise<ClientHandle> {
     this.#check()
     checkOpen(what)
-    const { ticket } = what as { ticket?: string | Ticket | undefined }
-    const { publicKey, maps, guest } =
-      ticket === undefined
-        ? (what as Exclude<typeof what, { ticket: unknown }>)
-        : fromTicket(ticket, what.maps)
+    const { publicKey, maps, guest } = what.ticket === undefined ? what : fromTicket(what.ticket, what.maps)
     const own = ('identity' in what ? what.identity : undefined) ?? this.#keyPair
     const client = new OpenClient({
       ...this.#deps(),

@@ -180,7 +180,7 @@ staged(
     assert.deepEqual(node.status().clients, [])
     // A ticket that a program leaves undefined is left out.
     const what = { publicKey, maps: [{ ...maps[0]!, localPort: 0 }], ticket: undefined }
-    const opened = await node.open(what as never)
+    const opened = await node.open(what)
     await opened[Symbol.asyncDispose]()
     assert.deepEqual(node.status().clients, [])
   }
