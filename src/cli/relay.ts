@@ -59,10 +59,13 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
       'lets in everybody by TCP, whose keys do not show there; with --allow, give a token behind a # in --tcp-address'
     faults.push({ path: '--tcp', message })
   }
-  const { secret, generated, warning } = await secretOf(args, context)
+  const check = (): void => {
+    if (faults.length > 0) throw new OptionsError(faults)
+  }
+  const { secret, generated, warning } = await secretOf(args, context, check)
   if (secret.text === '')
     faults.push({ path: secret.place, message: 'is empty; give a long one that nobody guesses' })
-  if (faults.length > 0) throw new OptionsError(faults)
+  check()
   const warnings: Warning[] = warning ? [warning] : []
   const { weaknessOf } = await import('../identity/strength.js')
   const weakness = weaknessOf(secret.text)

@@ -74,8 +74,9 @@ async function collect(
   const name = commandLine(command)
   let found = faults
   try {
+    const changes = command.changes || args['save-secret'] !== undefined
     // Without a known command, the flags mean nothing.
-    const isLeft = isUnknownCommand(command, args) || (command.changes && faults.length > 0)
+    const isLeft = isUnknownCommand(command, args) || (changes && faults.length > 0)
     const job = isLeft ? undefined : withRunFlags(await command.job(args, context), args)
     if (job && faults.length === 0) return job
   } catch (err) {

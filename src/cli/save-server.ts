@@ -52,7 +52,7 @@ export async function toShare(
     const message = 'only works with --save: the options come from flags'
     throw new OptionsError([{ path: '-c', message }], 'BAD_USAGE')
   }
-  const source = await secretOf(args, context)
+  const source = await secretOf(args, context, make)
   const options = make(source.secret)
   if (!args.save || !source.generated) return { ...source, options }
   const { secretIn } = await import('../options/edit.js')

@@ -18,9 +18,14 @@ export interface SecretSource {
 /**
  * The secret of `hyper-nat server`. An empty one is returned as it is, for the check of all options to refuse: an unset
  * variable in a script must not end in a new random identity.
- * @throws OptionsError `BAD_USAGE` if two flags give one, `BAD_OPTIONS` if its file cannot be used
+ * @param check called before a file is written, with a secret like that; throws when something else is wrong, and nothing is written
+ * @throws OptionsError `BAD_USAGE` if two flags give one, `BAD_OPTIONS` if its file cannot be used; what `check` throws
  */
-export async function secretOf(args: Arguments, context: CliContext): Promise<SecretSource> {
+export async function secretOf(
+  args: Arguments,
+  context: CliContext,
+  check: (secret: Given) => unknown
+): Promise<SecretSource> {
   const flag = text(args, 'secret')
   const path = text(args, 'secret-file')
   if (flag !== undefined && path !== undefined) {
@@ -34,7 +39,7 @@ export async function secretOf(args: Arguments, context: CliContext): Promise<Se
     const other = flag === undefined ? '--secret-file' : '-s'
     throw fault(`cannot be combined with ${other}; give one of them`, '--save-secret')
   }
-  if (kept !== undefined) return keptIn(kept, context)
+  if (kept !== undefined) return keptIn(kept, context, check)
   if (flag !== undefined) return { secret: { text: flag, place: '-s' }, generated: false }
   if (path !== undefined) return fromFile(path, context)
   const variable = context.env.HYPER_NAT_SECRET
@@ -45,7 +50,11 @@ export async function secretOf(args: Arguments, context: CliContext): Promise<Se
 }
 
 /** The secret of a file, which is written if it is not there, for its owner alone. */
-async function keptIn(path: string, context: CliContext): Promise<SecretSource> {
+async function keptIn(
+  path: string,
+  context: CliContext,
+  check: (secret: Given) => unknown
+): Promise<SecretSource> {
   if (path === '') throw fault('is empty; it is the name of a file', '--save-secret')
   const isThere = (): boolean => existsSync(path)
   if (!isThere()) {
@@ -54,12 +63,13 @@ async function keptIn(path: string, context: CliContext): Promise<SecretSource> 
       import('../options/lock.js'),
       import('write-file-atomic')
     ])
+    const text = randomSecret().reveal()
+    check({ text, place: '--save-secret' })
     try {
       // Whole or not at all, and by one of two processes that start at once: an empty file would keep hyper-nat from starting ever after.
       await locked(path, async lock => {
         if (isThere()) return
-        const text = `${randomSecret().reveal()}\n`
-        await writeFileAtomic(path, text, { mode: 0o600, tmpfileCreated: lock.note })
+        await writeFileAtomic(path, `${text}\n`, { mode: 0o600, tmpfileCreated: lock.note })
       })
     } catch (err) {
       throw fault(`names ${path}, which cannot be written: ${codeOf(err)}`, '--save-secret')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
@@ -287,6 +287,20 @@ test('--save-secret writes a secret for its owner alone, and uses it the next ti
     [['--secret-file', path], /--save-secret: cannot be combined with --secret-file/]
   ] as const) {
     assert.match((await runOnce(['server', '-p', '1/udp', '--save-secret', path, ...args])).err, expected)
+  }
+  // With anything else wrong, nothing is written.
+  const unused = join(folder, 'unused.txt')
+  for (const args of [
+    ['server', '-p', '0/udp'],
+    ['server', '-p', '1/udp', '--host', ''],
+    ['server', '-p', '1/udp', '--nmae', 'x'],
+    ['host', 'openarena', '-p', 'x'],
+    ['relay', '--port', '0'],
+    ['relay', '--port', '5000', '--idel', '10']
+  ]) {
+    const { code, err } = await runOnce([...args, '--save-secret', unused])
+    assert.equal(code, 2, err)
+    assert.equal(existsSync(unused), false, args.join(' '))
   }
   // Of two that start at once, one makes it.
   const both = join(folder, 'both.txt')
