@@ -9,9 +9,9 @@ import NoiseWrap from 'hyperdht/lib/noise-wrap.js'
 import UDX from 'udx-native'
 import UdxSocket from 'udx-native/lib/socket.js'
 import UdxStream from 'udx-native/lib/stream.js'
-import { HyperNatError } from '../errors.js'
 import { hasFreeDescriptor } from '../util/descriptors.js'
 import { checkMembers, type Members } from './library-members.js'
+import { MessagePacer } from './message-pacer.js'
 
 type Address = HyperDHT.Address
 
@@ -509,35 +509,13 @@ interface PrivateSecretStream {
   _onrawend(): void
 }
 
-/** Bytes of the length before each message, little-endian. */
-const LENGTH_BYTES = 3
-
-/**
- * Messages of one stream that are read in one turn of the event loop. One read of 64 kB can hold 2700 tiny ones, which take 10 ms to
- * decrypt and to act on: everything else in this process would wait that long.
- */
-const MESSAGES_PER_TURN = 64
-
-/**
- * No more than this waits for a later turn, bytes: UDX acknowledges what waits, and so its sender is not held up. Where more has come, behind
- * a gap, say, it is read at once. But a peer whose messages are shorter than this on average, bytes, floods us with them.
- */
-const WAITING_BYTES = 1024 * 1024
-const SHORT_MESSAGE_BYTES = 256
-
-/** As many parts wait at the most in a stream that is held: one packet brings each, and a part of three bytes takes the memory of 300. */
-const WAITING_PARTS = WAITING_BYTES / SHORT_MESSAGE_BYTES
-
-/** A new turn is waited for only after so many messages: most turns have fewer. */
-const FEW_MESSAGES = 8
-
 const BaseStream = SecretStream as unknown as new (
   isInitiator: boolean,
   rawStream: unknown,
   options: object
 ) => SecretStream & PrivateSecretStream
 
-/** secret-stream, which may build each message in a buffer of ours. */
+/** secret-stream, which may build each message in a buffer of ours, and reads a few messages in each turn of the event loop. */
 export class InPlaceStream extends BaseStream {
   /** The buffer around a message, if it has room for what secret-stream adds. */
   protected wholeOf(_message: Uint8Array): Uint8Array | undefined {
@@ -552,116 +530,29 @@ export class InPlaceStream extends BaseStream {
     super._write(message, done)
   }
 
-  /** What waits for the next turn, or until {@link release}. */
-  readonly #waiting: Uint8Array[] = []
-  #waitingBytes = 0
-  #held = false
-  #ignored = false
-  /** The other side has ended its half, behind what waits. */
-  #ended = false
-  /** Messages that were read in this turn, and perhaps a few of turns before. */
-  #read = 0
-  #turn: NodeJS.Immediate | null = null
+  readonly #pacer = new MessagePacer({
+    position: () =>
+      this._state === 1 ? { missing: this._len - this._tmp } : { length: this._len, weight: this._tmp },
+    isDestroyed: () => this.destroying,
+    read: data => super._onrawdata(data),
+    end: () => super._onrawend(),
+    destroy: err => this.destroy(err)
+  })
 
-  /** Bytes that have come in order and are not decrypted yet, or never. */
-  get waitingBytes(): number {
-    return this.#waitingBytes
+  /** What has come and is not decrypted yet. */
+  get pacer(): MessagePacer {
+    return this.#pacer
   }
 
-  /** Nothing is decrypted until {@link release}, or the other side's end. A stream that is paused decrypts some, and lets the stream below keep the rest without a bound. */
-  hold(): void {
-    this.#held = !this.#ended
-  }
-
-  release(): void {
-    this.#held = false
-    if (this.#waiting.length > 0) this.#turn ??= setImmediate(this.#onTurn)
-  }
-
-  /** Nothing more is decrypted, and the stream waits for the other side's end alone. */
-  ignore(): void {
-    this.#ignored = true
-    this.release()
-  }
-
+  // secret-stream's constructor may call these two before there is a pacer.
   override _onrawdata(data: Uint8Array): void {
-    // The constructor above may read something already.
-    if (!(#waiting in this)) return super._onrawdata(data)
-    this.#waitingBytes += data.byteLength
-    if (this.#ignored) return
-    this.#waiting.push(data)
-    if (this.#waiting.length === 1 && !this.#held) this.#readWaiting(MESSAGES_PER_TURN)
-    if (this.#held && this.#waiting.length > WAITING_PARTS) return this.#endFlood()
-    while (this.#waitingBytes > WAITING_BYTES) {
-      const waited = this.#waitingBytes
-      this.#readWaiting(this.#read + MESSAGES_PER_TURN)
-      if (waited - this.#waitingBytes < MESSAGES_PER_TURN * SHORT_MESSAGE_BYTES) return this.#endFlood()
-    }
-    if (this.#read > FEW_MESSAGES || this.#waiting.length > 0) this.#turn ??= setImmediate(this.#onTurn)
-  }
-
-  #endFlood(): void {
-    this.destroy(new HyperNatError('TOO_FAST', 'The other side sends more short messages than can be read.'))
+    if (#pacer in this) this.#pacer.push(data)
+    else super._onrawdata(data)
   }
 
   override _onrawend(): void {
-    if (!(#waiting in this) || this.#waiting.length === 0) return super._onrawend()
-    // Its owner waits for nothing more, and what stands last says why the connection ends.
-    this.#ended = true
-    this.release()
-  }
-
-  readonly #onTurn = (): void => {
-    this.#turn = null
-    this.#read = 0
-    if (this.#held) return
-    this.#readWaiting(MESSAGES_PER_TURN)
-    if (this.#waiting.length > 0) this.#turn = setImmediate(this.#onTurn)
-  }
-
-  /** Reads what waits, up to so many messages in this turn. */
-  #readWaiting(most: number): void {
-    const waiting = this.#waiting
-    if (this.#ignored) waiting.length = 0
-    while (waiting.length > 0 && this.#read < most && !this.destroying) {
-      const data = waiting[0]!
-      const end = this.#endOf(data, most)
-      if (end < data.byteLength) waiting[0] = data.subarray(end)
-      else waiting.shift()
-      this.#waitingBytes -= end
-      super._onrawdata(data.subarray(0, end))
-    }
-    if (this.destroying) {
-      waiting.length = 0
-      this.#waitingBytes = 0
-    } else if (this.#ended && waiting.length === 0) {
-      super._onrawend()
-    }
-  }
-
-  /** How much of `data` may be read in this turn: up to the end of a message, or all. Counts the messages. */
-  #endOf(data: Uint8Array, most: number): number {
-    const size = data.byteLength
-    let at = 0
-    // A message may have begun, or its length.
-    let begun = this._state === 1
-    if (begun) at = this._len - this._tmp
-    else if (this._tmp > 1) {
-      let length = this._len
-      let weight = this._tmp
-      for (; weight < 256 ** LENGTH_BYTES; weight *= 256) {
-        if (at === size) return size
-        length += weight * data[at++]!
-      }
-      at += length
-      begun = true
-    }
-    if (begun && at <= size) this.#read++
-    while (this.#read < most && at + LENGTH_BYTES <= size) {
-      at += LENGTH_BYTES + (data[at]! | (data[at + 1]! << 8) | (data[at + 2]! << 16))
-      if (at <= size) this.#read++
-    }
-    return this.#read < most ? size : Math.min(at, size)
+    if (#pacer in this) this.#pacer.end()
+    else super._onrawend()
   }
 }
 

@@ -10,6 +10,7 @@ import { protocolError } from '../wire/bytes.js'
 import type { Link, LinkEvents } from '../wire/link.js'
 import { GapEstimate } from './gap-estimate.js'
 import { InPlaceStream, rateOf } from './internals.js'
+import type { MessagePacer } from './message-pacer.js'
 import { type Reach, reachOf } from './path.js'
 
 /** What IP, UDP and UDX put before a datagram, bytes. */
@@ -64,6 +65,8 @@ export class StreamLink implements Link {
   readonly closed: Promise<string>
   readonly #stream: SecretStream
   readonly #raw: SecretStream.RawStream
+  /** Null for a stream that is not ours. */
+  readonly #pacer: MessagePacer | null
   readonly #limits: StreamLimits
   #unacked = 0
   #cwndCap = Number.POSITIVE_INFINITY
@@ -98,6 +101,7 @@ export class StreamLink implements Link {
   constructor(stream: SecretStream, limits: StreamLimits, relayed = false, byTcp = false) {
     this.#stream = stream
     this.#raw = stream.rawStream
+    this.#pacer = stream instanceof InPlaceStream ? stream.pacer : null
     this.#limits = limits
     this.#relayed = relayed
     this.#byTcp = byTcp
@@ -222,15 +226,15 @@ export class StreamLink implements Link {
   }
 
   pause(): void {
-    if (this.#stream instanceof InPlaceStream) this.#stream.hold()
+    this.#pacer?.hold()
   }
 
   resume(): void {
-    if (this.#stream instanceof InPlaceStream) this.#stream.release()
+    this.#pacer?.release()
   }
 
   ignore(): void {
-    if (this.#stream instanceof InPlaceStream) this.#stream.ignore()
+    this.#pacer?.ignore()
   }
 
   room(): number {
@@ -305,11 +309,10 @@ export class StreamLink implements Link {
   checkGap(): void {
     if (this.#gone) return
     const { bytesReceived: received, packetsReceived: packets } = this.#raw
-    const waiting = this.#stream instanceof InPlaceStream ? this.#stream.waitingBytes : 0
     const tooMuch = this.#gap.update({
       received,
       packets,
-      inOrder: this.#inOrder + waiting,
+      inOrder: this.#inOrder + (this.#pacer?.waitingBytes ?? 0),
       datagrams: this.#datagrams,
       sent: this.#written
     })

@@ -187,7 +187,7 @@ test('tiny messages are read a few at a time, so that others get their turn, and
 
 test('a stream that is held decrypts nothing until it is released, or the other side ends it', async () => {
   const { stream, other, close } = await connection(LIMITS)
-  const held = other as InPlaceStream
+  const held = (other as InPlaceStream).pacer
   const arrived: string[] = []
   other.on('data', (message: Uint8Array) => arrived.push(Buffer.from(message).toString()))
   const write = (from: number, to: number): void => {
@@ -225,12 +225,12 @@ test('short messages that are not read in time end the connection, long ones are
   try {
     let bytes = 0
     other.on('data', (message: Uint8Array) => (bytes += message.byteLength))
-    ;(other as InPlaceStream).hold()
+    ;(other as InPlaceStream).pacer.hold()
     const long = randomBytes(16 * 1024)
     for (let i = 0; i < 256; i++) stream.write(Buffer.from(long))
     const some = new Promise<void>(resolve => other.on('data', () => bytes >= 2 << 20 && resolve()))
     await within(5000, some, () => `${bytes} bytes of long messages`)
-    assert.ok((other as InPlaceStream).waitingBytes <= 1 << 20)
+    assert.ok((other as InPlaceStream).pacer.waitingBytes <= 1 << 20)
 
     const gone = new Promise<Error>(resolve => void other.once('error', resolve))
     for (let i = 0; i < 60_000; i++) stream.write(Buffer.from('short'))
@@ -243,7 +243,7 @@ test('short messages that are not read in time end the connection, long ones are
 test('packets of a few bytes that a held stream keeps are few', async () => {
   const { stream, other, close } = await connection(LIMITS)
   try {
-    ;(other as InPlaceStream).hold()
+    ;(other as InPlaceStream).pacer.hold()
     const gone = new Promise<Error>(resolve => void other.once('error', resolve))
     // Below the encryption, where only a hostile peer writes: messages of no bytes, each in a packet of its own.
     const raw = stream.rawStream as unknown as { write(bytes: Uint8Array): void; flush(): Promise<boolean> }
