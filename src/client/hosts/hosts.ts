@@ -5,7 +5,6 @@
 import b4a from 'b4a'
 import { type ErrorCode, HyperNatError } from '../../errors.js'
 import type { SharedMapInfo } from '../../events.js'
-import { RateLimiter } from '../../flows/rate-limiter.js'
 import { childPublicKey, hostName } from '../../identity/child.js'
 import { encodeKey, shortKey } from '../../identity/encoding.js'
 import { topicOf } from '../../identity/topic.js'
@@ -21,6 +20,8 @@ import { DialSchedule } from './dial-schedule.js'
 import { Dialler, type Welcomed } from './dialler.js'
 import { Host, type HostDeps, type HostEvents, type WantedMaps } from './host.js'
 import { HostSelector, replaced } from './host-health.js'
+import { rateLimiterOfHosts } from './host-rates.js'
+import { IgnoredKeys } from './ignored-keys.js'
 import { OverSessions } from './over-sessions.js'
 import { TopicLookup } from './topic-lookup.js'
 
@@ -50,8 +51,7 @@ export class Hosts {
   readonly #events: HostsEvents
   /** By key in hex. */
   readonly #hosts = new Map<string, Host>()
-  /** Keys of strangers, and of hosts that closed their session, which are not dialled until that time, ms; the oldest first. */
-  readonly #ignored = new Map<string, number>()
+  readonly #ignored: IgnoredKeys
   readonly #choice: HostSelector<Host>
   /** Dials {@link key}. */
   readonly #any: Dialler
@@ -71,15 +71,9 @@ export class Hosts {
   constructor(deps: HostsDeps, events: HostsEvents) {
     const { limits, clock, timeOfDay, emit, log, node } = deps
     const publicKey = encodeKey(deps.publicKey)
-    // One for all hosts: together they are one peer, which may keep this process from no other.
-    const rateLimiter = new RateLimiter(
-      clock,
-      { ...limits, flowsPerSecond: 0, udpPerSecond: 0, guestBytesPerSecond: 0 },
-      limit => log.warn({ publicKey, limit, perSecond: limits[limit] }, 'a server is held to a limit'),
-      () => deps.resources.hasOnePeer
-    )
-    this.#deps = { ...deps, rateLimiter }
+    this.#deps = { ...deps, rateLimiter: rateLimiterOfHosts(deps) }
     this.#events = events
+    this.#ignored = new IgnoredKeys(limits)
     this.#choice = new HostSelector(limits)
     this.#backoff = new Backoff(limits)
     this.#status = new ConnectionStatus({
@@ -365,10 +359,8 @@ export class Hosts {
 
   /** Forgets a host, and that it was found, for a while. */
   #rest(host: Host): void {
-    const { strangers, strangerRestMs } = this.#deps.limits
     this.#forget(host)
-    if (this.#ignored.size >= strangers) this.#ignored.delete(this.#ignored.keys().next().value!)
-    this.#ignored.set(hex(host.key), this.#now + strangerRestMs)
+    this.#ignored.add(hex(host.key), this.#now)
     this.#schedule.run()
   }
 
@@ -494,10 +486,9 @@ export class Hosts {
   /** What the topic names. */
   #onFound(found: readonly Found[]): void {
     const now = this.#now
-    for (const [name, until] of this.#ignored) if (until <= now) this.#ignored.delete(name)
     for (const { key, relayAddresses } of found) {
       const name = hex(key)
-      if (this.#ignored.has(name)) continue
+      if (this.#ignored.has(name, now)) continue
       let host = this.#hosts.get(name)
       if (!host && !this.#makeRoom()) break
       host ??= this.#add(key)
