@@ -1,6 +1,7 @@
 import type HyperDHT from 'hyperdht'
 import type { Limits } from '../limits.js'
 import type { Clock, Timer } from '../util/clock.js'
+import { SingleFlight } from '../util/single-flight.js'
 import { AnnouncerState } from './internals.js'
 
 /**
@@ -13,7 +14,7 @@ export class Announcement {
   #closed = false
   /** Whether the first announcement is done. */
   #started = false
-  #refreshing: Promise<void> | null = null
+  readonly #refreshes = new SingleFlight<void>()
   /** The nodes that held it when it was found to be out of date. */
   #outdated: readonly unknown[] | null = null
   readonly #announcer: AnnouncerState
@@ -38,13 +39,8 @@ export class Announcement {
 
   /** Announces again now; once more if that is in progress, since it may contain what no longer holds. Never rejects. */
   refresh(): Promise<void> {
-    this.#refreshing ??= this.#refresh()
-      // While no node holds the announcement, it is made again every few seconds.
-      .catch(() => {})
-      .finally(() => {
-        this.#refreshing = null
-      })
-    return this.#refreshing
+    // While no node holds the announcement, it is made again every few seconds.
+    return this.#refreshes.run(() => this.#refresh().catch(() => {}))
   }
 
   async #refresh(): Promise<void> {

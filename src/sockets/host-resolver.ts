@@ -5,6 +5,7 @@
 import dns from 'node:dns/promises'
 import net from 'node:net'
 import type { Limits } from '../limits.js'
+import { SingleFlight } from '../util/single-flight.js'
 import { routeError } from './route.js'
 
 export type LookUp = (host: string) => Promise<readonly string[]>
@@ -31,7 +32,7 @@ export class HostResolver {
   #addresses: readonly string[] = []
   /** Addresses that have failed since others were found, the one that failed last at the end. */
   readonly #failed = new Set<string>()
-  #pending: Promise<readonly string[]> | null = null
+  readonly #lookUps = new SingleFlight<readonly string[]>()
   #at = Number.NEGATIVE_INFINITY
   #unrouted: Promise<Unrouted> | null = null
   #unroutedAt = Number.NEGATIVE_INFINITY
@@ -63,10 +64,7 @@ export class HostResolver {
   async addresses(again = false): Promise<readonly string[]> {
     const known = again && this.isName ? null : this.known
     if (known) return known
-    this.#pending ??= this.#refresh().finally(() => {
-      this.#pending = null
-    })
-    return this.#pending
+    return this.#lookUps.run(() => this.#refresh())
   }
 
   /** The known addresses to which there is no way. This holds as long as they do. */

@@ -11,6 +11,7 @@ import type UDXStream from 'udx-native/lib/stream.js'
 import { type Limits, SHARED_SOCKET_BUFFER } from '../../limits.js'
 import type { Log } from '../../log/log.js'
 import type { Clock, Timer } from '../../util/clock.js'
+import { SingleFlight } from '../../util/single-flight.js'
 import type { Ipv6Address } from '../../wire/addresses.js'
 import { MAX_ADDRESSES } from '../../wire/constants.js'
 import { sourceAddress } from '../addresses.js'
@@ -82,7 +83,7 @@ export class Ipv6<Link> implements Ipv6Host {
   #hosts: readonly string[] = []
   #complete = false
   #watch: Timer | null = null
-  #looking: Promise<void> | null = null
+  readonly #looks = new SingleFlight<void>()
   #closed = false
 
   constructor(deps: Ipv6Deps<Link>) {
@@ -268,10 +269,7 @@ export class Ipv6<Link> implements Ipv6Host {
 
   /** Looks at this machine's addresses: opens sockets on new ones, and ends what used those that are gone. */
   #look(): Promise<void> {
-    this.#looking ??= this.#lookNow().finally(() => {
-      this.#looking = null
-    })
-    return this.#looking
+    return this.#looks.run(() => this.#lookNow())
   }
 
   async #lookNow(): Promise<void> {

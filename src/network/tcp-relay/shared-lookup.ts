@@ -4,19 +4,19 @@
  */
 import dns from 'node:dns'
 import type { LookupFunction } from 'node:net'
+import { SingleFlight } from '../../util/single-flight.js'
 
-type Done = Parameters<LookupFunction>[2]
+type Found = readonly [address: string | dns.LookupAddress[], family?: number]
 
-const waiting = new Map<string, Done[]>()
+const lookUps = new SingleFlight<Found>()
 
 export const sharedLookup: LookupFunction = (host, options, done) => {
-  const key = JSON.stringify([host, options])
-  const others = waiting.get(key)
-  if (others) return void others.push(done)
-  const all = [done]
-  waiting.set(key, all)
-  dns.lookup(host, options, (...result) => {
-    waiting.delete(key)
-    for (const each of all) each(...result)
-  })
+  const lookUp = (): Promise<Found> =>
+    new Promise((resolve, reject) => {
+      dns.lookup(host, options, (err, ...found) => (err ? reject(err) : resolve(found)))
+    })
+  lookUps.run(lookUp, JSON.stringify([host, options])).then(
+    found => done(null, ...found),
+    err => done(err, '')
+  )
 }

@@ -220,17 +220,21 @@ for (const [name, variables] of [
 test('look-ups of one name at the same time share the answer, and a later one asks again', async t => {
   const { mock } = t.mock.method(dns, 'lookup', () => {})
   const found: unknown[] = []
-  const look = (): void => sharedLookup('some.invalid', { family: 4 }, (_, address) => found.push(address))
-  look()
-  look()
+  const look = (): Promise<void> =>
+    new Promise(resolve => {
+      sharedLookup('some.invalid', { family: 4 }, (_, ...answer) => resolve(void found.push(answer)))
+    })
+  const both = [look(), look()]
   const [
     {
       arguments: [, , done]
     }
   ] = mock.calls as unknown as [{ arguments: [string, object, Done] }]
   done(null, '192.0.2.1', 4)
-  assert.deepEqual([found, mock.callCount()], [['192.0.2.1', '192.0.2.1'], 1])
-  look()
+  await Promise.all(both)
+  const answer = ['192.0.2.1', 4]
+  assert.deepEqual([found, mock.callCount()], [[answer, answer], 1])
+  void look()
   assert.equal(mock.callCount(), 2)
 })
 
