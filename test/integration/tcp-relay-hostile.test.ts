@@ -14,6 +14,7 @@ import { silentLog } from '../../src/log/log.js'
 import { RelayConnection } from '../../src/network/tcp-relay/connection.js'
 import * as frames from '../../src/network/tcp-relay/frames.js'
 import { ipv4Number } from '../../src/network/tcp-relay/ipv4.js'
+import { relayAddress } from '../../src/network/tcp-relay/relay-address.js'
 import { RelayedUdx } from '../../src/network/tcp-relay/relayed-udx.js'
 import { systemClock } from '../../src/util/clock.js'
 import * as deadline from '../support/deadline.js'
@@ -219,7 +220,7 @@ async function hostile(
 
 function connectionTo(t: TestContext, port: number, limits: Partial<typeof LIMITS> = {}): RelayConnection {
   const connection = new RelayConnection(
-    `ws://${LOOPBACK}:${port}/hn`,
+    relayAddress(`ws://${LOOPBACK}:${port}/hn`),
     systemClock,
     { ...LIMITS, ...limits },
     silentLog

@@ -21,6 +21,7 @@ import { Node } from '../../src/network/node.js'
 import { RelayConnection } from '../../src/network/tcp-relay/connection.js'
 import * as frames from '../../src/network/tcp-relay/frames.js'
 import { ipv4Number, ipv4Text } from '../../src/network/tcp-relay/ipv4.js'
+import { relayAddress } from '../../src/network/tcp-relay/relay-address.js'
 import { RelayedUdx } from '../../src/network/tcp-relay/relayed-udx.js'
 import { systemClock } from '../../src/util/clock.js'
 import * as deadline from '../support/deadline.js'
@@ -117,7 +118,7 @@ const AGAIN_WITHIN_MS = 2000
 /** A DHT node all of whose packets go through a relay. */
 async function relayed(t: TestContext, address: string, bootstrap: readonly string[]): Promise<RelayedNode> {
   const udx = new RelayedUdx()
-  const connection = new RelayConnection(address, systemClock, LIMITS, silentLog)
+  const connection = new RelayConnection(relayAddress(address), systemClock, LIMITS, silentLog)
   const told: string[] = []
   const at: number[] = []
   udx.use(connection, what => {

@@ -23,7 +23,7 @@ import * as frames from './frames.js'
 import { CLOSE, type RelayKind, VERSION, WEBSOCKET } from './frames.js'
 import { proxyUrl, withScheme } from './proxy.js'
 import type { Refusal } from './refusal.js'
-import { type RelayAddress, relayAddress } from './relay-address.js'
+import type { RelayAddress } from './relay-address.js'
 import { sharedLookup } from './shared-lookup.js'
 
 export type ConnectionLimits = Pick<
@@ -52,7 +52,6 @@ export interface ConnectionEvents {
 }
 
 export class RelayConnection {
-  readonly address: RelayAddress
   /** What it leads to; null before it has welcomed us. */
   kind: RelayKind | null = null
   /** Why there is no connection; null while there is one, or none was tried. */
@@ -76,8 +75,12 @@ export class RelayConnection {
   /** Null until it has been loaded. */
   #open: OpenWebSocket | null = null
 
-  constructor(address: string, clock: Clock, limits: ConnectionLimits, log: Log) {
-    this.address = relayAddress(address)
+  constructor(
+    readonly address: RelayAddress,
+    clock: Clock,
+    limits: ConnectionLimits,
+    log: Log
+  ) {
     this.#clock = clock
     this.#limits = limits
     this.#log = log

@@ -14,6 +14,7 @@ import type { Limits } from '../../limits.js'
 import type { Log } from '../../log/log.js'
 import type { Clock, Timer } from '../../util/clock.js'
 import { type ConnectionLimits, RelayConnection } from './connection.js'
+import { distinctRelays } from './relay-address.js'
 import type { RelayedUdx, ServerAddress } from './relayed-udx.js'
 import { isUdpAnswered } from './udp-probe.js'
 
@@ -167,11 +168,8 @@ export class Fallback {
   #connect(): void {
     const { udx, relays, clock, limits, log } = this.#parts
     if (this.#closed || this.#connections.length > 0) return
-    for (const address of relays) {
+    for (const address of distinctRelays(relays)) {
       const connection = new RelayConnection(address, clock, limits, log)
-      const { url, token } = connection.address
-      // Options and tickets may name it, each in its own way.
-      if (this.#connections.some(({ address }) => address.url === url && address.token === token)) continue
       this.#connections.push(connection)
       udx.use(connection, what => this.#onConnection(connection, what))
       connection.start()

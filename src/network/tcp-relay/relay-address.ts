@@ -21,6 +21,14 @@ export function relayAddress(text: string): RelayAddress {
   return { text, url: url.href, token }
 }
 
+/** The relays that these texts name, each once: options and tickets may write the same one in different ways. */
+export function distinctRelays(texts: readonly string[]): RelayAddress[] {
+  const all = texts.map(relayAddress)
+  return all.filter(
+    ({ url, token }, i) => all.findIndex(other => other.url === url && other.token === token) === i
+  )
+}
+
 /** Checks what programs pass to the library. @throws HyperNatError BAD_OPTIONS */
 export function checkTcp({ port, host, address, portMapping }: TcpOptions): void {
   if (!Number.isInteger(port) || port < 1 || port > PORT_MAX) {

@@ -9,13 +9,14 @@ import { LIMITS } from '../../../../src/limits.js'
 import { type Log, silentLog } from '../../../../src/log/log.js'
 import { type ConnectionLimits, RelayConnection } from '../../../../src/network/tcp-relay/connection.js'
 import { SESSION_BYTES, welcome } from '../../../../src/network/tcp-relay/frames.js'
+import { relayAddress } from '../../../../src/network/tcp-relay/relay-address.js'
 import { sharedLookup } from '../../../../src/network/tcp-relay/shared-lookup.js'
 import { systemClock } from '../../../../src/util/clock.js'
 import { pause, until } from '../../../support/deadline.js'
 import { address, LOOPBACK, relay } from '../../../support/tcp-relay.js'
 
 function connect(t: TestContext, to: string, limits: Partial<ConnectionLimits> = {}, log: Log = silentLog) {
-  const connection = new RelayConnection(to, systemClock, { ...LIMITS, ...limits }, log)
+  const connection = new RelayConnection(relayAddress(to), systemClock, { ...LIMITS, ...limits }, log)
   t.after(() => connection.close())
   connection.start()
   return connection

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HyperNat } from '../../../../src/hyper-nat.js'
 import { Relay } from '../../../../src/network/relay.js'
+import { distinctRelays } from '../../../../src/network/tcp-relay/relay-address.js'
 
 for (const [name, tcp, message] of [
   [
@@ -20,3 +21,18 @@ for (const [name, tcp, message] of [
     })
   })
 }
+
+test('a relay that is named several times counts once, as it was named first, and one with another token is another', () => {
+  const names = [
+    'wss://relay.example/path',
+    'WSS://RELAY.example:443/path',
+    'wss://relay.example/path#',
+    'wss://relay.example/path#one',
+    'wss://relay.example/path#%6Fne',
+    'wss://relay.example/Path'
+  ]
+  assert.deepEqual(
+    distinctRelays(names).map(({ text }) => text),
+    [names[0], names[3], names[5]]
+  )
+})

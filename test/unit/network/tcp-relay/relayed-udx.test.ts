@@ -7,6 +7,7 @@ import { LIMITS } from '../../../../src/limits.js'
 import { silentLog } from '../../../../src/log/log.js'
 import { Dht } from '../../../../src/network/dht.js'
 import { RelayConnection } from '../../../../src/network/tcp-relay/connection.js'
+import { relayAddress } from '../../../../src/network/tcp-relay/relay-address.js'
 import { RelayedUdx } from '../../../../src/network/tcp-relay/relayed-udx.js'
 import { systemClock } from '../../../../src/util/clock.js'
 import { until } from '../../../support/deadline.js'
@@ -15,7 +16,7 @@ import { address, LOOPBACK, relay } from '../../../support/tcp-relay.js'
 async function scene(t: TestContext) {
   const endpoint = await relay(t)
   const udx = new RelayedUdx()
-  const connection = new RelayConnection(address(endpoint), systemClock, LIMITS, silentLog)
+  const connection = new RelayConnection(relayAddress(address(endpoint)), systemClock, LIMITS, silentLog)
   udx.use(connection, () => {})
   connection.start()
   t.after(() => connection.close())
