@@ -154,7 +154,7 @@ test('a relay that wants another token is left alone, whatever trouble there is'
   let greeted = 0
   const log = Object.assign(Object.create(silentLog), { debug: () => greeted++ })
   const endpoint = await relay(t, { tokens: ['s3cret'] })
-  const { fallback, world } = scene(t, [`${address(endpoint)}/#another`], { tcpAttemptMs: 1 }, log)
+  const { fallback, world } = scene(t, [`${address(endpoint)}/#another`], { tcpAttemptMs: 20 }, log)
   fallback.start()
   await until(5000, 'it is refused', () => fallback.relays[0]?.refusal === 'token')
   const before = greeted
