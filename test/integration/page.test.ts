@@ -13,7 +13,7 @@ import type { Action, View } from '../../src/ui/wire.js'
 import { assertAccessible, noBrowser, Pages } from '../support/browser.js'
 import { connectTcp, readSome } from '../support/clients.js'
 import { until } from '../support/deadline.js'
-import { writeOptions } from '../support/hyper-nat.js'
+import { type HyperNat, writeOptions } from '../support/hyper-nat.js'
 import { listenTcpEcho } from '../support/servers.js'
 import { newSecret, type Stage, staged } from '../support/stage.js'
 
@@ -42,6 +42,56 @@ async function person(stage: Stage, pages: Pages, name: string): Promise<Person>
   const { url, once } = await daemon.event('ui')
   const page = await pages.visit(once)
   return { page, url, options: () => JSON.parse(readFileSync(file, 'utf8')) }
+}
+
+/** The page of somebody who shares a game as "Web". */
+async function hosting(stage: Stage) {
+  const pages = await Pages.open(stage)
+  const game = await stage.use(listenTcpEcho())
+  const entry = { mode: 'server', secret: newSecret(), proto: 'tcp', port: game.port, name: 'Web' }
+  const { file, remove } = writeOptions({ schema: [entry] })
+  stage.defer(remove)
+  const daemon = await stage.run(['ui', '-c', file], 'host')
+  const page = await pages.visit((await daemon.event('ui')).once)
+  const { ticket } = (await daemon.event('ready')) as { ticket: string }
+  await page.getByText('Friends can join').waitFor()
+  return { pages, file, daemon, page, ticket }
+}
+
+/** Starts hyper-nat with the page and these entries, where friends.json has this content, if any. */
+async function startPage(stage: Stage, schema: readonly object[], friends?: string): Promise<HyperNat> {
+  const { bootstrap } = await stage.testnet()
+  const { folder, file, remove } = writeOptions({ network: { bootstrap }, schema })
+  stage.defer(remove)
+  if (friends !== undefined) {
+    mkdirSync(join(folder, 'hyper-nat'))
+    writeFileSync(join(folder, 'hyper-nat', 'friends.json'), friends)
+  }
+  return stage.start(['ui', '-c', file, '--no-open', '--json'], { env: { XDG_CONFIG_HOME: folder } })
+}
+
+interface Answer {
+  readonly done?: { readonly view: View }
+  readonly refused?: { readonly message: string }
+}
+
+/** Sends actions to hyper-nat as its page does. */
+function actionsOf(url: string) {
+  const ask = async (action: Action, body: object): Promise<Answer> => {
+    const answer = await fetch(new URL(`api/${action}`, url), {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${url.split('#token=')[1]}` },
+      body: JSON.stringify(body)
+    })
+    return (await answer.json()) as Answer
+  }
+  /** The same for an action that is done: what the page shows then. */
+  const act = async (action: Action, body: object): Promise<View> => {
+    const { done, refused } = await ask(action, body)
+    assert.ok(done, JSON.stringify(refused))
+    return done.view
+  }
+  return { ask, act }
 }
 
 function button(page: Page, name: string | RegExp) {
@@ -392,15 +442,7 @@ staged(
 staged(
   'a page in the background notifies of guests, and nothing stays green once hyper-nat has stopped',
   async stage => {
-    const pages = await Pages.open(stage)
-    const game = await stage.use(listenTcpEcho())
-    const entry = { mode: 'server', secret: newSecret(), proto: 'tcp', port: game.port, name: 'Web' }
-    const { file, remove } = writeOptions({ schema: [entry] })
-    stage.defer(remove)
-    const daemon = await stage.run(['ui', '-c', file], 'host')
-    const page = await pages.visit((await daemon.event('ui')).once)
-    const { ticket } = (await daemon.event('ready')) as { ticket: string }
-    await page.getByText('Friends can join').waitFor()
+    const { file, daemon, page, ticket } = await hosting(stage)
 
     // Away from the page: a real notification would be on the desktop, where no test sees it.
     await page.evaluate(`(() => {
@@ -519,12 +561,7 @@ staged(
 staged(
   'by the keyboard alone: dialogs, boxes and buttons give the focus back',
   async stage => {
-    const pages = await Pages.open(stage)
-    const game = await stage.use(listenTcpEcho())
-    const entry = { mode: 'server', secret: newSecret(), proto: 'tcp', port: game.port, name: 'Web' }
-    const daemon = await stage.daemon([entry], { ui: { port: 0 } })
-    const page = await pages.visit((await daemon.event('ui')).url)
-    await page.getByText('Friends can join').waitFor()
+    const { pages, page, ticket } = await hosting(stage)
     const focused = (one: Locator): Promise<void> => one.and(page.locator(':focus')).waitFor()
     const closed = (): Promise<void> => page.getByRole('dialog').waitFor({ state: 'detached' })
     const name = page.getByRole('textbox', { name: /^Name/ })
@@ -547,7 +584,6 @@ staged(
 
     await button(page, 'Pause Games').press('Enter')
     await focused(button(page, 'Resume Games'))
-    const { ticket } = (await daemon.event('ready')) as { ticket: string }
     const guest = await stage.run(['join', ticket, '-l', '0', '--anonymous'], 'guest')
     await button(page, 'Resume Games').press('Enter')
     await focused(button(page, 'Pause Games'))
@@ -621,33 +657,25 @@ staged(
     const pages = await Pages.open(stage)
     const long = 'W'.repeat(60)
     const [one, another] = [randomSecret(), randomSecret()].map(secret => keyPairOf(secret).publicKey)
-    const { bootstrap } = await stage.testnet()
-    const { file, folder, remove } = writeOptions({
-      network: { bootstrap },
-      schema: [
-        {
-          mode: 'server',
-          secret: newSecret(),
-          game: 'openarena',
-          name: long,
-          allow: [{ name: long.slice(0, 32), publicKey: encodeKey(one!) }]
-        },
-        { mode: 'client', publicKey: encodeKey(one!), game: 'openarena', name: long, localPort: 0 },
-        { mode: 'client', publicKey: encodeKey(another!), proto: 'tcp', port: 1, name: long, localPort: 0 },
-        {
-          mode: 'client',
-          publicKey: encodeKey(another!),
-          proto: 'tcp',
-          port: 2,
-          name: `${long}2`,
-          localPort: 0
-        }
-      ]
-    })
-    stage.defer(remove)
-    const daemon = stage.start(['ui', '-c', file, '--no-open', '--json'], {
-      env: { XDG_CONFIG_HOME: folder }
-    })
+    const daemon = await startPage(stage, [
+      {
+        mode: 'server',
+        secret: newSecret(),
+        game: 'openarena',
+        name: long,
+        allow: [{ name: long.slice(0, 32), publicKey: encodeKey(one!) }]
+      },
+      { mode: 'client', publicKey: encodeKey(one!), game: 'openarena', name: long, localPort: 0 },
+      { mode: 'client', publicKey: encodeKey(another!), proto: 'tcp', port: 1, name: long, localPort: 0 },
+      {
+        mode: 'client',
+        publicKey: encodeKey(another!),
+        proto: 'tcp',
+        port: 2,
+        name: `${long}2`,
+        localPort: 0
+      }
+    ])
     const { url } = await daemon.event('ui')
     const page = await pages.visit(url)
     await page.setViewportSize({ width: 390, height: 844 })
@@ -712,17 +740,7 @@ staged(
     const daemon = await stage.daemon([join(later, taken.port), join(left, other.port), host], {
       ui: { port: 0 }
     })
-    const { url } = await daemon.event('ui')
-    const ask = async (action: Action, body: object): Promise<View> => {
-      const answer = await fetch(new URL(`api/${action}`, url), {
-        method: 'POST',
-        headers: { Authorization: `Bearer ${url.split('#token=')[1]}` },
-        body: JSON.stringify(body)
-      })
-      const { done, refused } = (await answer.json()) as { done?: { view: View }; refused?: unknown }
-      assert.ok(done, JSON.stringify(refused))
-      return done.view
-    }
+    const { act } = actionsOf((await daemon.event('ui')).url)
     const { publicKey } = await daemon.event('ready', { where: ({ mode }) => mode === 'server' })
     for (const [index, key, port] of [
       [0, later, taken.port],
@@ -733,14 +751,14 @@ staged(
       assert.match(message, new RegExp(`schema\\[${index}\\].*${port}`))
     }
     // Neither does it keep anything else from being changed.
-    await ask('pause', { publicKey, paused: true })
-    const view = await ask('leave', { publicKey: left })
+    await act('pause', { publicKey, paused: true })
+    const view = await act('leave', { publicKey: left })
     assert.deepEqual(
       view.clients.map(client => [client.publicKey, client.warnings.length]),
       [[later, 1]]
     )
     await taken.close()
-    assert.deepEqual((await ask('pause', { publicKey, paused: false })).clients[0]?.warnings, [])
+    assert.deepEqual((await act('pause', { publicKey, paused: false })).clients[0]?.warnings, [])
     await daemon.event('ready', { where: ready => ready.publicKey === later })
   }
 )
@@ -748,26 +766,12 @@ staged(
 staged('a friend by whose name options.json leads to a server stays until that is left', async stage => {
   const { publicKey } = keyPairOf(randomSecret())
   const ticket = encodeTicket({ publicKey, maps: [{ proto: 'tcp', port: 25565 }] })
-  const { bootstrap } = await stage.testnet()
   const client = { mode: 'client', server: 'bob', localPort: 0 }
-  const { folder, file, remove } = writeOptions({ network: { bootstrap }, schema: [client] })
-  stage.defer(remove)
-  mkdirSync(join(folder, 'hyper-nat'))
   const key = encodeKey(publicKey)
   const friends = { friends: [{ name: 'Bob', publicKey: key, ticket }] }
-  writeFileSync(join(folder, 'hyper-nat', 'friends.json'), JSON.stringify(friends))
-  const args = ['ui', '-c', file, '--no-open', '--json']
-  const daemon = stage.start(args, { env: { XDG_CONFIG_HOME: folder } })
-  const { url } = await daemon.event('ui')
+  const daemon = await startPage(stage, [client], JSON.stringify(friends))
+  const { ask } = actionsOf((await daemon.event('ui')).url)
   await daemon.event('ready')
-  const ask = async (action: Action, body: object) => {
-    const answer = await fetch(new URL(`api/${action}`, url), {
-      method: 'POST',
-      headers: { Authorization: `Bearer ${url.split('#token=')[1]}` },
-      body: JSON.stringify(body)
-    })
-    return (await answer.json()) as { done?: object; refused?: { message: string } }
-  }
   const { refused } = await ask('removeFriend', { name: 'Bob' })
   assert.match(refused?.message ?? '', /"Bob" is named in .*options\.json, .* leave the server first/)
   // The file can be used as it was.
@@ -777,26 +781,19 @@ staged('a friend by whose name options.json leads to a server stays until that i
 
 staged('a server without a ticket says why, also when it was hosted on the page', async stage => {
   const daemon = await stage.daemon([], { ui: { port: 0 } })
-  const { url } = await daemon.event('ui')
-  const ask = async (action: Action, body: object): Promise<View['servers'][number]> => {
-    const answer = await fetch(new URL(`api/${action}`, url), {
-      method: 'POST',
-      headers: { Authorization: `Bearer ${url.split('#token=')[1]}` },
-      body: JSON.stringify(body)
-    })
-    const { done, refused } = (await answer.json()) as { done?: { view: View }; refused?: unknown }
-    assert.ok(done, JSON.stringify(refused))
-    return done.view.servers[0]!
-  }
+  const { act } = actionsOf((await daemon.event('ui')).url)
   const ports = Array.from({ length: 200 }, (_, index) => 2000 + 2 * index).join()
   const how = { name: '', host: '', private: false }
-  const { publicKey } = await ask('host', { ...how, rows: [{ ports, proto: 'tcp' }] })
+  const hosted = await act('host', { ...how, rows: [{ ports, proto: 'tcp' }] })
   await daemon.event('reloaded')
   // Another reload, which leaves the server's ports alone.
-  const { ticket, warnings } = await ask('roster', { publicKey, roster: true })
-  assert.equal(ticket, undefined)
+  const { publicKey } = hosted.servers[0]!
+  const [server] = (await act('roster', { publicKey, roster: true })).servers
+  assert.equal(server!.ticket, undefined)
   assert.deepEqual(
-    warnings.map(({ text }) => /^There is no ticket for this server.*too much for one ticket/.test(text)),
+    server!.warnings.map(({ text }) =>
+      /^There is no ticket for this server.*too much for one ticket/.test(text)
+    ),
     [true]
   )
 })
@@ -805,13 +802,7 @@ staged(
   'a file of friends that cannot be used is no empty one',
   async stage => {
     const pages = await Pages.open(stage)
-    const { bootstrap } = await stage.testnet()
-    const { folder, file, remove } = writeOptions({ network: { bootstrap }, schema: [] })
-    stage.defer(remove)
-    mkdirSync(join(folder, 'hyper-nat'))
-    writeFileSync(join(folder, 'hyper-nat', 'friends.json'), '{')
-    const args = ['ui', '-c', file, '--no-open', '--json']
-    const daemon = stage.start(args, { env: { XDG_CONFIG_HOME: folder } })
+    const daemon = await startPage(stage, [], '{')
     const page = await pages.visit((await daemon.event('ui')).url)
     await page
       .getByRole('alert')
