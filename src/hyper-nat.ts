@@ -350,7 +350,7 @@ export class HyperNat extends EventEmitter<{ event: [DaemonEvent] }> {
     if (this.#closing) throw new HyperNatError('CLOSED', 'This node is closed.')
   }
 
-  /** What a node that is being closed finds says nothing of the network. */
+  /** Waits for a result, and rejects if the node was closed in the meantime: the result would say nothing about the network. */
   async #whileOpen<T>(finding: Promise<T>): Promise<T> {
     const found = await finding
     this.#check()

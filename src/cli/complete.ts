@@ -130,7 +130,7 @@ async function daemons(words: readonly string[], context: Pick<CliContext, 'env'
   return found.map(({ who }) => [`${who.pid}`, who.file ?? 'without a file'])
 }
 
-/** The ports of the ticket that stands in the line, or that a friend's name stands for, and what they are called. */
+/** The ports of the ticket in the line, or of the friend's ticket, with their names. */
 async function mapsOf(words: readonly string[]): Promise<Offer[]> {
   const { decodeTicket } = await import('../identity/ticket.js')
   const { serverNamed } = await import('../options/friends.js')
@@ -138,7 +138,7 @@ async function mapsOf(words: readonly string[]): Promise<Offer[]> {
     const text = words.find(looksLikeTicket) ?? (await serverNamed(words[1] ?? ''))
     return decodeTicket(text).maps.flatMap(mapOffers)
   } catch {
-    // It is typed still, or a key, which tells no ports.
+    // It is not complete yet, or it is a public key, which names no ports.
     return []
   }
 }

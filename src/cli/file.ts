@@ -15,7 +15,7 @@ export const file: Command = {
   name: '$0',
   describe: 'Run the entries of ./options.json',
   flags: {
-    config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' },
+    config: { alias: 'c', type: 'string', describe: 'A file other than ./options.json' },
     ui: { type: 'boolean', describe: 'Also serve the control page, and show its link' },
     ...identityFlag,
     ...relayFlag,
@@ -45,7 +45,7 @@ async function job(args: Arguments, context: CliContext): Promise<Job> {
 }
 
 /**
- * What is said of entries that were saved.
+ * The sentence about entries that were saved.
  * @param added how many of them the file did not have
  * @param name the command as it is typed here
  */

@@ -49,7 +49,7 @@ export const join: Command = {
       type: 'boolean',
       describe: `Save it in ${DEFAULT_FILE}, so that hyper-nat alone opens it again`
     },
-    config: { alias: 'c', type: 'string', describe: `Another file than ./${DEFAULT_FILE}, with --save` },
+    config: { alias: 'c', type: 'string', describe: `With --save, a file other than ./${DEFAULT_FILE}` },
     ...duplicateFlag,
     ...qrFlag,
     remember: {

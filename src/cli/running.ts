@@ -61,7 +61,7 @@ export async function runningOnes(choice: DaemonChoice): Promise<FoundDaemon[]> 
   )
 }
 
-/** Where other daemons of this machine listen, as sentences. */
+/** Where other daemons of this machine run, as sentences. */
 export async function elsewhere(control: ControlSetting, machine?: Machine): Promise<string> {
   const { addressesIn, otherFolders, thisMachine } = await import('../control/place.js')
   const here = machine ?? thisMachine()
@@ -71,14 +71,14 @@ export async function elsewhere(control: ControlSetting, machine?: Machine): Pro
       const found = await addressesIn({ path, ours: false }, here)
       return found.length === 0 ? '' : ` For those in ${path}, add --control ${path}.`
     } catch {
-      // Only root can look into its own folder.
+      // Only root can read its own folder.
       return ' For those of root, put sudo in front.'
     }
   })
   return (await Promise.all(hints)).join('')
 }
 
-/** The folder of the machine's service, which is not looked into unasked. */
+/** The folder of the machine's service, which is not searched unasked. */
 function serviceFolder({ control }: DaemonChoice): string {
   const folders =
     process.platform === 'win32' ? [] : SERVICE_FOLDERS.filter(one => one !== control && existsSync(one))

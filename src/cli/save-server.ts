@@ -19,7 +19,7 @@ export const saveFlags: Readonly<Record<string, Flag>> = {
     type: 'boolean',
     describe: `Save it in ${DEFAULT_FILE}, with its secret, so that hyper-nat alone shares it again`
   },
-  config: { alias: 'c', type: 'string', describe: `Another file than ./${DEFAULT_FILE}, with --save` }
+  config: { alias: 'c', type: 'string', describe: `With --save, a file other than ./${DEFAULT_FILE}` }
 }
 
 /** Flags of this run that are no part of an entry. */

@@ -19,7 +19,7 @@ export const service: Command = {
   describe: 'Start hyper-nat with the system: install, uninstall or status',
   positional: { name: 'action', describe: 'install, uninstall or status' },
   flags: {
-    config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' },
+    config: { alias: 'c', type: 'string', describe: 'A file other than ./options.json' },
     system: {
       type: 'boolean',
       describe: 'From the start of the machine on, not only while you are logged in'

@@ -144,7 +144,7 @@ export const portMappingFlag: Readonly<Record<string, Flag>> = {
   }
 }
 
-/** How a server that is its own relay is reached by TCP. */
+/** How guests reach a server by TCP that is its own relay. */
 export const ownRelayFlags: Readonly<Record<string, Flag>> = {
   ...tcpFlags,
   'tcp-port-mapping': {
@@ -175,7 +175,7 @@ export function portMappingOf(args: Arguments): Pick<NetworkFlags, 'portMapping'
   return args['no-port-mapping'] === true ? { portMapping: false } : {}
 }
 
-/** How what is shared is reached. */
+/** How guests reach what is shared. */
 export function reachOf(args: Arguments, context: Pick<CliContext, 'env'>): NetworkFlags {
   return { ...networkOf(args, context), ...portMappingOf(args), ...tcpOf(args) }
 }
@@ -232,7 +232,7 @@ export function isGiven(args: Arguments, name: string): true | undefined {
 
 /** Whose guests. */
 export const guestFlags: Readonly<Record<string, Flag>> = {
-  config: { alias: 'c', type: 'string', describe: 'Another file than ./options.json' },
+  config: { alias: 'c', type: 'string', describe: 'A file other than ./options.json' },
   server: {
     type: 'string',
     describe: 'Which server, if the file has several: its public key, a port or the name of an entry'

@@ -132,7 +132,7 @@ function repeated(args: Arguments, command: Command): Fault[] {
   })
 }
 
-/** Flags that name a file, given without one: a script's variable that is not set. */
+/** Flags that need a file name and have none, as when a script's variable is not set. */
 function nameless(args: Arguments, command: Command): Fault[] {
   return ['config', 'identity'].flatMap(name => {
     const flag = command.flags[name]
@@ -146,7 +146,7 @@ function shortest(name: string, { alias }: Flag): string {
 }
 
 /**
- * Switches with a value that says neither yes nor no: the parser takes that for no.
+ * Switches whose value is neither yes nor no: the parser would take it for no.
  * @param argv as it was typed
  */
 export function wrongSwitches(argv: readonly string[], command: Command): Fault[] {

@@ -151,7 +151,7 @@ export class OpenClient implements ClientHandle {
   }
 }
 
-/** Each field by its name: a rest would leave out what an object has of its class. */
+/** Each field by its name: rest syntax would leave out those that an object inherits from its class. */
 function mapEntry(map: Omit<MapToOpen, 'nextFree' | 'set'>): MapEntry {
   const { proto, port, path = `${proto} ${port}`, localHost = LOCALHOST, localHostPath, localPort } = map
   const { lobby, socketMode, duplicate, failover } = map

@@ -49,10 +49,10 @@ export type RateLimit =
   | 'udpPerSecond'
   | 'guestBytesPerSecond'
 
-/** A stream that is held up for so long, ms, is told of: after an outage, all that waited is opened at once, and takes a moment. */
+/** A stream that is held up for this long, ms, is reported: after an outage, all that waited is opened at once, and takes a moment. */
 const HELD_MS = 1000
 
-/** After so long without a wait, ms, a stream is not held up any more. */
+/** After this long without a wait, ms, a stream is no longer held up. */
 const REST_MS = 100
 
 export class RateLimiter {

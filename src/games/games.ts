@@ -67,7 +67,7 @@ export class Games {
     return { found }
   }
 
-  /** The word for a game that was probably meant by one that is none. */
+  /** The game that was probably meant by a word that names none. */
   guess(word: string): string | undefined {
     return guess(bare(word), [...this.#byWord.keys()], {})
   }
@@ -112,7 +112,7 @@ export class Games {
   }
 }
 
-/** In lower case and without accents, whatever is no letter or digit of any script a dash. */
+/** In lower case and without accents, with a dash for anything that is not a letter or digit of any script. */
 function bare(text: string): string {
   return text
     .normalize('NFKD')
@@ -158,7 +158,7 @@ export function readGames(folders: readonly string[]): Games {
 }
 
 /**
- * The recipes of a folder, and what of it cannot be used.
+ * The recipes of a folder, and the faults of those that cannot be used.
  * @param only the one file to read; left out: all
  */
 function recipesOf(folder: string, only?: string): [Recipe[], Fault[]] {

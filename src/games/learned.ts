@@ -89,7 +89,7 @@ export async function saveRecipe(recipe: Recipe, folder = ownFolder()): Promise<
   try {
     await makeFolder(folder)
     await writeFile(path, `${JSON.stringify(recipe, null, 2)}\n`, { flag: 'wx' }).catch(async err => {
-      // A part of it would be in the way of the next attempt.
+      // A partial file would block the next attempt.
       if (codeOf(err) !== 'EEXIST') await rm(path, { force: true })
       throw err
     })

@@ -265,7 +265,7 @@ export class Dht extends InternalDht {
     const enough = nodes.length < ASKED_NODES ? 1 : ENOUGH_ANSWERS
     const { serverSocket } = this
     const senders = new Set<string>()
-    // By the address that they report: one that lies must not decide where guests are sent.
+    // Grouped by the address that they report: one node that lies must not decide where guests are sent.
     const answers = new Counts()
     const onmessage = (_: unknown, { host }: HyperDHT.Address): unknown => senders.add(host)
     // Before dht-rpc's own listener, which reports the answer.

@@ -392,13 +392,13 @@ export const createHandshake: HyperDHT.CreateHandshake = (keyPair, remotePublicK
  * A handshake that refuses whatever cannot be read. A message that is too short for its seal has the library throw what it takes for
  * a mistake of its own, a `RangeError`, and hyperdht has that end the process.
  *
- * A client asks several DHT nodes, and each of them can answer. What is not from the server leaves the state as it was: the library
- * would read nothing after it, and one node that lies could keep everybody from a server.
+ * A client asks several DHT nodes, and each of them can answer. A message from anyone but the server leaves the state as it was:
+ * otherwise the library could read nothing after it, and one node that lies could keep everybody from a server.
  */
 class Handshake extends NoiseWrap {
   override recv(noise: Uint8Array): HyperDHT.NoisePayload {
     const { handshake: state } = this
-    // Of these the library changes the content; the others it replaces.
+    // The library changes the content of these two, and replaces the other fields.
     const before = { ...state, digest: Buffer.from(state.digest), handshake: [...state.handshake] }
     try {
       return super.recv(noise)

@@ -14,7 +14,7 @@ import { type Others, PortMapping, type PortMappingDeps, type PortMappingState }
 import { routerOpener, type Wanted } from './router.js'
 import { within } from './within.js'
 
-/** The port of the DHT node may have any port of the router. */
+/** Any port of the router may lead to the DHT node's port. */
 const UDP: Wanted = { proto: 'udp' }
 
 /** The address of a mapping that is not up. */
@@ -117,7 +117,7 @@ export class Reachability {
   }
 
   #mapsTcp({ port, address }: TcpOptions): PortMapping {
-    // Tickets tell the port that is in the address.
+    // Tickets contain the port of the address.
     const where = address === undefined ? {} : { externalPort: portOf(address) }
     return this.#createMapping(
       { proto: 'tcp', ...where },
@@ -223,7 +223,7 @@ function asked(dht: Dht): Others {
   }
 }
 
-/** The same, which cannot be asked to connect to a TCP port: whether the router is the last one before them shows by its address. */
+/** The same nodes, which cannot be asked to connect to a TCP port: the router's address shows whether it is the last router before them. */
 function observing(dht: Dht): Others {
   return {
     async reach({ externalAddress }) {

@@ -36,7 +36,7 @@ import { checkTcp, relayAddress } from './tcp-relay/relay-address.js'
 /** Between two log lines about sessions that were turned away, ms: strangers can ask for as many as they like. */
 const REFUSED_SESSION_REST_MS = 60_000
 
-/** hyperdht's word for a node that others may not reach. */
+/** hyperdht's value for a node that others may not reach. */
 const UNKNOWN = 0
 
 export interface RelayOptions {
@@ -123,7 +123,7 @@ export class Relay extends EventEmitter<{ event: [ServiceEvent] }> {
     const server = dht.createServer(
       {
         firewall: (key, said, { host, port }) => {
-          // A node that passes a handshake on may make up whose it is. So the first packet comes from the client, and shows its address.
+          // A node that forwards a handshake may invent its sender. With this value the first packet comes from the client, and shows its address.
           if (dht.remoteAddress()) said.firewall = UNKNOWN
           return !this.#places.hasRoom({ key: encodeKey(key), address: this.#addressOfClient(host, port) })
         }

@@ -13,7 +13,7 @@ export type MappingProtocol = 'upnp' | 'nat-pmp' | 'pcp'
 /** What the router is asked for. */
 export interface Wanted {
   readonly proto: 'udp' | 'tcp'
-  /** The only port of the router that is of use; left out: any. */
+  /** The port of the router to ask for; left out: any. */
   readonly externalPort?: number
 }
 

@@ -313,7 +313,7 @@ export function checkJoined(written: unknown, ticket: unknown, opened: unknown):
   )
 }
 
-/** Those numbers that are ours to know. */
+/** Faults of the limits that hyper-nat knows. */
 function limitFaults(options: object, key: string, presets: object): Fault[] {
   const limits = (options as Record<string, object | undefined>)[key] ?? {}
   return Object.entries(limits).flatMap(([name, value]): Fault[] => {

@@ -65,7 +65,7 @@ function mapOf(entry: Entry): object {
 
 /** Those of `entries` that are not among `others`; each of those stands for one. */
 export function without<T extends Entry>(entries: readonly T[], others: readonly T[]): T[] {
-  // There may be thousands: only those of the same ports are looked into.
+  // There may be thousands: only those with the same ports are compared.
   const left = new Map<string, T[]>()
   for (const other of others) left.set(portsOf(other), [...(left.get(portsOf(other)) ?? []), other])
   return entries.filter(entry => {

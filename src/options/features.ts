@@ -105,7 +105,7 @@ export function featureFaults(
 }
 
 function protoFault(spec: FeatureSpec, protos: readonly Proto[]): string | undefined {
-  // Without any, the ports have a fault of their own.
+  // No protocol at all is a fault of the ports, which is reported there.
   if (protos.length === 0 || protos.some(proto => spec.protos.includes(proto))) return undefined
   return `is for ${spec.protos.join(' and ')}, but this is ${protos.join('+')}; leave it out`
 }

@@ -107,7 +107,7 @@ export async function readOptionsIfThere(
  */
 export async function readableByOthers(path: string): Promise<Warning | undefined> {
   if (process.platform === 'win32') return undefined
-  // An editor may have taken it away to replace it.
+  // An editor may have moved the file away to replace it.
   const { mode = 0 } = (await stat(path).catch(() => undefined)) ?? {}
   // Pipes and devices (`-c /dev/fd/3`) have no readers at rest.
   if ((mode & 0o170000) !== 0o100000 || (mode & READABLE_BY_OTHERS) === 0) return undefined

@@ -71,7 +71,7 @@ async function read(file: string): Promise<KeyPair | undefined> {
   return fromSeed(seed)
 }
 
-/** None for what is no text. */
+/** Empty for a value that is not a string. */
 function linesOf(bytes: Buffer): string[] {
   try {
     return decodeText(bytes).split(/\r?\n/)

@@ -39,12 +39,12 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** What can be made out of a text that may have faults. */
+/** What can be read from a text that may have faults. */
 export function looseJson(text: string): unknown {
   try {
     return jsonc.parse(text, [], { allowTrailingComma: true })
   } catch {
-    // Nested too deeply.
+    // It is nested too deeply.
     return undefined
   }
 }

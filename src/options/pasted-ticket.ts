@@ -11,7 +11,7 @@ const STARTS_MAX = 10
 /** What messages break a ticket with: blanks, the marks of a quoted line, and characters that show nothing. */
 const BREAK = /[\s>\p{Cf}]+/u
 
-/** Punctuation behind a ticket. Bounded, as a long text of dots would be searched from each of them. */
+/** Punctuation after a ticket. The length is bounded: otherwise a long row of dots would be searched again from each dot. */
 const BEHIND = /[^a-z0-9]{1,16}$/i
 
 /**

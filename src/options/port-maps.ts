@@ -140,7 +140,7 @@ export function expandClient(
     faults.push({ path: place('port'), message: open.fault })
     return []
   }
-  // What is wrong with them was reported, and the rest depends on them.
+  // Their faults have been reported, and the rest depends on them.
   if (open.ports.length === 0) return []
   const { duplicate, failover } = entry
   const protos = [...new Set(open.ports.flatMap(({ protos }) => protos))]

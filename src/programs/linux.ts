@@ -79,17 +79,17 @@ export async function inodesOf(pid: number): Promise<string[]> {
   return inodes
 }
 
-/** The name that Node.js 24 gives to the first thread of each of its processes, and with that to the process. */
+/** What Node.js 24 names the main thread, and so the process. */
 const THREAD_OF_NODE = 'MainThread'
 
-/** The name of its program, which may be anything: without what does not print. */
+/** The name of a process's program, without characters that do not print: it may be anything. */
 export async function programOf(pid: number): Promise<string> {
   const name = (await readFile(`/proc/${pid}/comm`, 'utf8')).trim()
   const program = name === THREAD_OF_NODE ? await commandOf(pid) : name
   return program.replace(/\p{C}/gu, '?')
 }
 
-/** The program as it was started, without its folder. */
+/** The file name of the program that was started. */
 async function commandOf(pid: number): Promise<string> {
   const [first = ''] = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0')
   return basename(first) || THREAD_OF_NODE

@@ -26,7 +26,7 @@ export function isOwnHost(host: string): boolean {
   return interfaceAddresses().some(({ address }) => address === listed)
 }
 
-/** A host as the system writes addresses, of which people write IPv6 in several ways. */
+/** A host in the form in which the system writes addresses: people write an IPv6 address in several ways. */
 function asListed(host: string): string {
   const bare = host.replace(/%.*$/, '').toLowerCase()
   return isIPv6(bare) ? ipv6Text(ipv6Bytes(bare)) : bare

@@ -197,7 +197,7 @@ export class Server {
     void this.#targets.checkHosts()
   }
 
-  /** A guest begins to connect. Strangers can do that as often as they like: one is told of each second. */
+  /** A guest begins to connect. Strangers can do that as often as they like: one a second is reported. */
   #onKnock(key: Uint8Array): void {
     const isHere = this.#guests.of(key).some(({ session }) => session.state === 'up')
     if (isHere || !this.#knocks.admits('')) return

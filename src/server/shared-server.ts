@@ -105,7 +105,7 @@ export class SharedServer implements ServerHandle {
     if (isNamed(this.#rules, guest.name)) {
       throw new HyperNatError('NAME_TAKEN', 'Somebody else has this name already: choose another one.')
     }
-    // A spread would leave out what an object has of its class.
+    // Spread syntax would leave out what an object inherits from its class.
     const { name, madeFor, maps, expires, maxDevices, created } = guest
     const invite: Invite = {
       name,

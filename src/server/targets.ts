@@ -43,7 +43,7 @@ const UNREACHED_SOCKET: typeof UNREACHED = {
   TARGET_UNREACHABLE: 'the shared socket cannot be opened: may this user write to it?'
 }
 
-/** Why the name of a host leads to no address, by what the system says. */
+/** Why a host name has no address, by the system's error code. */
 const UNRESOLVED: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no computer of that name: check it, or use the IP address',
   EAI_AGAIN:
@@ -62,9 +62,9 @@ export interface TargetsDeps {
   readonly log: Log
   readonly publicKey: string
   readonly emit: (event: DaemonEvent) => void
-  /** Looks up the names of hosts; tests have their own. */
+  /** Looks up the names of hosts; an argument for tests. */
   readonly lookUp?: LookUp
-  /** Finds out whether there is a way to an address; tests have their own. */
+  /** Checks whether there is a route to an address; an argument for tests. */
   readonly routeError?: (address: string) => Promise<Error | null>
   /** Called with what a guest's flow shows about a target. */
   readonly onreach: (map: SharedMap, state: 'answers' | 'closed') => void
@@ -88,8 +88,8 @@ export class Targets {
   }
 
   /**
-   * Looks up the names of hosts that have not been needed yet, and whether there is a way to them, so that the owner hears of a wrong
-   * one before a guest does.
+   * Looks up the names of hosts that have not been needed yet, and checks for a route to them, so that the owner learns of a wrong one
+   * before a guest does.
    */
   async checkHosts(): Promise<void> {
     const looks: Promise<void>[] = []
@@ -114,7 +114,7 @@ export class Targets {
       const maps = this.#deps.maps.list.filter(({ host }) => host === map.host)
       warn(
         'TARGET_UNREACHABLE',
-        `This computer has no way to ${quoteName(map.host)}, to which port ${map.port} leads: check the address, and whether that computer is on.`,
+        `This computer has no route to ${quoteName(map.host)}, to which port ${map.port} leads: check the address, and whether that computer is on.`,
         maps.map(({ proto, port, host }) => ({ proto, port, host }))
       )
     } catch (err) {

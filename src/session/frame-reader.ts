@@ -1,7 +1,7 @@
 /**
  * Reads the messages of one connection's ordered stream, at most as many frames as the peer's rate allows. Beyond that the link pauses, so
- * that no more of them are decrypted; those that are wait here, within a budget. That is no back-pressure: UDX goes on receiving and
- * acknowledging. A message may hold 80,000 frames, so it is read in part where it must be.
+ * that no more of them are decrypted; those that are wait here, within a budget. This is not back-pressure: UDX goes on receiving and
+ * acknowledging. A message may hold 80,000 frames, so the rate may allow only a part of it.
  */
 
 import type { ErrorCode } from '../errors.js'

@@ -41,7 +41,7 @@ const RESET_MESSAGES: Partial<Record<ErrorCode, string>> = {
   TARGET_REFUSED: 'The port is closed at the server: is the program running there?',
   TARGET_TIMEOUT: 'The program did not answer the server: is it running?',
   TARGET_UNREACHABLE:
-    'The server has no way to the computer whose port it shares: the host can see why in the log.',
+    'The server has no route to the computer whose port it shares: the host can see why in the log.',
   TOO_MANY_FLOWS: 'There are too many connections: close some, or try again later.',
   SESSION_EXPIRED: 'The other side was away for too long.',
   CONNECTION_LOST: 'The other side was away for too long.',

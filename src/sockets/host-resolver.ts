@@ -1,6 +1,6 @@
 /**
- * The addresses of one host. Whoever asks, there is one look-up at a time, so that a resolver that does not answer holds up nothing
- * else, and what it said holds for a while. The address that has failed last comes last.
+ * The addresses of one host. There is one look-up at a time, so that a resolver that does not answer holds up nothing else, and its
+ * result is valid for a while. The address that failed last comes last.
  */
 import dns from 'node:dns/promises'
 import net from 'node:net'
@@ -10,7 +10,7 @@ import { routeError } from './route.js'
 
 export type LookUp = (host: string) => Promise<readonly string[]>
 
-/** Errors by the addresses to which the system has no way. */
+/** The system's errors for addresses that it has no route to. */
 export type Unrouted = ReadonlyMap<string, Error>
 
 /** IPv4 first: most programs listen there. */
@@ -67,7 +67,7 @@ export class HostResolver {
     return this.#lookUps.run(() => this.#refresh())
   }
 
-  /** The known addresses to which there is no way. This holds as long as they do. */
+  /** The known addresses that the system has no route to. The result is valid as long as they are. */
   unrouted(): Promise<Unrouted> {
     const now = performance.now()
     if (!this.#unrouted || now - this.#unroutedAt >= this.#limits.resolveMs) {

@@ -91,7 +91,7 @@ export class Resources implements ProcessUsage {
 
   /** Whether at most one peer has sessions with this process. */
   get hasOnePeer(): boolean {
-    // This computer's programs are no peer.
+    // One key stands for this computer's programs.
     return this.#keys.size <= 2
   }
 

@@ -1,11 +1,11 @@
-/** Finds out whether the system has a way to an address: it does not report to a UDP socket that a computer of the LAN is off. */
+/** Checks whether the system has a route to an address: it does not report to a UDP socket that a computer of the LAN is off. */
 import net from 'node:net'
 import { codeOf } from '../errors.js'
 
-/** A port that hardly any program has: those that are connected to may log it, and some serve a single connection. */
+/** A port that hardly any program uses: a program may log a connection, and some accept only one. */
 const UNUSED_PORT = 9
 
-/** Until a computer of the LAN counts as off, with some time to spare: Linux asks for it three times, once a second. */
+/** After this time, ms, a computer of the LAN counts as off: Linux asks for it three times, once a second. */
 const ROUTE_MS = 5000
 
 const UNROUTED: ReadonlySet<string> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EHOSTDOWN', 'ENETDOWN'])
@@ -14,8 +14,8 @@ const UNROUTED: ReadonlySet<string> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'E
 const FIREWALL_MS = 1000
 
 /**
- * @param connect tests have their own
- * @returns what the system says where there is no way; null where there is one, and where that is not known
+ * @param connect an argument for tests
+ * @returns the system's error if there is no route; null if there is one, or that is not known
  */
 export function routeError(
   address: string,

@@ -218,7 +218,7 @@ export class UdpTarget {
       if (this.#closed || this.#socket !== socket) return
       const err = unrouted.get(address)
       if (err) this.#failed(err)
-      // Many protocols have no answers: only an address that is no longer the name's is left.
+      // Many protocols have no answers, so the address is given up only if the name no longer has it.
       else if (resolver.isName) this.#lookUpAgain(found => !found.includes(address))
     })
   }

@@ -38,7 +38,7 @@ export async function listenUdp(
 ): Promise<UdpListener> {
   let socket: dgram.Socket
   try {
-    // A socket that puts up with others does so with those of other programs on its very address: first it is tried without them.
+    // A socket that shares its port also shares it with programs at the very same address: first it is opened without sharing.
     socket = await bind(host, port, false)
     if (reusable) {
       await closed(socket)
@@ -88,8 +88,8 @@ function closed(socket: dgram.Socket): Promise<void> {
 }
 
 /**
- * Whether a port that is in use on all addresses can be had at another loopback address beside those who have it: programs that hear
- * what games send to the LAN put up with that. At 127.0.0.1, it would be taken from a game.
+ * Whether a port that is in use on all addresses can be shared at another loopback address: programs that receive what games send to
+ * the LAN allow that. At 127.0.0.1 it would be taken from a game.
  */
 async function isLeft(host: string, port: number): Promise<boolean> {
   if (!isIPv4Loopback(host) || net.isIP(host) === 0 || host === LOCALHOST) return false

@@ -16,7 +16,7 @@ export function typedHost(host: string): string {
   return isAnyHost(host) ? LOCALHOST : host
 }
 
-/** Whether a program that listens there does so on all addresses. */
+/** Whether a program that listens at this address listens on all addresses. */
 export function isAnyHost(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }

@@ -89,7 +89,7 @@ export function relayUrlFault(text: string): string | undefined {
   return `is ${shown}, whose token, behind the #, is too long or no text`
 }
 
-/** Why the router is not asked for a TCP port, as the rest of a sentence; undefined if it can be. */
+/** Why the router cannot be asked for a TCP port, as the rest of a sentence; undefined if it can. */
 export function tcpMappingFault(portMapping: unknown, host: string | undefined): string | undefined {
   if (portMapping === undefined || portMapping === false) return undefined
   if (portMapping !== true) return `is ${quote(portMapping)}; give true or false`

@@ -105,7 +105,7 @@ export class Actions {
     }
   }
 
-  /** Its faults are about no field of the page. */
+  /** The faults of the file belong to no field of the page. */
   async #refuseBrokenFile(): Promise<void> {
     const { file } = this.#parts
     try {
@@ -395,7 +395,7 @@ export class Actions {
 
   async #changed(): Promise<{ view: View }> {
     const { daemon, clock, limits, view } = this.#parts
-    // A server is told of only when the network knows it, which can take long: the page shows how far it is.
+    // A server is reported only once it is announced, which can take long: the page shows how far it is.
     let cancel = (): void => {}
     const late = new Promise<void>(resolve => {
       const timer = clock.after(limits.reloadMs, resolve)

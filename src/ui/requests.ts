@@ -100,7 +100,7 @@ export function checkRequest<A extends Action>(action: A, body: unknown): Reques
   throw new OptionsError(faults, 'BAD_USAGE')
 }
 
-/** What faults of a server or client are about that another window, or a hand in the file, has removed. */
+/** Paths of the faults of a server or client that was removed meanwhile, in another window or in the file. */
 const REMOVED: readonly string[] = ['--server', 'publicKey']
 
 /** The same fault, about a field of the page in place of a flag of the command line. */
@@ -109,7 +109,7 @@ export function ofField(fault: Fault): Fault {
     return {
       ...fault,
       path: '',
-      message: 'This is not in the file any more: it was removed meanwhile'
+      message: 'This is no longer in the file: it was removed in the meantime'
     }
   }
   return { ...fault, path: FIELDS[fault.path] ?? fault.path }

@@ -54,7 +54,7 @@ export class Warnings {
     }
   }
 
-  /** A reload begins: what it warns of itself holds after it. */
+  /** A reload begins: its own warnings stay valid after it. */
   changing(): void {
     this.#before = this.#count
   }

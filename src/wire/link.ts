@@ -29,8 +29,8 @@ export interface Link {
   /** Sends the message built in the buffer that {@link alloc} gave. */
   write(message: Uint8Array): void
   /**
-   * But for a few, messages wait from now on, until {@link resume} or the other side's end, and are not decrypted before. One that sends
-   * too many meanwhile is cut off. Datagrams come all the same.
+   * Stops delivering messages, after a few more, until {@link resume} or the other side's end; they are not decrypted before that.
+   * A peer that sends too many in the meantime is disconnected. Datagrams are still delivered.
    */
   pause(): void
   resume(): void

@@ -376,35 +376,38 @@ staged('a trace that throws is reported once, and what it traces goes on', async
   ])
 })
 
-staged('what an object has of its class counts, and a caller may use its objects again', async stage => {
-  const { bootstrap } = await stage.testnet()
-  const node = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
-  const of = <T extends object>(object: T): T => Object.create(object) as T
-  const server = await node.share(of({ secret: newSecret(), maps: [of(MAP)], private: true }))
-  assert.equal(node.status().servers[0]?.private, true)
-  const { invite } = server.invite(of({ name: 'Anna', maxDevices: 2, maps: [of(MAP)] }))
-  assert.deepEqual({ ...invite, nonce: 0 }, { name: 'Anna', maxDevices: 2, maps: [MAP], nonce: 0 })
-  server.update({})
+staged(
+  'options that an object inherits from its class count, and a caller may use its objects again',
+  async stage => {
+    const { bootstrap } = await stage.testnet()
+    const node = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+    const of = <T extends object>(object: T): T => Object.create(object) as T
+    const server = await node.share(of({ secret: newSecret(), maps: [of(MAP)], private: true }))
+    assert.equal(node.status().servers[0]?.private, true)
+    const { invite } = server.invite(of({ name: 'Anna', maxDevices: 2, maps: [of(MAP)] }))
+    assert.deepEqual({ ...invite, nonce: 0 }, { name: 'Anna', maxDevices: 2, maps: [MAP], nonce: 0 })
+    server.update({})
 
-  const maps: MapToShare[] = [{ ...MAP }]
-  server.setMaps(maps)
-  maps[0]!.port = 4000
-  maps.push({ proto: 'udp', port: 4001 })
-  assert.deepEqual(decodeTicket(server.invite({ name: 'Bob' }).ticket).maps, [MAP])
+    const maps: MapToShare[] = [{ ...MAP }]
+    server.setMaps(maps)
+    maps[0]!.port = 4000
+    maps.push({ proto: 'udp', port: 4001 })
+    assert.deepEqual(decodeTicket(server.invite({ name: 'Bob' }).ticket).maps, [MAP])
 
-  const guest = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
-  const publicKey = Buffer.from(decodeKey(server.publicKey))
-  const connected = new Promise(resolve => {
-    guest.on('event', event => event.event === 'connected' && resolve(event.publicKey))
-  })
-  const opened = await guest.open({ publicKey, maps: [of({ ...MAP, localPort: 0 })] })
-  publicKey.fill(0)
-  assert.deepEqual(
-    opened.maps.map(({ proto, port }) => ({ proto, port })),
-    [MAP]
-  )
-  assert.equal(await connected, server.publicKey)
-})
+    const guest = await stage.use(new HyperNat({ bootstrap, portMapping: false }))
+    const publicKey = Buffer.from(decodeKey(server.publicKey))
+    const connected = new Promise(resolve => {
+      guest.on('event', event => event.event === 'connected' && resolve(event.publicKey))
+    })
+    const opened = await guest.open({ publicKey, maps: [of({ ...MAP, localPort: 0 })] })
+    publicKey.fill(0)
+    assert.deepEqual(
+      opened.maps.map(({ proto, port }) => ({ proto, port })),
+      [MAP]
+    )
+    assert.equal(await connected, server.publicKey)
+  }
+)
 
 staged('many pings at once, and much that one signal ends, make no warning', async stage => {
   const { bootstrap } = await stage.testnet()

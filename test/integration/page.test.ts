@@ -799,7 +799,7 @@ staged('a server without a ticket says why, also when it was hosted on the page'
 })
 
 staged(
-  'a file of friends that cannot be used is no empty one',
+  'a file of friends that cannot be used does not count as empty',
   async stage => {
     const pages = await Pages.open(stage)
     const daemon = await startPage(stage, [], '{')

@@ -87,7 +87,7 @@ describe('a router that maps ports', { concurrency: 3 }, () => {
     })
   }
 
-  test('a TCP port of the router that another has is not had, and that is a warning', {
+  test('a TCP port of the router that another program has is a warning', {
     skip,
     timeout: 60_000
   }, async () => {

@@ -68,7 +68,7 @@ export class Channel {
   readonly #window = new DelayWindow()
   readonly #held: Budget | null
   readonly #rate: TokenBucket | null
-  /** Armed while nothing is read, until the rate of frames is kept. */
+  /** Armed while reading is paused to keep the rate of frames. */
   #resting: Timer | null = null
   #events: ChannelEvents | null
   readonly #handler: FrameHandler

@@ -411,7 +411,7 @@ function addressOf(request: http.IncomingMessage): string {
   const named = isLoopback(direct) ? request.headers['x-forwarded-for'] : undefined
   // The proxy adds the last one; those before it may come from the client.
   const last = [named].flat().join(',').split(',').at(-1)!.trim()
-  // Some write the port, too.
+  // Some proxies add the port.
   const [, ipv6, ipv4] = /^(?:\[(.+)\]|([\d.]+))(?::\d+)?$/.exec(last) ?? []
   const host = ipv6 ?? ipv4 ?? last
   return net.isIP(host) ? canonicalHost(host) : direct

@@ -111,7 +111,7 @@ export class Fallback {
   /** The network has changed. */
   restart(): void {
     for (const connection of this.#connections) connection.retry()
-    // Also where UDP was blocked: else the next relay that lets us in is used for a while in its place.
+    // Also where UDP was blocked: otherwise the next relay that accepts us would be used for a while, though UDP may work.
     if (this.#state === 'blocked') void this.#check()
     else this.check()
   }

@@ -80,7 +80,7 @@ function CopyDialog({ text, what, onClose }: { text: string; what: string; onClo
   )
 }
 
-/** Where hyper-nat is told of: package.json says it when the page is built. */
+/** The address of hyper-nat's home page, taken from package.json when the page is built. */
 declare const HOME_PAGE: string
 
 /** A message for friends who may not have hyper-nat yet. **Join** takes all of it. */

@@ -26,7 +26,7 @@ export function GamePicker({ onPick }: { onPick: (game: GameChoice | null) => vo
     // The search closes with Escape; forms do not, for the sake of what was typed. Input methods end a composition with it.
     const pressed = (event: KeyboardEvent): void => {
       if (event.key === 'Escape' && !event.isComposing) location.hash = 'home'
-      // The key that leads here is pressed here, too.
+      // The key that opens the search is also pressed in it.
       const isEmpty = event.target instanceof HTMLInputElement && event.target.value === ''
       if (event.key === '/' && isEmpty) event.preventDefault()
     }

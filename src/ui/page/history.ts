@@ -4,7 +4,7 @@ import type { SessionView, View } from '../wire.js'
 /** Samples that are kept of each session: ten minutes, at one a second. */
 const SAMPLES = 600
 
-/** A view that is older by so much than the last one was made after the clock was set back, not before that one. */
+/** A view older than the last one by more than this, ms, was not made before it: the clock was set back. */
 const SET_BACK_MS = 10_000
 
 /** What a session was like at one moment. Rates in bytes per second. */

@@ -42,7 +42,7 @@ export function JoinForm() {
 
   const { join, question } = useJoining(
     task,
-    // What was typed for the ticket before is no name for this one, which has no field for it.
+    // A name that was typed for the previous ticket is not one for this ticket, which has no field for it.
     sure => ask('join', { ticket, friend: held?.joined ? undefined : friend, sure }),
     view => {
       show(view)

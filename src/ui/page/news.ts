@@ -20,7 +20,7 @@ export function newsOf(before: View, after: View): string[] {
   const joined = after.servers.flatMap(server => {
     const known = before.servers.find(({ publicKey }) => publicKey === server.publicKey)
     // Those of a server that was not there are no news: the page has just been opened, or it has just begun.
-    // Who was renamed has the same session, and who has a new one the same name.
+    // A guest who was renamed keeps the session; a guest with a new session keeps the name.
     const marks = (guest: GuestView): string[] => [guestTitle(guest), ...guest.sessions.map(({ id }) => id)]
     const here = new Set(known?.guests.filter(isUp).flatMap(marks))
     const came = known

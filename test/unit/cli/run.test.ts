@@ -131,7 +131,7 @@ test('a file that is not there', async () => {
   assert.match(err, /^error OPTIONS_NOT_FOUND: there is no file .*nowhere.json\n$/)
 })
 
-test('who runs from a file is found where the file says, also when it has a fault by now', async () => {
+test('a daemon of a file is found where the file says, also when the file has faults by now', async () => {
   const path = write('faulty.json', '{ "control": "run", "schema": [{ "mode": "server" "port": 0 }] }')
   const { control } = await choiceOf({ config: path }, { env: {} })
   assert.equal(control, join(folder, 'run'))

@@ -46,7 +46,7 @@ test('words find all that hold them', () => {
   assert.deepEqual(found('red alert 2'), [])
 })
 
-test('words in other scripts are words, too', () => {
+test('words in other scripts count as words', () => {
   assert.deepEqual(shipped.search('мир'), [])
   assert.deepEqual(shipped.search('...'), [])
   assert.match(shipped.unknown('原神'), /^unknown game "[^;]+"; hyper-nat games lists/)

@@ -15,7 +15,7 @@ test('the address that most others reach', () => {
   assert.equal(bestAddress([]), '127.0.0.1')
 })
 
-test('nodes that are to run here are no nodes to start from', async () => {
+test('nodes that will run here are not used to enter the DHT', async () => {
   const names = ['203.0.113.9:49737', '127.0.0.1:5003', 'localhost:5000', '127.0.0.1:5004', '127.0.0.1:4999']
   assert.deepEqual(await othersOf(names, ['127.0.0.1'], 5000, 4), [
     '203.0.113.9:49737',
@@ -24,7 +24,7 @@ test('nodes that are to run here are no nodes to start from', async () => {
   ])
 })
 
-test('nor are they by a name', async () => {
+test('nor by their names', async () => {
   const names = ['127.0.0.1@localhost:5000', '203.0.113.9@localhost:5000', 'LocalHost:5001', 'LocalHost:5004']
   assert.deepEqual(await othersOf(names, ['127.0.0.1'], 5000, 4), ['LocalHost:5004'])
 })

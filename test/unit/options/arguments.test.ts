@@ -216,7 +216,7 @@ for (const [what, given, paths] of [
   })
 }
 
-test('what listeners cannot be taken from is no signal', () => {
+test('an object that listeners cannot be removed from is not a signal', () => {
   const signal = { aborted: false, addEventListener() {}, removeEventListener() {} }
   assert.deepEqual(
     faults(() => checkStream({ signal })),

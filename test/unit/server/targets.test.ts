@@ -49,7 +49,7 @@ test('a host that nobody knows, or that is not there, is reported before a guest
   const message =
     'There is no computer named "nsa.lan", to which port 81 leads: check the name, or use the computer\'s IP address.'
   const off =
-    'This computer has no way to "192.0.2.3", to which port 86 leads: check the address, and whether that computer is on.'
+    'This computer has no route to "192.0.2.3", to which port 86 leads: check the address, and whether that computer is on.'
   const waiting = [86, 87].map(port => ({ proto: 'tcp', port, host: '192.0.2.3' }))
   assert.deepEqual(told, [
     { event: 'warning', code: 'TARGET_UNREACHABLE', message: off, publicKey: 'key', maps: waiting },

@@ -280,7 +280,7 @@ test('what another window has removed is not there any more', async () => {
   ] as const)
     assert.deepEqual(
       await desk.faults(action, request),
-      [': This is not in the file any more: it was removed meanwhile'],
+      [': This is no longer in the file: it was removed in the meantime'],
       action
     )
 })
@@ -326,7 +326,7 @@ test('joining opens the ports of a ticket, or the next free ones; a line around 
   assert.ok(decodeTicket(JSON.parse(desk.text).schema[0].ticket).invite)
   assert.deepEqual((await desk.do('leave', { publicKey: key })).view.clients, [])
   assert.deepEqual(JSON.parse(desk.text), { schema: [] })
-  assert.match((await desk.faults('leave', { publicKey: key }))[0] ?? '', /not in the file any more/)
+  assert.match((await desk.faults('leave', { publicKey: key }))[0] ?? '', /no longer in the file/)
 })
 
 test('an invite that no ticket can hold is not kept', async () => {
