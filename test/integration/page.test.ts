@@ -44,7 +44,7 @@ async function person(stage: Stage, pages: Pages, name: string): Promise<Person>
   return { page, url, options: () => JSON.parse(readFileSync(file, 'utf8')) }
 }
 
-/** The page of somebody who shares a game as "Web". */
+/** A host with a game called "Web", and its page. */
 async function hosting(stage: Stage) {
   const pages = await Pages.open(stage)
   const game = await stage.use(listenTcpEcho())
@@ -528,14 +528,7 @@ staged(
 staged(
   'nothing stays green while hyper-nat does not answer, and the page goes on when it does',
   async stage => {
-    const pages = await Pages.open(stage)
-    const game = await stage.use(listenTcpEcho())
-    const entry = { mode: 'server', secret: newSecret(), proto: 'tcp', port: game.port, name: 'Web' }
-    const { file, remove } = writeOptions({ schema: [entry] })
-    stage.defer(remove)
-    const daemon = await stage.run(['ui', '-c', file], 'host')
-    const page = await pages.visit((await daemon.event('ui')).url)
-    await page.getByText('Friends can join').waitFor()
+    const { daemon, page } = await hosting(stage)
     await page.clock.install()
     await page.reload()
     await page.getByText('Friends can join').waitFor()
