@@ -44,8 +44,8 @@ export class MessagePacer {
   /** What waits for the next turn, or until {@link release}. */
   readonly #waiting: Uint8Array[] = []
   #waitingBytes = 0
-  #held = false
-  #ignored = false
+  /** What becomes of that: it is read, a few messages in each turn; waits; or is dropped for good. */
+  #mode: 'reading' | 'held' | 'ignoring' = 'reading'
   /** The other side has ended its half, behind what waits. */
   #ended = false
   /** Messages that were read in this turn, and perhaps a few of turns before. */
@@ -69,27 +69,27 @@ export class MessagePacer {
    * keep the rest without a bound.
    */
   hold(): void {
-    this.#held = !this.#ended
+    if (this.#mode === 'reading' && !this.#ended) this.#mode = 'held'
   }
 
   release(): void {
-    this.#held = false
+    if (this.#mode === 'held') this.#mode = 'reading'
     if (this.#waiting.length > 0) this.#schedule()
   }
 
   /** Nothing more is decrypted, and the stream waits for the other side's end alone. */
   ignore(): void {
-    this.#ignored = true
-    this.release()
+    this.#mode = 'ignoring'
+    if (this.#waiting.length > 0) this.#schedule()
   }
 
   /** Bytes have come. */
   push(data: Uint8Array): void {
     this.#waitingBytes += data.byteLength
-    if (this.#ignored) return
+    if (this.#mode === 'ignoring') return
     this.#waiting.push(data)
-    if (this.#waiting.length === 1 && !this.#held) this.#readWaiting(MESSAGES_PER_TURN)
-    if (this.#held && this.#waiting.length > WAITING_PARTS) return this.#endFlood()
+    if (this.#waiting.length === 1 && this.#mode !== 'held') this.#readWaiting(MESSAGES_PER_TURN)
+    if (this.#mode === 'held' && this.#waiting.length > WAITING_PARTS) return this.#endFlood()
     while (this.#waitingBytes > WAITING_BYTES) {
       const waited = this.#waitingBytes
       this.#readWaiting(this.#read + MESSAGES_PER_TURN)
@@ -121,7 +121,7 @@ export class MessagePacer {
   readonly #onTurn = (): void => {
     this.#scheduled = false
     this.#read = 0
-    if (this.#held) return
+    if (this.#mode === 'held') return
     this.#readWaiting(MESSAGES_PER_TURN)
     if (this.#waiting.length > 0) this.#schedule()
   }
@@ -130,7 +130,7 @@ export class MessagePacer {
   #readWaiting(most: number): void {
     const decoder = this.#decoder
     const waiting = this.#waiting
-    if (this.#ignored) waiting.length = 0
+    if (this.#mode === 'ignoring') waiting.length = 0
     while (waiting.length > 0 && this.#read < most && !decoder.isDestroyed()) {
       const data = waiting[0]!
       const end = this.#endOf(data, most)

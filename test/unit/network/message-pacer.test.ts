@@ -163,3 +163,15 @@ test('beyond 1 MB of short messages the stream ends, and what waits is dropped',
   next()
   assert.deepEqual([found.messages.length, pacer.waitingBytes], [length, 0])
 })
+
+test('what is ignored is dropped, and nothing holds up the end from then on', () => {
+  const { pacer, found, next } = scene()
+  pacer.hold()
+  pacer.push(numbered(100, 4))
+  pacer.ignore()
+  pacer.hold()
+  pacer.push(numbered(50, 4, 100))
+  pacer.end()
+  next()
+  assert.deepEqual([found.messages.length, found.ended], [0, 1])
+})
